@@ -1,0 +1,29 @@
+//! The domain's words. Pure values: no I/O, no async, no clock. Numbers are integers here
+//! (lots of 1e-8, prices in points, money of 1e-8); doubles exist only at the edges, the wire
+//! and MetaTrader 5, and are parsed into these types there.
+
+mod account;
+mod ids;
+mod lots;
+mod market;
+mod money;
+mod order;
+mod price;
+mod retcode;
+mod rows;
+mod symbol;
+mod time;
+mod trade;
+
+pub use account::{AccountKind, AccountMode, AccountRow, MaskedAccount};
+pub use ids::{ClientName, IdError, Magic, OrderId, PositionId, RequestId, Ticket};
+pub use lots::{Lots, LotsError, VolumeGrid};
+pub use market::{Bar, Tick};
+pub use money::{Money, MoneyError};
+pub use order::{OrderState, OrderType, Side, TimeInForce};
+pub use price::{Price, PriceError};
+pub use retcode::{Retcode, RetcodeClass};
+pub use rows::{DealKind, DealReason, DealRow, Entry, OrderRow, PositionRow, RowState};
+pub use symbol::{Execution, FillingModes, Symbol, SymbolError, SymbolSpec, TradeMode};
+pub use time::{BrokerTime, BrokerZone, Moment, UtcTime, ZoneError};
+pub use trade::{Comment, Levels, Receipt, TradeRequest};

@@ -1,0 +1,46 @@
+//! What the market says: ticks and bars, in raw broker time.
+
+use crate::{BrokerTime, Price, Symbol};
+use serde::{Deserialize, Serialize};
+
+/// One quote of one symbol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Canonical symbol.
+    pub symbol: Symbol,
+    /// Raw broker time, milliseconds.
+    pub time: BrokerTime,
+    /// Best bid.
+    pub bid: Price,
+    /// Best ask.
+    pub ask: Price,
+    /// Last traded price, where the symbol has one.
+    pub last: Option<Price>,
+    /// Traded volume of `last`, in lots; 0 where the symbol has none.
+    pub volume: f64,
+    /// MetaTrader 5's mask: BID 2, ASK 4, LAST 8, VOLUME 16, BUY 32, SELL 64; other bits occur.
+    pub flags: u32,
+}
+
+/// One bar. Prices are bids; the last bar of a series may be unfinished.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bar {
+    /// Canonical symbol.
+    pub symbol: Symbol,
+    /// Opening time of the bar, raw broker time.
+    pub time: BrokerTime,
+    /// First bid.
+    pub open: Price,
+    /// Highest bid.
+    pub high: Price,
+    /// Lowest bid.
+    pub low: Price,
+    /// Last bid.
+    pub close: Price,
+    /// Number of ticks.
+    pub tick_volume: u64,
+    /// Traded volume, 0 where the symbol has none.
+    pub real_volume: u64,
+    /// Spread in points.
+    pub spread_points: u32,
+}
