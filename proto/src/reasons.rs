@@ -63,6 +63,9 @@ reasons! {
     SymbolFrozen, "SYMBOL_FROZEN", FailedPrecondition, true, "new exposure in the symbol is frozen";
     SymbolShared, "SYMBOL_SHARED", FailedPrecondition, false, "on a netting account another client owns the symbol";
     ExitExceedsPosition, "EXIT_EXCEEDS_POSITION", FailedPrecondition, false, "more lots than the position has left to close";
+    LimitLotsPerOrder, "LIMIT_LOTS_PER_ORDER", FailedPrecondition, false, "more lots than one order of this client may have";
+    LimitOpenPositions, "LIMIT_OPEN_POSITIONS", FailedPrecondition, false, "the client has as many positions as it may";
+    LimitStopLoss, "LIMIT_STOP_LOSS", FailedPrecondition, false, "every entry of this client needs a stop loss";
     QuoteMissing, "QUOTE_MISSING", FailedPrecondition, true, "no quote of the symbol yet";
     ZoneMissing, "ZONE_MISSING", FailedPrecondition, false, "broker.time_zone is not configured, which this needs";
     ClientAlreadyActive, "CLIENT_ALREADY_ACTIVE", FailedPrecondition, true, "another process of this client trades";

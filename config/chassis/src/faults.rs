@@ -1,0 +1,68 @@
+//! What is wrong with a set-up, told all at once: the key, the reason and the fix. A fault
+//! never carries a value, since the value may be the secret.
+
+use std::fmt;
+
+/// One thing wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The configuration key, variable or file at fault.
+    pub key: String,
+    /// Why it is refused.
+    pub reason: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl Fault {
+    /// A fault at `key`.
+    pub fn new(key: impl Into<String>, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            reason: reason.into(),
+            fix: fix.into(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; fix: {}", self.key, self.reason, self.fix)
+    }
+}
+
+/// Every fault found; its text is the whole report, one fault a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => write!(f, "1 fault in the configuration")?,
+            n => write!(f, "{n} faults in the configuration")?,
+        }
+        for fault in &self.0 {
+            write!(f, "\n{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_counts_and_lists() {
+        let faults = Faults(vec![
+            Fault::new("server.listen", "is missing", "set it"),
+            Fault::new("extra", "is unknown", "remove it"),
+        ]);
+        assert_eq!(
+            faults.to_string(),
+            "2 faults in the configuration\nserver.listen: is missing; fix: set it\nextra: is unknown; fix: remove it"
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! How a process of the pair comes up and stays safe.
+//!
+//! The chassis knows nothing of trading. Each binary hands it a [`loader::Table`] of its names
+//! and secrets and gets back what the security guide asks of any process: a configuration
+//! checked as a whole, redacted and bounded logs, health and metrics on a port of their own,
+//! TLS identities, locked folders and a quiet way to end.
+
+pub mod clock;
+pub mod correlation;
+pub mod exit;
+pub mod faults;
+pub mod health;
+pub mod loader;
+pub mod logs;
+pub mod metrics;
+pub mod operations;
+pub mod process;
+pub mod redact;
+pub mod secrets;
+pub mod shutdown;
+pub mod tls;

@@ -1,0 +1,289 @@
+//! The variables of the process and of a local `.env`: the only reader of the environment.
+
+use super::Table;
+use crate::faults::Fault;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+const MAX_DOTENV_BYTES: u64 = 256 * 1024;
+
+/// Prefix of the variables that set any key: `MYMT5__SERVER__LISTEN` is `server.listen`.
+pub(super) const PREFIX: &str = "MYMT5__";
+
+/// A set of variables. `Debug` shows their names only.
+#[derive(Clone, Default)]
+pub struct Environment {
+    process: BTreeMap<String, Zeroizing<String>>,
+    not_unicode: BTreeSet<String>,
+    dotenv: Option<PathBuf>,
+    local: BTreeMap<String, Zeroizing<String>>,
+}
+
+impl Environment {
+    /// The variables of this process, and `.env` of the working folder where there is one.
+    #[must_use]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the only reader of the environment"
+    )]
+    pub fn of_process() -> Self {
+        let mut this = Self::default();
+        for (name, value) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            match value.into_string() {
+                Ok(value) => {
+                    this.process.insert(name, Zeroizing::new(value));
+                }
+                Err(_) => {
+                    this.not_unicode.insert(name);
+                }
+            }
+        }
+        this.with_dotenv(Path::new(".env"))
+    }
+
+    /// Exactly these variables, and no `.env`.
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        Self {
+            process: pairs
+                .into_iter()
+                .map(|(name, value)| (name.into(), Zeroizing::new(value.into())))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes this file as the `.env`.
+    #[must_use]
+    pub fn with_dotenv(mut self, file: &Path) -> Self {
+        self.dotenv = Some(file.to_owned());
+        self
+    }
+
+    /// Reads the `.env`, of which only the table's own names are kept.
+    pub(super) fn load_dotenv(&mut self, table: &Table, faults: &mut Vec<Fault>) {
+        let Some(path) = self.dotenv.take() else {
+            return;
+        };
+        match read_dotenv(&path) {
+            Ok(Some(text)) => self.take_lines(&path, &text, table, faults),
+            Ok(None) => {}
+            Err(fault) => faults.push(fault),
+        }
+    }
+
+    fn take_lines(&mut self, path: &Path, text: &str, table: &Table, faults: &mut Vec<Fault>) {
+        for (number, line) in text.lines().enumerate() {
+            match parse_line(line) {
+                Line::Empty => {}
+                Line::Pair(name, value) => {
+                    if is_own(table, name) {
+                        self.local.insert(name.to_owned(), value);
+                    }
+                }
+                Line::Broken => faults.push(Fault::new(
+                    format!("{}:{}", path.display(), number + 1),
+                    "is not a line of the form NAME=VALUE",
+                    "write NAME=VALUE, and a value with spaces or # in quotes",
+                )),
+            }
+        }
+    }
+
+    /// A variable that is set and not empty. The process wins over `.env`.
+    pub(super) fn get(&self, name: &str) -> Option<(&str, bool)> {
+        let filled = |values: &BTreeMap<String, Zeroizing<String>>| {
+            values.get(name).is_some_and(|value| !value.is_empty())
+        };
+        if filled(&self.process) || self.not_unicode.contains(name) {
+            return self.process.get(name).map(|value| (value.as_str(), false));
+        }
+        self.local
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .map(|value| (value.as_str(), true))
+    }
+
+    /// A variable of the process itself, not of `.env`.
+    pub(super) fn of_process_only(&self, name: &str) -> Option<&str> {
+        self.process
+            .get(name)
+            .map(|value| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Names in the process's environment, empty ones excepted.
+    pub(super) fn process_names(&self) -> impl Iterator<Item = &str> {
+        self.process
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, _)| name.as_str())
+            .chain(self.not_unicode.iter().map(String::as_str))
+    }
+
+    /// Names whose values are no Unicode and cannot be read.
+    pub(super) fn not_unicode(&self) -> impl Iterator<Item = &str> {
+        self.not_unicode.iter().map(String::as_str)
+    }
+
+    /// Every `MYMT5__` variable with its value and whether it stands in `.env`.
+    pub(super) fn prefixed(&self) -> BTreeMap<&str, (&str, bool)> {
+        let starts = |(name, _): &(&String, &Zeroizing<String>)| name.starts_with(PREFIX);
+        let local = self.local.iter().filter(starts);
+        let process = self.process.iter().filter(starts);
+        local
+            .map(|(name, value)| (name.as_str(), (value.as_str(), true)))
+            .chain(process.map(|(name, value)| (name.as_str(), (value.as_str(), false))))
+            .collect()
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.process.keys()).finish()
+    }
+}
+
+/// Whether the program reads a variable of this name.
+pub(super) fn is_own(table: &Table, name: &str) -> bool {
+    let secret = name.strip_suffix("_FILE").unwrap_or(name);
+    name.starts_with(PREFIX)
+        || table.names.iter().any(|(own, _)| *own == name)
+        || table.secrets.contains(&name)
+        || table.secrets.contains(&secret)
+}
+
+fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<String>>, Fault> {
+    let shown = path.display().to_string();
+    let unreadable = |error: std::io::Error| {
+        Fault::new(
+            shown.clone(),
+            format!("cannot be read ({})", error.kind()),
+            "make it a text file this user may read, or remove it",
+        )
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let facts = file.metadata().map_err(unreadable)?;
+    if facts.permissions().mode() & 0o177 != 0 {
+        return Err(Fault::new(
+            shown,
+            "may be read by other users",
+            format!("chmod 600 {}", path.display()),
+        ));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(MAX_DOTENV_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    if text.len() as u64 > MAX_DOTENV_BYTES {
+        return Err(Fault::new(
+            shown,
+            "is larger than 256 KiB",
+            "keep only NAME=VALUE lines in it",
+        ));
+    }
+    Ok(Some(text))
+}
+
+enum Line<'a> {
+    Empty,
+    Pair(&'a str, Zeroizing<String>),
+    Broken,
+}
+
+/// One line: `NAME=value # comment`, `NAME="with \"escapes\""`, `NAME='as it stands'`, each
+/// perhaps after `export `.
+fn parse_line(line: &str) -> Line<'_> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Line::Empty;
+    }
+    let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+    let Some((name, rest)) = line.split_once('=') else {
+        return Line::Broken;
+    };
+    let name = name.trim_end();
+    let valid = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if name.is_empty() || name.as_bytes()[0].is_ascii_digit() || !name.bytes().all(valid) {
+        return Line::Broken;
+    }
+    parse_value(rest.trim_start()).map_or(Line::Broken, |value| {
+        Line::Pair(name, Zeroizing::new(value))
+    })
+}
+
+fn parse_value(rest: &str) -> Option<String> {
+    let quote = match rest.chars().next() {
+        Some(quote @ ('"' | '\'')) => quote,
+        _ => {
+            let end = rest.find(" #").or_else(|| rest.find("\t#"));
+            let bare = if rest.starts_with('#') {
+                ""
+            } else {
+                &rest[..end.unwrap_or(rest.len())]
+            };
+            return Some(bare.trim_end().to_owned());
+        }
+    };
+    let mut value = String::new();
+    let mut rest = rest[1..].chars();
+    loop {
+        match rest.next()? {
+            end if end == quote => break,
+            '\\' if quote == '"' => match rest.next()? {
+                'n' => value.push('\n'),
+                't' => value.push('\t'),
+                escaped @ ('"' | '\\' | '$') => value.push(escaped),
+                other => value.extend(['\\', other]),
+            },
+            other => value.push(other),
+        }
+    }
+    let after = rest.as_str().trim_start();
+    (after.is_empty() || after.starts_with('#')).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn lines_of_every_form() {
+        for (line, value) in [
+            ("NAME=plain", "plain"),
+            ("  export NAME = spaced out  # comment", "spaced out"),
+            ("NAME=with#hash", "with#hash"),
+            ("NAME=", ""),
+            ("NAME= # nothing", ""),
+            (
+                r#"NAME="quoted # \"not\" a comment" # one"#,
+                r#"quoted # "not" a comment"#,
+            ),
+            (r"NAME='as \it stands'", r"as \it stands"),
+            ("NAME=a=b", "a=b"),
+        ] {
+            match parse_line(line) {
+                Line::Pair("NAME", found) => assert_eq!(found.as_str(), value, "{line}"),
+                _ => panic!("{line} was not taken"),
+            }
+        }
+        for empty in ["", "   ", "# NAME=x"] {
+            assert!(matches!(parse_line(empty), Line::Empty), "{empty}");
+        }
+        for broken in ["NAME", "=x", "9A=x", "A-B=x", "A=\"open", "A='x' y"] {
+            assert!(matches!(parse_line(broken), Line::Broken), "{broken}");
+        }
+    }
+}

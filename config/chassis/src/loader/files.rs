@@ -1,0 +1,119 @@
+//! The TOML files. The `config` crate parses and merges them; its errors print the offending
+//! value or line, so only the file's name and the line's number leave this room.
+
+use super::tree::{Kind, Node, Source};
+use crate::faults::Fault;
+use config::{Config, ConfigError, File, FileFormat, Value, ValueKind};
+use std::path::{Path, PathBuf};
+
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Reads `file` and, where it exists, the local file beside it, which wins.
+pub(super) fn read(file: &Path) -> Result<Node, Vec<Fault>> {
+    let local = local_of(file);
+    let mut builder = Config::builder();
+    let mut faults = Vec::new();
+    let present = [(file, true), (local.as_path(), local.exists())];
+    for (path, wanted) in present {
+        if !wanted {
+            continue;
+        }
+        // Each alone first: a fault then names its file, and one does not hide the other.
+        match parse(path) {
+            Ok(()) => builder = builder.add_source(source(path)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    match builder.build() {
+        Ok(config) => Ok(node(config.cache, &Source::File(name(file).into()))),
+        Err(error) => Err(vec![fault(file, &error)]),
+    }
+}
+
+/// `gateway.toml` has `gateway.local.toml` beside it.
+pub(super) fn local_of(file: &Path) -> PathBuf {
+    file.with_extension("local.toml")
+}
+
+fn source(path: &Path) -> File<config::FileSourceFile, FileFormat> {
+    File::from(path).format(FileFormat::Toml).required(true)
+}
+
+fn parse(path: &Path) -> Result<(), Fault> {
+    let at = |reason: &str, fix: &str| Fault::new(path.display().to_string(), reason, fix);
+    let facts = std::fs::metadata(path).map_err(|error| {
+        at(
+            &format!("cannot be read ({})", error.kind()),
+            "name an existing, readable file with --config",
+        )
+    })?;
+    if !facts.is_file() {
+        return Err(at("is not a file", "name a TOML file with --config"));
+    }
+    if facts.len() > MAX_BYTES {
+        return Err(at("is larger than 1 MiB", "name a TOML file with --config"));
+    }
+    match Config::builder().add_source(source(path)).build() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(fault(path, &error)),
+    }
+}
+
+fn fault(path: &Path, error: &ConfigError) -> Fault {
+    let place = match error {
+        ConfigError::FileParse { cause, .. } => line_of(&cause.to_string()),
+        _ => None,
+    };
+    let reason = match place {
+        Some(line) => format!("is not valid TOML at line {line}"),
+        None => "cannot be read as TOML".to_owned(),
+    };
+    Fault::new(
+        path.display().to_string(),
+        reason,
+        "correct the syntax: texts stand in quotes, a key is set once",
+    )
+}
+
+/// The number in `TOML parse error at line 3, column 5`; the rest quotes the file.
+fn line_of(text: &str) -> Option<u32> {
+    let (_, rest) = text.split_once(" at line ")?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+fn node(value: Value, whole: &Source) -> Node {
+    let source = value.origin().map_or_else(
+        || whole.clone(),
+        |origin| Source::File(name(Path::new(origin)).into()),
+    );
+    let kind = match value.kind {
+        ValueKind::Table(entries) => Kind::Table(
+            entries
+                .into_iter()
+                .map(|(name, value)| (name, node(value, whole)))
+                .collect(),
+        ),
+        ValueKind::Array(items) => {
+            Kind::List(items.into_iter().map(|item| node(item, whole)).collect())
+        }
+        ValueKind::Nil => Kind::Scalar(serde_json::Value::Null),
+        ValueKind::Boolean(value) => Kind::Scalar(value.into()),
+        ValueKind::I64(value) => Kind::Scalar(value.into()),
+        ValueKind::U64(value) => Kind::Scalar(value.into()),
+        ValueKind::Float(value) => Kind::Scalar(value.into()),
+        ValueKind::String(value) => Kind::Scalar(value.into()),
+        // TOML has no wider integers; as texts they would fail wherever a number is wanted.
+        ValueKind::I128(value) => Kind::Scalar(value.to_string().into()),
+        ValueKind::U128(value) => Kind::Scalar(value.to_string().into()),
+    };
+    Node { kind, source }
+}

@@ -1,0 +1,106 @@
+//! Words about keys: which one was meant, how a variable of a key is called, and which names
+//! sound like secrets.
+
+use super::environment::PREFIX;
+
+/// The nearest of the known keys, when it is near enough to have been meant.
+pub(super) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (distance(key, candidate), candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(2))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The variable that sets a key.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())
+}
+
+/// Whether a name sounds as if its value were a secret. A path to one (`..._file`) and the hash
+/// of a token (`token_sha256`) are not.
+pub(super) fn sounds_secret(name: &str, secrets: &[&str]) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    if secrets
+        .iter()
+        .any(|secret| secret.eq_ignore_ascii_case(&name))
+    {
+        return true;
+    }
+    if name.ends_with("_file") || name.ends_with("token_sha256") {
+        return false;
+    }
+    let anywhere = ["password", "passwd", "secret", "token", "api_key", "apikey"];
+    anywhere.iter().any(|word| name.contains(word)) || name == "login" || name.ends_with("_login")
+}
+
+/// Whether a value must stay unprinted though it may stand in a file.
+pub(super) fn is_unprinted(key: &str) -> bool {
+    key.ends_with("_sha256")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_keys_are_found_and_far_ones_are_not() {
+        let known = ["server.listen", "server.tls.key", "logging.level"];
+        assert_eq!(
+            nearest("server.listn", known.into_iter()),
+            Some("server.listen")
+        );
+        assert_eq!(
+            nearest("loging.level", known.into_iter()),
+            Some("logging.level")
+        );
+        assert_eq!(nearest("weather", known.into_iter()), None);
+        assert_eq!(nearest("x", [].into_iter()), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn names_that_sound_secret() {
+        for name in [
+            "password",
+            "smtp_password",
+            "bot-token",
+            "TOKEN",
+            "client_secret",
+            "login",
+            "mt5_login",
+            "api_key",
+            "Passwd",
+            "chat_id",
+        ] {
+            assert!(sounds_secret(name, &["CHAT_ID"]), "{name}");
+        }
+        for name in [
+            "token_sha256",
+            "token_file",
+            "password_file",
+            "level",
+            "login_attempts",
+            "chat_id",
+        ] {
+            assert!(!sounds_secret(name, &[]), "{name}");
+        }
+    }
+}

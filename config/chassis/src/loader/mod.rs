@@ -1,0 +1,33 @@
+//! The layered configuration: a file, the local file beside it, the environment. Every key is
+//! read through one [`Reader`], which keeps where each value came from and gathers every fault,
+//! so that one start shows all that is wrong. Secrets take their own way and are never printed.
+
+mod environment;
+mod files;
+mod guard;
+mod hints;
+mod provenance;
+mod reader;
+mod secret_sources;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use environment::Environment;
+pub use provenance::Provenance;
+pub use reader::Reader;
+
+/// What one program reads: its names, its secrets and what it must never be given.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// The program, such as `mymt5-gateway`.
+    pub program: &'static str,
+    /// Variables read by their very names, each with the key it sets: `("LOG_LEVEL", "logging.level")`.
+    pub names: &'static [(&'static str, &'static str)],
+    /// Names of secrets: each may come as `NAME`, as a path in `NAME_FILE`, or as a file `NAME`
+    /// in the systemd credentials directory.
+    pub secrets: &'static [&'static str],
+    /// Names that must not be in this process's environment, nor as `NAME_FILE`. A trailing `*`
+    /// forbids every name that starts so.
+    pub forbidden: &'static [&'static str],
+}

@@ -1,0 +1,343 @@
+//! The reader of keys. Reading never stops at a fault: it is recorded, and [`Reader::finish`]
+//! reports all of them, along with every key nobody asked for.
+
+use super::tree::{Kind, Node, Source};
+use super::{Environment, Provenance, Table, environment, files, guard, hints, secret_sources};
+use crate::faults::{Fault, Faults};
+use crate::secrets::Secret;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Reads one program's configuration, key by key. A key is dotted, such as `server.listen`; the
+/// items of a list of tables are numbered, such as `strategies.0.kind`.
+pub struct Reader {
+    table: Table,
+    file: String,
+    root: Node,
+    environment: Environment,
+    asked: BTreeSet<String>,
+    containers: BTreeSet<String>,
+    lines: BTreeMap<String, (String, String)>,
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
+}
+
+impl Reader {
+    /// Reads `file`, its `.local.toml` and the environment, and merges them.
+    ///
+    /// # Errors
+    /// A file cannot be read or parsed; the report holds whatever else was found by then.
+    pub fn open(table: &Table, file: &Path, mut environment: Environment) -> Result<Self, Faults> {
+        let mut faults = Vec::new();
+        guard::refuse_names(table, &environment, &mut faults);
+        environment.load_dotenv(table, &mut faults);
+        let root = match files::read(file) {
+            Ok(root) => root,
+            Err(found) => {
+                faults.splice(0..0, found);
+                return Err(Faults(faults));
+            }
+        };
+        let mut reader = Self {
+            table: *table,
+            file: file.display().to_string(),
+            root,
+            environment: Environment::default(),
+            asked: BTreeSet::new(),
+            containers: BTreeSet::new(),
+            lines: BTreeMap::new(),
+            faults,
+            warnings: Vec::new(),
+        };
+        reader.lay_environment(&environment);
+        let emptied = guard::refuse_secrets(table, &mut reader.root, &mut reader.faults);
+        reader.containers.extend(emptied);
+        reader.environment = environment;
+        Ok(reader)
+    }
+
+    /// Lays the variables over the files' values.
+    fn lay_environment(&mut self, environment: &Environment) {
+        for name in environment.not_unicode() {
+            if environment::is_own(&self.table, name) {
+                self.fault(name, "is not Unicode", "set it to a text in UTF-8");
+            }
+        }
+        for name in environment.process_names() {
+            if name.starts_with("MYMT5_") && !name.starts_with(environment::PREFIX) {
+                self.warnings.push(format!(
+                    "{name} is ignored: a variable that sets a key starts with {}",
+                    environment::PREFIX
+                ));
+            }
+        }
+        let prefixed = environment.prefixed();
+        for (name, (text, local)) in &prefixed {
+            let path = name[environment::PREFIX.len()..].to_ascii_lowercase();
+            let names: Vec<&str> = path.split("__").collect();
+            if names.iter().any(|name| name.is_empty()) {
+                self.fault(name, "names no key", "write it like MYMT5__SECTION__KEY");
+            } else {
+                self.lay(name, &names, text, *local);
+            }
+        }
+        for (name, key) in self.table.names {
+            let Some((text, local)) = environment.get(name) else {
+                continue;
+            };
+            let twin = hints::variable(key);
+            if prefixed.contains_key(twin.as_str()) {
+                self.fault(
+                    name,
+                    format!("both it and {twin} are set"),
+                    "keep one of them",
+                );
+            }
+            self.lay(name, &key.split('.').collect::<Vec<_>>(), text, local);
+        }
+    }
+
+    fn lay(&mut self, name: &str, names: &[&str], text: &str, local: bool) {
+        let source = if local {
+            Source::Dotenv(name.into())
+        } else {
+            Source::Environment(name.into())
+        };
+        if let Err(reason) = self.root.put(names, Node::of_text(text, source)) {
+            self.fault(name, reason, "name an existing place, or unset it");
+        }
+    }
+
+    /// A flag looked at before everything is read; `false` when it is absent or no boolean. It
+    /// must still be read in its place.
+    #[must_use]
+    pub fn peek_flag(&self, key: &str) -> bool {
+        self.root.get(key).and_then(Node::decode).unwrap_or(false)
+    }
+
+    /// Reads a key that must be there; `expected` ends the sentence "set it to ...". `None` when
+    /// a fault was recorded.
+    pub fn required<T: DeserializeOwned>(&mut self, key: &str, expected: &str) -> Option<T> {
+        if self.root.get(key).is_none() {
+            self.asked.insert(key.to_owned());
+            let fix = self.way_to_set(key, expected);
+            self.fault(key, "is missing", fix);
+            return None;
+        }
+        self.optional(key, expected)
+    }
+
+    /// Reads a key that may be absent; a value that is not as expected is a fault.
+    pub fn optional<T: DeserializeOwned>(&mut self, key: &str, expected: &str) -> Option<T> {
+        self.asked.insert(key.to_owned());
+        let node = self.root.get(key)?;
+        if let Some(value) = node.decode() {
+            self.note(key);
+            return Some(value);
+        }
+        let reason = format!("{} in {} is not {expected}", node.nature(), node.source);
+        let fix = self.way_to_set(key, expected);
+        self.fault(key, reason, fix);
+        None
+    }
+
+    /// Reads a key, or takes the default when it is absent. A value that is not as expected is
+    /// a fault, and the default stands in so that reading goes on.
+    pub fn or<T: DeserializeOwned>(&mut self, key: &str, expected: &str, default: T) -> T {
+        if self.root.get(key).is_none() {
+            self.lines
+                .insert(key.to_owned(), (String::new(), "default".to_owned()));
+        }
+        self.optional(key, expected).unwrap_or(default)
+    }
+
+    /// Reads a path that must be there. A relative one is relative to the working folder.
+    pub fn path(&mut self, key: &str, expected: &str) -> Option<PathBuf> {
+        let path: PathBuf = self.required(key, expected)?;
+        self.filled(key, expected, path)
+    }
+
+    /// Reads a path, or takes the default when it is absent.
+    pub fn path_or(&mut self, key: &str, expected: &str, default: &str) -> Option<PathBuf> {
+        let path = self.or(key, expected, PathBuf::from(default));
+        self.filled(key, expected, path)
+    }
+
+    fn filled(&mut self, key: &str, expected: &str, path: PathBuf) -> Option<PathBuf> {
+        if path.as_os_str().is_empty() {
+            let fix = self.way_to_set(key, expected);
+            self.fault(key, "is empty", fix);
+            return None;
+        }
+        Some(path)
+    }
+
+    /// Names of the tables within a table, sorted; none when it is absent.
+    pub fn names(&mut self, prefix: &str) -> Vec<String> {
+        self.containers.insert(prefix.to_owned());
+        match self.root.get(prefix).map(|node| &node.kind) {
+            None => Vec::new(),
+            Some(Kind::Table(entries)) => entries
+                .iter()
+                .filter(|(_, node)| matches!(node.kind, Kind::Table(_)))
+                .map(|(name, _)| name.clone())
+                .collect(),
+            Some(_) => {
+                self.not_a(prefix, &format!("a table of tables, [{prefix}.NAME]"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Length of a list of tables; 0 when it is absent.
+    pub fn count(&mut self, prefix: &str) -> usize {
+        self.containers.insert(prefix.to_owned());
+        match self.root.get(prefix).map(|node| &node.kind) {
+            None => 0,
+            Some(Kind::List(items))
+                if items.iter().all(|item| matches!(item.kind, Kind::Table(_))) =>
+            {
+                items.len()
+            }
+            Some(_) => {
+                self.not_a(prefix, &format!("a list of tables, [[{prefix}]]"));
+                0
+            }
+        }
+    }
+
+    fn not_a(&mut self, key: &str, expected: &str) {
+        self.asked.insert(key.to_owned());
+        if let Some(node) = self.root.get(key) {
+            let reason = format!("{} in {} is not {expected}", node.nature(), node.source);
+            let file = self.file.clone();
+            self.fault(key, reason, format!("write it in {file} as {expected}"));
+        }
+    }
+
+    /// Reads a secret of the table; `None` when it is nowhere, or when a fault was recorded.
+    pub fn secret(&mut self, name: &str) -> Option<Secret> {
+        if !self.table.secrets.contains(&name) {
+            self.fault(
+                name,
+                "is no secret of this program",
+                "add it to the program's table of secrets",
+            );
+            return None;
+        }
+        match secret_sources::find(&self.environment, name) {
+            Ok(Some((secret, source))) => {
+                self.lines
+                    .insert(name.to_owned(), ("***".to_owned(), source));
+                Some(secret)
+            }
+            Ok(None) => None,
+            Err(refusal) => {
+                self.fault(name, refusal.reason, refusal.fix);
+                None
+            }
+        }
+    }
+
+    /// Records a fault. A second one about the same secret is not recorded: whoever misses it
+    /// need not know that it was there and refused.
+    pub fn fault(&mut self, key: &str, reason: impl Into<String>, fix: impl Into<String>) {
+        let told = self.table.secrets.contains(&key) && self.faults.iter().any(|f| f.key == key);
+        if !told {
+            self.faults.push(Fault::new(key, reason, fix));
+        }
+    }
+
+    /// What is odd so far but does not keep the process from starting.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// Every fault recorded, and every key of a file or variable that was never read. An unread
+    /// `MYMT5__` line of `.env` is a warning only, since both programs share that file.
+    pub fn finish(mut self) -> Result<Provenance, Faults> {
+        self.report_unknown();
+        if self.faults.is_empty() {
+            Ok(Provenance {
+                lines: self.lines,
+                warnings: self.warnings,
+            })
+        } else {
+            Err(Faults(self.faults))
+        }
+    }
+
+    fn report_unknown(&mut self) {
+        let mut leaves = Vec::new();
+        self.root.leaves("", &mut leaves);
+        for (key, _, source) in leaves {
+            if self.is_known(&key) {
+                continue;
+            }
+            let fix = match hints::nearest(&key, self.asked.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "remove it".to_owned(),
+            };
+            if let Source::Dotenv(name) = &source {
+                self.warnings.push(format!(
+                    "{name} of .env sets {key}, which {} does not know; {fix}",
+                    self.table.program
+                ));
+            } else {
+                self.fault(&key, format!("in {source} is unknown"), fix);
+            }
+        }
+    }
+
+    /// A leaf is known when it, or a table above it, was read as a whole; an empty table also
+    /// when a key under it was asked for.
+    fn is_known(&self, key: &str) -> bool {
+        let above = key
+            .char_indices()
+            .filter(|(_, c)| *c == '.')
+            .map(|(at, _)| &key[..at])
+            .chain([key]);
+        let under = format!("{key}.");
+        key.is_empty()
+            || above.into_iter().any(|prefix| self.asked.contains(prefix))
+            || self.containers.contains(key)
+            || self
+                .asked
+                .range(under.clone()..)
+                .next()
+                .is_some_and(|asked| asked.starts_with(&under))
+                && self.is_empty_table(key)
+    }
+
+    fn is_empty_table(&self, key: &str) -> bool {
+        self.root
+            .get(key)
+            .is_some_and(|node| matches!(&node.kind, Kind::Table(entries) if entries.is_empty()))
+    }
+
+    fn note(&mut self, key: &str) {
+        let mut leaves = Vec::new();
+        if let Some(node) = self.root.get(key) {
+            node.leaves(key, &mut leaves);
+        }
+        for (key, value, source) in leaves {
+            let shown = if hints::is_unprinted(&key) {
+                "***".to_owned()
+            } else {
+                value
+            };
+            self.lines.insert(key, (shown, source.to_string()));
+        }
+    }
+
+    fn way_to_set(&self, key: &str, expected: &str) -> String {
+        let own = self.table.names.iter().find(|(_, set)| *set == key);
+        let variable = own.map_or_else(|| hints::variable(key), |(name, _)| (*name).to_owned());
+        format!("set it in {}, or {variable}, to {expected}", self.file)
+    }
+}

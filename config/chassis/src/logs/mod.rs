@@ -1,0 +1,172 @@
+//! The log: to standard error and to files in one folder, through one queue and one thread, on
+//! which every event passes the redactor as a whole. Logging never stops the process: a full
+//! queue or a failing write costs a line, which is counted.
+
+mod outlet;
+mod panics;
+mod rolling;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use panics::install_panic_hook;
+pub use settings::{Format, LogSettings};
+
+use crate::clock;
+use crate::redact::Redactor;
+use outlet::{Losses, Outlet};
+use rolling::{Limits, Rolling};
+use std::io;
+use std::path::PathBuf;
+use tracing::Dispatch;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
+
+const QUEUED_LINES: usize = 16 * 1024;
+const THREAD: &str = "log";
+
+/// Why the log could not be started or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The folder or the first file in it.
+    #[error("opening the log in {} failed", folder.display())]
+    Open {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The level is no directive.
+    #[error(
+        "reading the log level failed: it is none of error, warn, info, debug, trace or target=level"
+    )]
+    Level,
+    /// The process has a log already.
+    #[error("starting the log failed: one runs already")]
+    Running,
+    /// The log ended before its guard.
+    #[error("changing the log level failed: the log has ended")]
+    Ended,
+}
+
+/// Keeps the log's thread alive; dropping it writes what is queued.
+pub struct LogGuard {
+    level: reload::Handle<EnvFilter, Registry>,
+    folder: PathBuf,
+    program: String,
+    losses: Losses,
+    _worker: WorkerGuard,
+}
+
+impl LogGuard {
+    /// Changes the level, such as `debug` or `info,h2=warn`.
+    ///
+    /// # Errors
+    /// The text is no directive.
+    pub fn set_level(&self, level: &str) -> Result<(), LogError> {
+        let filter = settings::filter(level).ok_or(LogError::Level)?;
+        self.level.reload(filter).map_err(|_| LogError::Ended)
+    }
+
+    /// The log's files, oldest first.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        rolling::files(&self.folder, &self.program)
+            .into_iter()
+            .map(|file| file.path)
+            .collect()
+    }
+
+    /// Lines lost so far.
+    #[must_use]
+    pub fn dropped_lines(&self) -> u64 {
+        self.losses.total()
+    }
+}
+
+/// Starts the process's log and its thread.
+///
+/// # Errors
+/// The folder cannot be written, the level is no directive, or a log runs already.
+pub fn start(
+    settings: &LogSettings,
+    redactor: &Redactor,
+    program: &str,
+) -> Result<LogGuard, LogError> {
+    let (dispatch, guard) = build(settings, redactor, program, io::stderr())?;
+    tracing::dispatcher::set_global_default(dispatch).map_err(|_| LogError::Running)?;
+    Ok(guard)
+}
+
+fn build(
+    settings: &LogSettings,
+    redactor: &Redactor,
+    program: &str,
+    screen: impl io::Write + Send + 'static,
+) -> Result<(Dispatch, LogGuard), LogError> {
+    let filter = settings::filter(&settings.level).ok_or(LogError::Level)?;
+    let limits = Limits {
+        file_bytes: settings.max_file_bytes,
+        total_bytes: settings.max_total_bytes,
+        files: settings.max_files,
+    };
+    let rolling =
+        Rolling::open(&settings.folder, program, limits, clock::utc_now_ms).map_err(|source| {
+            LogError::Open {
+                folder: settings.folder.clone(),
+                source,
+            }
+        })?;
+    let losses = Losses::default();
+    let outlet = Outlet::new(redactor.clone(), screen, rolling, losses.clone());
+    let (queue, worker) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUED_LINES)
+        .thread_name(THREAD)
+        .finish(outlet);
+    losses.watch(queue.error_counter());
+    let (filter, level) = reload::Layer::new(filter);
+    let subscriber = Registry::default()
+        .with(filter)
+        .with(events(settings.format, queue));
+    let guard = LogGuard {
+        level,
+        folder: settings.folder.clone(),
+        program: program.to_owned(),
+        losses,
+        _worker: worker,
+    };
+    Ok((Dispatch::new(subscriber), guard))
+}
+
+fn events<S>(format: Format, queue: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let layer = fmt::layer()
+        .with_ansi(false)
+        .with_timer(Clock)
+        .with_writer(queue);
+    match format {
+        Format::Text => layer.boxed(),
+        Format::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .boxed(),
+    }
+}
+
+struct Clock;
+
+impl FormatTime for Clock {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        writer.write_str(&clock::rfc3339(clock::utc_now_ms()))
+    }
+}

@@ -1,0 +1,105 @@
+//! The end of the queue: each event is cleaned and cut to one bounded line, then written to the
+//! screen and to the file. Whatever fails is counted.
+
+use super::rolling::Rolling;
+use crate::metrics::LOG_LINES_DROPPED;
+use crate::redact::Redactor;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use tracing_appender::non_blocking::ErrorCounter;
+
+const MAX_LINE_BYTES: usize = 64 * 1024;
+const CUT: &str = " ... cut";
+
+/// The count of lost lines: those the queue had no room for, and those that could not be written.
+#[derive(Clone, Default)]
+pub(super) struct Losses(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    queue: OnceLock<ErrorCounter>,
+    failed: AtomicU64,
+}
+
+impl Losses {
+    /// Adds the queue's own count, which exists only once the queue does.
+    pub(super) fn watch(&self, queue: ErrorCounter) {
+        // A second queue cannot come: each log makes its own losses.
+        let _first = self.0.queue.set(queue);
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        let queue = self.0.queue.get().map_or(0, ErrorCounter::dropped_lines);
+        self.0.failed.load(Ordering::Relaxed) + queue as u64
+    }
+
+    fn add(&self) {
+        self.0.failed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Writes cleaned lines to the screen and the file.
+pub(super) struct Outlet<W> {
+    redactor: Redactor,
+    screen: W,
+    file: Rolling,
+    losses: Losses,
+}
+
+impl<W: Write> Outlet<W> {
+    pub(super) fn new(redactor: Redactor, screen: W, file: Rolling, losses: Losses) -> Self {
+        Self {
+            redactor,
+            screen,
+            file,
+            losses,
+        }
+    }
+
+    fn line(&self, event: &[u8]) -> String {
+        let text = String::from_utf8_lossy(event);
+        let clean = self.redactor.clean(text.trim_end_matches('\n'));
+        // An event that brings its own line ends could forge another.
+        let mut line = clean.replace('\n', "\\n").replace('\r', "\\r");
+        if line.len() > MAX_LINE_BYTES {
+            line.truncate(line.floor_char_boundary(MAX_LINE_BYTES));
+            line.push_str(CUT);
+        }
+        line.push('\n');
+        line
+    }
+}
+
+impl<W: Write> Outlet<W> {
+    fn pass_on(&mut self, event: &[u8]) -> io::Result<()> {
+        let line = self.line(event);
+        let screen = self.screen.write_all(line.as_bytes());
+        let file = self.file.write_line(line.as_bytes());
+        screen.and(file)
+    }
+}
+
+impl<W: Write> Write for Outlet<W> {
+    /// One event; always taken whole, so that the queue never tries it again. A panic costs the
+    /// line too, but not the thread, with which all later lines would be lost.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let passed = catch_unwind(AssertUnwindSafe(|| self.pass_on(event)));
+        if !matches!(passed, Ok(Ok(()))) {
+            self.losses.add();
+        }
+        let lost = self.losses.total();
+        if lost > 0 {
+            metrics::counter!(LOG_LINES_DROPPED).absolute(lost);
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.screen.flush().is_err() {
+            self.losses.add();
+        }
+        Ok(())
+    }
+}

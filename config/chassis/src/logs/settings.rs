@@ -1,0 +1,131 @@
+//! What can be set about the log.
+
+use crate::loader::Reader;
+use serde::Deserialize;
+use std::path::PathBuf;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+
+const MAX_LEVEL_BYTES: usize = 1024;
+
+/// How an event is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A line for people.
+    Text,
+    /// A JSON object a line, for collectors.
+    Json,
+}
+
+/// The log's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// A level, or directives such as `info,h2=warn`. Default `info`.
+    pub level: String,
+    /// Default text.
+    pub format: Format,
+    /// Where the files go; made 0700.
+    pub folder: PathBuf,
+    /// Size at which a file is full, in bytes: 4096 or more. Default 10 MiB.
+    pub max_file_bytes: u64,
+    /// Size of all files together, in bytes, never below that of one. Default 100 MiB.
+    pub max_total_bytes: u64,
+    /// Number of files kept, 1 to 1000. Default 14.
+    pub max_files: usize,
+}
+
+impl LogSettings {
+    /// The defaults, writing into `folder`.
+    #[must_use]
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: Format::Text,
+            folder: folder.into(),
+            max_file_bytes: 10 * 1024 * 1024,
+            max_total_bytes: 100 * 1024 * 1024,
+            max_files: 14,
+        }
+    }
+
+    /// Reads the keys under `logging`; a recorded fault is the reader's to report.
+    pub fn read(reader: &mut Reader, default_folder: &str) -> Option<Self> {
+        let defaults = Self::in_folder(default_folder);
+        let level = reader.or("logging.level", "a level like info", defaults.level);
+        let format = reader.or("logging.format", "text or json", defaults.format);
+        let folder = reader.path_or("logging.folder", "a folder", default_folder);
+        let bytes = "a number of bytes";
+        let settings = Self {
+            level,
+            format,
+            max_file_bytes: reader.or("logging.max_file_bytes", bytes, defaults.max_file_bytes),
+            max_total_bytes: reader.or("logging.max_total_bytes", bytes, defaults.max_total_bytes),
+            max_files: reader.or("logging.max_files", "a number of files", defaults.max_files),
+            folder: folder?,
+        };
+        settings.check(reader).then_some(settings)
+    }
+
+    fn check(&self, reader: &mut Reader) -> bool {
+        let checks = [
+            (
+                filter(&self.level).is_some(),
+                "logging.level",
+                "is no level",
+                "set it to error, warn, info, debug or trace, or to target=level, by commas",
+            ),
+            (
+                self.max_file_bytes >= 4096,
+                "logging.max_file_bytes",
+                "is too small",
+                "set it to 4096 or more",
+            ),
+            (
+                self.max_total_bytes >= self.max_file_bytes,
+                "logging.max_total_bytes",
+                "is below the size of one file",
+                "set it to logging.max_file_bytes or more",
+            ),
+            (
+                (1..=1000).contains(&self.max_files),
+                "logging.max_files",
+                "is out of range",
+                "set it to 1 to 1000",
+            ),
+        ];
+        let mut fine = true;
+        for (holds, key, reason, fix) in checks {
+            if !holds {
+                reader.fault(key, reason, fix);
+                fine = false;
+            }
+        }
+        fine
+    }
+}
+
+/// The filter of a level's text. A bare word must be a level: the parser would take any other
+/// for a target to be shown at every level.
+pub(super) fn filter(level: &str) -> Option<EnvFilter> {
+    if level.len() > MAX_LEVEL_BYTES {
+        return None;
+    }
+    let parts: Vec<&str> = level.split(',').map(str::trim).collect();
+    let bare = |part: &&str| {
+        part.parse::<LevelFilter>()
+            .ok()
+            .filter(|_| !part.is_empty())
+    };
+    if !parts
+        .iter()
+        .all(|part| part.contains('=') || bare(part).is_some())
+    {
+        return None;
+    }
+    let base = parts.iter().find_map(bare).unwrap_or(LevelFilter::INFO);
+    EnvFilter::builder()
+        .with_regex(false)
+        .with_default_directive(base.into())
+        .parse(parts.join(","))
+        .ok()
+}

@@ -1,0 +1,242 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::*;
+use crate::health::{LIVENESS, READINESS};
+use crate::loader::{Environment, Table};
+use futures_util::FutureExt;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+const BOUND: Duration = Duration::from_secs(20);
+
+struct Running {
+    address: SocketAddr,
+    health: Health,
+    shutdown: CancellationToken,
+    served: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    fn start() -> Self {
+        let settings = OperationsSettings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            allow_remote: false,
+        };
+        let listener = bind(&settings).unwrap();
+        let address = listener.local_addr().unwrap();
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            metrics::counter!("orders_total").increment(3);
+        });
+        let health = Health::new(&["mymt5.v1.TradingService"]);
+        let shutdown = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, health.clone(), handle, shutdown.clone()));
+        Self {
+            address,
+            health,
+            shutdown,
+            served,
+        }
+    }
+
+    async fn client(&self) -> HealthClient<Channel> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        HealthClient::new(endpoint.connect().await.unwrap())
+    }
+
+    async fn get(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        timeout(BOUND, read).await.unwrap().unwrap();
+        answer
+    }
+
+    async fn end(self) {
+        self.shutdown.cancel();
+        timeout(BOUND, self.served).await.unwrap().unwrap().unwrap();
+    }
+}
+
+fn named(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest {
+        service: service.to_owned(),
+    }
+}
+
+async fn check(client: &mut HealthClient<Channel>, service: &str) -> Result<ServingStatus, Code> {
+    let answer = client.check(named(service)).await;
+    answer
+        .map(|answer| answer.into_inner().status())
+        .map_err(|status| status.code())
+}
+
+#[tokio::test]
+async fn nothing_serves_before_it_says_so() {
+    let running = Running::start();
+    let mut client = running.client().await;
+    for name in ["", READINESS, "mymt5.v1.TradingService"] {
+        assert_eq!(
+            check(&mut client, name).await,
+            Ok(ServingStatus::NotServing),
+            "{name}"
+        );
+    }
+    assert_eq!(
+        check(&mut client, LIVENESS).await,
+        Ok(ServingStatus::Serving)
+    );
+    assert_eq!(check(&mut client, "unknown").await, Err(Code::NotFound));
+    assert_eq!(
+        client.watch(named("unknown")).await.unwrap_err().code(),
+        Code::NotFound
+    );
+
+    running.health.set(READINESS, true).await;
+    running.health.set("unknown", true).await;
+    assert_eq!(
+        check(&mut client, READINESS).await,
+        Ok(ServingStatus::Serving)
+    );
+    assert_eq!(check(&mut client, "").await, Ok(ServingStatus::NotServing));
+    assert_eq!(check(&mut client, "unknown").await, Err(Code::NotFound));
+    running.health.all(true).await;
+    assert_eq!(check(&mut client, "").await, Ok(ServingStatus::Serving));
+    running.health.all(false).await;
+    assert_eq!(check(&mut client, "").await, Ok(ServingStatus::NotServing));
+    assert_eq!(
+        check(&mut client, LIVENESS).await,
+        Ok(ServingStatus::Serving)
+    );
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_watch_follows_and_does_not_hold_up_the_end() {
+    let running = Running::start();
+    let mut client = running.client().await;
+    let mut stream = client.watch(named(READINESS)).await.unwrap().into_inner();
+    let first = stream.message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::NotServing);
+    running.health.set(READINESS, true).await;
+    let second = timeout(BOUND, stream.message())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert_eq!(second.status(), ServingStatus::Serving);
+    running.end().await;
+    assert!(!matches!(stream.message().await, Ok(Some(_))));
+}
+
+#[tokio::test]
+async fn metrics_are_text_and_all_else_is_not_found() {
+    let running = Running::start();
+    let metrics = running
+        .get("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+    assert!(metrics.contains("text/plain; version=0.0.4"), "{metrics}");
+    assert!(metrics.contains("orders_total 3"), "{metrics}");
+    for (request, status) in [
+        ("GET / HTTP/1.1", "404"),
+        ("GET /metrics/x HTTP/1.1", "404"),
+        ("POST /metrics HTTP/1.1", "405"),
+        (
+            "GET /grpc.reflection.v1.ServerReflection/ServerReflectionInfo HTTP/1.1",
+            "404",
+        ),
+    ] {
+        let answer = running.get(&format!("{request}\r\nhost: x\r\n\r\n")).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{request}: {answer}"
+        );
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn beyond_the_limit_a_connection_waits_its_turn() {
+    let running = Running::start();
+    let mut clients = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        let mut client = running.client().await;
+        check(&mut client, LIVENESS).await.unwrap();
+        clients.push(client);
+    }
+    let asked = running.get("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    let mut asked = Box::pin(asked);
+    // All places are taken, so the answer cannot be there, however long one polls.
+    for _ in 0..100 {
+        assert!(asked.as_mut().now_or_never().is_none());
+        check(&mut clients[0], LIVENESS).await.unwrap();
+    }
+    clients.clear();
+    assert!(asked.as_mut().await.starts_with("HTTP/1.1 404"));
+    drop(asked);
+    running.end().await;
+}
+
+/// The clock stands still and leaps only when nothing else is left to do.
+#[tokio::test(start_paused = true)]
+async fn whoever_says_nothing_is_sent_away() {
+    let running = Running::start();
+    for begun in ["", "P", "PRI * HTTP/2.0\r\n", "GET /metrics HTTP/1.1\r\n"] {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset is an end as well.
+        let _ended = timeout(4 * FIRST_REQUEST, stream.read_to_end(&mut answer))
+            .await
+            .unwrap();
+        assert!(!String::from_utf8_lossy(&answer).contains("200"), "{begun}");
+    }
+    running.end().await;
+}
+
+fn read(toml: &str) -> (Option<OperationsSettings>, String) {
+    let table = Table {
+        program: "p",
+        names: &[],
+        secrets: &[],
+        forbidden: &[],
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.toml");
+    std::fs::write(&file, toml).unwrap();
+    let none: [(&str, &str); 0] = [];
+    let mut reader = Reader::open(&table, &file, Environment::from_pairs(none)).unwrap();
+    let settings = OperationsSettings::read(&mut reader, "127.0.0.1:9090");
+    let report = reader
+        .finish()
+        .err()
+        .map_or_else(String::new, |faults| faults.to_string());
+    (settings, report)
+}
+
+#[test]
+fn an_address_beyond_loopback_must_be_allowed() {
+    let (settings, report) = read("");
+    assert_eq!(settings.unwrap().listen, "127.0.0.1:9090".parse().unwrap());
+    assert_eq!(report, "");
+    let (settings, report) = read("[operations]\nlisten = '0.0.0.0:9090'");
+    assert_eq!(settings, None);
+    assert!(report.contains("allow_remote = true"), "{report}");
+    let (settings, report) = read("[operations]\nlisten = '0.0.0.0:9090'\nallow_remote = true");
+    assert!(settings.unwrap().allow_remote);
+    assert_eq!(report, "");
+    let (settings, report) = read("[operations]\nlisten = 'somewhere'");
+    assert_eq!(settings, None);
+    assert!(
+        report.contains("operations.listen: is not an address"),
+        "{report}"
+    );
+}

@@ -1,0 +1,162 @@
+//! A folder that belongs to one process at a time.
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+const LOCK: &str = ".lock";
+
+/// Why a folder could not be claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// It cannot be made.
+    #[error("making the folder {} failed", path.display())]
+    Create {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be looked at, or is no folder.
+    #[error("inspecting the folder {} failed", path.display())]
+    Inspect {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Other users may enter it.
+    #[error("refused the folder {}: other users may enter it; chmod 700 it", path.display())]
+    Open {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another user owns it.
+    #[error("refused the folder {}: it belongs to another user; chown it to the one that runs this process", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process has claimed it.
+    #[error("refused the folder {}: another running process holds it; stop that one, or configure another folder", path.display())]
+    Held {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The lock cannot be taken for another reason.
+    #[error("locking the folder {} failed", path.display())]
+    Lock {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A claimed folder; dropping it lets go of it, and so does the end of the process.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder (0700) where it is missing and claims it.
+    ///
+    /// # Errors
+    /// It is open to others, belongs to another user, is held by another process, or cannot be
+    /// made or locked.
+    pub fn claim(path: impl AsRef<Path>) -> Result<Self, FolderError> {
+        let path = path.as_ref().to_owned();
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        if let Err(source) = made {
+            return Err(FolderError::Create { path, source });
+        }
+        let facts = match std::fs::metadata(&path) {
+            Ok(facts) => facts,
+            Err(source) => return Err(FolderError::Inspect { path, source }),
+        };
+        if facts.uid() != rustix::process::geteuid().as_raw() {
+            return Err(FolderError::Foreign { path });
+        }
+        if facts.mode() & 0o077 != 0 {
+            return Err(FolderError::Open { path });
+        }
+        match lock(&path) {
+            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Err(source) if source.raw_os_error() == Some(Errno::WOULDBLOCK.raw_os_error()) => {
+                Err(FolderError::Held { path })
+            }
+            Err(source) => Err(FolderError::Lock { path, source }),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn lock(folder: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(folder.join(LOCK))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn one_holder_at_a_time() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("data/gateway");
+        let held = Folder::claim(&path).unwrap();
+        assert_eq!(held.path(), path);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        let second = Folder::claim(&path).unwrap_err();
+        assert!(matches!(second, FolderError::Held { .. }), "{second}");
+        drop(held);
+        Folder::claim(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_open_to_others_is_refused() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("open");
+        fs::create_dir(&path).unwrap();
+        for mode in [0o755, 0o770, 0o701] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let error = Folder::claim(&path).unwrap_err();
+            assert!(
+                matches!(error, FolderError::Open { .. }),
+                "{mode:o}: {error}"
+            );
+            assert!(error.to_string().contains("chmod 700"));
+        }
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_an_error() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("file");
+        fs::write(&path, "").unwrap();
+        let error = Folder::claim(&path).unwrap_err();
+        assert!(matches!(error, FolderError::Create { .. }), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! The last room every line passes on its way out. It masks the values of loaded secrets in
+//! every encoding a log can give them, account numbers to their last four digits, fields whose
+//! names sound sensitive, and texts that are credentials by their very form.
+
+mod accounts;
+mod fields;
+mod patterns;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use crate::secrets::Secret;
+use accounts::Accounts;
+use arc_swap::ArcSwap;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use values::Values;
+
+/// What stands in place of a secret.
+pub(crate) const MASK: &str = "***";
+
+/// Masks lines. Clones share what is loaded, so that a rotated secret is masked everywhere at once.
+#[derive(Clone, Default)]
+pub struct Redactor(Arc<ArcSwap<Loaded>>);
+
+#[derive(Default)]
+struct Loaded {
+    values: Values,
+    accounts: Accounts,
+}
+
+impl Redactor {
+    /// A redactor that knows no values yet; names and forms it masks from the start.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Replaces the secrets and account numbers to mask. While a secret rotates, give the old
+    /// one too.
+    pub fn set_values(&self, secrets: &[&Secret], account_numbers: &[&str]) {
+        self.0.store(Arc::new(Loaded {
+            values: Values::new(secrets),
+            accounts: Accounts::new(account_numbers),
+        }));
+    }
+
+    /// The line without its secrets; borrowed when there was nothing to mask.
+    #[must_use]
+    pub fn clean<'a>(&self, line: &'a str) -> Cow<'a, str> {
+        let loaded = self.0.load();
+        let mut cow = Cow::Borrowed(line);
+        pass(&mut cow, |text| loaded.values.mask(text));
+        pass(&mut cow, |text| loaded.accounts.mask(text));
+        pass(&mut cow, fields::mask);
+        pass(&mut cow, patterns::mask);
+        cow
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactor")
+    }
+}
+
+fn pass(cow: &mut Cow<'_, str>, mask: impl Fn(&str) -> Option<String>) {
+    if let Some(masked) = mask(cow) {
+        *cow = Cow::Owned(masked);
+    }
+}
+
+/// Replaces ranges, sorted and apart, each by its own text.
+fn replace<T: AsRef<str>>(text: &str, found: &[(usize, usize, T)]) -> Option<String> {
+    if found.is_empty() {
+        return None;
+    }
+    let mut masked = String::with_capacity(text.len());
+    let mut from = 0;
+    for (start, end, mask) in found {
+        masked.push_str(&text[from..*start]);
+        masked.push_str(mask.as_ref());
+        from = *end;
+    }
+    masked.push_str(&text[from..]);
+    Some(masked)
+}
+
+/// The quote of JSON, with the backslashes of its depth, at the end of a text; `""` when there
+/// is none. A bare value after a quoted name is a number, and its mask must be quoted alike, or
+/// the line would be JSON no more.
+fn quote_at_end(text: &str) -> &str {
+    let bare = text
+        .strip_suffix('"')
+        .map_or(text, |inner| inner.trim_end_matches('\\'));
+    &text[bare.len()..]
+}

@@ -1,0 +1,157 @@
+//! The server's certificate and key, and whom it believes.
+
+use super::{CLIENT_URI, is_name};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// Why an identity could not be loaded. Each names its file, none what stands in it.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file cannot be read as PEM.
+    #[error("reading {} as PEM failed", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: pem::Error,
+    },
+    /// A file holds no certificate.
+    #[error("reading {} failed: it holds no certificate", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An authority's certificate is not one.
+    #[error("trusting the authority in {} failed", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The clients' certificates cannot be checked against the authority.
+    #[error("preparing to verify clients by {} failed", path.display())]
+    Verifier {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: VerifierBuilderError,
+    },
+    /// The key does not belong to the certificate, or is of an unknown kind.
+    #[error("using the key {} with its certificate failed", path.display())]
+    Key {
+        /// The key's file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::Error,
+    },
+}
+
+/// A server's identity, loaded and found coherent.
+#[derive(Clone, Debug)]
+pub struct ServerIdentity(Arc<ServerConfig>);
+
+impl ServerIdentity {
+    /// Loads the certificate chain, its key, and the authority that signs clients, all PEM.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the three do not fit together.
+    pub fn load(cert: &Path, key: &Path, client_ca: &Path) -> Result<Self, IdentityError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = Arc::new(authority(client_ca)?);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .allow_unauthenticated()
+            .build()
+            .map_err(|source| IdentityError::Verifier {
+                path: client_ca.to_owned(),
+                source,
+            })?;
+        let chain = certificates(cert)?;
+        let private = PrivateKeyDer::from_pem_file(key).map_err(|source| IdentityError::Read {
+            path: key.to_owned(),
+            source,
+        })?;
+        let at_key = |source| IdentityError::Key {
+            path: key.to_owned(),
+            source,
+        };
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(at_key)?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, private)
+            .map_err(at_key)?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        // Early data can be replayed, and an order must not be.
+        config.max_early_data_size = 0;
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+/// The configuration to accept connections with: HTTP/2, TLS 1.3 or 1.2, client certificates
+/// verified when given.
+#[must_use]
+pub fn server_config(identity: &ServerIdentity) -> ServerConfig {
+    ServerConfig::clone(&identity.0)
+}
+
+/// The client's name in its certificate: that of the one URI it carries,
+/// `spiffe://mymt5/client/NAME`. The certificate must have been verified before.
+#[must_use]
+pub fn client_name(der: &CertificateDer<'_>) -> Option<String> {
+    let (rest, certificate) = X509Certificate::from_der(der).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let names = certificate.subject_alternative_name().ok()??;
+    let mut uris = names
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::URI(uri) => Some(*uri),
+            _ => None,
+        });
+    let (uri, second) = (uris.next()?, uris.next());
+    let name = uri.strip_prefix(CLIENT_URI)?;
+    (second.is_none() && is_name(name)).then(|| name.to_owned())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let read = |source| IdentityError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(read)?
+        .collect::<Result<_, _>>()
+        .map_err(read)?;
+    if chain.is_empty() {
+        return Err(IdentityError::Empty {
+            path: path.to_owned(),
+        });
+    }
+    Ok(chain)
+}
+
+fn authority(path: &Path) -> Result<RootCertStore, IdentityError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots
+            .add(certificate)
+            .map_err(|source| IdentityError::Authority {
+                path: path.to_owned(),
+                source,
+            })?;
+    }
+    Ok(roots)
+}

@@ -1,0 +1,27 @@
+//! TLS identities: the server's own, the clients' by the authority that signed them and the
+//! name in their certificate, and throw-away ones for trying things out. One provider, ring.
+
+mod identity;
+#[cfg(test)]
+mod tests;
+mod throwaway;
+
+pub use identity::{IdentityError, ServerIdentity, client_name, server_config};
+pub use throwaway::{ThrowawayError, throwaway};
+
+/// Beginning of the URI that names a client; the name follows.
+pub const CLIENT_URI: &str = "spiffe://mymt5/client/";
+
+const MAX_NAME: usize = 64;
+
+/// Makes ring the process's provider. Call it once at the start; a second call changes nothing.
+pub fn install_provider() {
+    // An error says that one is installed already, which is what is wanted.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Whether a text is a client's name: 1 to 64 of `[A-Za-z0-9_-]`.
+fn is_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed)
+}

@@ -1,0 +1,270 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::*;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+fn clients() -> Vec<String> {
+    ["alpha", "beta_2"].map(str::to_owned).to_vec()
+}
+
+fn load(folder: &Path) -> Result<ServerIdentity, IdentityError> {
+    ServerIdentity::load(
+        &folder.join("gateway/certificate.pem"),
+        &folder.join("gateway/key.pem"),
+        &folder.join("ca.pem"),
+    )
+}
+
+fn client(trusted: &Path, own: Option<&Path>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(trusted.join("ca.pem")).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match own {
+        None => builder.with_no_client_auth(),
+        Some(folder) => {
+            let chain = CertificateDer::from_pem_file(folder.join("certificate.pem")).unwrap();
+            let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
+            builder.with_client_auth_cert(vec![chain], key).unwrap()
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config
+}
+
+/// Shakes hands and passes one byte back, which under TLS 1.3 is when a client learns that it
+/// was refused. Gives the name the server saw.
+async fn meet(
+    server: ServerConfig,
+    client: ClientConfig,
+    host: &str,
+) -> io::Result<Option<String>> {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let acceptor = TlsAcceptor::from(Arc::new(server));
+    let serving = async {
+        let mut stream = acceptor.accept(far).await?;
+        let session = stream.get_ref().1;
+        assert_eq!(session.alpn_protocol(), Some(&b"h2"[..]));
+        let name = session
+            .peer_certificates()
+            .and_then(|chain| client_name(&chain[0]));
+        stream.write_all(b"x").await?;
+        stream.shutdown().await?;
+        io::Result::Ok(name)
+    };
+    let host = ServerName::try_from(host.to_owned()).unwrap();
+    let connecting = async {
+        let mut stream = TlsConnector::from(Arc::new(client))
+            .connect(host, near)
+            .await?;
+        stream.read_u8().await
+    };
+    let (name, byte) = tokio::join!(serving, connecting);
+    byte?;
+    name
+}
+
+#[tokio::test]
+async fn clients_are_known_by_their_certificates_and_may_come_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let files = throwaway(path, &clients(), &[], 7).unwrap();
+    assert_eq!(files.len(), 7);
+    let server = server_config(&load(path).unwrap());
+    for (own, name) in [
+        (Some("alpha"), Some("alpha")),
+        (Some("beta_2"), Some("beta_2")),
+        (None, None),
+    ] {
+        let own = own.map(|own| path.join(own));
+        let config = client(path, own.as_deref());
+        for host in ["localhost", "127.0.0.1", "::1"] {
+            let seen = meet(server.clone(), config.clone(), host).await.unwrap();
+            assert_eq!(seen.as_deref(), name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_refused_on_both_sides() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ours, theirs) = (ours.path(), theirs.path());
+    throwaway(
+        ours,
+        &clients(),
+        &["gateway.test".to_owned(), "10.0.0.7".to_owned()],
+        7,
+    )
+    .unwrap();
+    throwaway(theirs, &clients(), &[], 7).unwrap();
+    let server = server_config(&load(ours).unwrap());
+    let known = client(ours, Some(&ours.join("alpha")));
+    assert!(
+        meet(server.clone(), known.clone(), "gateway.test")
+            .await
+            .is_ok()
+    );
+    assert!(
+        meet(server.clone(), known.clone(), "10.0.0.7")
+            .await
+            .is_ok()
+    );
+    assert!(meet(server.clone(), known, "localhost").await.is_err());
+    let stranger = client(ours, Some(&theirs.join("alpha")));
+    assert!(
+        meet(server.clone(), stranger, "gateway.test")
+            .await
+            .is_err()
+    );
+    let mistrustful = client(theirs, None);
+    assert!(
+        meet(server.clone(), mistrustful, "gateway.test")
+            .await
+            .is_err()
+    );
+    // The gateway's own certificate is for serving only.
+    let impostor = client(ours, Some(&ours.join("gateway")));
+    assert!(meet(server, impostor, "gateway.test").await.is_err());
+}
+
+#[test]
+fn keys_are_closed_and_the_authority_s_is_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tls");
+    let files = throwaway(&path, &clients(), &[], 7).unwrap();
+    for file in &files {
+        assert_eq!(fs::metadata(file).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(file.parent().unwrap()).unwrap().mode() & 0o777,
+            0o700
+        );
+    }
+    let keys = files
+        .iter()
+        .filter(|f| fs::read_to_string(f).unwrap().contains("PRIVATE KEY"));
+    assert_eq!(keys.count(), 3);
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 4);
+}
+
+#[test]
+fn nothing_is_overwritten_and_then_nothing_written() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("beta_2")).unwrap();
+    let taken = folder.path().join("beta_2/key.pem");
+    fs::write(&taken, "mine").unwrap();
+    let error = throwaway(folder.path(), &clients(), &[], 7).unwrap_err();
+    assert!(matches!(&error, ThrowawayError::Exists { path } if *path == taken));
+    assert!(error.to_string().contains("remove it"));
+    assert_eq!(fs::read_to_string(&taken).unwrap(), "mine");
+    assert!(!folder.path().join("ca.pem").exists());
+}
+
+#[test]
+fn names_and_lifetimes_out_of_range_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for bad in ["", "../up", "a/b", "gateway", "a b", "é", &"x".repeat(65)] {
+        let made = throwaway(folder.path(), &[bad.to_owned()], &[], 7);
+        assert!(matches!(made, Err(ThrowawayError::Name)), "{bad}");
+    }
+    let twice = ["a".to_owned(), "a".to_owned()];
+    assert!(matches!(
+        throwaway(folder.path(), &twice, &[], 7),
+        Err(ThrowawayError::Name)
+    ));
+    for days in [0, 826] {
+        assert!(matches!(
+            throwaway(folder.path(), &[], &[], days),
+            Err(ThrowawayError::Days)
+        ));
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+fn signed(sans: Vec<rcgen::SanType>) -> CertificateDer<'static> {
+    let mut params = rcgen::CertificateParams::default();
+    params.subject_alt_names = sans;
+    let key = rcgen::KeyPair::generate().unwrap();
+    params.self_signed(&key).unwrap().der().clone()
+}
+
+#[test]
+fn exactly_one_uri_names_a_client() {
+    let uri = |text: &str| rcgen::SanType::URI(text.try_into().unwrap());
+    let dns = rcgen::SanType::DnsName("alpha".try_into().unwrap());
+    let alpha = uri("spiffe://mymt5/client/alpha");
+    assert_eq!(
+        client_name(&signed(vec![dns.clone(), alpha.clone()])).as_deref(),
+        Some("alpha")
+    );
+    let long = uri(&format!("{CLIENT_URI}{}", "x".repeat(65)));
+    for sans in [
+        vec![],
+        vec![dns],
+        vec![alpha.clone(), alpha.clone()],
+        vec![alpha, uri("https://other")],
+        vec![uri("spiffe://mymt5/client/")],
+        vec![uri("spiffe://mymt5/client/a/b")],
+        vec![uri("spiffe://mymt5/gateway/alpha")],
+        vec![uri("SPIFFE://mymt5/client/alpha")],
+        vec![long],
+    ] {
+        assert_eq!(client_name(&signed(sans.clone())), None, "{sans:?}");
+    }
+    assert_eq!(client_name(&CertificateDer::from(vec![1, 2, 3])), None);
+}
+
+#[test]
+fn errors_name_the_file_and_nothing_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    throwaway(path, &clients(), &[], 7).unwrap();
+    let (cert, key, ca) = (
+        path.join("gateway/certificate.pem"),
+        path.join("gateway/key.pem"),
+        path.join("ca.pem"),
+    );
+    let broken = path.join("broken.pem");
+    fs::write(
+        &broken,
+        "-----BEGIN CERTIFICATE-----\nhidden!\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    let empty = path.join("empty.pem");
+    fs::write(&empty, "hidden").unwrap();
+    let missing = path.join("missing.pem");
+    let other = path.join("alpha/key.pem");
+    for (cert, key, ca, named) in [
+        (&missing, &key, &ca, &missing),
+        (&empty, &key, &ca, &empty),
+        (&broken, &key, &ca, &broken),
+        (&cert, &missing, &ca, &missing),
+        (&cert, &empty, &ca, &empty),
+        (&cert, &other, &ca, &other),
+        (&cert, &key, &missing, &missing),
+        (&cert, &key, &empty, &empty),
+        (&cert, &key, &broken, &broken),
+    ] {
+        let error = ServerIdentity::load(cert, key, ca).unwrap_err();
+        let mut chain = error.to_string();
+        assert!(chain.contains(named.to_str().unwrap()), "{chain}");
+        let mut source = std::error::Error::source(&error);
+        while let Some(error) = source {
+            chain.push_str(&error.to_string());
+            source = error.source();
+        }
+        assert!(!chain.contains("hidden"), "{chain}");
+    }
+}
