@@ -1,0 +1,1 @@
+//! The unprivileged process: strategies and risk

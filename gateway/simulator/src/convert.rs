@@ -1,0 +1,97 @@
+//! From the money of a price to the money of the account: through a listed symbol, else through
+//! a configured rate.
+
+use crate::{AccountConfig, Simulator, market::Market};
+use mymt5_model::{Lots, Money, Price, SymbolSpec};
+
+/// One way to convert a quote currency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Route {
+    /// The price is in the account currency.
+    Same,
+    /// The contract is in the account currency: the symbol's own price converts.
+    OwnBase,
+    /// Times the bid of that market.
+    Direct(usize),
+    /// Divided by the ask of that market.
+    Inverse(usize),
+    /// Times a configured rate.
+    Fixed(f64),
+}
+
+/// All ways from the quote currency of `specs[of]` to the account currency.
+pub(crate) fn routes(specs: &[SymbolSpec], of: usize, account: &AccountConfig) -> Vec<Route> {
+    let (from, to) = (&specs[of].quote_currency, &account.currency);
+    if from == to {
+        return vec![Route::Same];
+    }
+    if specs[of].base_currency == *to {
+        return vec![Route::OwnBase];
+    }
+    let through = specs.iter().enumerate().filter_map(|(i, spec)| {
+        let pair = (&spec.base_currency, &spec.quote_currency);
+        if pair == (from, to) {
+            Some(Route::Direct(i))
+        } else if pair == (to, from) {
+            Some(Route::Inverse(i))
+        } else {
+            None
+        }
+    });
+    let rate = |a: &str, b: &str| account.rates.get(&format!("{a}{b}")).copied();
+    let fixed = rate(from, to).or_else(|| rate(to, from).map(|r| 1.0 / r));
+    through.chain(fixed.map(Route::Fixed)).collect()
+}
+
+/// The markets that a market's conversion looks at.
+pub(crate) fn sources(routes: &[Route]) -> impl Iterator<Item = usize> {
+    routes.iter().filter_map(|route| match route {
+        Route::Direct(i) | Route::Inverse(i) => Some(*i),
+        Route::Same | Route::OwnBase | Route::Fixed(_) => None,
+    })
+}
+
+/// The worth of points times units of lots in the quote currency.
+pub(crate) fn in_quote(spec: &SymbolSpec, point_lots: i128) -> Money {
+    const MOST: i128 = 1_000_000_000_000_000_000 * Money::SCALE;
+    let contract = (spec.contract_size * Money::SCALE as f64).round() as i128;
+    let divisor = i128::from(Lots::SCALE) * 10i128.pow(u32::from(spec.digits));
+    let product = point_lots.saturating_mul(contract);
+    let rounded = product.saturating_add(product.signum() * (divisor / 2)) / divisor;
+    Money::from_units(rounded.clamp(-MOST, MOST))
+}
+
+impl Simulator {
+    /// The rate from a market's quote currency to the account currency, `price` being the
+    /// market's own; none while no quote for it is known.
+    pub(crate) fn rate(&self, market: &Market, price: Price) -> Option<f64> {
+        let own = price.to_f64();
+        market.routes.iter().find_map(|route| match *route {
+            Route::Same => Some(1.0),
+            Route::OwnBase => (own > 0.0).then(|| 1.0 / own),
+            Route::Direct(i) => self.markets[i].quote.as_ref().map(|q| q.bid.to_f64()),
+            Route::Inverse(i) => self.markets[i].quote.as_ref().map(|q| 1.0 / q.ask.to_f64()),
+            Route::Fixed(rate) => Some(rate),
+        })
+    }
+
+    /// The worth of points times units of lots in the account currency, not yet rounded.
+    pub(crate) fn worth(&self, market: &Market, point_lots: i128, price: Price) -> Option<Money> {
+        let quoted = in_quote(&market.spec, point_lots);
+        if market.routes.first() == Some(&Route::Same) {
+            return Some(quoted);
+        }
+        Some(quoted.times(self.rate(market, price)?))
+    }
+
+    /// The same, rounded to the decimals of the account currency.
+    pub(crate) fn worth_rounded(
+        &self,
+        market: &Market,
+        point_lots: i128,
+        price: Price,
+    ) -> Option<Money> {
+        let worth = self.worth(market, point_lots, price)?;
+        Some(worth.rounded(self.account.currency_digits))
+    }
+}

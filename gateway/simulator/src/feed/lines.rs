@@ -1,0 +1,134 @@
+//! A text file line by line in constant memory: UTF-8 with or without a byte order mark, or
+//! UTF-16LE with one; CRLF or LF. What the exports say is ASCII; other UTF-16 characters read as
+//! `?`.
+
+use super::FeedError;
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+/// Longest line in bytes.
+const LONGEST: u64 = 4096;
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// The lines of a file, numbered from 1.
+pub(super) struct Lines {
+    file: PathBuf,
+    reader: Box<dyn BufRead + Send>,
+    line: Vec<u8>,
+    number: u64,
+}
+
+impl Lines {
+    pub(super) fn open(path: &Path) -> Result<Self, FeedError> {
+        let fail = |source| FeedError::Open {
+            file: path.to_owned(),
+            source,
+        };
+        let mut file = File::open(path).map_err(fail)?;
+        let mut mark = Vec::new();
+        file.by_ref().take(3).read_to_end(&mut mark).map_err(fail)?;
+        let (skip, wide) = match mark.as_slice() {
+            [0xEF, 0xBB, 0xBF] => (3, false),
+            [0xFF, 0xFE, ..] => (2, true),
+            _ => (0, false),
+        };
+        file.seek(SeekFrom::Start(skip)).map_err(fail)?;
+        let reader: Box<dyn BufRead + Send> = if wide {
+            Box::new(BufReader::with_capacity(CHUNK, Narrow::new(file)))
+        } else {
+            Box::new(BufReader::with_capacity(CHUNK, file))
+        };
+        Ok(Self {
+            file: path.to_owned(),
+            reader,
+            line: Vec::with_capacity(256),
+            number: 0,
+        })
+    }
+
+    /// The next line without its end; none at the end of the file.
+    pub(super) fn next_line(&mut self) -> Result<Option<&[u8]>, FeedError> {
+        self.line.clear();
+        let read = (&mut self.reader)
+            .take(LONGEST)
+            .read_until(b'\n', &mut self.line);
+        let read = read.map_err(|source| FeedError::Read {
+            file: self.file.clone(),
+            line: self.number,
+            source,
+        })?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+        } else if read as u64 == LONGEST {
+            return Err(self.malformed("the line is too long"));
+        }
+        if self.line.last() == Some(&b'\r') {
+            self.line.pop();
+        }
+        Ok(Some(&self.line))
+    }
+
+    /// The line read last, for the borrow that an error needs.
+    pub(super) fn malformed(&self, reason: &'static str) -> FeedError {
+        FeedError::Malformed {
+            file: self.file.clone(),
+            line: self.number,
+            reason,
+        }
+    }
+}
+
+/// Reads UTF-16LE as single bytes.
+struct Narrow {
+    file: File,
+    wide: Vec<u8>,
+    /// Bytes of a character that was cut at the end of the last chunk.
+    rest: usize,
+}
+
+impl Narrow {
+    fn new(file: File) -> Self {
+        Self {
+            file,
+            wide: vec![0; CHUNK],
+            rest: 0,
+        }
+    }
+}
+
+impl Read for Narrow {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let most = (out.len() * 2).min(self.wide.len());
+        loop {
+            let read = self.file.read(&mut self.wide[self.rest..most])?;
+            let have = self.rest + read;
+            if read == 0 && have > 0 {
+                let half = "half a UTF-16 character at the end of the file";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, half));
+            }
+            let count = have / 2;
+            for (narrow, pair) in out.iter_mut().zip(self.wide[..have].chunks_exact(2)) {
+                *narrow = if pair[1] == 0 && pair[0] < 0x80 {
+                    pair[0]
+                } else {
+                    b'?'
+                };
+            }
+            self.rest = have % 2;
+            if self.rest == 1 {
+                self.wide[0] = self.wide[have - 1];
+            }
+            if count > 0 || read == 0 {
+                return Ok(count);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Where ticks come from: a synthetic market, or the terminal's own CSV exports read as a
+//! stream. Every feed is an iterator of ticks that ends at its first error.
+
+mod bar_file;
+mod columns;
+mod lines;
+mod synthetic;
+mod tick_file;
+
+pub use bar_file::{BarFile, BarTicks, period_of};
+pub use synthetic::Synthetic;
+pub use tick_file::TickFile;
+
+use mymt5_model::Symbol;
+use std::{io, path::Path, path::PathBuf};
+
+/// Why a feed ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The file cannot be opened.
+    #[error("cannot open {}", file.display())]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The file cannot be read on.
+    #[error("cannot read {} past line {line}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The last line read, from 1.
+        line: u64,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A line is not what the terminal writes.
+    #[error("{} line {line}: {reason}", file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1; the header is line 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+/// The symbol that a file is named after: `AUDUSD` of `AUDUSD_ticks_2020.csv` and of
+/// `AUDUSD.csv`; none where the name does not begin with one.
+#[must_use]
+pub fn symbol_of(path: &Path) -> Option<Symbol> {
+    let stem = path.file_stem()?.to_str()?;
+    let name = stem.split(['_', ' ']).next()?;
+    Symbol::parse(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_the_symbol() {
+        let symbol = |path: &str| symbol_of(Path::new(path)).map(|s| s.to_string());
+        assert_eq!(symbol("a/AUDUSD_ticks_2020.csv").as_deref(), Some("AUDUSD"));
+        assert_eq!(symbol("GBPUSD_H1_2012-2022.csv").as_deref(), Some("GBPUSD"));
+        assert_eq!(symbol("EURUSD.r_M5.csv").as_deref(), Some("EURUSD.r"));
+        assert_eq!(symbol("_ticks.csv"), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! The terminal's tick export as a feed. Blank sides are unchanged ones and carried forward; rows
+//! before both sides are known are skipped.
+
+use super::{
+    FeedError,
+    columns::{Clock, Columns, number, price, whole},
+    lines::Lines,
+};
+use mymt5_model::{Price, SymbolSpec, Tick};
+use std::path::Path;
+
+const NAMES: [&str; 7] = ["DATE", "TIME", "BID", "ASK", "LAST", "VOLUME", "FLAGS"];
+
+/// Ticks of one symbol, read from a file as they are asked for.
+pub struct TickFile {
+    lines: Lines,
+    columns: Columns<7>,
+    reader: Reader,
+    ended: bool,
+}
+
+/// What carries over from line to line.
+struct Reader {
+    spec: SymbolSpec,
+    clock: Clock,
+    bid: Option<Price>,
+    ask: Option<Price>,
+    last: Option<Price>,
+}
+
+impl TickFile {
+    /// Opens a tick file of a symbol with that specification and reads its header.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read, is empty, or its first line does not name the columns
+    /// DATE, TIME, BID and ASK.
+    pub fn open(path: impl AsRef<Path>, spec: &SymbolSpec) -> Result<Self, FeedError> {
+        let mut lines = Lines::open(path.as_ref())?;
+        let header = lines.next_line()?.unwrap_or_default();
+        let columns = Columns::parse(header, NAMES);
+        if !(0..4).all(|column| columns.has(column)) {
+            return Err(lines.malformed("no header with DATE, TIME, BID and ASK"));
+        }
+        Ok(Self {
+            lines,
+            columns,
+            reader: Reader {
+                spec: spec.clone(),
+                clock: Clock::default(),
+                bid: None,
+                ask: None,
+                last: None,
+            },
+            ended: false,
+        })
+    }
+
+    fn advance(&mut self) -> Result<Option<Tick>, FeedError> {
+        loop {
+            let Some(line) = self.lines.next_line()? else {
+                return Ok(None);
+            };
+            if line.is_empty() {
+                continue;
+            }
+            match self.reader.tick(self.columns.split(line)) {
+                Ok(Some(tick)) => return Ok(Some(tick)),
+                Ok(None) => {}
+                Err(reason) => return Err(self.lines.malformed(reason)),
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn tick(&mut self, fields: [&[u8]; 7]) -> Result<Option<Tick>, &'static str> {
+        let [date, time, bid, ask, last, volume, flags] = fields;
+        let time = self.clock.read(date, time).ok_or("not a date and time")?;
+        let digits = self.spec.digits;
+        carry(&mut self.bid, bid, digits)?;
+        carry(&mut self.ask, ask, digits)?;
+        carry(&mut self.last, last, digits)?;
+        let flags = if flags.is_empty() {
+            Some(0)
+        } else {
+            whole(flags)
+        };
+        let flags = flags.and_then(|flags| u32::try_from(flags).ok());
+        let flags = flags.ok_or("the flags are no whole number")?;
+        let volume = if volume.is_empty() {
+            Some(0.0)
+        } else {
+            number(volume)
+        };
+        let volume = volume.ok_or("the volume is no number")?;
+        let (Some(bid), Some(ask)) = (self.bid, self.ask) else {
+            return Ok(None);
+        };
+        Ok(Some(Tick {
+            symbol: self.spec.symbol.clone(),
+            time,
+            bid,
+            ask,
+            last: self.last,
+            volume,
+            flags,
+        }))
+    }
+}
+
+fn carry(side: &mut Option<Price>, field: &[u8], digits: u8) -> Result<(), &'static str> {
+    if !field.is_empty() {
+        *side = Some(price(field, digits).ok_or("not a price of the symbol's digits")?);
+    }
+    Ok(())
+}
+
+impl Iterator for TickFile {
+    type Item = Result<Tick, FeedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}

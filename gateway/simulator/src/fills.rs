@@ -1,0 +1,178 @@
+//! From a fill to a deal: the position changes, the money moves, the row is written.
+
+use crate::{
+    Event, Simulator,
+    event::Log,
+    hedging, netting,
+    position::{Position, point_lots},
+};
+use mymt5_model::{
+    AccountMode, BrokerTime, DealKind, DealReason, DealRow, Entry, Levels, Lots, Magic, Money,
+    OrderRow, OrderType, PositionId, Price, RowState, Side, Ticket, TimeInForce,
+};
+
+/// A volume done at a price.
+pub(crate) struct Fill<'a> {
+    pub(crate) order: Ticket,
+    pub(crate) side: Side,
+    pub(crate) lots: Lots,
+    pub(crate) price: Price,
+    pub(crate) levels: Levels,
+    /// The position it closes; it exists and has at least that volume.
+    pub(crate) closes: Option<PositionId>,
+    pub(crate) magic: Magic,
+    pub(crate) reason: DealReason,
+    pub(crate) comment: &'a str,
+}
+
+/// What a fill did to its position.
+pub(crate) struct Change {
+    pub(crate) id: PositionId,
+    pub(crate) entry: Entry,
+    /// Realised gain in points times units of lots.
+    pub(crate) gain: i128,
+    /// Realised swap.
+    pub(crate) swap: Money,
+}
+
+/// When, and to how many decimals of the account currency.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) time: BrokerTime,
+    pub(crate) currency_digits: u8,
+}
+
+/// A position that is to be closed without anyone's request.
+pub(crate) struct Forced {
+    pub(crate) price: Price,
+    pub(crate) reason: DealReason,
+    pub(crate) comment: String,
+}
+
+impl Fill<'_> {
+    /// The position that this fill opens.
+    pub(crate) fn open(&self, time: BrokerTime) -> Position {
+        Position {
+            ticket: self.order,
+            id: PositionId(self.order.0),
+            magic: self.magic,
+            side: self.side,
+            lots: self.lots,
+            point_lots: point_lots(self.price, self.lots),
+            levels: self.levels,
+            swap: Money::ZERO,
+            opened: time,
+            updated: time,
+            comment: self.comment.to_owned(),
+        }
+    }
+}
+
+/// By hand without a magic, else by a program.
+pub(crate) fn reason_of(magic: Magic) -> DealReason {
+    if magic == Magic::NONE {
+        DealReason::Client
+    } else {
+        DealReason::Expert
+    }
+}
+
+impl Simulator {
+    /// Takes the next order ticket.
+    pub(crate) fn order_ticket(&mut self) -> Ticket {
+        self.next_order += 1;
+        Ticket(self.next_order - 1)
+    }
+
+    /// Writes a fill into the account.
+    pub(crate) fn fill(
+        &mut self,
+        m: usize,
+        fill: &Fill<'_>,
+        log: &mut Log,
+    ) -> (Ticket, PositionId) {
+        let terms = Terms {
+            time: self.now(),
+            currency_digits: self.account.currency_digits,
+        };
+        let positions = &mut self.markets[m].positions;
+        let change = match self.account.mode {
+            AccountMode::Netting => netting::apply(positions, fill, terms),
+            AccountMode::Hedging => hedging::apply(positions, fill, terms),
+        };
+        let market = &self.markets[m];
+        let profit = self.worth_rounded(market, change.gain, fill.price);
+        let deal = DealRow {
+            ticket: Ticket(self.next_deal),
+            order: Some(fill.order),
+            position_id: Some(change.id),
+            magic: fill.magic,
+            symbol: Some(market.spec.symbol.clone()),
+            kind: DealKind::Trade(fill.side),
+            entry: Some(change.entry),
+            reason: fill.reason,
+            lots: fill.lots,
+            price: Some(fill.price),
+            profit: profit.unwrap_or(Money::ZERO),
+            swap: change.swap,
+            commission: self.commission(fill.lots),
+            time: terms.time,
+            comment: fill.comment.to_owned(),
+        };
+        self.next_deal += 1;
+        self.balance += deal.profit + deal.swap + deal.commission;
+        log.positions_changed = true;
+        log.push(Event::Deal(deal.clone()));
+        let outcome = (deal.ticket, change.id);
+        self.history.add_deal(deal);
+        self.refresh(m);
+        outcome
+    }
+
+    /// Closes a position whole by an order of the server's own.
+    pub(crate) fn close_forced(&mut self, m: usize, p: usize, forced: &Forced, log: &mut Log) {
+        let position = &self.markets[m].positions[p];
+        let (id, magic) = (position.id, position.magic);
+        let (side, lots) = (position.side.opposite(), position.lots);
+        let order = self.order_ticket();
+        let row = OrderRow {
+            ticket: order,
+            position_id: Some(id),
+            magic,
+            symbol: self.markets[m].spec.symbol.clone(),
+            side,
+            kind: OrderType::Market,
+            state: RowState::Filled,
+            lots,
+            lots_left: Lots::ZERO,
+            price: None,
+            stop_limit_price: None,
+            levels: Levels::default(),
+            time_in_force: TimeInForce::Gtc,
+            created: self.now(),
+            done: Some(self.now()),
+            comment: forced.comment.clone(),
+        };
+        let fill = Fill {
+            order,
+            side,
+            lots,
+            price: forced.price,
+            levels: Levels::default(),
+            closes: Some(id),
+            magic,
+            reason: forced.reason,
+            comment: &forced.comment,
+        };
+        self.fill(m, &fill, log);
+        self.history.add_order(row);
+        log.orders_changed = true;
+    }
+
+    /// Commission of one side, negative when paid.
+    fn commission(&self, lots: Lots) -> Money {
+        let units = self.account.commission_per_lot.units();
+        let paid = units.saturating_mul(i128::from(lots.units())) / i128::from(Lots::SCALE);
+        -Money::from_units(paid).rounded(self.account.currency_digits)
+    }
+}

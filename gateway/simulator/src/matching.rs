@@ -1,0 +1,109 @@
+//! A tick moves the market: the day rolls over, orders expire or are done, levels are hit, the
+//! margin is watched. The work grows with the orders and positions of the tick's symbol only.
+
+use crate::{Event, Simulator, event::Log, fills::Forced, position::Position};
+use mymt5_model::{DealReason, Lots, Price, Side, Tick};
+
+impl Simulator {
+    /// Moves the market to a tick. A tick of an unlisted symbol, of other digits, without prices
+    /// or with the ask below the bid changes nothing; time never goes back.
+    pub fn on_tick(&mut self, tick: &Tick) -> Vec<Event> {
+        let mut log = Log::default();
+        let Some(&m) = self.index.get(&tick.symbol) else {
+            return Vec::new();
+        };
+        if !self.markets[m].understands(tick) {
+            return Vec::new();
+        }
+        let before = self.time;
+        let now = before.map_or(tick.time, |time| time.max(tick.time));
+        self.time = Some(now);
+        if let Some(before) = before
+            && before.day_start() < now.day_start()
+        {
+            self.roll_over(before, now, &mut log);
+        }
+        self.expire(&mut log);
+        self.quote_at(m, tick);
+        if self.markets[m].is_open(now) {
+            self.trigger(m, &mut log);
+            self.hit_levels(m, &mut log);
+        }
+        self.watch_margin(&mut log);
+        log.into_events()
+    }
+
+    fn quote_at(&mut self, m: usize, tick: &Tick) {
+        self.markets[m].quote = Some(tick.clone());
+        self.refresh_if_held(m);
+        for i in 0..self.markets[m].dependents.len() {
+            self.refresh_if_held(self.markets[m].dependents[i]);
+        }
+    }
+
+    fn refresh_if_held(&mut self, m: usize) {
+        if !self.markets[m].positions.is_empty() {
+            self.refresh(m);
+        }
+    }
+
+    /// Closes the positions of a symbol whose stop loss or take profit is reached.
+    fn hit_levels(&mut self, m: usize, log: &mut Log) {
+        let mut p = 0;
+        while let Some(position) = self.markets[m].positions.get(p) {
+            let side = position.side;
+            let hit = self.markets[m]
+                .closing(side)
+                .and_then(|price| hit(position, price));
+            if let Some(mut forced) = hit {
+                if forced.reason == DealReason::StopLoss {
+                    forced.price = self.slipped(m, side.opposite(), forced.price);
+                }
+                self.close_forced(m, p, &forced, log);
+            } else {
+                p += 1;
+            }
+        }
+    }
+
+    /// A price after a random slip against the trader.
+    pub(crate) fn slipped(&mut self, m: usize, side: Side, price: Price) -> Price {
+        if self.account.slippage_points == 0 {
+            return price;
+        }
+        let tick = self.markets[m].spec.tick_size_points;
+        let slip = self.dice.up_to(self.account.slippage_points) / tick * tick;
+        let moved = price.moved(side.sign() * slip);
+        if moved.points() > 0 { moved } else { price }
+    }
+
+    /// The volume that the market has for an order.
+    pub(crate) fn available(&mut self, m: usize, lots: Lots) -> Lots {
+        let chance = self.account.partial_fill_probability;
+        if chance <= 0.0 || self.dice.unit() >= chance {
+            return lots;
+        }
+        let part = lots.to_f64() * self.dice.unit();
+        let grid = self.markets[m].spec.volume;
+        grid.floor(part).unwrap_or(grid.min).min(lots)
+    }
+}
+
+/// How a position is closed at that price, if a level of it is reached.
+fn hit(position: &Position, price: Price) -> Option<Forced> {
+    let sign = position.side.sign();
+    let reached = |level: &Price, sign: i64| sign * (price.points() - level.points()) >= 0;
+    let levels = position.levels;
+    let (reason, name, level) = if let Some(level) = levels.stop_loss.filter(|l| reached(l, -sign))
+    {
+        (DealReason::StopLoss, "sl", level)
+    } else {
+        let level = levels.take_profit.filter(|l| reached(l, sign))?;
+        (DealReason::TakeProfit, "tp", level)
+    };
+    Some(Forced {
+        price,
+        reason,
+        comment: format!("[{name} {level}]"),
+    })
+}

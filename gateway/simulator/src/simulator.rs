@@ -1,0 +1,257 @@
+//! The account as a whole: how it is set up and what may be asked of it.
+
+use crate::{
+    AccountConfig, SetupError,
+    convert::{in_quote, routes, sources},
+    dice::Dice,
+    history::History,
+    market::Market,
+    pending::FIRST_ORDER,
+    position::{Position, point_lots},
+};
+use mymt5_model::{
+    AccountKind, AccountRow, BrokerTime, DealRow, Lots, MaskedAccount, Money, OrderRow,
+    PositionRow, Price, Side, Symbol, SymbolSpec, Tick,
+};
+use std::collections::HashMap;
+
+/// Where deal tickets begin.
+const FIRST_DEAL: u64 = 2_000_001;
+
+/// A whole MetaTrader 5 account: its market, its orders, its positions, its money.
+pub struct Simulator {
+    pub(crate) account: AccountConfig,
+    pub(crate) markets: Vec<Market>,
+    pub(crate) index: HashMap<Symbol, usize>,
+    pub(crate) balance: Money,
+    pub(crate) history: History,
+    pub(crate) next_order: u64,
+    pub(crate) next_deal: u64,
+    pub(crate) dice: Dice,
+    pub(crate) time: Option<BrokerTime>,
+    /// The earliest end of a working order's life; an order may have outlived it.
+    pub(crate) next_expiry: Option<BrokerTime>,
+    pub(crate) margin_called: bool,
+}
+
+impl Simulator {
+    /// Opens an account that trades these symbols.
+    ///
+    /// # Errors
+    /// Conditions or specifications out of range, a symbol listed twice, and a quote currency
+    /// that neither a listed symbol nor a configured rate converts to the account currency.
+    pub fn new(account: AccountConfig, symbols: Vec<SymbolSpec>) -> Result<Self, SetupError> {
+        account.check()?;
+        let mut index = HashMap::new();
+        for (i, spec) in symbols.iter().enumerate() {
+            check_spec(spec)?;
+            if index.insert(spec.symbol.clone(), i).is_some() {
+                let symbol = spec.symbol.clone();
+                return Err(SetupError::Duplicate { symbol });
+            }
+        }
+        Ok(Self {
+            markets: open_markets(&account, symbols)?,
+            index,
+            balance: account.balance,
+            history: History::new(account.max_history_rows),
+            next_order: FIRST_ORDER,
+            next_deal: FIRST_DEAL,
+            dice: Dice::new(account.seed, 0),
+            time: None,
+            next_expiry: None,
+            margin_called: false,
+            account,
+        })
+    }
+
+    /// The account and its figures at the current quotes.
+    #[must_use]
+    pub fn account(&self) -> AccountRow {
+        let (profit, margin) = (self.floating(), self.margin());
+        let equity = self.balance + profit;
+        AccountRow {
+            account: MaskedAccount::of(self.account.login),
+            server: self.account.server.clone(),
+            mode: self.account.mode,
+            kind: AccountKind::Simulated,
+            currency: self.account.currency.clone(),
+            currency_digits: self.account.currency_digits,
+            leverage: self.account.leverage,
+            balance: self.balance,
+            credit: Money::ZERO,
+            profit,
+            equity,
+            margin,
+            free_margin: equity - margin,
+            margin_level: self.margin_level(),
+            trade_allowed: self.account.trade_allowed,
+        }
+    }
+
+    /// The open positions, symbol by symbol in the order of the list, the oldest first.
+    #[must_use]
+    pub fn positions(&self) -> Vec<PositionRow> {
+        let rows = |market| {
+            let row = move |position| self.position_row(market, position);
+            market.positions.iter().map(row)
+        };
+        self.markets.iter().flat_map(rows).collect()
+    }
+
+    fn position_row(&self, market: &Market, position: &Position) -> PositionRow {
+        let price = market.closing(position.side);
+        let profit = price.and_then(|p| self.worth_rounded(market, position.gain(p), p));
+        PositionRow {
+            ticket: position.ticket,
+            id: position.id,
+            magic: position.magic,
+            symbol: market.spec.symbol.clone(),
+            side: position.side,
+            lots: position.lots,
+            open_price: position.open_price(market.spec.digits),
+            levels: position.levels,
+            profit: profit.unwrap_or(Money::ZERO),
+            swap: position.swap,
+            opened: position.opened,
+            updated: position.updated,
+            comment: position.comment.clone(),
+        }
+    }
+
+    /// The working orders, symbol by symbol.
+    #[must_use]
+    pub fn orders(&self) -> Vec<OrderRow> {
+        let orders = self.markets.iter().flat_map(|market| &market.orders);
+        orders.map(|order| order.row.clone()).collect()
+    }
+
+    /// Orders that ended, and deals that were done, in `[from, to)`.
+    #[must_use]
+    pub fn history(&self, from: BrokerTime, to: BrokerTime) -> (Vec<OrderRow>, Vec<DealRow>) {
+        self.history.between(from, to)
+    }
+
+    /// The contract specifications, with the tick value at the current rate.
+    #[must_use]
+    pub fn symbols(&self) -> Vec<SymbolSpec> {
+        let with_value = |market: &Market| {
+            let mut spec = market.spec.clone();
+            let tick = i128::from(spec.tick_size_points) * i128::from(Lots::SCALE);
+            let rate = market
+                .touch(Side::Sell)
+                .and_then(|bid| self.rate(market, bid));
+            spec.tick_value = rate.map(|rate| in_quote(&spec, tick).to_f64() * rate);
+            spec
+        };
+        self.markets.iter().map(with_value).collect()
+    }
+
+    /// The latest tick of a symbol; none before the first.
+    #[must_use]
+    pub fn quote(&self, symbol: &Symbol) -> Option<&Tick> {
+        self.markets[*self.index.get(symbol)?].quote.as_ref()
+    }
+
+    /// Margin of a position of either side, in the account currency; none for an unlisted symbol
+    /// or while no rate is known.
+    #[must_use]
+    pub fn margin_for(
+        &self,
+        symbol: &Symbol,
+        _side: Side,
+        lots: Lots,
+        price: Price,
+    ) -> Option<Money> {
+        let m = *self.index.get(symbol)?;
+        let margin = self.margin_of(m, lots, point_lots(price, lots), price)?;
+        Some(margin.rounded(self.account.currency_digits))
+    }
+
+    /// Profit of a position opened and closed at these prices, in the account currency at the
+    /// current rate; none for an unlisted symbol or while no rate is known.
+    #[must_use]
+    pub fn profit_for(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        lots: Lots,
+        open: Price,
+        close: Price,
+    ) -> Option<Money> {
+        let market = &self.markets[*self.index.get(symbol)?];
+        let moved = point_lots(close, lots) - point_lots(open, lots);
+        self.worth_rounded(market, i128::from(side.sign()) * moved, close)
+    }
+
+    /// Broker time of the last tick; none before the first.
+    #[must_use]
+    pub const fn time(&self) -> Option<BrokerTime> {
+        self.time
+    }
+
+    pub(crate) fn now(&self) -> BrokerTime {
+        self.time.unwrap_or(BrokerTime(0))
+    }
+}
+
+fn open_markets(
+    account: &AccountConfig,
+    specs: Vec<SymbolSpec>,
+) -> Result<Vec<Market>, SetupError> {
+    let ways: Vec<_> = (0..specs.len())
+        .map(|i| routes(&specs, i, account))
+        .collect();
+    let mut dependents = vec![Vec::new(); specs.len()];
+    for (i, routes) in ways.iter().enumerate() {
+        for source in sources(routes) {
+            dependents[source].push(i);
+        }
+    }
+    let parts = specs.into_iter().zip(ways).zip(dependents);
+    let open = |((spec, routes), dependents): ((SymbolSpec, Vec<_>), Vec<usize>)| {
+        if routes.is_empty() {
+            return Err(SetupError::NoConversion {
+                symbol: spec.symbol,
+                from: spec.quote_currency,
+                to: account.currency.clone(),
+            });
+        }
+        let week = account.symbol_sessions.get(&spec.symbol);
+        Ok(Market {
+            week: week.unwrap_or(&account.sessions).clone(),
+            spec,
+            routes,
+            dependents,
+            quote: None,
+            positions: Vec::new(),
+            orders: Vec::new(),
+            floating: Money::ZERO,
+            margin: Money::ZERO,
+        })
+    };
+    parts.map(open).collect()
+}
+
+fn check_spec(spec: &SymbolSpec) -> Result<(), SetupError> {
+    let grid = &spec.volume;
+    let reason = if spec.digits > Price::MAX_DIGITS {
+        "prices have at most 8 digits"
+    } else if spec.tick_size_points < 1 {
+        "the tick size is at least one point"
+    } else if !(1e-8..=1e9).contains(&spec.contract_size) {
+        "the contract size lies between 1e-8 and 1e9"
+    } else if grid.min.is_zero() || grid.step.is_zero() || grid.max < grid.min {
+        "the volume grid has a least volume and a step above zero"
+    } else if grid.max.units() > 10_000_000 * Lots::SCALE {
+        "the largest volume is at most ten million lots"
+    } else if spec.stops_level_points < 0 || spec.freeze_level_points < 0 {
+        "the stops and freeze levels are at least 0"
+    } else if !spec.swap_long_points.is_finite() || !spec.swap_short_points.is_finite() {
+        "swaps are finite"
+    } else {
+        return Ok(());
+    };
+    let symbol = spec.symbol.clone();
+    Err(SetupError::Spec { symbol, reason })
+}

@@ -1,0 +1,31 @@
+//! Who is calling, and what it may do. Default deny.
+
+mod clients;
+mod permissions;
+
+pub use clients::{Client, ClientRegistry, Proof, ProofError};
+pub use permissions::{Permission, TABLE, needed_for};
+
+use mymt5_model::Symbol;
+use std::sync::Arc;
+
+/// A caller whose identity is proven.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Arc<Client>);
+
+impl Caller {
+    /// True when the caller has the permission.
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
+        self.0.permissions.contains(&permission)
+    }
+
+    /// True when the caller may see and trade the symbol.
+    #[must_use]
+    pub fn may_use(&self, symbol: &Symbol) -> bool {
+        self.0
+            .symbols
+            .as_ref()
+            .is_none_or(|symbols| symbols.contains(symbol))
+    }
+}

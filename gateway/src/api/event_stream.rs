@@ -1,0 +1,154 @@
+//! Events after a cursor, then live. The log is the queue: a reader that falls behind it loses its
+//! cursor, never an event in between.
+
+use super::{OpenStream, Rooms, render::Render};
+use crate::{
+    access::{Caller, Permission},
+    orders::{Audience, Recorded},
+};
+use futures_util::{Stream, stream};
+use mymt5_chassis::clock;
+use mymt5_model::{Moment, UtcTime};
+use mymt5_proto::{Reason, Refusal, v1};
+use std::{collections::VecDeque, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Interval, MissedTickBehavior, interval},
+};
+use tonic::Status;
+use v1::stream_events_response::Event as Wire;
+
+/// Between two account updates.
+const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
+/// Between two progress marks.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+struct Reader {
+    rooms: Rooms,
+    caller: Caller,
+    cursor: u64,
+    newest: watch::Receiver<u64>,
+    ready: VecDeque<v1::StreamEventsResponse>,
+    account: Interval,
+    progress: Interval,
+    _open: OpenStream,
+}
+
+/// Follows the log for one caller.
+pub(super) fn follow(
+    rooms: Rooms,
+    caller: Caller,
+    cursor: u64,
+    open: OpenStream,
+) -> impl Stream<Item = Result<v1::StreamEventsResponse, Status>> + Send {
+    let every = |period| {
+        let mut every = interval(period);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        every
+    };
+    let newest = rooms.orders.log().watch();
+    let (account, progress) = (every(ACCOUNT_EVERY), every(PROGRESS_EVERY));
+    let reader = Reader {
+        rooms,
+        caller,
+        cursor,
+        newest,
+        ready: VecDeque::new(),
+        account,
+        progress,
+        _open: open,
+    };
+    stream::unfold(Some(reader), |reader| async {
+        let mut reader = reader?;
+        match reader.next().await {
+            Ok(event) => Some((Ok(event), Some(reader))),
+            Err(refusal) => Some((Err(refusal.into()), None)),
+        }
+    })
+}
+
+impl Reader {
+    async fn next(&mut self) -> Result<v1::StreamEventsResponse, Refusal> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
+            }
+            self.newest.mark_unchanged();
+            if self.read()? {
+                continue;
+            }
+            let shutdown = self.rooms.shutdown.clone();
+            tokio::select! {
+                () = shutdown.cancelled() => {
+                    return Err(Refusal::new(Reason::Draining).with("resume_after_sequence", self.cursor));
+                }
+                _ = self.newest.changed() => {}
+                _ = self.account.tick() => self.ready.extend(self.account_update().await?),
+                _ = self.progress.tick() => {
+                    let mark = Wire::Progress(v1::Progress { sequence: self.cursor });
+                    return Ok(unsequenced(mark));
+                }
+            }
+        }
+    }
+
+    /// Reads a page of the log. False: there is nothing after the cursor.
+    fn read(&mut self) -> Result<bool, Refusal> {
+        let page = self
+            .rooms
+            .orders
+            .log()
+            .after(self.cursor)
+            .map_err(|_| Refusal::new(Reason::SequencePurged))?;
+        let Some(last) = page.last() else {
+            return Ok(false);
+        };
+        self.cursor = last.sequence;
+        let render = Render(self.rooms.zone.as_ref().map(|(_, zone)| zone));
+        let visible = page
+            .iter()
+            .filter(|recorded| is_visible(&self.caller, recorded));
+        self.ready
+            .extend(visible.map(|recorded| render.event(recorded)));
+        Ok(true)
+    }
+
+    async fn account_update(&self) -> Result<Option<v1::StreamEventsResponse>, Refusal> {
+        let zone = self.rooms.zone.clone().map(|(_, zone)| zone);
+        let account = self.rooms.orders.ask(move |core| {
+            let as_of = core.book().as_of();
+            let utc = as_of.and_then(|time| zone.as_ref()?.to_utc(time));
+            core.book()
+                .account()
+                .map(|row| v1::Account::of(row, Moment { utc, broker: as_of }))
+        });
+        let account = account.await?;
+        Ok(account.map(|account| {
+            unsequenced(Wire::AccountUpdate(v1::AccountUpdate {
+                account: Some(account),
+            }))
+        }))
+    }
+}
+
+fn unsequenced(event: Wire) -> v1::StreamEventsResponse {
+    let time = Moment {
+        utc: Some(UtcTime(clock::utc_now_ms())),
+        broker: None,
+    };
+    v1::StreamEventsResponse {
+        sequence: 0,
+        time: Some(time.into()),
+        correlation_id: String::new(),
+        event: Some(event),
+    }
+}
+
+/// An engine sees its own; `control` sees all.
+fn is_visible(caller: &Caller, recorded: &Recorded) -> bool {
+    match &recorded.audience {
+        Audience::All => true,
+        Audience::Client(name) => *name == caller.0.name || caller.may(Permission::Control),
+        Audience::Control => caller.may(Permission::Control),
+    }
+}

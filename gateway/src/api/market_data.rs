@@ -1,0 +1,73 @@
+//! `MarketDataService`.
+
+use super::{Rooms, call, parse, tick_stream};
+use crate::market::Delivery;
+use mymt5_proto::{Reason, Refusal, Violations, v1};
+use std::pin::Pin;
+use tonic::{Request, Response, Status};
+use v1::market_data_service_server::MarketDataService;
+
+/// The service.
+#[derive(Clone)]
+pub struct MarketData(pub Rooms);
+
+#[tonic::async_trait]
+impl MarketDataService for MarketData {
+    async fn list_symbols(
+        &self,
+        request: Request<v1::ListSymbolsRequest>,
+    ) -> Result<Response<v1::ListSymbolsResponse>, Status> {
+        let caller = call::caller(&request)?;
+        let all = self.0.instruments.all();
+        let symbols = all
+            .iter()
+            .filter(|spec| caller.may_use(&spec.symbol))
+            .map(|spec| spec.as_ref().into())
+            .collect();
+        Ok(Response::new(v1::ListSymbolsResponse { symbols }))
+    }
+
+    type StreamTicksStream =
+        Pin<Box<dyn futures_util::Stream<Item = Result<v1::StreamTicksResponse, Status>> + Send>>;
+
+    async fn stream_ticks(
+        &self,
+        request: Request<v1::StreamTicksRequest>,
+    ) -> Result<Response<Self::StreamTicksStream>, Status> {
+        let caller = call::caller(&request)?;
+        let request = request.into_inner();
+        let symbols = parse::symbols(&self.0.instruments, &caller, &request.symbols)?;
+        let delivery = delivery(&request)?;
+        let subscription = self
+            .0
+            .hub
+            .subscribe(symbols.into_iter().collect(), delivery);
+        let subscription = subscription.map_err(|_| Refusal::new(Reason::TooManySubscribers))?;
+        let batches = tick_stream::batches(subscription, self.0.shutdown.clone());
+        Ok(Response::new(Box::pin(batches)))
+    }
+
+    async fn list_bars(
+        &self,
+        _: Request<v1::ListBarsRequest>,
+    ) -> Result<Response<v1::ListBarsResponse>, Status> {
+        Err(Refusal::new(Reason::NotServed).into())
+    }
+}
+
+fn delivery(request: &v1::StreamTicksRequest) -> Result<Delivery, Refusal> {
+    let raw = request.delivery.unwrap_or(v1::Delivery::Latest.into());
+    match v1::Delivery::try_from(raw) {
+        Ok(v1::Delivery::Latest) => Ok(Delivery::Latest),
+        Ok(v1::Delivery::EveryTick) => Ok(Delivery::Every),
+        Ok(v1::Delivery::Unspecified) | Err(_) => {
+            let mut violations = Violations::default();
+            violations.add(
+                "delivery",
+                Reason::EnumUnspecified,
+                "expected DELIVERY_LATEST or DELIVERY_EVERY_TICK",
+            );
+            violations.done().map(|()| Delivery::Latest)
+        }
+    }
+}

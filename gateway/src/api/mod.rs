@@ -1,0 +1,87 @@
+//! The gRPC services: translation and nothing else.
+
+mod call;
+mod control;
+mod event_stream;
+mod market_data;
+pub(crate) mod parse;
+mod render;
+mod tick_stream;
+mod trading;
+
+pub use call::{Deadline, Trace};
+pub use control::Control;
+pub use market_data::MarketData;
+pub use trading::Trading;
+
+use crate::{
+    link::Link,
+    market::{Hub, Instruments},
+    orders::Orders,
+};
+use mymt5_model::{AccountKind, BrokerZone};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use tokio_util::sync::CancellationToken;
+
+/// The rooms that the services translate for. Cheap to clone.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Orders, book, events.
+    pub orders: Orders,
+    /// Ticks.
+    pub hub: Hub,
+    /// Specifications.
+    pub instruments: Instruments,
+    /// The link.
+    pub link: Link,
+    /// The broker's zone: its name and itself.
+    pub zone: Option<(Arc<str>, BrokerZone)>,
+    /// What kind of account the configuration asks for.
+    pub kind: AccountKind,
+    /// Longest time an order may wait to be sent, milliseconds.
+    pub max_queue_ms: i64,
+    /// When the gateway started, Unix milliseconds.
+    pub started_ms: i64,
+    /// Open event streams.
+    pub event_streams: Streams,
+    /// Streams end with it.
+    pub shutdown: CancellationToken,
+}
+
+/// Counts open streams of one kind, up to a limit.
+#[derive(Clone, Debug, Default)]
+pub struct Streams(Arc<AtomicUsize>);
+
+/// One open stream.
+#[derive(Debug)]
+pub struct OpenStream(Streams);
+
+impl Streams {
+    /// Most open streams of one kind.
+    pub const MAX: usize = 256;
+
+    /// Opens one more; none when there are too many.
+    #[must_use]
+    pub fn open(&self) -> Option<OpenStream> {
+        let room = |count: usize| (count < Self::MAX).then_some(count + 1);
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
+            .ok()?;
+        Some(OpenStream(self.clone()))
+    }
+
+    /// Open ones now.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,219 @@
+//! What the rooms hold, for the wire. No magic, no account number, no holder.
+
+use crate::{
+    book::Position,
+    link::{LinkState, LinkStatus},
+    orders::{Event, Order, Purpose, Recorded},
+};
+use mymt5_guard::TradingState;
+use mymt5_model::{
+    BrokerTime, BrokerZone, DealKind, DealRow, Moment, OrderId, Price, TimeInForce, UtcTime,
+};
+use mymt5_proto::v1;
+
+/// Renders with the broker's zone at hand.
+#[derive(Clone, Copy)]
+pub(super) struct Render<'a>(pub Option<&'a BrokerZone>);
+
+impl Render<'_> {
+    /// A raw broker time, and UTC where the zone is known.
+    pub(super) fn at(self, time: BrokerTime) -> v1::Moment {
+        Moment {
+            utc: self.0.and_then(|zone| zone.to_utc(time)),
+            broker: Some(time),
+        }
+        .into()
+    }
+
+    pub(super) fn position(self, position: &Position) -> v1::Position {
+        let row = &position.row;
+        v1::Position {
+            position_id: row.id.0,
+            client: position
+                .client
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string),
+            symbol: row.symbol.to_string(),
+            side: v1::Side::from(row.side).into(),
+            lots: row.lots.to_f64(),
+            open_price: row.open_price.to_f64(),
+            stop_loss: row.levels.stop_loss.map(Price::to_f64),
+            take_profit: row.levels.take_profit.map(Price::to_f64),
+            profit: row.profit.to_f64(),
+            swap: row.swap.to_f64(),
+            opened: Some(self.at(row.opened)),
+            updated: Some(self.at(row.updated)),
+            tag: position.tag.clone(),
+        }
+    }
+
+    fn deal(self, deal: &DealRow, order: Option<OrderId>, client: String, tag: &str) -> v1::Deal {
+        let side = match deal.kind {
+            DealKind::Trade(side) => v1::Side::from(side),
+            DealKind::Balance | DealKind::Other => v1::Side::Unspecified,
+        };
+        v1::Deal {
+            deal_id: deal.ticket.0,
+            order_id: order.map_or(0, |id| id.0),
+            position_id: deal.position_id.map_or(0, |id| id.0),
+            client,
+            symbol: deal
+                .symbol
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string),
+            side: side.into(),
+            entry: deal
+                .entry
+                .map_or(v1::DealEntry::Unspecified, v1::DealEntry::from)
+                .into(),
+            reason: v1::DealReason::from(deal.reason).into(),
+            lots: deal.lots.to_f64(),
+            price: deal.price.map_or(0.0, Price::to_f64),
+            profit: deal.profit.to_f64(),
+            swap: deal.swap.to_f64(),
+            commission: deal.commission.to_f64(),
+            time: Some(self.at(deal.time)),
+            tag: tag.to_owned(),
+        }
+    }
+
+    /// An event, with its place in the sequence.
+    pub(super) fn event(self, recorded: &Recorded) -> v1::StreamEventsResponse {
+        use v1::stream_events_response::Event as Wire;
+        let owner = match &recorded.audience {
+            crate::orders::Audience::Client(name) => name.to_string(),
+            crate::orders::Audience::Control | crate::orders::Audience::All => String::new(),
+        };
+        let event = match &recorded.event {
+            Event::Order(order) => Wire::OrderChanged(v1::OrderChanged {
+                order: Some(self::order(order)),
+            }),
+            Event::Deal { deal, order, tag } => Wire::DealAdded(v1::DealAdded {
+                deal: Some(self.deal(deal, *order, owner, tag)),
+            }),
+            Event::Position(position) => Wire::PositionChanged(v1::PositionChanged {
+                position: Some(self.position(position)),
+            }),
+            Event::PositionClosed(position) => Wire::PositionClosed(v1::PositionClosed {
+                position: Some(self.position(position)),
+            }),
+            Event::Balance(deal, balance) => Wire::BalanceChanged(v1::BalanceChanged {
+                deal: Some(self.deal(deal, None, owner, "")),
+                balance: balance.to_f64(),
+            }),
+            Event::TradingState(client, state, reason) => {
+                Wire::TradingStateChanged(v1::TradingStateChanged {
+                    client: client
+                        .as_ref()
+                        .map_or_else(String::new, ToString::to_string),
+                    state: trading_state(*state).into(),
+                    reason: reason.clone(),
+                })
+            }
+            Event::MarginCall(level) => Wire::MarginCall(v1::MarginCall {
+                margin_level: *level,
+            }),
+            Event::Foreign(deal) => Wire::ForeignActivity(v1::ForeignActivity {
+                symbol: deal
+                    .symbol
+                    .as_ref()
+                    .map_or_else(String::new, ToString::to_string),
+                description: format!("deal {} of {} lots", deal.ticket, deal.lots),
+                frozen: false,
+            }),
+            Event::Link(state, reason) => Wire::LinkChanged(v1::LinkChanged {
+                state: link_state(*state).into(),
+                reason: reason.clone(),
+            }),
+        };
+        v1::StreamEventsResponse {
+            sequence: recorded.sequence,
+            time: Some(utc(recorded.at.0)),
+            correlation_id: recorded.correlation.clone(),
+            event: Some(event),
+        }
+    }
+}
+
+/// A time that only the gateway saw.
+pub(super) fn utc(ms: i64) -> v1::Moment {
+    Moment {
+        utc: Some(UtcTime(ms)),
+        broker: None,
+    }
+    .into()
+}
+
+/// An order.
+pub(super) fn order(order: &Order) -> v1::Order {
+    let action = match order.purpose {
+        Purpose::Entry => v1::OrderAction::Submit,
+        Purpose::Exit(_) => v1::OrderAction::Close,
+    };
+    let (time_in_force, expiration) = match order.time_in_force {
+        TimeInForce::Gtc => (v1::TimeInForce::Gtc, None),
+        TimeInForce::Day => (v1::TimeInForce::Day, None),
+        TimeInForce::Gtd(moment) => (v1::TimeInForce::Gtd, Some(moment.into())),
+        TimeInForce::GtdDay(moment) => (v1::TimeInForce::GtdDay, Some(moment.into())),
+    };
+    v1::Order {
+        order_id: order.id.0,
+        client: order.client.to_string(),
+        client_order_id: order.request_id.to_string(),
+        action: action.into(),
+        symbol: order.symbol.to_string(),
+        side: v1::Side::from(order.side).into(),
+        r#type: v1::OrderType::from(order.kind).into(),
+        state: v1::OrderState::from(order.state).into(),
+        lots: order.lots.to_f64(),
+        filled_lots: order.filled.to_f64(),
+        average_price: order.average_price(),
+        price: order.price.map(Price::to_f64),
+        stop_limit_price: order.stop_limit_price.map(Price::to_f64),
+        stop_loss: order.levels.stop_loss.map(Price::to_f64),
+        take_profit: order.levels.take_profit.map(Price::to_f64),
+        time_in_force: time_in_force.into(),
+        expiration,
+        retcode: order.retcode.map(|code| code.0),
+        reason: order.reason.clone(),
+        retryable: order.retryable,
+        cancel_pending: order.cancel_pending,
+        created: Some(order.created.into()),
+        updated: Some(order.updated.into()),
+        position_id: order.position.map_or(0, |id| id.0),
+        tag: order.tag.clone(),
+    }
+}
+
+/// A trading state.
+pub(super) const fn trading_state(state: TradingState) -> v1::TradingState {
+    match state {
+        TradingState::Active => v1::TradingState::Active,
+        TradingState::Reducing => v1::TradingState::Reducing,
+        TradingState::Halted => v1::TradingState::Halted,
+    }
+}
+
+const fn link_state(state: LinkState) -> v1::LinkState {
+    match state {
+        LinkState::Disconnected => v1::LinkState::Disconnected,
+        LinkState::Connecting => v1::LinkState::Connecting,
+        LinkState::Identifying => v1::LinkState::Identifying,
+        LinkState::Ready => v1::LinkState::Ready,
+        LinkState::BackingOff => v1::LinkState::BackingOff,
+        LinkState::Refused => v1::LinkState::Refused,
+        LinkState::MarketClosed => v1::LinkState::MarketClosed,
+    }
+}
+
+/// How the link stands.
+pub(super) fn link(status: &LinkStatus) -> v1::LinkStatus {
+    v1::LinkStatus {
+        state: link_state(status.state).into(),
+        reason: status.reason.clone(),
+        last_ping: status.ping.map(|(at, _)| utc(at)),
+        ping_latency_us: status.ping.map_or(0, |(_, latency)| {
+            u64::try_from(latency.as_micros()).unwrap_or(u64::MAX)
+        }),
+    }
+}

@@ -1,0 +1,149 @@
+//! The seam to whatever executes orders. The simulator and the terminal stand behind it; nothing
+//! above knows which.
+
+pub mod outcome;
+mod simulated;
+
+pub use simulated::{Feed, Simulated, SimulatedSettings, Speed};
+
+use async_trait::async_trait;
+use mymt5_model::{
+    AccountRow, Bar, BrokerTime, DealRow, Lots, Money, OrderRow, PositionRow, Price, Receipt,
+    Retcode, Side, Symbol, SymbolSpec, Tick, Ticket, TradeRequest,
+};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What the broker knows of the account at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The account's figures.
+    pub account: AccountRow,
+    /// Open positions.
+    pub positions: Vec<PositionRow>,
+    /// Working orders.
+    pub orders: Vec<OrderRow>,
+    /// The highest deal ticket that these rows reflect: tells a stale snapshot from a newer one.
+    pub last_deal: Ticket,
+    /// The broker's clock then; none before the first tick.
+    pub time: Option<BrokerTime>,
+}
+
+/// Rows of the past.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Orders that ended.
+    pub orders: Vec<OrderRow>,
+    /// Deals.
+    pub deals: Vec<DealRow>,
+}
+
+/// What the broker reports unasked.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A deal was done.
+    Deal(DealRow),
+    /// Orders, positions or the account changed: read a snapshot.
+    RowsChanged,
+    /// The account is short of margin; the level in percent.
+    MarginCall(f64),
+    /// No tick will come any more: a replay is over.
+    FeedEnded,
+    /// The link broke.
+    LinkLost(String),
+}
+
+/// How ticks come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// By the clock: whoever is slow loses.
+    Live,
+    /// As fast as subscribers take them: the feed waits (replay at full speed only).
+    OnDemand,
+}
+
+/// An open link. Dropping the receivers closes it.
+#[derive(Debug)]
+pub struct Events {
+    /// Ticks in batches. Small: a full one holds the feed back.
+    pub ticks: mpsc::Receiver<Vec<Tick>>,
+    /// Everything else.
+    pub changes: mpsc::Receiver<Change>,
+    /// How ticks come.
+    pub pace: Pace,
+}
+
+/// Why a send has no receipt. The kinds differ in what may have happened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendFailure {
+    /// Definitely not done.
+    #[error("rejected: {0}")]
+    Rejected(Retcode),
+    /// Definitely never left.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// Definitely not done; try later.
+    #[error("throttled: {0}")]
+    Throttled(Retcode),
+    /// May have happened.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+/// Why the broker did not answer a question.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokerError {
+    /// It cannot be reached.
+    #[error("the broker cannot be reached: {0}")]
+    Unreachable(String),
+    /// It refused the credentials.
+    #[error("the broker refused the login: {0}")]
+    Refused(String),
+    /// It does not answer this kind of question.
+    #[error("not available: {0}")]
+    NotAvailable(&'static str),
+}
+
+/// A broker. All calls may be made at once from several tasks.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Connects and logs in. Events flow until the receivers are dropped or the link is lost.
+    async fn open(&self) -> Result<Events, BrokerError>;
+    /// Which account this is, as the broker says.
+    async fn identify(&self) -> Result<AccountRow, BrokerError>;
+    /// One round trip: its latency.
+    async fn ping(&self) -> Result<Duration, BrokerError>;
+    /// Contract specifications.
+    async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError>;
+    /// Sends one request, once.
+    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure>;
+    /// Account, positions and working orders.
+    async fn snapshot(&self) -> Result<Snapshot, BrokerError>;
+    /// Ended orders and deals of `[from, to)` in raw broker time.
+    async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError>;
+    /// Finished and current bars.
+    async fn bars(
+        &self,
+        symbol: &Symbol,
+        minutes: u32,
+        from: BrokerTime,
+        limit: usize,
+    ) -> Result<Vec<Bar>, BrokerError>;
+    /// Margin that an order would take.
+    async fn margin_for(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        lots: Lots,
+        price: Price,
+    ) -> Result<Money, BrokerError>;
+    /// Profit of a move.
+    async fn profit_for(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        lots: Lots,
+        open: Price,
+        close: Price,
+    ) -> Result<Money, BrokerError>;
+}

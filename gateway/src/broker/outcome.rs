@@ -1,0 +1,66 @@
+//! The one place that decides what a trade server's answer means.
+
+use super::SendFailure;
+use mymt5_model::{Receipt, RetcodeClass};
+
+/// Receipts of accepted requests stay receipts; all other return codes become a failure of the
+/// kind that says what may have happened.
+///
+/// # Errors
+/// See [`SendFailure`].
+pub fn judge(receipt: Receipt) -> Result<Receipt, SendFailure> {
+    match receipt.retcode.class() {
+        RetcodeClass::Accepted => Ok(receipt),
+        RetcodeClass::BackOff => Err(SendFailure::Throttled(receipt.retcode)),
+        RetcodeClass::Unknown => Err(SendFailure::Unknown(receipt.retcode.to_string())),
+        RetcodeClass::PriceMoved
+        | RetcodeClass::StateMoved
+        | RetcodeClass::SymbolClosed
+        | RetcodeClass::AccountClosed
+        | RetcodeClass::Rejected => Err(SendFailure::Rejected(receipt.retcode)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mymt5_model::Retcode;
+
+    fn kind(code: u32) -> &'static str {
+        let receipt = Receipt {
+            retcode: Retcode(code),
+            order: None,
+            deal: None,
+            lots: None,
+            price: None,
+            comment: String::new(),
+        };
+        match judge(receipt) {
+            Ok(_) => "accepted",
+            Err(SendFailure::Rejected(_)) => "rejected",
+            Err(SendFailure::Throttled(_)) => "throttled",
+            Err(SendFailure::NotSent(_)) => "not sent",
+            Err(SendFailure::Unknown(_)) => "unknown",
+        }
+    }
+
+    #[test]
+    fn every_code_has_its_kind() {
+        for code in 0..20_000 {
+            let expected = match code {
+                10008..=10010 => "accepted",
+                10024 | 10028 | 10029 => "throttled",
+                10004
+                | 10006
+                | 10007
+                | 10013..=10023
+                | 10025..=10027
+                | 10030
+                | 10032..=10036
+                | 10038..=10046 => "rejected",
+                _ => "unknown",
+            };
+            assert_eq!(kind(code), expected, "{code}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The commands.
+
+mod certs;
+mod health;
+mod run;
+mod token;
+
+use clap::{Parser, Subcommand};
+use mymt5_chassis::{
+    exit,
+    faults::Faults,
+    loader::{Environment, Provenance, Reader},
+};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+/// The privileged side of MyMT5: holds the account and serves engines.
+#[derive(Debug, Parser)]
+#[command(name = "mymt5-gateway", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C.
+    Run {
+        /// The configuration; FILE's stem + .local.toml and the environment come on top.
+        #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
+        config: PathBuf,
+    },
+    /// Check the configuration and say all that is wrong with it.
+    Check {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
+        config: PathBuf,
+        /// Print each value and where it comes from; secrets as ***.
+        #[arg(long)]
+        print: bool,
+    },
+    /// Make a throw-away authority and certificates for the gateway and its clients.
+    Certs {
+        /// Where to put them.
+        #[arg(long, value_name = "DIR", default_value = "config/tls")]
+        folder: PathBuf,
+        /// Names of the clients.
+        #[arg(
+            long,
+            value_name = "NAMES",
+            value_delimiter = ',',
+            default_value = "engine,operator"
+        )]
+        clients: Vec<String>,
+        /// Names and addresses under which the gateway is reached.
+        #[arg(
+            long,
+            value_name = "HOSTS",
+            value_delimiter = ',',
+            default_value = "localhost,127.0.0.1,::1"
+        )]
+        hosts: Vec<String>,
+        /// How long they hold.
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// Make a bearer token for a client: printed once, with the hash for the configuration.
+    Token {
+        /// The client's name.
+        name: String,
+    },
+    /// Ask a running gateway's operations port how it is; exit code 0 when it serves.
+    Health {
+        /// The operations port.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9101")]
+        operations: SocketAddr,
+        /// Which service: empty, liveness, readiness, or a service's full name.
+        #[arg(long, default_value = "readiness")]
+        service: String,
+    },
+}
+
+/// Runs a command to its exit code.
+#[must_use]
+pub fn execute(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Run { config } => run::run(&config),
+        Command::Check { config, print } => check(&config, print),
+        Command::Certs {
+            folder,
+            clients,
+            hosts,
+            days,
+        } => certs::certs(&folder, &clients, &hosts, days),
+        Command::Token { name } => token::token(&name),
+        Command::Health {
+            operations,
+            service,
+        } => health::health(operations, &service),
+    };
+    done.unwrap_or_else(|error| {
+        complain(&format!("{error:#}"));
+        let code = match error.downcast_ref::<Faults>() {
+            Some(_) => exit::CONFIG,
+            None if error.is::<mymt5_chassis::process::RootRefused>() => exit::NO_PERMISSION,
+            None => exit::SOFTWARE,
+        };
+        ExitCode::from(code)
+    })
+}
+
+/// The configuration, complete and valid, or all that is wrong with it.
+fn configuration(mut reader: Reader) -> Result<(crate::settings::Settings, Provenance), Faults> {
+    let settings = crate::settings::Settings::read(&mut reader);
+    let provenance = reader.finish()?;
+    settings
+        .map(|settings| (settings, provenance))
+        .ok_or_else(|| Faults(Vec::new()))
+}
+
+fn check(config: &std::path::Path, print: bool) -> anyhow::Result<ExitCode> {
+    let reader = Reader::open(&crate::settings::TABLE, config, Environment::of_process())?;
+    let (_, provenance) = configuration(reader)?;
+    if print {
+        say(&provenance.to_string());
+    }
+    provenance
+        .warnings()
+        .iter()
+        .for_each(|warning| complain(&format!("warning: {warning}")));
+    say("configuration is valid");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line for the user, on standard output.
+#[expect(clippy::print_stdout, reason = "a command's answer")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+/// One line for the user, on standard error.
+#[expect(
+    clippy::print_stderr,
+    reason = "a command's complaint, before or without a log"
+)]
+fn complain(line: &str) {
+    eprintln!("{line}");
+}

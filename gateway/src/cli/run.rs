@@ -1,0 +1,185 @@
+//! `run`: the order of starting is a rule. Whatever needs rights comes before the sandbox, every
+//! thread after it.
+
+use super::{complain, configuration};
+use crate::{
+    access::ClientRegistry,
+    api::{Rooms, Streams},
+    broker::Simulated,
+    link::{Link, Wiring},
+    market::{Hub, Instruments},
+    orders::{ClientRules, Core, EventLog, Orders},
+    server::{self, Api},
+    settings::{Settings, TABLE},
+};
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use metrics_exporter_prometheus::PrometheusHandle;
+use mymt5_chassis::{
+    clock,
+    health::{Health, READINESS},
+    loader::{Environment, Reader},
+    logs, metrics, operations, process,
+    redact::Redactor,
+    shutdown,
+    tls::{self, ServerIdentity},
+};
+use mymt5_model::AccountKind;
+use std::{net::TcpListener, path::Path, process::ExitCode, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
+const TRADING: &str = "mymt5.v1.TradingService";
+const CONTROL: &str = "mymt5.v1.ControlService";
+
+/// What is opened before the sandbox.
+struct Opened {
+    api: TcpListener,
+    operations: TcpListener,
+    identity: ServerIdentity,
+    broker: Simulated,
+    _data: process::Folder,
+    _logs: process::Folder,
+}
+
+pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
+    let reader = Reader::open(&TABLE, config, Environment::of_process())?;
+    let allow_root = reader.peek_flag("process.allow_root");
+    process::refuse_root(allow_root)?;
+    process::harden().context("limits of the process cannot be set")?;
+    let (settings, provenance) = configuration(reader)?;
+    provenance
+        .warnings()
+        .iter()
+        .for_each(|warning| complain(&format!("warning: {warning}")));
+    tls::install_provider();
+    let opened = open(&settings)?;
+    // The sandbox belongs here: all rights were used, no thread runs yet.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    let redactor = Redactor::new();
+    let _logs = logs::start(&settings.logging, &redactor, TABLE.program)?;
+    logs::install_panic_hook(redactor);
+    let metrics = metrics::install()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %settings.listen, sandbox = "none", "gateway starting");
+    tracing::warn!("SIMULATED account: no money is at stake");
+    runtime.block_on(serve(settings, opened, metrics))?;
+    tracing::info!("gateway stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(settings: &Settings) -> anyhow::Result<Opened> {
+    let (certificate, key, client_ca) = &settings.tls;
+    let identity = ServerIdentity::load(certificate, key, client_ca)
+        .context("no TLS identity; `mymt5-gateway certs` makes a throw-away one")?;
+    let data = process::Folder::claim(&settings.data_folder)?;
+    let logs = process::Folder::claim(&settings.logging.folder)?;
+    let api = TcpListener::bind(settings.listen)
+        .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    api.set_nonblocking(true)?;
+    let operations = operations::bind(&settings.operations)
+        .with_context(|| format!("cannot listen on {}", settings.operations.listen))?;
+    let broker =
+        Simulated::new(settings.simulator.clone()).context("the simulator refuses its settings")?;
+    Ok(Opened {
+        api,
+        operations,
+        identity,
+        broker,
+        _data: data,
+        _logs: logs,
+    })
+}
+
+async fn serve(
+    settings: Settings,
+    opened: Opened,
+    metrics: PrometheusHandle,
+) -> anyhow::Result<()> {
+    let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
+    let health = Health::new(&[MARKET_DATA, TRADING, CONTROL]);
+    let rooms = rooms(&settings, Arc::new(opened.broker), &health, &stop);
+    let registry = Arc::new(ArcSwap::from_pointee(ClientRegistry::new(settings.clients)));
+    let tls = Arc::new(ArcSwap::from_pointee(tls::server_config(&opened.identity)));
+    let api = Api {
+        listener: opened.api,
+        tls,
+        registry,
+        rooms: rooms.clone(),
+        health: health.clone(),
+    };
+    let operations = tokio::spawn(operations::serve(
+        opened.operations,
+        health.clone(),
+        metrics,
+        stop.clone(),
+    ));
+    let serving = tokio::spawn(server::serve(api, stop.clone()));
+    for service in ["", READINESS, MARKET_DATA, CONTROL] {
+        health.set(service, true).await;
+    }
+    tracing::info!("gateway ready");
+    tokio::select! {
+        () = signal.cancelled() => tracing::info!("stopping"),
+        () = stop.cancelled() => {}
+    }
+    drain(&health, &rooms).await;
+    stop.cancel();
+    serving.await.context("the API server broke")??;
+    operations.await.context("the operations port broke")??;
+    Ok(())
+}
+
+/// Not ready; no new order; streams end with a place to resume; orders under way are awaited.
+async fn drain(health: &Health, rooms: &Rooms) {
+    health.all(false).await;
+    tokio::join!(rooms.orders.drain(), async { rooms.shutdown.cancel() });
+}
+
+fn rooms(
+    settings: &Settings,
+    broker: Arc<Simulated>,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Rooms {
+    let (hub, instruments, log) = (Hub::default(), Instruments::default(), EventLog::default());
+    let rules = (1..).zip(&settings.clients).map(|(slot, client)| {
+        (
+            client.name.clone(),
+            ClientRules {
+                slot,
+                limits: client.limits.clone(),
+            },
+        )
+    });
+    let core = Core::new(rules.collect(), log.clone());
+    let orders = Orders::start(core, log, broker.clone(), hub.clone(), instruments.clone());
+    let link = Link::default();
+    let wiring = Wiring {
+        broker,
+        zone: settings.zone.as_ref().map(|(_, zone)| zone.clone()),
+        hub: hub.clone(),
+        instruments: instruments.clone(),
+        orders: orders.clone(),
+        health: health.clone(),
+        service: TRADING,
+    };
+    tokio::spawn(link.clone().supervise(wiring, stop.clone()));
+    Rooms {
+        orders,
+        hub,
+        instruments,
+        link,
+        zone: settings
+            .zone
+            .clone()
+            .map(|(name, zone)| (name.into(), zone)),
+        kind: AccountKind::Simulated,
+        max_queue_ms: settings.max_queue_ms,
+        started_ms: clock::utc_now_ms(),
+        event_streams: Streams::default(),
+        shutdown: stop.child_token(),
+    }
+}

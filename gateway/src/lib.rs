@@ -1,0 +1,16 @@
+//! The privileged process: it holds the account, the broker link, the orders and the limits, and
+//! serves a small gRPC API to engines that hold nothing.
+
+pub mod access;
+pub mod api;
+pub mod book;
+pub mod broker;
+pub mod cli;
+pub mod link;
+pub mod market;
+pub mod orders;
+pub mod server;
+pub mod settings;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,313 @@
+//! The tick hub: publishes without waiting, unless the feed is one that waits for its subscribers.
+
+use super::{Batch, Delivery, Item, queue::Queue};
+use mymt5_model::{Symbol, Tick, UtcTime};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// Hands ticks to subscribers. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Hub(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Woken when a subscriber arrives, takes or leaves: a feed on demand may go on.
+    room: Notify,
+    ticks: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    latest: HashMap<Symbol, Item>,
+    subscribers: HashMap<u64, Arc<Subscriber>>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    queue: Mutex<Queue>,
+    ready: Notify,
+}
+
+/// Why nobody more may subscribe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many tick subscribers")]
+pub struct SubscribeError;
+
+/// One subscriber's end. Dropping it unsubscribes.
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Hub,
+    id: u64,
+    subscriber: Arc<Subscriber>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    /// Most subscribers at a time.
+    pub const MAX_SUBSCRIBERS: usize = 256;
+    /// How long a feed on demand waits for a subscriber that takes nothing.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Subscribes to some symbols: their latest ticks wait already.
+    ///
+    /// # Errors
+    /// Too many subscribers.
+    pub fn subscribe(
+        &self,
+        symbols: BTreeSet<Symbol>,
+        delivery: Delivery,
+    ) -> Result<Subscription, SubscribeError> {
+        let mut state = lock(&self.0.state);
+        if state.subscribers.len() >= Self::MAX_SUBSCRIBERS {
+            return Err(SubscribeError);
+        }
+        let mut queue = Queue::new(symbols.clone(), delivery);
+        for latest in symbols.iter().filter_map(|symbol| state.latest.get(symbol)) {
+            queue.push(&Item {
+                snapshot: true,
+                ..latest.clone()
+            });
+        }
+        let subscriber = Arc::new(Subscriber {
+            queue: Mutex::new(queue),
+            ready: Notify::new(),
+        });
+        let id = state.next;
+        state.next += 1;
+        state.subscribers.insert(id, subscriber.clone());
+        drop(state);
+        self.0.room.notify_waiters();
+        Ok(Subscription {
+            hub: self.clone(),
+            id,
+            subscriber,
+        })
+    }
+
+    /// Hands ticks to all subscribers, now.
+    pub fn publish(&self, ticks: Vec<Tick>, utc: impl Fn(&Tick) -> Option<UtcTime>) {
+        self.0
+            .ticks
+            .fetch_add(ticks.len() as u64, Ordering::Relaxed);
+        let mut state = lock(&self.0.state);
+        let mut reached = BTreeSet::new();
+        for tick in ticks {
+            let item = Item {
+                utc: utc(&tick),
+                tick: Arc::new(tick),
+                folded: 0,
+                snapshot: false,
+            };
+            for (id, subscriber) in &state.subscribers {
+                if lock(&subscriber.queue).push(&item) {
+                    reached.insert(*id);
+                }
+            }
+            state.latest.insert(item.tick.symbol.clone(), item);
+        }
+        for subscriber in reached.iter().filter_map(|id| state.subscribers.get(id)) {
+            subscriber.ready.notify_one();
+        }
+    }
+
+    /// Waits until somebody wants every tick and everybody who does has room. Whoever takes
+    /// nothing for half a minute is cut, so that one dead subscriber cannot hold a replay.
+    pub async fn demand(&self) {
+        loop {
+            let woken = self.0.room.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            let (paced, full) = self.pressure();
+            if paced && full.is_empty() {
+                return;
+            }
+            if full.is_empty() {
+                woken.await;
+            } else if tokio::time::timeout(Self::PATIENCE, woken).await.is_err() {
+                full.iter().for_each(|subscriber| {
+                    lock(&subscriber.queue).cut();
+                    subscriber.ready.notify_one();
+                });
+            }
+        }
+    }
+
+    fn pressure(&self) -> (bool, Vec<Arc<Subscriber>>) {
+        let state = lock(&self.0.state);
+        let paced = state
+            .subscribers
+            .values()
+            .any(|subscriber| lock(&subscriber.queue).is_paced());
+        let full = state
+            .subscribers
+            .values()
+            .filter(|subscriber| lock(&subscriber.queue).is_full());
+        (paced, full.cloned().collect())
+    }
+
+    /// The latest tick of a symbol.
+    #[must_use]
+    pub fn latest(&self, symbol: &Symbol) -> Option<Arc<Tick>> {
+        lock(&self.0.state)
+            .latest
+            .get(symbol)
+            .map(|item| item.tick.clone())
+    }
+
+    /// Ticks published since the start.
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        self.0.ticks.load(Ordering::Relaxed)
+    }
+
+    /// Subscribers now.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        lock(&self.0.state).subscribers.len()
+    }
+}
+
+impl Subscription {
+    /// Waits for ticks; at most 512 at a time. Never `Empty`.
+    pub async fn next(&self) -> Batch {
+        loop {
+            match lock(&self.subscriber.queue).take() {
+                Batch::Empty => {}
+                batch => {
+                    self.hub.0.room.notify_waiters();
+                    return batch;
+                }
+            }
+            self.subscriber.ready.notified().await;
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        lock(&self.hub.0.state).subscribers.remove(&self.id);
+        self.hub.0.room.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_model::{BrokerTime, Price};
+
+    fn symbols() -> BTreeSet<Symbol> {
+        ["EURUSD", "AUDUSD"]
+            .map(|name| Symbol::parse(name).unwrap())
+            .into()
+    }
+
+    fn ticks(range: std::ops::Range<i64>) -> Vec<Tick> {
+        let names: Vec<_> = symbols().into_iter().collect();
+        range
+            .map(|n| Tick {
+                symbol: names[(n % 2) as usize].clone(),
+                time: BrokerTime(n),
+                bid: Price::from_points(100_000 + n, 5),
+                ask: Price::from_points(100_010 + n, 5),
+                last: None,
+                volume: 0.0,
+                flags: 6,
+            })
+            .collect()
+    }
+
+    fn times(batch: Batch) -> Vec<i64> {
+        match batch {
+            Batch::Ticks(items) => items.iter().map(|item| item.tick.time.0).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn latest_folds_and_counts() {
+        let hub = Hub::default();
+        let subscription = hub.subscribe(symbols(), Delivery::Latest).unwrap();
+        hub.publish(ticks(0..100_000), |_| None);
+        let Batch::Ticks(items) = subscription.next().await else {
+            panic!()
+        };
+        assert_eq!(
+            items
+                .iter()
+                .map(|i| (i.tick.time.0, i.folded))
+                .collect::<Vec<_>>(),
+            [(99_998, 49_999), (99_999, 49_999)]
+        );
+        hub.publish(ticks(100_000..100_001), |_| None);
+        assert_eq!(times(subscription.next().await), [100_000]);
+    }
+
+    #[tokio::test]
+    async fn every_tick_arrives_or_the_queue_is_cut() {
+        let hub = Hub::default();
+        let reader = hub.subscribe(symbols(), Delivery::Every).unwrap();
+        let sleeper = hub.subscribe(symbols(), Delivery::Every).unwrap();
+        let mut seen = 0;
+        for start in (0..40_000).step_by(100) {
+            hub.publish(ticks(start..start + 100), |_| None);
+            seen += times(reader.next().await).len();
+        }
+        assert_eq!(seen, 40_000);
+        assert_eq!(lock(&sleeper.subscriber.queue).len(), 0);
+        assert!(matches!(sleeper.next().await, Batch::Overflowed));
+    }
+
+    #[tokio::test]
+    async fn a_new_subscriber_starts_with_the_latest() {
+        let hub = Hub::default();
+        hub.publish(ticks(0..10), |_| None);
+        let subscription = hub.subscribe(symbols(), Delivery::Every).unwrap();
+        let Batch::Ticks(items) = subscription.next().await else {
+            panic!()
+        };
+        assert!(items.iter().all(|item| item.snapshot) && items.len() == 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn demand_waits_for_the_first_and_not_for_the_dead() {
+        let hub = Hub::default();
+        assert!(
+            tokio::time::timeout(Duration::from_secs(3600), hub.demand())
+                .await
+                .is_err()
+        );
+        let reader = hub.subscribe(symbols(), Delivery::Every).unwrap();
+        hub.demand().await;
+        hub.publish(ticks(0..2_000), |_| None);
+        let waited = tokio::spawn({
+            let hub = hub.clone();
+            async move { hub.demand().await }
+        });
+        while let Batch::Ticks(items) = reader.next().await {
+            if items.len() < 512 {
+                break;
+            }
+        }
+        waited.await.unwrap();
+        hub.publish(ticks(0..2_000), |_| None);
+        assert!(
+            tokio::time::timeout(Hub::PATIENCE * 2, hub.demand())
+                .await
+                .is_err()
+        );
+        assert!(matches!(reader.next().await, Batch::Overflowed));
+    }
+}

@@ -1,0 +1,107 @@
+//! The outermost layer: every call has a trace id and leaves a line, refused ones included.
+
+use super::Peer;
+use crate::api::Trace;
+use http::{Request, Response};
+use mymt5_chassis::correlation::Correlation;
+use mymt5_model::ClientName;
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+    time::Instant,
+};
+use tonic::{Code, body::Body};
+use tower::{Layer, Service};
+use tracing::Instrument;
+
+#[derive(Clone)]
+pub(super) struct AuditLayer;
+
+#[derive(Clone)]
+pub(super) struct Audit<S>(S);
+
+/// Filled in by the gate once the caller is known.
+#[derive(Clone, Default)]
+pub(super) struct Audited(Arc<OnceLock<ClientName>>);
+
+impl Audited {
+    pub(super) fn is(&self, name: &ClientName) {
+        let _ = self.0.set(name.clone());
+    }
+}
+
+impl<S> Layer<S> for AuditLayer {
+    type Service = Audit<S>;
+    fn layer(&self, inner: S) -> Audit<S> {
+        Audit(inner)
+    }
+}
+
+impl<S> Service<Request<Body>> for Audit<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let parent = request
+            .headers()
+            .get("traceparent")
+            .and_then(|value| Correlation::parse(value.to_str().ok()?));
+        let trace = parent
+            .map_or_else(Correlation::new, |parent| parent.child())
+            .trace_hex();
+        let path = request.uri().path().to_owned();
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .map(|peer| peer.address.to_string())
+            .unwrap_or_default();
+        let audited = Audited::default();
+        request.extensions_mut().insert(Trace(trace.clone()));
+        request.extensions_mut().insert(audited.clone());
+        let span = tracing::info_span!("call", trace_id = trace, path);
+        let (begun, answer) = (Instant::now(), self.0.call(request));
+        Box::pin(
+            async move {
+                let response = answer.await;
+                let code = response.as_ref().map_or(Code::Internal, status);
+                record(&path, code, &audited, &peer, begun);
+                response
+            }
+            .instrument(span),
+        )
+    }
+}
+
+/// The status of a response that has no body; whoever answers with one has not failed yet.
+fn status(response: &Response<Body>) -> Code {
+    response
+        .headers()
+        .get("grpc-status")
+        .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
+}
+
+fn record(path: &str, code: Code, audited: &Audited, peer: &str, begun: Instant) {
+    let client = audited.0.get().map_or("", ClientName::as_str);
+    let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    metrics::counter!("mymt5_calls_total", "code" => format!("{code:?}")).increment(1);
+    match code {
+        Code::Ok if path.ends_with("/Heartbeat") || path.starts_with("/grpc.health") => {
+            tracing::debug!(client, peer, took_us, "call answered");
+        }
+        Code::Ok => tracing::info!(client, peer, took_us, "call answered"),
+        Code::Unauthenticated | Code::PermissionDenied => {
+            tracing::warn!(client, peer, ?code, "call denied")
+        }
+        code => tracing::info!(client, peer, ?code, took_us, "call refused"),
+    }
+}

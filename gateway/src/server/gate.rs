@@ -1,0 +1,139 @@
+//! Authorization: the caller's identity and the call's permission, before any service sees it.
+
+use super::Peer;
+use crate::{
+    access::{Caller, ClientRegistry, needed_for},
+    api::Deadline,
+};
+use arc_swap::ArcSwap;
+use futures_util::future::Either;
+use http::{Request, Response};
+use mymt5_chassis::clock;
+use mymt5_proto::{Reason, Refusal};
+use std::{
+    future::Ready,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tonic::{Status, body::Body};
+use tower::{Layer, Service};
+
+/// The clients, replaced as a whole at a reload.
+pub type Registry = Arc<ArcSwap<ClientRegistry>>;
+
+#[derive(Clone)]
+pub(super) struct GateLayer(pub(super) Registry);
+
+#[derive(Clone)]
+pub(super) struct Gate<S> {
+    inner: S,
+    registry: Registry,
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate {
+            inner,
+            registry: self.0.clone(),
+        }
+    }
+}
+
+impl<S> Service<Request<Body>> for Gate<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<Response<Body>, S::Error>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        match admit(&self.registry.load(), &mut request) {
+            Ok(()) => Either::Left(self.inner.call(request)),
+            Err(refusal) => {
+                Either::Right(std::future::ready(Ok(Status::from(refusal).into_http())))
+            }
+        }
+    }
+}
+
+/// Lets a request pass with its caller and deadline, or says why not. Who is nobody learns nothing
+/// about which calls exist.
+fn admit(registry: &ClientRegistry, request: &mut Request<Body>) -> Result<(), Refusal> {
+    let needed = needed_for(request.uri().path());
+    if matches!(needed, Ok(None)) {
+        return Ok(());
+    }
+    let caller = identify(registry, request)?;
+    if let Some(audited) = request.extensions().get::<super::audit::Audited>() {
+        audited.is(&caller.0.name);
+    }
+    let permission = needed.map_err(|_| Refusal::new(Reason::NotServed))?;
+    if permission.is_some_and(|permission| !caller.may(permission)) {
+        let needs = permission.map_or_else(String::new, |permission| {
+            format!("{permission:?}").to_lowercase()
+        });
+        return Err(Refusal::new(Reason::PermissionDenied).with("needs", needs));
+    }
+    if let Some(left) = request
+        .headers()
+        .get("grpc-timeout")
+        .and_then(|value| timeout_ms(value.to_str().ok()?))
+    {
+        request
+            .extensions_mut()
+            .insert(Deadline(clock::utc_now_ms().saturating_add(left)));
+    }
+    request.extensions_mut().insert(caller);
+    Ok(())
+}
+
+fn identify(registry: &ClientRegistry, request: &Request<Body>) -> Result<Caller, Refusal> {
+    let certificate = request
+        .extensions()
+        .get::<Peer>()
+        .and_then(|peer| peer.certificate.clone());
+    let authorization = request
+        .headers()
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
+    let caller = registry.identify(certificate.as_deref(), token);
+    caller.map_err(|error| Refusal::because(Reason::Unauthenticated, error.to_string()))
+}
+
+/// Reads `grpc-timeout`: at most 8 digits and a unit.
+fn timeout_ms(text: &str) -> Option<i64> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let valid =
+        !digits.is_empty() && digits.len() <= 8 && digits.bytes().all(|b| b.is_ascii_digit());
+    let amount: i64 = digits.parse().ok().filter(|_| valid)?;
+    Some(match unit {
+        "H" => amount * 3_600_000,
+        "M" => amount * 60_000,
+        "S" => amount * 1_000,
+        "m" => amount,
+        "u" => amount / 1_000,
+        "n" => amount / 1_000_000,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_timeouts() {
+        assert_eq!(timeout_ms("2S"), Some(2_000));
+        assert_eq!(timeout_ms("1500000u"), Some(1_500));
+        for bad in ["", "S", "-1S", "1", "123456789S", "5x", "1é"] {
+            assert_eq!(timeout_ms(bad), None, "{bad}");
+        }
+    }
+}

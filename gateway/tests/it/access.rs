@@ -1,0 +1,105 @@
+//! Every call x each permission and nobody, over mTLS; and what is not served yet.
+
+use crate::harness::{CLIENTS, Gateway};
+use mymt5_gateway::access::{Permission, TABLE};
+use mymt5_proto::{Reason, reason_of};
+use std::collections::BTreeSet;
+use tonic::{Code, Request, Status, transport::Channel};
+
+/// Calls a method with an empty message, whatever its kind, and tells how it began.
+async fn call(channel: &Channel, path: &str) -> Result<(), Status> {
+    let mut grpc = tonic::client::Grpc::new(channel.clone());
+    grpc.ready()
+        .await
+        .map_err(|error| Status::unavailable(error.to_string()))?;
+    let codec = tonic_prost::ProstCodec::<(), ()>::default();
+    let messages = tokio_stream::once(());
+    let answer = grpc
+        .streaming(Request::new(messages), path.parse().unwrap(), codec)
+        .await?;
+    // A unary refusal may come with the stream; a stream that goes on has begun well.
+    let mut answer = answer.into_inner();
+    let bound = std::time::Duration::from_millis(300);
+    match tokio::time::timeout(bound, answer.message()).await {
+        Ok(Err(status)) => Err(status),
+        _ => Ok(()),
+    }
+}
+
+fn permission(name: &str) -> Permission {
+    match name {
+        "read" => Permission::Read,
+        "trade" => Permission::Trade,
+        "control" => Permission::Control,
+        _ => Permission::Diagnose,
+    }
+}
+
+#[tokio::test]
+async fn every_call_needs_its_permission() {
+    let gateway = Gateway::start("").await;
+    for name in &CLIENTS[..4] {
+        let channel = gateway.channel(Some(name)).await;
+        for (path, needed) in TABLE {
+            let denied = call(&channel, path)
+                .await
+                .err()
+                .is_some_and(|status| status.code() == Code::PermissionDenied);
+            assert_eq!(denied, permission(name) != *needed, "{name} at {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_nothing_but_health() {
+    let gateway = Gateway::start("").await;
+    for client in [None, Some("stranger")] {
+        let channel = gateway.channel(client).await;
+        for (path, _) in TABLE {
+            let status = call(&channel, path).await.unwrap_err();
+            assert_eq!(
+                (status.code(), reason_of(&status)),
+                (Code::Unauthenticated, Some(Reason::Unauthenticated)),
+                "{path}"
+            );
+        }
+        let unknown = call(&channel, "/mymt5.v1.TradingService/Nope")
+            .await
+            .unwrap_err();
+        assert_eq!(unknown.code(), Code::Unauthenticated);
+        call(&channel, "/grpc.health.v1.Health/Check")
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_served_yet_is_listed() {
+    const ALLOWED: [&str; 12] = [
+        "/mymt5.v1.ControlService/Adopt",
+        "/mymt5.v1.ControlService/Backup",
+        "/mymt5.v1.ControlService/Flatten",
+        "/mymt5.v1.ControlService/Reload",
+        "/mymt5.v1.ControlService/ResolveOrder",
+        "/mymt5.v1.ControlService/SetTradingState",
+        "/mymt5.v1.MarketDataService/ListBars",
+        "/mymt5.v1.TradingService/ListDeals",
+        "/mymt5.v1.TradingService/ListOrders",
+        "/mymt5.v1.TradingService/ModifyOrder",
+        "/mymt5.v1.TradingService/ModifyPosition",
+        "/mymt5.v1.TradingService/RaiseAlert",
+    ];
+    let gateway = Gateway::start("").await;
+    let channel = gateway.channel(Some("all")).await;
+    let mut unserved = BTreeSet::new();
+    for (path, _) in TABLE {
+        if call(&channel, path)
+            .await
+            .err()
+            .is_some_and(|status| status.code() == Code::Unimplemented)
+        {
+            unserved.insert(*path);
+        }
+    }
+    assert_eq!(unserved, BTreeSet::from(ALLOWED));
+}

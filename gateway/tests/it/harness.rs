@@ -1,0 +1,195 @@
+//! Starts the real binary in a temporary folder and connects to it.
+
+use mymt5_chassis::tls;
+use mymt5_proto::v1::{
+    GetStatusRequest, GetStatusResponse, control_service_client::ControlServiceClient,
+    market_data_service_client::MarketDataServiceClient,
+    trading_service_client::TradingServiceClient,
+};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+/// Longest wait for anything.
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
+
+/// Clients of the test configuration: one per permission, and one that has all.
+pub(crate) const CLIENTS: [&str; 5] = ["read", "trade", "control", "diagnose", "all"];
+
+pub(crate) struct Gateway {
+    pub(crate) child: Child,
+    pub(crate) folder: TempDir,
+    pub(crate) api: SocketAddr,
+    pub(crate) operations: SocketAddr,
+}
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+fn configuration(
+    folder: &Path,
+    api: SocketAddr,
+    operations: SocketAddr,
+    simulator: &str,
+) -> String {
+    let at = |part: &str| folder.join(part).display().to_string();
+    let mut text = format!(
+        "[server]\nlisten = \"{api}\"\ntls.certificate = \"{}\"\ntls.key = \"{}\"\ntls.client_ca = \"{}\"\n\
+         [operations]\nlisten = \"{operations}\"\n\
+         [broker]\nkind = \"simulator\"\ntime_zone = \"new_york+7\"\n[broker.simulator]\n{simulator}\n\
+         [process]\nallow_root = true\ndata_folder = \"{}\"\n[logging]\nlevel = \"info\"\nfolder = \"{}\"\n",
+        at("tls/gateway/certificate.pem"),
+        at("tls/gateway/key.pem"),
+        at("tls/ca.pem"),
+        at("data"),
+        at("logs"),
+    );
+    for name in CLIENTS {
+        let permissions = if name == "all" {
+            "\"read\", \"trade\", \"control\", \"diagnose\"".into()
+        } else {
+            format!("\"{name}\"")
+        };
+        text += &format!(
+            "[clients.{name}]\ncertificate = \"spiffe://mymt5/client/{name}\"\npermissions = [{permissions}]\n"
+        );
+    }
+    text
+}
+
+impl Gateway {
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn start(simulator: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let clients: Vec<String> = CLIENTS
+            .iter()
+            .chain(&["stranger"])
+            .map(|name| (*name).to_owned())
+            .collect();
+        let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        tls::throwaway(&folder.path().join("tls"), &clients, &hosts, 1).unwrap();
+        let (api, operations) = (free_port(), free_port());
+        let config = folder.path().join("gateway.toml");
+        fs::write(
+            &config,
+            configuration(folder.path(), api, operations, simulator),
+        )
+        .unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"))
+            .args(["run", "--config"])
+            .arg(&config)
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("stderr")).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut gateway = Self {
+            child,
+            folder,
+            api,
+            operations,
+        };
+        let end = Instant::now() + BOUND;
+        while tokio::net::TcpStream::connect(gateway.api).await.is_err()
+            || !gateway.is_ready().await
+        {
+            assert!(
+                gateway.child.try_wait().unwrap().is_none() && Instant::now() < end,
+                "{}",
+                gateway.stderr()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        gateway
+    }
+
+    async fn is_ready(&self) -> bool {
+        let Ok(channel) = self.endpoint(Some("all")).connect().await else {
+            return false;
+        };
+        let status = ControlServiceClient::new(channel)
+            .get_status(GetStatusRequest {})
+            .await;
+        status.is_ok_and(|status| {
+            status.into_inner().link.unwrap().state() == mymt5_proto::v1::LinkState::Ready
+        })
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
+    }
+
+    fn tls(&self, part: &str) -> PathBuf {
+        self.folder.path().join("tls").join(part)
+    }
+
+    /// How to reach it as that client, or without a certificate.
+    pub(crate) fn endpoint(&self, client: Option<&str>) -> Endpoint {
+        tls::install_provider();
+        let read = |part: &str| fs::read(self.tls(part)).unwrap();
+        let mut config =
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read("ca.pem")));
+        if let Some(name) = client {
+            let identity = Identity::from_pem(
+                read(&format!("{name}/certificate.pem")),
+                read(&format!("{name}/key.pem")),
+            );
+            config = config.identity(identity);
+        }
+        let address = format!("https://localhost:{}", self.api.port());
+        Endpoint::from_shared(address)
+            .unwrap()
+            .tls_config(config)
+            .unwrap()
+            .timeout(BOUND)
+    }
+
+    pub(crate) async fn channel(&self, client: Option<&str>) -> Channel {
+        self.endpoint(client).connect().await.unwrap()
+    }
+
+    pub(crate) async fn trading(&self) -> TradingServiceClient<Channel> {
+        TradingServiceClient::new(self.channel(Some("all")).await)
+    }
+
+    pub(crate) async fn market_data(&self) -> MarketDataServiceClient<Channel> {
+        MarketDataServiceClient::new(self.channel(Some("all")).await)
+    }
+
+    pub(crate) async fn status(&self) -> GetStatusResponse {
+        let mut control = ControlServiceClient::new(self.channel(Some("all")).await);
+        control
+            .get_status(GetStatusRequest {})
+            .await
+            .unwrap()
+            .into_inner()
+    }
+
+    /// Waits until a symbol has a quote, so that it can trade.
+    pub(crate) async fn quoted(&self, symbol: &str) -> mymt5_proto::v1::Tick {
+        let mut market = self.market_data().await;
+        let request = mymt5_proto::v1::StreamTicksRequest {
+            symbols: vec![symbol.into()],
+            delivery: None,
+        };
+        let mut ticks = market.stream_ticks(request).await.unwrap().into_inner();
+        let batch = tokio::time::timeout(BOUND, ticks.message())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        batch.ticks[0].clone()
+    }
+}

@@ -1,0 +1,13 @@
+//! The gateway as a process: the real binary, real certificates, real connections.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
+mod access;
+mod flood;
+mod harness;
+mod lifecycle;
+mod orders;
