@@ -4,7 +4,7 @@ use crate::{
     Event, Simulator,
     event::Log,
     hedging, netting,
-    position::{Position, point_lots},
+    position::{Position, Taken, point_lots},
 };
 use mymt5_model::{
     AccountMode, BrokerTime, DealKind, DealReason, DealRow, Entry, Levels, Lots, Magic, Money,
@@ -33,6 +33,28 @@ pub(crate) struct Change {
     pub(crate) gain: i128,
     /// Realised swap.
     pub(crate) swap: Money,
+}
+
+impl Change {
+    /// Opens or adds: nothing is realised.
+    pub(crate) fn opened(id: PositionId) -> Self {
+        Self {
+            id,
+            entry: Entry::In,
+            gain: 0,
+            swap: Money::ZERO,
+        }
+    }
+
+    /// Closes what was taken out.
+    pub(crate) fn closed(id: PositionId, entry: Entry, taken: &Taken) -> Self {
+        Self {
+            id,
+            entry,
+            gain: taken.gain,
+            swap: taken.swap,
+        }
+    }
 }
 
 /// When, and to how many decimals of the account currency.

@@ -13,6 +13,7 @@ mod hedging;
 mod history;
 mod margin;
 mod market;
+mod market_orders;
 mod matching;
 mod netting;
 mod pending;

@@ -140,26 +140,21 @@ impl Simulator {
         }
     }
 
-    /// The position with the greatest loss among those whose market is open.
+    /// The position with the greatest loss among those whose symbol trades now.
     fn greatest_loser(&self) -> Option<(usize, usize, Price)> {
-        let now = self.now();
-        let open = self
-            .markets
-            .iter()
-            .enumerate()
-            .filter(|(_, m)| m.is_open(now));
-        open.flat_map(|(m, market)| {
-            market
-                .positions
-                .iter()
-                .enumerate()
-                .filter_map(move |(p, position)| {
-                    let price = market.closing(position.side)?;
-                    let profit = self.worth(market, position.gain(price), price)?;
-                    Some((profit + position.swap, (m, p, price)))
-                })
-        })
-        .min_by_key(|(profit, _)| *profit)
-        .map(|(_, place)| place)
+        let mut greatest: Option<(Money, (usize, usize, Price))> = None;
+        for (m, market) in self.markets.iter().enumerate() {
+            if market.positions.is_empty() || self.check_tradable(m).is_err() {
+                continue;
+            }
+            for (p, position) in market.positions.iter().enumerate() {
+                let price = market.closing(position.side)?;
+                let profit = self.worth(market, position.gain(price), price)? + position.swap;
+                if greatest.is_none_or(|(least, _)| profit < least) {
+                    greatest = Some((profit, (m, p, price)));
+                }
+            }
+        }
+        greatest.map(|(_, place)| place)
     }
 }

@@ -1,6 +1,6 @@
 //! One symbol's corner of the account: its contract, its quote, and what stands in it.
 
-use crate::{Week, convert::Route, pending::Working, position::Position};
+use crate::{Week, convert::Route, pending::Working, position::Position, rules::MOST_POINTS};
 use mymt5_model::{BrokerTime, Money, Price, Side, SymbolSpec, Tick};
 
 /// A symbol with its orders and positions.
@@ -41,7 +41,6 @@ impl Market {
 
     /// True when that is a quote the symbol can have.
     pub(crate) fn understands(&self, tick: &Tick) -> bool {
-        const MOST_POINTS: i64 = 1_000_000_000_000;
         let digits = self.spec.digits;
         tick.bid.digits() == digits
             && tick.ask.digits() == digits

@@ -25,7 +25,7 @@ impl Simulator {
         }
         self.expire(&mut log);
         self.quote_at(m, tick);
-        if self.markets[m].is_open(now) {
+        if self.check_tradable(m).is_ok() {
             self.trigger(m, &mut log);
             self.hit_levels(m, &mut log);
         }

@@ -95,7 +95,7 @@ impl Simulator {
     /// Finds an order that may be touched now.
     fn reach_order(&self, ticket: Ticket) -> Result<(usize, usize), Retcode> {
         let (m, i) = self.find_order(ticket)?;
-        self.check_hours(m)?;
+        self.check_tradable(m)?;
         let market = &self.markets[m];
         let row = &market.orders[i].row;
         let touch = market.touch(row.side).ok_or(Retcode::PRICE_OFF)?;
@@ -223,7 +223,9 @@ impl Simulator {
             return Some(order);
         }
         let side = order.row.side;
-        let touch = self.markets[m].touch(side)?;
+        let Some(touch) = self.markets[m].touch(side) else {
+            return Some(order);
+        };
         let price = match order.row.kind {
             OrderType::Limit => touch,
             _ => self.slipped(m, side, touch),

@@ -1,6 +1,7 @@
 //! An open position with its exact opening value, so that averaging and partial closing lose
 //! nothing to rounded prices.
 
+use crate::fills::Terms;
 use mymt5_model::{BrokerTime, Levels, Lots, Magic, Money, PositionId, Price, Side, Ticket};
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,7 @@ pub(crate) fn point_lots(price: Price, lots: Lots) -> i128 {
 pub(crate) fn share(value: i128, part: Lots, whole: Lots) -> i128 {
     let (part, whole) = (i128::from(part.units()), i128::from(whole.units()).max(1));
     let scaled = value.saturating_mul(part);
-    (scaled + scaled.signum() * (whole / 2)) / whole
+    scaled.saturating_add(scaled.signum() * (whole / 2)) / whole
 }
 
 impl Position {
@@ -63,25 +64,19 @@ impl Position {
     }
 
     /// Takes out `lots` (at most all) at a closing price.
-    pub(crate) fn take(
-        &mut self,
-        lots: Lots,
-        close: Price,
-        currency_digits: u8,
-        time: BrokerTime,
-    ) -> Taken {
+    pub(crate) fn take(&mut self, lots: Lots, close: Price, terms: Terms) -> Taken {
         let lots = lots.min(self.lots);
         let part = share(self.point_lots, lots, self.lots);
         let swap = Money::from_units(share(self.swap.units(), lots, self.lots));
         let swap = if lots == self.lots {
             self.swap
         } else {
-            swap.rounded(currency_digits)
+            swap.rounded(terms.currency_digits)
         };
         self.lots = self.lots.minus(lots);
         self.point_lots -= part;
         self.swap = self.swap - swap;
-        self.updated = time;
+        self.updated = terms.time;
         Taken {
             gain: i128::from(self.side.sign()) * (point_lots(close, lots) - part),
             swap,
@@ -103,7 +98,7 @@ mod tests {
             lots,
             point_lots: point_lots(price, lots),
             levels: Levels::default(),
-            swap: Money::from_units(-1_000_000_00),
+            swap: Money::from_units(-100_000_000),
             opened: BrokerTime(0),
             updated: BrokerTime(0),
             comment: String::new(),
@@ -125,9 +120,11 @@ mod tests {
         let close = Price::from_points(100_007, 5);
         let mut parts = whole.clone();
         let one = Lots::from_units(1_000_000);
-        let taken: Vec<Taken> = (0..3)
-            .map(|_| parts.take(one, close, 2, BrokerTime(1)))
-            .collect();
+        let terms = Terms {
+            time: BrokerTime(1),
+            currency_digits: 2,
+        };
+        let taken: Vec<Taken> = (0..3).map(|_| parts.take(one, close, terms)).collect();
         assert_eq!(
             taken.iter().map(|t| t.gain).sum::<i128>(),
             whole.gain(close)

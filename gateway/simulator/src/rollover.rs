@@ -37,6 +37,8 @@ fn swap(spec: &SymbolSpec, position: &Position, nights: i64) -> Money {
 }
 
 impl Simulator {
+    /// Charges the nights passed. While no rate to the account currency is known nothing is
+    /// charged.
     pub(crate) fn roll_over(&mut self, before: BrokerTime, now: BrokerTime, log: &mut Log) {
         let nights = nights(before, now, self.account.triple_swap_day);
         if nights == 0 {

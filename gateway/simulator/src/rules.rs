@@ -6,6 +6,9 @@ use mymt5_model::{
     SymbolSpec, Tick, TimeInForce, TradeMode,
 };
 
+/// The greatest price in points; beyond it no money could be counted exactly.
+pub(crate) const MOST_POINTS: i64 = 1_000_000_000_000;
+
 /// How much of an order must be done at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Filling {
@@ -34,7 +37,7 @@ pub(crate) fn filling(spec: &SymbolSpec) -> Result<Filling, Retcode> {
 /// A volume of the symbol's grid.
 pub(crate) fn volume(spec: &SymbolSpec, lots: Lots) -> Result<(), Retcode> {
     let grid = &spec.volume;
-    let above = lots.units() - grid.min.units();
+    let above = lots.units().saturating_sub(grid.min.units());
     if above < 0 || lots > grid.max || above % grid.step.units() != 0 {
         return Err(Retcode::INVALID_VOLUME);
     }
@@ -53,7 +56,6 @@ pub(crate) fn direction(spec: &SymbolSpec, side: Side) -> Result<(), Retcode> {
 }
 
 fn on_grid(spec: &SymbolSpec, price: Price) -> bool {
-    const MOST_POINTS: i64 = 1_000_000_000_000;
     price.digits() == spec.digits
         && (1..=MOST_POINTS).contains(&price.points())
         && price.points() % spec.tick_size_points == 0
@@ -92,12 +94,14 @@ pub(crate) fn levels(
 /// Type, prices and levels of a pending order against the market.
 pub(crate) fn pending(spec: &SymbolSpec, row: &OrderRow, quote: &Tick) -> Result<(), Retcode> {
     let price = row.price.ok_or(Retcode::INVALID)?;
-    let touch = touch_of(row.side, quote);
-    let ahead = beyond(row.side, touch, price);
     let needs_limit = row.kind == OrderType::StopLimit;
     if row.kind == OrderType::Market || row.stop_limit_price.is_some() != needs_limit {
         return Err(Retcode::INVALID);
     }
+    if !on_grid(spec, price) {
+        return Err(Retcode::INVALID_PRICE);
+    }
+    let ahead = beyond(row.side, touch_of(row.side, quote), price);
     let fits = match row.kind {
         OrderType::Limit => -ahead >= gap(spec),
         _ => ahead >= gap(spec),
@@ -105,7 +109,7 @@ pub(crate) fn pending(spec: &SymbolSpec, row: &OrderRow, quote: &Tick) -> Result
     let limit_fits = row
         .stop_limit_price
         .is_none_or(|limit| on_grid(spec, limit) && -beyond(row.side, price, limit) >= gap(spec));
-    if !on_grid(spec, price) || !fits || !limit_fits {
+    if !fits || !limit_fits {
         return Err(Retcode::INVALID_PRICE);
     }
     levels(

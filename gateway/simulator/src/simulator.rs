@@ -180,8 +180,8 @@ impl Simulator {
         close: Price,
     ) -> Option<Money> {
         let market = &self.markets[*self.index.get(symbol)?];
-        let moved = point_lots(close, lots) - point_lots(open, lots);
-        self.worth_rounded(market, i128::from(side.sign()) * moved, close)
+        let moved = point_lots(close, lots).saturating_sub(point_lots(open, lots));
+        self.worth_rounded(market, moved.saturating_mul(i128::from(side.sign())), close)
     }
 
     /// Broker time of the last tick; none before the first.

@@ -121,7 +121,7 @@ impl Link {
         let account: AccountRow = wiring.broker.identify().await?;
         wiring.instruments.replace(wiring.broker.symbols().await?);
         tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
-        wiring.orders.report(Change::RowsChanged).await;
+        wiring.orders.read(wiring.broker.snapshot().await?).await;
         self.enter(wiring, LinkState::Ready, "").await;
         Ok(events)
     }

@@ -109,6 +109,7 @@ impl Queue {
 
     /// Gives up on the subscriber, and the memory with it.
     pub(super) fn cut(&mut self) {
+        metrics::counter!("mymt5_tick_subscribers_cut_total").increment(1);
         self.overflowed = true;
         self.waiting = VecDeque::new();
     }

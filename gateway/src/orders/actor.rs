@@ -195,6 +195,11 @@ impl Orders {
             .ok_or_else(|| Refusal::new(Reason::OrderNotFound))
     }
 
+    /// Takes a snapshot of the broker, read by the link as it comes up.
+    pub async fn read(&self, snapshot: Snapshot) {
+        let _ = self.mailbox.send(Message::Snapshot(Ok(snapshot))).await;
+    }
+
     /// Hands on what the broker reported.
     pub async fn report(&self, change: Change) {
         // The receiver lives as long as any handle does.

@@ -228,7 +228,7 @@ impl Core {
         self.tell(
             &told.correlation,
             Audience::Client(told.client.clone()),
-            Event::Order(told.clone()),
+            Event::Order(Box::new(told.clone())),
         );
         true
     }

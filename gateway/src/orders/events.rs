@@ -25,7 +25,7 @@ pub enum Audience {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// An order changed.
-    Order(Order),
+    Order(Box<Order>),
     /// A deal was done, maybe of an order of ours.
     Deal {
         /// The deal.

@@ -2,6 +2,7 @@
 //! one by one; every send runs in a task of its own, so that no cancelled call cancels an order.
 
 mod actor;
+mod checks;
 mod core;
 mod events;
 mod fills;
@@ -9,6 +10,9 @@ mod order;
 mod requests;
 mod settle;
 mod transitions;
+
+#[cfg(test)]
+mod tests;
 
 pub use actor::Orders;
 pub use core::{ClientRules, Core, Effect, Taken};

@@ -5,10 +5,10 @@ use super::{
     events::{Audience, Event},
     order::{Call, Entry, Exit, Order, Purpose},
 };
-use mymt5_guard::{Action, ExitRefused, LimitReached, exit_allowed};
+use mymt5_guard::{ExitRefused, exit_allowed};
 use mymt5_model::{
-    AccountMode, ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType,
-    RequestId, Side, Symbol, SymbolSpec, Tick, TimeInForce, TradeMode, TradeRequest,
+    ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, RequestId,
+    Side, Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
 };
 use mymt5_proto::{Reason, Refusal};
 use std::{collections::HashMap, time::Duration};
@@ -40,7 +40,7 @@ impl Requests {
             .map(|(_, order)| *order)
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.0.len() >= Core::CAPACITY
     }
 }
@@ -223,99 +223,6 @@ impl Core {
         ))
     }
 
-    /// What every new request needs, exits included.
-    fn check_open(&self, call: &Call) -> Result<(), Refusal> {
-        if self.draining {
-            return Err(Refusal::new(Reason::Draining).after(Duration::from_secs(2)));
-        }
-        if call.send_before_ms <= self.now.0 {
-            return Err(Refusal::new(Reason::DeadlineExpired));
-        }
-        if !self.link_up || self.book.account().is_none() {
-            return Err(Refusal::new(Reason::LinkDown).after(Duration::from_secs(1)));
-        }
-        if self.requests.is_full() || self.orders.len() >= Self::CAPACITY {
-            return Err(Refusal::new(Reason::StorageFull));
-        }
-        Ok(())
-    }
-
-    /// What an entry needs besides: state, ownership, limits, a quote on the right side.
-    fn check_entry(
-        &mut self,
-        call: &Call,
-        entry: &Entry,
-        quote: Option<&Tick>,
-    ) -> Result<(), Refusal> {
-        let symbol = &entry.spec.symbol;
-        if !self.state.allows(Action::Open) {
-            return Err(Refusal::new(Reason::TradingStateForbids));
-        }
-        if matches!(
-            entry.spec.trade_mode,
-            TradeMode::Disabled | TradeMode::CloseOnly
-        ) {
-            return Err(Refusal::new(Reason::MarketClosed));
-        }
-        if self.frozen().contains(symbol) {
-            return Err(Refusal::new(Reason::SymbolFrozen).after(Duration::from_secs(5)));
-        }
-        let other = |client: &Option<ClientName>| client.as_ref() != Some(&call.client);
-        let shared = self
-            .book
-            .positions()
-            .any(|p| p.row.symbol == *symbol && other(&p.client))
-            || self
-                .open_orders()
-                .any(|order| order.symbol == *symbol && order.client != call.client);
-        if self.mode() == Some(AccountMode::Netting) && shared {
-            return Err(Refusal::new(Reason::SymbolShared));
-        }
-        self.check_limits(call, entry)?;
-        let quote = quote
-            .ok_or_else(|| Refusal::new(Reason::QuoteMissing).after(Duration::from_secs(1)))?;
-        check_levels(entry, quote)
-    }
-
-    fn check_limits(&mut self, call: &Call, entry: &Entry) -> Result<(), Refusal> {
-        let now = self.now.0;
-        let Some(rules) = self.rules.get(&call.client) else {
-            return Err(Refusal::new(Reason::PermissionDenied));
-        };
-        let held = self
-            .book
-            .positions()
-            .filter(|p| p.client.as_ref() == Some(&call.client))
-            .count();
-        let flying = self
-            .open_orders()
-            .filter(|o| o.client == call.client && o.purpose == Purpose::Entry)
-            .count();
-        let open = u32::try_from(held + flying).unwrap_or(u32::MAX);
-        let recent = self
-            .rates
-            .entry(call.client.clone())
-            .or_default()
-            .recent(now);
-        rules
-            .limits
-            .check(entry.lots, entry.levels.stop_loss.is_some(), open, recent)
-            .map_err(|limit| {
-                let reason = match limit {
-                    LimitReached::LotsPerOrder => Reason::LimitLotsPerOrder,
-                    LimitReached::OpenPositions => Reason::LimitOpenPositions,
-                    LimitReached::OrdersPerMinute => Reason::RateLimited,
-                    LimitReached::StopLossMissing => Reason::LimitStopLoss,
-                };
-                let refusal = Refusal::because(reason, limit.to_string());
-                if reason == Reason::RateLimited {
-                    refusal.after(Duration::from_secs(5))
-                } else {
-                    refusal
-                }
-            })
-    }
-
     fn create(
         &mut self,
         call: &Call,
@@ -367,7 +274,7 @@ impl Core {
         self.tell(
             &call.correlation,
             Audience::Client(call.client.clone()),
-            Event::Order(order),
+            Event::Order(Box::new(order)),
         );
         Ok((id, magic))
     }
@@ -428,52 +335,4 @@ fn entry_request(entry: Entry, magic: Magic) -> TradeRequest {
             }
         }
     }
-}
-
-/// Stop loss below and take profit above what a buy opens at, at least the stops level away from
-/// the side that closes it; the other way round for a sell.
-fn check_levels(entry: &Entry, quote: &Tick) -> Result<(), Refusal> {
-    let sign = entry.side.sign();
-    let closing = if entry.side == Side::Buy {
-        quote.bid
-    } else {
-        quote.ask
-    };
-    let reference = entry.stop_limit_price.or(entry.price).unwrap_or(closing);
-    let distances = [
-        (
-            "stop_loss",
-            entry
-                .levels
-                .stop_loss
-                .map(|level| (reference.points() - level.points()) * sign),
-        ),
-        (
-            "take_profit",
-            entry
-                .levels
-                .take_profit
-                .map(|level| (level.points() - reference.points()) * sign),
-        ),
-    ];
-    let mut violations = mymt5_proto::Violations::default();
-    for (field, distance) in distances {
-        match distance {
-            Some(points) if points <= 0 => violations.add(
-                field,
-                Reason::StopsWrongSide,
-                format!("is on the wrong side of {reference}"),
-            ),
-            Some(points) if points < entry.spec.stops_level_points => {
-                let least = entry.spec.stops_level_points;
-                violations.add(
-                    field,
-                    Reason::StopsTooClose,
-                    format!("must be at least {least} points from {reference}"),
-                );
-            }
-            _ => {}
-        }
-    }
-    violations.done()
 }

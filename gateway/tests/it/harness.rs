@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 /// Longest wait for anything.
@@ -175,6 +178,21 @@ impl Gateway {
             .await
             .unwrap()
             .into_inner()
+    }
+
+    /// What the operations port tells Prometheus.
+    pub(crate) async fn metrics(&self) -> String {
+        let mut stream = tokio::net::TcpStream::connect(self.operations)
+            .await
+            .unwrap();
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.operations
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
     }
 
     /// Waits until a symbol has a quote, so that it can trade.

@@ -48,6 +48,17 @@ async fn both_ports_answer_health() {
 }
 
 #[tokio::test]
+async fn metrics_stand_beside_health() {
+    let gateway = Gateway::start("").await;
+    gateway.quoted("EURUSD").await;
+    let metrics = gateway.metrics().await;
+    assert!(
+        metrics.contains("mymt5_ticks_total") && metrics.contains("mymt5_calls_total"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
 async fn sigterm_ends_it_within_five_seconds_also_with_open_streams() {
     let mut gateway = Gateway::start("").await;
     let (mut trading, mut market) = (gateway.trading().await, gateway.market_data().await);

@@ -13,7 +13,7 @@ pub(super) struct Columns<const N: usize> {
 }
 
 impl<const N: usize> Columns<N> {
-    /// Reads a header such as `<DATE>	<TIME>	<BID>`; brackets and case do not matter.
+    /// Reads a header such as `<DATE>,<TIME>,<BID>`; brackets and case do not matter.
     pub(super) fn parse(header: &[u8], names: [&str; N]) -> Self {
         let separator = if header.contains(&b'\t') { b'\t' } else { b',' };
         let bare = |field: &[u8]| {

@@ -1,0 +1,302 @@
+//! Files as the terminal writes them, and files as it never would; and the synthetic market.
+
+use crate::{oracle::real_data, support::*};
+use mymt5_model::*;
+use mymt5_simulator::{
+    Weekday,
+    feed::{BarFile, BarTicks, FeedError, Synthetic, TickFile, period_of},
+};
+use std::{fs, path::PathBuf};
+use tempfile::TempDir;
+
+const ROWS: &str = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n\
+    2024.01.08\t00:00:00.001\t1.09990\t\t\t\t2\r\n\
+    2024.01.08\t00:00:00.002\t1.10000\t1.10010\t\t\t6\r\n\
+    2024.01.08\t00:00:00.003\t\t1.10012\t\t\t4\r\n\
+    \r\n\
+    2024.01.08\t00:00:00.003\t1.1\t\t\t2.5\t1026\r\n";
+
+struct File {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+fn file(bytes: &[u8]) -> File {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("EURUSD_test.csv");
+    fs::write(&path, bytes).unwrap();
+    File {
+        _folder: folder,
+        path,
+    }
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    let wide = text.encode_utf16().flat_map(u16::to_le_bytes);
+    [0xFF, 0xFE].into_iter().chain(wide).collect()
+}
+
+fn ticks(bytes: &[u8]) -> Vec<Tick> {
+    let file = file(bytes);
+    TickFile::open(&file.path, &spec("EURUSD"))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
+
+fn tick_of(ms: i64, bid: i64, ask: i64, volume: f64, flags: u32) -> Tick {
+    Tick {
+        volume,
+        flags,
+        ..tick("EURUSD", ms, bid, ask)
+    }
+}
+
+#[test]
+fn reads_every_dress_of_the_same_rows() {
+    let expected = [
+        tick_of(2, 110_000, 110_010, 0.0, 6),
+        tick_of(3, 110_000, 110_012, 0.0, 4),
+        tick_of(3, 110_000, 110_012, 2.5, 1026),
+    ];
+    let lf = ROWS.replace("\r\n", "\n");
+    let comma = ROWS.replace('\t', ",");
+    let bare = ROWS.replace(['<', '>'], "").replace("DATE", "Date");
+    let no_end = ROWS.trim_end();
+    let bom = format!("\u{feff}{ROWS}");
+    for dress in [ROWS, &lf, &comma, &bare, no_end, &bom] {
+        assert_eq!(ticks(dress.as_bytes()), expected, "{dress:?}");
+        assert_eq!(
+            ticks(&utf16(dress.trim_start_matches('\u{feff}'))),
+            expected
+        );
+    }
+}
+
+#[test]
+fn columns_are_found_by_name() {
+    let text = "ASK,BID,EXTRA,TIME,DATE\n1.10010,1.10000,x,00:00:01,2024.01.08\n";
+    assert_eq!(
+        ticks(text.as_bytes()),
+        [tick_of(1000, 110_000, 110_010, 0.0, 0)]
+    );
+}
+
+#[test]
+fn wide_files_are_read_across_chunks() {
+    let rows: String = (0..5000)
+        .map(|i| {
+            format!(
+                "2024.01.08\t00:00:{:02}.{:03}\t1.{:05}\t2.0\t\t\t6\r\n",
+                i / 1000,
+                i % 1000,
+                i + 1
+            )
+        })
+        .collect();
+    let text = format!("<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n{rows}");
+    let wide = ticks(&utf16(&text));
+    assert_eq!(wide.len(), 5000);
+    assert_eq!(wide, ticks(text.as_bytes()));
+    assert_eq!(
+        (wide[4999].bid.points(), wide[4999].time.0),
+        (105_000, MONDAY + 4999)
+    );
+}
+
+#[test]
+fn a_malformed_line_is_named_and_ends_the_feed() {
+    for bad in [
+        "2024.01.08\t00:00:00.004\tx\t1.10010\t\t\t6",
+        "2024.01.08\t00:00:00.004\t1.100001\t1.10010\t\t\t6",
+        "2024.01.08\t00:00:00.004\t-1.1\t1.10010\t\t\t6",
+        "2024.01.08\t25:00:00\t1.1\t1.10010\t\t\t6",
+        "2024.02.30\t00:00:00\t1.1\t1.10010\t\t\t6",
+        "2024.01.08\t00:00:00\t1.1\t1.10010\t\tmuch\t6",
+        "2024.01.08\t00:00:00\t1.1\t1.10010\t\t\t99999999999",
+        "garbage",
+    ] {
+        let file = file(format!("{ROWS}{bad}\r\n{}", &ROWS[ROWS.len() - 50..]).as_bytes());
+        let mut feed = TickFile::open(&file.path, &spec("EURUSD")).unwrap();
+        assert_eq!(feed.by_ref().take(3).filter(Result::is_ok).count(), 3);
+        let error = feed.next().unwrap().unwrap_err();
+        assert!(
+            matches!(error, FeedError::Malformed { line: 7, .. }),
+            "{bad}: {error}"
+        );
+        assert!(error.to_string().contains("EURUSD_test.csv line 7: "));
+        assert!(feed.next().is_none());
+    }
+}
+
+#[test]
+fn files_that_are_no_exports_are_refused() {
+    let open = |bytes: &[u8]| TickFile::open(&file(bytes).path, &spec("EURUSD")).err();
+    assert!(matches!(open(b""), Some(FeedError::Malformed { .. })));
+    assert!(matches!(
+        open(b"2024.01.08\t00:00\t1\t1\n"),
+        Some(FeedError::Malformed { line: 1, .. })
+    ));
+    assert!(matches!(
+        open(&[b'x'; 10_000]),
+        Some(FeedError::Malformed { .. })
+    ));
+    let missing = TickFile::open("/nowhere/EURUSD.csv", &spec("EURUSD")).err();
+    assert!(matches!(missing, Some(FeedError::Open { .. })));
+    let mut cut = utf16(ROWS);
+    cut.pop();
+    let file = file(&cut);
+    let end = TickFile::open(&file.path, &spec("EURUSD")).unwrap().last();
+    assert!(matches!(end, Some(Err(FeedError::Read { .. }))));
+}
+
+#[test]
+fn bars_read_and_told_as_ticks() {
+    let text = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\r\n\
+        2024.01.08\t00:00:00\t1.10000\t1.10050\t1.09980\t1.10020\t321\t0\t12\r\n\
+        2024.01.08\t01:00:00\t1.10020\t1.10030\t1.09900\t1.09950\t99\t0\t15\r\n";
+    let file = file(text.as_bytes());
+    let bars: Vec<Bar> = BarFile::open(&file.path, &spec("EURUSD"))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(
+        (bars.len(), bars[0].tick_volume, bars[1].spread_points),
+        (2, 321, 15)
+    );
+    let told = BarTicks::new(BarFile::open(&file.path, &spec("EURUSD")).unwrap(), HOUR);
+    let told: Vec<(i64, i64, i64)> = told
+        .map(Result::unwrap)
+        .map(|t| {
+            (
+                (t.time.0 - MONDAY) / (HOUR / 4),
+                t.bid.points(),
+                t.ask.points() - t.bid.points(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told[..4],
+        [
+            (0, 110_000, 12),
+            (1, 109_980, 12),
+            (2, 110_050, 12),
+            (3, 110_020, 12)
+        ]
+    );
+    assert_eq!(
+        told[4..],
+        [
+            (4, 110_020, 15),
+            (5, 110_030, 15),
+            (6, 109_900, 15),
+            (7, 109_950, 15)
+        ]
+    );
+    let daily = text
+        .replace("\t<TIME>", "")
+        .replace("\t00:00:00", "")
+        .replace("\t01:00:00", "");
+    let daily = self::file(daily.as_bytes());
+    let bar = BarFile::open(&daily.path, &spec("EURUSD"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    assert_eq!(bar.time, BrokerTime(MONDAY));
+    let inside_out = self::file(text.replace("1.10050", "1.10010").as_bytes());
+    let error = BarFile::open(&inside_out.path, &spec("EURUSD"))
+        .unwrap()
+        .next()
+        .unwrap();
+    assert!(matches!(error, Err(FeedError::Malformed { line: 2, .. })));
+}
+
+#[test]
+fn real_bars_read_to_the_end() {
+    for (name, symbol, rows) in [
+        ("GBPUSD_H1_2012-2022.csv", "GBPUSD", 57_600),
+        ("XAUUSD_M5_2026.csv", "XAUUSD", 10_000),
+    ] {
+        let Some(path) = real_data(name) else { return };
+        assert!(period_of(&path).is_some());
+        let bars = BarFile::open(&path, &spec(symbol)).unwrap();
+        assert_eq!(bars.map(Result::unwrap).count(), rows);
+    }
+}
+
+#[test]
+fn the_synthetic_market_is_ordered_seeded_and_sane() {
+    let specs = [spec("EURUSD"), spec("USDJPY"), spec("XAUUSD")];
+    let feed = |seed| Synthetic::new(seed, &specs, BrokerTime(MONDAY), 70).map(Result::unwrap);
+    let ticks: Vec<Tick> = feed(1).take(30_000).collect();
+    assert!(
+        ticks
+            .iter()
+            .eq(feed(1).take(30_000).collect::<Vec<_>>().iter())
+    );
+    assert!(
+        !ticks
+            .iter()
+            .eq(feed(2).take(30_000).collect::<Vec<_>>().iter())
+    );
+    assert!(ticks.windows(2).all(|pair| pair[0].time <= pair[1].time));
+    assert!(ticks.iter().all(|t| t.ask > t.bid && t.flags & !6 == 0));
+    for spec in &specs {
+        let own: Vec<&Tick> = ticks.iter().filter(|t| t.symbol == spec.symbol).collect();
+        assert!((9_000..11_000).contains(&own.len()), "{}", own.len());
+        let span = own.last().unwrap().time.0 - own[0].time.0;
+        let mean = span as f64 / own.len() as f64;
+        assert!((50.0..90.0).contains(&mean), "{mean}");
+        let bids = own.iter().map(|t| t.bid.to_f64());
+        let (least, most) = (
+            bids.clone().fold(f64::MAX, f64::min),
+            bids.fold(0.0, f64::max),
+        );
+        assert!(most / least < 1.02 && most > least);
+    }
+}
+
+#[test]
+fn trends_last_about_a_minute() {
+    for (name, seed) in [("EURUSD", 3), ("AUDUSD", 4), ("USDJPY", 5), ("XAUUSD", 6)] {
+        let specs = [spec(name)];
+        let (mut fast, mut slow, mut above, mut crossings) = (0.0, 0.0, None, 0);
+        let minutes = 60;
+        let hour = Synthetic::new(seed, &specs, BrokerTime(MONDAY), 70)
+            .map(Result::unwrap)
+            .take_while(|t| t.time.0 < MONDAY + minutes * 60_000);
+        for tick in hour {
+            let middle = f64::midpoint(tick.bid.to_f64(), tick.ask.to_f64());
+            if above.is_none() {
+                (fast, slow) = (middle, middle);
+            }
+            fast += (middle - fast) * 2.0 / 11.0;
+            slow += (middle - slow) * 2.0 / 21.0;
+            crossings += i64::from(above.is_some_and(|was| was != (fast > slow)));
+            above = Some(fast > slow);
+        }
+        println!("{name}: {crossings} crossings in {minutes} minutes");
+        assert!(
+            (minutes / 3..minutes * 4).contains(&crossings),
+            "{name}: {crossings}"
+        );
+    }
+}
+
+#[test]
+fn weekends_are_skipped_with_a_gap() {
+    let specs = [spec("EURUSD")];
+    let friday = BrokerTime(MONDAY + 4 * DAY + 23 * HOUR);
+    let ticks: Vec<Tick> = Synthetic::new(1, &specs, friday, 1000)
+        .with_weekends()
+        .map(Result::unwrap)
+        .take(6000)
+        .collect();
+    assert!(ticks.iter().all(|t| !Weekday::of(t.time).is_weekend()));
+    let days = [Weekday::Friday, Weekday::Monday];
+    assert!(
+        days.iter()
+            .all(|day| ticks.iter().any(|t| Weekday::of(t.time) == *day))
+    );
+}

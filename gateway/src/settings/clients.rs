@@ -1,0 +1,137 @@
+//! `[clients.NAME]`: who may call, and what for.
+
+use crate::access::{Client, Permission, Proof};
+use mymt5_chassis::{loader::Reader, tls};
+use mymt5_guard::Limits;
+use mymt5_model::{ClientName, Lots, Magic, Symbol};
+use std::collections::BTreeSet;
+
+pub(super) fn read(reader: &mut Reader) -> Option<Vec<Client>> {
+    let names = reader.names("clients");
+    if names.is_empty() {
+        reader.fault(
+            "clients",
+            "names nobody: no call could be allowed",
+            "add a table such as [clients.engine]",
+        );
+    }
+    if names.len() > usize::from(Magic::MAX_SLOT) {
+        reader.fault("clients", "names too many clients", "name at most 2047");
+    }
+    let clients: Vec<_> = names.iter().map(|name| client(reader, name)).collect();
+    clients.into_iter().collect()
+}
+
+fn client(reader: &mut Reader, name: &str) -> Option<Client> {
+    let key = |part: &str| format!("clients.{name}.{part}");
+    let parsed = ClientName::parse(name).ok();
+    if parsed.is_none() {
+        reader.fault(
+            &format!("clients.{name}"),
+            "is no client's name",
+            "use 1 to 32 of [A-Za-z0-9_-]",
+        );
+    }
+    let proof = proof(reader, name);
+    let permissions = reader.required::<BTreeSet<Permission>>(
+        &key("permissions"),
+        "a list of \"read\", \"trade\", \"control\", \"diagnose\"",
+    );
+    let symbols: Vec<String> = reader.or(
+        &key("symbols"),
+        "a list of symbols, or [\"*\"]",
+        vec!["*".to_owned()],
+    );
+    let symbols = if symbols.iter().any(|symbol| symbol == "*") {
+        None
+    } else {
+        let parsed: BTreeSet<Symbol> = symbols
+            .iter()
+            .filter_map(|symbol| Symbol::parse(symbol).ok())
+            .collect();
+        if parsed.len() != symbols.len() {
+            reader.fault(
+                &key("symbols"),
+                "holds what is no symbol",
+                "list each symbol once, or [\"*\"]",
+            );
+        }
+        Some(parsed)
+    };
+    let limits = limits(reader, name);
+    Some(Client {
+        name: parsed?,
+        proof: proof?,
+        permissions: permissions?,
+        symbols,
+        limits,
+    })
+}
+
+fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
+    let (certificate_key, hash_key) = (
+        format!("clients.{name}.certificate"),
+        format!("clients.{name}.token_sha256"),
+    );
+    let certificate: Option<String> =
+        reader.optional(&certificate_key, "spiffe://mymt5/client/NAME");
+    let hash: Option<String> = reader.optional(&hash_key, "64 hex digits");
+    match (certificate, hash) {
+        (Some(uri), None) => match uri.strip_prefix(tls::CLIENT_URI) {
+            Some(subject) if ClientName::parse(subject).is_ok() => {
+                Some(Proof::Certificate(subject.to_owned()))
+            }
+            _ => {
+                reader.fault(
+                    &certificate_key,
+                    "is no client's URI",
+                    "set it to spiffe://mymt5/client/NAME",
+                );
+                None
+            }
+        },
+        (None, Some(hash)) => {
+            let read = hex::decode(&hash)
+                .ok()
+                .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            if read.is_none() {
+                reader.fault(
+                    &hash_key,
+                    "is no SHA-256",
+                    "set it to the 64 hex digits that `mymt5-gateway token` printed",
+                );
+            }
+            read.map(Proof::Token)
+        }
+        _ => {
+            reader.fault(
+                &format!("clients.{name}"),
+                "needs exactly one proof",
+                "set either certificate or token_sha256",
+            );
+            None
+        }
+    }
+}
+
+fn limits(reader: &mut Reader, name: &str) -> Limits {
+    let key = |part: &str| format!("clients.{name}.limits.{part}");
+    let max_lots: Option<f64> = reader.optional(&key("max_lots_per_order"), "lots");
+    let max_lots_per_order = max_lots.and_then(|lots| match Lots::from_f64(lots) {
+        Ok(lots) if !lots.is_zero() => Some(lots),
+        _ => {
+            reader.fault(
+                &key("max_lots_per_order"),
+                "is no volume",
+                "set it to lots above 0",
+            );
+            None
+        }
+    });
+    Limits {
+        max_lots_per_order,
+        max_open_positions: reader.optional(&key("max_open_positions"), "a count"),
+        max_orders_per_minute: reader.optional(&key("max_orders_per_minute"), "a count"),
+        require_stop_loss: reader.or(&key("require_stop_loss"), "true or false", false),
+    }
+}

@@ -1,0 +1,132 @@
+//! The typed configuration, validated whole at start: every problem in one report.
+
+mod clients;
+mod simulator;
+
+use crate::{access::Client, broker::SimulatedSettings};
+use mymt5_chassis::{
+    loader::{Reader, Table},
+    logs::LogSettings,
+    operations::OperationsSettings,
+};
+use mymt5_model::BrokerZone;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// The names this process takes from its environment by their own spelling, and its secrets.
+pub const TABLE: Table = Table {
+    program: "mymt5-gateway",
+    names: &[("LOG_LEVEL", "logging.level")],
+    secrets: &["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER"],
+    forbidden: &[],
+};
+
+/// Everything the gateway needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Server certificate, its key, the clients' authority.
+    pub tls: (PathBuf, PathBuf, PathBuf),
+    /// The operations port.
+    pub operations: OperationsSettings,
+    /// The broker's zone: its name and itself.
+    pub zone: Option<(String, BrokerZone)>,
+    /// The embedded broker.
+    pub simulator: SimulatedSettings,
+    /// Who may call.
+    pub clients: Vec<Client>,
+    /// Longest time an order may wait to be sent, milliseconds.
+    pub max_queue_ms: i64,
+    /// Own data.
+    pub data_folder: PathBuf,
+    /// Logs.
+    pub logging: LogSettings,
+}
+
+impl Settings {
+    /// Reads all keys; faults are collected by the reader. None: there were some.
+    pub fn read(reader: &mut Reader) -> Option<Self> {
+        let address = "an address such as 127.0.0.1:50051";
+        let listen = reader.or(
+            "server.listen",
+            address,
+            SocketAddr::from(([127, 0, 0, 1], 50051)),
+        );
+        let certificate = reader.path_or(
+            "server.tls.certificate",
+            "a PEM file",
+            "config/tls/gateway/certificate.pem",
+        );
+        let key = reader.path_or("server.tls.key", "a PEM file", "config/tls/gateway/key.pem");
+        let client_ca = reader.path_or("server.tls.client_ca", "a PEM file", "config/tls/ca.pem");
+        let operations = OperationsSettings::read(reader, "127.0.0.1:9101");
+        let zone = zone(reader);
+        let simulator = simulator::read(reader, zone.as_ref().map(|(_, zone)| zone));
+        let clients = clients::read(reader);
+        let max_queue_ms = reader.or("orders.max_queue_ms", "milliseconds, 100 to 60000", 2_000);
+        if !(100..=60_000).contains(&max_queue_ms) {
+            reader.fault(
+                "orders.max_queue_ms",
+                "is out of range",
+                "set it to 100 to 60000 milliseconds",
+            );
+        }
+        reader.or("process.allow_root", "true or false", false);
+        sandbox(reader);
+        let data_folder = reader.path_or("process.data_folder", "a folder", "data/gateway");
+        let logging = LogSettings::read(reader, "logs/gateway");
+        Some(Self {
+            listen,
+            tls: (certificate?, key?, client_ca?),
+            operations: operations?,
+            zone,
+            simulator: simulator?,
+            clients: clients?,
+            max_queue_ms,
+            data_folder: data_folder?,
+            logging: logging?,
+        })
+    }
+}
+
+/// A sandbox that this build cannot enforce is refused where it is required.
+fn sandbox(reader: &mut Reader) {
+    let wanted = reader.or(
+        "process.sandbox",
+        "\"required\", \"best-effort\" or \"off\"",
+        "best-effort".to_owned(),
+    );
+    match wanted.as_str() {
+        "best-effort" | "off" => {}
+        "required" => {
+            reader.fault(
+                "process.sandbox",
+                "cannot be enforced by this version",
+                "set it to \"best-effort\"",
+            );
+        }
+        _ => reader.fault(
+            "process.sandbox",
+            "is no kind of sandbox",
+            "set it to \"best-effort\" or \"off\"",
+        ),
+    }
+}
+
+fn zone(reader: &mut Reader) -> Option<(String, BrokerZone)> {
+    let name: String = reader.optional(
+        "broker.time_zone",
+        "an IANA name such as Europe/Athens, or new_york+7",
+    )?;
+    match BrokerZone::parse(&name) {
+        Ok(zone) => Some((name, zone)),
+        Err(error) => {
+            reader.fault(
+                "broker.time_zone",
+                "is no known time zone",
+                error.to_string(),
+            );
+            None
+        }
+    }
+}
