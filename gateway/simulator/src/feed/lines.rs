@@ -87,15 +87,15 @@ impl Lines {
 }
 
 /// Reads UTF-16LE as single bytes.
-struct Narrow {
-    file: File,
+struct Narrow<R> {
+    file: R,
     wide: Vec<u8>,
     /// Bytes of a character that was cut at the end of the last chunk.
     rest: usize,
 }
 
-impl Narrow {
-    fn new(file: File) -> Self {
+impl<R> Narrow<R> {
+    fn new(file: R) -> Self {
         Self {
             file,
             wide: vec![0; CHUNK],
@@ -104,7 +104,7 @@ impl Narrow {
     }
 }
 
-impl Read for Narrow {
+impl<R: Read> Read for Narrow<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let most = (out.len() * 2).min(self.wide.len());
         loop {
@@ -130,5 +130,36 @@ impl Read for Narrow {
                 return Ok(count);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Hands out three bytes at a time, so that characters are cut.
+    struct Dripping<'a>(&'a [u8]);
+
+    impl Read for Dripping<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let most = out.len().min(3);
+            self.0.read(&mut out[..most])
+        }
+    }
+
+    #[test]
+    fn characters_cut_in_the_middle_are_joined() {
+        let wide: Vec<u8> = "1.1\té2\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let mut narrow = String::new();
+        Narrow::new(Dripping(&wide))
+            .read_to_string(&mut narrow)
+            .unwrap();
+        assert_eq!(narrow, "1.1\t?2\n");
+        let half = Narrow::new(Dripping(&wide[..5])).read_to_string(&mut narrow);
+        assert!(half.is_err());
     }
 }

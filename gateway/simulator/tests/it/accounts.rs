@@ -133,6 +133,9 @@ fn swap_is_charged_at_midnight_and_thrice_on_wednesday() {
     assert_eq!(desk.last_deal().swap, money("-18.75"));
     desk.done(&close(ticket, Sell, 1.5));
     assert_eq!(desk.sim.account().balance, money("99905"));
+    desk.done(&deal(Sell, 2.0));
+    desk.tick(4 * DAY, 110_000, 110_010);
+    assert_eq!(desk.position().swap, money("6.20"));
 }
 
 #[test]

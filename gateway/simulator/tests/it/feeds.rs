@@ -74,6 +74,18 @@ fn reads_every_dress_of_the_same_rows() {
 }
 
 #[test]
+fn a_blank_last_price_is_unchanged_too() {
+    let rows = format!(
+        "{ROWS}2024.01.08\t00:00:01\t\t\t1.10005\t1\t8\r\n2024.01.08\t00:00:02\t1.2\t1.3\t\t\t6\r\n"
+    );
+    let last: Vec<_> = ticks(rows.as_bytes()).into_iter().map(|t| t.last).collect();
+    assert_eq!(
+        last,
+        [None, None, None, Some(px(110_005)), Some(px(110_005))]
+    );
+}
+
+#[test]
 fn columns_are_found_by_name() {
     let text = "ASK,BID,EXTRA,TIME,DATE\n1.10010,1.10000,x,00:00:01,2024.01.08\n";
     assert_eq!(

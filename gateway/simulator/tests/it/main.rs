@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod execution;
 mod feeds;
 mod invariants;
 mod oracle;

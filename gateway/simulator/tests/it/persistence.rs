@@ -101,3 +101,20 @@ fn held_symbols_must_stay() {
     };
     assert_eq!(restore(vec![other_digits]), gone);
 }
+
+#[test]
+fn a_margin_call_is_not_told_again_after_a_restart() {
+    let poor = AccountConfig {
+        balance: money("1500"),
+        ..hedging()
+    };
+    let mut desk = Desk::open(poor.clone());
+    desk.done(&deal(Side::Buy, 1.0));
+    assert_eq!(
+        desk.tick(1, 109_600, 109_610),
+        [mymt5_simulator::Event::MarginCall]
+    );
+    let state = desk.sim.save();
+    let sim = Simulator::restore(poor, vec![spec("EURUSD")], state).unwrap();
+    assert!(Desk { sim }.tick(2, 109_599, 109_609).is_empty());
+}

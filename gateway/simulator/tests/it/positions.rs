@@ -156,3 +156,18 @@ fn deals_by_hand_are_told_from_a_programs() {
     desk.done(&deal(Sell, 1.0));
     assert_eq!(desk.last_deal().reason, DealReason::Expert);
 }
+
+#[test]
+fn adding_keeps_the_levels_that_it_does_not_name() {
+    let mut desk = Desk::open(netting());
+    desk.done(&with_levels(
+        deal(Buy, 1.0),
+        levels(Some(109_000), Some(111_000)),
+    ));
+    desk.done(&deal(Buy, 1.0));
+    assert_eq!(desk.position().levels, levels(Some(109_000), Some(111_000)));
+    desk.done(&with_levels(deal(Buy, 1.0), levels(Some(109_500), None)));
+    assert_eq!(desk.position().levels, levels(Some(109_500), Some(111_000)));
+    desk.done(&deal(Sell, 1.0));
+    assert_eq!(desk.position().levels, levels(Some(109_500), Some(111_000)));
+}

@@ -300,94 +300,20 @@ fn near_the_market_everything_is_frozen() {
 }
 
 #[test]
-fn instant_execution_requotes_beyond_the_deviation() {
-    let spec = SymbolSpec {
-        execution: Execution::Instant,
-        filling: FillingModes(FillingModes::FOK),
+fn without_a_stops_level_the_price_itself_is_still_too_near() {
+    let spec = || SymbolSpec {
+        stops_level_points: 0,
         ..spec("EURUSD")
     };
-    let account = AccountConfig {
-        slippage_points: 5,
-        ..hedging()
-    };
-    let mut desk = Desk::with(account, vec![spec]);
-    let within = |points| {
-        let mut request = deal(Buy, 0.01);
-        if let TradeRequest::Market {
-            max_deviation_points,
-            ..
-        } = &mut request
-        {
-            *max_deviation_points = Some(points);
-        }
-        request
-    };
-    let codes: Vec<u32> = (0..60).map(|_| desk.code(&within(2))).collect();
-    assert!(codes.contains(&10004) && codes.contains(&10009));
-    assert!(codes.iter().all(|code| [10004, 10009].contains(code)));
-    let worst = desk.sim.positions().iter().map(|p| p.open_price).max();
-    assert_eq!(worst, Some(px(110_012)));
-    assert!((0..60).all(|_| desk.code(&within(5)) == 10009));
-}
-
-#[test]
-fn all_or_nothing_where_filling_says_so() {
-    let filled = |filling, execution| {
-        let account = AccountConfig {
-            partial_fill_probability: 1.0,
-            ..hedging()
-        };
-        let spec = SymbolSpec {
-            filling: FillingModes(filling),
-            execution,
-            ..spec("EURUSD")
-        };
-        let mut desk = Desk::with(account, vec![spec]);
-        let code = desk.code(&deal(Buy, 10.0));
-        (code, desk)
-    };
-    let (code, desk) = filled(FillingModes::FOK, Execution::Market);
-    assert_eq!((code, desk.deals().len()), (10006, 0));
-
-    let (code, desk) = filled(FillingModes::IOC, Execution::Market);
-    let order = &desk.finished()[0];
-    assert_eq!((code, order.state), (10010, RowState::Canceled));
-    assert_eq!(order.lots_left, order.lots.minus(desk.position().lots));
-    assert!(!order.lots_left.is_zero() && desk.sim.orders().is_empty());
-
-    let (code, mut desk) = filled(0, Execution::Exchange);
-    assert_eq!(
-        (code, desk.sim.orders()[0].state),
-        (10010, RowState::Partial)
-    );
-    for ms in 1..200 {
-        desk.tick(ms, 110_000, 110_010);
+    let sl = |points| with_levels(deal(Buy, 1.0), levels(Some(points), None));
+    for (code, request) in [
+        (10015, pending(Buy, Limit, 110_010)),
+        (10008, pending(Buy, Limit, 110_009)),
+        (10015, pending(Sell, Stop, 110_000)),
+        (10008, pending(Sell, Stop, 109_999)),
+        (10016, sl(110_000)),
+        (10009, sl(109_999)),
+    ] {
+        assert_eq!(answer(hedging(), spec(), &request), code, "{request:?}");
     }
-    assert_eq!(desk.position().lots, lots(10.0));
-    assert_eq!(desk.finished()[0].state, RowState::Filled);
-    assert!(desk.sim.orders().is_empty());
-}
-
-#[test]
-fn a_working_close_refuses_a_second_one() {
-    let exchange = SymbolSpec {
-        execution: Execution::Exchange,
-        ..spec("EURUSD")
-    };
-    let whole = hedging();
-    let partial = AccountConfig {
-        partial_fill_probability: 1.0,
-        ..hedging()
-    };
-    let mut desk = Desk::with(whole, vec![exchange.clone()]);
-    let ticket = desk.done(&deal(Buy, 10.0));
-    let state = desk.sim.save();
-    let sim = mymt5_simulator::Simulator::restore(partial, vec![exchange], state).unwrap();
-    let mut desk = Desk { sim };
-    assert_eq!(desk.code(&close(ticket, Sell, 10.0)), 10010);
-    assert_eq!(desk.code(&close(ticket, Sell, 0.01)), 10039);
-    for ms in 1..200 {
-        desk.tick(ms, 110_000, 110_010);
-    }
-    assert!(desk.sim.positions().is_empty() && desk.sim.orders().is_empty());
 }

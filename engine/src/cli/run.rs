@@ -1,0 +1,109 @@
+//! `run`: the order of starting is a rule. Whatever needs rights comes before the sandbox, every
+//! thread after it.
+
+use super::{complain, configuration};
+use crate::{
+    intents::Intents,
+    session::{SERVICE, Session},
+    settings::{Settings, TABLE},
+    trader::Trader,
+};
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use mymt5_chassis::{
+    health::Health,
+    loader::{Environment, Reader},
+    logs, metrics, operations, process,
+    redact::Redactor,
+    shutdown, tls,
+};
+use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long open calls may take once the engine was told to stop.
+const STOP: Duration = Duration::from_secs(2);
+
+/// What is opened before the sandbox.
+struct Opened {
+    operations: TcpListener,
+    intents: Intents,
+    _data: process::Folder,
+    _logs: process::Folder,
+}
+
+pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
+    let reader = Reader::open(&TABLE, config, Environment::of_process())?;
+    process::refuse_root(reader.peek_flag("process.allow_root"))?;
+    process::harden().context("limits of the process cannot be set")?;
+    let (settings, provenance) = configuration(reader)?;
+    provenance
+        .warnings()
+        .iter()
+        .for_each(|warning| complain(&format!("warning: {warning}")));
+    tls::install_provider();
+    let opened = open(&settings)?;
+    // The sandbox belongs here: all rights were used, no thread runs yet.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    let redactor = Redactor::new();
+    let _logs = logs::start(&settings.logging, &redactor, TABLE.program)?;
+    logs::install_panic_hook(redactor);
+    let metrics = metrics::install()?;
+    let strategies = settings.strategies.len();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        gateway = settings.gateway.address,
+        strategies,
+        sandbox = "none",
+        "engine starting"
+    );
+    runtime.block_on(serve(settings, opened, metrics))?;
+    runtime.shutdown_timeout(STOP);
+    tracing::info!("engine stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(settings: &Settings) -> anyhow::Result<Opened> {
+    let data = process::Folder::claim(&settings.data_folder)?;
+    let logs = process::Folder::claim(&settings.logging.folder)?;
+    let intents = Intents::open(&settings.data_folder.join("intents.db"))?;
+    let operations = operations::bind(&settings.operations)
+        .with_context(|| format!("cannot listen on {}", settings.operations.listen))?;
+    Ok(Opened {
+        operations,
+        intents,
+        _data: data,
+        _logs: logs,
+    })
+}
+
+async fn serve(
+    settings: Settings,
+    opened: Opened,
+    metrics: PrometheusHandle,
+) -> anyhow::Result<()> {
+    let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
+    let health = Health::new(&[SERVICE]);
+    let operations = tokio::spawn(operations::serve(
+        opened.operations,
+        health.clone(),
+        metrics,
+        stop.clone(),
+    ));
+    let new_id = Box::new(|| Uuid::now_v7().simple().to_string());
+    let session = Session {
+        settings: settings.gateway,
+        trader: Trader::new(settings.strategies, settings.risk, new_id),
+        intents: opened.intents,
+        health,
+        session_id: Uuid::new_v4().simple().to_string(),
+    };
+    session.run(signal).await;
+    tracing::info!("stopping; positions stay as they are");
+    stop.cancel();
+    operations.await.context("the operations port broke")??;
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Decisions, durable before they are sent. After a crash each unsettled one is asked for at the
+//! gateway; none is ever sent late.
+
+use rusqlite::{Connection, params};
+use std::path::Path;
+
+/// The intents' file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum IntentError {
+    /// Opening or migrating it failed.
+    #[error("the intents cannot be opened")]
+    Open(#[source] rusqlite::Error),
+    /// It was written by a newer version.
+    #[error("the intents are of a newer version of this engine")]
+    Newer,
+    /// Writing failed.
+    #[error("an intent cannot be written")]
+    Write(#[source] rusqlite::Error),
+    /// Reading failed.
+    #[error("the intents cannot be read")]
+    Read(#[source] rusqlite::Error),
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct Intents(Connection);
+
+/// Settled intents kept for whoever looks.
+const KEPT: u32 = 10_000;
+const VERSION: u32 = 1;
+const SCHEMA: &str = "
+    CREATE TABLE intents (
+        request_id TEXT PRIMARY KEY,
+        method     TEXT NOT NULL,
+        request    BLOB NOT NULL,
+        created_ms INTEGER NOT NULL,
+        settled    TEXT
+    ) STRICT;
+    CREATE INDEX unsettled ON intents (request_id) WHERE settled IS NULL;
+    PRAGMA user_version = 1;
+";
+
+impl Intents {
+    /// Opens or creates the file.
+    ///
+    /// # Errors
+    /// See [`IntentError`].
+    pub fn open(path: &Path) -> Result<Self, IntentError> {
+        let connection = Connection::open(path).map_err(IntentError::Open)?;
+        let settings =
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;";
+        connection
+            .execute_batch(settings)
+            .map_err(IntentError::Open)?;
+        let version: u32 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(IntentError::Open)?;
+        match version {
+            0 => connection
+                .execute_batch(SCHEMA)
+                .map_err(IntentError::Open)?,
+            VERSION => {}
+            _ => return Err(IntentError::Newer),
+        }
+        let store = Self(connection);
+        store.purge()?;
+        Ok(store)
+    }
+
+    /// Makes a decision durable. Only then may it be sent.
+    ///
+    /// # Errors
+    /// `Write`; the decision must be dropped then.
+    pub fn record(
+        &self,
+        request_id: &str,
+        method: &str,
+        request: &[u8],
+        now_ms: i64,
+    ) -> Result<(), IntentError> {
+        let insert =
+            "INSERT INTO intents (request_id, method, request, created_ms) VALUES (?1, ?2, ?3, ?4)";
+        self.0
+            .execute(insert, params![request_id, method, request, now_ms])
+            .map_err(IntentError::Write)?;
+        Ok(())
+    }
+
+    /// Notes how a decision ended.
+    ///
+    /// # Errors
+    /// `Write`.
+    pub fn settle(&self, request_id: &str, outcome: &str) -> Result<(), IntentError> {
+        let update = "UPDATE intents SET settled = ?2 WHERE request_id = ?1 AND settled IS NULL";
+        self.0
+            .execute(update, params![request_id, outcome])
+            .map_err(IntentError::Write)?;
+        Ok(())
+    }
+
+    /// Request ids whose end is not known, oldest first.
+    ///
+    /// # Errors
+    /// `Read`.
+    pub fn unsettled(&self) -> Result<Vec<String>, IntentError> {
+        let select =
+            "SELECT request_id FROM intents WHERE settled IS NULL ORDER BY created_ms, rowid";
+        let mut statement = self.0.prepare(select).map_err(IntentError::Read)?;
+        let rows = statement
+            .query_map([], |row| row.get(0))
+            .map_err(IntentError::Read)?;
+        rows.collect::<Result<_, _>>().map_err(IntentError::Read)
+    }
+
+    fn purge(&self) -> Result<(), IntentError> {
+        let delete = "DELETE FROM intents WHERE settled IS NOT NULL AND rowid <=
+                      (SELECT COALESCE(MAX(rowid), 0) - ?1 FROM intents)";
+        self.0
+            .execute(delete, params![KEPT])
+            .map_err(IntentError::Write)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_was_recorded_outlives_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("intents.db");
+        let store = Intents::open(&path).unwrap();
+        for id in ["a", "b", "c"] {
+            store.record(id, "SubmitOrder", b"content", 1).unwrap();
+        }
+        assert!(store.record("a", "SubmitOrder", b"other", 2).is_err());
+        store.settle("b", "FILLED").unwrap();
+        drop(store);
+        assert_eq!(
+            Intents::open(&path).unwrap().unsettled().unwrap(),
+            ["a", "c"]
+        );
+    }
+
+    #[test]
+    fn a_newer_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("intents.db");
+        Intents::open(&path)
+            .unwrap()
+            .0
+            .execute_batch("PRAGMA user_version = 2")
+            .unwrap();
+        assert!(matches!(Intents::open(&path), Err(IntentError::Newer)));
+    }
+
+    #[test]
+    fn old_settled_intents_are_purged_and_unsettled_ones_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("intents.db");
+        let store = Intents::open(&path).unwrap();
+        store.record("first", "SubmitOrder", b"", 0).unwrap();
+        store.0.execute_batch("BEGIN").unwrap();
+        for n in 0..KEPT + 50 {
+            let id = n.to_string();
+            store.record(&id, "SubmitOrder", b"", 1).unwrap();
+            store.settle(&id, "FILLED").unwrap();
+        }
+        store.0.execute_batch("COMMIT").unwrap();
+        drop(store);
+        let store = Intents::open(&path).unwrap();
+        let count: u32 = store
+            .0
+            .query_row("SELECT COUNT(*) FROM intents", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(
+            (count, store.unsettled().unwrap()),
+            (KEPT + 1, vec!["first".to_owned()])
+        );
+    }
+}

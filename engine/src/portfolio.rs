@@ -1,0 +1,96 @@
+//! What this engine holds, as the gateway told it: from the snapshot on, by events only.
+
+use mymt5_model::{Side, Symbol};
+use mymt5_proto::{parse_enum, v1};
+use std::collections::BTreeMap;
+use v1::stream_events_response::Event;
+
+/// A position of this engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The gateway's name of it.
+    pub position_id: u64,
+    /// Canonical symbol.
+    pub symbol: Symbol,
+    /// Long or short.
+    pub side: Side,
+    /// Volume in lots.
+    pub lots: f64,
+}
+
+/// Positions, equity and whether new risk may be taken.
+#[derive(Debug, Default)]
+pub struct Portfolio {
+    positions: BTreeMap<u64, Held>,
+    equity: Option<f64>,
+    active: bool,
+}
+
+impl Portfolio {
+    /// Replaces everything by a snapshot.
+    pub fn read(&mut self, snapshot: &v1::GetSnapshotResponse) {
+        self.positions = snapshot
+            .positions
+            .iter()
+            .filter_map(held)
+            .map(|held| (held.position_id, held))
+            .collect();
+        self.equity = snapshot.account.as_ref().map(|account| account.equity);
+        self.active = snapshot.trading_state() == v1::TradingState::Active;
+    }
+
+    /// Takes an event.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::PositionChanged(v1::PositionChanged {
+                position: Some(position),
+            }) => {
+                if let Some(held) = held(position) {
+                    self.positions.insert(held.position_id, held);
+                }
+            }
+            Event::PositionClosed(v1::PositionClosed {
+                position: Some(position),
+            }) => {
+                self.positions.remove(&position.position_id);
+            }
+            Event::AccountUpdate(v1::AccountUpdate {
+                account: Some(account),
+            }) => self.equity = Some(account.equity),
+            Event::TradingStateChanged(changed) => {
+                self.active = changed.state() == v1::TradingState::Active
+            }
+            _ => {}
+        }
+    }
+
+    /// Positions of a symbol, oldest first.
+    pub fn of<'a>(&'a self, symbol: &'a Symbol) -> impl Iterator<Item = &'a Held> {
+        self.positions
+            .values()
+            .filter(move |held| held.symbol == *symbol)
+    }
+
+    /// Equity in the account's currency; none before the first snapshot.
+    #[must_use]
+    pub const fn equity(&self) -> Option<f64> {
+        self.equity
+    }
+
+    /// True while the gateway lets this client open positions.
+    #[must_use]
+    pub const fn may_open(&self) -> bool {
+        self.active
+    }
+}
+
+fn held(position: &v1::Position) -> Option<Held> {
+    let side = parse_enum::<v1::Side, Side>(position.side, "").ok()?;
+    let symbol = Symbol::parse(&position.symbol).ok()?;
+    Some(Held {
+        position_id: position.position_id,
+        symbol,
+        side,
+        lots: position.lots,
+    })
+}

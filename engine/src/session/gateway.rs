@@ -1,0 +1,154 @@
+//! Two channels to the gateway, one for calls and one for streams: unread streams exhaust a
+//! connection's window and would hold the orders with it.
+
+use mymt5_chassis::{correlation::Correlation, secrets::Secret};
+use mymt5_proto::v1::{
+    control_service_client::ControlServiceClient,
+    market_data_service_client::MarketDataServiceClient,
+    trading_service_client::TradingServiceClient,
+};
+use std::{fs, io, path::PathBuf, time::Duration};
+use tonic::{
+    Request,
+    metadata::{Ascii, MetadataValue},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
+
+/// How to reach the gateway and prove who this is.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// `https://host:port`.
+    pub address: String,
+    /// The authority that signed the gateway's certificate.
+    pub ca: PathBuf,
+    /// Own certificate and key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// File with a bearer token.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A file of the identity cannot be read.
+    #[error("cannot read {0}")]
+    File(PathBuf, #[source] io::Error),
+    /// The token's file holds no token.
+    #[error("the token's file does not hold a token")]
+    Token,
+    /// The gateway cannot be reached, or TLS fails.
+    #[error("the gateway cannot be reached")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+const CONNECT: Duration = Duration::from_secs(5);
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// How long a call may take.
+pub(super) const CALL: Duration = Duration::from_secs(3);
+/// Largest answer, bytes.
+const ANSWER: usize = 4 * 1024 * 1024;
+
+/// The connected gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    calls: Channel,
+    streams: Channel,
+    authorization: Option<MetadataValue<Ascii>>,
+}
+
+impl Gateway {
+    /// Connects both channels. Under TLS 1.3 that proves nothing yet about who this is: the first
+    /// call does.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn connect(settings: &GatewaySettings) -> Result<Self, ConnectError> {
+        let endpoint = endpoint(settings)?;
+        let calls = endpoint.connect().await.map_err(ConnectError::Transport)?;
+        let streams = endpoint.connect().await.map_err(ConnectError::Transport)?;
+        Ok(Self {
+            calls,
+            streams,
+            authorization: authorization(settings)?,
+        })
+    }
+
+    /// Orders, snapshot, heartbeat.
+    pub(super) fn trading(&self) -> TradingServiceClient<Channel> {
+        TradingServiceClient::new(self.calls.clone()).max_decoding_message_size(ANSWER)
+    }
+
+    /// Specifications.
+    pub(super) fn market_data(&self) -> MarketDataServiceClient<Channel> {
+        MarketDataServiceClient::new(self.calls.clone()).max_decoding_message_size(ANSWER)
+    }
+
+    /// Status.
+    pub(super) fn control(&self) -> ControlServiceClient<Channel> {
+        ControlServiceClient::new(self.calls.clone())
+    }
+
+    /// Ticks.
+    pub(super) fn tick_streams(&self) -> MarketDataServiceClient<Channel> {
+        MarketDataServiceClient::new(self.streams.clone()).max_decoding_message_size(ANSWER)
+    }
+
+    /// Events.
+    pub(super) fn event_streams(&self) -> TradingServiceClient<Channel> {
+        TradingServiceClient::new(self.streams.clone()).max_decoding_message_size(ANSWER)
+    }
+
+    /// A call with its deadline, trace and proof.
+    pub(super) fn call<T>(&self, message: T, trace: &Correlation) -> Request<T> {
+        let mut request = self.stream(message, trace);
+        request.set_timeout(CALL);
+        request
+    }
+
+    /// A stream: as a call, without a deadline.
+    pub(super) fn stream<T>(&self, message: T, trace: &Correlation) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Ok(value) = trace.to_string().parse() {
+            request.metadata_mut().insert("traceparent", value);
+        }
+        if let Some(authorization) = &self.authorization {
+            request
+                .metadata_mut()
+                .insert("authorization", authorization.clone());
+        }
+        request
+    }
+}
+
+fn read(path: &PathBuf) -> Result<Vec<u8>, ConnectError> {
+    fs::read(path).map_err(|error| ConnectError::File(path.clone(), error))
+}
+
+fn endpoint(settings: &GatewaySettings) -> Result<Endpoint, ConnectError> {
+    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(&settings.ca)?));
+    if let Some((certificate, key)) = &settings.identity {
+        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
+    let endpoint =
+        Endpoint::from_shared(settings.address.clone()).map_err(ConnectError::Transport)?;
+    let endpoint = endpoint
+        .connect_timeout(CONNECT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(CONNECT)
+        .keep_alive_while_idle(true);
+    endpoint.tls_config(tls).map_err(ConnectError::Transport)
+}
+
+fn authorization(settings: &GatewaySettings) -> Result<Option<MetadataValue<Ascii>>, ConnectError> {
+    let Some(path) = &settings.token_file else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(read(path)?).map_err(|_| ConnectError::Token)?;
+    let token = Secret::new(text.trim_end());
+    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose())
+        .parse()
+        .map_err(|_| ConnectError::Token)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}

@@ -1,0 +1,77 @@
+//! The gateway seen from here: connect, take a snapshot, follow, send, beat, and begin again.
+
+mod backoff;
+mod gateway;
+mod live;
+mod send;
+
+pub use backoff::Backoff;
+pub use gateway::{ConnectError, Gateway, GatewaySettings};
+
+use crate::{intents::Intents, trader::Trader};
+use live::{Live, SessionEnd};
+use mymt5_chassis::health::{Health, READINESS};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// The health name of the connection to the gateway.
+pub const SERVICE: &str = "mymt5.engine.Session";
+
+/// Everything a session works with.
+pub struct Session {
+    /// How to reach the gateway.
+    pub settings: GatewaySettings,
+    /// Who decides.
+    pub trader: Trader,
+    /// Where decisions become durable.
+    pub intents: Intents,
+    /// Follows the connection.
+    pub health: Health,
+    /// Tells this process from another one of the same client.
+    pub session_id: String,
+}
+
+impl Session {
+    /// Stays connected until the shutdown.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut backoff = Backoff::default();
+        loop {
+            let begun = Instant::now();
+            let end = tokio::select! {
+                () = shutdown.cancelled() => break,
+                end = self.once() => end,
+            };
+            self.connected(false).await;
+            let pause = backoff.next(begun.elapsed(), rand::random::<f64>());
+            tracing::warn!(reason = %end, pause_ms = pause.as_millis() as u64, "session ended");
+            metrics::counter!("mymt5_engine_reconnects_total").increment(1);
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = sleep(pause) => {}
+            }
+        }
+        self.connected(false).await;
+    }
+
+    /// One session, from the connection to its end.
+    async fn once(&mut self) -> SessionEnd {
+        let gateway = match Gateway::connect(&self.settings).await {
+            Ok(gateway) => gateway,
+            Err(error) => return SessionEnd::NotConnected(error),
+        };
+        match Live::begin(gateway, self).await {
+            Ok(live) => {
+                self.connected(true).await;
+                live.follow(self).await
+            }
+            Err(end) => end,
+        }
+    }
+
+    async fn connected(&self, yes: bool) {
+        for name in ["", READINESS, SERVICE] {
+            self.health.set(name, yes).await;
+        }
+        metrics::gauge!("mymt5_engine_connected").set(f64::from(u8::from(yes)));
+    }
+}

@@ -1,0 +1,233 @@
+//! The typed configuration, validated whole at start: every problem in one report.
+
+use crate::{risk::RiskSettings, session::GatewaySettings, strategy::StrategySettings};
+use mymt5_chassis::{
+    loader::{Reader, Table},
+    logs::LogSettings,
+    operations::OperationsSettings,
+};
+use mymt5_model::{ClientName, Lots, Symbol};
+use std::{collections::BTreeSet, path::PathBuf};
+
+/// The names this process takes from its environment, and those it must not find there: whoever
+/// runs strategies must not hold what opens the account.
+pub const TABLE: Table = Table {
+    program: "mymt5-engine",
+    names: &[
+        ("LOG_LEVEL", "logging.level"),
+        ("RISK_MAX_PER_TRADE", "risk.max_per_trade"),
+    ],
+    secrets: &[],
+    forbidden: &["MT5_*", "BRIDGE_SECRET", "SMTP_PASSWORD", "TELEGRAM_TOKEN"],
+};
+
+/// Everything the engine needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// How to reach the gateway.
+    pub gateway: GatewaySettings,
+    /// The operations port.
+    pub operations: OperationsSettings,
+    /// What to trade, one strategy per symbol.
+    pub strategies: Vec<StrategySettings>,
+    /// How much to risk.
+    pub risk: RiskSettings,
+    /// Own data.
+    pub data_folder: PathBuf,
+    /// Logs.
+    pub logging: LogSettings,
+}
+
+impl Settings {
+    /// Reads all keys; faults are collected by the reader. None: there were some.
+    pub fn read(reader: &mut Reader) -> Option<Self> {
+        let name: String = reader.or("engine.name", "1 to 32 of [A-Za-z0-9_-]", "main".to_owned());
+        if ClientName::parse(&name).is_err() {
+            reader.fault("engine.name", "is no name", "use 1 to 32 of [A-Za-z0-9_-]");
+        }
+        let gateway = gateway(reader);
+        let operations = OperationsSettings::read(reader, "127.0.0.1:9102");
+        let strategies = strategies(reader);
+        let risk = risk(reader);
+        reader.or("process.allow_root", "true or false", false);
+        sandbox(reader);
+        let data_folder = reader.path_or(
+            "process.data_folder",
+            "a folder",
+            &format!("data/engine-{name}"),
+        );
+        let logging = LogSettings::read(reader, &format!("logs/engine-{name}"));
+        Some(Self {
+            gateway: gateway?,
+            operations: operations?,
+            strategies: strategies?,
+            risk: risk?,
+            data_folder: data_folder?,
+            logging: logging?,
+        })
+    }
+}
+
+/// A sandbox that this version cannot enforce is refused where it is required.
+fn sandbox(reader: &mut Reader) {
+    let wanted = reader.or(
+        "process.sandbox",
+        "\"required\", \"best-effort\" or \"off\"",
+        "best-effort".to_owned(),
+    );
+    match wanted.as_str() {
+        "best-effort" | "off" => {}
+        "required" => {
+            reader.fault(
+                "process.sandbox",
+                "cannot be enforced by this version",
+                "set it to \"best-effort\"",
+            );
+        }
+        _ => reader.fault(
+            "process.sandbox",
+            "is no kind of sandbox",
+            "set it to \"best-effort\" or \"off\"",
+        ),
+    }
+}
+
+fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
+    let address = reader.or(
+        "gateway.address",
+        "an address such as https://127.0.0.1:50051",
+        "https://127.0.0.1:50051".to_owned(),
+    );
+    if !address.starts_with("https://") || address.parse::<tonic::transport::Uri>().is_err() {
+        reader.fault(
+            "gateway.address",
+            "is no https address",
+            "set it to an address such as https://127.0.0.1:50051",
+        );
+    }
+    let ca = reader.path_or("gateway.ca", "a PEM file", "config/tls/ca.pem");
+    let token_file: Option<PathBuf> =
+        reader.optional("gateway.token_file", "a file that holds the token");
+    let certificate: Option<PathBuf> = reader.optional("gateway.certificate", "a PEM file");
+    let key: Option<PathBuf> = reader.optional("gateway.key", "a PEM file");
+    let identity = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            reader.fault(
+                "gateway.certificate",
+                "goes with gateway.key",
+                "set both or neither",
+            );
+            None
+        }
+    };
+    if identity.is_none() && token_file.is_none() {
+        reader.fault(
+            "gateway",
+            "has no proof of who this is",
+            "set certificate and key, or token_file",
+        );
+    }
+    Some(GatewaySettings {
+        address,
+        ca: ca?,
+        identity,
+        token_file,
+    })
+}
+
+fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
+    let count = reader.count("strategies");
+    let read: Vec<_> = (0..count).map(|at| strategy(reader, at)).collect();
+    let strategies: Vec<StrategySettings> = read.into_iter().collect::<Option<_>>()?;
+    let symbols: BTreeSet<_> = strategies.iter().map(|strategy| &strategy.symbol).collect();
+    if symbols.len() != strategies.len() {
+        reader.fault(
+            "strategies",
+            "trade one symbol twice",
+            "give each symbol to one strategy",
+        );
+    }
+    Some(strategies)
+}
+
+fn strategy(reader: &mut Reader, at: usize) -> Option<StrategySettings> {
+    let key = |part: &str| format!("strategies.{at}.{part}");
+    let kind = reader.or(&key("kind"), "\"ema_cross\"", "ema_cross".to_owned());
+    if kind != "ema_cross" {
+        reader.fault(
+            &key("kind"),
+            "is no strategy of this engine",
+            "set it to \"ema_cross\"",
+        );
+    }
+    let name: Option<String> = reader.required(&key("name"), "a name of at most 32 characters");
+    let name = name.filter(|name| ClientName::parse(name).is_ok());
+    let symbol: Option<Symbol> = reader.required(&key("symbol"), "a symbol such as EURUSD");
+    let (fast, slow) = (
+        reader.or(&key("fast"), "a count", 10),
+        reader.or(&key("slow"), "a count", 20),
+    );
+    if !(1..=10_000).contains(&fast) || fast >= slow || slow > 10_000 {
+        reader.fault(
+            &key("fast"),
+            "does not fit slow",
+            "set 1 <= fast < slow <= 10000",
+        );
+    }
+    let warmup = reader.or(&key("warmup"), "a count", slow);
+    let stop_points = reader.or(&key("stop_points"), "points", 200);
+    let take_profit_points: Option<i64> = reader.optional(&key("take_profit_points"), "points");
+    if stop_points < 1 || take_profit_points.is_some_and(|points| points < 1) {
+        reader.fault(
+            &key("stop_points"),
+            "must be above 0",
+            "set the distance of the stop loss in points",
+        );
+    }
+    if name.is_none() {
+        reader.fault(&key("name"), "is no name", "use 1 to 32 of [A-Za-z0-9_-]");
+    }
+    Some(StrategySettings {
+        name: name?,
+        symbol: symbol?,
+        fast,
+        slow,
+        warmup,
+        stop_points,
+        take_profit_points,
+    })
+}
+
+fn risk(reader: &mut Reader) -> Option<RiskSettings> {
+    let percent: f64 = reader.or(
+        "risk.max_per_trade",
+        "percent of equity, above 0 and at most 100",
+        0.5,
+    );
+    if !(percent > 0.0 && percent <= 100.0) {
+        reader.fault(
+            "risk.max_per_trade",
+            "is out of range",
+            "set percent of equity, above 0 and at most 100",
+        );
+    }
+    let max_lots: Option<f64> = reader.optional("risk.max_lots", "lots");
+    let max_lots = match max_lots.map(Lots::from_f64) {
+        Some(Ok(lots)) if !lots.is_zero() => Some(lots),
+        None => None,
+        Some(_) => {
+            reader.fault(
+                "risk.max_lots",
+                "is no volume",
+                "set lots above 0, or leave it out",
+            );
+            None
+        }
+    };
+    Some(RiskSettings {
+        max_per_trade_percent: percent,
+        max_lots,
+    })
+}

@@ -1,0 +1,110 @@
+//! Two exponential averages of the mid price; the tick on which they cross is the signal.
+
+use super::Strategy;
+use mymt5_model::{Side, Tick};
+
+/// The strategy's state.
+#[derive(Debug)]
+pub struct EmaCross {
+    fast: Ema,
+    slow: Ema,
+    warmup: u32,
+    seen: u32,
+    above: Option<bool>,
+}
+
+#[derive(Debug)]
+struct Ema {
+    alpha: f64,
+    value: Option<f64>,
+}
+
+impl Ema {
+    fn of(inputs: u32) -> Self {
+        Self {
+            alpha: 2.0 / (f64::from(inputs) + 1.0),
+            value: None,
+        }
+    }
+
+    /// The first input is the first value.
+    fn next(&mut self, input: f64) -> f64 {
+        let value = self
+            .value
+            .map_or(input, |value| value + self.alpha * (input - value));
+        self.value = Some(value);
+        value
+    }
+}
+
+impl EmaCross {
+    /// Averages over so many inputs; no signal before `warmup` of them.
+    #[must_use]
+    pub fn new(fast: u32, slow: u32, warmup: u32) -> Self {
+        Self {
+            fast: Ema::of(fast),
+            slow: Ema::of(slow),
+            warmup,
+            seen: 0,
+            above: None,
+        }
+    }
+}
+
+impl Strategy for EmaCross {
+    fn on_tick(&mut self, tick: &Tick) -> Option<Side> {
+        let mid = (tick.bid.to_f64() + tick.ask.to_f64()) / 2.0;
+        let (fast, slow) = (self.fast.next(mid), self.slow.next(mid));
+        self.seen = self.seen.saturating_add(1);
+        if self.seen < self.warmup || fast == slow {
+            return None;
+        }
+        let above = fast > slow;
+        let crossed = self
+            .above
+            .replace(above)
+            .is_some_and(|before| before != above);
+        crossed.then_some(if above { Side::Buy } else { Side::Sell })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_model::{BrokerTime, Price, Symbol};
+
+    fn run(points: &[i64], strategy: &mut EmaCross) -> Vec<(usize, Side)> {
+        let tick = |points: i64| Tick {
+            symbol: Symbol::parse("EURUSD").unwrap(),
+            time: BrokerTime(0),
+            bid: Price::from_points(points, 5),
+            ask: Price::from_points(points + 2, 5),
+            last: None,
+            volume: 0.0,
+            flags: 6,
+        };
+        points
+            .iter()
+            .enumerate()
+            .filter_map(|(at, p)| strategy.on_tick(&tick(*p)).map(|side| (at, side)))
+            .collect()
+    }
+
+    #[test]
+    fn signals_on_the_tick_that_crosses() {
+        // EMA 1 is the price itself; EMA 3 halves the distance each time.
+        let mut strategy = EmaCross::new(1, 3, 2);
+        let signals = run(
+            &[100_000, 100_010, 100_020, 100_000, 99_990, 100_030],
+            &mut strategy,
+        );
+        assert_eq!(signals, [(3, Side::Sell), (5, Side::Buy)]);
+    }
+
+    #[test]
+    fn keeps_quiet_while_it_warms_up() {
+        let mut strategy = EmaCross::new(1, 3, 6);
+        assert!(run(&[100_000, 100_010, 99_900, 100_100, 99_900], &mut strategy).is_empty());
+    }
+}

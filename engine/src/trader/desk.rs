@@ -1,0 +1,126 @@
+//! One strategy at work: the side it wants, the order it waits for, and the next step from one
+//! to the other. One order in flight, never two.
+
+use crate::{
+    portfolio::{Held, Portfolio},
+    risk::{self, RiskSettings},
+    strategy::{EmaCross, Strategy, StrategySettings},
+    trader::Intent,
+};
+use mymt5_model::{Price, Side, SymbolSpec, Tick};
+use mymt5_proto::v1;
+
+pub(super) struct Desk {
+    settings: StrategySettings,
+    strategy: Box<dyn Strategy>,
+    /// The side to get to; none once it is reached or given up.
+    wanted: Option<Side>,
+    waits_for: Option<String>,
+    quote: Option<(Price, Price)>,
+}
+
+impl Desk {
+    pub(super) fn new(settings: StrategySettings) -> Self {
+        let strategy = Box::new(EmaCross::new(settings.fast, settings.slow, settings.warmup));
+        Self {
+            settings,
+            strategy,
+            wanted: None,
+            waits_for: None,
+            quote: None,
+        }
+    }
+
+    /// True when the strategy wants to change sides.
+    pub(super) fn on_tick(&mut self, tick: &Tick) -> bool {
+        self.quote = Some((tick.bid, tick.ask));
+        let signal = self.strategy.on_tick(tick);
+        self.wanted = signal.or(self.wanted);
+        signal.is_some()
+    }
+
+    pub(super) fn waits_for(&self, request_id: &str) -> bool {
+        self.waits_for.as_deref() == Some(request_id)
+    }
+
+    /// The order waited for has ended. One that failed is not tried again before the next signal.
+    pub(super) fn end(&mut self, done: bool) {
+        self.waits_for = None;
+        if !done {
+            self.wanted = None;
+        }
+    }
+
+    /// The next step towards the wanted side, if there is one to take now.
+    pub(super) fn act(
+        &mut self,
+        spec: &SymbolSpec,
+        portfolio: &Portfolio,
+        risk: &RiskSettings,
+        new_id: &mut dyn FnMut() -> String,
+    ) -> Option<Intent> {
+        let side = self.wanted.filter(|_| self.waits_for.is_none())?;
+        let held: Vec<&Held> = portfolio.of(&self.settings.symbol).collect();
+        let intent = match held.iter().find(|held| held.side != side) {
+            Some(against) => self.close(against, new_id()),
+            None if !held.is_empty() => None,
+            None => self.open(side, spec, portfolio, risk, new_id()),
+        };
+        match &intent {
+            Some(intent) => self.waits_for = Some(intent.request_id().to_owned()),
+            None => self.wanted = None,
+        }
+        intent
+    }
+
+    fn close(&self, held: &Held, request_id: String) -> Option<Intent> {
+        Some(Intent::Close(v1::ClosePositionRequest {
+            request_id,
+            position_id: held.position_id,
+            tag: self.settings.name.clone(),
+            ..Default::default()
+        }))
+    }
+
+    fn open(
+        &self,
+        side: Side,
+        spec: &SymbolSpec,
+        portfolio: &Portfolio,
+        risk: &RiskSettings,
+        request_id: String,
+    ) -> Option<Intent> {
+        if !portfolio.may_open() {
+            return None;
+        }
+        let lots = match risk::size(risk, spec, portfolio.equity(), self.settings.stop_points) {
+            Ok(lots) => lots,
+            Err(refused) => {
+                metrics::counter!("mymt5_engine_decisions_refused_total").increment(1);
+                tracing::warn!(strategy = self.settings.name, %refused, "decision refused by risk");
+                return None;
+            }
+        };
+        let (bid, ask) = self.quote?;
+        // Levels are measured from the side that closes the position.
+        let closing = if side == Side::Buy { bid } else { ask };
+        let level = |points: i64| {
+            on_grid(closing.moved(points * side.sign()), spec.tick_size_points).to_f64()
+        };
+        Some(Intent::Submit(v1::SubmitOrderRequest {
+            request_id,
+            symbol: self.settings.symbol.to_string(),
+            side: v1::Side::from(side).into(),
+            r#type: v1::OrderType::Market.into(),
+            lots: lots.to_f64(),
+            stop_loss: Some(level(-self.settings.stop_points)),
+            take_profit: self.settings.take_profit_points.map(level),
+            tag: self.settings.name.clone(),
+            ..Default::default()
+        }))
+    }
+}
+
+fn on_grid(price: Price, tick_points: i64) -> Price {
+    price.moved(-(price.points().rem_euclid(tick_points.max(1))))
+}

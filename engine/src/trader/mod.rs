@@ -1,0 +1,194 @@
+//! The one loop: event -> strategy -> risk -> intent. Synchronous, and the same wherever events
+//! come from and intents go to.
+
+mod desk;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use crate::{portfolio::Portfolio, risk::RiskSettings, strategy::StrategySettings};
+use desk::Desk;
+use mymt5_model::{OrderState, Symbol, SymbolSpec};
+use mymt5_proto::{parse_enum, v1};
+use std::collections::HashMap;
+use v1::stream_events_response::Event;
+
+/// What to send. The request ids are the trader's own and never used twice.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent {
+    /// Open a position.
+    Submit(v1::SubmitOrderRequest),
+    /// Close one.
+    Close(v1::ClosePositionRequest),
+}
+
+impl Intent {
+    /// Its request id.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        match self {
+            Self::Submit(request) => &request.request_id,
+            Self::Close(request) => &request.request_id,
+        }
+    }
+}
+
+/// An intent that came to its end, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Its request id.
+    pub request_id: String,
+    /// The order's last state, or the reason of the refusal.
+    pub outcome: String,
+}
+
+/// What a step led to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Step {
+    /// Intents that ended.
+    pub settled: Option<Settled>,
+    /// An intent to record and send.
+    pub intent: Option<Intent>,
+}
+
+/// The trader.
+pub struct Trader {
+    desks: HashMap<Symbol, Desk>,
+    specs: HashMap<Symbol, SymbolSpec>,
+    portfolio: Portfolio,
+    risk: RiskSettings,
+    new_id: Box<dyn FnMut() -> String + Send>,
+}
+
+impl Trader {
+    /// A trader without any knowledge of the market yet.
+    #[must_use]
+    pub fn new(
+        strategies: Vec<StrategySettings>,
+        risk: RiskSettings,
+        new_id: Box<dyn FnMut() -> String + Send>,
+    ) -> Self {
+        let desks = strategies
+            .into_iter()
+            .map(|settings| (settings.symbol.clone(), Desk::new(settings)))
+            .collect();
+        Self {
+            desks,
+            specs: HashMap::new(),
+            portfolio: Portfolio::default(),
+            risk,
+            new_id,
+        }
+    }
+
+    /// What it trades.
+    #[must_use]
+    pub fn symbols(&self) -> Vec<Symbol> {
+        self.desks.keys().cloned().collect()
+    }
+
+    /// Takes the specifications; those of other symbols do not matter.
+    pub fn specify(&mut self, specs: Vec<SymbolSpec>) {
+        let ours = specs
+            .into_iter()
+            .filter(|spec| self.desks.contains_key(&spec.symbol));
+        self.specs = ours.map(|spec| (spec.symbol.clone(), spec)).collect();
+    }
+
+    /// The specification of a symbol it trades.
+    #[must_use]
+    pub fn spec(&self, symbol: &str) -> Option<&SymbolSpec> {
+        self.specs.get(&Symbol::parse(symbol).ok()?)
+    }
+
+    /// True while a symbol's value in the account's currency is not known.
+    #[must_use]
+    pub fn lacks_rates(&self) -> bool {
+        self.specs.values().any(|spec| spec.tick_value.is_none())
+    }
+
+    /// Starts anew from a snapshot.
+    pub fn on_snapshot(&mut self, snapshot: &v1::GetSnapshotResponse) {
+        self.portfolio.read(snapshot);
+    }
+
+    /// A live tick.
+    pub fn on_tick(&mut self, tick: &mymt5_model::Tick) -> Step {
+        let Some(desk) = self.desks.get_mut(&tick.symbol) else {
+            return Step::default();
+        };
+        if desk.on_tick(tick) {
+            self.act(&tick.symbol)
+        } else {
+            Step::default()
+        }
+    }
+
+    /// An event of the gateway. An order's end is told by these alone.
+    pub fn on_event(&mut self, event: &Event) -> Step {
+        self.portfolio.apply(event);
+        match event {
+            Event::OrderChanged(v1::OrderChanged { order: Some(order) }) => self.on_order(order),
+            _ => Step::default(),
+        }
+    }
+
+    /// An intent of before the snapshot that has ended. The desk waits for the next signal: what
+    /// it wanted then is no reason to trade now.
+    pub fn on_recalled(&mut self, request_id: &str) {
+        if let Some(desk) = self
+            .desks
+            .values_mut()
+            .find(|desk| desk.waits_for(request_id))
+        {
+            desk.end(false);
+        }
+    }
+
+    fn on_order(&mut self, order: &v1::Order) -> Step {
+        let state = parse_enum::<v1::OrderState, OrderState>(order.state, "").ok();
+        match state.filter(|state| state.is_final()) {
+            Some(state) => self.end(
+                &order.client_order_id,
+                order.state().as_str_name(),
+                state == OrderState::Filled,
+            ),
+            None => Step::default(),
+        }
+    }
+
+    /// An intent that the gateway definitely did not take.
+    pub fn on_refused(&mut self, request_id: &str, reason: &str) -> Step {
+        self.end(request_id, reason, false)
+    }
+
+    fn end(&mut self, request_id: &str, outcome: &str, done: bool) -> Step {
+        let waiting = self
+            .desks
+            .iter_mut()
+            .find(|(_, desk)| desk.waits_for(request_id));
+        let symbol = waiting.map(|(symbol, desk)| {
+            desk.end(done);
+            symbol.clone()
+        });
+        let settled = Settled {
+            request_id: request_id.to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        let next = symbol.map(|symbol| self.act(&symbol)).unwrap_or_default();
+        Step {
+            settled: Some(settled),
+            ..next
+        }
+    }
+
+    fn act(&mut self, symbol: &Symbol) -> Step {
+        let (Some(desk), Some(spec)) = (self.desks.get_mut(symbol), self.specs.get(symbol)) else {
+            return Step::default();
+        };
+        Step {
+            settled: None,
+            intent: desk.act(spec, &self.portfolio, &self.risk, &mut self.new_id),
+        }
+    }
+}
