@@ -138,9 +138,10 @@ impl Simulator {
         let with_value = |market: &Market| {
             let mut spec = market.spec.clone();
             let tick = i128::from(spec.tick_size_points) * i128::from(Lots::SCALE);
-            let rate = market
-                .touch(Side::Sell)
-                .and_then(|bid| self.rate(market, bid));
+            // Without a quote of its own a symbol may still have a rate: its currency's, or a fixed one.
+            let bid = market.touch(Side::Sell);
+            let bid = bid.unwrap_or(Price::from_points(0, spec.digits));
+            let rate = self.rate(market, bid);
             spec.tick_value = rate.map(|rate| in_quote(&spec, tick).to_f64() * rate);
             spec
         };

@@ -15,6 +15,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// Specifications are read again after so long; sooner while a rate is missing.
+const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH_SOON: Duration = Duration::from_millis(500);
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// Backoff: full jitter below a ceiling that doubles; forgotten after a stable minute.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
@@ -108,6 +111,7 @@ impl Link {
                     error = pump_ticks(wiring, ticks, pace) => error,
                     error = self.pump_changes(wiring, changes) => error,
                     error = self.ping(wiring) => error,
+                    error = refresh(wiring) => error,
                 }
             }
             Err(error) => error,
@@ -173,6 +177,18 @@ impl Link {
             })
             .await;
         wiring.health.set(wiring.service, state.is_up()).await;
+    }
+}
+
+/// Reads the specifications again: soon while a rate is missing, rarely otherwise.
+async fn refresh(wiring: &Wiring) -> BrokerError {
+    loop {
+        let complete = wiring.instruments.all().iter().all(|spec| spec.tick_value.is_some());
+        sleep(if complete { REFRESH } else { REFRESH_SOON }).await;
+        match wiring.broker.symbols().await {
+            Ok(specs) => wiring.instruments.replace(specs),
+            Err(error) => return error,
+        }
     }
 }
 

@@ -1,0 +1,184 @@
+//! What the demo sees of the pair: as a third client over mTLS, by Check calls, and on the
+//! engine's metrics.
+
+use crate::{processes::Pair, show::Show, stage::Stage};
+use anyhow::{Context, bail};
+use mymt5_proto::v1::{
+    self, control_service_client::ControlServiceClient,
+    trading_service_client::TradingServiceClient,
+};
+use std::{fs, net::SocketAddr, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+/// How long the pair may take to serve.
+const START: Duration = Duration::from_secs(60);
+const CALL: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(crate) struct Observer {
+    channel: Channel,
+    gateway: SocketAddr,
+    engine: SocketAddr,
+}
+
+/// Gateway and engine, as their Check calls answered.
+pub(crate) type Healths = [String; 2];
+
+/// The pair at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) link: String,
+    pub(crate) replay_over: bool,
+    pub(crate) healths: Healths,
+    pub(crate) ticks_sent: u64,
+    pub(crate) ticks_received: u64,
+    pub(crate) orders: u64,
+    pub(crate) fills: u64,
+    pub(crate) rejected: u64,
+    pub(crate) working: usize,
+    pub(crate) balance: f64,
+    pub(crate) equity: f64,
+    pub(crate) currency: String,
+    pub(crate) positions: Vec<v1::Position>,
+}
+
+impl Sample {
+    /// A replay is over when its last tick has arrived and no order is under way.
+    pub(crate) fn is_over(&self) -> bool {
+        self.replay_over && self.ticks_received >= self.ticks_sent && self.working == 0
+    }
+
+    pub(crate) fn settled_since(&self, before: &Self) -> bool {
+        (self.orders, self.fills, self.ticks_received)
+            == (before.orders, before.fills, before.ticks_received)
+    }
+}
+
+impl Observer {
+    /// Waits until both serve.
+    pub(crate) async fn connect(
+        stage: &Stage,
+        pair: &mut Pair,
+        show: &Show,
+    ) -> anyhow::Result<Self> {
+        let (gateway, engine) = (stage.gateway.operations, stage.engine.operations);
+        let end = Instant::now() + START;
+        for (name, operations) in [("gateway", gateway), ("engine", engine)] {
+            while health(operations).await != ServingStatus::Serving.as_str_name() {
+                pair.check()?;
+                if Instant::now() > end {
+                    bail!(
+                        "the {name} does not serve after {START:?}; its log is in {}",
+                        stage.folder().display()
+                    );
+                }
+                sleep(LOOK).await;
+            }
+            show.line(&format!("{name} serves"));
+        }
+        let read = |name: &str| fs::read(stage.observer().join(name));
+        let identity = Identity::from_pem(read("certificate.pem")?, read("key.pem")?);
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(read("ca.pem")?))
+            .identity(identity);
+        let endpoint = Endpoint::from_shared(format!("https://localhost:{}", stage.api.port()))?
+            .tls_config(tls)?
+            .timeout(CALL);
+        Ok(Self {
+            channel: endpoint
+                .connect()
+                .await
+                .context("the gateway cannot be reached")?,
+            gateway,
+            engine,
+        })
+    }
+
+    pub(crate) async fn healths(&self) -> Healths {
+        [health(self.gateway).await, health(self.engine).await]
+    }
+
+    pub(crate) async fn sample(&mut self) -> anyhow::Result<Sample> {
+        let ticks_received = metric(self.engine, "mymt5_engine_ticks_received_total").await?;
+        let status = ControlServiceClient::new(self.channel.clone())
+            .get_status(v1::GetStatusRequest {})
+            .await;
+        let status = status.context("the gateway's status")?.into_inner();
+        let snapshot = TradingServiceClient::new(self.channel.clone())
+            .get_snapshot(v1::GetSnapshotRequest {})
+            .await;
+        let snapshot = snapshot.context("the account's snapshot")?.into_inner();
+        let (link, counters) = (
+            status.link.unwrap_or_default(),
+            status.counters.unwrap_or_default(),
+        );
+        let account = snapshot.account.unwrap_or_default();
+        Ok(Sample {
+            link: link
+                .state()
+                .as_str_name()
+                .trim_start_matches("LINK_STATE_")
+                .to_lowercase(),
+            replay_over: link.state() == v1::LinkState::MarketClosed,
+            healths: self.healths().await,
+            ticks_sent: counters.ticks,
+            ticks_received,
+            orders: counters.orders,
+            fills: counters.fills,
+            rejected: counters.rejected,
+            working: snapshot.orders.len(),
+            balance: account.balance,
+            equity: account.equity,
+            currency: account.currency,
+            positions: snapshot.positions,
+        })
+    }
+}
+
+/// The answer of a Check call, by its name; why there was none, otherwise.
+async fn health(operations: SocketAddr) -> String {
+    let asked = async {
+        let channel = Endpoint::from_shared(format!("http://{operations}"))?
+            .timeout(CALL)
+            .connect()
+            .await?;
+        let request = HealthCheckRequest {
+            service: "readiness".to_owned(),
+        };
+        anyhow::Ok(
+            HealthClient::new(channel)
+                .check(request)
+                .await?
+                .into_inner()
+                .status(),
+        )
+    };
+    asked.await.map_or_else(
+        |_| "UNREACHABLE".to_owned(),
+        |status| status.as_str_name().to_owned(),
+    )
+}
+
+async fn metric(operations: SocketAddr, name: &str) -> anyhow::Result<u64> {
+    let text = timeout(CALL, async {
+        let mut stream = TcpStream::connect(operations).await?;
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nHost: {operations}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.map(|_| text)
+    });
+    let text = text.await.context("the engine's metrics")??;
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    Ok(value.unwrap_or(0))
+}

@@ -1,0 +1,78 @@
+//! What the user sees while the demo runs, on standard error.
+
+use crate::observe::Sample;
+use std::{
+    cell::Cell,
+    io::{self, IsTerminal, Write},
+};
+
+pub(crate) struct Show {
+    terminal: bool,
+    drawn: Cell<usize>,
+    seconds: Cell<u64>,
+}
+
+impl Show {
+    /// Without a terminal, one line for so many seconds.
+    const EVERY: u64 = 5;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            terminal: io::stderr().is_terminal(),
+            drawn: Cell::new(0),
+            seconds: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn line(&self, text: &str) {
+        self.drawn.set(0);
+        // Nobody listening is no reason to stop.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    pub(crate) fn table(&self, now: &Sample, before: &Sample) {
+        self.seconds.set(self.seconds.get() + 1);
+        let rate = now.ticks_received.saturating_sub(before.ticks_received);
+        if !self.terminal {
+            if self.seconds.get() % Self::EVERY == 1 {
+                let (orders, fills, equity) = (now.orders, now.fills, now.equity);
+                self.line(&format!(
+                    "{rate} ticks/s, {orders} orders, {fills} fills, equity {equity:.2}"
+                ));
+            }
+            return;
+        }
+        let mut lines = vec![
+            format!(
+                "link {}   gateway {}   engine {}",
+                now.link, now.healths[0], now.healths[1]
+            ),
+            format!(
+                "ticks {} ({rate}/s)   orders {}   fills {}   rejected {}",
+                now.ticks_received, now.orders, now.fills, now.rejected
+            ),
+            format!(
+                "balance {:.2}   equity {:.2} {}",
+                now.balance, now.equity, now.currency
+            ),
+        ];
+        lines.extend(now.positions.iter().map(|position| {
+            let side = position
+                .side()
+                .as_str_name()
+                .trim_start_matches("SIDE_")
+                .to_lowercase();
+            format!(
+                "  {:<8} {side:<5}{:>6.2} lots at {:<10} profit {:>9.2}",
+                position.symbol, position.lots, position.open_price, position.profit
+            )
+        }));
+        let mut text = String::new();
+        if self.drawn.get() > 0 {
+            text += &format!("\x1b[{}A\x1b[J", self.drawn.get());
+        }
+        text += &lines.join("\n");
+        let _ = writeln!(io::stderr(), "{text}");
+        self.drawn.set(lines.len());
+    }
+}

@@ -1,0 +1,277 @@
+//! The stage: a temporary folder with certificates, configurations and copies of the binaries, so
+//! arranged that either process sees its own part and not the other's.
+
+use crate::{build, options::Options};
+use anyhow::{Context, ensure};
+use mymt5_chassis::tls;
+use std::{
+    fmt::Write as _,
+    fs,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::{PermissionsExt, chown},
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// Users without a name and without rights; used when the demo is started as root.
+const UIDS: [u32; 2] = [61_001, 61_002];
+/// What a synthetic demo trades.
+const SYMBOLS: [&str; 4] = ["EURUSD", "GBPUSD", "USDJPY", "AUDUSD"];
+
+pub(crate) struct Stage {
+    folder: TempDir,
+    pub(crate) gateway: Part,
+    pub(crate) engine: Part,
+    pub(crate) api: SocketAddr,
+}
+
+/// One process's part of the stage.
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) folder: PathBuf,
+    pub(crate) binary: PathBuf,
+    pub(crate) operations: SocketAddr,
+    /// The user to run as; none: whoever started the demo.
+    pub(crate) uid: Option<u32>,
+}
+
+impl Stage {
+    pub(crate) fn set(options: &Options) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("mymt5-demo-")
+            .tempdir()
+            .context("no temporary folder")?;
+        mode(folder.path(), 0o755)?;
+        let uids = if rustix::process::geteuid().is_root() {
+            UIDS.map(Some)
+        } else {
+            [None, None]
+        };
+        let ports = free_ports()?;
+        let [gateway, engine] = [
+            ("gateway", uids[0], ports[1]),
+            ("engine", uids[1], ports[2]),
+        ]
+        .map(|(name, uid, operations)| part(folder.path(), name, uid, operations));
+        let stage = Self {
+            gateway: gateway?,
+            engine: engine?,
+            api: ports[0],
+            folder,
+        };
+        stage.certificates()?;
+        let ticks = options
+            .ticks
+            .as_deref()
+            .map(|file| stage.copy_ticks(file))
+            .transpose()?;
+        let symbols = match &ticks {
+            Some(file) => vec![symbol_of(file)?],
+            None => SYMBOLS.map(str::to_owned).to_vec(),
+        };
+        fs::write(
+            stage.gateway.config(),
+            stage.gateway_toml(ticks.as_deref(), &options.speed, &symbols)?,
+        )?;
+        fs::write(stage.engine.config(), stage.engine_toml(&symbols)?)?;
+        stage.gateway.own_all()?;
+        stage.engine.own_all()?;
+        Ok(stage)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The demo's own identity towards the gateway.
+    pub(crate) fn observer(&self) -> PathBuf {
+        self.folder().join("observer")
+    }
+
+    /// The log files of both, kept when the demo ends.
+    pub(crate) fn log_files(self) -> Vec<PathBuf> {
+        let files = |part: &Part| {
+            let entries = fs::read_dir(part.folder.join("logs"))
+                .into_iter()
+                .flatten()
+                .flatten();
+            entries
+                .map(|entry| entry.path())
+                .filter(|path| !path.ends_with(".lock"))
+                .collect::<Vec<_>>()
+        };
+        let found = [files(&self.gateway), files(&self.engine)].concat();
+        // Everything but the logs is of no use any more, the keys least of all.
+        for gone in [
+            "gateway/tls",
+            "engine/tls",
+            "observer",
+            "gateway/gateway",
+            "engine/engine",
+        ] {
+            let _ = fs::remove_dir_all(self.folder().join(gone));
+        }
+        let _ = self.folder.keep();
+        found
+    }
+
+    /// Each gets its own key and no other.
+    fn certificates(&self) -> anyhow::Result<()> {
+        let made = self.folder().join("made");
+        let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        tls::throwaway(
+            &made,
+            &["engine".to_owned(), "observer".to_owned()],
+            &hosts,
+            2,
+        )?;
+        let places = [
+            ("gateway", self.gateway.folder.join("tls")),
+            ("engine", self.engine.folder.join("tls")),
+            ("observer", self.observer()),
+        ];
+        for (name, place) in places {
+            fs::create_dir_all(&place)?;
+            for file in ["certificate.pem", "key.pem"] {
+                fs::copy(made.join(name).join(file), place.join(file))?;
+            }
+            fs::copy(made.join("ca.pem"), place.join("ca.pem"))?;
+        }
+        fs::remove_dir_all(made)?;
+        mode(&self.observer(), 0o700)
+    }
+
+    /// The gateway's user may not be able to read the export where it lies.
+    fn copy_ticks(&self, file: &Path) -> anyhow::Result<PathBuf> {
+        let name = file.file_name().context("the tick file has no name")?;
+        let copy = self.gateway.folder.join(name);
+        fs::copy(file, &copy).with_context(|| format!("cannot read {}", file.display()))?;
+        mode(&copy, 0o600)?;
+        Ok(copy)
+    }
+
+    fn gateway_toml(
+        &self,
+        ticks: Option<&Path>,
+        speed: &str,
+        symbols: &[String],
+    ) -> anyhow::Result<String> {
+        let mut text = format!(
+            "[server]\nlisten = \"{}\"\ntls.certificate = \"tls/certificate.pem\"\ntls.key = \"tls/key.pem\"\n\
+             tls.client_ca = \"tls/ca.pem\"\n[broker]\ntime_zone = \"new_york+7\"\n[broker.simulator]\n\
+             speed = {speed:?}\nsymbols = {symbols:?}\nbalance = 100000.0\n",
+            self.api
+        );
+        match ticks {
+            Some(file) => write!(
+                text,
+                "feed = \"ticks\"\nfile = {:?}\nmode = \"netting\"\n",
+                file.display().to_string()
+            )?,
+            None => text += "feed = \"synthetic\"\nmode = \"hedging\"\n",
+        }
+        text += "[clients.engine]\ncertificate = \"spiffe://mymt5/client/engine\"\npermissions = [\"read\", \"trade\"]\n\
+                 [clients.observer]\ncertificate = \"spiffe://mymt5/client/observer\"\n\
+                 permissions = [\"read\", \"control\", \"diagnose\"]\n";
+        Ok(text + &self.gateway.common())
+    }
+
+    fn engine_toml(&self, symbols: &[String]) -> anyhow::Result<String> {
+        let mut text = format!(
+            "[gateway]\naddress = \"https://localhost:{}\"\nca = \"tls/ca.pem\"\ncertificate = \"tls/certificate.pem\"\n\
+             key = \"tls/key.pem\"\n[risk]\nmax_per_trade = 0.5\nmax_lots = 1.0\n",
+            self.api.port()
+        );
+        for symbol in symbols {
+            write!(
+                text,
+                "[[strategies]]\nname = \"cross-{symbol}\"\nsymbol = \"{symbol}\"\nstop_points = 200\n"
+            )?;
+        }
+        Ok(text + &self.engine.common())
+    }
+}
+
+impl Part {
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.join(format!("{}.toml", self.name))
+    }
+
+    fn common(&self) -> String {
+        format!(
+            "[operations]\nlisten = \"{}\"\n[process]\ndata_folder = \"data\"\n[logging]\nfolder = \"logs\"\n",
+            self.operations
+        )
+    }
+
+    /// Hands the folder to the part's user, closed to everybody else.
+    fn own_all(&self) -> anyhow::Result<()> {
+        fn give(path: &Path, uid: u32) -> std::io::Result<()> {
+            chown(path, Some(uid), Some(uid))?;
+            if path.is_dir() {
+                for entry in fs::read_dir(path)? {
+                    give(&entry?.path(), uid)?;
+                }
+            }
+            Ok(())
+        }
+        mode(&self.folder, 0o700)?;
+        self.uid
+            .map_or(Ok(()), |uid| give(&self.folder, uid))
+            .context("cannot hand a folder to its user")
+    }
+}
+
+fn part(
+    stage: &Path,
+    name: &'static str,
+    uid: Option<u32>,
+    operations: SocketAddr,
+) -> anyhow::Result<Part> {
+    let folder = stage.join(name);
+    fs::create_dir(&folder)?;
+    let program = format!("mymt5-{name}");
+    let binary = folder.join(&program);
+    // The build's own folder may be closed to the part's user.
+    fs::copy(build::binary(&program)?, &binary)?;
+    mode(&binary, 0o755)?;
+    Ok(Part {
+        name,
+        folder,
+        binary,
+        operations,
+        uid,
+    })
+}
+
+fn mode(path: &Path, mode: u32) -> anyhow::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("mode of {}", path.display()))
+}
+
+fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
+    let listeners: Vec<_> = (0..3)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect::<Result<_, _>>()?;
+    let ports: Vec<_> = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<_, _>>()?;
+    <[SocketAddr; 3]>::try_from(ports)
+        .ok()
+        .context("no free ports")
+}
+
+/// `AUDUSD` of `AUDUSD_ticks_2020.csv`.
+fn symbol_of(file: &Path) -> anyhow::Result<String> {
+    let name = file
+        .file_stem()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let symbol = name.split('_').next().unwrap_or_default();
+    ensure!(
+        !symbol.is_empty(),
+        "the tick file's name must begin with its symbol, such as EURUSD_ticks.csv"
+    );
+    Ok(symbol.to_owned())
+}
