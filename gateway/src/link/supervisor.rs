@@ -183,7 +183,11 @@ impl Link {
 /// Reads the specifications again: soon while a rate is missing, rarely otherwise.
 async fn refresh(wiring: &Wiring) -> BrokerError {
     loop {
-        let complete = wiring.instruments.all().iter().all(|spec| spec.tick_value.is_some());
+        let complete = wiring
+            .instruments
+            .all()
+            .iter()
+            .all(|spec| spec.tick_value.is_some());
         sleep(if complete { REFRESH } else { REFRESH_SOON }).await;
         match wiring.broker.symbols().await {
             Ok(specs) => wiring.instruments.replace(specs),
