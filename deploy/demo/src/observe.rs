@@ -7,27 +7,43 @@ use mymt5_proto::v1::{
     self, control_service_client::ControlServiceClient,
     trading_service_client::TradingServiceClient,
 };
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{
+    collections::VecDeque,
+    fs,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{
+    Request, Status,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use v1::stream_events_response::Event;
 
 /// How long the pair may take to serve.
 const START: Duration = Duration::from_secs(60);
 const CALL: Duration = Duration::from_secs(5);
+/// Orders shown.
+const LAST_ORDERS: usize = 5;
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) struct Observer {
     channel: Channel,
     gateway: SocketAddr,
     engine: SocketAddr,
+    ended: Ended,
 }
+
+/// The orders that ended last, newest first.
+type Ended = Arc<Mutex<VecDeque<v1::Order>>>;
 
 /// Gateway and engine, as their Check calls answered.
 pub(crate) type Healths = [String; 2];
@@ -48,6 +64,7 @@ pub(crate) struct Sample {
     pub(crate) equity: f64,
     pub(crate) currency: String,
     pub(crate) positions: Vec<v1::Position>,
+    pub(crate) last_orders: Vec<v1::Order>,
 }
 
 impl Sample {
@@ -92,13 +109,17 @@ impl Observer {
         let endpoint = Endpoint::from_shared(format!("https://localhost:{}", stage.api.port()))?
             .tls_config(tls)?
             .timeout(CALL);
+        let channel = endpoint
+            .connect()
+            .await
+            .context("the gateway cannot be reached")?;
+        let ended = Ended::default();
+        tokio::spawn(follow(channel.clone(), ended.clone()));
         Ok(Self {
-            channel: endpoint
-                .connect()
-                .await
-                .context("the gateway cannot be reached")?,
+            channel,
             gateway,
             engine,
+            ended,
         })
     }
 
@@ -139,8 +160,43 @@ impl Observer {
             equity: account.equity,
             currency: account.currency,
             positions: snapshot.positions,
+            last_orders: lock(&self.ended).iter().cloned().collect(),
         })
     }
+}
+
+fn lock(ended: &Ended) -> MutexGuard<'_, VecDeque<v1::Order>> {
+    ended.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Follows the events for the table; without them it merely shows no orders.
+async fn follow(channel: Channel, ended: Ended) -> Result<(), Status> {
+    let mut trading = TradingServiceClient::new(channel);
+    let snapshot = trading
+        .get_snapshot(v1::GetSnapshotRequest {})
+        .await?
+        .into_inner();
+    let from = v1::StreamEventsRequest {
+        journal_id: snapshot.journal_id,
+        after_sequence: snapshot.sequence,
+    };
+    let mut events = trading
+        .stream_events(Request::new(from))
+        .await?
+        .into_inner();
+    while let Some(event) = events.message().await? {
+        if let Some(Event::OrderChanged(v1::OrderChanged { order: Some(order) })) = event.event
+            && matches!(
+                order.state(),
+                v1::OrderState::Filled | v1::OrderState::Rejected | v1::OrderState::Expired
+            )
+        {
+            let mut ended = lock(&ended);
+            ended.push_front(order);
+            ended.truncate(LAST_ORDERS);
+        }
+    }
+    Ok(())
 }
 
 /// The answer of a Check call, by its name; why there was none, otherwise.

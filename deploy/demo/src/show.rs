@@ -67,6 +67,25 @@ impl Show {
                 position.symbol, position.lots, position.open_price, position.profit
             )
         }));
+        lines.extend(now.last_orders.iter().map(|order| {
+            let state = order
+                .state()
+                .as_str_name()
+                .trim_start_matches("ORDER_STATE_")
+                .to_lowercase();
+            let side = order
+                .side()
+                .as_str_name()
+                .trim_start_matches("SIDE_")
+                .to_lowercase();
+            let price = order
+                .average_price
+                .map_or_else(String::new, |price| format!(" at {price:.5}"));
+            format!(
+                "  order {:<4} {:<8} {side:<5}{:>6.2} lots {state}{price} {}",
+                order.order_id, order.symbol, order.lots, order.reason
+            )
+        }));
         let mut text = String::new();
         if self.drawn.get() > 0 {
             text += &format!("\x1b[{}A\x1b[J", self.drawn.get());

@@ -64,7 +64,10 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     logs::install_panic_hook(redactor);
     let metrics = metrics::install()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %settings.listen, sandbox = "none", "gateway starting");
-    tracing::warn!(kind = "SIMULATED", "the broker is the embedded simulator, no money is at stake");
+    tracing::warn!(
+        kind = "SIMULATED",
+        "the broker is the embedded simulator, no money is at stake"
+    );
     runtime.block_on(serve(settings, opened, metrics))?;
     tracing::info!("gateway stopped");
     Ok(ExitCode::SUCCESS)
