@@ -17,7 +17,7 @@ use mymt5_chassis::{
     redact::Redactor,
     shutdown, tls,
 };
-use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
+use std::{net::TcpListener, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         .build()
         .context("no runtime")?;
     let redactor = Redactor::new();
-    let _logs = logs::start(&settings.logging, &redactor, TABLE.program)?;
+    let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
     logs::install_panic_hook(redactor);
     let metrics = metrics::install()?;
     let strategies = settings.strategies.len();
@@ -60,10 +60,20 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         sandbox = "none",
         "engine starting"
     );
+    let level = config.to_path_buf();
+    runtime.spawn(logs::follow_hangups(Arc::downgrade(&logs), move || {
+        level_of(&level)
+    }));
     runtime.block_on(serve(settings, opened, metrics))?;
     runtime.shutdown_timeout(STOP);
     tracing::info!("engine stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The log level as the configuration has it now.
+fn level_of(config: &Path) -> Option<String> {
+    let mut reader = Reader::open(&TABLE, config, Environment::of_process()).ok()?;
+    reader.optional("logging.level", "a level")
 }
 
 fn open(settings: &Settings) -> anyhow::Result<Opened> {

@@ -17,6 +17,8 @@ pub enum Proof {
     Certificate(String),
     /// A bearer token with this SHA-256.
     Token([u8; 32]),
+    /// Being the gateway's own user, on the control socket.
+    ControlSocket,
 }
 
 /// One client of the configuration.
@@ -46,8 +48,9 @@ pub enum ProofError {
 }
 
 /// All clients.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ClientRegistry {
+    local: Arc<Client>,
     by_certificate: HashMap<String, Arc<Client>>,
     by_token: Vec<([u8; 32], Arc<Client>)>,
 }
@@ -56,16 +59,34 @@ impl ClientRegistry {
     /// From the configuration.
     #[must_use]
     pub fn new(clients: Vec<Client>) -> Self {
-        let mut registry = Self::default();
+        let local = Client {
+            name: ClientName::local(),
+            proof: Proof::ControlSocket,
+            permissions: [Permission::Read, Permission::Control, Permission::Diagnose].into(),
+            symbols: None,
+            limits: Limits::default(),
+        };
+        let mut registry = Self {
+            local: Arc::new(local),
+            by_certificate: HashMap::new(),
+            by_token: Vec::new(),
+        };
         for client in clients.into_iter().map(Arc::new) {
             match &client.proof {
                 Proof::Certificate(name) => {
                     drop(registry.by_certificate.insert(name.clone(), client))
                 }
+                Proof::ControlSocket => {}
                 Proof::Token(hash) => registry.by_token.push((*hash, client)),
             }
         }
         registry
+    }
+
+    /// The gateway's own user, on the control socket.
+    #[must_use]
+    pub fn local(&self) -> Caller {
+        Caller(self.local.clone())
     }
 
     /// Who calls: by the name in a verified certificate, else by a bearer token. All tokens are

@@ -4,7 +4,7 @@
 pub mod outcome;
 mod simulated;
 
-pub use simulated::{Feed, Simulated, SimulatedSettings, Speed};
+pub use simulated::{Feed, KeptError, Simulated, SimulatedSettings, Speed};
 
 use async_trait::async_trait;
 use mymt5_model::{

@@ -3,6 +3,7 @@
 mod certs;
 mod health;
 mod run;
+mod status;
 mod token;
 
 use clap::{Parser, Subcommand};
@@ -63,6 +64,15 @@ enum Command {
         #[arg(long, default_value_t = 90)]
         days: u32,
     },
+    /// Tell how a running gateway stands, over its control socket.
+    Status {
+        /// The gateway's data folder.
+        #[arg(long, value_name = "DIR", default_value = "data/gateway")]
+        data_folder: PathBuf,
+        /// One JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a bearer token for a client: printed once, with the hash for the configuration.
     Token {
         /// The client's name.
@@ -79,6 +89,9 @@ enum Command {
     },
 }
 
+/// The control socket's name in the data folder.
+const CONTROL_SOCKET: &str = "control.sock";
+
 /// Runs a command to its exit code.
 #[must_use]
 pub fn execute(cli: Cli) -> ExitCode {
@@ -91,6 +104,7 @@ pub fn execute(cli: Cli) -> ExitCode {
             hosts,
             days,
         } => certs::certs(&folder, &clients, &hosts, days),
+        Command::Status { data_folder, json } => status::status(&data_folder, json),
         Command::Token { name } => token::token(&name),
         Command::Health {
             operations,

@@ -25,7 +25,14 @@ use mymt5_chassis::{
     tls::{self, ServerIdentity},
 };
 use mymt5_model::AccountKind;
-use std::{net::TcpListener, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+};
 use tokio_util::sync::CancellationToken;
 
 const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
@@ -35,6 +42,7 @@ const CONTROL: &str = "mymt5.v1.ControlService";
 /// What is opened before the sandbox.
 struct Opened {
     api: TcpListener,
+    control: UnixListener,
     operations: TcpListener,
     identity: ServerIdentity,
     broker: Simulated,
@@ -60,7 +68,9 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         .build()
         .context("no runtime")?;
     let redactor = Redactor::new();
-    let _logs = logs::start(&settings.logging, &redactor, TABLE.program)?;
+    let login = settings.simulator.account.login.to_string();
+    redactor.set_values(&settings.secrets.iter().collect::<Vec<_>>(), &[&login]);
+    let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
     logs::install_panic_hook(redactor);
     let metrics = metrics::install()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %settings.listen, sandbox = "none", "gateway starting");
@@ -68,9 +78,24 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         kind = "SIMULATED",
         "the broker is the embedded simulator, no money is at stake"
     );
+    if !settings.secrets.is_empty() {
+        tracing::warn!(
+            "credentials of a real account are set and not used: the broker is the simulator"
+        );
+    }
+    let level = config.to_path_buf();
+    runtime.spawn(logs::follow_hangups(Arc::downgrade(&logs), move || {
+        level_of(&level)
+    }));
     runtime.block_on(serve(settings, opened, metrics))?;
     tracing::info!("gateway stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The log level as the configuration has it now.
+fn level_of(config: &Path) -> Option<String> {
+    let mut reader = Reader::open(&TABLE, config, Environment::of_process()).ok()?;
+    reader.optional("logging.level", "a level")
 }
 
 fn open(settings: &Settings) -> anyhow::Result<Opened> {
@@ -82,18 +107,33 @@ fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let api = TcpListener::bind(settings.listen)
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
     api.set_nonblocking(true)?;
+    let control = control_socket(&settings.data_folder)?;
     let operations = operations::bind(&settings.operations)
         .with_context(|| format!("cannot listen on {}", settings.operations.listen))?;
     let broker =
         Simulated::new(settings.simulator.clone()).context("the simulator refuses its settings")?;
     Ok(Opened {
         api,
+        control,
         operations,
         identity,
         broker,
         _data: data,
         _logs: logs,
     })
+}
+
+/// The gateway holds the folder's lock: a socket that is there already is a dead one.
+fn control_socket(data_folder: &Path) -> anyhow::Result<UnixListener> {
+    let path = data_folder.join(super::CONTROL_SOCKET);
+    if path.exists() {
+        fs::remove_file(&path).context("the old control socket cannot be removed")?;
+    }
+    let listener = UnixListener::bind(&path)
+        .with_context(|| format!("cannot listen on {}", path.display()))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 async fn serve(
@@ -108,6 +148,7 @@ async fn serve(
     let tls = Arc::new(ArcSwap::from_pointee(tls::server_config(&opened.identity)));
     let api = Api {
         listener: opened.api,
+        control: opened.control,
         tls,
         registry,
         rooms: rooms.clone(),

@@ -1,6 +1,6 @@
 //! The outermost layer: every call has a trace id and leaves a line, refused ones included.
 
-use super::Peer;
+use super::connection::Peer;
 use crate::api::Trace;
 use http::{Request, Response};
 use mymt5_chassis::correlation::Correlation;
@@ -63,7 +63,7 @@ where
         let peer = request
             .extensions()
             .get::<Peer>()
-            .map(|peer| peer.address.to_string())
+            .map(|peer| peer.address.clone())
             .unwrap_or_default();
         let audited = Audited::default();
         request.extensions_mut().insert(Trace(trace.clone()));

@@ -1,6 +1,6 @@
 //! Authorization: the caller's identity and the call's permission, before any service sees it.
 
-use super::Peer;
+use super::connection::{Peer, PeerProof};
 use crate::{
     access::{Caller, ClientRegistry, needed_for},
     api::Deadline,
@@ -94,16 +94,17 @@ fn admit(registry: &ClientRegistry, request: &mut Request<Body>) -> Result<(), R
 }
 
 fn identify(registry: &ClientRegistry, request: &Request<Body>) -> Result<Caller, Refusal> {
-    let certificate = request
-        .extensions()
-        .get::<Peer>()
-        .and_then(|peer| peer.certificate.clone());
+    let certificate = match request.extensions().get::<Peer>().map(|peer| &peer.proof) {
+        Some(PeerProof::SameUser) => return Ok(registry.local()),
+        Some(PeerProof::Certificate(name)) => Some(name.as_str()),
+        Some(PeerProof::None) | None => None,
+    };
     let authorization = request
         .headers()
         .get(http::header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
     let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
-    let caller = registry.identify(certificate.as_deref(), token);
+    let caller = registry.identify(certificate, token);
     caller.map_err(|error| Refusal::because(Reason::Unauthenticated, error.to_string()))
 }
 

@@ -2,9 +2,9 @@
 
 mod accept;
 mod audit;
+mod connection;
 mod gate;
 
-pub use accept::{Connection, Peer};
 pub use gate::Registry;
 
 use crate::api::{Control, MarketData, Rooms, Trading};
@@ -14,7 +14,7 @@ use mymt5_proto::v1::{
     market_data_service_server::MarketDataServiceServer,
     trading_service_server::TradingServiceServer,
 };
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{net::TcpListener, os::unix::net::UnixListener, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tower::ServiceBuilder;
@@ -36,6 +36,8 @@ const STOP: Duration = Duration::from_millis(1_500);
 pub struct Api {
     /// The bound listener.
     pub listener: TcpListener,
+    /// The bound control socket.
+    pub control: UnixListener,
     /// Certificates; replaced as a whole at a rotation.
     pub tls: Arc<arc_swap::ArcSwap<rustls::ServerConfig>>,
     /// Who may call.
@@ -65,8 +67,8 @@ pub enum ServeError {
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(api: Api, stop: CancellationToken) -> Result<(), ServeError> {
-    let connections =
-        accept::connections(api.listener, api.tls, stop.clone()).map_err(ServeError::Listener)?;
+    let connections = accept::connections(api.listener, api.control, api.tls, stop.clone())
+        .map_err(ServeError::Listener)?;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(mymt5_proto::DESCRIPTORS)

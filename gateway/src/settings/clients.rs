@@ -24,12 +24,14 @@ pub(super) fn read(reader: &mut Reader) -> Option<Vec<Client>> {
 
 fn client(reader: &mut Reader, name: &str) -> Option<Client> {
     let key = |part: &str| format!("clients.{name}.{part}");
-    let parsed = ClientName::parse(name).ok();
+    let parsed = ClientName::parse(name)
+        .ok()
+        .filter(|name| *name != ClientName::local());
     if parsed.is_none() {
         reader.fault(
             &format!("clients.{name}"),
             "is no client's name",
-            "use 1 to 32 of [A-Za-z0-9_-]",
+            "use 1 to 32 of [A-Za-z0-9_-], and not \"local\"",
         );
     }
     let proof = proof(reader, name);

@@ -8,6 +8,7 @@ use mymt5_chassis::{
     loader::{Reader, Table},
     logs::LogSettings,
     operations::OperationsSettings,
+    secrets::Secret,
 };
 use mymt5_model::BrokerZone;
 use std::{net::SocketAddr, path::PathBuf};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub data_folder: PathBuf,
     /// Logs.
     pub logging: LogSettings,
+    /// Secrets of an account at a real broker; the simulator uses none of them.
+    pub secrets: Vec<Secret>,
 }
 
 impl Settings {
@@ -61,7 +64,12 @@ impl Settings {
         let client_ca = reader.path_or("server.tls.client_ca", "a PEM file", "config/tls/ca.pem");
         let operations = OperationsSettings::read(reader, "127.0.0.1:9101");
         let zone = zone(reader);
-        let simulator = simulator::read(reader, zone.as_ref().map(|(_, zone)| zone));
+        let data_folder = reader.path_or("process.data_folder", "a folder", "data/gateway");
+        let simulator = simulator::read(
+            reader,
+            zone.as_ref().map(|(_, zone)| zone),
+            data_folder.as_deref(),
+        );
         let clients = clients::read(reader);
         let max_queue_ms = reader.or("orders.max_queue_ms", "milliseconds, 100 to 60000", 2_000);
         if !(100..=60_000).contains(&max_queue_ms) {
@@ -73,7 +81,11 @@ impl Settings {
         }
         reader.or("process.allow_root", "true or false", false);
         sandbox(reader);
-        let data_folder = reader.path_or("process.data_folder", "a folder", "data/gateway");
+        let secrets = TABLE
+            .secrets
+            .iter()
+            .filter_map(|name| reader.secret(name))
+            .collect();
         let logging = LogSettings::read(reader, "logs/gateway");
         Some(Self {
             listen,
@@ -85,6 +97,7 @@ impl Settings {
             max_queue_ms,
             data_folder: data_folder?,
             logging: logging?,
+            secrets,
         })
     }
 }

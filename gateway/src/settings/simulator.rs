@@ -4,9 +4,16 @@ use crate::broker::{Feed, SimulatedSettings, Speed};
 use mymt5_chassis::{clock, loader::Reader};
 use mymt5_model::{AccountMode, BrokerTime, BrokerZone, Money, Symbol, SymbolSpec, UtcTime};
 use mymt5_simulator::{AccountConfig, catalogue, feed};
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-pub(super) fn read(reader: &mut Reader, zone: Option<&BrokerZone>) -> Option<SimulatedSettings> {
+pub(super) fn read(
+    reader: &mut Reader,
+    zone: Option<&BrokerZone>,
+    data_folder: Option<&Path>,
+) -> Option<SimulatedSettings> {
     let kind = reader.or("broker.kind", "\"simulator\"", "simulator".to_owned());
     if kind != "simulator" {
         reader.fault(
@@ -15,20 +22,54 @@ pub(super) fn read(reader: &mut Reader, zone: Option<&BrokerZone>) -> Option<Sim
             "set it to \"simulator\"",
         );
     }
+    let feed = feed(reader);
+    let speed = speed(reader);
+    let symbols = symbols(reader, feed.as_ref());
+    let account = account(reader);
+    let now = UtcTime(clock::utc_now_ms());
+    let start = zone
+        .and_then(|zone| zone.to_broker(now))
+        .unwrap_or(BrokerTime(now.0));
+    let feed = feed?;
+    let keep_in = data_folder
+        .filter(|_| feed == Feed::Synthetic)
+        .map(Path::to_path_buf);
+    Some(SimulatedSettings {
+        account: account?,
+        symbols: symbols?,
+        feed,
+        speed: speed?,
+        start,
+        keep_in,
+    })
+}
+
+fn feed(reader: &mut Reader) -> Option<Feed> {
     let kind = reader.or(
         "broker.simulator.feed",
-        "\"synthetic\" or \"ticks\"",
+        "\"synthetic\", \"ticks\" or \"bars\"",
         "synthetic".to_owned(),
     );
-    let file = reader.optional::<PathBuf>("broker.simulator.file", "the terminal's tick export");
-    let feed = match (kind.as_str(), file) {
+    let file = reader
+        .optional::<PathBuf>("broker.simulator.file", "an export of the terminal")
+        .filter(|file| file.is_file());
+    match (kind.as_str(), file) {
         ("synthetic", _) => Some(Feed::Synthetic),
-        ("ticks", Some(file)) if file.is_file() => Some(Feed::Ticks(file)),
-        ("ticks", _) => {
+        ("ticks", Some(file)) => Some(Feed::Ticks(file)),
+        ("bars", Some(file)) if feed::period_of(&file).is_some() => Some(Feed::Bars(file)),
+        ("bars", Some(_)) => {
+            reader.fault(
+                "broker.simulator.file",
+                "has no period in its name",
+                "name it such as EURUSD_M5.csv",
+            );
+            None
+        }
+        ("ticks" | "bars", None) => {
             reader.fault(
                 "broker.simulator.file",
                 "is no readable file",
-                "set it to the terminal's tick export",
+                "set it to an export of the terminal",
             );
             None
         }
@@ -36,27 +77,11 @@ pub(super) fn read(reader: &mut Reader, zone: Option<&BrokerZone>) -> Option<Sim
             reader.fault(
                 "broker.simulator.feed",
                 "is no kind of feed",
-                "set it to \"synthetic\" or \"ticks\"",
+                "set it to \"synthetic\", \"ticks\" or \"bars\"",
             );
             None
         }
-    };
-    let (speed, symbols, account) = (
-        speed(reader),
-        symbols(reader, feed.as_ref()),
-        account(reader),
-    );
-    let now = UtcTime(clock::utc_now_ms());
-    let start = zone
-        .and_then(|zone| zone.to_broker(now))
-        .unwrap_or(BrokerTime(now.0));
-    Some(SimulatedSettings {
-        account: account?,
-        symbols: symbols?,
-        feed: feed?,
-        speed: speed?,
-        start,
-    })
+    }
 }
 
 fn speed(reader: &mut Reader) -> Option<Speed> {
@@ -90,7 +115,7 @@ fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> 
     let of_file = |path: &PathBuf| feed::symbol_of(path).map(|symbol| vec![symbol.to_string()]);
     let names = match (named, feed) {
         (Some(names), _) => Some(names),
-        (None, Some(Feed::Ticks(path))) => of_file(path),
+        (None, Some(Feed::Ticks(path) | Feed::Bars(path))) => of_file(path),
         (None, _) => Some(
             ["EURUSD", "GBPUSD", "USDJPY", "AUDUSD"]
                 .map(str::to_owned)
@@ -118,29 +143,72 @@ fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> 
     }
 }
 
+/// Rows of orders and deals that the account's history keeps.
+const HISTORY_ROWS: usize = 1_000;
+
 fn account(reader: &mut Reader) -> Option<AccountConfig> {
+    let key = |part: &str| format!("broker.simulator.{part}");
     let default = AccountConfig::default();
     let mode = reader.or(
-        "broker.simulator.mode",
+        &key("mode"),
         "\"netting\" or \"hedging\"",
         AccountMode::Hedging,
     );
-    let balance: f64 = reader.or("broker.simulator.balance", "an amount of money", 100_000.0);
-    let seed = reader.or("broker.simulator.seed", "a number", default.seed);
-    match Money::from_f64(balance).ok().filter(|_| balance > 0.0) {
-        Some(balance) => Some(AccountConfig {
-            mode,
-            balance,
-            seed,
-            ..default
-        }),
-        None => {
-            reader.fault(
-                "broker.simulator.balance",
-                "is no amount above 0",
-                "set it to an amount such as 100000",
-            );
-            None
-        }
+    let balance = money(reader, "balance", 100_000.0, |balance| balance > 0.0);
+    let commission = money(reader, "commission_per_lot", 0.0, |commission| {
+        commission >= 0.0
+    });
+    let seed = reader.or(&key("seed"), "a number", default.seed);
+    let currency = reader.or(
+        &key("currency"),
+        "a currency such as USD",
+        default.currency.clone(),
+    );
+    let leverage = reader.or(&key("leverage"), "a number such as 100", default.leverage);
+    let rates: BTreeMap<String, f64> = reader.or(
+        &key("rates"),
+        "a table such as { USDJPY = 150.0 }",
+        BTreeMap::new(),
+    );
+    let slippage_points = reader.or(&key("slippage_points"), "points", 0);
+    let partial_fill_probability = reader.or(&key("partial_fill_probability"), "0 to 1", 0.0);
+    if !(0.0..=1.0).contains(&partial_fill_probability) {
+        reader.fault(
+            &key("partial_fill_probability"),
+            "is no probability",
+            "set it to 0 to 1",
+        );
     }
+    Some(AccountConfig {
+        mode,
+        balance: balance?,
+        commission_per_lot: commission?,
+        seed,
+        currency,
+        leverage,
+        rates,
+        slippage_points,
+        partial_fill_probability,
+        max_history_rows: HISTORY_ROWS,
+        ..default
+    })
+}
+
+fn money(
+    reader: &mut Reader,
+    part: &str,
+    default: f64,
+    fits: impl Fn(f64) -> bool,
+) -> Option<Money> {
+    let key = format!("broker.simulator.{part}");
+    let amount = reader.or(&key, "an amount of money", default);
+    let read = Money::from_f64(amount).ok().filter(|_| fits(amount));
+    if read.is_none() {
+        reader.fault(
+            &key,
+            "is no fitting amount",
+            "set it to an amount such as 100000",
+        );
+    }
+    read
 }

@@ -40,6 +40,22 @@ fn free_port() -> SocketAddr {
         .unwrap()
 }
 
+fn launch(folder: &Path) -> Child {
+    let stderr = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("stderr"))
+        .unwrap();
+    Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"))
+        .args(["run", "--config", "gateway.toml"])
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
 fn configuration(
     folder: &Path,
     api: SocketAddr,
@@ -89,33 +105,47 @@ impl Gateway {
             configuration(folder.path(), api, operations, simulator),
         )
         .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"))
-            .args(["run", "--config"])
-            .arg(&config)
-            .current_dir(folder.path())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("stderr")).unwrap())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
         let mut gateway = Self {
-            child,
+            child: launch(folder.path()),
             folder,
             api,
             operations,
         };
+        gateway.ready().await;
+        gateway
+    }
+
+    /// Kills it as a crash would, and starts it anew on the same folders.
+    pub(crate) async fn crash_and_return(&mut self) {
+        self.child.kill().await.unwrap();
+        self.child = launch(self.folder.path());
+        self.ready().await;
+    }
+
+    async fn ready(&mut self) {
         let end = Instant::now() + BOUND;
-        while tokio::net::TcpStream::connect(gateway.api).await.is_err()
-            || !gateway.is_ready().await
-        {
+        while tokio::net::TcpStream::connect(self.api).await.is_err() || !self.is_ready().await {
             assert!(
-                gateway.child.try_wait().unwrap().is_none() && Instant::now() < end,
+                self.child.try_wait().unwrap().is_none() && Instant::now() < end,
                 "{}",
-                gateway.stderr()
+                self.stderr()
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        gateway
+    }
+
+    /// Runs another command of the binary in the same folder, as that user.
+    pub(crate) async fn command(
+        &self,
+        arguments: &[&str],
+        uid: Option<u32>,
+    ) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
+        command.args(arguments).current_dir(self.folder.path());
+        if let Some(uid) = uid {
+            command.uid(uid);
+        }
+        command.output().await.unwrap()
     }
 
     async fn is_ready(&self) -> bool {

@@ -129,3 +129,105 @@ async fn a_wrong_configuration_exits_78_and_tells_all_of_it() {
         assert!(!report.contains(value), "{report}");
     }
 }
+
+#[tokio::test]
+async fn status_is_told_over_the_control_socket_to_its_own_user_alone() {
+    let gateway = Gateway::start("").await;
+    let told = gateway
+        .command(&["status", "--data-folder", "data", "--json"], None)
+        .await;
+    assert!(
+        told.status.success(),
+        "{}",
+        String::from_utf8_lossy(&told.stderr)
+    );
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(
+        (&told["account_kind"], &told["trading"]),
+        (&"SIMULATED".into(), &"ACTIVE".into())
+    );
+    assert!(told["account"].as_str().unwrap().starts_with("****"));
+    if rustix::process::geteuid().is_root() {
+        let other = gateway
+            .command(&["status", "--data-folder", "data"], Some(61_003))
+            .await;
+        assert!(!other.status.success());
+    }
+}
+
+#[tokio::test]
+async fn a_killed_gateway_meets_the_same_account_again() {
+    let mut gateway = Gateway::start("").await;
+    gateway.quoted("EURUSD").await;
+    let order = v1::SubmitOrderRequest {
+        request_id: "before".into(),
+        symbol: "EURUSD".into(),
+        side: v1::Side::Buy.into(),
+        r#type: v1::OrderType::Market.into(),
+        lots: 0.2,
+        ..Default::default()
+    };
+    let order = gateway
+        .trading()
+        .await
+        .submit_order(order)
+        .await
+        .unwrap()
+        .into_inner()
+        .order
+        .unwrap();
+    assert_eq!(order.state(), v1::OrderState::Filled);
+    gateway.crash_and_return().await;
+    let snapshot = gateway
+        .trading()
+        .await
+        .get_snapshot(v1::GetSnapshotRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    let [position] = &snapshot.positions[..] else {
+        panic!("{snapshot:?}")
+    };
+    assert_eq!(
+        (
+            position.position_id,
+            position.lots,
+            position.client.as_str()
+        ),
+        (order.position_id, 0.2, "all")
+    );
+    gateway.quoted("EURUSD").await;
+    let close = v1::ClosePositionRequest {
+        request_id: "after".into(),
+        position_id: position.position_id,
+        ..Default::default()
+    };
+    let close = gateway
+        .trading()
+        .await
+        .close_position(close)
+        .await
+        .unwrap()
+        .into_inner()
+        .order
+        .unwrap();
+    assert_eq!(close.state(), v1::OrderState::Filled);
+}
+
+#[tokio::test]
+async fn a_hangup_reads_the_log_level_again() {
+    let gateway = Gateway::start("").await;
+    fs::write(
+        gateway.folder.path().join("gateway.local.toml"),
+        "[logging]\nlevel = \"debug\"\n",
+    )
+    .unwrap();
+    let pid = rustix::process::Pid::from_raw(gateway.child.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    let told = timeout(BOUND, async {
+        while !gateway.stderr().contains("log level set level=\"debug\"") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(told.await.is_ok(), "{}", gateway.stderr());
+}

@@ -84,6 +84,14 @@ name!(
     /// A client's name as the gateway's configuration has it.
     ClientName, 32
 );
+impl ClientName {
+    /// The name of the gateway's own user on the control socket; no client may have it.
+    #[must_use]
+    pub fn local() -> Self {
+        Self(Arc::from("local"))
+    }
+}
+
 number!(
     /// An order as the gateway knows it, unique per account.
     OrderId

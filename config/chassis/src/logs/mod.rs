@@ -2,6 +2,7 @@
 //! which every event passes the redactor as a whole. Logging never stops the process: a full
 //! queue or a failing write costs a line, which is counted.
 
+mod hangup;
 mod outlet;
 mod panics;
 mod rolling;
@@ -9,6 +10,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use hangup::follow_hangups;
 pub use panics::install_panic_hook;
 pub use settings::{Format, LogSettings};
 

@@ -1,0 +1,104 @@
+//! The market under its lock: the simulator, and the queue its changes go to in their order.
+
+use super::{
+    Change, SimulatedSettings,
+    store::{KeptError, Store},
+};
+use mymt5_model::{BrokerTime, Tick, Ticket};
+use mymt5_simulator::{Event, Simulator};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+
+/// Changes that may wait; a reader that leaves more than that unread loses the link.
+pub(super) const CHANGES: usize = 16_384;
+
+pub(super) struct Market(Mutex<State>);
+
+pub(super) struct State {
+    pub(super) simulator: Simulator,
+    pub(super) last_deal: Ticket,
+    /// Written under the lock, so that changes keep their order.
+    pub(super) changes: Option<mpsc::Sender<Change>>,
+    store: Option<Store>,
+}
+
+impl Market {
+    pub(super) fn new(
+        settings: &SimulatedSettings,
+        store: Option<Store>,
+    ) -> Result<Self, KeptError> {
+        let kept = store.as_ref().map(Store::read).transpose()?.flatten();
+        let (account, symbols) = (settings.account.clone(), settings.symbols.clone());
+        let simulator = match kept {
+            Some(kept) => Simulator::restore(account, symbols, kept).map_err(KeptError::Restore)?,
+            None => Simulator::new(account, symbols).map_err(KeptError::Setup)?,
+        };
+        let (_, deals) = simulator.history(BrokerTime(i64::MIN), BrokerTime(i64::MAX));
+        let last_deal = deals
+            .iter()
+            .map(|deal| deal.ticket)
+            .max()
+            .unwrap_or(Ticket(0));
+        Ok(Self(Mutex::new(State {
+            simulator,
+            last_deal,
+            changes: None,
+            store,
+        })))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Moves the market by a tick.
+    pub(super) fn on_tick(&mut self, tick: &Tick) {
+        let events = self.simulator.on_tick(tick);
+        self.report(events);
+    }
+
+    /// Keeps the account, then tells what changed: nobody hears of what a crash could undo.
+    pub(super) fn report(&mut self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        if let Some(store) = &self.store
+            && let Err(error) = store.write(&self.simulator.save())
+        {
+            tracing::error!(%error, "simulated account not kept");
+            self.changes = None;
+        }
+        for event in events {
+            let change = match event {
+                Event::Deal(deal) => {
+                    self.last_deal = deal.ticket;
+                    Change::Deal(deal)
+                }
+                Event::MarginCall => {
+                    Change::MarginCall(self.simulator.account().margin_level.unwrap_or(0.0))
+                }
+                _ => Change::RowsChanged,
+            };
+            self.tell(change);
+        }
+    }
+
+    /// A full queue means that nobody reads: the link is given up, never an event alone.
+    pub(super) fn tell(&mut self, change: Change) {
+        if self
+            .changes
+            .as_ref()
+            .is_some_and(|changes| changes.try_send(change).is_err())
+        {
+            self.changes = None;
+        }
+    }
+
+    pub(super) fn is_crowded(&self) -> bool {
+        self.changes
+            .as_ref()
+            .is_some_and(|changes| changes.capacity() < CHANGES / 2)
+    }
+}

@@ -1,0 +1,235 @@
+//! The embedded broker: adapts the synchronous simulator to the seam.
+
+mod driver;
+mod market;
+mod store;
+
+pub use store::KeptError;
+
+use super::{
+    Broker, BrokerError, Change, Events, History, Pace, SendFailure, Snapshot, outcome::judge,
+};
+use async_trait::async_trait;
+use driver::{Driver, FeedTicks};
+use market::{CHANGES, Market};
+use mymt5_model::{
+    AccountRow, Bar, BrokerTime, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec,
+    TradeRequest,
+};
+use mymt5_simulator::{
+    AccountConfig,
+    feed::{BarFile, BarTicks, FeedError, Synthetic, TickFile, period_of},
+};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+use store::Store;
+use tokio::sync::mpsc;
+
+/// Mean time between two synthetic ticks of a symbol, milliseconds.
+const MEAN_INTERVAL_MS: u32 = 25;
+
+/// Where ticks come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Feed {
+    /// Made up, endless, from a seed.
+    Synthetic,
+    /// The terminal's tick export, of one symbol.
+    Ticks(PathBuf),
+    /// The terminal's bar export, of one symbol: four ticks a bar.
+    Bars(PathBuf),
+}
+
+/// How fast they come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    /// So many times the pace of their times.
+    Times(f64),
+    /// As fast as the first subscriber to every tick takes them.
+    Max,
+}
+
+/// What the embedded broker is made of.
+#[derive(Clone, Debug)]
+pub struct SimulatedSettings {
+    /// The account.
+    pub account: AccountConfig,
+    /// Its symbols.
+    pub symbols: Vec<SymbolSpec>,
+    /// Where ticks come from.
+    pub feed: Feed,
+    /// How fast.
+    pub speed: Speed,
+    /// Broker time at which a synthetic feed starts.
+    pub start: BrokerTime,
+    /// Where the account is kept between runs. A replay begins anew each time instead: its clock
+    /// would run backwards against a kept account.
+    pub keep_in: Option<PathBuf>,
+}
+
+/// The embedded broker.
+pub struct Simulated {
+    settings: SimulatedSettings,
+    market: Arc<Market>,
+}
+
+impl Simulated {
+    /// Builds the account, or takes it up again where it was kept.
+    ///
+    /// # Errors
+    /// A symbol that cannot be valued in the account's currency, or a kept account that is
+    /// another one or cannot be read.
+    pub fn new(settings: SimulatedSettings) -> Result<Self, KeptError> {
+        let store = settings.keep_in.clone().map(Store::at);
+        let market = Market::new(&settings, store)?;
+        Ok(Self {
+            settings,
+            market: Arc::new(market),
+        })
+    }
+
+    fn feed(&self) -> Result<FeedTicks, BrokerError> {
+        let (symbols, unreadable) = (&self.settings.symbols, |error: FeedError| {
+            BrokerError::Unreachable(error.to_string())
+        });
+        let spec = symbols
+            .first()
+            .ok_or(BrokerError::NotAvailable("a market without a symbol"))?;
+        Ok(match &self.settings.feed {
+            Feed::Synthetic => {
+                let seed = self.settings.account.seed;
+                Box::new(Synthetic::new(
+                    seed,
+                    symbols,
+                    self.settings.start,
+                    MEAN_INTERVAL_MS,
+                ))
+            }
+            Feed::Ticks(path) => Box::new(TickFile::open(path, spec).map_err(unreadable)?),
+            Feed::Bars(path) => {
+                let period = period_of(path).ok_or(BrokerError::NotAvailable(
+                    "a bar file whose name tells its period",
+                ))?;
+                Box::new(BarTicks::new(
+                    BarFile::open(path, spec).map_err(unreadable)?,
+                    period,
+                ))
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl Broker for Simulated {
+    async fn open(&self) -> Result<Events, BrokerError> {
+        let feed = self.feed()?;
+        let (changes_in, changes) = mpsc::channel(CHANGES);
+        let (ticks_in, ticks) = mpsc::channel(1);
+        self.market.lock().changes = Some(changes_in);
+        let speed = self.settings.speed;
+        let driver = Driver {
+            market: self.market.clone(),
+            ticks: ticks_in,
+            speed,
+            origin: None,
+        };
+        let spawned = thread::Builder::new()
+            .name("feed".into())
+            .spawn(move || driver.run(feed));
+        spawned.map_err(|error| BrokerError::Unreachable(error.to_string()))?;
+        let pace = if speed == Speed::Max {
+            Pace::OnDemand
+        } else {
+            Pace::Live
+        };
+        Ok(Events {
+            ticks,
+            changes,
+            pace,
+        })
+    }
+
+    async fn identify(&self) -> Result<AccountRow, BrokerError> {
+        Ok(self.market.lock().simulator.account())
+    }
+
+    async fn ping(&self) -> Result<Duration, BrokerError> {
+        let begun = Instant::now();
+        drop(self.market.lock());
+        Ok(begun.elapsed())
+    }
+
+    async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError> {
+        Ok(self.market.lock().simulator.symbols())
+    }
+
+    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+        let mut state = self.market.lock();
+        if state.changes.is_none() {
+            return Err(SendFailure::NotSent("the link is down".into()));
+        }
+        let (receipt, events) = state.simulator.send(request);
+        state.report(events);
+        judge(receipt)
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
+        let state = self.market.lock();
+        Ok(Snapshot {
+            account: state.simulator.account(),
+            positions: state.simulator.positions(),
+            orders: state.simulator.orders(),
+            last_deal: state.last_deal,
+            time: state.simulator.time(),
+        })
+    }
+
+    async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
+        let (orders, deals) = self.market.lock().simulator.history(from, to);
+        Ok(History { orders, deals })
+    }
+
+    async fn bars(
+        &self,
+        _: &Symbol,
+        _: u32,
+        _: BrokerTime,
+        _: usize,
+    ) -> Result<Vec<Bar>, BrokerError> {
+        Err(BrokerError::NotAvailable("bars of the simulator"))
+    }
+
+    async fn margin_for(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        lots: Lots,
+        price: Price,
+    ) -> Result<Money, BrokerError> {
+        let margin = self
+            .market
+            .lock()
+            .simulator
+            .margin_for(symbol, side, lots, price);
+        margin.ok_or(BrokerError::NotAvailable("a rate for the margin"))
+    }
+
+    async fn profit_for(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        lots: Lots,
+        open: Price,
+        close: Price,
+    ) -> Result<Money, BrokerError> {
+        let profit = self
+            .market
+            .lock()
+            .simulator
+            .profit_for(symbol, side, lots, open, close);
+        profit.ok_or(BrokerError::NotAvailable("a rate for the profit"))
+    }
+}
