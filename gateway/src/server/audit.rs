@@ -1,6 +1,6 @@
 //! The outermost layer: every call has a trace id and leaves a line, refused ones included.
 
-use super::connection::Peer;
+use super::{complete::complete, connection::Peer};
 use crate::api::Trace;
 use http::{Request, Response};
 use mymt5_chassis::correlation::Correlation;
@@ -72,7 +72,7 @@ where
         let (begun, answer) = (Instant::now(), self.0.call(request));
         Box::pin(
             async move {
-                let response = answer.await;
+                let response = answer.await.map(complete);
                 let code = response.as_ref().map_or(Code::Internal, status);
                 record(&path, code, &audited, &peer, begun);
                 response

@@ -80,11 +80,14 @@ fn admit(registry: &ClientRegistry, request: &mut Request<Body>) -> Result<(), R
         });
         return Err(Refusal::new(Reason::PermissionDenied).with("needs", needs));
     }
-    if let Some(left) = request
+    let timeout = request
         .headers()
         .get("grpc-timeout")
-        .and_then(|value| timeout_ms(value.to_str().ok()?))
-    {
+        .and_then(|value| timeout_ms(value.to_str().ok()?));
+    if let Some(left) = timeout {
+        if left == 0 {
+            return Err(Refusal::new(Reason::DeadlineExpired));
+        }
         request
             .extensions_mut()
             .insert(Deadline(clock::utc_now_ms().saturating_add(left)));

@@ -2,6 +2,7 @@
 
 mod accept;
 mod audit;
+mod complete;
 mod connection;
 mod gate;
 

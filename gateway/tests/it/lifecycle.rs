@@ -101,33 +101,108 @@ async fn sigterm_ends_it_within_five_seconds_also_with_open_streams() {
 
 #[tokio::test]
 async fn a_wrong_configuration_exits_78_and_tells_all_of_it() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let config = folder.path().join("gateway.toml");
-    let text = "[server]\nlisten = \"nowhere\"\n[broker]\nkind = \"oanda\"\ntime_zone = \"Mars/Base\"\n\
+    let text = "[server]\nlisten = \"nowhere\"\n[operations]\nlisten = \"0.0.0.0:1\"\n\
+                [broker]\nkind = \"oanda\"\ntime_zone = \"Mars/Base\"\n\
                 [broker.simulator]\nspeed = \"warp\"\nballance = 3\n[clients.a]\npermissions = [\"fly\"]\n";
-    fs::write(&config, text).unwrap();
-    let mut check = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
-    check
-        .args(["check", "--config"])
-        .arg(&config)
-        .current_dir(folder.path());
-    let output = check.output().await.unwrap();
-    let report = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(78), "{report}");
-    for key in [
+    let (code, _, report) = check(text, &[]).await;
+    assert_eq!(code, Some(78), "{report}");
+    let faults = [
         "server.listen",
+        "operations.listen",
         "broker.kind",
         "broker.time_zone",
         "broker.simulator.speed",
         "broker.simulator.ballance",
         "clients.a.permissions",
-        "clients.a",
-    ] {
+        "clients.a:",
+    ];
+    for key in faults {
         assert!(report.contains(key), "{key} is missing from {report}");
     }
-    for value in ["nowhere", "oanda", "Mars/Base", "warp"] {
+    assert!(
+        report.contains("balance"),
+        "a hint for the unknown key: {report}"
+    );
+    for value in ["nowhere", "0.0.0.0", "oanda", "Mars/Base", "warp", "fly"] {
         assert!(!report.contains(value), "{report}");
     }
+}
+
+#[tokio::test]
+async fn a_secret_in_the_file_is_refused_and_not_printed() {
+    let text = "[broker]\npassword = \"canary-phrase\"\n[clients.a]\ncertificate = \"spiffe://mymt5/client/a\"\npermissions = [\"read\"]\n";
+    let (code, said, report) = check(text, &["--print"]).await;
+    assert_eq!(code, Some(78), "{report}");
+    assert!(
+        report.contains("broker.password")
+            && !report.contains("canary")
+            && !said.contains("canary"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn the_environment_wins_over_the_files_and_check_tells_it() {
+    let text = "[server]\nlisten = \"127.0.0.1:1111\"\n[clients.a]\ncertificate = \"spiffe://mymt5/client/a\"\npermissions = [\"read\"]\n";
+    let folder = tempfile::TempDir::new().unwrap();
+    fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    fs::write(
+        folder.path().join("gateway.local.toml"),
+        "[orders]\nmax_queue_ms = 777\n",
+    )
+    .unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
+    check
+        .args(["check", "--config", "gateway.toml", "--print"])
+        .current_dir(folder.path());
+    check
+        .env("MYMT5__SERVER__LISTEN", "127.0.0.1:2222")
+        .env("MT5_PASSWORD", "canary-phrase");
+    let output = check.output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let line = |key: &str| {
+        said.lines()
+            .find(|line| line.starts_with(key))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert!(
+        line("server.listen").contains("2222")
+            && line("server.listen").contains("MYMT5__SERVER__LISTEN"),
+        "{said}"
+    );
+    assert!(
+        line("orders.max_queue_ms").contains("777")
+            && line("orders.max_queue_ms").contains("gateway.local.toml"),
+        "{said}"
+    );
+    assert!(
+        line("MT5_PASSWORD").contains("***") && !said.contains("canary"),
+        "{said}"
+    );
+}
+
+/// Checks a configuration: exit code, standard output, standard error.
+async fn check(text: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let folder = tempfile::TempDir::new().unwrap();
+    fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
+    check
+        .args(["check", "--config", "gateway.toml"])
+        .args(arguments)
+        .current_dir(folder.path());
+    let output = check.output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 #[tokio::test]

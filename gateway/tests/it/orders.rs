@@ -221,7 +221,16 @@ async fn a_passed_deadline_sends_nothing() {
     request
         .metadata_mut()
         .insert("grpc-timeout", "0m".parse().unwrap());
-    assert!(gateway.trading().await.submit_order(request).await.is_err());
+    let status = gateway
+        .trading()
+        .await
+        .submit_order(request)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (status.code(), reason_of(&status)),
+        (Code::DeadlineExceeded, Some(Reason::DeadlineExpired))
+    );
     assert_eq!(gateway.status().await.counters.unwrap().orders, 0);
 }
 
@@ -300,5 +309,36 @@ async fn events_follow_the_snapshot_without_a_gap() {
     assert_eq!(
         (status.code(), reason_of(&status)),
         (Code::OutOfRange, Some(Reason::JournalChanged))
+    );
+}
+
+#[tokio::test]
+async fn an_oversized_or_garbled_message_has_a_reason() {
+    let gateway = Gateway::start("").await;
+    let mut trading = gateway.trading().await;
+    let status = trading
+        .submit_order(market(&"x".repeat(100_000), v1::Side::Buy, 0.1))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (status.code(), reason_of(&status)),
+        (Code::OutOfRange, Some(Reason::MessageTooLarge))
+    );
+    // A tick where an order should be: its price stands where the side belongs.
+    let mut grpc = tonic::client::Grpc::new(gateway.channel(Some("all")).await);
+    grpc.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<v1::Tick, ()>::default();
+    let path = "/mymt5.v1.TradingService/SubmitOrder".parse().unwrap();
+    let garbled = v1::Tick {
+        bid: 1.0,
+        ..Default::default()
+    };
+    let status = grpc
+        .unary(tonic::Request::new(garbled), path, codec)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (status.code(), reason_of(&status)),
+        (Code::InvalidArgument, Some(Reason::FieldInvalid))
     );
 }
