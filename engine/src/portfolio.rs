@@ -64,6 +64,15 @@ impl Portfolio {
         }
     }
 
+    /// Tells the metrics what is held: lots per symbol, negative when short.
+    pub fn measure(&self, symbols: impl Iterator<Item = Symbol>) {
+        for symbol in symbols {
+            let signed = |held: &Held| held.lots * held.side.sign() as f64;
+            let lots: f64 = self.of(&symbol).map(signed).sum();
+            metrics::gauge!("mymt5_engine_position_lots", "symbol" => symbol.to_string()).set(lots);
+        }
+    }
+
     /// Positions of a symbol, oldest first.
     pub fn of<'a>(&'a self, symbol: &'a Symbol) -> impl Iterator<Item = &'a Held> {
         self.positions

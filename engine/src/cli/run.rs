@@ -48,7 +48,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("no runtime")?;
-    let redactor = Redactor::new();
+    let redactor = Redactor::of_process();
     let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
     logs::install_panic_hook(redactor);
     let metrics = metrics::install()?;

@@ -110,6 +110,7 @@ impl Trader {
     /// Starts anew from a snapshot.
     pub fn on_snapshot(&mut self, snapshot: &v1::GetSnapshotResponse) {
         self.portfolio.read(snapshot);
+        self.portfolio.measure(self.desks.keys().cloned());
     }
 
     /// A live tick.
@@ -127,6 +128,9 @@ impl Trader {
     /// An event of the gateway. An order's end is told by these alone.
     pub fn on_event(&mut self, event: &Event) -> Step {
         self.portfolio.apply(event);
+        if matches!(event, Event::PositionChanged(_) | Event::PositionClosed(_)) {
+            self.portfolio.measure(self.desks.keys().cloned());
+        }
         match event {
             Event::OrderChanged(v1::OrderChanged { order: Some(order) }) => self.on_order(order),
             _ => Step::default(),

@@ -37,7 +37,7 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Refusal> {
 ///
 /// # Errors
 /// A request_id that is none.
-pub(super) fn mutating<M: Message>(
+pub(super) fn mutating<M: Message + std::fmt::Debug>(
     extensions: &Extensions,
     caller: &Caller,
     method: &str,
@@ -45,6 +45,7 @@ pub(super) fn mutating<M: Message>(
     message: &M,
     max_queue_ms: i64,
 ) -> Result<Call, Refusal> {
+    tracing::trace!(method, request = ?message, "asked for");
     let request_id = RequestId::parse(request_id).map_err(|error| {
         let mut violations = mymt5_proto::Violations::default();
         violations.add("request_id", Reason::RequestIdInvalid, error.to_string());

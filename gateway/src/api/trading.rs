@@ -226,6 +226,7 @@ impl TradingService for Trading {
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
         call::caller(&request)?;
         let session = &request.get_ref().session_id;
+        tracing::trace!(session, "heartbeat");
         let mut violations = Violations::default();
         if let Err(error) = RequestId::parse(session) {
             violations.add("session_id", Reason::FieldInvalid, error.to_string());

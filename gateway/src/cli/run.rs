@@ -67,7 +67,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("no runtime")?;
-    let redactor = Redactor::new();
+    let redactor = Redactor::of_process();
     let login = settings.simulator.account.login.to_string();
     redactor.set_values(&settings.secrets.iter().collect::<Vec<_>>(), &[&login]);
     let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);

@@ -47,6 +47,12 @@ impl Environment {
         this.with_dotenv(Path::new(".env"))
     }
 
+    /// True when the process has that variable, whatever its value.
+    #[cfg(debug_assertions)]
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.process.contains_key(name)
+    }
+
     /// Exactly these variables, and no `.env`.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(
         pairs: impl IntoIterator<Item = (N, V)>,

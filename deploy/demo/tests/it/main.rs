@@ -1,6 +1,9 @@
 //! `cargo demo` as its user runs it: real binaries, two processes, real connections.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod recovery;
+mod stage;
+
 use serde_json::Value;
 use std::{
     fmt::Write,

@@ -1,0 +1,176 @@
+//! The pair under a crash, in its logs, and with a secret in every place that a caller can reach.
+
+use crate::stage::{Stage, eventually};
+use mymt5_proto::v1::{self, trading_service_client::TradingServiceClient};
+use std::{collections::BTreeMap, fs};
+use tonic::Request;
+
+/// Lots per symbol, negative when short, in units of a hundredth.
+type Lots = BTreeMap<String, i64>;
+
+fn hundredths(lots: f64) -> i64 {
+    (lots * 100.0).round() as i64
+}
+
+async fn at_gateway(stage: &Stage) -> Option<Lots> {
+    let mut lots = Lots::new();
+    for position in stage.snapshot().await?.positions {
+        let sign = if position.side() == v1::Side::Buy {
+            1.0
+        } else {
+            -1.0
+        };
+        *lots.entry(position.symbol).or_default() += hundredths(position.lots * sign);
+    }
+    Some(lots)
+}
+
+async fn at_engine(stage: &Stage) -> Lots {
+    let metrics = stage.metrics().await;
+    let read = |line: &str| {
+        let (symbol, lots) = line
+            .strip_prefix("mymt5_engine_position_lots{symbol=\"")?
+            .split_once("\"} ")?;
+        Some((symbol.to_owned(), hundredths(lots.parse().ok()?)))
+    };
+    metrics
+        .lines()
+        .filter_map(read)
+        .filter(|(_, lots)| *lots != 0)
+        .collect()
+}
+
+fn at_simulator(stage: &Stage) -> Lots {
+    let kept: serde_json::Value =
+        serde_json::from_slice(&fs::read(stage.path("data/gateway/simulator.json")).unwrap())
+            .unwrap();
+    let mut lots = Lots::new();
+    for market in kept["markets"].as_array().unwrap() {
+        for position in market["positions"].as_array().unwrap() {
+            let sign = if position["side"] == "Buy" { 1 } else { -1 };
+            let symbol = market["symbol"].as_str().unwrap().to_owned();
+            *lots.entry(symbol).or_default() +=
+                sign * position["lots"].as_i64().unwrap() / 1_000_000;
+        }
+    }
+    lots
+}
+
+/// Waits for a moment in which all three tell the same positions, and some.
+async fn all_agree(stage: &Stage) {
+    eventually("all three to agree", async || {
+        let gateway = at_gateway(stage).await?;
+        (!gateway.is_empty() && at_engine(stage).await == gateway && at_simulator(stage) == gateway)
+            .then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_killed_gateway_returns_and_the_engine_goes_on_by_itself() {
+    let mut stage = Stage::set("info", &[]);
+    stage.start("engine");
+    stage.serving("engine", false).await;
+    stage.start("gateway");
+    stage.serving("engine", true).await;
+    all_agree(&stage).await;
+
+    stage.kill("gateway");
+    stage.serving("engine", false).await;
+    stage.start("gateway");
+    stage.serving("engine", true).await;
+    all_agree(&stage).await;
+    eventually("orders after the crash", async || {
+        (stage.fills().await > 0).then_some(())
+    })
+    .await;
+    all_agree(&stage).await;
+}
+
+#[tokio::test]
+async fn a_decision_has_the_same_trace_on_both_sides() {
+    let mut stage = Stage::set("info", &[]);
+    stage.start("gateway");
+    stage.start("engine");
+    let trace = eventually("a decision in the engine's log", async || {
+        let log = stage.written("engine");
+        let line = log
+            .lines()
+            .find(|line| line.contains("order decided"))?
+            .to_owned();
+        Some(
+            line.split_once("trace_id=\"")?
+                .1
+                .split_once('"')?
+                .0
+                .to_owned(),
+        )
+    })
+    .await;
+    assert_eq!(trace.len(), 32);
+    eventually("the same trace in the gateway's log", async || {
+        let log = stage.written("gateway");
+        log.lines()
+            .any(|line| line.contains(&trace) && line.contains("SubmitOrder"))
+            .then_some(())
+    })
+    .await;
+}
+
+const LOGIN: &str = "48151623";
+const PASSWORD: &str = "Canary-Phrase.7";
+const SERVER: &str = "Canary-Server-Live";
+
+/// Carries the secrets wherever a caller can put text, at TRACE; returns all that was written.
+async fn spoken(environment: &[(&'static str, &str)]) -> String {
+    let mut stage = Stage::set("trace", environment);
+    stage.start("gateway");
+    stage.serving("gateway", true).await;
+    let mut trading = TradingServiceClient::new(stage.operator().await);
+    for secret in [LOGIN, PASSWORD, SERVER] {
+        let mut request = Request::new(v1::HeartbeatRequest {
+            session_id: secret.into(),
+        });
+        request
+            .metadata_mut()
+            .insert("x-note", secret.parse().unwrap());
+        let _ = trading.heartbeat(request).await;
+        let order = v1::SubmitOrderRequest {
+            request_id: secret.into(),
+            symbol: secret.into(),
+            tag: secret.into(),
+            ..Default::default()
+        };
+        let _ = trading.submit_order(order).await;
+    }
+    eventually("the last call in the log", async || {
+        stage
+            .written("gateway")
+            .contains("SubmitOrder")
+            .then_some(())
+    })
+    .await;
+    stage.kill("gateway");
+    stage.written("gateway")
+}
+
+#[tokio::test]
+async fn no_secret_of_the_account_is_in_anything_written() {
+    let secrets = [
+        ("MT5_LOGIN", LOGIN),
+        ("MT5_PASSWORD", PASSWORD),
+        ("MT5_SERVER", SERVER),
+    ];
+    let written = spoken(&secrets).await;
+    for (name, secret) in secrets {
+        assert!(
+            !written.contains(secret),
+            "{name} is in what the gateway wrote"
+        );
+    }
+    // The same search finds them once nothing masks them.
+    let bare = spoken(&[&secrets[..], &[("MYMT5_TEST_REDACTOR_OFF", "1")]].concat()).await;
+    for (name, secret) in secrets {
+        assert!(bare.contains(secret), "{name} would not have been found");
+    }
+}

@@ -1,0 +1,262 @@
+//! Gateway and engine as processes that a test may kill, restart and read.
+
+use mymt5_proto::v1::{
+    GetSnapshotRequest, GetSnapshotResponse, control_service_client::ControlServiceClient,
+    trading_service_client::TradingServiceClient,
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+/// Longest wait for anything.
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+
+pub(crate) struct Stage {
+    folder: TempDir,
+    api: SocketAddr,
+    operations: [SocketAddr; 2],
+    running: BTreeMap<&'static str, Child>,
+    environment: Vec<(&'static str, String)>,
+}
+
+/// Asks again until the answer is there, within the bound.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + BOUND;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The folder of the binaries, built once for all tests.
+fn binaries() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let arguments = [
+            "build",
+            "--quiet",
+            "--package",
+            "mymt5-gateway",
+            "--package",
+            "mymt5-engine",
+        ];
+        assert!(
+            Command::new(cargo)
+                .args(arguments)
+                .status()
+                .unwrap()
+                .success()
+        );
+        Path::new(env!("CARGO_BIN_EXE_mymt5-demo"))
+            .parent()
+            .unwrap()
+            .to_owned()
+    })
+}
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+impl Stage {
+    /// Writes certificates and configurations; starts nothing.
+    pub(crate) fn set(level: &str, environment: &[(&'static str, &str)]) -> Self {
+        binaries();
+        let folder = TempDir::new().unwrap();
+        let clients = ["engine", "operator"].map(str::to_owned);
+        mymt5_chassis::tls::throwaway(
+            &folder.path().join("tls"),
+            &clients,
+            &["localhost".to_owned()],
+            1,
+        )
+        .unwrap();
+        let (api, operations) = (free_port(), [free_port(), free_port()]);
+        let common = |at: SocketAddr, name: &str| {
+            format!(
+                "[operations]\nlisten = \"{at}\"\n[process]\nallow_root = true\ndata_folder = \"data/{name}\"\n\
+                 [logging]\nlevel = \"{level}\"\nfolder = \"logs/{name}\"\n"
+            )
+        };
+        let gateway = format!(
+            "[server]\nlisten = \"{api}\"\ntls.certificate = \"tls/gateway/certificate.pem\"\n\
+             tls.key = \"tls/gateway/key.pem\"\ntls.client_ca = \"tls/ca.pem\"\n\
+             [broker]\ntime_zone = \"new_york+7\"\n[broker.simulator]\nspeed = \"10\"\nsymbols = [\"EURUSD\", \"GBPUSD\"]\n\
+             [clients.engine]\ncertificate = \"spiffe://mymt5/client/engine\"\npermissions = [\"read\", \"trade\"]\n\
+             [clients.operator]\ncertificate = \"spiffe://mymt5/client/operator\"\npermissions = [\"read\", \"trade\", \"control\"]\n{}",
+            common(operations[0], "gateway")
+        );
+        let engine = format!(
+            "[gateway]\naddress = \"https://localhost:{}\"\nca = \"tls/ca.pem\"\ncertificate = \"tls/engine/certificate.pem\"\n\
+             key = \"tls/engine/key.pem\"\n[[strategies]]\nname = \"a\"\nsymbol = \"EURUSD\"\n\
+             [[strategies]]\nname = \"b\"\nsymbol = \"GBPUSD\"\n{}",
+            api.port(),
+            common(operations[1], "engine")
+        );
+        fs::write(folder.path().join("gateway.toml"), gateway).unwrap();
+        fs::write(folder.path().join("engine.toml"), engine).unwrap();
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
+        Self {
+            folder,
+            api,
+            operations,
+            running: BTreeMap::new(),
+            environment,
+        }
+    }
+
+    /// Starts one of them; the environment is the gateway's alone.
+    pub(crate) fn start(&mut self, name: &'static str) {
+        let stderr = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join(format!("{name}.stderr")))
+            .unwrap();
+        let mut command = Command::new(binaries().join(format!("mymt5-{name}")));
+        command
+            .args(["run", "--config", &format!("{name}.toml")])
+            .current_dir(self.folder.path());
+        if name == "gateway" {
+            command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        }
+        self.running.insert(
+            name,
+            command
+                .stdout(Stdio::null())
+                .stderr(stderr)
+                .spawn()
+                .unwrap(),
+        );
+    }
+
+    /// Ends one of them as a crash would.
+    pub(crate) fn kill(&mut self, name: &'static str) {
+        let mut child = self.running.remove(name).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// What Check answers for readiness.
+    pub(crate) async fn is_serving(&self, name: &str) -> bool {
+        let at = self.operations[usize::from(name == "engine")];
+        let Ok(channel) = Endpoint::from_shared(format!("http://{at}"))
+            .unwrap()
+            .connect()
+            .await
+        else {
+            return false;
+        };
+        let request = HealthCheckRequest {
+            service: "readiness".to_owned(),
+        };
+        let answer = HealthClient::new(channel).check(request).await;
+        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
+    }
+
+    pub(crate) async fn serving(&self, name: &str, yes: bool) {
+        eventually(&format!("{name} to serve: {yes}"), async || {
+            (self.is_serving(name).await == yes).then_some(())
+        })
+        .await;
+    }
+
+    /// A channel to the gateway as its operator.
+    pub(crate) async fn operator(&self) -> Channel {
+        let read = |part: &str| fs::read(self.folder.path().join("tls").join(part)).unwrap();
+        let identity =
+            Identity::from_pem(read("operator/certificate.pem"), read("operator/key.pem"));
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(read("ca.pem")))
+            .identity(identity);
+        let address = format!("https://localhost:{}", self.api.port());
+        let endpoint = Endpoint::from_shared(address)
+            .unwrap()
+            .tls_config(tls)
+            .unwrap()
+            .timeout(BOUND);
+        endpoint.connect().await.unwrap()
+    }
+
+    pub(crate) async fn snapshot(&self) -> Option<GetSnapshotResponse> {
+        let mut trading = TradingServiceClient::new(self.operator().await);
+        trading
+            .get_snapshot(GetSnapshotRequest {})
+            .await
+            .ok()
+            .map(tonic::Response::into_inner)
+    }
+
+    pub(crate) async fn fills(&self) -> u64 {
+        let mut control = ControlServiceClient::new(self.operator().await);
+        let status = control
+            .get_status(mymt5_proto::v1::GetStatusRequest {})
+            .await;
+        status.map_or(0, |status| status.into_inner().counters.unwrap().fills)
+    }
+
+    /// The engine's metrics.
+    pub(crate) async fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(self.operations[1]).await.unwrap();
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.operations[1]
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    pub(crate) fn path(&self, part: &str) -> PathBuf {
+        self.folder.path().join(part)
+    }
+
+    /// Every byte that one of them wrote into its logs and data, and to standard error.
+    pub(crate) fn written(&self, name: &str) -> String {
+        let mut text = fs::read_to_string(self.path(&format!("{name}.stderr"))).unwrap_or_default();
+        for folder in [format!("logs/{name}"), format!("data/{name}")] {
+            for entry in fs::read_dir(self.path(&folder))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                text += &String::from_utf8_lossy(&fs::read(entry.path()).unwrap_or_default());
+            }
+        }
+        text
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for child in self.running.values_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
