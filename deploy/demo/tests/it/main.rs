@@ -1,6 +1,7 @@
 //! `cargo demo` as its user runs it: real binaries, two processes, real connections.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod foreign;
 mod recovery;
 mod stage;
 

@@ -32,6 +32,7 @@ pub(crate) struct Stage {
     operations: [SocketAddr; 2],
     running: BTreeMap<&'static str, Child>,
     environment: Vec<(&'static str, String)>,
+    token: String,
 }
 
 /// Asks again until the answer is there, within the bound.
@@ -80,6 +81,24 @@ fn free_port() -> SocketAddr {
         .unwrap()
 }
 
+/// A bearer token as the gateway makes it, and the line of the configuration that holds its hash.
+fn token(client: &str) -> (String, String) {
+    let made = Command::new(binaries().join("mymt5-gateway"))
+        .args(["token", client])
+        .output()
+        .unwrap();
+    let made = String::from_utf8(made.stdout).unwrap();
+    let token = made
+        .lines()
+        .next()
+        .unwrap()
+        .rsplit(' ')
+        .next()
+        .unwrap()
+        .to_owned();
+    (token, made.lines().last().unwrap().to_owned())
+}
+
 impl Stage {
     /// Writes certificates and configurations; starts nothing.
     pub(crate) fn set(level: &str, environment: &[(&'static str, &str)]) -> Self {
@@ -94,6 +113,7 @@ impl Stage {
         )
         .unwrap();
         let (api, operations) = (free_port(), [free_port(), free_port()]);
+        let (token, hash) = token("dashboard");
         let common = |at: SocketAddr, name: &str| {
             format!(
                 "[operations]\nlisten = \"{at}\"\n[process]\nallow_root = true\ndata_folder = \"data/{name}\"\n\
@@ -105,7 +125,8 @@ impl Stage {
              tls.key = \"tls/gateway/key.pem\"\ntls.client_ca = \"tls/ca.pem\"\n\
              [broker]\ntime_zone = \"new_york+7\"\n[broker.simulator]\nspeed = \"10\"\nsymbols = [\"EURUSD\", \"GBPUSD\"]\n\
              [clients.engine]\ncertificate = \"spiffe://mymt5/client/engine\"\npermissions = [\"read\", \"trade\"]\n\
-             [clients.operator]\ncertificate = \"spiffe://mymt5/client/operator\"\npermissions = [\"read\", \"trade\", \"control\"]\n{}",
+             [clients.operator]\ncertificate = \"spiffe://mymt5/client/operator\"\npermissions = [\"read\", \"trade\", \"control\", \"diagnose\"]\n\
+             [clients.dashboard]\n{hash}\npermissions = [\"read\", \"diagnose\"]\n{}",
             common(operations[0], "gateway")
         );
         let engine = format!(
@@ -126,6 +147,7 @@ impl Stage {
             api,
             operations,
             running: BTreeMap::new(),
+            token,
             environment,
         }
     }
@@ -230,6 +252,21 @@ impl Stage {
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
         text
+    }
+
+    /// The dashboard's bearer token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// An operations port's address.
+    pub(crate) fn operations(&self, name: &str) -> String {
+        self.operations[usize::from(name == "engine")].to_string()
+    }
+
+    /// The API port.
+    pub(crate) fn port(&self) -> u16 {
+        self.api.port()
     }
 
     pub(crate) fn path(&self, part: &str) -> PathBuf {

@@ -1,0 +1,181 @@
+//! Clients that are not ours: grpcurl, buf, and Python's health checking, and the README's own
+//! commands. Their paths come by environment; without them the tests are skipped.
+
+use crate::stage::{BOUND, Stage};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+/// A tool named by the environment; none is a skip, or a failure where skips are forbidden.
+fn tool(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    if path.is_none() {
+        println!("skipped: {variable} names no tool");
+        assert!(
+            std::env::var_os("MYMT5_REQUIRE").is_none(),
+            "{variable} is required"
+        );
+    }
+    path
+}
+
+/// Watches readiness and prints each status; also asks once by Check.
+const WATCH: &str = "
+import sys, time, grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    try:
+        with grpc.insecure_channel(sys.argv[1]) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            request = health_pb2.HealthCheckRequest(service='readiness')
+            stub.Check(request, timeout=5)
+            for answer in stub.Watch(request):
+                print(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status), flush=True)
+    except grpc.RpcError:
+        time.sleep(0.05)
+";
+
+/// A foreign watcher of one operations port.
+struct Watcher {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Watcher {
+    fn of(python: &Path, address: &str) -> Self {
+        let mut child = Command::new(python)
+            .args(["-c", WATCH, address])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            stdout
+                .lines()
+                .map_while(Result::ok)
+                .for_each(|line| drop(send.send(line)))
+        });
+        Self { child, lines }
+    }
+
+    /// Waits until it has seen that status.
+    fn sees(&self, status: &str) {
+        while self
+            .lines
+            .recv_timeout(BOUND)
+            .unwrap_or_else(|_| panic!("waited in vain for {status}"))
+            != status
+        {}
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_foreign_client_sees_health_turn_on_both_processes() {
+    let Some(python) = tool("MYMT5_PYTHON") else {
+        return;
+    };
+    let mut stage = Stage::set("info", &[]);
+    stage.start("engine");
+    let engine = Watcher::of(&python, &stage.operations("engine"));
+    engine.sees("NOT_SERVING");
+    let gateway = Watcher::of(&python, &stage.operations("gateway"));
+    stage.start("gateway");
+    gateway.sees("SERVING");
+    engine.sees("SERVING");
+    stage.kill("gateway");
+    engine.sees("NOT_SERVING");
+    stage.start("gateway");
+    engine.sees("SERVING");
+}
+
+/// The README's shell blocks.
+fn blocks() -> Vec<String> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap();
+    let readme = fs::read_to_string(workspace.join("README.md")).unwrap();
+    readme
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+fn said(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[tokio::test]
+async fn the_readmes_grpcurl_commands_work_and_buf_sees_the_same() {
+    let (Some(grpcurl), Some(buf)) = (tool("MYMT5_GRPCURL"), tool("MYMT5_BUF")) else {
+        return;
+    };
+    let mut stage = Stage::set("info", &[]);
+    stage.start("gateway");
+    stage.serving("gateway", true).await;
+    let blocks: Vec<_> = blocks()
+        .into_iter()
+        .filter(|block| block.contains("grpcurl "))
+        .collect();
+    assert!(blocks.len() >= 3, "over TLS, with a token, on the socket");
+    fs::create_dir_all(stage.path("config")).unwrap();
+    fs::rename(stage.path("tls"), stage.path("config/tls")).unwrap();
+    fs::write(stage.path("dashboard.token"), stage.token()).unwrap();
+    for block in blocks {
+        let script = block
+            .replace("grpcurl ", &format!("{} ", grpcurl.display()))
+            .replace("localhost:50051", &format!("localhost:{}", stage.port()));
+        let output = Command::new("bash")
+            .args(["-euc", &script])
+            .current_dir(stage.path(""))
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success() && said(&output).contains("ACCOUNT_KIND_SIMULATED"),
+            "{script}\n{}",
+            said(&output)
+        );
+    }
+    let address = format!(
+        "https://localhost:{}/mymt5.v1.ControlService/GetStatus",
+        stage.port()
+    );
+    let output = Command::new(buf)
+        .args([
+            "curl",
+            "--protocol",
+            "grpc",
+            "--cacert",
+            "config/tls/ca.pem",
+            "--cert",
+            "config/tls/operator/certificate.pem",
+        ])
+        .args(["--key", "config/tls/operator/key.pem", &address])
+        .current_dir(stage.path(""))
+        .output()
+        .unwrap();
+    assert!(
+        said(&output).contains("ACCOUNT_KIND_SIMULATED"),
+        "{}",
+        said(&output)
+    );
+}
