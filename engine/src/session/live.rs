@@ -186,6 +186,8 @@ impl Live {
             }
         }
         metrics::counter!("mymt5_engine_ticks_received_total").increment(live);
+        metrics::gauge!("mymt5_engine_last_tick_timestamp_seconds")
+            .set(clock::utc_now_ms() as f64 / 1000.0);
         Ok(())
     }
 
@@ -281,6 +283,7 @@ async fn beat(gateway: &Gateway, session: &Session, trace: &Correlation) -> Resu
         .trading()
         .heartbeat(gateway.call(heartbeat, trace))
         .await;
+    super::count_call(answer.is_ok());
     answer.map_err(|status| SessionEnd::Call("heartbeat", status))?;
     metrics::gauge!("mymt5_engine_last_success_timestamp_seconds")
         .set(clock::utc_now_ms() as f64 / 1000.0);

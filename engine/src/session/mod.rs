@@ -75,3 +75,9 @@ impl Session {
         metrics::gauge!("mymt5_engine_connected").set(f64::from(u8::from(yes)));
     }
 }
+
+/// Counts calls that were answered and calls that were not: the error rate.
+fn count_call(answered: bool) {
+    let outcome = if answered { "answered" } else { "failed" };
+    metrics::counter!("mymt5_engine_calls_total", "outcome" => outcome).increment(1);
+}

@@ -26,7 +26,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) async fn send(gateway: &Gateway, intent: &Intent, trace: &Correlation) -> Answer {
     let mut attempt = 1;
     loop {
-        let status = match once(gateway, intent, trace).await {
+        let answer = once(gateway, intent, trace).await;
+        super::count_call(!answer.as_ref().is_err_and(is_unsure));
+        let status = match answer {
             Ok(order) => {
                 tracing::debug!(request_id = intent.request_id(), state = ?order.map(|order| order.state()), "intent taken");
                 return Answer::Taken;

@@ -8,6 +8,7 @@
 
 mod access;
 mod flood;
+mod garbage;
 mod harness;
 mod lifecycle;
 mod orders;
