@@ -179,3 +179,70 @@ async fn the_readmes_grpcurl_commands_work_and_buf_sees_the_same() {
         said(&output)
     );
 }
+
+/// Runs the README's own steps, line by line, with the binaries of this build.
+#[tokio::test]
+async fn the_readmes_steps_bring_the_pair_up() {
+    let stage = Stage::set("info", &[]);
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap();
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("config")).unwrap();
+    for file in ["config/gateway.toml", "config/engine.toml"] {
+        fs::copy(workspace.join(file), home.path().join(file)).unwrap();
+    }
+    let own_ports = [
+        (
+            "MYMT5__SERVER__LISTEN",
+            format!("127.0.0.1:{}", stage.port()),
+        ),
+        (
+            "MYMT5__GATEWAY__ADDRESS",
+            format!("https://127.0.0.1:{}", stage.port()),
+        ),
+    ];
+    let block = blocks()
+        .into_iter()
+        .find(|block| block.contains("mymt5-gateway certs"))
+        .unwrap();
+    let mut running = Vec::new();
+    for line in block.lines().filter(|line| !line.starts_with("cargo ")) {
+        let line = line.split('#').next().unwrap().trim();
+        let (program, arguments) = line.split_once(' ').unwrap();
+        let program = program.replace("target/release", &stage.binaries().display().to_string());
+        let name = if program.ends_with("engine") {
+            "engine"
+        } else {
+            "gateway"
+        };
+        let (variable, value) = &own_ports[usize::from(name == "engine")];
+        let mut command = Command::new(program);
+        command
+            .args(arguments.split(' '))
+            .current_dir(home.path())
+            .env("MYMT5__PROCESS__ALLOW_ROOT", "true");
+        if arguments.starts_with("run") {
+            command
+                .env(variable, value)
+                .env("MYMT5__OPERATIONS__LISTEN", stage.operations(name));
+            running.push(Running(command.stderr(Stdio::null()).spawn().unwrap()));
+        } else {
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{line}: {}", said(&output));
+        }
+    }
+    assert_eq!(running.len(), 2);
+    stage.serving("gateway", true).await;
+    stage.serving("engine", true).await;
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

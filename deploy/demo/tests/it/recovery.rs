@@ -121,11 +121,12 @@ const LOGIN: &str = "48151623";
 const PASSWORD: &str = "Canary-Phrase.7";
 const SERVER: &str = "Canary-Server-Live";
 
-/// Carries the secrets wherever a caller can put text, at TRACE; returns all that was written.
+/// Carries the secrets wherever a caller can put text, at TRACE; returns all that both wrote.
 async fn spoken(environment: &[(&'static str, &str)]) -> String {
     let mut stage = Stage::set("trace", environment);
     stage.start("gateway");
-    stage.serving("gateway", true).await;
+    stage.start("engine");
+    stage.serving("engine", true).await;
     let mut trading = TradingServiceClient::new(stage.operator().await);
     for secret in [LOGIN, PASSWORD, SERVER] {
         let mut request = Request::new(v1::HeartbeatRequest {
@@ -151,7 +152,8 @@ async fn spoken(environment: &[(&'static str, &str)]) -> String {
     })
     .await;
     stage.kill("gateway");
-    stage.written("gateway")
+    stage.serving("engine", false).await;
+    stage.written("gateway") + &stage.written("engine")
 }
 
 #[tokio::test]
@@ -162,11 +164,9 @@ async fn no_secret_of_the_account_is_in_anything_written() {
         ("MT5_SERVER", SERVER),
     ];
     let written = spoken(&secrets).await;
+    assert!(written.contains(" TRACE ") && written.contains("session begun"));
     for (name, secret) in secrets {
-        assert!(
-            !written.contains(secret),
-            "{name} is in what the gateway wrote"
-        );
+        assert!(!written.contains(secret), "{name} is in what was written");
     }
     // The same search finds them once nothing masks them.
     let bare = spoken(&[&secrets[..], &[("MYMT5_TEST_REDACTOR_OFF", "1")]].concat()).await;

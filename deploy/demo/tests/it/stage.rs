@@ -254,6 +254,11 @@ impl Stage {
         text
     }
 
+    /// Where the binaries of this build are.
+    pub(crate) fn binaries(&self) -> &'static Path {
+        binaries()
+    }
+
     /// The dashboard's bearer token.
     pub(crate) fn token(&self) -> &str {
         &self.token
