@@ -14,15 +14,13 @@ use mymt5_proto::v1;
 use prost::Message;
 use std::{collections::HashMap, fmt, time::Duration};
 use tokio::{
-    sync::mpsc,
+    task::JoinSet,
     time::{MissedTickBehavior, interval, sleep},
 };
 use tonic::{Code, Status, Streaming};
 
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Answers that may wait: one order in flight per strategy makes more impossible.
-const ANSWERS: usize = 1_024;
 /// How often an intent that the gateway does not know yet is asked for, and the pause between.
 const LOOKUPS: u32 = 3;
 const LOOKUP_PAUSE: Duration = Duration::from_millis(500);
@@ -73,8 +71,9 @@ pub(super) struct Live {
     gateway: Gateway,
     events: Streaming<v1::StreamEventsResponse>,
     ticks: Streaming<v1::StreamTicksResponse>,
-    answers: mpsc::Receiver<Answered>,
-    answer: mpsc::Sender<Answered>,
+    /// Calls under way. They end with the session: what a new one asks for is never sent by an
+    /// old one behind its back.
+    calls: JoinSet<Answered>,
     /// Canonical names as the ticks carry them, so that none is parsed anew for each tick.
     specs: HashMap<String, SymbolSpec>,
 }
@@ -83,7 +82,7 @@ impl Live {
     /// The first calls: only they prove that the gateway knows this client.
     pub(super) async fn begin(gateway: Gateway, session: &mut Session) -> Result<Self, SessionEnd> {
         let trace = Correlation::new();
-        beat(&gateway, session, &trace).await?;
+        beat(gateway.clone(), session.session_id.clone()).await?;
         let status = gateway
             .control()
             .get_status(gateway.call(v1::GetStatusRequest {}, &trace))
@@ -131,28 +130,35 @@ impl Live {
             .into_inner();
         let kind = status.account_kind();
         tracing::info!(gateway = status.version, account = ?kind, positions = snapshot.positions.len(), "session begun");
-        let (answer, answers) = mpsc::channel(ANSWERS);
         Ok(Self {
             gateway,
             events,
             ticks,
-            answers,
-            answer,
+            calls: JoinSet::new(),
             specs,
         })
     }
 
     /// Follows the gateway until the session breaks.
     pub(super) async fn follow(mut self, session: &mut Session) -> SessionEnd {
+        let mut beats = JoinSet::new();
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let done = tokio::select! {
-                batch = self.ticks.message() => self.on_ticks(session, batch),
-                event = self.events.message() => self.on_event(session, event),
-                Some((id, answer)) = self.answers.recv() => self.on_answer(session, &id, answer),
-                _ = heartbeat.tick() => self.on_heartbeat(session).await,
-            };
+                            batch = self.ticks.message() => self.on_ticks(session, batch),
+                            event = self.events.message() => self.on_event(session, event),
+            Some(answered) = self.calls.join_next() => match answered {
+                                Ok((id, answer)) => self.on_answer(session, &id, answer),
+                                Err(_) => Err(SessionEnd::StreamEnded("answers")),
+                            },
+                            // Beside the loop: a slow answer must not hold ticks and events back.
+                            _ = heartbeat.tick(), if beats.is_empty() => {
+                                beats.spawn(beat(self.gateway.clone(), session.session_id.clone()));
+                                self.refresh(session).await
+                            }
+                            Some(beaten) = beats.join_next() => beaten.unwrap_or(Err(SessionEnd::StreamEnded("heartbeats"))),
+                        };
             if let Err(end) = done {
                 return end;
             }
@@ -192,7 +198,7 @@ impl Live {
     }
 
     fn on_event(
-        &self,
+        &mut self,
         session: &mut Session,
         event: Result<Option<v1::StreamEventsResponse>, Status>,
     ) -> Result<(), SessionEnd> {
@@ -207,7 +213,7 @@ impl Live {
     }
 
     fn on_answer(
-        &self,
+        &mut self,
         session: &mut Session,
         request_id: &str,
         answer: Answer,
@@ -223,17 +229,16 @@ impl Live {
         }
     }
 
-    async fn on_heartbeat(&mut self, session: &mut Session) -> Result<(), SessionEnd> {
-        let trace = Correlation::new();
-        beat(&self.gateway, session, &trace).await?;
+    /// Asks for the specifications again while a rate is missing.
+    async fn refresh(&mut self, session: &mut Session) -> Result<(), SessionEnd> {
         if session.trader.lacks_rates() {
-            self.specs = specify(&self.gateway, session, &trace).await?;
+            self.specs = specify(&self.gateway, session, &Correlation::new()).await?;
         }
         Ok(())
     }
 
     /// Makes a step durable, then sends what it wants to send.
-    fn take(&self, session: &Session, step: Step) -> Result<(), SessionEnd> {
+    fn take(&mut self, session: &Session, step: Step) -> Result<(), SessionEnd> {
         if let Some(settled) = &step.settled {
             session
                 .intents
@@ -252,10 +257,10 @@ impl Live {
         metrics::counter!("mymt5_engine_orders_submitted_total").increment(1);
         let trace = Correlation::new();
         log(&intent, &trace);
-        let (gateway, answers) = (self.gateway.clone(), self.answer.clone());
-        tokio::spawn(async move {
+        let gateway = self.gateway.clone();
+        self.calls.spawn(async move {
             let answer = send(&gateway, &intent, &trace).await;
-            let _ = answers.send((intent.request_id().to_owned(), answer)).await;
+            (intent.request_id().to_owned(), answer)
         });
         Ok(())
     }
@@ -275,14 +280,9 @@ fn log(intent: &Intent, trace: &Correlation) {
     }
 }
 
-async fn beat(gateway: &Gateway, session: &Session, trace: &Correlation) -> Result<(), SessionEnd> {
-    let heartbeat = v1::HeartbeatRequest {
-        session_id: session.session_id.clone(),
-    };
-    let answer = gateway
-        .trading()
-        .heartbeat(gateway.call(heartbeat, trace))
-        .await;
+async fn beat(gateway: Gateway, session_id: String) -> Result<(), SessionEnd> {
+    let heartbeat = gateway.call(v1::HeartbeatRequest { session_id }, &Correlation::new());
+    let answer = gateway.trading().heartbeat(heartbeat).await;
     super::count_call(answer.is_ok());
     answer.map_err(|status| SessionEnd::Call("heartbeat", status))?;
     metrics::gauge!("mymt5_engine_last_success_timestamp_seconds")
