@@ -2,6 +2,7 @@
 
 mod health;
 mod run;
+mod status;
 
 use crate::settings::{Settings, TABLE};
 use clap::{Parser, Subcommand};
@@ -42,6 +43,12 @@ enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// Tell how a running engine stands: connection, last success, error rate, freshness.
+    Status {
+        /// The operations port.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9102")]
+        operations: SocketAddr,
+    },
     /// Ask a running engine's operations port how it is; exit code 0 when it serves.
     Health {
         /// The operations port.
@@ -59,6 +66,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run { config } => run::run(&config),
         Command::Check { config, print } => check(&config, print),
+        Command::Status { operations } => status::status(operations),
         Command::Health {
             operations,
             service,

@@ -3,7 +3,7 @@
 use crate::broker::{Feed, SimulatedSettings, Speed};
 use mymt5_chassis::{clock, loader::Reader};
 use mymt5_model::{AccountMode, BrokerTime, BrokerZone, Money, Symbol, SymbolSpec, UtcTime};
-use mymt5_simulator::{AccountConfig, catalogue, feed};
+use mymt5_simulator::{AccountConfig, Week, catalogue, feed};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -25,7 +25,8 @@ pub(super) fn read(
     let feed = feed(reader);
     let speed = speed(reader);
     let symbols = symbols(reader, feed.as_ref());
-    let account = account(reader);
+    let rests = weekends(reader);
+    let account = account(reader, rests);
     let now = UtcTime(clock::utc_now_ms());
     let start = zone
         .and_then(|zone| zone.to_broker(now))
@@ -40,6 +41,7 @@ pub(super) fn read(
         feed,
         speed: speed?,
         start,
+        rests,
         keep_in,
     })
 }
@@ -146,7 +148,21 @@ fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> 
 /// Rows of orders and deals that the account's history keeps.
 const HISTORY_ROWS: usize = 1_000;
 
-fn account(reader: &mut Reader) -> Option<AccountConfig> {
+/// True when the market rests at weekends.
+fn weekends(reader: &mut Reader) -> bool {
+    let key = "broker.simulator.weekends";
+    let text = reader.or(key, "\"open\" or \"closed\"", "open".to_owned());
+    if !matches!(text.as_str(), "open" | "closed") {
+        reader.fault(
+            key,
+            "is neither open nor closed",
+            "set it to \"open\" or \"closed\"",
+        );
+    }
+    text == "closed"
+}
+
+fn account(reader: &mut Reader, rests: bool) -> Option<AccountConfig> {
     let key = |part: &str| format!("broker.simulator.{part}");
     let default = AccountConfig::default();
     let mode = reader.or(
@@ -190,6 +206,11 @@ fn account(reader: &mut Reader) -> Option<AccountConfig> {
         slippage_points,
         partial_fill_probability,
         max_history_rows: HISTORY_ROWS,
+        sessions: if rests {
+            Week::working_days()
+        } else {
+            Week::always()
+        },
         ..default
     })
 }

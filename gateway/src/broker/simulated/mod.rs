@@ -65,6 +65,8 @@ pub struct SimulatedSettings {
     pub speed: Speed,
     /// Broker time at which a synthetic feed starts.
     pub start: BrokerTime,
+    /// A synthetic feed rests at weekends.
+    pub rests: bool,
     /// Where the account is kept between runs. A replay begins anew each time instead: its clock
     /// would run backwards against a kept account.
     pub keep_in: Option<PathBuf>,
@@ -101,12 +103,12 @@ impl Simulated {
         Ok(match &self.settings.feed {
             Feed::Synthetic => {
                 let seed = self.settings.account.seed;
-                Box::new(Synthetic::new(
-                    seed,
-                    symbols,
-                    self.settings.start,
-                    MEAN_INTERVAL_MS,
-                ))
+                let feed = Synthetic::new(seed, symbols, self.settings.start, MEAN_INTERVAL_MS);
+                Box::new(if self.settings.rests {
+                    feed.with_weekends()
+                } else {
+                    feed
+                })
             }
             Feed::Ticks(path) => Box::new(TickFile::open(path, spec).map_err(unreadable)?),
             Feed::Bars(path) => {
