@@ -169,9 +169,9 @@ impl Link {
             reason.clone_into(&mut status.reason);
         });
         let told = reason.to_owned();
-        let _ = wiring
+        wiring
             .orders
-            .ask(move |core| {
+            .tell(move |core| {
                 core.link(state.is_up());
                 core.announce(Event::Link(state, told));
             })

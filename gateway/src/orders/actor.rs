@@ -177,22 +177,34 @@ impl Orders {
         answered.await.map_err(|_| Refusal::new(Reason::Internal))
     }
 
-    /// The order once the broker's word on it is known, or as it stands at that time.
+    /// Tells the core something that must not be lost to a full mailbox; waits until it has it.
+    pub async fn tell(&self, work: impl FnOnce(&mut Core) + Send + 'static) {
+        let work: Work = Box::new(move |core| {
+            work(core);
+            Vec::new()
+        });
+        let _ = self.mailbox.send(Message::Run(work)).await;
+    }
+
+    /// The order once the broker's word on it is known, or as it stands at that time. An order
+    /// that was taken is never answered by a refusal: this waits for room in the mailbox.
     ///
     /// # Errors
-    /// `QUEUE_FULL` when too many calls wait.
+    /// `INTERNAL` when the core is gone.
     pub async fn answered(&self, id: OrderId, until: Instant) -> Result<Order, Refusal> {
+        let gone = || Refusal::new(Reason::Internal);
         let (tell, told) = oneshot::channel();
-        let full = |_| Refusal::new(Reason::QueueFull).after(Duration::from_secs(1));
         self.mailbox
-            .try_send(Message::Wait(id, tell))
-            .map_err(full)?;
+            .send(Message::Wait(id, tell))
+            .await
+            .map_err(|_| gone())?;
         if let Ok(Ok(order)) = timeout_at(until, told).await {
             return Ok(order);
         }
-        self.ask(move |core| core.order(id).cloned())
-            .await?
-            .ok_or_else(|| Refusal::new(Reason::OrderNotFound))
+        let (tell, told) = oneshot::channel();
+        self.tell(move |core| drop(tell.send(core.order(id).cloned())))
+            .await;
+        told.await.ok().flatten().ok_or_else(gone)
     }
 
     /// Takes a snapshot of the broker, read by the link as it comes up.
@@ -208,7 +220,7 @@ impl Orders {
 
     /// Refuses new orders and waits, for a bounded time, until those under way are answered.
     pub async fn drain(&self) {
-        let _ = self.ask(Core::drain).await;
+        self.tell(Core::drain).await;
         self.sends.close();
         if timeout(DRAIN, self.sends.wait()).await.is_err() {
             tracing::error!(

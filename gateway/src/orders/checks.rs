@@ -21,9 +21,6 @@ impl Core {
         if !self.link_up || self.book.account().is_none() {
             return Err(Refusal::new(Reason::LinkDown).after(Duration::from_secs(1)));
         }
-        if self.requests.is_full() || self.orders.len() >= Self::CAPACITY {
-            return Err(Refusal::new(Reason::StorageFull));
-        }
         Ok(())
     }
 
@@ -35,6 +32,10 @@ impl Core {
         quote: Option<&Tick>,
     ) -> Result<(), Refusal> {
         let symbol = &entry.spec.symbol;
+        // A deal is never dropped for lack of room; what opens positions is refused in time, an exit never.
+        if self.requests.is_full() || self.deals.len() >= Self::CAPACITY {
+            return Err(Refusal::new(Reason::StorageFull));
+        }
         if !self.state.allows(Action::Open) {
             return Err(Refusal::new(Reason::TradingStateForbids));
         }

@@ -9,7 +9,7 @@ use mymt5_model::{DealKind, DealRow, Levels, OrderId, OrderState};
 impl Core {
     /// A deal, seen for the first time or again.
     pub fn on_deal(&mut self, deal: DealRow) {
-        if self.deals.len() >= Self::CAPACITY || !self.deals.insert(deal.ticket) {
+        if !self.deals.insert(deal.ticket) {
             return;
         }
         if !matches!(deal.kind, DealKind::Trade(_)) {
