@@ -92,10 +92,7 @@ impl Observer {
             while health(operations).await != ServingStatus::Serving.as_str_name() {
                 pair.check()?;
                 if Instant::now() > end {
-                    bail!(
-                        "the {name} does not serve after {START:?}; its log is in {}",
-                        stage.folder().display()
-                    );
+                    bail!("the {name} does not serve after {START:?}\n{}", pair.said());
                 }
                 sleep(LOOK).await;
             }

@@ -20,3 +20,10 @@ pub(crate) struct Options {
     #[arg(long, default_value = "5")]
     pub(crate) speed: String,
 }
+
+impl Options {
+    /// A replay that never pauses by itself.
+    pub(crate) fn at_full_speed(&self) -> bool {
+        self.ticks.is_some() && self.speed == "max"
+    }
+}

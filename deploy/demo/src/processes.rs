@@ -1,7 +1,7 @@
 //! The two processes: started under their users, watched, stopped.
 
 use crate::stage::{Part, Stage};
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{fs, path::PathBuf, process::Stdio, time::Duration};
 use tokio::{
@@ -29,39 +29,59 @@ impl Pair {
     pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         for process in &mut self.0 {
             if let Some(status) = process.child.try_wait()? {
-                let said = fs::read_to_string(&process.stderr).unwrap_or_default();
-                let lines: Vec<_> = said.lines().collect();
-                let tail = lines[lines.len().saturating_sub(12)..].join("\n");
-                bail!("the {} ended ({status}):\n{tail}", process.name);
+                bail!("the {} ended ({status}):\n{}", process.name, process.said());
             }
         }
         Ok(())
     }
 
-    /// Asks both to stop, the engine first.
+    /// The end of what both said.
+    pub(crate) fn said(&self) -> String {
+        let said = self
+            .0
+            .iter()
+            .map(|process| format!("the {} said:\n{}", process.name, process.said()));
+        said.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Stops both, the engine first; one that fails to stop does not keep the other running.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        let mut result = Ok(());
         for process in self.0.iter_mut().rev() {
-            let Some(pid) = process
-                .child
-                .id()
-                .and_then(|id| Pid::from_raw(id.cast_signed()))
-            else {
-                continue;
-            };
-            kill_process(pid, Signal::TERM)?;
-            let stopped = timeout(STOP, process.child.wait()).await;
-            let status = stopped
-                .with_context(|| format!("the {} did not stop within {STOP:?}", process.name))??;
-            if !status.success() {
-                bail!("the {} stopped with {status}", process.name);
-            }
+            result = result.and(process.stop().await);
         }
+        result
+    }
+}
+
+impl Process {
+    /// Lines shown of what it said.
+    const TAIL: usize = 12;
+
+    fn said(&self) -> String {
+        let said = fs::read_to_string(&self.stderr).unwrap_or_default();
+        let lines: Vec<_> = said.lines().collect();
+        lines[lines.len().saturating_sub(Self::TAIL)..].join("\n")
+    }
+
+    async fn stop(&mut self) -> anyhow::Result<()> {
+        let id = self.child.id().map(u32::cast_signed);
+        let Some(pid) = id.and_then(Pid::from_raw) else {
+            return Ok(());
+        };
+        kill_process(pid, Signal::TERM)?;
+        let Ok(status) = timeout(STOP, self.child.wait()).await else {
+            self.child.kill().await?;
+            bail!("the {} did not stop within {STOP:?}", self.name);
+        };
+        let status = status?;
+        ensure!(status.success(), "the {} stopped with {status}", self.name);
         Ok(())
     }
 }
 
 fn start(part: &Part) -> anyhow::Result<Process> {
-    let stderr = part.folder.join("stderr");
+    let stderr = part.stderr();
     let mut command = Command::new(&part.binary);
     command
         .args(["run", "--config"])
@@ -71,6 +91,8 @@ fn start(part: &Part) -> anyhow::Result<Process> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(fs::File::create(&stderr)?)
+        // Ctrl-C is for the demo, which stops both in order.
+        .process_group(0)
         .kill_on_drop(true);
     if let Some(uid) = part.uid {
         command.uid(uid).gid(uid);

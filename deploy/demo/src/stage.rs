@@ -88,31 +88,12 @@ impl Stage {
         self.folder().join("observer")
     }
 
-    /// The log files of both, kept when the demo ends.
-    pub(crate) fn log_files(self) -> Vec<PathBuf> {
-        let files = |part: &Part| {
-            let entries = fs::read_dir(part.folder.join("logs"))
-                .into_iter()
-                .flatten()
-                .flatten();
-            entries
-                .map(|entry| entry.path())
-                .filter(|path| !path.ends_with(".lock"))
-                .collect::<Vec<_>>()
-        };
-        let found = [files(&self.gateway), files(&self.engine)].concat();
-        // Everything but the logs is of no use any more, the keys least of all.
-        for gone in [
-            "gateway/tls",
-            "engine/tls",
-            "observer",
-            "gateway/gateway",
-            "engine/engine",
-        ] {
-            let _ = fs::remove_dir_all(self.folder().join(gone));
-        }
+    /// The log files of both. They stay; everything else is removed, the keys above all.
+    pub(crate) fn keep_logs(self) -> Vec<PathBuf> {
+        let _ = fs::remove_dir_all(self.observer());
+        let logs = [&self.gateway, &self.engine].map(Part::keep_logs).concat();
         let _ = self.folder.keep();
-        found
+        logs
     }
 
     /// Each gets its own key and no other.
@@ -197,11 +178,30 @@ impl Part {
         self.folder.join(format!("{}.toml", self.name))
     }
 
+    pub(crate) fn stderr(&self) -> PathBuf {
+        self.folder.join("stderr")
+    }
+
     fn common(&self) -> String {
         format!(
             "[operations]\nlisten = \"{}\"\n[process]\ndata_folder = \"data\"\n[logging]\nfolder = \"logs\"\n",
             self.operations
         )
+    }
+
+    /// Leaves only what the process told; its log files.
+    fn keep_logs(&self) -> Vec<PathBuf> {
+        let logs = self.folder.join("logs");
+        for path in entries(&self.folder) {
+            if path.is_dir() && path != logs {
+                let _ = fs::remove_dir_all(path);
+            } else if path.is_file() && path != self.stderr() {
+                let _ = fs::remove_file(path);
+            }
+        }
+        let mut files = entries(&logs);
+        files.retain(|path| !path.ends_with(".lock"));
+        files
     }
 
     /// Hands the folder to the part's user, closed to everybody else.
@@ -242,6 +242,11 @@ fn part(
         operations,
         uid,
     })
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
 }
 
 fn mode(path: &Path, mode: u32) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// A tool named by the environment; none is a skip, or a failure where skips are forbidden.
-fn tool(variable: &str) -> Option<PathBuf> {
+pub(crate) fn tool(variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map(PathBuf::from);
     if path.is_none() {
         println!("skipped: {variable} names no tool");
@@ -42,13 +42,13 @@ while time.monotonic() < end:
 ";
 
 /// A foreign watcher of one operations port.
-struct Watcher {
+pub(crate) struct Watcher {
     child: Child,
     lines: mpsc::Receiver<String>,
 }
 
 impl Watcher {
-    fn of(python: &Path, address: &str) -> Self {
+    pub(crate) fn of(python: &Path, address: &str) -> Self {
         let mut child = Command::new(python)
             .args(["-c", WATCH, address])
             .stdout(Stdio::piped())
@@ -66,7 +66,7 @@ impl Watcher {
     }
 
     /// Waits until it has seen that status.
-    fn sees(&self, status: &str) {
+    pub(crate) fn sees(&self, status: &str) {
         while self
             .lines
             .recv_timeout(BOUND)
@@ -103,7 +103,7 @@ fn a_foreign_client_sees_health_turn_on_both_processes() {
 }
 
 /// The README's shell blocks.
-fn blocks() -> Vec<String> {
+pub(crate) fn blocks() -> Vec<String> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)
@@ -116,7 +116,7 @@ fn blocks() -> Vec<String> {
         .collect()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),

@@ -1,8 +1,10 @@
 //! `cargo demo` as its user runs it: real binaries, two processes, real connections.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod ending;
 mod foreign;
 mod recovery;
+mod shipped;
 mod stage;
 
 use serde_json::Value;
@@ -43,9 +45,22 @@ fn summary(output: Output) -> Value {
         .ancestors()
         .nth(3)
         .unwrap();
-    assert!(!kept.join("engine/tls").exists(), "keys are not kept");
+    assert_eq!(inside(kept), ["engine", "gateway"], "only logs are kept");
+    for part in ["engine", "gateway"] {
+        assert_eq!(inside(&kept.join(part)), ["logs", "stderr"]);
+    }
     fs::remove_dir_all(kept).unwrap();
     summary
+}
+
+/// The names in a folder, sorted.
+fn inside(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }
 
 fn replay(file: &Path) -> Value {

@@ -1,0 +1,294 @@
+//! The shipped configuration, started as the README says and asked by clients that are not ours.
+
+use crate::{
+    foreign::{Watcher, blocks, said, tool},
+    stage::{BOUND, Stage},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The standard health service, as a client without reflection knows it.
+const HEALTH: &str = "
+syntax = \"proto3\";
+package grpc.health.v1;
+message HealthCheckRequest { string service = 1; }
+message HealthCheckResponse {
+  enum ServingStatus { UNKNOWN = 0; SERVING = 1; NOT_SERVING = 2; SERVICE_UNKNOWN = 3; }
+  ServingStatus status = 1;
+}
+service Health { rpc Check(HealthCheckRequest) returns (HealthCheckResponse); }
+";
+
+/// Asks by Check until the wanted status is the answer.
+const CHECK: &str = "
+import sys, time, grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+end, last = time.monotonic() + 30, None
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    stub = health_pb2_grpc.HealthStub(channel)
+    while time.monotonic() < end:
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(service='readiness'), timeout=5)
+            last = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        except grpc.RpcError as error:
+            last = error.code()
+        if last == sys.argv[2]:
+            sys.exit(0)
+        time.sleep(0.05)
+sys.exit(f'waited in vain for {sys.argv[2]}, last: {last}')
+";
+
+const GET_STATUS: &str = "mymt5.v1.ControlService/GetStatus";
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+}
+
+/// A reader's folder: the shipped configuration, fresh certificates, a token; only ports are ours.
+struct Shipped {
+    stage: Stage,
+    home: PathBuf,
+    running: BTreeMap<&'static str, Child>,
+}
+
+impl Shipped {
+    fn set() -> Self {
+        let stage = Stage::set("info", &[]);
+        let home = stage.path("home");
+        fs::create_dir_all(home.join("config")).unwrap();
+        for file in ["config/gateway.toml", "config/engine.toml"] {
+            fs::copy(workspace().join(file), home.join(file)).unwrap();
+        }
+        let shipped = Self {
+            stage,
+            home,
+            running: BTreeMap::new(),
+        };
+        let certs = shipped.command("gateway", &["certs"]).output().unwrap();
+        assert!(certs.status.success(), "{}", said(&certs));
+        let token = shipped.command("gateway", &["token", "dashboard"]).output();
+        let made = String::from_utf8(token.unwrap().stdout).unwrap();
+        let (told, lines) = made.split_once('\n').unwrap();
+        let token = told.rsplit(' ').next().unwrap();
+        fs::write(shipped.home.join("dashboard.token"), token).unwrap();
+        let local = format!("{lines}permissions = [\"read\", \"diagnose\"]\n");
+        fs::write(shipped.home.join("config/gateway.local.toml"), local).unwrap();
+        shipped
+    }
+
+    fn command(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.stage.binaries().join(format!("mymt5-{name}")));
+        command.args(arguments).current_dir(&self.home);
+        command
+    }
+
+    fn start(&mut self, name: &'static str) {
+        let port = self.stage.port();
+        let (variable, value) = match name {
+            "gateway" => ("MYMT5__SERVER__LISTEN", format!("127.0.0.1:{port}")),
+            _ => (
+                "MYMT5__GATEWAY__ADDRESS",
+                format!("https://127.0.0.1:{port}"),
+            ),
+        };
+        let config = format!("config/{name}.toml");
+        let child = self
+            .command(name, &["run", "--config", &config])
+            .env("MYMT5__PROCESS__ALLOW_ROOT", "true")
+            .env("MYMT5__OPERATIONS__LISTEN", self.stage.operations(name))
+            .env(variable, value)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.running.insert(name, child.unwrap());
+    }
+
+    /// Asks one of them to stop by SIGTERM; how it ended.
+    fn terminate(&mut self, name: &str) -> ExitStatus {
+        let mut child = self.running.remove(name).unwrap();
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let end = Instant::now() + BOUND;
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() >= end {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("{name} did not stop by SIGTERM");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Calls the gateway's API port with grpcurl, trusting its authority.
+    fn grpcurl(&self, grpcurl: &Path, arguments: &[&str], method: &str) -> Output {
+        Command::new(grpcurl)
+            .args(["-cacert", "config/tls/ca.pem", "-max-time", "30"])
+            .args(arguments)
+            .args([&format!("localhost:{}", self.stage.port()), method])
+            .current_dir(&self.home)
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Shipped {
+    fn drop(&mut self) {
+        for child in self.running.values_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// grpcurl's or buf's arguments for the certificate of a client.
+fn proof(dash: &str, client: &str) -> [String; 4] {
+    let at = |part| format!("config/tls/{client}/{part}.pem");
+    let option = |name| format!("{dash}{name}");
+    [option("cert"), at("certificate"), option("key"), at("key")]
+}
+
+fn answer(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", said(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn the_readmes_commands_work_on_the_shipped_configuration() {
+    let (Some(grpcurl), Some(buf)) = (tool("MYMT5_GRPCURL"), tool("MYMT5_BUF")) else {
+        return;
+    };
+    let mut shipped = Shipped::set();
+    shipped.start("gateway");
+    shipped.stage.serving("gateway", true).await;
+    let port = shipped.stage.port();
+    let mut answers = Vec::new();
+    for block in blocks() {
+        if !block.contains("grpcurl ") {
+            continue;
+        }
+        let script = block
+            .replace("grpcurl ", &format!("{} ", grpcurl.display()))
+            .replace("localhost:50051", &format!("localhost:{port}"));
+        let output = Command::new("bash")
+            .args(["-euc", &script])
+            .current_dir(&shipped.home)
+            .output()
+            .unwrap();
+        answers.push(answer(&output));
+    }
+    let output = Command::new(buf)
+        .args([
+            "curl",
+            "--protocol",
+            "grpc",
+            "--reflect-protocol",
+            "grpc-v1",
+        ])
+        .args(["--cacert", "config/tls/ca.pem"])
+        .args(proof("--", "operator"))
+        .arg(format!("https://localhost:{port}/{GET_STATUS}"))
+        .current_dir(&shipped.home)
+        .output()
+        .unwrap();
+    answers.push(answer(&output));
+    assert!(answers.len() >= 4, "certificate, token, socket; buf");
+    for answer in answers {
+        assert_eq!(answer["accountKind"], "ACCOUNT_KIND_SIMULATED", "{answer}");
+        assert_eq!(answer["version"], env!("CARGO_PKG_VERSION"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_contract_alone_is_enough_for_who_may_not_reflect() {
+    let Some(grpcurl) = tool("MYMT5_GRPCURL") else {
+        return;
+    };
+    let mut shipped = Shipped::set();
+    shipped.start("gateway");
+    shipped.stage.serving("gateway", true).await;
+    fs::write(shipped.home.join("health.proto"), HEALTH).unwrap();
+    let folder = workspace().join("proto").display().to_string();
+    let contract = ["-import-path", &folder, "-proto", "mymt5/v1/control.proto"];
+    let with = |client: &str, contract: &[&str], method: &str| {
+        let proof = match client {
+            "nobody" => Vec::new(),
+            client => proof("-", client).to_vec(),
+        };
+        let proof = proof.iter().map(String::as_str);
+        let arguments: Vec<_> = proof.chain(contract.iter().copied()).collect();
+        shipped.grpcurl(&grpcurl, &arguments, method)
+    };
+
+    let check = "grpc.health.v1.Health/Check";
+    let by_reflection = answer(&with("operator", &[], check));
+    assert_eq!(by_reflection["status"], "SERVING");
+    let reflected = with("engine", &[], GET_STATUS);
+    assert!(!reflected.status.success(), "{}", said(&reflected));
+    let status = answer(&with("engine", &contract, GET_STATUS));
+    assert_eq!(status["accountKind"], "ACCOUNT_KIND_SIMULATED", "{status}");
+
+    let health = ["-import-path", ".", "-proto", "health.proto"];
+    let anonymous = answer(&with("nobody", &health, check));
+    assert_eq!(anonymous["status"], "SERVING");
+    let refused = with("nobody", &contract, GET_STATUS);
+    assert!(
+        !refused.status.success() && said(&refused).contains("Code: Unauthenticated"),
+        "{}",
+        said(&refused)
+    );
+}
+
+#[test]
+fn readiness_follows_a_gateway_that_stops_and_returns() {
+    let Some(python) = tool("MYMT5_PYTHON") else {
+        return;
+    };
+    let mut shipped = Shipped::set();
+    let (at_gateway, at_engine) = (
+        shipped.stage.operations("gateway"),
+        shipped.stage.operations("engine"),
+    );
+    let check = |address: &str, status: &str| {
+        let asked = Command::new(&python)
+            .args(["-c", CHECK, address, status])
+            .output()
+            .unwrap();
+        assert!(asked.status.success(), "{}", said(&asked));
+    };
+    shipped.start("engine");
+    let engine = Watcher::of(&python, &at_engine);
+    engine.sees("NOT_SERVING");
+    check(&at_engine, "NOT_SERVING");
+    shipped.start("gateway");
+    let gateway = Watcher::of(&python, &at_gateway);
+    for _ in 0..2 {
+        gateway.sees("SERVING");
+        engine.sees("SERVING");
+        check(&at_gateway, "SERVING");
+        check(&at_engine, "SERVING");
+        // An open Watch does not keep it from stopping, and is told before it ends.
+        let status = shipped.terminate("gateway");
+        assert!(status.success(), "{status}");
+        gateway.sees("NOT_SERVING");
+        engine.sees("NOT_SERVING");
+        check(&at_engine, "NOT_SERVING");
+        shipped.start("gateway");
+    }
+    engine.sees("SERVING");
+    let status = shipped.terminate("engine");
+    assert!(status.success(), "{status}");
+    engine.sees("NOT_SERVING");
+}
