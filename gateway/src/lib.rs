@@ -6,6 +6,7 @@ pub mod api;
 pub mod book;
 pub mod broker;
 pub mod cli;
+pub mod journal;
 pub mod link;
 pub mod market;
 pub mod orders;

@@ -56,6 +56,7 @@ reasons! {
     OrderNotFound, "ORDER_NOT_FOUND", NotFound, false, "no such order of this client";
     PositionNotFound, "POSITION_NOT_FOUND", NotFound, false, "no such open position of this client";
     IdempotencyMismatch, "IDEMPOTENCY_MISMATCH", AlreadyExists, false, "the request_id was used with other content";
+    OrderNotUnknown, "ORDER_NOT_UNKNOWN", FailedPrecondition, false, "the order's outcome is known";
     OrderNotWorking, "ORDER_NOT_WORKING", FailedPrecondition, false, "the order is not pending at the broker";
     MarketClosed, "MARKET_CLOSED", FailedPrecondition, true, "the symbol does not trade now";
     TradingStateForbids, "TRADING_STATE", FailedPrecondition, false, "the trading state forbids it";
@@ -82,6 +83,11 @@ reasons! {
     SequencePurged, "SEQUENCE_PURGED", OutOfRange, false, "the cursor is gone or in the future: take a snapshot";
     JournalChanged, "JOURNAL_CHANGED", OutOfRange, false, "another journal: take a snapshot";
     NotServed, "NOT_SERVED", Unimplemented, false, "this gateway does not serve the call yet";
+    BackupFailed, "BACKUP_FAILED", Internal, false, "the backup could not be written; the gateway's log says why";
+    ClientUnknown, "CLIENT_UNKNOWN", NotFound, false, "no client of that name is configured";
+    TradeNotAllowed, "TRADE_NOT_ALLOWED", FailedPrecondition, true, "the broker or the terminal forbids trading on the account";
+    HistoryIncomplete, "HISTORY_INCOMPLETE", FailedPrecondition, true, "the broker's history lacks deals that the journal knows";
+    StraysFound, "STRAYS_FOUND", FailedPrecondition, false, "rows at the broker are ours and unknown to the journal: adopt them";
     Internal, "INTERNAL", Internal, false, "a fault of the gateway; its log has the incident";
 }
 

@@ -79,6 +79,15 @@ impl From<Refusal> for Status {
 pub struct Violations(Vec<(String, Reason, String)>);
 
 impl Violations {
+    /// A refusal for one field.
+    #[must_use]
+    pub fn one(field: &str, reason: Reason, text: impl Into<String>) -> Refusal {
+        let text = text.into();
+        let mut refusal = Refusal::because(reason, format!("{field}: {text}"));
+        refusal.fields = vec![(field.to_owned(), text)];
+        refusal
+    }
+
     /// Notes a fault of a field. The text says what would be right and holds no secret.
     pub fn add(&mut self, field: &str, reason: Reason, text: impl Into<String>) {
         self.0.push((field.to_owned(), reason, text.into()));

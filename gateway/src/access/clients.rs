@@ -1,6 +1,7 @@
 //! The clients that the configuration names, and how they prove who they are.
 
 use super::{Caller, Permission};
+use crate::orders::DeadMan;
 use mymt5_guard::Limits;
 use mymt5_model::{ClientName, Symbol};
 use sha2::{Digest, Sha256};
@@ -34,6 +35,8 @@ pub struct Client {
     pub symbols: Option<BTreeSet<Symbol>>,
     /// Its limits.
     pub limits: Limits,
+    /// What its silence leads to; none: nothing.
+    pub dead_man: Option<DeadMan>,
 }
 
 /// Why a caller is nobody.
@@ -65,6 +68,7 @@ impl ClientRegistry {
             permissions: [Permission::Read, Permission::Control, Permission::Diagnose].into(),
             symbols: None,
             limits: Limits::default(),
+            dead_man: None,
         };
         let mut registry = Self {
             local: Arc::new(local),
@@ -131,6 +135,7 @@ mod tests {
             permissions: BTreeSet::new(),
             symbols: None,
             limits: Limits::default(),
+            dead_man: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{access::Caller, orders::Call};
 use mymt5_chassis::clock;
 use mymt5_model::RequestId;
-use mymt5_proto::{Reason, Refusal};
+use mymt5_proto::{Reason, Refusal, Violations};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -40,19 +40,14 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Refusal> {
 pub(super) fn mutating<M: Message + std::fmt::Debug>(
     extensions: &Extensions,
     caller: &Caller,
-    method: &str,
+    method: &'static str,
     request_id: &str,
     message: &M,
     max_queue_ms: i64,
 ) -> Result<Call, Refusal> {
     tracing::trace!(method, request = ?message, "asked for");
     let request_id = RequestId::parse(request_id).map_err(|error| {
-        let mut violations = mymt5_proto::Violations::default();
-        violations.add("request_id", Reason::RequestIdInvalid, error.to_string());
-        violations
-            .done()
-            .err()
-            .unwrap_or_else(|| Refusal::new(Reason::RequestIdInvalid))
+        Violations::one("request_id", Reason::RequestIdInvalid, error.to_string())
     })?;
     let mut content = Sha256::new_with_prefix(method);
     content.update(message.encode_to_vec());
@@ -67,6 +62,7 @@ pub(super) fn mutating<M: Message + std::fmt::Debug>(
     Ok(Call {
         client,
         request_id,
+        method,
         content: content.finalize().into(),
         correlation,
         send_before_ms: latest.min(deadline),

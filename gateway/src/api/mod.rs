@@ -2,8 +2,10 @@
 
 mod call;
 mod control;
+mod decisions;
 mod event_stream;
 mod market_data;
+mod page;
 pub(crate) mod parse;
 mod render;
 mod tick_stream;
@@ -43,6 +45,8 @@ pub struct Rooms {
     pub kind: AccountKind,
     /// Longest time an order may wait to be sent, milliseconds.
     pub max_queue_ms: i64,
+    /// The journal's file, for backups.
+    pub journal: Arc<std::path::Path>,
     /// When the gateway started, Unix milliseconds.
     pub started_ms: i64,
     /// Open event streams.

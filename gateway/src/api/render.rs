@@ -2,6 +2,7 @@
 
 use crate::{
     book::Position,
+    journal::OwnedDeal,
     link::{LinkState, LinkStatus},
     orders::{Event, Order, Purpose, Recorded},
 };
@@ -45,6 +46,15 @@ impl Render<'_> {
             updated: Some(self.at(row.updated)),
             tag: position.tag.clone(),
         }
+    }
+
+    /// A deal of the past.
+    pub(super) fn owned_deal(self, owned: &OwnedDeal) -> v1::Deal {
+        let client = owned
+            .client
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        self.deal(&owned.deal, owned.order, client, &owned.tag)
     }
 
     fn deal(self, deal: &DealRow, order: Option<OrderId>, client: String, tag: &str) -> v1::Deal {
@@ -113,12 +123,14 @@ impl Render<'_> {
             Event::MarginCall(level) => Wire::MarginCall(v1::MarginCall {
                 margin_level: *level,
             }),
-            Event::Foreign(deal) => Wire::ForeignActivity(v1::ForeignActivity {
-                symbol: deal
-                    .symbol
+            Event::Foreign {
+                symbol,
+                description,
+            } => Wire::ForeignActivity(v1::ForeignActivity {
+                symbol: symbol
                     .as_ref()
                     .map_or_else(String::new, ToString::to_string),
-                description: format!("deal {} of {} lots", deal.ticket, deal.lots),
+                description: description.clone(),
                 frozen: false,
             }),
             Event::Link(state, reason) => Wire::LinkChanged(v1::LinkChanged {

@@ -1,7 +1,9 @@
 //! `TradingService`.
 
 use super::{
-    Rooms, call, event_stream, parse,
+    Rooms, call, event_stream,
+    page::Page,
+    parse,
     render::{self, Render},
 };
 use crate::{
@@ -10,7 +12,7 @@ use crate::{
     orders::{Order, Taken},
 };
 use mymt5_chassis::clock;
-use mymt5_model::{ClientName, Moment, OrderId, RequestId};
+use mymt5_model::{ClientName, Moment, OrderId, RequestId, Ticket};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 use std::pin::Pin;
 use tonic::{Extensions, Request, Response, Status};
@@ -151,8 +153,8 @@ impl TradingService for Trading {
         &self,
         request: Request<v1::GetSnapshotRequest>,
     ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
-        let visible = scope(&call::caller(&request)?);
-        let log = self.0.orders.log().clone();
+        let caller = call::caller(&request)?;
+        let (client, visible) = (caller.0.name.clone(), scope(&caller));
         let read = self.0.orders.ask(move |core| {
             let positions: Vec<Position> = core
                 .book()
@@ -170,7 +172,13 @@ impl TradingService for Trading {
                 .account()
                 .cloned()
                 .zip(Some(core.book().as_of()));
-            (account, positions, orders, log.last(), core.trading_state())
+            (
+                account,
+                positions,
+                orders,
+                core.sequence(),
+                core.state_of(&client),
+            )
         });
         let (account, positions, orders, sequence, state) = read.await?;
         let (account, as_of) = account.ok_or_else(|| Refusal::new(Reason::LinkDown))?;
@@ -224,15 +232,17 @@ impl TradingService for Trading {
         &self,
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
-        call::caller(&request)?;
+        let client = call::caller(&request)?.0.name.clone();
         let session = &request.get_ref().session_id;
         tracing::trace!(session, "heartbeat");
-        let mut violations = Violations::default();
-        if let Err(error) = RequestId::parse(session) {
-            violations.add("session_id", Reason::FieldInvalid, error.to_string());
-        }
-        violations.done()?;
-        let state = self.0.orders.ask(|core| core.trading_state()).await?;
+        let session = RequestId::parse(session).map_err(|error| {
+            Violations::one("session_id", Reason::FieldInvalid, error.to_string())
+        })?;
+        let state = self
+            .0
+            .orders
+            .decide(move |core| Ok((core.heartbeat(&client, &session)?, Vec::new())))
+            .await?;
         Ok(Response::new(v1::HeartbeatResponse {
             server_time: Some(render::utc(clock::utc_now_ms())),
             trading_state: render::trading_state(state).into(),
@@ -256,16 +266,39 @@ impl TradingService for Trading {
 
     async fn list_orders(
         &self,
-        _: Request<v1::ListOrdersRequest>,
+        request: Request<v1::ListOrdersRequest>,
     ) -> Result<Response<v1::ListOrdersResponse>, Status> {
-        Err(Refusal::new(Reason::NotServed).into())
+        let visible = scope(&call::caller(&request)?);
+        let page = Page::of(request.get_ref().page_size, &request.get_ref().page_token)?;
+        let read = self.0.orders.ask(move |core| {
+            let orders = core.orders_before(page.before.map(OrderId));
+            let orders = orders.filter(|order| visible(Some(&order.client)));
+            orders.take(page.size).cloned().collect::<Vec<_>>()
+        });
+        let orders = read.await?;
+        Ok(Response::new(v1::ListOrdersResponse {
+            next_page_token: page.next(orders.len(), orders.last().map(|order| order.id.0)),
+            orders: orders.iter().map(render::order).collect(),
+        }))
     }
 
     async fn list_deals(
         &self,
-        _: Request<v1::ListDealsRequest>,
+        request: Request<v1::ListDealsRequest>,
     ) -> Result<Response<v1::ListDealsResponse>, Status> {
-        Err(Refusal::new(Reason::NotServed).into())
+        let visible = scope(&call::caller(&request)?);
+        let page = Page::of(request.get_ref().page_size, &request.get_ref().page_token)?;
+        let read = self.0.orders.ask(move |core| {
+            let deals = core.deals_before(page.before.map(Ticket));
+            let deals = deals.filter(|deal| visible(deal.client.as_ref()));
+            deals.take(page.size).cloned().collect::<Vec<_>>()
+        });
+        let deals = read.await?;
+        let render = Render(self.0.zone.as_ref().map(|(_, zone)| zone));
+        Ok(Response::new(v1::ListDealsResponse {
+            next_page_token: page.next(deals.len(), deals.last().map(|deal| deal.deal.ticket.0)),
+            deals: deals.iter().map(|deal| render.owned_deal(deal)).collect(),
+        }))
     }
 
     async fn raise_alert(

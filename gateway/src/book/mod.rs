@@ -4,10 +4,11 @@ use mymt5_model::{
     AccountRow, BrokerTime, ClientName, DealKind, DealRow, Entry, Levels, Lots, Magic, Money,
     PositionId, PositionRow, Price, Side, Symbol, Ticket,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// An open position and its owner.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Position {
     /// The broker's row, brought forward by deals.
     pub row: PositionRow,
@@ -40,6 +41,19 @@ pub struct Book {
 }
 
 impl Book {
+    /// As it was when the gateway ended: positions, and the newest deal they reflect.
+    #[must_use]
+    pub fn new(positions: Vec<Position>, reflected: Ticket) -> Self {
+        let positions = positions
+            .into_iter()
+            .map(|position| (position.row.id, position));
+        Self {
+            positions: positions.collect(),
+            reflected: reflected.0,
+            ..Self::default()
+        }
+    }
+
     /// Open positions, by id.
     pub fn positions(&self) -> impl Iterator<Item = &Position> {
         self.positions.values()
@@ -57,10 +71,23 @@ impl Book {
         self.account.as_ref()
     }
 
+    /// The newest deal that the positions reflect.
+    #[must_use]
+    pub const fn reflected(&self) -> Ticket {
+        Ticket(self.reflected)
+    }
+
     /// The broker's clock at the account's reading.
     #[must_use]
     pub const fn as_of(&self) -> Option<BrokerTime> {
         self.as_of
+    }
+
+    /// Gives a position to a client; none: there is no such position.
+    pub fn adopt(&mut self, id: PositionId, client: &ClientName) -> Option<PositionChange> {
+        let position = self.positions.get_mut(&id)?;
+        position.client = Some(client.clone());
+        Some(PositionChange::Changed(position.clone()))
     }
 
     /// Takes the broker's rows, unless they are older than a deal already seen.

@@ -107,6 +107,10 @@ pub enum BrokerError {
 /// A broker. All calls may be made at once from several tasks.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
+    /// Requests it takes at a time; more of them wait, the protective ones in front.
+    fn lanes(&self) -> usize {
+        1
+    }
     /// Connects and logs in. Events flow until the receivers are dropped or the link is lost.
     async fn open(&self) -> Result<Events, BrokerError>;
     /// Which account this is, as the broker says.

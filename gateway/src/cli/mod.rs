@@ -6,6 +6,9 @@ mod run;
 mod status;
 mod token;
 
+pub use run::run_with;
+
+use crate::journal::JournalError;
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{
     exit,
@@ -116,6 +119,12 @@ pub fn execute(cli: Cli) -> ExitCode {
         let code = match error.downcast_ref::<Faults>() {
             Some(_) => exit::CONFIG,
             None if error.is::<mymt5_chassis::process::RootRefused>() => exit::NO_PERMISSION,
+            None if error
+                .downcast_ref::<JournalError>()
+                .is_some_and(JournalError::is_for_the_operator) =>
+            {
+                exit::CONFIG
+            }
             None => exit::SOFTWARE,
         };
         ExitCode::from(code)

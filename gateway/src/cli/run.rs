@@ -5,10 +5,11 @@ use super::{complain, configuration};
 use crate::{
     access::ClientRegistry,
     api::{Rooms, Streams},
-    broker::Simulated,
+    broker::{Broker, Simulated},
+    journal::{self, Journal, Loaded, Sqlite, Writer},
     link::{Link, Wiring},
     market::{Hub, Instruments},
-    orders::{ClientRules, Core, EventLog, Orders},
+    orders::{ClientRules, Core, EventLog, Orders, Setup},
     server::{self, Api},
     settings::{Settings, TABLE},
 };
@@ -24,8 +25,10 @@ use mymt5_chassis::{
     shutdown,
     tls::{self, ServerIdentity},
 };
-use mymt5_model::AccountKind;
+use mymt5_guard::Limits;
+use mymt5_model::{AccountKind, ClientName, UtcTime};
 use std::{
+    collections::HashMap,
     fs,
     net::TcpListener,
     os::unix::{fs::PermissionsExt, net::UnixListener},
@@ -33,6 +36,7 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
@@ -45,12 +49,33 @@ struct Opened {
     control: UnixListener,
     operations: TcpListener,
     identity: ServerIdentity,
-    broker: Simulated,
+    broker: Arc<dyn Broker>,
+    journal: Sqlite,
+    loaded: Loaded,
     _data: process::Folder,
     _logs: process::Folder,
 }
 
+/// Runs the gateway that the configuration describes.
 pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
+    let broker = |settings: &Settings| -> anyhow::Result<Arc<dyn Broker>> {
+        let simulated = Simulated::new(settings.simulator.clone());
+        Ok(Arc::new(
+            simulated.context("the simulator refuses its settings")?,
+        ))
+    };
+    run_with(config, broker, |journal| Box::new(journal))
+}
+
+/// Runs the gateway with a broker handed in, and its journal wrapped.
+///
+/// # Errors
+/// A faulty configuration, a taken port or folder, a journal that does not open.
+pub fn run_with(
+    config: &Path,
+    broker: impl FnOnce(&Settings) -> anyhow::Result<Arc<dyn Broker>>,
+    wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
+) -> anyhow::Result<ExitCode> {
     let reader = Reader::open(&TABLE, config, Environment::of_process())?;
     let allow_root = reader.peek_flag("process.allow_root");
     process::refuse_root(allow_root)?;
@@ -61,7 +86,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         .iter()
         .for_each(|warning| complain(&format!("warning: {warning}")));
     tls::install_provider();
-    let opened = open(&settings)?;
+    let opened = open(&settings, broker)?;
     // The sandbox belongs here: all rights were used, no thread runs yet.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -87,7 +112,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     runtime.spawn(logs::follow_hangups(Arc::downgrade(&logs), move || {
         level_of(&level)
     }));
-    runtime.block_on(serve(settings, opened, metrics))?;
+    runtime.block_on(serve(settings, opened, wrap, metrics))?;
     tracing::info!("gateway stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -98,7 +123,10 @@ fn level_of(config: &Path) -> Option<String> {
     reader.optional("logging.level", "a level")
 }
 
-fn open(settings: &Settings) -> anyhow::Result<Opened> {
+fn open(
+    settings: &Settings,
+    broker: impl FnOnce(&Settings) -> anyhow::Result<Arc<dyn Broker>>,
+) -> anyhow::Result<Opened> {
     let (certificate, key, client_ca) = &settings.tls;
     let identity = ServerIdentity::load(certificate, key, client_ca)
         .context("no TLS identity; `mymt5-gateway certs` makes a throw-away one")?;
@@ -110,17 +138,31 @@ fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let control = control_socket(&settings.data_folder)?;
     let operations = operations::bind(&settings.operations)
         .with_context(|| format!("cannot listen on {}", settings.operations.listen))?;
-    let broker =
-        Simulated::new(settings.simulator.clone()).context("the simulator refuses its settings")?;
+    let (journal, loaded) = open_journal(settings)?;
+    let broker = broker(settings)?;
     Ok(Opened {
         api,
         control,
         operations,
         identity,
         broker,
+        journal,
+        loaded,
         _data: data,
         _logs: logs,
     })
+}
+
+/// A replay's account begins anew each time, and so does its journal.
+fn open_journal(settings: &Settings) -> anyhow::Result<(Sqlite, Loaded)> {
+    let identity = settings.identity();
+    let path = settings.journal();
+    if identity.broker == journal::REPLAY {
+        journal::remove(&path).context("the journal of the last replay cannot be removed")?;
+    }
+    let clients = settings.clients.iter().map(|client| client.name.clone());
+    let clients: Vec<ClientName> = clients.chain([ClientName::local()]).collect();
+    Ok(Sqlite::open(&path, &identity, &clients)?)
 }
 
 /// The gateway holds the folder's lock: a socket that is there already is a dead one.
@@ -139,11 +181,18 @@ fn control_socket(data_folder: &Path) -> anyhow::Result<UnixListener> {
 async fn serve(
     settings: Settings,
     opened: Opened,
+    wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
     metrics: PrometheusHandle,
 ) -> anyhow::Result<()> {
     let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
     let health = Health::new(&[MARKET_DATA, TRADING, CONTROL]);
-    let rooms = rooms(&settings, Arc::new(opened.broker), &health, &stop);
+    let books = Books {
+        broker: opened.broker,
+        writer: Writer::start(wrap(opened.journal)).context("no thread for the journal")?,
+        loaded: opened.loaded,
+    };
+    let rooms = rooms(&settings, books, &health, &stop);
+    tokio::spawn(follow_journal(rooms.orders.journal_up(), health.clone()));
     let registry = Arc::new(ArcSwap::from_pointee(ClientRegistry::new(settings.clients)));
     let tls = Arc::new(ArcSwap::from_pointee(tls::server_config(&opened.identity)));
     let api = Api {
@@ -176,30 +225,47 @@ async fn serve(
     Ok(())
 }
 
+/// Without a journal nothing can be answered for.
+async fn follow_journal(mut up: watch::Receiver<bool>, health: Health) {
+    if up.wait_for(|up| !up).await.is_ok() {
+        for service in ["", READINESS, TRADING] {
+            health.set(service, false).await;
+        }
+    }
+}
+
+/// What the orders core is made from.
+struct Books {
+    broker: Arc<dyn Broker>,
+    writer: Writer,
+    loaded: Loaded,
+}
+
 /// Not ready; no new order; streams end with a place to resume; orders under way are awaited.
 async fn drain(health: &Health, rooms: &Rooms) {
     health.all(false).await;
     tokio::join!(rooms.orders.drain(), async { rooms.shutdown.cancel() });
 }
 
-fn rooms(
-    settings: &Settings,
-    broker: Arc<Simulated>,
-    health: &Health,
-    stop: &CancellationToken,
-) -> Rooms {
+fn rooms(settings: &Settings, books: Books, health: &Health, stop: &CancellationToken) -> Rooms {
     let (hub, instruments, log) = (Hub::default(), Instruments::default(), EventLog::default());
-    let rules = (1..).zip(&settings.clients).map(|(slot, client)| {
-        (
-            client.name.clone(),
-            ClientRules {
-                slot,
-                limits: client.limits.clone(),
-            },
-        )
-    });
-    let core = Core::new(rules.collect(), log.clone());
-    let orders = Orders::start(core, log, broker.clone(), hub.clone(), instruments.clone());
+    let Books {
+        broker,
+        writer,
+        mut loaded,
+    } = books;
+    let rules = rules(settings, &loaded);
+    log.publish(std::mem::take(&mut loaded.events).into_iter().map(Arc::new));
+    let setup = Setup {
+        broker: broker.clone(),
+        writer,
+        log,
+        journal_id: loaded.journal_id.as_str().into(),
+        send_timeout: settings.orders.send_timeout,
+    };
+    let now = UtcTime(clock::utc_now_ms());
+    let core = Core::new(rules, settings.orders.patience, loaded, now);
+    let orders = Orders::start(core, setup, hub.clone(), instruments.clone());
     let link = Link::default();
     let wiring = Wiring {
         broker,
@@ -221,9 +287,33 @@ fn rooms(
             .clone()
             .map(|(name, zone)| (name.into(), zone)),
         kind: AccountKind::Simulated,
-        max_queue_ms: settings.max_queue_ms,
+        max_queue_ms: settings.orders.max_queue_ms,
+        journal: settings.journal().into(),
         started_ms: clock::utc_now_ms(),
         event_streams: Streams::default(),
         shutdown: stop.child_token(),
     }
+}
+
+/// What each client may do in the orders core, under the slot that the journal gave it.
+fn rules(settings: &Settings, loaded: &Loaded) -> HashMap<ClientName, ClientRules> {
+    let slot = |name: &ClientName| loaded.slots.get(name).copied();
+    let clients = settings.clients.iter().filter_map(|client| {
+        let rules = ClientRules {
+            slot: slot(&client.name)?,
+            limits: client.limits.clone(),
+            dead_man: client.dead_man,
+        };
+        Some((client.name.clone(), rules))
+    });
+    let local = ClientName::local();
+    let operator = slot(&local).map(|slot| {
+        let rules = ClientRules {
+            slot,
+            limits: Limits::default(),
+            dead_man: None,
+        };
+        (local, rules)
+    });
+    clients.chain(operator).collect()
 }

@@ -4,10 +4,11 @@ mod supervisor;
 
 pub use supervisor::{Link, Wiring};
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// State of the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkState {
     /// Not connected, not trying.
     Disconnected,

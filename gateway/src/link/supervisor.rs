@@ -4,7 +4,7 @@ use super::{LinkState, LinkStatus};
 use crate::{
     broker::{Broker, BrokerError, Change, Events, Pace},
     market::{Hub, Instruments},
-    orders::{Event, Orders},
+    orders::{Event, Orders, look},
 };
 use mymt5_chassis::{clock, health::Health};
 use mymt5_model::{AccountRow, BrokerZone, Tick};
@@ -125,7 +125,8 @@ impl Link {
         let account: AccountRow = wiring.broker.identify().await?;
         wiring.instruments.replace(wiring.broker.symbols().await?);
         tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
-        wiring.orders.read(wiring.broker.snapshot().await?).await;
+        let (snapshot, history) = look(wiring.broker.as_ref()).await?;
+        wiring.orders.look(snapshot, history).await;
         self.enter(wiring, LinkState::Ready, "").await;
         Ok(events)
     }

@@ -5,11 +5,22 @@ use super::{
     order::{Call, Entry, Purpose},
 };
 use mymt5_guard::{Action, LimitReached};
-use mymt5_model::{AccountMode, ClientName, Side, Tick, TradeMode};
+use mymt5_model::{AccountMode, ClientName, OrderState, Side, Tick, TradeMode};
 use mymt5_proto::{Reason, Refusal};
 use std::time::Duration;
 
+/// Orders that may wait to be sent; entries leave room for exits.
+const MAX_QUEUED: usize = 256;
+const MAX_QUEUED_EXITS: usize = 512;
+
 impl Core {
+    fn queued(&self) -> usize {
+        let waiting = self.open_orders();
+        waiting
+            .filter(|order| order.state == OrderState::Accepted)
+            .count()
+    }
+
     /// What every new request needs, exits included.
     pub(super) fn check_open(&self, call: &Call) -> Result<(), Refusal> {
         if self.draining {
@@ -20,6 +31,9 @@ impl Core {
         }
         if !self.link_up || self.book.account().is_none() {
             return Err(Refusal::new(Reason::LinkDown).after(Duration::from_secs(1)));
+        }
+        if self.queued() >= MAX_QUEUED_EXITS {
+            return Err(Refusal::new(Reason::QueueFull).after(Duration::from_secs(1)));
         }
         Ok(())
     }
@@ -33,10 +47,16 @@ impl Core {
     ) -> Result<(), Refusal> {
         let symbol = &entry.spec.symbol;
         // A deal is never dropped for lack of room; what opens positions is refused in time, an exit never.
+        if self.queued() >= MAX_QUEUED {
+            return Err(Refusal::new(Reason::QueueFull).after(Duration::from_secs(1)));
+        }
         if self.requests.is_full() || self.deals.len() >= Self::CAPACITY {
             return Err(Refusal::new(Reason::StorageFull));
         }
-        if !self.state.allows(Action::Open) {
+        if let Some(reason) = self.closed().first() {
+            return Err(Refusal::new(*reason).after(Duration::from_secs(5)));
+        }
+        if !self.state_of(&call.client).allows(Action::Open) {
             return Err(Refusal::new(Reason::TradingStateForbids));
         }
         if matches!(

@@ -1,32 +1,43 @@
-//! The state behind every order: ids, orders, book, trading state. Values in, effects out; no
-//! clock, no waiting. What it may do to the world it returns as [`Effect`]s.
+//! The state behind every order: ids, orders, book, trading states. Values in, effects and records
+//! out; no clock, no waiting. What it wants done to the world it returns as [`Effect`]s, what must
+//! be durable before that as [`Record`]s.
 
 use super::{
-    events::{Audience, Event, EventLog},
     order::{Order, Purpose},
+    reconcile::Reconciliation,
     requests::Requests,
-    transitions,
+    sessions::{DeadMan, Sessions},
+    trading::TradingStates,
 };
 use crate::{
-    book::{Book, Owner, Position, PositionChange},
-    broker::Snapshot,
+    book::{Book, Owner},
+    journal::{Loaded, OwnedDeal, Record},
 };
-use mymt5_guard::{Limits, Rate, TradingState};
+use mymt5_guard::{Limits, Rate};
 use mymt5_model::{
-    AccountMode, ClientName, Lots, Magic, Moment, OrderId, OrderState, PositionId, RequestId,
-    Symbol, Ticket, TradeRequest, UtcTime,
+    AccountMode, ClientName, Lots, Magic, OrderId, OrderState, PositionId, RequestId, Symbol,
+    Ticket, TradeRequest, UtcTime,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
-/// What the core asks its shell to do.
+/// What the core asks its shell to do, once its records are durable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Send an order, once.
-    Send(OrderId, TradeRequest),
-    /// Send the cancellation of an order, once.
-    SendCancel(OrderId, TradeRequest),
-    /// Look for a row that left the working orders.
-    LookUp(Ticket),
+    /// Send an order, once. True: it protects, and goes before those that do not.
+    Send(OrderId, TradeRequest, bool),
+    /// Send a change of an order, once.
+    SendChange(OrderId, Change, TradeRequest),
+}
+
+/// A change of an order that works at the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Remove it.
+    Cancel,
 }
 
 /// What a call led to: the order, and whether the call is a repeat.
@@ -45,57 +56,122 @@ pub struct ClientRules {
     pub slot: u16,
     /// Its limits.
     pub limits: Limits,
+    /// What its silence leads to; none: nothing.
+    pub dead_man: Option<DeadMan>,
+}
+
+/// How long the core waits: for evidence, and for signs of life.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// How long a client's process holds its lease after a heartbeat.
+    pub lease: Duration,
+    /// From an unknown outcome until its absence at the broker is believed, milliseconds.
+    pub grace_ms: i64,
+    /// Least time between two looks that count, milliseconds.
+    pub between_passes_ms: i64,
+    /// Between two looks when nothing is unknown, milliseconds.
+    pub period_ms: i64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(5),
+            grace_ms: 30_000,
+            between_passes_ms: 5_000,
+            period_ms: 60_000,
+        }
+    }
 }
 
 /// The orders core.
 #[derive(Debug)]
 pub struct Core {
     pub(super) orders: BTreeMap<OrderId, Order>,
-    /// Orders not yet final, or that wait for deals: what scans may cost.
+    /// Orders not yet final: what scans may cost.
     pub(super) open: BTreeSet<OrderId>,
     pub(super) by_magic: HashMap<Magic, OrderId>,
     pub(super) by_ticket: HashMap<Ticket, OrderId>,
     pub(super) requests: Requests,
-    pub(super) deals: HashSet<Ticket>,
+    pub(super) deals: BTreeMap<Ticket, Arc<OwnedDeal>>,
     pub(super) book: Book,
     pub(super) rules: HashMap<ClientName, ClientRules>,
     pub(super) rates: HashMap<ClientName, Rate>,
-    pub(super) state: TradingState,
+    pub(super) states: TradingStates,
+    pub(super) reconciliation: Reconciliation,
+    pub(super) sessions: Sessions,
+    pub(super) changing: HashMap<OrderId, Change>,
     pub(super) link_up: bool,
     pub(super) draining: bool,
     pub(super) last_magic: u64,
     pub(super) fills: u64,
     pub(super) rejected: u64,
     pub(super) now: UtcTime,
-    log: EventLog,
+    pub(super) sequence: u64,
+    pub(super) records: Vec<Record>,
+    pub(super) dirty: BTreeSet<OrderId>,
 }
 
 impl Core {
-    /// Most orders, requests and deals kept in memory.
+    /// Most orders, requests and deals kept.
     pub(super) const CAPACITY: usize = 1_000_000;
 
-    /// An empty core. Entries are refused until the link is up and a snapshot was read.
+    /// A core that knows what its journal knows. Entries are refused until the link is up and the
+    /// broker's rows were compared with it. What was on its way when the process ended is UNKNOWN.
     #[must_use]
-    pub fn new(rules: HashMap<ClientName, ClientRules>, log: EventLog) -> Self {
-        Self {
+    pub fn new(
+        rules: HashMap<ClientName, ClientRules>,
+        patience: Patience,
+        loaded: Loaded,
+        now: UtcTime,
+    ) -> Self {
+        let reflected = loaded
+            .deals
+            .last()
+            .map_or(Ticket(0), |deal| deal.deal.ticket);
+        let mut core = Self {
             orders: BTreeMap::new(),
             open: BTreeSet::new(),
             by_magic: HashMap::new(),
             by_ticket: HashMap::new(),
-            requests: Requests::default(),
-            deals: HashSet::new(),
-            book: Book::default(),
+            requests: Requests::new(loaded.requests),
+            deals: BTreeMap::new(),
+            book: Book::new(loaded.positions, reflected),
             rules,
             rates: HashMap::new(),
-            state: TradingState::Active,
+            states: TradingStates::new(loaded.states),
+            reconciliation: Reconciliation::new(patience),
+            sessions: Sessions::new(patience.lease),
+            changing: HashMap::new(),
             link_up: false,
             draining: false,
             last_magic: 0,
             fills: 0,
             rejected: 0,
-            now: UtcTime(0),
-            log,
+            now,
+            sequence: loaded.sequence,
+            records: Vec::new(),
+            dirty: BTreeSet::new(),
+        };
+        for deal in loaded.deals {
+            core.deals.insert(deal.deal.ticket, Arc::new(deal));
         }
+        loaded.orders.into_iter().for_each(|order| core.know(order));
+        core.take_up();
+        core
+    }
+
+    /// Takes an order into the indices.
+    pub(super) fn know(&mut self, order: Order) {
+        self.last_magic = self.last_magic.max(order.magic.counter());
+        self.by_magic.insert(order.magic, order.id);
+        if let Some(ticket) = order.ticket {
+            self.by_ticket.insert(ticket, order.id);
+        }
+        if !order.state.is_final() {
+            self.open.insert(order.id);
+        }
+        self.orders.insert(order.id, order);
     }
 
     /// Moves the core's clock; every other call happens at that time.
@@ -104,9 +180,10 @@ impl Core {
         self
     }
 
-    /// The link came up or went down.
-    pub fn link(&mut self, up: bool) {
-        self.link_up = up;
+    /// True while the link is up.
+    #[must_use]
+    pub const fn link_is_up(&self) -> bool {
+        self.link_up
     }
 
     /// No new order is taken from now on.
@@ -128,10 +205,19 @@ impl Core {
 
     /// Orders that are not settled.
     pub fn open_orders(&self) -> impl Iterator<Item = &Order> {
-        self.open
-            .iter()
-            .filter_map(|id| self.orders.get(id))
-            .filter(|order| !order.state.is_final())
+        self.open.iter().filter_map(|id| self.orders.get(id))
+    }
+
+    /// All orders, newest first, from before that id (none: from the newest).
+    pub fn orders_before(&self, before: Option<OrderId>) -> impl Iterator<Item = &Order> {
+        let end = before.unwrap_or(OrderId(u64::MAX));
+        self.orders.range(..end).rev().map(|(_, order)| order)
+    }
+
+    /// All deals, newest first, from before that ticket (none: from the newest).
+    pub fn deals_before(&self, before: Option<Ticket>) -> impl Iterator<Item = &Arc<OwnedDeal>> {
+        let end = before.unwrap_or(Ticket(u64::MAX));
+        self.deals.range(..end).rev().map(|(_, deal)| deal)
     }
 
     /// Account and positions.
@@ -140,13 +226,13 @@ impl Core {
         &self.book
     }
 
-    /// The account's trading state.
+    /// Sequence of the newest event, durable or about to be.
     #[must_use]
-    pub const fn trading_state(&self) -> TradingState {
-        self.state
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
     }
 
-    /// Orders taken, deals of ours, orders rejected since the start.
+    /// Orders known, deals of ours and orders rejected since the start.
     #[must_use]
     pub fn counts(&self) -> (u64, u64, u64) {
         (self.orders.len() as u64, self.fills, self.rejected)
@@ -165,17 +251,22 @@ impl Core {
         self.book.account().map(|account| account.mode)
     }
 
-    /// Whose a magic is: by the order it was made for, else by its slot.
+    /// Whose a magic is, by the order it was made for.
     pub(super) fn owner(&self, magic: Magic) -> Owner {
         if let Some(order) = self.by_magic.get(&magic).and_then(|id| self.orders.get(id)) {
             return (Some(order.client.clone()), order.tag.clone());
         }
+        (None, String::new())
+    }
+
+    /// The client whose slot a magic carries.
+    pub(super) fn of_slot(&self, magic: Magic) -> Option<&ClientName> {
         let slot = magic.slot();
-        let client = self
+        let found = self
             .rules
             .iter()
             .find(|(_, rules)| slot != 0 && u64::from(rules.slot) == slot);
-        (client.map(|(name, _)| name.clone()), String::new())
+        found.map(|(name, _)| name)
     }
 
     /// Lots of closing orders on a position: in flight, and unknown.
@@ -193,117 +284,5 @@ impl Core {
             *sum = sum.plus(order.lots_open());
         }
         sums
-    }
-
-    /// Changes an order and tells it; a transition that the table does not list is refused.
-    pub(super) fn change(
-        &mut self,
-        id: OrderId,
-        to: OrderState,
-        also: impl FnOnce(&mut Order),
-    ) -> bool {
-        let now = self.now;
-        let Some(order) = self.orders.get_mut(&id) else {
-            return false;
-        };
-        let from = order.state;
-        if from != to && !transitions::may_become(from, to) {
-            tracing::error!(order_id = %id, ?from, ?to, "order transition refused");
-            return false;
-        }
-        if transitions::alarms(from, to) {
-            tracing::error!(order_id = %id, ?from, ?to, "late evidence contradicts what was told");
-        }
-        order.state = to;
-        order.updated = Moment {
-            utc: Some(now),
-            broker: order.updated.broker,
-        };
-        also(order);
-        let told = order.clone();
-        if to.is_final() {
-            self.open.remove(&id);
-        }
-        self.rejected += u64::from(to == OrderState::Rejected && from != to);
-        self.tell(
-            &told.correlation,
-            Audience::Client(told.client.clone()),
-            Event::Order(Box::new(told.clone())),
-        );
-        true
-    }
-
-    /// Records an event of the core's own time.
-    pub(super) fn tell(&self, correlation: &str, audience: Audience, event: Event) {
-        self.log.append(self.now, correlation, audience, event);
-    }
-
-    /// Records something that concerns everybody.
-    pub fn announce(&self, event: Event) {
-        self.tell("", Audience::All, event);
-    }
-
-    pub(super) fn tell_position(&self, change: PositionChange, correlation: &str) {
-        let audience = |position: &Position| {
-            position
-                .client
-                .clone()
-                .map_or(Audience::Control, Audience::Client)
-        };
-        match change {
-            PositionChange::Changed(position) => {
-                self.tell(correlation, audience(&position), Event::Position(position))
-            }
-            PositionChange::Closed(position) => self.tell(
-                correlation,
-                audience(&position),
-                Event::PositionClosed(position),
-            ),
-        }
-    }
-
-    /// Takes a snapshot of the broker. False: it is older than what is known; read another.
-    pub fn on_snapshot(&mut self, snapshot: Snapshot) -> (bool, Vec<Effect>) {
-        let mut book = std::mem::take(&mut self.book);
-        let Snapshot {
-            account,
-            positions,
-            orders,
-            last_deal,
-            time,
-        } = snapshot;
-        let changes = book.read(account, positions, last_deal, time, |magic| {
-            self.owner(magic)
-        });
-        self.book = book;
-        let Some(changes) = changes else {
-            return (false, Vec::new());
-        };
-        changes
-            .into_iter()
-            .for_each(|change| self.tell_position(change, ""));
-        let working: HashSet<Ticket> = orders.iter().map(|row| row.ticket).collect();
-        orders.iter().for_each(|row| self.on_row(row));
-        (
-            true,
-            self.missing(&working)
-                .into_iter()
-                .map(Effect::LookUp)
-                .collect(),
-        )
-    }
-
-    /// Tickets of orders believed to work that the broker lists no more.
-    fn missing(&self, working: &HashSet<Ticket>) -> Vec<Ticket> {
-        self.open_orders()
-            .filter(|order| {
-                matches!(
-                    order.state,
-                    OrderState::Working | OrderState::PartiallyFilled
-                )
-            })
-            .filter_map(|order| order.ticket)
-            .filter(|ticket| !working.contains(ticket))
-            .collect()
     }
 }

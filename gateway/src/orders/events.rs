@@ -1,9 +1,11 @@
-//! What happened, in sequence: a bounded log that any number of readers follow by cursor.
+//! What happened, in sequence: a bounded log that any number of readers follow by cursor. It
+//! holds what is durable and nothing else.
 
 use super::Order;
 use crate::{book::Position, link::LinkState};
 use mymt5_guard::TradingState;
-use mymt5_model::{ClientName, DealRow, Money, OrderId, UtcTime};
+use mymt5_model::{ClientName, DealRow, Money, OrderId, Symbol, UtcTime};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,7 +13,7 @@ use std::{
 use tokio::sync::watch;
 
 /// Whom an event concerns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Audience {
     /// That client, and `control`.
     Client(ClientName),
@@ -22,7 +24,7 @@ pub enum Audience {
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// An order changed.
     Order(Box<Order>),
@@ -45,14 +47,19 @@ pub enum Event {
     TradingState(Option<ClientName>, TradingState, String),
     /// The broker calls for margin; the level in percent.
     MarginCall(f64),
-    /// A trade that is nobody's of ours.
-    Foreign(DealRow),
+    /// Something that nobody of ours did.
+    Foreign {
+        /// Where; none: nowhere in particular.
+        symbol: Option<Symbol>,
+        /// What was seen.
+        description: String,
+    },
     /// The link changed.
     Link(LinkState, String),
 }
 
 /// An event with its place in the sequence.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
     /// From 1, without gaps.
     pub sequence: u64,
@@ -71,7 +78,7 @@ pub struct Recorded {
 #[error("the cursor is gone or in the future")]
 pub struct CursorLost;
 
-/// The log. Cheap to clone; written by the orders core only.
+/// The log. Cheap to clone; written by the orders' actor only.
 #[derive(Clone, Debug)]
 pub struct EventLog {
     ring: Arc<Mutex<Ring>>,
@@ -103,23 +110,19 @@ impl EventLog {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends an event; the oldest gives way.
-    pub fn append(&self, at: UtcTime, correlation: &str, audience: Audience, event: Event) {
+    /// Takes events in sequence, once they are durable; the oldest give way.
+    pub fn publish(&self, events: impl IntoIterator<Item = Arc<Recorded>>) {
         let mut ring = self.ring();
-        ring.last += 1;
-        let (sequence, correlation) = (ring.last, correlation.to_owned());
-        ring.events.push_back(Arc::new(Recorded {
-            sequence,
-            at,
-            correlation,
-            audience,
-            event,
-        }));
-        if ring.events.len() > Self::CAPACITY {
-            ring.events.pop_front();
+        for event in events {
+            ring.last = event.sequence;
+            ring.events.push_back(event);
+            if ring.events.len() > Self::CAPACITY {
+                ring.events.pop_front();
+            }
         }
+        let last = ring.last;
         drop(ring);
-        self.newest.send_replace(sequence);
+        self.newest.send_replace(last);
     }
 
     /// The newest sequence; 0 before the first event.
@@ -162,8 +165,17 @@ mod tests {
     #[test]
     fn a_cursor_meets_every_event_once() {
         let log = EventLog::default();
-        let append =
-            |level: f64| log.append(UtcTime(0), "", Audience::All, Event::MarginCall(level));
+        let mut last = 0;
+        let mut append = |level: f64| {
+            last += 1;
+            log.publish([Arc::new(Recorded {
+                sequence: last,
+                at: UtcTime(0),
+                correlation: String::new(),
+                audience: Audience::All,
+                event: Event::MarginCall(level),
+            })]);
+        };
         assert!(log.after(0).unwrap().is_empty() && log.after(1).is_err());
         (0..EventLog::CAPACITY + 10).for_each(|n| append(n as f64));
         assert!(log.after(9).is_err());

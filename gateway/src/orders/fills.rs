@@ -4,29 +4,30 @@ use super::{
     core::Core,
     events::{Audience, Event},
 };
-use mymt5_model::{DealKind, DealRow, Levels, OrderId, OrderState};
+use crate::journal::{OwnedDeal, Record};
+use mymt5_model::{ClientName, DealKind, DealRow, Levels, OrderId, OrderState};
+use std::sync::Arc;
 
 impl Core {
     /// A deal, seen for the first time or again.
     pub fn on_deal(&mut self, deal: DealRow) {
-        if !self.deals.insert(deal.ticket) {
+        if self.deals.contains_key(&deal.ticket) {
             return;
         }
+        self.jump(deal.magic);
         if !matches!(deal.kind, DealKind::Trade(_)) {
             let balance = self
                 .book
                 .account()
                 .map_or(deal.profit, |account| account.balance);
+            self.keep(&deal, None, None, String::new());
             return self.announce(Event::Balance(deal, balance));
         }
         let order = self.order_of(&deal);
-        let correlation = order
-            .and_then(|id| self.orders.get(&id))
-            .map_or_else(String::new, |o| o.correlation.clone());
-        let audience = self.tell_deal(&deal, order, &correlation);
-        let levels = order
-            .and_then(|id| self.orders.get(&id))
-            .map_or_else(Levels::default, |order| order.levels);
+        let known = order.and_then(|id| self.orders.get(&id));
+        let correlation = known.map_or_else(String::new, |order| order.correlation.clone());
+        let levels = known.map_or_else(Levels::default, |order| order.levels);
+        let client = self.tell_deal(&deal, order, &correlation);
         let mut book = std::mem::take(&mut self.book);
         let change = book.apply(&deal, levels, |magic| self.owner(magic));
         self.book = book;
@@ -35,11 +36,32 @@ impl Core {
         }
         match order {
             Some(id) => self.fill(id, &deal),
-            None if audience == Audience::Control => {
-                self.tell("", Audience::Control, Event::Foreign(deal))
+            None if client.is_none() => {
+                let event = Event::Foreign {
+                    description: format!("deal {} of {} lots", deal.ticket, deal.lots),
+                    symbol: deal.symbol,
+                };
+                self.tell("", Audience::Control, event);
             }
             None => {}
         }
+    }
+
+    fn keep(
+        &mut self,
+        deal: &DealRow,
+        order: Option<OrderId>,
+        client: Option<ClientName>,
+        tag: String,
+    ) {
+        let owned = Arc::new(OwnedDeal {
+            deal: deal.clone(),
+            order,
+            client,
+            tag,
+        });
+        self.deals.insert(deal.ticket, owned.clone());
+        self.records.push(Record::Deal(owned));
     }
 
     fn order_of(&self, deal: &DealRow) -> Option<OrderId> {
@@ -51,24 +73,28 @@ impl Core {
             .copied()
     }
 
-    fn tell_deal(&self, deal: &DealRow, order: Option<OrderId>, correlation: &str) -> Audience {
+    /// Tells a deal to its owner, whom it returns.
+    fn tell_deal(
+        &mut self,
+        deal: &DealRow,
+        order: Option<OrderId>,
+        correlation: &str,
+    ) -> Option<ClientName> {
         let position = deal.position_id.and_then(|id| self.book.position(id));
         let (client, tag) = match (order.and_then(|id| self.orders.get(&id)), position) {
             (Some(order), _) => (Some(order.client.clone()), order.tag.clone()),
             (None, Some(position)) => (position.client.clone(), position.tag.clone()),
             (None, None) => self.owner(deal.magic),
         };
-        let audience = client.map_or(Audience::Control, Audience::Client);
-        self.tell(
-            correlation,
-            audience.clone(),
-            Event::Deal {
-                deal: deal.clone(),
-                order,
-                tag,
-            },
-        );
-        audience
+        self.keep(deal, order, client.clone(), tag.clone());
+        let audience = client.clone().map_or(Audience::Control, Audience::Client);
+        let event = Event::Deal {
+            deal: deal.clone(),
+            order,
+            tag,
+        };
+        self.tell(correlation, audience, event);
+        client
     }
 
     fn fill(&mut self, id: OrderId, deal: &DealRow) {
@@ -76,7 +102,7 @@ impl Core {
         if let Some(ticket) = deal.order {
             self.by_ticket.insert(ticket, id);
         }
-        let Some(order) = self.orders.get_mut(&id) else {
+        let Some(order) = self.order_mut(id) else {
             return;
         };
         order.filled = order.filled.plus(deal.lots);

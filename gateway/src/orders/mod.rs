@@ -2,19 +2,30 @@
 //! one by one; every send runs in a task of its own, so that no cancelled call cancels an order.
 
 mod actor;
+mod changes;
 mod checks;
 mod core;
+mod desk;
 mod events;
 mod fills;
+mod operator;
 mod order;
+mod queue;
+mod reconcile;
 mod requests;
+mod sessions;
 mod settle;
+mod trading;
 mod transitions;
 
 #[cfg(test)]
 mod tests;
 
 pub use actor::Orders;
-pub use core::{ClientRules, Core, Effect, Taken};
+pub use core::{Change, ClientRules, Core, Effect, Patience, Taken};
+pub use desk::{Setup, look};
 pub use events::{Audience, CursorLost, Event, EventLog, Recorded};
+pub use operator::Resolution;
 pub use order::{Call, Entry, Exit, Order, Purpose};
+pub use reconcile::{Stray, window};
+pub use sessions::{DeadMan, DeadManAction};

@@ -4,6 +4,7 @@ use mymt5_model::{
     ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, PositionId,
     Price, RequestId, Retcode, Side, Symbol, SymbolSpec, Ticket, TimeInForce,
 };
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Who calls, for what, under which id.
@@ -13,6 +14,8 @@ pub struct Call {
     pub client: ClientName,
     /// The idempotency of this call.
     pub request_id: RequestId,
+    /// The RPC, for the record.
+    pub method: &'static str,
     /// Digest of the method and the request's content.
     pub content: [u8; 32],
     /// W3C trace id.
@@ -64,7 +67,7 @@ pub struct Exit {
 }
 
 /// What an order is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
     /// Opens, adds, or nets.
     Entry,
@@ -73,7 +76,7 @@ pub enum Purpose {
 }
 
 /// An order as the gateway knows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// The gateway's id.
     pub id: OrderId,
@@ -98,6 +101,7 @@ pub struct Order {
     /// Volume filled: from deals.
     pub filled: Lots,
     /// Sum of deal price points times units of lots: the average price's numerator.
+    #[serde(with = "as_text")]
     pub filled_points: i128,
     /// Order price.
     pub price: Option<Price>,
@@ -160,5 +164,18 @@ impl Order {
         } else {
             self.lots.minus(self.filled)
         }
+    }
+}
+
+/// A number wider than JSON readers bear, as text.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(value: &i128, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i128, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }

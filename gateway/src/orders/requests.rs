@@ -1,43 +1,52 @@
 //! New requests: the id first, then the checks, then the order. Only what passes them binds an id.
 
 use super::{
-    core::{Core, Effect, Taken},
+    core::{Change, Core, Effect, Taken},
     events::{Audience, Event},
     order::{Call, Entry, Exit, Order, Purpose},
 };
+use crate::journal::{Record, Request, Subject};
 use mymt5_guard::{ExitRefused, exit_allowed};
 use mymt5_model::{
-    ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, RequestId,
-    Side, Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
+    ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, PositionRow,
+    RequestId, Side, Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
 };
 use mymt5_proto::{Reason, Refusal};
 use std::{collections::HashMap, time::Duration};
 
-/// The ids seen, each with the digest of its content and the order it led to. Never pruned.
+/// The ids seen, each with the digest of its content and what it led to. Never pruned.
 #[derive(Debug, Default)]
-pub(super) struct Requests(HashMap<(ClientName, RequestId), ([u8; 32], OrderId)>);
+pub(super) struct Requests(HashMap<(ClientName, RequestId), ([u8; 32], Subject)>);
 
 impl Requests {
-    fn find(&self, call: &Call) -> Result<Option<OrderId>, Refusal> {
+    pub(super) fn new(kept: Vec<Request>) -> Self {
+        let bound = kept.into_iter().map(|request| {
+            let mut content = [0; 32];
+            // A digest that cannot be read matches nothing: the id stays bound, and mismatches.
+            let _ = hex::decode_to_slice(&request.content, &mut content);
+            (
+                (request.client, request.request_id),
+                (content, request.subject),
+            )
+        });
+        Self(bound.collect())
+    }
+
+    /// What a call led to, when it was taken before.
+    pub(super) fn find(&self, call: &Call) -> Result<Option<Subject>, Refusal> {
         match self.0.get(&(call.client.clone(), call.request_id.clone())) {
-            Some((content, order)) if *content == call.content => Ok(Some(*order)),
+            Some((content, subject)) if *content == call.content => Ok(Some(*subject)),
             Some(_) => Err(Refusal::new(Reason::IdempotencyMismatch)),
             None => Ok(None),
         }
     }
 
-    fn bind(&mut self, call: &Call, order: OrderId) {
-        self.0.insert(
-            (call.client.clone(), call.request_id.clone()),
-            (call.content, order),
-        );
-    }
-
     /// The order that a request id led to.
     pub(super) fn order(&self, client: &ClientName, id: &RequestId) -> Option<OrderId> {
-        self.0
-            .get(&(client.clone(), id.clone()))
-            .map(|(_, order)| *order)
+        match self.0.get(&(client.clone(), id.clone()))?.1 {
+            Subject::Order(order) => Some(order),
+            _ => None,
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -58,6 +67,32 @@ struct Draft {
 }
 
 impl Core {
+    /// Binds a request id to what its call led to.
+    pub(super) fn bind(&mut self, call: &Call, subject: Subject) {
+        let key = (call.client.clone(), call.request_id.clone());
+        self.requests.0.insert(key, (call.content, subject));
+        self.records.push(Record::Request(Request {
+            client: call.client.clone(),
+            request_id: call.request_id.clone(),
+            method: call.method.to_owned(),
+            content: hex::encode(call.content),
+            subject,
+            at: self.now,
+            correlation: call.correlation.clone(),
+        }));
+    }
+
+    fn known_order(&self, call: &Call) -> Result<Option<Taken>, Refusal> {
+        let known = self.requests.find(call)?;
+        Ok(known.and_then(|subject| match subject {
+            Subject::Order(order) => Some(Taken {
+                order,
+                repeated: true,
+            }),
+            _ => None,
+        }))
+    }
+
     /// Takes a new order, or finds the one that this call made before.
     ///
     /// # Errors
@@ -68,14 +103,8 @@ impl Core {
         entry: Result<Entry, Refusal>,
         quote: Option<&Tick>,
     ) -> Result<(Taken, Vec<Effect>), Refusal> {
-        if let Some(order) = self.requests.find(&call)? {
-            return Ok((
-                Taken {
-                    order,
-                    repeated: true,
-                },
-                Vec::new(),
-            ));
+        if let Some(taken) = self.known_order(&call)? {
+            return Ok((taken, Vec::new()));
         }
         let entry = entry?;
         self.check_open(&call)?;
@@ -97,12 +126,13 @@ impl Core {
             order.stop_limit_price = entry.stop_limit_price;
             order.time_in_force = entry.time_in_force;
         })?;
+        self.bind(&call, Subject::Order(id));
         Ok((
             Taken {
                 order: id,
                 repeated: false,
             },
-            vec![Effect::Send(id, entry_request(entry, magic))],
+            vec![Effect::Send(id, entry_request(entry, magic), false)],
         ))
     }
 
@@ -116,14 +146,8 @@ impl Core {
         exit: Result<Exit, Refusal>,
         spec: impl Fn(&Symbol) -> Option<std::sync::Arc<SymbolSpec>>,
     ) -> Result<(Taken, Vec<Effect>), Refusal> {
-        if let Some(order) = self.requests.find(&call)? {
-            return Ok((
-                Taken {
-                    order,
-                    repeated: true,
-                },
-                Vec::new(),
-            ));
+        if let Some(taken) = self.known_order(&call)? {
+            return Ok((taken, Vec::new()));
         }
         let exit = exit?;
         self.check_open(&call)?;
@@ -150,20 +174,37 @@ impl Core {
                 Refusal::new(Reason::PendingReconciliation).after(Duration::from_secs(5))
             }
         })?;
+        let (id, effect) = self.create_exit(&call, &row, lots, exit)?;
+        self.bind(&call, Subject::Order(id));
+        Ok((
+            Taken {
+                order: id,
+                repeated: false,
+            },
+            vec![effect],
+        ))
+    }
+
+    fn create_exit(
+        &mut self,
+        call: &Call,
+        row: &PositionRow,
+        lots: Lots,
+        exit: Exit,
+    ) -> Result<(OrderId, Effect), Refusal> {
         let draft = Draft {
-            purpose: Purpose::Exit(exit.position),
+            purpose: Purpose::Exit(row.id),
             symbol: row.symbol.clone(),
             side: row.side.opposite(),
             kind: OrderType::Market,
             lots,
             levels: Levels::default(),
-            digits: spec.digits,
+            digits: row.open_price.digits(),
             tag: exit.tag,
         };
-        let (id, magic) =
-            self.create(&call, draft, |order| order.position = Some(exit.position))?;
+        let (id, magic) = self.create(call, draft, |order| order.position = Some(row.id))?;
         let request = TradeRequest::Market {
-            symbol: row.symbol,
+            symbol: row.symbol.clone(),
             side: row.side.opposite(),
             lots,
             levels: Levels::default(),
@@ -172,13 +213,53 @@ impl Core {
             magic,
             comment: exit.comment,
         };
-        Ok((
-            Taken {
-                order: id,
-                repeated: false,
-            },
-            vec![Effect::Send(id, request)],
-        ))
+        Ok((id, Effect::Send(id, request, true)))
+    }
+
+    /// Closes what is left of all positions of a scope, each for its owner; foreign ones for the
+    /// caller. A position that cannot be closed now is told in the log.
+    pub(super) fn close_all(
+        &mut self,
+        call: &Call,
+        scope: Option<&ClientName>,
+        foreign: bool,
+    ) -> Vec<Effect> {
+        let included = |client: &Option<ClientName>| match client {
+            Some(client) => scope.is_none_or(|scope| scope == client),
+            None => foreign,
+        };
+        let rows: Vec<(PositionRow, Option<ClientName>, String)> = self
+            .book
+            .positions()
+            .filter(|held| included(&held.client))
+            .map(|held| (held.row.clone(), held.client.clone(), held.tag.clone()))
+            .collect();
+        let mut effects = Vec::new();
+        for (row, client, tag) in rows {
+            let (flying, unknown) = self.closing(row.id);
+            let left = row.lots.minus(flying).minus(unknown);
+            if left.is_zero() {
+                continue;
+            }
+            let call = Call {
+                client: client.unwrap_or_else(|| call.client.clone()),
+                ..call.clone()
+            };
+            let exit = Exit {
+                position: row.id,
+                lots: None,
+                max_deviation_points: None,
+                tag,
+                comment: Comment::default(),
+            };
+            match self.create_exit(&call, &row, left, exit) {
+                Ok((_, effect)) => effects.push(effect),
+                Err(refusal) => {
+                    tracing::error!(position_id = %row.id, %refusal, "position not closed");
+                }
+            }
+        }
+        effects
     }
 
     /// Takes the cancellation of a working order.
@@ -186,14 +267,8 @@ impl Core {
     /// # Errors
     /// As for [`Core::submit`]; an order that does not work any more is `ORDER_NOT_WORKING`.
     pub fn cancel(&mut self, call: Call, target: OrderId) -> Result<(Taken, Vec<Effect>), Refusal> {
-        if let Some(order) = self.requests.find(&call)? {
-            return Ok((
-                Taken {
-                    order,
-                    repeated: true,
-                },
-                Vec::new(),
-            ));
+        if let Some(taken) = self.known_order(&call)? {
+            return Ok((taken, Vec::new()));
         }
         self.check_open(&call)?;
         let order = self
@@ -201,26 +276,36 @@ impl Core {
             .get(&target)
             .filter(|order| order.client == call.client);
         let order = order.ok_or_else(|| Refusal::new(Reason::OrderNotFound))?;
-        let works = matches!(
-            order.state,
-            OrderState::Working | OrderState::PartiallyFilled
-        ) && !order.cancel_pending;
-        let (Some(ticket), true) = (order.ticket, works) else {
-            return Err(
-                Refusal::new(Reason::OrderNotWorking).with("state", format!("{:?}", order.state))
-            );
-        };
         let state = order.state;
-        self.requests.bind(&call, target);
-        self.change(target, state, |order| order.cancel_pending = true);
-        let request = TradeRequest::Cancel { order: ticket };
+        let Some(effect) = self.begin_cancel(target) else {
+            return Err(Refusal::new(Reason::OrderNotWorking).with("state", format!("{state:?}")));
+        };
+        self.bind(&call, Subject::Order(target));
         Ok((
             Taken {
                 order: target,
                 repeated: false,
             },
-            vec![Effect::SendCancel(target, request)],
+            vec![effect],
         ))
+    }
+
+    /// Begins the cancellation of an order that works; none when it does not, or changes already.
+    pub(super) fn begin_cancel(&mut self, id: OrderId) -> Option<Effect> {
+        let order = self.orders.get(&id)?;
+        let works = matches!(
+            order.state,
+            OrderState::Working | OrderState::PartiallyFilled
+        );
+        let (Some(ticket), true, false) = (order.ticket, works, self.changing.contains_key(&id))
+        else {
+            return None;
+        };
+        let state = order.state;
+        self.changing.insert(id, Change::Cancel);
+        self.change(id, state, |order| order.cancel_pending = true);
+        let request = TradeRequest::Cancel { order: ticket };
+        Some(Effect::SendChange(id, Change::Cancel, request))
     }
 
     fn create(
@@ -230,7 +315,7 @@ impl Core {
         also: impl FnOnce(&mut Order),
     ) -> Result<(OrderId, Magic), Refusal> {
         let magic = self.next_magic(&call.client)?;
-        let id = OrderId(self.orders.len() as u64 + 1);
+        let id = self.next_order_id();
         let now = Moment {
             utc: Some(self.now),
             broker: None,
@@ -267,16 +352,19 @@ impl Core {
             send_before_ms: call.send_before_ms,
         };
         also(&mut order);
-        self.requests.bind(call, id);
-        self.by_magic.insert(magic, id);
-        self.open.insert(id);
-        self.orders.insert(id, order.clone());
+        self.dirty.insert(id);
+        self.know(order.clone());
         self.tell(
             &call.correlation,
             Audience::Client(call.client.clone()),
             Event::Order(Box::new(order)),
         );
         Ok((id, magic))
+    }
+
+    pub(super) fn next_order_id(&self) -> OrderId {
+        let last = self.orders.last_key_value().map_or(0, |(id, _)| id.0);
+        OrderId(last + 1)
     }
 
     /// The next magic: never used before, and by time also after a lost memory.

@@ -1,13 +1,22 @@
 //! What became of a send: the four kinds of failure, the receipt, and the broker's rows.
 
-use super::{core::Core, order::Order};
+use super::{
+    core::{Change, Core},
+    operator::NOT_DONE,
+    order::Order,
+    reconcile::NOT_FOUND,
+};
 use crate::broker::SendFailure;
 use mymt5_model::{OrderId, OrderRow, OrderState, Receipt, Retcode, RowState};
 
 impl Core {
     /// The moment before sending. False: too late, the order ended without leaving.
     pub fn sending(&mut self, id: OrderId) -> bool {
-        let Some(order) = self.orders.get(&id) else {
+        let Some(order) = self
+            .orders
+            .get(&id)
+            .filter(|order| order.state == OrderState::Accepted)
+        else {
             return false;
         };
         if order.send_before_ms > self.now.0 {
@@ -19,13 +28,28 @@ impl Core {
         false
     }
 
-    /// The outcome of a send. A receipt is a hint: only deals fill.
+    /// Ends what waited too long to be sent.
+    pub fn expire(&mut self) {
+        let now = self.now.0;
+        let late =
+            |order: &&Order| order.state == OrderState::Accepted && order.send_before_ms <= now;
+        let late: Vec<OrderId> = self
+            .open_orders()
+            .filter(late)
+            .map(|order| order.id)
+            .collect();
+        for id in late {
+            self.sending(id);
+        }
+    }
+
+    /// The outcome of a send, maybe long after it was given up. A receipt is a hint: only deals fill.
     pub fn on_sent(&mut self, id: OrderId, outcome: Result<Receipt, SendFailure>) {
         let Some(order) = self.orders.get(&id) else {
             return;
         };
         // A deal or a row may have come first and already tell more.
-        let settled = order.state != OrderState::Sent;
+        let settled = !matches!(order.state, OrderState::Sent | OrderState::Unknown);
         match outcome {
             Ok(receipt) => self.on_receipt(id, &receipt),
             Err(_) if settled => {}
@@ -39,6 +63,7 @@ impl Core {
                 tracing::warn!(order_id = %id, why, "order not sent");
                 self.reject(id, None, "NOT_SENT", true);
             }
+            Err(SendFailure::Unknown(_)) if order.state == OrderState::Unknown => {}
             Err(SendFailure::Unknown(why)) => {
                 tracing::error!(order_id = %id, why, "outcome of an order unknown");
                 self.change(id, OrderState::Unknown, |order| {
@@ -52,7 +77,7 @@ impl Core {
         if let Some(ticket) = receipt.order {
             self.by_ticket.insert(ticket, id);
         }
-        let Some(order) = self.orders.get_mut(&id) else {
+        let Some(order) = self.order_mut(id) else {
             return;
         };
         order.retcode = Some(receipt.retcode);
@@ -64,7 +89,7 @@ impl Core {
             order.state,
             receipt.retcode != Retcode::PLACED || order.price.is_none(),
         );
-        if state == OrderState::Sent && !waits_for_deals {
+        if matches!(state, OrderState::Sent | OrderState::Unknown) && !waits_for_deals {
             self.change(id, OrderState::Working, |_| {});
         } else {
             self.weigh(id);
@@ -79,20 +104,25 @@ impl Core {
         });
     }
 
-    /// The outcome of a cancellation. Done is definite; anything else leaves the order to its rows.
-    pub fn on_cancel_sent(&mut self, id: OrderId, outcome: Result<Receipt, SendFailure>) {
-        let Some(order) = self.orders.get(&id) else {
+    /// The outcome of a change. Done is definite; anything else leaves the order to its rows.
+    pub fn on_change_sent(
+        &mut self,
+        id: OrderId,
+        change: Change,
+        outcome: Result<Receipt, SendFailure>,
+    ) {
+        self.changing.remove(&id);
+        let Some(order) = self.orders.get(&id).filter(|order| !order.state.is_final()) else {
             return;
         };
         let state = order.state;
-        match outcome {
-            Ok(_) if !state.is_final() => {
+        match (outcome, change) {
+            (Ok(_), Change::Cancel) => {
                 self.change(id, OrderState::Canceled, |order| {
                     order.cancel_pending = false
                 });
             }
-            Ok(_) => {}
-            Err(failure) => {
+            (Err(failure), Change::Cancel) => {
                 self.change(id, state, |order| {
                     order.cancel_pending = false;
                     order.reason = format!("cancellation: {failure}");
@@ -110,17 +140,22 @@ impl Core {
             .copied();
         let Some(id) = known else { return };
         self.by_ticket.insert(row.ticket, id);
+        let changing = self.changing.contains_key(&id);
         let Some(order) = self.orders.get_mut(&id) else {
             return;
         };
-        order.ticket = Some(row.ticket);
-        order.position = order.position.or(row.position_id);
-        let Some(state) = told_by(row, order) else {
-            return;
-        };
+        let position = order.position.or(row.position_id);
+        if (order.ticket, order.position) != (Some(row.ticket), position) {
+            (order.ticket, order.position) = (Some(row.ticket), position);
+            self.dirty.insert(id);
+        }
+        // What works on while nothing is on its way was not cancelled.
+        let pending = order.cancel_pending && !changing && row.state == RowState::Placed;
+        let told = told_by(row, order).or(pending.then_some(order.state));
+        let Some(state) = told else { return };
         self.change(id, state, |order| {
             order.levels = row.levels;
-            order.cancel_pending &= !state.is_final();
+            order.cancel_pending &= !state.is_final() && changing;
         });
     }
 }
@@ -132,6 +167,9 @@ const fn is_passing(retcode: Retcode) -> bool {
 
 /// The state that a row tells of, where it tells something new. Fills are told by deals only.
 fn told_by(row: &OrderRow, order: &Order) -> Option<OrderState> {
+    // Absence was believed too early: the order is there after all.
+    let late = order.state == OrderState::Rejected
+        && [NOT_FOUND, NOT_DONE].contains(&order.reason.as_str());
     let state = match row.state {
         RowState::Placed if order.price.is_some() && order.filled.is_zero() => OrderState::Working,
         RowState::Placed | RowState::Partial | RowState::Filled => return None,
@@ -139,5 +177,5 @@ fn told_by(row: &OrderRow, order: &Order) -> Option<OrderState> {
         RowState::Expired => OrderState::Expired,
         RowState::Rejected => OrderState::Rejected,
     };
-    (state != order.state && !order.state.is_final()).then_some(state)
+    (state != order.state && (late || !order.state.is_final())).then_some(state)
 }

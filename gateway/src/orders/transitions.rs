@@ -8,7 +8,8 @@ use mymt5_model::OrderState::{
 #[must_use]
 pub(super) const fn may_become(from: OrderState, to: OrderState) -> bool {
     match from {
-        Accepted => matches!(to, Sent | Rejected | Expired),
+        // Unknown: the process ended while it was on its way.
+        Accepted => matches!(to, Sent | Rejected | Expired | Unknown),
         Sent => matches!(
             to,
             Working | PartiallyFilled | Filled | Rejected | Canceled | Expired | Unknown
@@ -21,7 +22,8 @@ pub(super) const fn may_become(from: OrderState, to: OrderState) -> bool {
             Working | PartiallyFilled | Filled | Rejected | Canceled | Expired
         ),
         // Evidence that comes late: a deal crossed the cancellation, or a row appears after all.
-        Canceled | Expired | Rejected => matches!(to, Filled | PartiallyFilled | Canceled),
+        Rejected => matches!(to, Filled | PartiallyFilled | Canceled | Working | Expired),
+        Canceled | Expired => matches!(to, Filled | PartiallyFilled | Canceled),
         Filled => false,
     }
 }
@@ -29,7 +31,7 @@ pub(super) const fn may_become(from: OrderState, to: OrderState) -> bool {
 /// True when the change contradicts what the client was told: adopted, with an alarm.
 #[must_use]
 pub(super) const fn alarms(from: OrderState, to: OrderState) -> bool {
-    matches!(from, Rejected | Expired) && matches!(to, Filled | PartiallyFilled)
+    matches!(from, Rejected | Expired) && !matches!(to, Rejected | Expired)
 }
 
 #[cfg(test)]
@@ -53,7 +55,7 @@ mod tests {
         for from in ALL {
             assert!(!may_become(from, Accepted));
             assert_eq!(may_become(from, Sent), from == Accepted);
-            assert_eq!(may_become(from, Unknown), from == Sent);
+            assert_eq!(may_become(from, Unknown), matches!(from, Accepted | Sent));
         }
     }
 

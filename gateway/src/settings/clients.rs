@@ -1,6 +1,9 @@
 //! `[clients.NAME]`: who may call, and what for.
 
-use crate::access::{Client, Permission, Proof};
+use crate::{
+    access::{Client, Permission, Proof},
+    orders::{DeadMan, DeadManAction},
+};
 use mymt5_chassis::{loader::Reader, tls};
 use mymt5_guard::Limits;
 use mymt5_model::{ClientName, Lots, Magic, Symbol};
@@ -61,13 +64,34 @@ fn client(reader: &mut Reader, name: &str) -> Option<Client> {
         Some(parsed)
     };
     let limits = limits(reader, name);
+    let dead_man = dead_man(reader, name);
     Some(Client {
         name: parsed?,
         proof: proof?,
         permissions: permissions?,
         symbols,
         limits,
+        dead_man,
     })
+}
+
+fn dead_man(reader: &mut Reader, name: &str) -> Option<DeadMan> {
+    let key = |part: &str| format!("clients.{name}.dead_man.{part}");
+    let after_ms: Option<i64> = reader.optional(&key("after_ms"), "milliseconds");
+    let action = reader.or(
+        &key("action"),
+        "\"reduce\" or \"cancel\"",
+        DeadManAction::Reduce,
+    );
+    let after_ms = after_ms?;
+    if !(1_000..=3_600_000).contains(&after_ms) {
+        reader.fault(
+            &key("after_ms"),
+            "is out of range",
+            "set it to 1000 to 3600000 milliseconds",
+        );
+    }
+    Some(DeadMan { after_ms, action })
 }
 
 fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {

@@ -1,16 +1,23 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
 mod clients;
+mod orders;
 mod simulator;
 
-use crate::{access::Client, broker::SimulatedSettings};
+pub use orders::OrderSettings;
+
+use crate::{
+    access::Client,
+    broker::SimulatedSettings,
+    journal::{self, Identity},
+};
 use mymt5_chassis::{
     loader::{Reader, Table},
     logs::LogSettings,
     operations::OperationsSettings,
     secrets::Secret,
 };
-use mymt5_model::BrokerZone;
+use mymt5_model::{BrokerZone, MaskedAccount};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// The names this process takes from its environment by their own spelling, and its secrets.
@@ -36,8 +43,8 @@ pub struct Settings {
     pub simulator: SimulatedSettings,
     /// Who may call.
     pub clients: Vec<Client>,
-    /// Longest time an order may wait to be sent, milliseconds.
-    pub max_queue_ms: i64,
+    /// How long things may take.
+    pub orders: OrderSettings,
     /// Own data.
     pub data_folder: PathBuf,
     /// Logs.
@@ -47,6 +54,28 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Where the journal is.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.data_folder
+            .join(journal::file_of(self.identity().broker))
+    }
+
+    /// Whose journal this gateway keeps.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        let broker = if self.simulator.keep_in.is_some() {
+            journal::SIMULATOR
+        } else {
+            journal::REPLAY
+        };
+        Identity {
+            broker,
+            server: self.simulator.account.server.clone(),
+            account: MaskedAccount::of(self.simulator.account.login),
+        }
+    }
+
     /// Reads all keys; faults are collected by the reader. None: there were some.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let address = "an address such as 127.0.0.1:50051";
@@ -71,14 +100,7 @@ impl Settings {
             data_folder.as_deref(),
         );
         let clients = clients::read(reader);
-        let max_queue_ms = reader.or("orders.max_queue_ms", "milliseconds, 100 to 60000", 2_000);
-        if !(100..=60_000).contains(&max_queue_ms) {
-            reader.fault(
-                "orders.max_queue_ms",
-                "is out of range",
-                "set it to 100 to 60000 milliseconds",
-            );
-        }
+        let orders = orders::read(reader, true);
         reader.or("process.allow_root", "true or false", false);
         sandbox(reader);
         let secrets = TABLE
@@ -94,7 +116,7 @@ impl Settings {
             zone,
             simulator: simulator?,
             clients: clients?,
-            max_queue_ms,
+            orders: orders?,
             data_folder: data_folder?,
             logging: logging?,
             secrets,

@@ -1,125 +1,38 @@
 #![allow(clippy::unwrap_used)]
-//! The core under random sequences: nothing is sent twice, fills add up, a settled order stays so.
+//! The core under random sequences: nothing is sent twice, fills add up, a settled order stays so,
+//! and a restart knows all that was.
 
-use super::{Call, ClientRules, Core, Effect, Entry, EventLog, Exit};
+mod reconcile;
+mod states;
+mod support;
+
+use super::{Core, Effect, Recorded};
 use crate::{
     broker::{SendFailure, Snapshot},
-    testing::{account, deal},
+    journal::{Loaded, Record},
+    testing::deal,
 };
-use mymt5_guard::Limits;
-use mymt5_model::{
-    BrokerTime, ClientName, Comment, Levels, Lots, OrderId, OrderState, OrderType, PositionId,
-    Price, Receipt, RequestId, Retcode, Side, Symbol, SymbolSpec, Tick, Ticket, TimeInForce,
-    TradeRequest, UtcTime,
-};
+use mymt5_model::{Lots, OrderId, OrderState, Receipt, Retcode, Side, Ticket, UtcTime};
 use mymt5_proto::Reason;
 use proptest::prelude::*;
 use std::{collections::HashSet, sync::Arc};
+use support::{call, core, entry, exit, quote, receipt, restart, rows, sent, spec};
 
-fn spec() -> Arc<SymbolSpec> {
-    Arc::new(mymt5_simulator::catalogue::spec(
-        &Symbol::parse("EURUSD").unwrap(),
-    ))
-}
-
-fn quote() -> Tick {
-    let (symbol, time) = (spec().symbol.clone(), BrokerTime(0));
-    let [bid, ask] = [110_000, 110_010].map(|points| Price::from_points(points, 5));
-    Tick {
-        symbol,
-        time,
-        bid,
-        ask,
-        last: None,
-        volume: 0.0,
-        flags: 6,
-    }
-}
-
-fn call(id: &str) -> Call {
-    Call {
-        client: ClientName::parse("alpha").unwrap(),
-        request_id: RequestId::parse(id).unwrap(),
-        content: [7; 32],
-        correlation: String::new(),
-        send_before_ms: 2_000,
-    }
-}
-
-fn entry(lots: f64) -> Entry {
-    Entry {
-        spec: spec(),
-        side: Side::Buy,
-        kind: OrderType::Market,
-        lots: Lots::from_f64(lots).unwrap(),
-        price: None,
-        stop_limit_price: None,
-        levels: Levels::default(),
-        time_in_force: TimeInForce::Gtc,
-        max_deviation_points: None,
-        tag: String::new(),
-        comment: Comment::default(),
-    }
-}
-
-fn exit(lots: Option<f64>) -> Exit {
-    Exit {
-        position: PositionId(1),
-        lots,
-        max_deviation_points: None,
-        tag: String::new(),
-        comment: Comment::default(),
-    }
-}
-
-fn core() -> (Core, EventLog) {
-    let log = EventLog::default();
-    let rules = ClientRules {
-        slot: 1,
-        limits: Limits::default(),
-    };
-    let mut core = Core::new(
-        [(ClientName::parse("alpha").unwrap(), rules)].into(),
-        log.clone(),
-    );
-    core.at(UtcTime(1_000)).link(true);
-    let snapshot = Snapshot {
-        account: account(),
-        positions: vec![],
-        orders: vec![],
-        last_deal: Ticket(0),
-        time: None,
-    };
-    assert!(core.on_snapshot(snapshot).0);
-    (core, log)
-}
-
-fn receipt(code: Retcode) -> Receipt {
-    Receipt {
-        retcode: code,
-        order: Some(Ticket(1)),
-        deal: None,
-        lots: None,
-        price: None,
-        comment: String::new(),
-    }
-}
-
-/// Submits and sends one order; its id and magic.
-fn sent(core: &mut Core, id: &str, lots: f64) -> (OrderId, mymt5_model::Magic) {
-    let (taken, effects) = core
-        .submit(call(id), Ok(entry(lots)), Some(&quote()))
-        .unwrap();
-    assert!(core.sending(taken.order));
-    let [Effect::Send(_, TradeRequest::Market { magic, .. })] = effects[..] else {
-        panic!()
-    };
-    (taken.order, magic)
+/// The events that wait to be durable.
+fn events(core: &mut Core) -> Vec<Arc<Recorded>> {
+    let events = core
+        .take_records()
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Event(event) => Some(event),
+            _ => None,
+        });
+    events.collect()
 }
 
 #[test]
 fn a_receipt_is_a_hint_and_only_deals_fill() {
-    let (mut core, _) = core();
+    let mut core = core();
     let (id, magic) = sent(&mut core, "a", 0.3);
     core.on_sent(id, Ok(receipt(Retcode::DONE)));
     assert_eq!(core.order(id).unwrap().state, OrderState::Sent);
@@ -146,7 +59,7 @@ fn a_receipt_is_a_hint_and_only_deals_fill() {
 
 #[test]
 fn an_unknown_outcome_freezes_the_symbol_until_evidence() {
-    let (mut core, _) = core();
+    let mut core = core();
     let (id, magic) = sent(&mut core, "a", 0.1);
     core.on_sent(id, Err(SendFailure::Unknown("lost".into())));
     assert_eq!(core.order(id).unwrap().state, OrderState::Unknown);
@@ -172,7 +85,7 @@ fn an_unknown_outcome_freezes_the_symbol_until_evidence() {
 
 #[test]
 fn what_waited_too_long_is_never_sent() {
-    let (mut core, _) = core();
+    let mut core = core();
     let (taken, _) = core
         .submit(call("a"), Ok(entry(0.1)), Some(&quote()))
         .unwrap();
@@ -187,7 +100,7 @@ fn what_waited_too_long_is_never_sent() {
 
 #[test]
 fn nothing_new_while_draining_or_without_link_or_quote_yet_repeats_answer() {
-    let (mut core, _) = core();
+    let mut core = core();
     sent(&mut core, "a", 0.1);
     let refused = core.submit(call("b"), Ok(entry(0.1)), None).unwrap_err();
     assert_eq!(refused.reason(), Reason::QuoteMissing);
@@ -215,7 +128,7 @@ fn nothing_new_while_draining_or_without_link_or_quote_yet_repeats_answer() {
 
 #[test]
 fn foreign_deals_are_for_the_operator_only() {
-    let (mut core, log) = core();
+    let mut core = core();
     core.on_deal(deal(
         9,
         9,
@@ -224,7 +137,7 @@ fn foreign_deals_are_for_the_operator_only() {
         1_000_000,
         110_000,
     ));
-    let told = log.after(0).unwrap();
+    let told = events(&mut core);
     assert!(
         !told.is_empty()
             && told
@@ -313,11 +226,8 @@ fn play(core: &mut Core, steps: Vec<Step>) -> Vec<OrderId> {
                     .map(|position| position.row.clone())
                     .collect();
                 core.on_snapshot(Snapshot {
-                    account: account(),
-                    positions,
-                    orders: vec![],
                     last_deal,
-                    time: None,
+                    ..rows(positions, 0)
                 });
                 continue;
             }
@@ -327,7 +237,7 @@ fn play(core: &mut Core, steps: Vec<Step>) -> Vec<OrderId> {
             }
         };
         for effect in effects.map(|(_, effects)| effects).unwrap_or_default() {
-            if let Effect::Send(id, _) = effect
+            if let Effect::Send(id, ..) = effect
                 && core.sending(id)
             {
                 sends.push(id);
@@ -340,7 +250,7 @@ fn play(core: &mut Core, steps: Vec<Step>) -> Vec<OrderId> {
 proptest! {
     #[test]
     fn no_sequence_sends_twice_or_loses_a_fill(steps in prop::collection::vec(step(), 0..120)) {
-        let (mut core, log) = core();
+        let mut core = core();
         let sends = play(&mut core, steps);
         prop_assert_eq!(sends.iter().collect::<HashSet<_>>().len(), sends.len());
         let (orders, _, _) = core.counts();
@@ -351,7 +261,17 @@ proptest! {
             prop_assert!(order.state != OrderState::Filled || order.filled >= order.lots);
             prop_assert!(order.filled.is_zero() || order.state != OrderState::Rejected);
         }
-        let sequences: Vec<_> = (0..log.last()).step_by(256).flat_map(|from| log.after(from).unwrap()).map(|e| e.sequence).collect();
-        prop_assert_eq!(sequences, (1..=log.last()).collect::<Vec<_>>());
+        let mut kept = Loaded::default();
+        let resumed = restart(&mut core, &mut kept);
+        let sequences: Vec<_> = kept.events.iter().map(|event| event.sequence).collect();
+        prop_assert_eq!(sequences, (1..=core.sequence()).collect::<Vec<_>>());
+        for id in (1..=orders).map(OrderId) {
+            let (before, after) = (core.order(id).unwrap(), resumed.order(id).unwrap());
+            let flying = matches!(before.state, OrderState::Accepted | OrderState::Sent);
+            prop_assert_eq!(flying, before != after);
+            prop_assert!(!flying || after.state == OrderState::Unknown);
+        }
+        let held = |core: &Core| core.book().positions().cloned().collect::<Vec<_>>();
+        prop_assert_eq!(held(&core), held(&resumed));
     }
 }

@@ -1,0 +1,63 @@
+//! What operators ask for becomes checked decisions.
+
+use crate::orders::Resolution;
+use mymt5_guard::TradingState;
+use mymt5_model::ClientName;
+use mymt5_proto::{Reason, Refusal, Violations, v1};
+
+/// A client's name, or none for an empty text.
+///
+/// # Errors
+/// What is no name.
+pub(super) fn scope(client: &str) -> Result<Option<ClientName>, Refusal> {
+    if client.is_empty() {
+        return Ok(None);
+    }
+    let name = ClientName::parse(client);
+    name.map(Some)
+        .map_err(|error| Violations::one("client", Reason::FieldInvalid, error.to_string()))
+}
+
+/// An operator's reason: 1 to 200 characters.
+///
+/// # Errors
+/// Missing, too long, or with control characters.
+pub(super) fn why(reason: &str) -> Result<String, Refusal> {
+    let fits = (1..=200).contains(&reason.chars().count());
+    if !fits || reason.chars().any(char::is_control) {
+        let text = "must be 1 to 200 printable characters";
+        return Err(Violations::one("reason", Reason::FieldInvalid, text));
+    }
+    Ok(reason.to_owned())
+}
+
+/// A trading state to enter.
+///
+/// # Errors
+/// `ENUM_UNSPECIFIED`.
+pub(super) fn trading_state(state: v1::TradingState) -> Result<TradingState, Refusal> {
+    match state {
+        v1::TradingState::Active => Ok(TradingState::Active),
+        v1::TradingState::Reducing => Ok(TradingState::Reducing),
+        v1::TradingState::Halted => Ok(TradingState::Halted),
+        v1::TradingState::Unspecified => {
+            let text = "must be ACTIVE, REDUCING or HALTED";
+            Err(Violations::one("state", Reason::EnumUnspecified, text))
+        }
+    }
+}
+
+/// An operator's decision.
+///
+/// # Errors
+/// `ENUM_UNSPECIFIED`.
+pub(super) fn resolution(resolution: v1::Resolution) -> Result<Resolution, Refusal> {
+    match resolution {
+        v1::Resolution::NotDone => Ok(Resolution::NotDone),
+        v1::Resolution::Reconcile => Ok(Resolution::Reconcile),
+        v1::Resolution::Unspecified => {
+            let text = "must be NOT_DONE or RECONCILE";
+            Err(Violations::one("resolution", Reason::EnumUnspecified, text))
+        }
+    }
+}

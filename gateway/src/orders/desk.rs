@@ -1,0 +1,355 @@
+//! The task that owns the core. Each message changes it at once; what that leads to (sends,
+//! answers, events) happens once its records are durable. While one batch of records is being
+//! written the next one gathers.
+
+use super::{
+    core::{Change, Core, Effect},
+    events::{Event, EventLog, Recorded},
+    order::Order,
+    queue::{Job, SendQueue},
+    reconcile::window,
+};
+use crate::{
+    broker::{self, Broker, BrokerError, History, SendFailure, Snapshot},
+    journal::{JournalError, Record, Writer},
+};
+use futures_util::FutureExt;
+use mymt5_chassis::clock;
+use mymt5_model::{OrderId, Receipt, TradeRequest, UtcTime};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_util::task::TaskTracker;
+
+/// Before a stale snapshot is read again.
+const STALE_PAUSE: Duration = Duration::from_millis(20);
+/// Before a broker that did not answer is asked again.
+const FAILED_PAUSE: Duration = Duration::from_secs(1);
+
+type Outcome = Result<Receipt, SendFailure>;
+type Answer = Box<dyn FnOnce() + Send>;
+pub(super) type Work = Box<dyn FnOnce(&mut Core) -> (Answer, Vec<Effect>) + Send>;
+
+pub(super) enum Message {
+    Run(Work),
+    Wait(OrderId, oneshot::Sender<Order>),
+    Change(broker::Change),
+    Snapshot(Result<Snapshot, BrokerError>),
+    Pass(Result<(Snapshot, History), BrokerError>),
+    Sent(OrderId, Outcome),
+    ChangeSent(OrderId, Change, Outcome),
+    LaneFree,
+}
+
+/// What the task works with.
+pub struct Setup {
+    /// Executes orders.
+    pub broker: Arc<dyn Broker>,
+    /// Makes records durable.
+    pub writer: Writer,
+    /// Holds the durable events.
+    pub log: EventLog,
+    /// Identity of the event sequence.
+    pub journal_id: Arc<str>,
+    /// How long a send may take before its outcome counts as unknown.
+    pub send_timeout: Duration,
+}
+
+/// Records on their way to the journal, and what follows once they are there.
+#[derive(Default)]
+struct Batch {
+    records: Vec<Record>,
+    events: Vec<Arc<Recorded>>,
+    effects: Vec<Effect>,
+    answers: Vec<Answer>,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.effects.is_empty() && self.answers.is_empty()
+    }
+}
+
+pub(super) struct Desk {
+    core: Core,
+    setup: Setup,
+    mailbox: mpsc::WeakSender<Message>,
+    sends: TaskTracker,
+    queue: SendQueue,
+    waiters: HashMap<OrderId, Vec<oneshot::Sender<Order>>>,
+    next: Batch,
+    committing: Option<Batch>,
+    up: watch::Sender<bool>,
+    reading: bool,
+    dirty: bool,
+    pause: Duration,
+}
+
+impl Desk {
+    pub(super) fn new(
+        core: Core,
+        setup: Setup,
+        mailbox: mpsc::WeakSender<Message>,
+        sends: TaskTracker,
+        up: watch::Sender<bool>,
+    ) -> Self {
+        let queue = SendQueue::new(setup.broker.lanes());
+        Self {
+            core,
+            setup,
+            mailbox,
+            sends,
+            queue,
+            waiters: HashMap::new(),
+            next: Batch::default(),
+            committing: None,
+            up,
+            reading: false,
+            dirty: false,
+            pause: Duration::ZERO,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Message>) {
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                result = self.setup.writer.done(), if self.committing.is_some() => {
+                    if let Err(error) = self.committed(result) {
+                        tracing::error!(%error, source = ?std::error::Error::source(&error), "journal down, trading is closed until a restart");
+                        break;
+                    }
+                }
+                message = inbox.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                _ = second.tick() => self.every_second(),
+            }
+            self.read_if_due();
+            self.commit();
+        }
+        self.up.send_replace(false);
+        drop((self.next, self.committing, self.waiters));
+        // Whoever asks from now on gets no answer, and is told why by the handle.
+        while inbox.recv().await.is_some() {}
+    }
+
+    fn every_second(&mut self) {
+        self.core.at(UtcTime(clock::utc_now_ms()));
+        self.dirty = true;
+        self.core.expire();
+        let effects = self.core.watch();
+        self.after(effects);
+    }
+
+    fn take(&mut self, message: Message) {
+        self.core.at(UtcTime(clock::utc_now_ms()));
+        match message {
+            Message::Run(work) => {
+                let (answer, effects) = work(&mut self.core);
+                self.next.answers.push(answer);
+                self.after(effects);
+                return;
+            }
+            Message::Wait(id, tell) => self.waiters.entry(id).or_default().push(tell),
+            Message::Change(change) => self.on_change(change),
+            Message::Snapshot(read) => {
+                let fresh = read.map(|snapshot| self.core.on_snapshot(snapshot));
+                self.on_read(fresh);
+            }
+            Message::Pass(read) => {
+                let fresh = read.map(|(snapshot, history)| self.core.on_pass(snapshot, history));
+                self.on_read(fresh);
+            }
+            Message::Sent(id, outcome) => self.core.on_sent(id, outcome),
+            Message::ChangeSent(id, change, outcome) => {
+                self.core.on_change_sent(id, change, outcome);
+            }
+            Message::LaneFree => self.queue.free(),
+        }
+        self.after(Vec::new());
+    }
+
+    fn on_change(&mut self, change: broker::Change) {
+        self.dirty = true;
+        match change {
+            broker::Change::Deal(deal) => self.core.on_deal(deal),
+            broker::Change::MarginCall(level) => self.core.announce(Event::MarginCall(level)),
+            broker::Change::RowsChanged
+            | broker::Change::FeedEnded
+            | broker::Change::LinkLost(_) => {}
+        }
+    }
+
+    fn on_read(&mut self, fresh: Result<bool, BrokerError>) {
+        self.reading = false;
+        self.pause = match fresh {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => {
+                self.dirty = true;
+                STALE_PAUSE
+            }
+            Err(error) => {
+                tracing::warn!(%error, "broker not read");
+                FAILED_PAUSE
+            }
+        };
+    }
+
+    /// Gathers what the last message led to.
+    fn after(&mut self, effects: Vec<Effect>) {
+        self.next.effects.extend(effects);
+        self.gather();
+        self.send_next();
+        self.gather();
+        self.wake();
+    }
+
+    fn gather(&mut self) {
+        for record in self.core.take_records() {
+            if let Record::Event(event) = &record {
+                self.next.events.push(event.clone());
+            }
+            self.next.records.push(record);
+        }
+    }
+
+    fn commit(&mut self) {
+        while self.committing.is_none() && !self.next.is_empty() {
+            let mut batch = std::mem::take(&mut self.next);
+            if batch.records.is_empty() {
+                self.perform(batch);
+            } else {
+                self.setup.writer.hand(std::mem::take(&mut batch.records));
+                self.committing = Some(batch);
+            }
+        }
+    }
+
+    fn committed(&mut self, result: Result<(), JournalError>) -> Result<(), JournalError> {
+        result?;
+        if let Some(batch) = self.committing.take() {
+            self.perform(batch);
+        }
+        Ok(())
+    }
+
+    /// What follows once records are durable.
+    fn perform(&mut self, batch: Batch) {
+        if !batch.events.is_empty() {
+            self.setup.log.publish(batch.events);
+        }
+        batch.answers.into_iter().for_each(|answer| answer());
+        if batch.effects.is_empty() {
+            return;
+        }
+        batch
+            .effects
+            .into_iter()
+            .for_each(|effect| self.queue.push(effect));
+        self.core.at(UtcTime(clock::utc_now_ms()));
+        self.send_next();
+        self.gather();
+        self.wake();
+    }
+
+    fn send_next(&mut self) {
+        while let Some(job) = self.queue.next() {
+            match job {
+                Job::Order(id, request) if self.core.sending(id) => {
+                    self.send(request, move |outcome| Message::Sent(id, outcome));
+                }
+                Job::Order(..) => self.queue.free(),
+                Job::Change(id, change, request) => {
+                    self.send(request, move |outcome| {
+                        Message::ChangeSent(id, change, outcome)
+                    });
+                }
+            }
+        }
+    }
+
+    /// Sends once, in a task of its own. No answer in time, or a panic on the way, is an unknown
+    /// outcome; an answer that comes later is evidence all the same.
+    fn send(&self, request: TradeRequest, report: impl Fn(Outcome) -> Message + Send + 'static) {
+        let (broker, bound) = (self.setup.broker.clone(), self.setup.send_timeout);
+        let mailbox = self.mailbox.clone();
+        self.sends.spawn(async move {
+            let answer = AssertUnwindSafe(broker.send(&request)).catch_unwind();
+            let mut answer = std::pin::pin!(answer.map(|answer| {
+                answer.unwrap_or_else(|_| {
+                    Err(SendFailure::Unknown("the sending task panicked".into()))
+                })
+            }));
+            let (first, late) = match timeout(bound, &mut answer).await {
+                Ok(outcome) => (outcome, false),
+                Err(_) => (Err(SendFailure::Unknown("no answer in time".into())), true),
+            };
+            let Some(mailbox) = mailbox.upgrade() else {
+                return;
+            };
+            let _ = mailbox.send(report(first)).await;
+            let _ = mailbox.send(Message::LaneFree).await;
+            if late {
+                let outcome = answer.await;
+                let _ = mailbox.send(report(outcome)).await;
+            }
+        });
+    }
+
+    fn read_if_due(&mut self) {
+        let looks = self.core.link_is_up() && self.core.wants_pass();
+        if self.reading || !(self.dirty || looks) {
+            return;
+        }
+        (self.reading, self.dirty) = (true, false);
+        let (broker, mailbox) = (self.setup.broker.clone(), self.mailbox.clone());
+        let pause = self.pause;
+        self.sends.spawn(async move {
+            tokio::time::sleep(pause).await;
+            let message = if looks {
+                Message::Pass(look(broker.as_ref()).await)
+            } else {
+                Message::Snapshot(broker.snapshot().await)
+            };
+            if let Some(mailbox) = mailbox.upgrade() {
+                let _ = mailbox.send(message).await;
+            }
+        });
+    }
+
+    /// Tells those who wait for an order that is answered now.
+    fn wake(&mut self) {
+        let (core, answers) = (&self.core, &mut self.next.answers);
+        self.waiters.retain(|id, waiting| match core.order(*id) {
+            Some(order) if order.is_answered() && !order.cancel_pending => {
+                for waiter in waiting.drain(..) {
+                    let order = order.clone();
+                    answers.push(Box::new(move || drop(waiter.send(order))));
+                }
+                false
+            }
+            Some(_) => {
+                waiting.retain(|waiter| !waiter.is_closed());
+                !waiting.is_empty()
+            }
+            None => false,
+        });
+    }
+}
+
+/// One complete look at the broker: rows first, then the history that whatever left them is in.
+///
+/// # Errors
+/// The broker did not answer.
+pub async fn look(broker: &dyn Broker) -> Result<(Snapshot, History), BrokerError> {
+    let snapshot = broker.snapshot().await?;
+    let (from, to) = window(snapshot.time);
+    let history = broker.history(from, to).await?;
+    Ok((snapshot, history))
+}

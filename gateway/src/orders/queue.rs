@@ -1,0 +1,96 @@
+//! What waits to be sent: protective requests overtake all others, each kind in its order. How
+//! many may be under way at a time is the broker's to say.
+
+use super::core::{Change, Effect};
+use mymt5_model::{OrderId, TradeRequest};
+use std::collections::VecDeque;
+
+/// One request for the broker.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A new order.
+    Order(OrderId, TradeRequest),
+    /// A change of one that works.
+    Change(OrderId, Change, TradeRequest),
+}
+
+/// The waiting requests. The core bounds how many orders wait; an order has one change at a time.
+#[derive(Debug)]
+pub(super) struct SendQueue {
+    protective: VecDeque<Job>,
+    others: VecDeque<Job>,
+    lanes: usize,
+}
+
+impl SendQueue {
+    /// For a broker that takes so many requests at a time.
+    pub(super) fn new(lanes: usize) -> Self {
+        Self {
+            protective: VecDeque::new(),
+            others: VecDeque::new(),
+            lanes,
+        }
+    }
+
+    pub(super) fn push(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(id, request, true) => {
+                self.protective.push_back(Job::Order(id, request));
+            }
+            Effect::Send(id, request, false) => self.others.push_back(Job::Order(id, request)),
+            Effect::SendChange(id, change, request) => {
+                self.protective.push_back(Job::Change(id, change, request));
+            }
+        }
+    }
+
+    /// The next request, when a lane is free; it takes the lane.
+    pub(super) fn next(&mut self) -> Option<Job> {
+        if self.lanes == 0 {
+            return None;
+        }
+        let job = self
+            .protective
+            .pop_front()
+            .or_else(|| self.others.pop_front())?;
+        self.lanes -= 1;
+        Some(job)
+    }
+
+    /// A lane is free again.
+    pub(super) fn free(&mut self) {
+        self.lanes += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_model::Ticket;
+
+    fn send(id: u64, protective: bool) -> Effect {
+        let request = TradeRequest::Cancel { order: Ticket(id) };
+        Effect::Send(OrderId(id), request, protective)
+    }
+
+    fn next(queue: &mut SendQueue) -> Option<u64> {
+        match queue.next()? {
+            Job::Order(id, _) | Job::Change(id, ..) => Some(id.0),
+        }
+    }
+
+    #[test]
+    fn an_exit_overtakes_entries_and_lanes_bound_what_is_under_way() {
+        let mut queue = SendQueue::new(1);
+        [send(1, false), send(2, false), send(3, true)]
+            .into_iter()
+            .for_each(|effect| queue.push(effect));
+        assert_eq!(next(&mut queue), Some(3));
+        assert_eq!(next(&mut queue), None);
+        queue.free();
+        assert_eq!(next(&mut queue), Some(1));
+        queue.free();
+        assert_eq!((next(&mut queue), queue.lanes), (Some(2), 0));
+    }
+}

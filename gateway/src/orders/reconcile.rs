@@ -1,0 +1,304 @@
+//! What the broker has against what the journal says. Evidence decides an unknown order: a row or
+//! a deal with its magic, or their absence in several complete looks over a grace time.
+
+use super::{
+    core::{Core, Patience},
+    events::{Audience, Event},
+};
+use crate::{
+    book::PositionChange,
+    broker::{History, Snapshot},
+};
+use mymt5_model::{BrokerTime, Magic, OrderId, OrderRow, OrderState, PositionId, Ticket};
+use mymt5_proto::Reason;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Why an unknown order ended REJECTED.
+pub(super) const NOT_FOUND: &str = "NOT_FOUND_AT_BROKER";
+/// Complete looks without a trace that it takes.
+const PASSES: u32 = 3;
+/// Newest deals of the journal that a complete history must hold.
+const PROBES: usize = 500;
+const DAY_MS: i64 = 86_400_000;
+
+/// A row at the broker in a slot of ours that the journal does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stray {
+    /// A working order.
+    Order(Ticket),
+    /// An open position.
+    Position(PositionId),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    since: i64,
+    passes: u32,
+    last: i64,
+}
+
+/// How far the comparison has come.
+#[derive(Debug)]
+pub(super) struct Reconciliation {
+    patience: Patience,
+    searches: HashMap<OrderId, Search>,
+    /// Compared since the link came up.
+    compared: bool,
+    /// The broker's history holds what the journal knows.
+    complete: bool,
+    last_pass: Option<i64>,
+    /// Orders believed to work that the broker lists no more.
+    missing: bool,
+    pub(super) strays: BTreeSet<Stray>,
+    pub(super) stray_orders: HashMap<Ticket, OrderRow>,
+}
+
+impl Reconciliation {
+    pub(super) fn new(patience: Patience) -> Self {
+        Self {
+            patience,
+            searches: HashMap::new(),
+            compared: false,
+            complete: true,
+            last_pass: None,
+            missing: false,
+            strays: BTreeSet::new(),
+            stray_orders: HashMap::new(),
+        }
+    }
+}
+
+/// The time span of the history that a look takes, raw broker time.
+#[must_use]
+pub fn window(time: Option<BrokerTime>) -> (BrokerTime, BrokerTime) {
+    time.map_or((BrokerTime(0), BrokerTime(i64::MAX)), |now| {
+        (BrokerTime(now.0 - DAY_MS), BrokerTime(now.0 + DAY_MS))
+    })
+}
+
+impl Core {
+    /// What was on its way when the process ended may have arrived: only evidence tells.
+    pub(super) fn take_up(&mut self) {
+        let flying = |state| matches!(state, OrderState::Accepted | OrderState::Sent);
+        let ids: Vec<OrderId> = self
+            .open_orders()
+            .filter(|order| flying(order.state))
+            .map(|order| order.id)
+            .collect();
+        for id in ids {
+            self.change(id, OrderState::Unknown, |order| {
+                "OUTCOME_UNKNOWN".clone_into(&mut order.reason);
+            });
+        }
+    }
+
+    /// The link came up or went down. Nothing counts that was not seen throughout.
+    pub fn link(&mut self, up: bool) {
+        if !up {
+            self.reconciliation.searches.clear();
+            self.reconciliation.compared = false;
+        }
+        self.link_up = up;
+    }
+
+    /// Why entries are closed for everybody, trading states aside. Empty: they are open.
+    #[must_use]
+    pub fn closed(&self) -> Vec<Reason> {
+        let trade_allowed = self
+            .book
+            .account()
+            .is_none_or(|account| account.trade_allowed);
+        let reasons = [
+            (
+                !self.link_up || self.book.account().is_none(),
+                Reason::LinkDown,
+            ),
+            (!trade_allowed, Reason::TradeNotAllowed),
+            (!self.reconciliation.compared, Reason::PendingReconciliation),
+            (!self.reconciliation.complete, Reason::HistoryIncomplete),
+            (!self.reconciliation.strays.is_empty(), Reason::StraysFound),
+        ];
+        let holding = reasons.into_iter().filter(|(holds, _)| *holds);
+        holding.map(|(_, reason)| reason).collect()
+    }
+
+    /// True when the broker should be looked through again: rows and history.
+    #[must_use]
+    pub fn wants_pass(&self) -> bool {
+        let state = &self.reconciliation;
+        let unknown = self
+            .open_orders()
+            .any(|order| order.state == OrderState::Unknown);
+        let hurried = unknown || state.missing || !state.compared || !state.complete;
+        let pause = if hurried {
+            state.patience.between_passes_ms
+        } else {
+            state.patience.period_ms
+        };
+        state
+            .last_pass
+            .is_none_or(|last| self.now.0 - last >= pause)
+    }
+
+    /// Takes rows of the broker. False: they are older than what is known; read others.
+    pub fn on_snapshot(&mut self, snapshot: Snapshot) -> bool {
+        self.read(snapshot).is_some()
+    }
+
+    /// Takes rows of the broker and, read after them, its history: one complete look. False: the
+    /// rows are older than what is known; look again.
+    pub fn on_pass(&mut self, snapshot: Snapshot, history: History) -> bool {
+        let (before, window) = (self.book.reflected(), window(snapshot.time));
+        let Some(changes) = self.read(snapshot) else {
+            return false;
+        };
+        history.orders.iter().for_each(|row| self.on_row(row));
+        let tickets: HashSet<Ticket> = history.deals.iter().map(|deal| deal.ticket).collect();
+        history
+            .deals
+            .into_iter()
+            .for_each(|deal| self.on_deal(deal));
+        self.explain(&changes, before);
+        let complete = self.is_complete(&tickets, window);
+        if complete != self.reconciliation.complete {
+            tracing::error!(complete, "the broker's history against the journal");
+        }
+        self.reconciliation.complete = complete;
+        self.reconciliation.last_pass = Some(self.now.0);
+        if complete {
+            self.reconciliation.compared = true;
+            self.search();
+        } else {
+            self.reconciliation.searches.clear();
+        }
+        true
+    }
+
+    fn read(&mut self, snapshot: Snapshot) -> Option<Vec<PositionChange>> {
+        let mut book = std::mem::take(&mut self.book);
+        let Snapshot {
+            account,
+            positions,
+            orders,
+            last_deal,
+            time,
+        } = snapshot;
+        let changes = book.read(account, positions, last_deal, time, |magic| {
+            self.owner(magic)
+        });
+        self.book = book;
+        let changes = changes?;
+        for change in &changes {
+            self.tell_position(change.clone(), "");
+        }
+        orders.iter().for_each(|row| self.on_row(row));
+        let working: HashSet<Ticket> = orders.iter().map(|row| row.ticket).collect();
+        self.reconciliation.missing = self.is_missing(&working);
+        let unknown = orders.iter().filter(|row| self.is_stray(row.magic));
+        self.reconciliation.stray_orders = unknown.map(|row| (row.ticket, row.clone())).collect();
+        let orders = orders
+            .iter()
+            .map(|row| (Stray::Order(row.ticket), row.magic));
+        let positions = self.book.positions().filter(|held| held.client.is_none());
+        let positions = positions.map(|held| (Stray::Position(held.row.id), held.row.magic));
+        let strays = orders
+            .chain(positions)
+            .filter(|(_, magic)| self.is_stray(*magic));
+        let strays: BTreeSet<Stray> = strays.map(|(stray, _)| stray).collect();
+        for stray in strays.difference(&self.reconciliation.strays) {
+            tracing::error!(
+                ?stray,
+                "a row of ours at the broker that the journal does not know"
+            );
+        }
+        self.reconciliation.strays = strays;
+        Some(changes)
+    }
+
+    /// The next look is due at once.
+    pub(super) fn look_again(&mut self) {
+        self.reconciliation.last_pass = None;
+    }
+
+    fn is_stray(&self, magic: Magic) -> bool {
+        self.of_slot(magic).is_some() && !self.by_magic.contains_key(&magic)
+    }
+
+    fn is_missing(&self, working: &HashSet<Ticket>) -> bool {
+        let works = |state| matches!(state, OrderState::Working | OrderState::PartiallyFilled);
+        self.open_orders()
+            .filter(|order| works(order.state))
+            .filter_map(|order| order.ticket)
+            .any(|ticket| !working.contains(&ticket))
+    }
+
+    /// Every change of a position's lots needs a deal. One without is told.
+    fn explain(&mut self, changes: &[PositionChange], before: Ticket) {
+        for change in changes {
+            let (PositionChange::Changed(position) | PositionChange::Closed(position)) = change;
+            let id = Some(position.row.id);
+            let since = Ticket(before.0 + 1);
+            let explained = self
+                .deals
+                .range(since..)
+                .any(|(_, deal)| deal.deal.position_id == id);
+            let moved = position.row.updated > position.row.opened
+                && matches!(change, PositionChange::Changed(_));
+            if explained || moved {
+                continue;
+            }
+            metrics::counter!("mymt5_reconciliation_differences_total").increment(1);
+            tracing::error!(position_id = %position.row.id, "a position changed without a deal");
+            self.tell(
+                "",
+                Audience::Control,
+                Event::Foreign {
+                    symbol: Some(position.row.symbol.clone()),
+                    description: format!("position {} changed without a deal", position.row.id),
+                },
+            );
+        }
+    }
+
+    /// True when the history holds the newest deals that the journal knows in that window.
+    fn is_complete(&self, tickets: &HashSet<Ticket>, window: (BrokerTime, BrokerTime)) -> bool {
+        let newest = self.deals.values().rev().take(PROBES);
+        let mut due = newest.filter(|deal| (window.0..window.1).contains(&deal.deal.time));
+        due.all(|deal| tickets.contains(&deal.deal.ticket))
+    }
+
+    /// Counts a look without a trace for every order still unknown.
+    fn search(&mut self) {
+        let (now, patience) = (self.now.0, self.reconciliation.patience);
+        let unknown = self
+            .open_orders()
+            .filter(|order| order.state == OrderState::Unknown);
+        let unknown: BTreeSet<OrderId> = unknown.map(|order| order.id).collect();
+        self.reconciliation
+            .searches
+            .retain(|id, _| unknown.contains(id));
+        for id in unknown {
+            let search = self.reconciliation.searches.entry(id).or_insert(Search {
+                since: now,
+                passes: 0,
+                last: i64::MIN / 2,
+            });
+            if now - search.last >= patience.between_passes_ms {
+                (search.passes, search.last) = (search.passes + 1, now);
+            }
+            if search.passes >= PASSES && now - search.since >= patience.grace_ms {
+                tracing::warn!(order_id = %id, "unknown order not found at the broker");
+                self.change(id, OrderState::Rejected, |order| {
+                    NOT_FOUND.clone_into(&mut order.reason);
+                });
+            }
+        }
+    }
+
+    /// The magic counter jumps past whatever was seen at the broker in a slot of ours.
+    pub(super) fn jump(&mut self, magic: Magic) {
+        if self.of_slot(magic).is_some() {
+            self.last_magic = self.last_magic.max(magic.counter());
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Unknown outcomes: only evidence, or its absence for long enough, decides.
+
+use super::{
+    events,
+    support::{call, core, entry, name, quote, receipt, restart, rows, sent},
+};
+use crate::{
+    broker::{History, SendFailure},
+    journal::Loaded,
+    orders::{Core, Event, Resolution},
+    testing::deal,
+};
+use mymt5_model::{
+    DealRow, Entry, Magic, OrderId, OrderState, PositionId, PositionRow, Retcode, Side, Ticket,
+    UtcTime,
+};
+use mymt5_proto::Reason;
+
+/// An order whose outcome is unknown.
+fn unknown(core: &mut Core) -> (OrderId, Magic) {
+    let (id, magic) = sent(core, "a", 0.1);
+    core.on_sent(id, Err(SendFailure::Unknown("lost".into())));
+    (id, magic)
+}
+
+fn state(core: &Core, id: OrderId) -> (OrderState, &str) {
+    let order = core.order(id).unwrap();
+    (order.state, &order.reason)
+}
+
+/// A complete look in which nothing is found, at that time.
+fn look(core: &mut Core, at: i64, deals: Vec<DealRow>) {
+    core.at(UtcTime(at));
+    let last = core.book().reflected().0;
+    let orders = Vec::new();
+    assert!(core.on_pass(rows(vec![], last), History { orders, deals }));
+}
+
+fn fill(magic: Magic) -> DealRow {
+    let mut fill = deal(1, 1, Side::Buy, Entry::In, 10_000_000, 110_010);
+    fill.magic = magic;
+    fill
+}
+
+fn position(magic: Magic) -> PositionRow {
+    let mut core = core();
+    core.on_deal(fill(magic));
+    let row = core.book().position(PositionId(1)).unwrap().row.clone();
+    row
+}
+
+#[test]
+fn absence_counts_after_three_looks_over_the_grace() {
+    let mut core = core();
+    let (id, _) = unknown(&mut core);
+    for at in [2_000, 7_000, 12_000, 17_000, 31_999] {
+        look(&mut core, at, vec![]);
+        assert_eq!(state(&core, id).0, OrderState::Unknown, "{at}");
+    }
+    look(&mut core, 32_000, vec![]);
+    assert_eq!(
+        state(&core, id),
+        (OrderState::Rejected, "NOT_FOUND_AT_BROKER")
+    );
+}
+
+#[test]
+fn many_looks_at_once_are_one() {
+    let mut core = core();
+    let (id, _) = unknown(&mut core);
+    look(&mut core, 2_000, vec![]);
+    (0..50).for_each(|at| look(&mut core, 40_000 + at, vec![]));
+    assert_eq!(state(&core, id).0, OrderState::Unknown);
+    look(&mut core, 46_000, vec![]);
+    assert_eq!(state(&core, id).0, OrderState::Rejected);
+}
+
+#[test]
+fn a_link_loss_starts_the_grace_anew() {
+    let mut core = core();
+    let (id, _) = unknown(&mut core);
+    [2_000, 7_000, 12_000]
+        .into_iter()
+        .for_each(|at| look(&mut core, at, vec![]));
+    core.link(false);
+    core.link(true);
+    for at in [40_000, 46_000, 52_000] {
+        look(&mut core, at, vec![]);
+        assert_eq!(state(&core, id).0, OrderState::Unknown, "{at}");
+    }
+    look(&mut core, 70_000, vec![]);
+    assert_eq!(state(&core, id).0, OrderState::Rejected);
+}
+
+#[test]
+fn a_history_that_lacks_what_the_journal_knows_decides_nothing_and_closes_trading() {
+    let mut core = core();
+    let (_, magic) = sent(&mut core, "known", 0.1);
+    let known = fill(magic);
+    core.on_deal(known.clone());
+    let (id, _) = sent(&mut core, "b", 0.1);
+    core.on_sent(id, Err(SendFailure::Unknown("lost".into())));
+    (0..12).for_each(|n| look(&mut core, 2_000 + n * 6_000, vec![]));
+    assert_eq!(state(&core, id).0, OrderState::Unknown);
+    assert_eq!(core.closed(), [Reason::HistoryIncomplete]);
+    (0..7).for_each(|n| look(&mut core, 80_000 + n * 6_000, vec![known.clone()]));
+    assert_eq!(state(&core, id).0, OrderState::Rejected);
+    assert!(core.closed().is_empty());
+}
+
+#[test]
+fn what_appears_after_all_is_adopted_with_an_alarm() {
+    let mut core = core();
+    let (id, magic) = unknown(&mut core);
+    [2_000, 10_000, 20_000, 40_000]
+        .into_iter()
+        .for_each(|at| look(&mut core, at, vec![]));
+    assert_eq!(state(&core, id).0, OrderState::Rejected);
+    look(&mut core, 50_000, vec![fill(magic)]);
+    assert_eq!(state(&core, id), (OrderState::Filled, "LATE_EVIDENCE"));
+}
+
+#[test]
+fn a_late_answer_is_evidence() {
+    let mut core = core();
+    let (id, _) = unknown(&mut core);
+    core.on_sent(id, Err(SendFailure::Rejected(Retcode(10_019))));
+    assert_eq!(state(&core, id).0, OrderState::Rejected);
+}
+
+#[test]
+fn nothing_is_sent_at_a_restart_and_what_was_flying_is_unknown() {
+    let mut core = core();
+    let (flying, magic) = sent(&mut core, "a", 0.1);
+    let (taken, _) = core
+        .submit(call("b"), Ok(entry(0.1)), Some(&quote()))
+        .unwrap();
+    let mut again = restart(&mut core, &mut Loaded::default());
+    for id in [flying, taken.order] {
+        assert_eq!(state(&again, id), (OrderState::Unknown, "OUTCOME_UNKNOWN"));
+        assert!(!again.sending(id));
+    }
+    let refused = again
+        .submit(call("c"), Ok(entry(0.1)), Some(&quote()))
+        .unwrap_err();
+    assert_eq!(refused.reason(), Reason::LinkDown);
+    assert!(
+        again
+            .submit(call("b"), Ok(entry(0.1)), None)
+            .unwrap()
+            .0
+            .repeated
+    );
+    look(&mut again, 2_000, vec![fill(magic)]);
+    assert_eq!(state(&again, flying).0, OrderState::Filled);
+    assert_eq!(state(&again, taken.order).0, OrderState::Unknown);
+}
+
+#[test]
+fn a_magic_is_never_used_again() {
+    let mut core = core();
+    let (_, magic) = sent(&mut core, "a", 0.1);
+    let mut again = restart(&mut core, &mut Loaded::default());
+    let seen = Magic::new(2, magic.counter() + 5_000).unwrap();
+    look(
+        &mut again,
+        1_500,
+        vec![
+            fill(magic),
+            DealRow {
+                ticket: Ticket(2),
+                ..fill(seen)
+            },
+        ],
+    );
+    let (_, next) = sent(&mut again, "b", 0.1);
+    assert!(next.counter() > seen.counter());
+}
+
+#[test]
+fn rows_of_ours_that_the_journal_lacks_close_trading_until_adopted() {
+    let mut core = core();
+    let row = position(Magic::new(1, 77).unwrap());
+    assert!(core.on_pass(rows(vec![row], 1), History::default()));
+    assert_eq!(core.closed(), [Reason::StraysFound]);
+    let refused = core
+        .submit(call("b"), Ok(entry(0.1)), Some(&quote()))
+        .unwrap_err();
+    assert_eq!(refused.reason(), Reason::StraysFound);
+    core.adopt_position(&call("adopt"), &name("beta"), PositionId(1))
+        .unwrap();
+    core.adopt_position(&call("adopt"), &name("beta"), PositionId(1))
+        .unwrap();
+    assert!(core.closed().is_empty());
+    let mut again = restart(&mut core, &mut Loaded::default());
+    let row = position(Magic::new(1, 77).unwrap());
+    assert!(again.on_pass(rows(vec![row], 1), History::default()));
+    assert!(again.closed().is_empty());
+    assert_eq!(
+        again.book().position(PositionId(1)).unwrap().client,
+        Some(name("beta"))
+    );
+}
+
+#[test]
+fn a_position_that_changed_without_a_deal_is_told() {
+    let mut core = core();
+    events(&mut core);
+    assert!(core.on_pass(rows(vec![position(Magic::NONE)], 1), History::default()));
+    let told = events(&mut core);
+    assert!(
+        told.iter()
+            .any(|event| matches!(event.event, Event::Foreign { .. }))
+    );
+}
+
+#[test]
+fn an_operator_decides_only_what_is_unknown_and_evidence_still_wins() {
+    let mut core = core();
+    let (id, magic) = unknown(&mut core);
+    core.resolve(&call("look"), id, Resolution::Reconcile, "now")
+        .unwrap();
+    assert!(core.wants_pass() && state(&core, id).0 == OrderState::Unknown);
+    core.resolve(&call("no"), id, Resolution::NotDone, "asked the broker")
+        .unwrap();
+    assert_eq!(
+        state(&core, id),
+        (OrderState::Rejected, "RESOLVED_NOT_DONE")
+    );
+    assert!(
+        core.resolve(&call("no"), id, Resolution::NotDone, "again")
+            .unwrap()
+            .repeated
+    );
+    let refused = core
+        .resolve(&call("x"), id, Resolution::NotDone, "again")
+        .unwrap_err();
+    assert_eq!(refused.reason(), Reason::OrderNotUnknown);
+    core.on_deal(fill(magic));
+    assert_eq!(state(&core, id), (OrderState::Filled, "LATE_EVIDENCE"));
+}
+
+#[test]
+fn a_receipt_alone_does_not_end_an_unknown_order() {
+    let mut core = core();
+    let (id, _) = unknown(&mut core);
+    core.on_sent(id, Ok(receipt(Retcode::DONE)));
+    assert_eq!(state(&core, id).0, OrderState::Unknown);
+}

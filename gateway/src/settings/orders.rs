@@ -1,0 +1,84 @@
+//! `[orders]`: how long things may take.
+
+use crate::orders::Patience;
+use mymt5_chassis::loader::Reader;
+use std::time::Duration;
+
+/// The times of an order's life.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderSettings {
+    /// Longest time an order may wait to be sent, milliseconds.
+    pub max_queue_ms: i64,
+    /// After which a send without an answer has an unknown outcome.
+    pub send_timeout: Duration,
+    /// How long the core waits for evidence and for signs of life.
+    pub patience: Patience,
+}
+
+/// Grace below which a terminal's history may still be on its way, milliseconds.
+const LEAST_GRACE_MS: i64 = 30_000;
+
+pub(super) fn read(reader: &mut Reader, simulated: bool) -> Option<OrderSettings> {
+    let default = Patience::default();
+    let max_queue_ms = time(reader, "max_queue_ms", 2_000, 100..=60_000);
+    let send_timeout_ms = time(reader, "send_timeout_ms", 10_000, 10..=60_000);
+    let grace_ms = time(reader, "unknown_grace_ms", default.grace_ms, 20..=3_600_000);
+    let between_passes_ms = time(
+        reader,
+        "reconcile_pass_ms",
+        default.between_passes_ms,
+        10..=60_000,
+    );
+    let period_ms = time(
+        reader,
+        "reconcile_period_ms",
+        default.period_ms,
+        100..=3_600_000,
+    );
+    let lease_ms = time(reader, "session_lease_ms", 5_000, 100..=60_000)?;
+    let (grace_ms, send_timeout_ms) = (grace_ms?, send_timeout_ms?);
+    if !simulated && grace_ms < LEAST_GRACE_MS {
+        reader.fault(
+            "orders.unknown_grace_ms",
+            "is too short for a terminal, whose history may come late",
+            "set it to 30000 or more",
+        );
+    }
+    if grace_ms < 2 * send_timeout_ms {
+        reader.fault(
+            "orders.unknown_grace_ms",
+            "is shorter than two send timeouts",
+            "set it to at least twice orders.send_timeout_ms",
+        );
+    }
+    Some(OrderSettings {
+        max_queue_ms: max_queue_ms?,
+        send_timeout: milliseconds(send_timeout_ms),
+        patience: Patience {
+            lease: milliseconds(lease_ms),
+            grace_ms,
+            between_passes_ms: between_passes_ms?,
+            period_ms: period_ms?,
+        },
+    })
+}
+
+fn milliseconds(value: i64) -> Duration {
+    Duration::from_millis(u64::try_from(value).unwrap_or(0))
+}
+
+fn time(
+    reader: &mut Reader,
+    part: &str,
+    default: i64,
+    bounds: std::ops::RangeInclusive<i64>,
+) -> Option<i64> {
+    let key = format!("orders.{part}");
+    let expected = format!("milliseconds, {} to {}", bounds.start(), bounds.end());
+    let value = reader.or(&key, &expected, default);
+    if bounds.contains(&value) {
+        return Some(value);
+    }
+    reader.fault(&key, "is out of range", format!("set it to {expected}"));
+    None
+}
