@@ -56,6 +56,7 @@ reasons! {
     OrderNotFound, "ORDER_NOT_FOUND", NotFound, false, "no such order of this client";
     PositionNotFound, "POSITION_NOT_FOUND", NotFound, false, "no such open position of this client";
     IdempotencyMismatch, "IDEMPOTENCY_MISMATCH", AlreadyExists, false, "the request_id was used with other content";
+    BrokerRefused, "BROKER_REFUSED", FailedPrecondition, false, "the broker refused the change; metadata has the retcode";
     OrderNotUnknown, "ORDER_NOT_UNKNOWN", FailedPrecondition, false, "the order's outcome is known";
     OrderNotWorking, "ORDER_NOT_WORKING", FailedPrecondition, false, "the order is not pending at the broker";
     MarketClosed, "MARKET_CLOSED", FailedPrecondition, true, "the symbol does not trade now";

@@ -3,6 +3,7 @@
 mod call;
 mod control;
 mod decisions;
+mod edits;
 mod event_stream;
 mod market_data;
 mod page;

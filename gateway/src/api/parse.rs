@@ -33,7 +33,8 @@ pub(crate) fn lots(spec: &SymbolSpec, lots: f64) -> Result<Lots, Fault> {
     })
 }
 
-fn price(spec: &SymbolSpec, price: f64) -> Result<Price, Fault> {
+/// Reads a price of a symbol.
+pub(crate) fn price(spec: &SymbolSpec, price: f64) -> Result<Price, Fault> {
     spec.price(price).map_err(|error| match error {
         PriceError::NotANumber => (Reason::NumberInvalid, error.to_string()),
         PriceError::OffGrid => {
@@ -137,7 +138,12 @@ pub(super) fn entry(
             "ORDER_TYPE_MARKET, _LIMIT, _STOP or _STOP_LIMIT",
         ),
     );
-    let time_in_force = lifetime(&mut violations, request, kind);
+    let time_in_force = lifetime(
+        &mut violations,
+        request.time_in_force,
+        request.expiration,
+        kind,
+    );
     tag(&mut violations, &request.tag);
     let comment = comment(&mut violations, &request.comment);
     let numbers = spec
@@ -206,12 +212,14 @@ fn numbers(
     Some((lots?, order_price, stop_limit_price, levels))
 }
 
-fn lifetime(
+/// How long an order lives; unset is until cancelled.
+pub(super) fn lifetime(
     violations: &mut Violations,
-    request: &v1::SubmitOrderRequest,
+    time_in_force: Option<i32>,
+    expiration: Option<v1::Moment>,
     kind: Option<OrderType>,
 ) -> Option<TimeInForce> {
-    let raw = request.time_in_force.unwrap_or(v1::TimeInForce::Gtc.into());
+    let raw = time_in_force.unwrap_or(v1::TimeInForce::Gtc.into());
     let wire = match v1::TimeInForce::try_from(raw) {
         Ok(wire) if wire != v1::TimeInForce::Unspecified => wire,
         _ => {
@@ -223,8 +231,7 @@ fn lifetime(
             return None;
         }
     };
-    let expiration = request
-        .expiration
+    let expiration = expiration
         .map(Moment::from)
         .filter(|moment| moment.utc.is_some() || moment.broker.is_some());
     let dated = matches!(wire, v1::TimeInForce::Gtd | v1::TimeInForce::GtdDay);

@@ -1,7 +1,7 @@
 //! `TradingService`.
 
 use super::{
-    Rooms, call, event_stream,
+    Rooms, call, edits, event_stream,
     page::Page,
     parse,
     render::{self, Render},
@@ -12,7 +12,7 @@ use crate::{
     orders::{Order, Taken},
 };
 use mymt5_chassis::clock;
-use mymt5_model::{ClientName, Moment, OrderId, RequestId, Ticket};
+use mymt5_model::{ClientName, Moment, OrderId, PositionId, RequestId, Ticket};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 use std::pin::Pin;
 use tonic::{Extensions, Request, Response, Status};
@@ -252,16 +252,47 @@ impl TradingService for Trading {
 
     async fn modify_order(
         &self,
-        _: Request<v1::ModifyOrderRequest>,
+        request: Request<v1::ModifyOrderRequest>,
     ) -> Result<Response<v1::ModifyOrderResponse>, Status> {
-        Err(Refusal::new(Reason::NotServed).into())
+        let caller = call::caller(&request)?;
+        let (_, extensions, message) = request.into_parts();
+        let call = call::mutating(
+            &extensions,
+            &caller,
+            "ModifyOrder",
+            &message.request_id,
+            &message,
+            self.0.max_queue_ms,
+        )?;
+        let (target, edit) = (OrderId(message.order_id), edits::order(&message)?);
+        let taken = self.0.orders.modify_order(call, target, edit).await?;
+        Ok(Response::new(v1::ModifyOrderResponse {
+            order: Some(self.answered(taken, &extensions).await?),
+        }))
     }
 
     async fn modify_position(
         &self,
-        _: Request<v1::ModifyPositionRequest>,
+        request: Request<v1::ModifyPositionRequest>,
     ) -> Result<Response<v1::ModifyPositionResponse>, Status> {
-        Err(Refusal::new(Reason::NotServed).into())
+        let caller = call::caller(&request)?;
+        let (_, extensions, message) = request.into_parts();
+        let call = call::mutating(
+            &extensions,
+            &caller,
+            "ModifyPosition",
+            &message.request_id,
+            &message,
+            self.0.max_queue_ms,
+        )?;
+        let (id, edits) = (PositionId(message.position_id), edits::position(&message)?);
+        let key = self.0.orders.modify_position(call, id, edits).await?;
+        let until = call::patience(&extensions);
+        let position = self.0.orders.levels_set(key, id, until).await?;
+        let render = Render(self.0.zone.as_ref().map(|(_, zone)| zone));
+        Ok(Response::new(v1::ModifyPositionResponse {
+            position: Some(render.position(&position)),
+        }))
     }
 
     async fn list_orders(

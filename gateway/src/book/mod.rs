@@ -90,6 +90,16 @@ impl Book {
         Some(PositionChange::Changed(position.clone()))
     }
 
+    /// Takes new levels of a position; none: there is no such position, or nothing changes.
+    pub fn set_levels(&mut self, id: PositionId, levels: Levels) -> Option<PositionChange> {
+        let position = self.positions.get_mut(&id)?;
+        if position.row.levels == levels {
+            return None;
+        }
+        position.row.levels = levels;
+        Some(PositionChange::Changed(position.clone()))
+    }
+
     /// Takes the broker's rows, unless they are older than a deal already seen.
     pub fn read(
         &mut self,

@@ -19,7 +19,9 @@ use crate::{
     orders::{Order, Recorded},
 };
 use mymt5_guard::TradingState;
-use mymt5_model::{ClientName, DealRow, MaskedAccount, OrderId, PositionId, RequestId, UtcTime};
+use mymt5_model::{
+    ClientName, DealRow, Levels, MaskedAccount, OrderId, PositionId, RequestId, UtcTime,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -72,14 +74,29 @@ pub struct Identity {
 pub enum Subject {
     /// The order that the call made or changes.
     Order(OrderId),
-    /// The position whose levels the call changes.
-    Position(PositionId),
+    /// Levels asked for of a position, and what became of that.
+    Levels(PositionId, Levels, LevelsOutcome),
     /// A trading state, entered when the call was taken.
     TradingState(TradingState),
     /// A flattening: cancellations and closes begun.
     Flatten(u32, u32),
     /// Something that has no more to tell than that it was done.
     Done,
+}
+
+/// What became of a change of a position's levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LevelsOutcome {
+    /// On its way.
+    Pending,
+    /// Done.
+    Done,
+    /// Refused with that return code.
+    Refused(u32),
+    /// Never left, or the rows show that it did not happen.
+    NotDone,
+    /// May have happened; the rows decide.
+    Unknown,
 }
 
 /// A mutating call that was taken: who, what, when. Never pruned.
@@ -151,6 +168,8 @@ pub struct Denial {
 pub enum Record {
     /// A request id is bound.
     Request(Request),
+    /// What a bound request led to is known by now.
+    Outcome(ClientName, RequestId, Subject),
     /// An order as it stands now.
     Order(Box<Order>),
     /// A deal.

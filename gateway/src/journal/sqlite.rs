@@ -1,12 +1,12 @@
 //! The journal's one writing connection.
 
 use super::{
-    Denial, Identity, Journal, JournalError, Loaded, Record, load,
+    Denial, Identity, Journal, JournalError, Loaded, Record, Request, Subject, load,
     mark::Mark,
     schema::{self, seal},
 };
 use crate::orders::EventLog;
-use mymt5_model::ClientName;
+use mymt5_model::{ClientName, RequestId};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -146,6 +146,7 @@ fn write(transaction: &Transaction<'_>, record: &Record) -> Result<(), JournalEr
             let (client, id) = (request.client.as_str(), request.request_id.as_str());
             execute(transaction, sql, params![client, id, body, seal(&body)])
         }
+        Record::Outcome(client, id, subject) => settle(transaction, client, id, *subject),
         Record::Order(order) => put(
             "INSERT OR REPLACE INTO orders (order_id, body, seal) VALUES (?1, ?2, ?3)",
             order.id.0,
@@ -178,6 +179,24 @@ fn write(transaction: &Transaction<'_>, record: &Record) -> Result<(), JournalEr
         }
         Record::Denial(denial) => deny(transaction, denial),
     }
+}
+
+fn settle(
+    transaction: &Transaction<'_>,
+    client: &ClientName,
+    id: &RequestId,
+    subject: Subject,
+) -> Result<(), JournalError> {
+    let key = [client.as_str(), id.as_str()];
+    let sql = "SELECT body FROM requests WHERE client = ?1 AND request_id = ?2";
+    let body: String = transaction
+        .query_row(sql, key, |row| row.get(0))
+        .map_err(JournalError::Write)?;
+    let mut request: Request = serde_json::from_str(&body).map_err(JournalError::Encode)?;
+    request.subject = subject;
+    let body = json(&request)?;
+    let sql = "UPDATE requests SET body = ?3, seal = ?4 WHERE client = ?1 AND request_id = ?2";
+    execute(transaction, sql, params![key[0], key[1], body, seal(&body)])
 }
 
 fn deny(transaction: &Transaction<'_>, denial: &Denial) -> Result<(), JournalError> {

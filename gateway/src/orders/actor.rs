@@ -2,16 +2,18 @@
 
 use super::{
     core::{Core, Effect, Taken},
-    desk::{Desk, Message, Setup, Work},
+    desk::{Desk, Message, Question, Setup, Work},
     events::EventLog,
+    modify::{Edit, LevelsKey, OrderEdit},
     order::{Call, Entry, Exit, Order},
 };
 use crate::{
+    book::Position,
     broker::{self, History, Snapshot},
-    journal::{Denial, Record},
+    journal::{Denial, LevelsOutcome, Record},
     market::{Hub, Instruments},
 };
-use mymt5_model::{OrderId, Symbol};
+use mymt5_model::{OrderId, PositionId, Symbol};
 use mymt5_proto::{Reason, Refusal};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -115,6 +117,38 @@ impl Orders {
         self.decide(move |core| core.cancel(call, target)).await
     }
 
+    /// Takes a change of a working order.
+    ///
+    /// # Errors
+    /// See [`Core::modify_order`].
+    pub async fn modify_order(
+        &self,
+        call: Call,
+        target: OrderId,
+        edit: OrderEdit,
+    ) -> Result<Taken, Refusal> {
+        let instruments = self.instruments.clone();
+        let spec = move |symbol: &Symbol| instruments.get(symbol.as_str());
+        self.decide(move |core| core.modify_order(&call, target, &edit, &spec))
+            .await
+    }
+
+    /// Takes a change of a position's levels: stop loss and take profit.
+    ///
+    /// # Errors
+    /// See [`Core::modify_position`].
+    pub async fn modify_position(
+        &self,
+        call: Call,
+        id: PositionId,
+        edits: (Edit, Edit),
+    ) -> Result<LevelsKey, Refusal> {
+        let instruments = self.instruments.clone();
+        let spec = move |symbol: &Symbol| instruments.get(symbol.as_str());
+        self.decide(move |core| core.modify_position(&call, id, edits, &spec))
+            .await
+    }
+
     /// Has the core decide about something; what it refuses changes nothing.
     ///
     /// # Errors
@@ -188,21 +222,70 @@ impl Orders {
     /// # Errors
     /// `INTERNAL` when the core is gone, `JOURNAL_DOWN`.
     pub async fn answered(&self, id: OrderId, until: Instant) -> Result<Order, Refusal> {
-        let (tell, told) = oneshot::channel();
-        self.mailbox
-            .send(Message::Wait(id, tell))
-            .await
-            .map_err(|_| self.gone())?;
-        if let Ok(Ok(order)) = timeout_at(until, told).await {
+        let answered = move |core: &Core| {
+            let order = core.order(id)?;
+            (order.is_answered() && !core.is_changing(id)).then(|| order.clone())
+        };
+        if let Some(order) = self.when(until, answered).await {
             return Ok(order);
         }
+        let now = Instant::now() + DRAIN;
+        let order = self.when(now, move |core| Some(core.order(id).cloned()));
+        order.await.flatten().ok_or_else(|| self.gone())
+    }
+
+    /// What became of a change of a position's levels, and the position as it stands then.
+    ///
+    /// # Errors
+    /// `BROKER_REFUSED`; `PENDING_RECONCILIATION` while it is unknown; `POSITION_NOT_FOUND` when
+    /// it is gone by now; `JOURNAL_DOWN`.
+    pub async fn levels_set(
+        &self,
+        key: LevelsKey,
+        id: PositionId,
+        until: Instant,
+    ) -> Result<Position, Refusal> {
+        let settled = move |core: &Core| match core.levels_outcome(&key)? {
+            LevelsOutcome::Pending | LevelsOutcome::Unknown => None,
+            outcome => Some((outcome, core.book().position(id).cloned())),
+        };
+        let settled = self.when(until, settled).await;
+        let (outcome, position) = settled.ok_or_else(|| {
+            if *self.journal_up.borrow() {
+                Refusal::new(Reason::PendingReconciliation).after(Duration::from_secs(1))
+            } else {
+                self.gone()
+            }
+        })?;
+        match outcome {
+            LevelsOutcome::Refused(code) => {
+                Err(Refusal::new(Reason::BrokerRefused).with("retcode", code))
+            }
+            LevelsOutcome::NotDone => Err(Refusal::new(Reason::BrokerRefused)),
+            _ => position.ok_or_else(|| Refusal::new(Reason::PositionNotFound)),
+        }
+    }
+
+    /// Asks after every change of the core until there is an answer, or that time.
+    async fn when<T: Send + 'static>(
+        &self,
+        until: Instant,
+        mut ask: impl FnMut(&Core) -> Option<T> + Send + 'static,
+    ) -> Option<T> {
         let (tell, told) = oneshot::channel();
-        let work: Work = Box::new(move |core| {
-            let order = core.order(id).cloned();
-            (Box::new(move || drop(tell.send(order))), Vec::new())
+        let mut tell = Some(tell);
+        let question: Question = Box::new(move |core| {
+            let gone = tell.as_ref().is_none_or(oneshot::Sender::is_closed);
+            let answer = if gone { None } else { Some(ask(core)?) };
+            let tell = tell.take();
+            Some(Box::new(move || {
+                if let (Some(tell), Some(answer)) = (tell, answer) {
+                    let _ = tell.send(answer);
+                }
+            }))
         });
-        let _ = self.mailbox.send(Message::Run(work)).await;
-        told.await.ok().flatten().ok_or_else(|| self.gone())
+        self.mailbox.send(Message::Wait(question)).await.ok()?;
+        timeout_at(until, told).await.ok()?.ok()
     }
 
     /// Takes a complete look at the broker, taken by the link as it comes up.

@@ -3,6 +3,7 @@
 //! be durable before that as [`Record`]s.
 
 use super::{
+    modify::{LevelsKey, Terms},
     order::{Order, Purpose},
     reconcile::Reconciliation,
     requests::Requests,
@@ -31,13 +32,17 @@ pub enum Effect {
     Send(OrderId, TradeRequest, bool),
     /// Send a change of an order, once.
     SendChange(OrderId, Change, TradeRequest),
+    /// Send a change of a position's levels, once. True: it protects.
+    SendLevels(LevelsKey, TradeRequest, bool),
 }
 
 /// A change of an order that works at the broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Remove it.
     Cancel,
+    /// Replace its terms.
+    Modify(Terms),
 }
 
 /// What a call led to: the order, and whether the call is a repeat.
@@ -101,6 +106,8 @@ pub struct Core {
     pub(super) reconciliation: Reconciliation,
     pub(super) sessions: Sessions,
     pub(super) changing: HashMap<OrderId, Change>,
+    /// Changes of levels without a known outcome, and their positions: one each at a time.
+    pub(super) level_changes: HashMap<LevelsKey, PositionId>,
     pub(super) link_up: bool,
     pub(super) draining: bool,
     pub(super) last_magic: u64,
@@ -143,6 +150,7 @@ impl Core {
             reconciliation: Reconciliation::new(patience),
             sessions: Sessions::new(patience.lease),
             changing: HashMap::new(),
+            level_changes: HashMap::new(),
             link_up: false,
             draining: false,
             last_magic: 0,
@@ -218,6 +226,12 @@ impl Core {
     pub fn deals_before(&self, before: Option<Ticket>) -> impl Iterator<Item = &Arc<OwnedDeal>> {
         let end = before.unwrap_or(Ticket(u64::MAX));
         self.deals.range(..end).rev().map(|(_, deal)| deal)
+    }
+
+    /// True while a change of the order is on its way.
+    #[must_use]
+    pub fn is_changing(&self, id: OrderId) -> bool {
+        self.changing.contains_key(&id)
     }
 
     /// Account and positions.

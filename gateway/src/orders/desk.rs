@@ -5,7 +5,7 @@
 use super::{
     core::{Change, Core, Effect},
     events::{Event, EventLog, Recorded},
-    order::Order,
+    modify::LevelsKey,
     queue::{Job, SendQueue},
     reconcile::window,
 };
@@ -16,9 +16,9 @@ use crate::{
 use futures_util::FutureExt;
 use mymt5_chassis::clock;
 use mymt5_model::{OrderId, Receipt, TradeRequest, UtcTime};
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -29,17 +29,22 @@ const STALE_PAUSE: Duration = Duration::from_millis(20);
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
 
 type Outcome = Result<Receipt, SendFailure>;
-type Answer = Box<dyn FnOnce() + Send>;
+pub(super) type Answer = Box<dyn FnOnce() + Send>;
 pub(super) type Work = Box<dyn FnOnce(&mut Core) -> (Answer, Vec<Effect>) + Send>;
+
+/// Answers once what it waits for is there, or once nobody waits any more.
+pub(super) type Question = Box<dyn FnMut(&Core) -> Option<Answer> + Send>;
 
 pub(super) enum Message {
     Run(Work),
-    Wait(OrderId, oneshot::Sender<Order>),
+    /// Asked after every change until it has an answer.
+    Wait(Question),
     Change(broker::Change),
     Snapshot(Result<Snapshot, BrokerError>),
     Pass(Result<(Snapshot, History), BrokerError>),
     Sent(OrderId, Outcome),
     ChangeSent(OrderId, Change, Outcome),
+    LevelsSent(LevelsKey, Outcome),
     LaneFree,
 }
 
@@ -78,7 +83,7 @@ pub(super) struct Desk {
     mailbox: mpsc::WeakSender<Message>,
     sends: TaskTracker,
     queue: SendQueue,
-    waiters: HashMap<OrderId, Vec<oneshot::Sender<Order>>>,
+    waiters: Vec<Question>,
     next: Batch,
     committing: Option<Batch>,
     up: watch::Sender<bool>,
@@ -102,7 +107,7 @@ impl Desk {
             mailbox,
             sends,
             queue,
-            waiters: HashMap::new(),
+            waiters: Vec::new(),
             next: Batch::default(),
             committing: None,
             up,
@@ -156,7 +161,7 @@ impl Desk {
                 self.after(effects);
                 return;
             }
-            Message::Wait(id, tell) => self.waiters.entry(id).or_default().push(tell),
+            Message::Wait(question) => self.waiters.push(question),
             Message::Change(change) => self.on_change(change),
             Message::Snapshot(read) => {
                 let fresh = read.map(|snapshot| self.core.on_snapshot(snapshot));
@@ -170,6 +175,7 @@ impl Desk {
             Message::ChangeSent(id, change, outcome) => {
                 self.core.on_change_sent(id, change, outcome);
             }
+            Message::LevelsSent(key, outcome) => self.core.on_levels_sent(&key, outcome),
             Message::LaneFree => self.queue.free(),
         }
         self.after(Vec::new());
@@ -265,6 +271,11 @@ impl Desk {
                     self.send(request, move |outcome| Message::Sent(id, outcome));
                 }
                 Job::Order(..) => self.queue.free(),
+                Job::Levels(key, request) => {
+                    self.send(request, move |outcome| {
+                        Message::LevelsSent(key.clone(), outcome)
+                    });
+                }
                 Job::Change(id, change, request) => {
                     self.send(request, move |outcome| {
                         Message::ChangeSent(id, change, outcome)
@@ -323,22 +334,14 @@ impl Desk {
         });
     }
 
-    /// Tells those who wait for an order that is answered now.
+    /// Tells those who wait for what is there now.
     fn wake(&mut self) {
         let (core, answers) = (&self.core, &mut self.next.answers);
-        self.waiters.retain(|id, waiting| match core.order(*id) {
-            Some(order) if order.is_answered() && !order.cancel_pending => {
-                for waiter in waiting.drain(..) {
-                    let order = order.clone();
-                    answers.push(Box::new(move || drop(waiter.send(order))));
-                }
-                false
-            }
-            Some(_) => {
-                waiting.retain(|waiter| !waiter.is_closed());
-                !waiting.is_empty()
-            }
-            None => false,
+        self.waiters.retain_mut(|question| {
+            let answer = question(core);
+            let waits = answer.is_none();
+            answers.extend(answer);
+            waits
         });
     }
 }

@@ -1,7 +1,10 @@
 //! What waits to be sent: protective requests overtake all others, each kind in its order. How
 //! many may be under way at a time is the broker's to say.
 
-use super::core::{Change, Effect};
+use super::{
+    core::{Change, Effect},
+    modify::LevelsKey,
+};
 use mymt5_model::{OrderId, TradeRequest};
 use std::collections::VecDeque;
 
@@ -12,6 +15,8 @@ pub(super) enum Job {
     Order(OrderId, TradeRequest),
     /// A change of one that works.
     Change(OrderId, Change, TradeRequest),
+    /// A change of a position's levels.
+    Levels(LevelsKey, TradeRequest),
 }
 
 /// The waiting requests. The core bounds how many orders wait; an order has one change at a time.
@@ -40,6 +45,12 @@ impl SendQueue {
             Effect::Send(id, request, false) => self.others.push_back(Job::Order(id, request)),
             Effect::SendChange(id, change, request) => {
                 self.protective.push_back(Job::Change(id, change, request));
+            }
+            Effect::SendLevels(key, request, true) => {
+                self.protective.push_back(Job::Levels(key, request));
+            }
+            Effect::SendLevels(key, request, false) => {
+                self.others.push_back(Job::Levels(key, request));
             }
         }
     }
@@ -77,6 +88,7 @@ mod tests {
     fn next(queue: &mut SendQueue) -> Option<u64> {
         match queue.next()? {
             Job::Order(id, _) | Job::Change(id, ..) => Some(id.0),
+            Job::Levels(..) => None,
         }
     }
 

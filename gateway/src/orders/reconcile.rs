@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     book::PositionChange,
-    broker::{History, Snapshot},
+    broker::{History, SendFailure, Snapshot},
 };
 use mymt5_model::{BrokerTime, Magic, OrderId, OrderRow, OrderState, PositionId, Ticket};
 use mymt5_proto::Reason;
@@ -89,6 +89,10 @@ impl Core {
             self.change(id, OrderState::Unknown, |order| {
                 "OUTCOME_UNKNOWN".clone_into(&mut order.reason);
             });
+        }
+        for (key, position, _) in self.requests.pending_levels() {
+            self.level_changes.insert(key.clone(), position);
+            self.on_levels_sent(&key, Err(SendFailure::Unknown("the gateway ended".into())));
         }
     }
 
@@ -193,6 +197,7 @@ impl Core {
         }
         orders.iter().for_each(|row| self.on_row(row));
         let working: HashSet<Ticket> = orders.iter().map(|row| row.ticket).collect();
+        self.weigh_levels();
         self.reconciliation.missing = self.is_missing(&working);
         let unknown = orders.iter().filter(|row| self.is_stray(row.magic));
         self.reconciliation.stray_orders = unknown.map(|row| (row.ticket, row.clone())).collect();

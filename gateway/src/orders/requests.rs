@@ -3,13 +3,14 @@
 use super::{
     core::{Change, Core, Effect, Taken},
     events::{Audience, Event},
+    modify::LevelsKey,
     order::{Call, Entry, Exit, Order, Purpose},
 };
-use crate::journal::{Record, Request, Subject};
+use crate::journal::{LevelsOutcome, Record, Request, Subject};
 use mymt5_guard::{ExitRefused, exit_allowed};
 use mymt5_model::{
-    ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, PositionRow,
-    RequestId, Side, Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
+    ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, PositionId,
+    PositionRow, RequestId, Side, Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
 };
 use mymt5_proto::{Reason, Refusal};
 use std::{collections::HashMap, time::Duration};
@@ -49,6 +50,31 @@ impl Requests {
         }
     }
 
+    pub(super) fn subject(&self, client: &ClientName, id: &RequestId) -> Option<Subject> {
+        Some(self.0.get(&(client.clone(), id.clone()))?.1)
+    }
+
+    /// Replaces what a bound request led to. False: there is none, or it is the same.
+    pub(super) fn settle(&mut self, client: &ClientName, id: &RequestId, subject: Subject) -> bool {
+        let bound = self.0.get_mut(&(client.clone(), id.clone()));
+        bound.is_some_and(|bound| std::mem::replace(&mut bound.1, subject) != subject)
+    }
+
+    /// Changes of levels that were on their way when the process ended.
+    pub(super) fn pending_levels(&self) -> Vec<(LevelsKey, PositionId, Levels)> {
+        let open = |outcome| matches!(outcome, LevelsOutcome::Pending | LevelsOutcome::Unknown);
+        let pending = self
+            .0
+            .iter()
+            .filter_map(|((client, id), (_, subject))| match *subject {
+                Subject::Levels(position, levels, outcome) if open(outcome) => {
+                    Some((LevelsKey(client.clone(), id.clone()), position, levels))
+                }
+                _ => None,
+            });
+        pending.collect()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.0.len() >= Core::CAPACITY
     }
@@ -82,7 +108,7 @@ impl Core {
         }));
     }
 
-    fn known_order(&self, call: &Call) -> Result<Option<Taken>, Refusal> {
+    pub(super) fn known_order(&self, call: &Call) -> Result<Option<Taken>, Refusal> {
         let known = self.requests.find(call)?;
         Ok(known.and_then(|subject| match subject {
             Subject::Order(order) => Some(Taken {

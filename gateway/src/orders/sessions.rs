@@ -87,8 +87,15 @@ impl Core {
         Ok(self.state_of(client))
     }
 
-    /// Looks for clients that fell silent; once a second.
+    /// Looks for clients that fell silent, and for orders that could open and may not any more;
+    /// once a second.
     pub fn watch(&mut self) -> Vec<Effect> {
+        let mut effects = self.watch_clients();
+        effects.extend(self.cancel_forbidden());
+        effects
+    }
+
+    fn watch_clients(&mut self) -> Vec<Effect> {
         let now = self.now.0;
         let dead_men = self.rules.iter();
         let dead_men = dead_men.filter_map(|(name, rules)| Some((name.clone(), rules.dead_man?)));

@@ -122,6 +122,14 @@ impl Core {
                     order.cancel_pending = false
                 });
             }
+            (Ok(_) | Err(SendFailure::Rejected(Retcode::NO_CHANGES)), Change::Modify(terms)) => {
+                self.take_terms(id, terms);
+            }
+            (Err(failure), Change::Modify(_)) => {
+                self.change(id, state, |order| {
+                    order.reason = format!("modification: {failure}");
+                });
+            }
             (Err(failure), Change::Cancel) => {
                 self.change(id, state, |order| {
                     order.cancel_pending = false;
@@ -151,7 +159,15 @@ impl Core {
         }
         // What works on while nothing is on its way was not cancelled.
         let pending = order.cancel_pending && !changing && row.state == RowState::Placed;
-        let told = told_by(row, order).or(pending.then_some(order.state));
+        let moved = row.state == RowState::Placed
+            && !changing
+            && !order.state.is_final()
+            && (order.price, order.stop_limit_price, order.levels)
+                != (row.price, row.stop_limit_price, row.levels);
+        if moved {
+            (order.price, order.stop_limit_price) = (row.price, row.stop_limit_price);
+        }
+        let told = told_by(row, order).or((pending || moved).then_some(order.state));
         let Some(state) = told else { return };
         self.change(id, state, |order| {
             order.levels = row.levels;

@@ -4,10 +4,10 @@
 use super::{
     core::{Core, Effect},
     events::{Audience, Event},
-    order::{Call, Purpose},
+    order::{Call, Order, Purpose},
 };
 use crate::journal::{Record, StateRow, Subject};
-use mymt5_guard::TradingState;
+use mymt5_guard::{Action, TradingState};
 use mymt5_model::{ClientName, OrderId};
 use mymt5_proto::{Reason, Refusal};
 use std::collections::BTreeMap;
@@ -148,6 +148,22 @@ impl Core {
             return Vec::new();
         }
         self.cancel_all(scope.as_ref(), |purpose| purpose == Purpose::Entry)
+    }
+
+    /// Cancels what could open though its client's state forbids it: it came to work after the
+    /// state was entered, or an earlier cancellation was not done.
+    pub(super) fn cancel_forbidden(&mut self) -> Vec<Effect> {
+        let forbidden = |order: &&Order| {
+            order.purpose == Purpose::Entry && !self.state_of(&order.client).allows(Action::Open)
+        };
+        let ids: Vec<OrderId> = self
+            .open_orders()
+            .filter(forbidden)
+            .map(|order| order.id)
+            .collect();
+        ids.into_iter()
+            .filter_map(|id| self.begin_cancel(id))
+            .collect()
     }
 
     pub(super) fn cancel_all(

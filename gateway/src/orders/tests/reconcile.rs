@@ -45,8 +45,7 @@ fn fill(magic: Magic) -> DealRow {
 fn position(magic: Magic) -> PositionRow {
     let mut core = core();
     core.on_deal(fill(magic));
-    let row = core.book().position(PositionId(1)).unwrap().row.clone();
-    row
+    core.book().position(PositionId(1)).unwrap().row.clone()
 }
 
 #[test]

@@ -111,6 +111,11 @@ pub(super) fn keep(kept: &mut Loaded, records: Vec<Record>) {
     for record in records {
         match record {
             Record::Request(request) => kept.requests.push(request),
+            Record::Outcome(client, id, subject) => {
+                let bound = kept.requests.iter_mut();
+                let mut bound = bound.filter(|of| of.client == client && of.request_id == id);
+                bound.next().unwrap().subject = subject;
+            }
             Record::Order(order) => {
                 kept.orders.retain(|known| known.id != order.id);
                 kept.orders.push(*order);

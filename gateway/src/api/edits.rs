@@ -1,0 +1,64 @@
+//! Changes of orders and positions: an absent level is kept, 0 removes it. Numbers are judged where
+//! the symbol is known.
+
+use super::parse;
+use crate::orders::{Edit, OrderEdit};
+use mymt5_model::TimeInForce;
+use mymt5_proto::{Reason, Refusal, Violations, v1};
+
+fn edit(violations: &mut Violations, field: &str, value: Option<f64>) -> Edit {
+    match value {
+        None => Edit::Keep,
+        Some(0.0) => Edit::Remove,
+        Some(value) if value.is_finite() && value > 0.0 => Edit::Set(value),
+        Some(_) => {
+            let text = "must be a finite number above 0, or 0 to remove it";
+            violations.add(field, Reason::NumberInvalid, text);
+            Edit::Keep
+        }
+    }
+}
+
+fn target(violations: &mut Violations, field: &str, id: u64) {
+    if id == 0 {
+        violations.add(field, Reason::FieldInvalid, "must be set");
+    }
+}
+
+/// A change of a working order.
+pub(super) fn order(request: &v1::ModifyOrderRequest) -> Result<OrderEdit, Refusal> {
+    let mut violations = Violations::default();
+    target(&mut violations, "order_id", request.order_id);
+    let named = request.time_in_force.is_some() || request.expiration.is_some();
+    let time_in_force: Option<TimeInForce> = named
+        .then(|| {
+            parse::lifetime(
+                &mut violations,
+                request.time_in_force,
+                request.expiration,
+                None,
+            )
+        })
+        .flatten();
+    let edit = OrderEdit {
+        price: request.price,
+        stop_limit_price: request.stop_limit_price,
+        stop_loss: edit(&mut violations, "stop_loss", request.stop_loss),
+        take_profit: edit(&mut violations, "take_profit", request.take_profit),
+        time_in_force,
+    };
+    violations.done()?;
+    Ok(edit)
+}
+
+/// A change of a position's levels: stop loss, take profit.
+pub(super) fn position(request: &v1::ModifyPositionRequest) -> Result<(Edit, Edit), Refusal> {
+    let mut violations = Violations::default();
+    target(&mut violations, "position_id", request.position_id);
+    let edits = (
+        edit(&mut violations, "stop_loss", request.stop_loss),
+        edit(&mut violations, "take_profit", request.take_profit),
+    );
+    violations.done()?;
+    Ok(edits)
+}
