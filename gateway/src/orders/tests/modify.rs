@@ -204,7 +204,7 @@ fn an_order_takes_its_new_terms_once_the_broker_did() {
         (points(108_950), points(108_000))
     );
     let off_grid = core
-        .modify_order(&call("g"), id, &edit(1.089_5501), &specs)
+        .modify_order(&call("g"), id, &edit(1.089_550_1), &specs)
         .unwrap_err();
     assert_eq!(off_grid.reason(), Reason::PriceOffGrid);
 }
