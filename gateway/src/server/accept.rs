@@ -1,19 +1,17 @@
 //! The accept loops: the API port with TLS handshakes under a time limit, the control socket for
-//! the gateway's own user; bounds on pending handshakes and on connections; and the peer's proof
-//! carried to the calls.
+//! the gateway's own user; bounds on pending handshakes and on connections; and the peer's proof.
 
-use super::connection::{Connection, Peer, PeerProof, Transport};
+use super::connection::{Peer, PeerProof, Services, converse};
 use arc_swap::ArcSwap;
 use mymt5_chassis::tls;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::Semaphore,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
 const PENDING_HANDSHAKES: usize = 64;
@@ -23,67 +21,111 @@ const CONTROL_CONNECTIONS: usize = 16;
 /// After a failed accept (no descriptors left), before the next.
 const PAUSE: Duration = Duration::from_millis(100);
 
-type Accepted = mpsc::Sender<io::Result<Connection>>;
+type Tls = Arc<ArcSwap<rustls::ServerConfig>>;
 
-/// Accepts on both until the token.
-pub(super) fn connections(
+/// Serves both until the token, then waits for the connections to end.
+pub(super) async fn serve(
     api: std::net::TcpListener,
     control: std::os::unix::net::UnixListener,
-    tls: Arc<ArcSwap<rustls::ServerConfig>>,
+    tls: Tls,
+    services: Services,
     stop: CancellationToken,
-) -> io::Result<ReceiverStream<io::Result<Connection>>> {
+) -> io::Result<()> {
     let (api, control) = (
         TcpListener::from_std(api)?,
         UnixListener::from_std(control)?,
     );
-    let (accepted, connections) = mpsc::channel(PENDING_HANDSHAKES);
-    tokio::spawn(
-        stop.clone()
-            .run_until_cancelled_owned(accept_api(api, tls, accepted.clone())),
+    let door = Door {
+        services,
+        stop: stop.clone(),
+        conversations: TaskTracker::new(),
+    };
+    tokio::join!(
+        stop.run_until_cancelled(door.accept_api(api, tls)),
+        stop.run_until_cancelled(door.accept_control(control)),
     );
-    tokio::spawn(stop.run_until_cancelled_owned(accept_control(control, accepted)));
-    Ok(ReceiverStream::new(connections))
+    door.conversations.close();
+    door.conversations.wait().await;
+    Ok(())
 }
 
-async fn accept_api(
-    listener: TcpListener,
-    tls: Arc<ArcSwap<rustls::ServerConfig>>,
-    accepted: Accepted,
-) {
-    let (pending, open) = (
-        Arc::new(Semaphore::new(PENDING_HANDSHAKES)),
-        Arc::new(Semaphore::new(CONNECTIONS)),
-    );
-    loop {
-        let (stream, address) = match listener.accept().await {
-            Ok(next) => next,
-            Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
-                sleep(PAUSE).await;
-                continue;
-            }
-        };
-        // A full house drops the newcomer at once instead of letting it wait.
-        let permits = pending
-            .clone()
-            .try_acquire_owned()
-            .ok()
-            .zip(open.clone().try_acquire_owned().ok());
-        let Some((handshaking, permit)) = permits else {
-            metrics::counter!("mymt5_connections_refused_total").increment(1);
-            continue;
-        };
-        let (accepted, acceptor) = (accepted.clone(), TlsAcceptor::from(tls.load_full()));
-        tokio::spawn(async move {
-            match timeout(HANDSHAKE, handshake(stream, address, &acceptor, permit)).await {
-                Ok(Ok(connection)) => {
-                    drop(handshaking);
-                    let _ = accepted.send(Ok(connection)).await;
+/// Where connections come in.
+struct Door {
+    services: Services,
+    stop: CancellationToken,
+    /// Each ends within a bounded time after `stop`.
+    conversations: TaskTracker,
+}
+
+impl Door {
+    async fn accept_api(&self, listener: TcpListener, tls: Tls) {
+        let (pending, open) = (
+            Arc::new(Semaphore::new(PENDING_HANDSHAKES)),
+            Arc::new(Semaphore::new(CONNECTIONS)),
+        );
+        loop {
+            let (stream, address) = match listener.accept().await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::warn!(%error, "connection not accepted");
+                    sleep(PAUSE).await;
+                    continue;
                 }
-                Ok(Err(error)) => tracing::debug!(%address, %error, "handshake failed"),
-                Err(_) => tracing::debug!(%address, "handshake took too long"),
-            }
-        });
+            };
+            // A full house drops the newcomer at once instead of letting it wait.
+            let permits = pending
+                .clone()
+                .try_acquire_owned()
+                .ok()
+                .zip(open.clone().try_acquire_owned().ok());
+            let Some((handshaking, permit)) = permits else {
+                metrics::counter!("mymt5_connections_refused_total").increment(1);
+                continue;
+            };
+            let acceptor = TlsAcceptor::from(tls.load_full());
+            let (services, stop) = (self.services.clone(), self.stop.clone());
+            self.conversations.spawn(async move {
+                let shaken = timeout(HANDSHAKE, handshake(stream, address, &acceptor));
+                match stop.run_until_cancelled(shaken).await {
+                    Some(Ok(Ok((stream, peer)))) => {
+                        drop(handshaking);
+                        converse(stream, peer, services, stop).await;
+                    }
+                    Some(Ok(Err(error))) => tracing::debug!(%address, %error, "handshake failed"),
+                    Some(Err(_)) => tracing::debug!(%address, "handshake took too long"),
+                    None => {}
+                }
+                drop(permit);
+            });
+        }
+    }
+
+    async fn accept_control(&self, listener: UnixListener) {
+        let open = Arc::new(Semaphore::new(CONTROL_CONNECTIONS));
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "control connection not accepted");
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let permit = open.clone().try_acquire_owned().ok();
+            let Some(permit) = permit.filter(|_| is_same_user(&stream)) else {
+                metrics::counter!("mymt5_connections_refused_total").increment(1);
+                continue;
+            };
+            let peer = Peer {
+                proof: PeerProof::SameUser,
+                address: "control socket".to_owned(),
+            };
+            let conversation = converse(stream, peer, self.services.clone(), self.stop.clone());
+            self.conversations.spawn(async move {
+                conversation.await;
+                drop(permit);
+            });
+        }
     }
 }
 
@@ -91,8 +133,7 @@ async fn handshake(
     stream: TcpStream,
     address: SocketAddr,
     acceptor: &TlsAcceptor,
-    permit: OwnedSemaphorePermit,
-) -> io::Result<Connection> {
+) -> io::Result<(TlsStream<TcpStream>, Peer)> {
     stream.set_nodelay(true)?;
     let stream = acceptor.accept(stream).await?;
     let certificates = stream.get_ref().1.peer_certificates();
@@ -105,36 +146,7 @@ async fn handshake(
         proof,
         address: address.to_string(),
     };
-    Ok(Connection::new(
-        Transport::Tls(Box::new(stream)),
-        peer,
-        permit,
-    ))
-}
-
-async fn accept_control(listener: UnixListener, accepted: Accepted) {
-    let open = Arc::new(Semaphore::new(CONTROL_CONNECTIONS));
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let (permit, trusted) =
-                    (open.clone().try_acquire_owned().ok(), is_same_user(&stream));
-                if let Some(permit) = permit.filter(|_| trusted) {
-                    let peer = Peer {
-                        proof: PeerProof::SameUser,
-                        address: "control socket".to_owned(),
-                    };
-                    let _ = accepted
-                        .send(Ok(Connection::new(Transport::Unix(stream), peer, permit)))
-                        .await;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "control connection not accepted");
-                sleep(PAUSE).await;
-            }
-        }
-    }
+    Ok((stream, peer))
 }
 
 /// True for the user that the gateway itself runs as, told by the kernel.

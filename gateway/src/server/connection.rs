@@ -1,17 +1,37 @@
-//! An accepted connection, whatever it came in by, and who is at its other end.
+//! One connection, whatever it came in by: who is at its other end, and its calls until it ends.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll},
+use http::{Request, Response};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
 };
+use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
-    sync::OwnedSemaphorePermit,
+    io::{AsyncRead, AsyncWrite},
+    sync::Notify,
+    time::{sleep, timeout},
 };
-use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tower::{ServiceExt, util::BoxCloneSyncService};
+
+/// Streams of one connection, and so the calls it may have in hand.
+const STREAMS: u32 = 128;
+/// Header list of a request, bytes.
+const HEADERS: u32 = 16 * 1024;
+/// Streams a peer may reset before its connection is closed.
+const RESETS: usize = 20;
+/// A silent peer is asked whether it lives so often, and is gone without an answer for so long.
+const ASK: Duration = Duration::from_secs(20);
+const NO_ANSWER: Duration = Duration::from_secs(10);
+/// Until its first call a connection may wait, and hold a place, for so long.
+const FIRST_CALL: Duration = Duration::from_secs(30);
+/// How long a connection's stop may take after the streams were told to end.
+const STOP: Duration = Duration::from_millis(1_500);
+
+/// All services behind all layers.
+pub(super) type Services = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
 /// What a connection itself proves.
 #[derive(Clone, Debug)]
@@ -32,71 +52,65 @@ pub(crate) struct Peer {
     pub(crate) address: String,
 }
 
-/// What a connection came in by.
-pub(super) enum Transport {
-    Tls(Box<TlsStream<TcpStream>>),
-    Unix(UnixStream),
-}
-
-/// An accepted connection.
-pub(super) struct Connection {
-    transport: Transport,
-    peer: Peer,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Connection {
-    pub(super) fn new(transport: Transport, peer: Peer, permit: OwnedSemaphorePermit) -> Self {
-        Self {
-            transport,
-            peer,
-            _permit: permit,
+/// Answers a connection's calls until it ends, or for a moment more once `stop` says so.
+pub(super) async fn converse<T>(stream: T, peer: Peer, services: Services, stop: CancellationToken)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let spoken = Arc::new(Notify::new());
+    let (called, proven) = (spoken.clone(), peer.clone());
+    let services = services.map_request(move |request: Request<_>| {
+        called.notify_one();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(proven.clone());
+        request
+    });
+    let builder = builder();
+    let connection =
+        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(services));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = stop.cancelled() => None,
+        () = spoken.notified() => tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = stop.cancelled() => None,
+        },
+        () = sleep(FIRST_CALL) => {
+            tracing::debug!(peer = peer.address, "connection closed, it asked for nothing");
+            return;
         }
-    }
-
-    fn io(self: Pin<&mut Self>) -> Pin<&mut dyn Io> {
-        let io: &mut dyn Io = match &mut self.get_mut().transport {
-            Transport::Tls(stream) => stream.as_mut(),
-            Transport::Unix(stream) => stream,
-        };
-        Pin::new(io)
-    }
-}
-
-trait Io: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.io().poll_read(cx, buf)
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            match timeout(STOP, connection).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    tracing::warn!(
+                        peer = peer.address,
+                        "connection cut at the end of the drain"
+                    );
+                    return;
+                }
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(peer = peer.address, error, "connection broke");
     }
 }
 
-impl AsyncWrite for Connection {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.io().poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_shutdown(cx)
-    }
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new()).http2_only();
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADERS)
+        .max_pending_accept_reset_streams(RESETS)
+        .keep_alive_interval(ASK)
+        .keep_alive_timeout(NO_ANSWER);
+    builder
 }

@@ -1,14 +1,10 @@
 //! Authorization: the caller's identity and the call's permission, before any service sees it.
 
 use super::connection::{Peer, PeerProof};
-use crate::{
-    access::{Caller, ClientRegistry, needed_for},
-    api::Deadline,
-};
+use crate::access::{Caller, ClientRegistry, needed_for};
 use arc_swap::ArcSwap;
 use futures_util::future::Either;
 use http::{Request, Response};
-use mymt5_chassis::clock;
 use mymt5_proto::{Reason, Refusal};
 use std::{
     future::Ready,
@@ -62,7 +58,7 @@ where
     }
 }
 
-/// Lets a request pass with its caller and deadline, or says why not. Who is nobody learns nothing
+/// Lets a request pass with its caller, or says why not. Who is nobody learns nothing
 /// about which calls exist.
 fn admit(registry: &ClientRegistry, request: &mut Request<Body>) -> Result<(), Refusal> {
     let needed = needed_for(request.uri().path());
@@ -79,18 +75,6 @@ fn admit(registry: &ClientRegistry, request: &mut Request<Body>) -> Result<(), R
             format!("{permission:?}").to_lowercase()
         });
         return Err(Refusal::new(Reason::PermissionDenied).with("needs", needs));
-    }
-    let timeout = request
-        .headers()
-        .get("grpc-timeout")
-        .and_then(|value| timeout_ms(value.to_str().ok()?));
-    if let Some(left) = timeout {
-        if left == 0 {
-            return Err(Refusal::new(Reason::DeadlineExpired));
-        }
-        request
-            .extensions_mut()
-            .insert(Deadline(clock::utc_now_ms().saturating_add(left)));
     }
     request.extensions_mut().insert(caller);
     Ok(())
@@ -109,35 +93,4 @@ fn identify(registry: &ClientRegistry, request: &Request<Body>) -> Result<Caller
     let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
     let caller = registry.identify(certificate, token);
     caller.map_err(|error| Refusal::because(Reason::Unauthenticated, error.to_string()))
-}
-
-/// Reads `grpc-timeout`: at most 8 digits and a unit.
-fn timeout_ms(text: &str) -> Option<i64> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let valid =
-        !digits.is_empty() && digits.len() <= 8 && digits.bytes().all(|b| b.is_ascii_digit());
-    let amount: i64 = digits.parse().ok().filter(|_| valid)?;
-    Some(match unit {
-        "H" => amount * 3_600_000,
-        "M" => amount * 60_000,
-        "S" => amount * 1_000,
-        "m" => amount,
-        "u" => amount / 1_000,
-        "n" => amount / 1_000_000,
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_timeouts() {
-        assert_eq!(timeout_ms("2S"), Some(2_000));
-        assert_eq!(timeout_ms("1500000u"), Some(1_500));
-        for bad in ["", "S", "-1S", "1", "123456789S", "5x", "1é"] {
-            assert_eq!(timeout_ms(bad), None, "{bad}");
-        }
-    }
 }

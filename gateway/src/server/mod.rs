@@ -1,9 +1,12 @@
-//! The API port: own accept loop, every limit set by hand, the layers in their order.
+//! The API port: own accept loop, every limit set by hand, the layers in their order. The
+//! transport's ready-made server is not used: it ends calls at their deadline in words that are not
+//! the contract's.
 
 mod accept;
 mod audit;
 mod complete;
 mod connection;
+mod deadline;
 mod gate;
 
 pub use gate::Registry;
@@ -15,24 +18,15 @@ use mymt5_proto::v1::{
     market_data_service_server::MarketDataServiceServer,
     trading_service_server::TradingServiceServer,
 };
-use std::{net::TcpListener, os::unix::net::UnixListener, sync::Arc, time::Duration};
+use std::{net::TcpListener, os::unix::net::UnixListener, sync::Arc};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-use tower::ServiceBuilder;
+use tonic::service::Routes;
+use tower::{ServiceBuilder, util::BoxCloneSyncService};
 
-/// Streams of one connection, and calls it may have in hand.
-const STREAMS: u32 = 128;
-/// Header list of a request, bytes.
-const HEADERS: u32 = 16 * 1024;
-/// Streams a peer may reset before its connection is closed.
-const RESETS: usize = 20;
 /// Largest request, bytes.
 const REQUEST: usize = 64 * 1024;
 /// Largest response, bytes.
 const RESPONSE: usize = 4 * 1024 * 1024;
-/// How long a connection's stop may take after the streams were told to end.
-const STOP: Duration = Duration::from_millis(1_500);
-
 /// What the API port needs.
 pub struct Api {
     /// The bound listener.
@@ -55,9 +49,6 @@ pub enum ServeError {
     /// The listener does not work.
     #[error("the API port cannot be served")]
     Listener(#[source] std::io::Error),
-    /// The transport failed.
-    #[error("the API server failed")]
-    Transport(#[source] tonic::transport::Error),
     /// The reflection service refuses the contract's descriptors.
     #[error("reflection cannot be served")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -68,59 +59,48 @@ pub enum ServeError {
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(api: Api, stop: CancellationToken) -> Result<(), ServeError> {
-    let connections = accept::connections(api.listener, api.control, api.tls, stop.clone())
-        .map_err(ServeError::Listener)?;
+    let services = ServiceBuilder::new()
+        .layer(audit::AuditLayer)
+        .layer(gate::GateLayer(api.registry))
+        .layer(deadline::DeadlineLayer)
+        .service(routes(api.rooms, &api.health)?);
+    let services = BoxCloneSyncService::new(services);
+    accept::serve(api.listener, api.control, api.tls, services, stop)
+        .await
+        .map_err(ServeError::Listener)
+}
+
+fn routes(rooms: Rooms, health: &Health) -> Result<Routes, ServeError> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(mymt5_proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    let market_data = MarketDataServiceServer::new(MarketData(api.rooms.clone()));
-    let trading = TradingServiceServer::new(Trading(api.rooms.clone()));
-    let control = ControlServiceServer::new(Control(api.rooms));
-    let server = Server::builder()
-        .max_concurrent_streams(STREAMS)
-        .concurrency_limit_per_connection(STREAMS as usize)
-        .load_shed(true)
-        .http2_max_header_list_size(HEADERS)
-        .http2_max_pending_accept_reset_streams(Some(RESETS))
-        .http2_keepalive_interval(Some(Duration::from_secs(20)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .layer(
-            ServiceBuilder::new()
-                .layer(audit::AuditLayer)
-                .layer(gate::GateLayer(api.registry))
-                .into_inner(),
-        )
-        .add_service(
-            market_data
-                .max_decoding_message_size(REQUEST)
-                .max_encoding_message_size(RESPONSE),
-        )
-        .add_service(
-            trading
-                .max_decoding_message_size(REQUEST)
-                .max_encoding_message_size(RESPONSE),
-        )
-        .add_service(
-            control
-                .max_decoding_message_size(REQUEST)
-                .max_encoding_message_size(RESPONSE),
-        )
-        .add_service(api.health.service())
-        .add_service(reflection().build_v1().map_err(ServeError::Reflection)?)
-        .add_service(
-            reflection()
-                .build_v1alpha()
-                .map_err(ServeError::Reflection)?,
-        )
-        .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
-    tokio::select! {
-        served = server => served.map_err(ServeError::Transport),
-        () = async { stop.cancelled().await; tokio::time::sleep(STOP).await } => {
-            tracing::warn!("connections cut at the end of the drain");
-            Ok(())
-        }
-    }
+    let market_data = MarketDataServiceServer::new(MarketData(rooms.clone()));
+    let trading = TradingServiceServer::new(Trading(rooms.clone()));
+    let control = ControlServiceServer::new(Control(rooms));
+    let v1 = reflection().build_v1().map_err(ServeError::Reflection)?;
+    let v1alpha = reflection()
+        .build_v1alpha()
+        .map_err(ServeError::Reflection)?;
+    Ok(Routes::new(
+        market_data
+            .max_decoding_message_size(REQUEST)
+            .max_encoding_message_size(RESPONSE),
+    )
+    .add_service(
+        trading
+            .max_decoding_message_size(REQUEST)
+            .max_encoding_message_size(RESPONSE),
+    )
+    .add_service(
+        control
+            .max_decoding_message_size(REQUEST)
+            .max_encoding_message_size(RESPONSE),
+    )
+    .add_service(health.service())
+    .add_service(v1)
+    .add_service(v1alpha)
+    .prepare())
 }

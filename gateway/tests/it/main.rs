@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod deadlines;
 mod flood;
 mod garbage;
 mod harness;
