@@ -1,5 +1,7 @@
 //! `[broker.simulator]`: the embedded broker.
 
+mod sessions;
+
 use crate::broker::{Feed, SimulatedSettings, Speed};
 use mymt5_chassis::{clock, loader::Reader};
 use mymt5_model::{AccountMode, BrokerTime, BrokerZone, Money, Symbol, SymbolSpec, UtcTime};
@@ -25,8 +27,9 @@ pub(super) fn read(
     let feed = feed(reader);
     let speed = speed(reader);
     let symbols = symbols(reader, feed.as_ref());
-    let rests = weekends(reader);
-    let account = account(reader, rests);
+    let hours = sessions::read(reader);
+    let (week, rests) = hours.map_or((Week::always(), false), |hours| (hours.week, hours.rests));
+    let account = account(reader, week);
     let now = UtcTime(clock::utc_now_ms());
     let start = zone
         .and_then(|zone| zone.to_broker(now))
@@ -148,21 +151,7 @@ fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> 
 /// Rows of orders and deals that the account's history keeps.
 const HISTORY_ROWS: usize = 1_000;
 
-/// True when the market rests at weekends.
-fn weekends(reader: &mut Reader) -> bool {
-    let key = "broker.simulator.weekends";
-    let text = reader.or(key, "\"open\" or \"closed\"", "open".to_owned());
-    if !matches!(text.as_str(), "open" | "closed") {
-        reader.fault(
-            key,
-            "is neither open nor closed",
-            "set it to \"open\" or \"closed\"",
-        );
-    }
-    text == "closed"
-}
-
-fn account(reader: &mut Reader, rests: bool) -> Option<AccountConfig> {
+fn account(reader: &mut Reader, sessions: Week) -> Option<AccountConfig> {
     let key = |part: &str| format!("broker.simulator.{part}");
     let default = AccountConfig::default();
     let mode = reader.or(
@@ -206,11 +195,7 @@ fn account(reader: &mut Reader, rests: bool) -> Option<AccountConfig> {
         slippage_points,
         partial_fill_probability,
         max_history_rows: HISTORY_ROWS,
-        sessions: if rests {
-            Week::working_days()
-        } else {
-            Week::always()
-        },
+        sessions,
         ..default
     })
 }
