@@ -51,7 +51,7 @@ reasons! {
     StopsTooClose, "STOPS_TOO_CLOSE", InvalidArgument, false, "stops are nearer to the market than the symbol allows";
     StopsWrongSide, "STOPS_WRONG_SIDE", InvalidArgument, false, "stop loss or take profit is on the wrong side";
     ExpirationInvalid, "EXPIRATION_INVALID", InvalidArgument, false, "the expiration does not fit the lifetime";
-    DeadlineExpired, "DEADLINE_EXPIRED", DeadlineExceeded, false, "the deadline passed before the call was taken";
+    DeadlineExpired, "DEADLINE_EXPIRED", DeadlineExceeded, false, "the deadline passed before there was an answer";
     MessageTooLarge, "MESSAGE_TOO_LARGE", OutOfRange, false, "the message exceeds the limit";
     OrderNotFound, "ORDER_NOT_FOUND", NotFound, false, "no such order of this client";
     PositionNotFound, "POSITION_NOT_FOUND", NotFound, false, "no such open position of this client";
