@@ -117,9 +117,9 @@ fn of_day(texts: &[String]) -> Result<Vec<Range<u16>>, (String, &'static str)> {
         return Err((reason, "merge some of them"));
     }
     let mut ranges: Vec<Range<u16>> = Vec::with_capacity(texts.len());
-    for text in texts {
+    for (nth, text) in (1..).zip(texts) {
         let Some(range) = session(text) else {
-            let reason = format!("holds {text:?}, which is no session");
+            let reason = format!("has no session in place {nth}");
             return Err((
                 reason,
                 "write each as \"HH:MM-HH:MM\" in broker time, its start before its end, which may be 24:00",
@@ -127,7 +127,7 @@ fn of_day(texts: &[String]) -> Result<Vec<Range<u16>>, (String, &'static str)> {
         };
         if ranges.last().is_some_and(|last| last.end > range.start) {
             let reason =
-                format!("holds {text:?}, which begins before the one in front of it ended");
+                format!("has a session in place {nth} that begins before its predecessor ended");
             return Err((reason, "list the sessions in order, without overlap"));
         }
         ranges.push(range);
