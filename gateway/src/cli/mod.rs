@@ -2,6 +2,7 @@
 
 mod certs;
 mod health;
+mod operator;
 mod run;
 mod status;
 mod token;
@@ -69,13 +70,11 @@ enum Command {
     },
     /// Tell how a running gateway stands, over its control socket.
     Status {
-        /// The gateway's data folder.
-        #[arg(long, value_name = "DIR", default_value = "data/gateway")]
-        data_folder: PathBuf,
-        /// One JSON object instead of a table.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        target: operator::Target,
     },
+    #[command(flatten)]
+    Operator(operator::Command),
     /// Make a bearer token for a client: printed once, with the hash for the configuration.
     Token {
         /// The client's name.
@@ -107,7 +106,8 @@ pub fn execute(cli: Cli) -> ExitCode {
             hosts,
             days,
         } => certs::certs(&folder, &clients, &hosts, days),
-        Command::Status { data_folder, json } => status::status(&data_folder, json),
+        Command::Status { target } => status::status(&target),
+        Command::Operator(command) => operator::execute(command),
         Command::Token { name } => token::token(&name),
         Command::Health {
             operations,
@@ -125,6 +125,8 @@ pub fn execute(cli: Cli) -> ExitCode {
             {
                 exit::CONFIG
             }
+            None if error.is::<operator::NotRunning>() => exit::UNAVAILABLE,
+            None if error.is::<operator::Refused>() => 1,
             None => exit::SOFTWARE,
         };
         ExitCode::from(code)

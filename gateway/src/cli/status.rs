@@ -1,30 +1,20 @@
 //! `status`: how a running gateway stands, asked over its control socket.
 
-use super::{CONTROL_SOCKET, say};
-use anyhow::Context;
-use hyper_util::rt::TokioIo;
+use super::{
+    operator::{READING, Target},
+    say,
+};
 use mymt5_proto::v1::{
     Account, GetSnapshotRequest, GetStatusRequest, GetStatusResponse,
     control_service_client::ControlServiceClient, trading_service_client::TradingServiceClient,
 };
-use std::{path::Path, process::ExitCode, time::Duration};
-use tokio::net::UnixStream;
-use tonic::transport::{Channel, Endpoint};
+use std::process::ExitCode;
 
-const PATIENCE: Duration = Duration::from_secs(3);
-
-pub(super) fn status(data_folder: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let socket = data_folder.join(CONTROL_SOCKET);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let rows = runtime.block_on(async {
-        let channel = connect(&socket).await?;
+pub(super) fn status(target: &Target) -> anyhow::Result<ExitCode> {
+    let rows = target.talk(READING, async |channel| {
         let status = ControlServiceClient::new(channel.clone())
             .get_status(GetStatusRequest {})
-            .await;
-        let status = status
-            .context("the gateway does not tell its status")?
+            .await?
             .into_inner();
         let snapshot = TradingServiceClient::new(channel)
             .get_snapshot(GetSnapshotRequest {})
@@ -32,9 +22,9 @@ pub(super) fn status(data_folder: &Path, json: bool) -> anyhow::Result<ExitCode>
         let account = snapshot
             .ok()
             .and_then(|snapshot| snapshot.into_inner().account);
-        anyhow::Ok(rows(status, account.unwrap_or_default()))
+        Ok(rows(status, account.unwrap_or_default()))
     })?;
-    if json {
+    if target.json {
         let object: serde_json::Map<_, _> = rows
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into()))
@@ -45,26 +35,6 @@ pub(super) fn status(data_folder: &Path, json: bool) -> anyhow::Result<ExitCode>
             .for_each(|(name, value)| say(&format!("{name:<16} {value}")));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn connect(socket: &Path) -> anyhow::Result<Channel> {
-    let path = socket.to_path_buf();
-    let connector = tower::service_fn(move |_| {
-        let path = path.clone();
-        async move { UnixStream::connect(path).await.map(TokioIo::new) }
-    });
-    // The address is a formality: the connector knows the way.
-    let endpoint = Endpoint::from_static("http://control.socket").timeout(PATIENCE);
-    let missing = || {
-        format!(
-            "{} does not answer; is the gateway running, and are you its user?",
-            socket.display()
-        )
-    };
-    endpoint
-        .connect_with_connector(connector)
-        .await
-        .with_context(missing)
 }
 
 fn rows(status: GetStatusResponse, account: Account) -> Vec<(&'static str, String)> {

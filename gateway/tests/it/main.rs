@@ -12,4 +12,5 @@ mod flood;
 mod garbage;
 mod harness;
 mod lifecycle;
+mod operator;
 mod orders;

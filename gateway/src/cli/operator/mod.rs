@@ -1,0 +1,137 @@
+//! The operator's commands: asked of a running gateway over its control socket, answered as a
+//! table for people or as JSON for programs.
+
+mod actions;
+mod events;
+mod lists;
+mod show;
+mod trading_state;
+mod wire;
+
+pub(super) use wire::{NotRunning, READING, Refused, Target};
+
+use clap::{Args, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Stop new risk: cancel working orders that could open and refuse entries, until `resume`.
+    /// Exits and tighter stops stay possible; positions stay open.
+    Halt(trading_state::Steer),
+    /// Let positions only shrink: like `halt`, but the gateway's own rules may leave it again.
+    Reduce(trading_state::Steer),
+    /// Let new risk in again after `halt` or `reduce`.
+    Resume(trading_state::Steer),
+    /// Cancel the orders and close the positions of one client, or of all.
+    Flatten(actions::Flatten),
+    /// List orders, newest first.
+    Orders(lists::Orders),
+    /// List the open positions, foreign ones included.
+    Positions(lists::Positions),
+    /// Decide an order whose outcome is unknown.
+    Resolve(actions::Resolve),
+    /// Give an order or a position that belongs to nobody to a client.
+    Adopt(actions::Adopt),
+    /// Show what happened: the newest events, or those after a sequence.
+    Events(events::Events),
+    /// Write a backup of the journal into the data folder's `backup`.
+    Backup(actions::Backup),
+}
+
+/// Why, for the record.
+#[derive(Debug, Args)]
+struct Reason {
+    /// Why, at most 200 characters; kept in the record and told to the clients.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
+}
+
+/// Runs a command to its exit code.
+///
+/// # Errors
+/// [`NotRunning`], [`Refused`], or a terminal that does not take the answer.
+pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    use mymt5_proto::v1::TradingState;
+    match command {
+        Command::Halt(steer) => steer.into(TradingState::Halted),
+        Command::Reduce(steer) => steer.into(TradingState::Reducing),
+        Command::Resume(steer) => steer.into(TradingState::Active),
+        Command::Flatten(flatten) => flatten.run(),
+        Command::Orders(orders) => orders.run(),
+        Command::Positions(positions) => positions.run(),
+        Command::Resolve(resolve) => resolve.run(),
+        Command::Adopt(adopt) => adopt.run(),
+        Command::Events(events) => events.run(),
+        Command::Backup(backup) => backup.run(),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        1..=200 => Ok(text.to_owned()),
+        _ => Err("write 1 to 200 characters".to_owned()),
+    }
+}
+
+fn client(text: &str) -> Result<String, String> {
+    mymt5_model::ClientName::parse(text)
+        .map(|name| name.to_string())
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::cli::Cli;
+    use clap::{CommandFactory, Parser};
+
+    fn parses(line: &str) -> bool {
+        Cli::try_parse_from(line.split_whitespace()).is_ok()
+    }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn whole_commands_are_taken_and_others_refused() {
+        for whole in [
+            "gateway halt --reason news",
+            "gateway halt --client alpha --reason news --json --data-folder d",
+            "gateway reduce --reason x",
+            "gateway resume --client alpha --reason x",
+            "gateway flatten --include-foreign --client alpha --reason x",
+            "gateway orders --unknown --limit 7 --json",
+            "gateway positions --json",
+            "gateway resolve 7 --not-done --reason x",
+            "gateway resolve 7 --reconcile --reason x",
+            "gateway adopt --position 3 --client alpha --reason x",
+            "gateway adopt --order 3 --client alpha --reason x",
+            "gateway events --after 0 --follow",
+            "gateway backup --json",
+        ] {
+            assert!(parses(whole), "{whole}");
+        }
+        let long = format!("gateway halt --reason {}", "x".repeat(201));
+        for lacking in [
+            "gateway halt",
+            "gateway halt --reason= ",
+            "gateway halt --client a/b --reason x",
+            "gateway flatten",
+            "gateway orders --limit 0",
+            "gateway resolve 7 --reason x",
+            "gateway resolve 7 --not-done --reconcile --reason x",
+            "gateway resolve 0 --not-done --reason x",
+            "gateway resolve seven --not-done --reason x",
+            "gateway adopt --client alpha --reason x",
+            "gateway adopt --position 3 --order 3 --client alpha --reason x",
+            "gateway adopt --position 3 --reason x",
+            long.as_str(),
+        ] {
+            assert!(!parses(lacking), "{lacking}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The way to a running gateway, and what a refusal says to the operator.
+
+use crate::cli::CONTROL_SOCKET;
+use clap::Args;
+use hyper_util::rt::TokioIo;
+use mymt5_proto::{Reason, reason_of};
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::net::UnixStream;
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+
+/// How long reading may take.
+pub(in crate::cli) const READING: Duration = Duration::from_secs(3);
+/// How long something that reaches the broker or the disk may take.
+pub(super) const ACTING: Duration = Duration::from_secs(30);
+
+/// A fresh request id.
+pub(super) fn request_id() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
+}
+
+/// Which gateway, and how to show its answer.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Target {
+    /// The gateway's data folder.
+    #[arg(long, value_name = "DIR", default_value = "data/gateway")]
+    pub(in crate::cli) data_folder: PathBuf,
+    /// JSON instead of a table.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// No gateway answers at the control socket.
+#[derive(Debug, thiserror::Error)]
+#[error("the gateway does not run: nothing answers at {}; start it with `mymt5-gateway run`, or name its folder with --data-folder", .0.display())]
+pub(in crate::cli) struct NotRunning(PathBuf);
+
+/// The gateway's no, in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("refused: {reason}: {message}; {fix}")]
+pub(in crate::cli) struct Refused {
+    reason: String,
+    message: String,
+    fix: &'static str,
+}
+
+impl Target {
+    /// Has a conversation with the gateway, of bounded time for each answer.
+    ///
+    /// # Errors
+    /// [`NotRunning`], [`Refused`], a socket that is not the caller's, or the conversation's own.
+    pub(in crate::cli) fn talk<T>(
+        &self,
+        patience: Duration,
+        conversation: impl AsyncFnOnce(Channel) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let socket = self.data_folder.join(CONTROL_SOCKET);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let channel = connect(&socket, patience).await?;
+            conversation(channel)
+                .await
+                .map_err(|error| match error.downcast::<Status>() {
+                    Ok(status) => Refused::from(status).into(),
+                    Err(error) => error,
+                })
+        })
+    }
+}
+
+async fn connect(socket: &Path, patience: Duration) -> anyhow::Result<Channel> {
+    let path = socket.to_path_buf();
+    let connector = tower::service_fn(move |_| {
+        let path = path.clone();
+        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+    });
+    // The address is a formality: the connector knows the way.
+    let endpoint = Endpoint::from_static("http://control.socket").timeout(patience);
+    endpoint
+        .connect_with_connector(connector)
+        .await
+        .map_err(|error| match cause(&error) {
+            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                NotRunning(socket.to_path_buf()).into()
+            }
+            _ => anyhow::Error::new(error).context(format!(
+                "{} cannot be asked; are you the gateway's user?",
+                socket.display()
+            )),
+        })
+}
+
+fn cause(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        next = error.source();
+    }
+    None
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        let reason = reason_of(&status);
+        Self {
+            reason: reason.map_or_else(
+                || format!("{:?}", status.code()).to_uppercase(),
+                |reason| reason.name().to_owned(),
+            ),
+            message: super::show::plain(status.message()),
+            fix: reason.map_or_else(|| unexplained(status.code()), fix),
+        }
+    }
+}
+
+/// What an operator can do about a refusal.
+const fn fix(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NotServed => "use a version of the gateway that serves this command",
+        Reason::OrderNotFound => "`mymt5-gateway orders` lists what there is",
+        Reason::PositionNotFound => "`mymt5-gateway positions` lists what there is",
+        Reason::PermissionDenied | Reason::Unauthenticated => {
+            "run it as the gateway's own user, on its machine"
+        }
+        Reason::SequencePurged | Reason::JournalChanged => "leave --after out",
+        Reason::JournalDown | Reason::StorageFull => {
+            "make room on the disk of the gateway's data folder"
+        }
+        Reason::LinkDown => "`mymt5-gateway status` shows the link; try again once it is READY",
+        Reason::Draining => "it is stopping; try again once it runs again",
+        reason if reason.retryable() => "try again in a moment",
+        Reason::Internal => "look for the incident in the gateway's log",
+        _ => "`mymt5-gateway status` and the gateway's log tell more",
+    }
+}
+
+/// For what no gateway said: the connection's own failures.
+const fn unexplained(code: Code) -> &'static str {
+    match code {
+        Code::Cancelled | Code::DeadlineExceeded => {
+            "no answer in time; it may have been done all the same: look before you repeat it"
+        }
+        _ => {
+            "the connection broke; it may have been done all the same: are you the gateway's user, and does it still run?"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_proto::Refusal;
+
+    #[test]
+    fn a_refusal_is_one_line_with_reason_and_fix() {
+        for reason in Reason::ALL {
+            let line = Refused::from(Status::from(Refusal::new(*reason))).to_string();
+            assert!(line.starts_with(&format!("refused: {}: ", reason.name())));
+            assert!(!line.contains('\n') && !line.ends_with("; "), "{line}");
+        }
+        let line = Refused::from(Status::from(Refusal::new(Reason::NotServed))).to_string();
+        assert_eq!(
+            line,
+            "refused: NOT_SERVED: this gateway does not serve the call yet; use a version of the gateway that serves this command"
+        );
+        let hostile = Refusal::because(Reason::Internal, "two\nlines\u{1b}[2J");
+        let line = Refused::from(Status::from(hostile)).to_string();
+        assert!(!line.contains(['\n', '\u{1b}']), "{line:?}");
+    }
+
+    #[test]
+    fn a_broken_connection_does_not_claim_that_nothing_was_done() {
+        for status in [
+            Status::cancelled("Timeout expired"),
+            Status::unknown("broken pipe"),
+        ] {
+            let line = Refused::from(status).to_string();
+            assert!(line.contains("may have been done"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_missing_and_a_dead_socket_mean_that_it_does_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target {
+            data_folder: folder.path().to_path_buf(),
+            json: false,
+        };
+        let ask = || target.talk(READING, async |_| Ok(())).unwrap_err();
+        assert!(ask().is::<NotRunning>());
+        drop(std::os::unix::net::UnixListener::bind(folder.path().join(CONTROL_SOCKET)).unwrap());
+        assert!(ask().is::<NotRunning>());
+    }
+}
