@@ -4,6 +4,7 @@
 mod backup;
 mod load;
 mod mark;
+mod restore;
 mod schema;
 mod sqlite;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 mod writer;
 
 pub use backup::backup;
+pub use restore::{begin_epoch, set_aside};
 pub use sqlite::Sqlite;
 pub use writer::Writer;
 

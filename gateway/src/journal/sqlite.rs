@@ -47,6 +47,22 @@ impl Sqlite {
         }
         check_identity(&connection, identity)?;
         give_slots(&connection, clients)?;
+        Self::read(connection, path)
+    }
+
+    /// Opens a journal whoever it belongs to, and reads all of it.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    pub fn open_as_it_is(path: &Path) -> Result<(Self, Loaded), JournalError> {
+        let (connection, fresh) = schema::open(path)?;
+        if fresh {
+            return Err(JournalError::Foreign(path.to_path_buf()));
+        }
+        Self::read(connection, path)
+    }
+
+    fn read(connection: Connection, path: &Path) -> Result<(Self, Loaded), JournalError> {
         let loaded = load::all(&connection)?;
         let mark = Mark::beside(path, &loaded.journal_id);
         let seen = mark.seen()?;
@@ -238,14 +254,15 @@ mod erased {
 }
 
 /// The server's name is no secret of ours to keep: only its digest is written.
-fn fingerprint(journal_id: &str, server: &str) -> String {
-    hex::encode(Sha256::digest(format!("{journal_id} {server}")))
+fn fingerprint(salt: &str, server: &str) -> String {
+    hex::encode(Sha256::digest(format!("{salt} {server}")))
 }
 
 fn found(connection: &Connection, identity: &Identity) -> rusqlite::Result<()> {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let rows = [
         ("broker", identity.broker.to_owned()),
+        ("salt", id.clone()),
         ("server_sha256", fingerprint(&id, &identity.server)),
         ("account", identity.account.to_string()),
         ("journal_id", id),
@@ -261,10 +278,10 @@ fn found(connection: &Connection, identity: &Identity) -> rusqlite::Result<()> {
 
 fn check_identity(connection: &Connection, identity: &Identity) -> Result<(), JournalError> {
     let kept = |key: &str| load::meta(connection, key);
-    let (broker, account, id) = (kept("broker")?, kept("account")?, kept("journal_id")?);
+    let (broker, account, salt) = (kept("broker")?, kept("account")?, kept("salt")?);
     let same = broker == identity.broker
         && account == identity.account.to_string()
-        && kept("server_sha256")? == fingerprint(&id, &identity.server);
+        && kept("server_sha256")? == fingerprint(&salt, &identity.server);
     if same {
         return Ok(());
     }

@@ -1,10 +1,10 @@
 //! The outermost layer: every call has a trace id and leaves a line, refused ones included.
 
 use super::{complete::complete, connection::Peer};
-use crate::api::Trace;
+use crate::{api::Trace, journal::Denial, orders::Orders};
 use http::{Request, Response};
-use mymt5_chassis::correlation::Correlation;
-use mymt5_model::ClientName;
+use mymt5_chassis::{clock, correlation::Correlation};
+use mymt5_model::{ClientName, UtcTime};
 use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -16,10 +16,13 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 #[derive(Clone)]
-pub(super) struct AuditLayer;
+pub(super) struct AuditLayer(pub(super) Orders);
 
 #[derive(Clone)]
-pub(super) struct Audit<S>(S);
+pub(super) struct Audit<S> {
+    inner: S,
+    journal: Orders,
+}
 
 /// Filled in by the gate once the caller is known.
 #[derive(Clone, Default)]
@@ -34,7 +37,10 @@ impl Audited {
 impl<S> Layer<S> for AuditLayer {
     type Service = Audit<S>;
     fn layer(&self, inner: S) -> Audit<S> {
-        Audit(inner)
+        Audit {
+            inner,
+            journal: self.0.clone(),
+        }
     }
 }
 
@@ -48,7 +54,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
@@ -69,12 +75,16 @@ where
         request.extensions_mut().insert(Trace(trace.clone()));
         request.extensions_mut().insert(audited.clone());
         let span = tracing::info_span!("call", trace_id = trace, path);
-        let (begun, answer) = (Instant::now(), self.0.call(request));
+        let journal = self.journal.clone();
+        let (begun, answer) = (Instant::now(), self.inner.call(request));
         Box::pin(
             async move {
                 let response = answer.await.map(complete);
                 let code = response.as_ref().map_or(Code::Internal, status);
                 record(&path, code, &audited, &peer, begun);
+                if matches!(code, Code::Unauthenticated | Code::PermissionDenied) {
+                    journal.denied(denial(path, code, &audited, peer, trace));
+                }
                 response
             }
             .instrument(span),
@@ -88,6 +98,22 @@ fn status(response: &Response<Body>) -> Code {
         .headers()
         .get("grpc-status")
         .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
+}
+
+/// A denied call, for the journal.
+fn denial(path: String, code: Code, audited: &Audited, peer: String, trace: String) -> Denial {
+    const LONGEST: usize = 128;
+    Denial {
+        at: UtcTime(clock::utc_now_ms()),
+        client: audited
+            .0
+            .get()
+            .map_or_else(String::new, ToString::to_string),
+        peer,
+        call: path.chars().take(LONGEST).collect(),
+        code: format!("{code:?}"),
+        correlation: trace,
+    }
 }
 
 fn record(path: &str, code: Code, audited: &Audited, peer: &str, begun: Instant) {

@@ -60,7 +60,7 @@ pub enum ServeError {
 /// See [`ServeError`].
 pub async fn serve(api: Api, stop: CancellationToken) -> Result<(), ServeError> {
     let services = ServiceBuilder::new()
-        .layer(audit::AuditLayer)
+        .layer(audit::AuditLayer(api.rooms.orders.clone()))
         .layer(gate::GateLayer(api.registry))
         .layer(deadline::DeadlineLayer)
         .service(routes(api.rooms, &api.health)?);

@@ -11,6 +11,7 @@ mod deadlines;
 mod flood;
 mod garbage;
 mod harness;
+mod journal;
 mod lifecycle;
 mod operator;
 mod orders;

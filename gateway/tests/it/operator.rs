@@ -84,7 +84,7 @@ async fn a_refused_command_says_why_in_one_line_and_exits_1() {
 async fn without_a_gateway_a_command_says_that_it_does_not_run() {
     let mut gateway = Gateway::start("").await;
     gateway.child.kill().await.unwrap();
-    for line in ["halt --reason storm", "positions", "status"] {
+    for line in ["reduce --reason storm", "positions", "status"] {
         let mut arguments: Vec<&str> = line.split(' ').collect();
         arguments.extend(["--data-folder", "data"]);
         let output = gateway.command(&arguments, None).await;

@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use v1::stream_events_response::Event;
 
-fn market(id: &str, side: v1::Side, lots: f64) -> v1::SubmitOrderRequest {
+pub(crate) fn market(id: &str, side: v1::Side, lots: f64) -> v1::SubmitOrderRequest {
     v1::SubmitOrderRequest {
         request_id: id.into(),
         symbol: "EURUSD".into(),

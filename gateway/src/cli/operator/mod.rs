@@ -4,6 +4,7 @@
 mod actions;
 mod events;
 mod lists;
+mod offline;
 mod show;
 mod trading_state;
 mod wire;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Stop new risk: cancel working orders that could open and refuse entries, until `resume`.
+    /// While no gateway runs it is stored and holds at the next start.
     /// Exits and tighter stops stay possible; positions stay open.
     Halt(trading_state::Steer),
     /// Let positions only shrink: like `halt`, but the gateway's own rules may leave it again.
@@ -34,6 +36,15 @@ pub(super) enum Command {
     Adopt(actions::Adopt),
     /// Show what happened: the newest events, or those after a sequence.
     Events(events::Events),
+    /// Put a backup in the journal's place, while no gateway runs.
+    Restore {
+        /// The backup's file.
+        #[arg(value_name = "FILE")]
+        file: std::path::PathBuf,
+        /// The gateway's data folder.
+        #[arg(long, value_name = "DIR", default_value = "data/gateway")]
+        data_folder: std::path::PathBuf,
+    },
     /// Write a backup of the journal into the data folder's `backup`.
     Backup(actions::Backup),
 }
@@ -63,6 +74,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Adopt(adopt) => adopt.run(),
         Command::Events(events) => events.run(),
         Command::Backup(backup) => backup.run(),
+        Command::Restore { file, data_folder } => return offline::restore(&data_folder, &file),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -112,6 +124,7 @@ mod tests {
             "gateway adopt --order 3 --client alpha --reason x",
             "gateway events --after 0 --follow",
             "gateway backup --json",
+            "gateway restore data/gateway/backup/x.db",
         ] {
             assert!(parses(whole), "{whole}");
         }

@@ -1,10 +1,11 @@
 //! `halt`, `reduce`, `resume`: whether new risk may be taken.
 
 use super::{
-    NotRunning, Reason, Target, client,
+    NotRunning, Reason, Target, client, offline,
     show::{self, word},
     wire::ACTING,
 };
+use anyhow::Context;
 use clap::Args;
 use mymt5_proto::v1::{
     SetTradingStateRequest, TradingState, control_service_client::ControlServiceClient,
@@ -35,12 +36,19 @@ impl Steer {
                 .set_trading_state(request.clone())
                 .await?)
         });
-        let answer = match answered {
-            Err(error) if state == TradingState::Halted => match error.downcast::<NotRunning>() {
-                Ok(down) => return halt_offline(down),
-                Err(error) => return Err(error),
-            },
-            other => other?.into_inner(),
+        let entered = match answered {
+            Err(error) if state == TradingState::Halted && error.is::<NotRunning>() => {
+                let halt = Halt {
+                    client: Some(request.client).filter(|client| !client.is_empty()),
+                    reason: request.reason,
+                };
+                offline::halt(&target.data_folder, &halt).context(error.to_string())?;
+                super::super::complain(
+                    "no gateway runs: the halt is stored and holds at the next start",
+                );
+                TradingState::Halted
+            }
+            other => other?.into_inner().state(),
         };
         let whose = if whose.is_empty() {
             "(account)".into()
@@ -49,19 +57,16 @@ impl Steer {
         };
         let row = vec![
             ("client", whose.into()),
-            (
-                "trading",
-                word(answer.state().as_str_name(), "TRADING_STATE_"),
-            ),
+            ("trading", word(entered.as_str_name(), "TRADING_STATE_")),
         ];
         Ok(show::row(&row, target.json)?)
     }
 }
 
-/// `halt` while no gateway runs.
-///
-/// # Errors
-/// Always: there is nothing to tell it to.
-fn halt_offline(down: NotRunning) -> anyhow::Result<()> {
-    Err(anyhow::Error::new(down).context("nothing was halted"))
+/// A halt that no gateway took.
+pub(super) struct Halt {
+    /// Whose; none: the account's.
+    pub(super) client: Option<String>,
+    /// Why.
+    pub(super) reason: String,
 }
