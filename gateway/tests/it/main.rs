@@ -8,6 +8,7 @@
 
 mod access;
 mod deadlines;
+mod desk;
 mod flood;
 mod garbage;
 mod harness;
@@ -15,3 +16,4 @@ mod journal;
 mod lifecycle;
 mod operator;
 mod orders;
+mod scripted;

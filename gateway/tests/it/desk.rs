@@ -1,0 +1,218 @@
+//! Orders under pressure: many callers, a slow or silent broker, a journal that fails.
+
+use crate::scripted::{Act, Desk, Plan};
+use mymt5_gateway::{
+    journal::{Journal, JournalError, Record, Sqlite},
+    orders::Patience,
+};
+use mymt5_model::{AccountMode, OrderState, Side, TradeRequest};
+use mymt5_proto::Reason;
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn thirty_two_callers_with_one_id_make_one_order() {
+    let desk = Arc::new(Desk::set(Plan::default()).await);
+    let calls = (0..32).map(|_| {
+        let desk = desk.clone();
+        tokio::spawn(async move {
+            let taken = desk.submit("same", Side::Buy, 0.1).await.unwrap();
+            (desk.answered(taken, SOON).await.id, taken.repeated)
+        })
+    });
+    let mut answers = Vec::new();
+    for call in calls.collect::<Vec<_>>() {
+        answers.push(call.await.unwrap());
+    }
+    let ids: HashSet<_> = answers.iter().map(|(id, _)| *id).collect();
+    let first = answers.iter().filter(|(_, repeated)| !repeated).count();
+    assert_eq!((ids.len(), first, desk.broker.received().len()), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_exits_at_once_never_reverse_a_position() {
+    for mode in [AccountMode::Hedging, AccountMode::Netting] {
+        let plan = Plan {
+            mode,
+            ..Plan::default()
+        };
+        let desk = Arc::new(Desk::set(plan).await);
+        let position = desk.hold("open", 0.3).await;
+        let exits = ["one", "two", "three", "four"].map(|id| {
+            let desk = desk.clone();
+            tokio::spawn(async move { desk.close(id, position, Some(0.2)).await })
+        });
+        let mut taken = 0;
+        for exit in exits {
+            match exit.await.unwrap() {
+                Ok(order) => {
+                    desk.answered(order, SOON).await;
+                    taken += 1;
+                }
+                Err(refusal) => {
+                    let gone = [Reason::ExitExceedsPosition, Reason::PositionNotFound];
+                    assert!(gone.contains(&refusal.reason()), "{refusal:?}");
+                }
+            }
+        }
+        assert_eq!(taken, 1, "{mode:?}");
+        assert_eq!(desk.broker.net_lots(), 10_000_000, "{mode:?}");
+    }
+}
+
+/// Closes are lost without a trace, everything else is done.
+fn losing_closes(_: usize, request: &TradeRequest) -> Act {
+    match request {
+        TradeRequest::Market {
+            position: Some(_), ..
+        } => Act::Lose,
+        _ => Act::Do,
+    }
+}
+
+#[tokio::test]
+async fn while_a_close_is_unknown_netting_waits_and_hedging_goes_on() {
+    for mode in [AccountMode::Netting, AccountMode::Hedging] {
+        let plan = Plan {
+            mode,
+            send_timeout: Duration::from_millis(50),
+            script: Box::new(losing_closes),
+            ..Plan::default()
+        };
+        let desk = Desk::set(plan).await;
+        let position = desk.hold("open", 0.3).await;
+        let close = desk.close("lost", position, None).await.unwrap();
+        assert_eq!(desk.answered(close, SOON).await.state, OrderState::Unknown);
+        let again = desk.close("again", position, None).await;
+        let entry = desk.submit("entry", Side::Buy, 0.1).await;
+        assert_eq!(entry.unwrap_err().reason(), Reason::SymbolFrozen);
+        match mode {
+            AccountMode::Netting => {
+                assert_eq!(again.unwrap_err().reason(), Reason::PendingReconciliation);
+            }
+            AccountMode::Hedging => assert!(again.is_ok()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_silent_broker_is_found_out_by_its_deals_and_a_lost_order_by_its_absence() {
+    let plan = Plan {
+        send_timeout: Duration::from_millis(50),
+        patience: Patience {
+            grace_ms: 600,
+            between_passes_ms: 100,
+            ..Patience::default()
+        },
+        script: Box::new(|number, _| if number == 0 { Act::Silence } else { Act::Lose }),
+        ..Plan::default()
+    };
+    let desk = Desk::set(plan).await;
+    for (id, expected) in [("done", OrderState::Filled), ("lost", OrderState::Rejected)] {
+        let taken = desk.submit(id, Side::Buy, 0.1).await.unwrap();
+        let ended = desk.until(move |core| {
+            let order = core.order(taken.order).unwrap();
+            order.state.is_final().then(|| order.clone())
+        });
+        let ended = ended.await;
+        assert_eq!(ended.state, expected);
+        assert_eq!(
+            ended.reason == "NOT_FOUND_AT_BROKER",
+            expected == OrderState::Rejected
+        );
+    }
+    assert_eq!(desk.broker.received().len(), 2, "nothing was sent again");
+}
+
+#[tokio::test]
+async fn behind_a_slow_broker_a_close_goes_next_and_stale_entries_never() {
+    let plan = Plan {
+        max_queue: Duration::from_millis(1_500),
+        script: Box::new(|number, _| match number {
+            0 => Act::Do,
+            _ => Act::After(Duration::from_secs(2)),
+        }),
+        ..Plan::default()
+    };
+    let desk = Desk::set(plan).await;
+    let position = desk.hold("open", 0.1).await;
+    let mut entries = Vec::new();
+    for number in 0..64 {
+        let id = format!("entry-{number}");
+        entries.push(desk.submit(&id, Side::Buy, 0.1).await.unwrap());
+    }
+    let close = desk.close("close", position, None).await.unwrap();
+    let ids: Vec<_> = entries.iter().map(|taken| taken.order).collect();
+    let ended = desk.until(move |core| {
+        let orders: Option<Vec<_>> = ids.iter().map(|id| core.order(*id).cloned()).collect();
+        orders.filter(|orders| orders.iter().all(|order| order.state.is_final()))
+    });
+    let ended = ended.await;
+    let expired = ended
+        .iter()
+        .filter(|order| order.reason == "EXPIRED_BEFORE_SEND")
+        .count();
+    let received = desk.broker.received();
+    assert_eq!(desk.answered(close, SOON).await.state, OrderState::Filled);
+    let at = received.iter().position(|request| {
+        matches!(
+            request,
+            TradeRequest::Market {
+                position: Some(_),
+                ..
+            }
+        )
+    });
+    assert_eq!(at, Some(2), "after the one that was under way");
+    assert_eq!(received.len(), 2 + 64 - expired);
+    assert_eq!(expired, 63);
+}
+
+/// A journal that fails from some moment on.
+struct Failing {
+    journal: Sqlite,
+    broken: Arc<AtomicBool>,
+}
+
+impl Journal for Failing {
+    fn commit(&mut self, batch: &[Record]) -> Result<(), JournalError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(JournalError::File(std::io::ErrorKind::StorageFull.into()));
+        }
+        self.journal.commit(batch)
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_fails_closes_trading_and_nothing_leaves() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let wrap = |journal| -> Box<dyn Journal> {
+        Box::new(Failing {
+            journal,
+            broken: broken.clone(),
+        })
+    };
+    let desk = Desk::with_journal(Plan::default(), wrap).await;
+    let position = desk.hold("open", 0.1).await;
+    broken.store(true, Ordering::SeqCst);
+    let entry = desk.submit("entry", Side::Buy, 0.1).await;
+    assert_eq!(entry.unwrap_err().reason(), Reason::JournalDown);
+    let exit = desk.close("exit", position, None).await;
+    assert_eq!(exit.unwrap_err().reason(), Reason::JournalDown);
+    let read = desk.orders.ask(|core| core.counts()).await;
+    assert_eq!(read.unwrap_err().reason(), Reason::JournalDown);
+    assert!(!*desk.orders.journal_up().borrow());
+    assert_eq!(
+        desk.broker.received().len(),
+        1,
+        "only what was durable left"
+    );
+}

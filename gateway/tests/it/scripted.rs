@@ -1,0 +1,375 @@
+//! The orders desk on the bench: the real core, actor and journal over a simulated account, whose
+//! answers follow a script.
+
+use async_trait::async_trait;
+use mymt5_gateway::{
+    broker::{Broker, BrokerError, Change, Events, History, SendFailure, Snapshot, outcome::judge},
+    journal::{Identity, Journal, SIMULATOR, Sqlite, Writer},
+    market::{Hub, Instruments},
+    orders::{
+        Call, ClientRules, Core, Entry, EventLog, Exit, Order, Orders, Patience, Setup, Taken, look,
+    },
+};
+use mymt5_guard::Limits;
+use mymt5_model::{
+    AccountMode, AccountRow, Bar, BrokerTime, ClientName, Comment, Levels, Lots, MaskedAccount,
+    Money, OrderType, PositionId, Price, Receipt, RequestId, Side, Symbol, SymbolSpec, Tick,
+    TimeInForce, TradeRequest, UtcTime,
+};
+use mymt5_proto::Refusal;
+use mymt5_simulator::{AccountConfig, Event, Simulator, catalogue};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tempfile::TempDir;
+use tokio::{sync::mpsc, time::Instant};
+
+/// What the broker does with a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Act {
+    /// Executes and answers.
+    Do,
+    /// The same, after a time.
+    After(Duration),
+    /// Executes and never answers.
+    Silence,
+    /// Never hears of it, and nobody answers.
+    Lose,
+}
+
+type Script = Box<dyn Fn(usize, &TradeRequest) -> Act + Send + Sync>;
+
+/// The broker: one request at a time, each as the script says.
+pub(crate) struct Scripted {
+    simulator: Mutex<Simulator>,
+    changes: mpsc::UnboundedSender<Change>,
+    script: Script,
+    /// What reached it, in order.
+    received: Mutex<Vec<TradeRequest>>,
+}
+
+impl Scripted {
+    fn lock(&self) -> MutexGuard<'_, Simulator> {
+        self.simulator.lock().unwrap()
+    }
+
+    pub(crate) fn received(&self) -> Vec<TradeRequest> {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// Lots of all open positions, bought minus sold.
+    pub(crate) fn net_lots(&self) -> i64 {
+        let positions = self.lock().positions();
+        let signed = positions
+            .iter()
+            .map(|row| row.lots.units() * row.side.sign());
+        signed.sum()
+    }
+
+    fn execute(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+        let (receipt, events) = self.lock().send(request);
+        for event in events {
+            let change = match event {
+                Event::Deal(deal) => Change::Deal(deal),
+                _ => Change::RowsChanged,
+            };
+            let _ = self.changes.send(change);
+        }
+        judge(receipt)
+    }
+}
+
+#[async_trait]
+impl Broker for Scripted {
+    async fn open(&self) -> Result<Events, BrokerError> {
+        Err(BrokerError::NotAvailable("a feed"))
+    }
+
+    async fn identify(&self) -> Result<AccountRow, BrokerError> {
+        Ok(self.lock().account())
+    }
+
+    async fn ping(&self) -> Result<Duration, BrokerError> {
+        Ok(Duration::ZERO)
+    }
+
+    async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError> {
+        Ok(self.lock().symbols())
+    }
+
+    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+        let number = {
+            let mut received = self.received.lock().unwrap();
+            received.push(request.clone());
+            received.len() - 1
+        };
+        match (self.script)(number, request) {
+            Act::Do => self.execute(request),
+            Act::After(time) => {
+                tokio::time::sleep(time).await;
+                self.execute(request)
+            }
+            Act::Silence => {
+                let _ = self.execute(request);
+                std::future::pending().await
+            }
+            Act::Lose => std::future::pending().await,
+        }
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
+        let simulator = self.lock();
+        let (_, deals) = simulator.history(BrokerTime(0), BrokerTime(i64::MAX));
+        Ok(Snapshot {
+            account: simulator.account(),
+            positions: simulator.positions(),
+            orders: simulator.orders(),
+            last_deal: deals
+                .iter()
+                .map(|deal| deal.ticket)
+                .max()
+                .unwrap_or(mymt5_model::Ticket(0)),
+            time: None,
+        })
+    }
+
+    async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
+        let (orders, deals) = self.lock().history(from, to);
+        Ok(History { orders, deals })
+    }
+
+    async fn bars(
+        &self,
+        _: &Symbol,
+        _: u32,
+        _: BrokerTime,
+        _: usize,
+    ) -> Result<Vec<Bar>, BrokerError> {
+        Err(BrokerError::NotAvailable("bars"))
+    }
+
+    async fn margin_for(
+        &self,
+        _: &Symbol,
+        _: Side,
+        _: Lots,
+        _: Price,
+    ) -> Result<Money, BrokerError> {
+        Err(BrokerError::NotAvailable("margin"))
+    }
+
+    async fn profit_for(
+        &self,
+        _: &Symbol,
+        _: Side,
+        _: Lots,
+        _: Price,
+        _: Price,
+    ) -> Result<Money, BrokerError> {
+        Err(BrokerError::NotAvailable("profit"))
+    }
+}
+
+/// How the bench is set up.
+pub(crate) struct Plan {
+    pub(crate) mode: AccountMode,
+    pub(crate) limits: Limits,
+    pub(crate) send_timeout: Duration,
+    pub(crate) max_queue: Duration,
+    pub(crate) patience: Patience,
+    pub(crate) script: Script,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            mode: AccountMode::Hedging,
+            limits: Limits::default(),
+            send_timeout: Duration::from_secs(10),
+            max_queue: Duration::from_secs(30),
+            patience: Patience::default(),
+            script: Box::new(|_, _| Act::Do),
+        }
+    }
+}
+
+pub(crate) struct Desk {
+    pub(crate) orders: Orders,
+    pub(crate) broker: Arc<Scripted>,
+    max_queue: Duration,
+    spec: Arc<SymbolSpec>,
+    _folder: TempDir,
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
+}
+
+fn alpha() -> ClientName {
+    ClientName::parse("alpha").unwrap()
+}
+
+impl Desk {
+    pub(crate) async fn set(plan: Plan) -> Self {
+        Self::with_journal(plan, |journal| Box::new(journal)).await
+    }
+
+    /// The same, with the journal wrapped.
+    pub(crate) async fn with_journal(
+        plan: Plan,
+        wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            broker: SIMULATOR,
+            server: "Bench".into(),
+            account: MaskedAccount::of(10_000_001),
+        };
+        let path = folder.path().join("journal.db");
+        let (journal, loaded) = Sqlite::open(&path, &identity, &[alpha()]).unwrap();
+        let spec = catalogue::spec(&Symbol::parse("EURUSD").unwrap());
+        let account = AccountConfig {
+            mode: plan.mode,
+            rates: BTreeMap::new(),
+            ..AccountConfig::default()
+        };
+        let mut simulator = Simulator::new(account, vec![spec.clone()]).unwrap();
+        let tick = tick(&spec);
+        simulator.on_tick(&tick);
+        let (changes, mut told) = mpsc::unbounded_channel();
+        let broker = Arc::new(Scripted {
+            simulator: Mutex::new(simulator),
+            changes,
+            script: plan.script,
+            received: Mutex::default(),
+        });
+        let rules = ClientRules {
+            slot: 1,
+            limits: plan.limits,
+            dead_man: None,
+        };
+        let setup = Setup {
+            broker: broker.clone(),
+            writer: Writer::start(wrap(journal)).unwrap(),
+            log: EventLog::default(),
+            journal_id: loaded.journal_id.as_str().into(),
+            send_timeout: plan.send_timeout,
+        };
+        let core = Core::new(
+            [(alpha(), rules)].into(),
+            plan.patience,
+            loaded,
+            UtcTime(now_ms()),
+        );
+        let (hub, instruments) = (Hub::default(), Instruments::default());
+        hub.publish(vec![tick], |_| None);
+        instruments.replace(vec![spec.clone()]);
+        let orders = Orders::start(core, setup, hub, instruments);
+        let (snapshot, history) = look(broker.as_ref()).await.unwrap();
+        orders.look(snapshot, history).await;
+        orders.tell(|core| core.link(true)).await;
+        let reporter = orders.clone();
+        tokio::spawn(async move {
+            while let Some(change) = told.recv().await {
+                reporter.report(change).await;
+            }
+        });
+        Self {
+            orders,
+            broker,
+            max_queue: plan.max_queue,
+            spec: Arc::new(spec),
+            _folder: folder,
+        }
+    }
+
+    fn call(&self, id: &str) -> Call {
+        Call {
+            client: alpha(),
+            request_id: RequestId::parse(id).unwrap(),
+            method: "Bench",
+            content: [7; 32],
+            correlation: String::new(),
+            send_before_ms: now_ms() + i64::try_from(self.max_queue.as_millis()).unwrap(),
+        }
+    }
+
+    /// Buys or sells at the market.
+    pub(crate) async fn submit(&self, id: &str, side: Side, lots: f64) -> Result<Taken, Refusal> {
+        let entry = Entry {
+            spec: self.spec.clone(),
+            side,
+            kind: OrderType::Market,
+            lots: Lots::from_f64(lots).unwrap(),
+            price: None,
+            stop_limit_price: None,
+            levels: Levels::default(),
+            time_in_force: TimeInForce::Gtc,
+            max_deviation_points: None,
+            tag: String::new(),
+            comment: Comment::default(),
+        };
+        self.orders.submit(self.call(id), Ok(entry)).await
+    }
+
+    pub(crate) async fn close(
+        &self,
+        id: &str,
+        position: PositionId,
+        lots: Option<f64>,
+    ) -> Result<Taken, Refusal> {
+        let exit = Exit {
+            position,
+            lots,
+            max_deviation_points: None,
+            tag: String::new(),
+            comment: Comment::default(),
+        };
+        self.orders.close(self.call(id), Ok(exit)).await
+    }
+
+    /// The order once it is answered, at most so much later.
+    pub(crate) async fn answered(&self, taken: Taken, within: Duration) -> Order {
+        let until = Instant::now() + within;
+        self.orders.answered(taken.order, until).await.unwrap()
+    }
+
+    /// Opens a position and waits for its fill.
+    pub(crate) async fn hold(&self, id: &str, lots: f64) -> PositionId {
+        let taken = self.submit(id, Side::Buy, lots).await.unwrap();
+        self.until(move |core| core.order(taken.order).unwrap().position)
+            .await
+    }
+
+    /// Waits, within a bound, until the core tells something.
+    pub(crate) async fn until<T: Send + 'static>(
+        &self,
+        mut ask: impl FnMut(&Core) -> Option<T> + Clone + Send + 'static,
+    ) -> T {
+        let end = Instant::now() + crate::harness::BOUND;
+        loop {
+            let mut question = ask.clone();
+            if let Some(told) = self.orders.ask(move |core| question(core)).await.unwrap() {
+                return told;
+            }
+            assert!(Instant::now() < end, "it does not come");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            ask = ask.clone();
+        }
+    }
+}
+
+fn tick(spec: &SymbolSpec) -> Tick {
+    Tick {
+        symbol: spec.symbol.clone(),
+        time: BrokerTime(1_000),
+        bid: Price::from_points(110_000, spec.digits),
+        ask: Price::from_points(110_010, spec.digits),
+        last: None,
+        volume: 0.0,
+        flags: 6,
+    }
+}
