@@ -90,7 +90,11 @@ fn configuration(
 impl Gateway {
     /// Starts it and waits until it is ready.
     pub(crate) async fn start(simulator: &str) -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::start_in(TempDir::new().unwrap(), simulator).await
+    }
+
+    /// The same, in a folder that is prepared already.
+    pub(crate) async fn start_in(folder: TempDir, simulator: &str) -> Self {
         let clients: Vec<String> = CLIENTS
             .iter()
             .chain(&["stranger"])

@@ -9,6 +9,7 @@
 mod access;
 mod deadlines;
 mod desk;
+mod disk;
 mod flood;
 mod garbage;
 mod harness;
