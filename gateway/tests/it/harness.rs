@@ -2,7 +2,7 @@
 
 use mymt5_chassis::tls;
 use mymt5_proto::v1::{
-    GetStatusRequest, GetStatusResponse, control_service_client::ControlServiceClient,
+    GetStatusRequest, GetStatusResponse, LinkState, control_service_client::ControlServiceClient,
     market_data_service_client::MarketDataServiceClient,
     trading_service_client::TradingServiceClient,
 };
@@ -160,7 +160,8 @@ impl Gateway {
             .get_status(GetStatusRequest {})
             .await;
         status.is_ok_and(|status| {
-            status.into_inner().link.unwrap().state() == mymt5_proto::v1::LinkState::Ready
+            let state = status.into_inner().link.unwrap().state();
+            matches!(state, LinkState::Ready | LinkState::MarketClosed)
         })
     }
 

@@ -149,8 +149,8 @@ fn told(event: &Event) -> Option<(&'static str, Row)> {
 fn deal(deal: &Deal) -> Row {
     vec![
         ("deal_id", deal.deal_id.into()),
-        ("order_id", deal.order_id.into()),
-        ("position_id", deal.position_id.into()),
+        ("order_id", show::id(deal.order_id)),
+        ("position_id", show::id(deal.position_id)),
         ("client", deal.client.as_str().into()),
         ("symbol", deal.symbol.as_str().into()),
         ("side", word(deal.side().as_str_name(), "SIDE_")),

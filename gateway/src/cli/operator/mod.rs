@@ -12,7 +12,7 @@ mod wire;
 pub(super) use wire::{NotRunning, READING, Refused, Target};
 
 use clap::{Args, Subcommand};
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -63,7 +63,7 @@ struct Reason {
 /// [`NotRunning`], [`Refused`], or a terminal that does not take the answer.
 pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
     use mymt5_proto::v1::TradingState;
-    match command {
+    let done = match command {
         Command::Halt(steer) => steer.into(TradingState::Halted),
         Command::Reduce(steer) => steer.into(TradingState::Reducing),
         Command::Resume(steer) => steer.into(TradingState::Active),
@@ -75,8 +75,18 @@ pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Events(events) => events.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore { file, data_folder } => return offline::restore(&data_folder, &file),
-    }?;
-    Ok(ExitCode::SUCCESS)
+    };
+    match done {
+        // Whoever reads no further, such as `head`, has what it wanted.
+        Err(error) if !is_broken_pipe(&error) => Err(error),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn reason(text: &str) -> Result<String, String> {

@@ -70,9 +70,12 @@ fn table(rows: &[Row]) -> String {
         widest.max(head.get(column).map_or(0, |name| name.len()))
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let numbers: Vec<bool> = rows.first().map_or_else(Vec::new, |row| {
-        row.iter().map(|(_, value)| value.is_number()).collect()
-    });
+    // A column of numbers may have gaps.
+    let numeric = |column: usize| {
+        let mut values = rows.iter().filter_map(|row| row.get(column));
+        values.all(|(_, value)| value.is_number() || value.is_null())
+    };
+    let numbers: Vec<bool> = (0..head.len()).map(numeric).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let padded = cells
             .zip(widths.iter().zip(&numbers))
@@ -113,6 +116,11 @@ pub(super) fn word(name: &str, prefix: &str) -> Value {
     name.trim_start_matches(prefix).to_lowercase().into()
 }
 
+/// An id, where 0 means none.
+pub(super) fn id(id: u64) -> Value {
+    if id == 0 { Value::Null } else { id.into() }
+}
+
 /// UTC, else the broker's clock, told as such.
 pub(super) fn moment(moment: Option<Moment>) -> Value {
     let Some(moment) = moment else {
@@ -145,7 +153,7 @@ pub(super) fn order(order: &Order) -> Row {
         ("average_price", order.average_price.into()),
         ("retcode", order.retcode.into()),
         ("reason", order.reason.as_str().into()),
-        ("position_id", order.position_id.into()),
+        ("position_id", id(order.position_id)),
         ("request_id", order.client_order_id.as_str().into()),
         ("updated", moment(order.updated)),
     ]
@@ -196,6 +204,7 @@ mod tests {
         };
         let second = Order {
             order_id: 12_345,
+            price: Some(1.25),
             retcode: Some(10_019),
             reason: "NO_MONEY\u{1b}[31m".into(),
             updated: Some(Moment {
@@ -213,6 +222,9 @@ mod tests {
         let lines: Vec<&str> = table.lines().collect();
         assert!(lines[0].starts_with("order_id  client  state    symbol  side  type"));
         assert!(lines[1].starts_with("       7  alpha   unknown  EURUSD  buy   stop_limit"));
+        assert!(lines[0].contains("  price  average_price"), "{table}");
+        assert!(lines[1].contains("      -              -"), "{table}");
+        assert!(lines[2].contains("   1.25              -"), "{table}");
         assert!(lines[2].starts_with("   12345  alpha"), "{table}");
         assert!(lines[1].ends_with("2026-07-01T10:00:00.123Z"), "{table}");
         assert!(
@@ -227,7 +239,8 @@ mod tests {
         let json = object(&orders()[1]);
         assert_eq!(json["order_id"], 12_345);
         assert_eq!(json["retcode"], 10_019);
-        assert_eq!(json["price"], Value::Null);
+        assert_eq!(json["price"], 1.25);
+        assert_eq!(json["average_price"], Value::Null);
         assert_eq!(json["state"], "unknown");
     }
 
