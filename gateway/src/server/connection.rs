@@ -114,3 +114,37 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_timeout(NO_ANSWER);
     builder
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+    use tower::service_fn;
+
+    fn idle(stop: CancellationToken) -> (tokio::io::DuplexStream, impl Future<Output = ()>) {
+        let (ours, theirs) = tokio::io::duplex(1_024);
+        let peer = Peer {
+            proof: PeerProof::None,
+            address: "test".to_owned(),
+        };
+        let services = Services::new(service_fn(|_| async { Ok(Response::new(Body::empty())) }));
+        (theirs, converse(ours, peer, services, stop))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_asks_for_nothing_loses_its_place() {
+        let start = Instant::now();
+        let (_peer, conversation) = idle(CancellationToken::new());
+        conversation.await;
+        assert!(start.elapsed() >= FIRST_CALL && start.elapsed() < 2 * FIRST_CALL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_waits_a_bounded_time_for_a_silent_peer() {
+        let (start, stop) = (Instant::now(), CancellationToken::new());
+        let (_peer, conversation) = idle(stop.clone());
+        stop.cancel();
+        conversation.await;
+        assert!(start.elapsed() < FIRST_CALL, "{:?}", start.elapsed());
+    }
+}
