@@ -138,7 +138,7 @@ async fn behind_a_slow_broker_a_close_goes_next_and_stale_entries_never() {
         max_queue: Duration::from_millis(1_500),
         script: Box::new(|number, _| match number {
             0 => Act::Do,
-            _ => Act::After(Duration::from_secs(2)),
+            _ => Act::After(Duration::from_millis(1_200)),
         }),
         ..Plan::default()
     };
