@@ -1,7 +1,10 @@
 //! Trading state x action: the table that says who may still do what.
 
+use serde::{Deserialize, Serialize};
+
 /// Whether new risk may be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TradingState {
     /// Everything.
     Active,

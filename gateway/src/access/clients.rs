@@ -1,7 +1,7 @@
 //! The clients that the configuration names, and how they prove who they are.
 
 use super::{Caller, Permission};
-use mymt5_guard::Limits;
+use mymt5_guard::ScopeLimits;
 use mymt5_model::{ClientName, Symbol};
 use sha2::{Digest, Sha256};
 use std::{
@@ -33,7 +33,7 @@ pub struct Client {
     /// Its symbols; none: all.
     pub symbols: Option<BTreeSet<Symbol>>,
     /// Its limits.
-    pub limits: Limits,
+    pub limits: ScopeLimits,
 }
 
 /// Why a caller is nobody.
@@ -64,7 +64,7 @@ impl ClientRegistry {
             proof: Proof::ControlSocket,
             permissions: [Permission::Read, Permission::Control, Permission::Diagnose].into(),
             symbols: None,
-            limits: Limits::default(),
+            limits: ScopeLimits::default(),
         };
         let mut registry = Self {
             local: Arc::new(local),
@@ -130,7 +130,7 @@ mod tests {
             proof,
             permissions: BTreeSet::new(),
             symbols: None,
-            limits: Limits::default(),
+            limits: ScopeLimits::default(),
         }
     }
 

@@ -194,11 +194,15 @@ fn rooms(
             client.name.clone(),
             ClientRules {
                 slot,
-                limits: client.limits.clone(),
+                limits: client.limits.entry.clone(),
             },
         )
     });
-    let core = Core::new(rules.collect(), log.clone());
+    let core = Core::new(
+        rules.collect(),
+        settings.account_limits.entry.clone(),
+        log.clone(),
+    );
     let orders = Orders::start(core, log, broker.clone(), hub.clone(), instruments.clone());
     let link = Link::default();
     let wiring = Wiring {

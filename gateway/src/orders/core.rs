@@ -59,6 +59,9 @@ pub struct Core {
     pub(super) deals: HashSet<Ticket>,
     pub(super) book: Book,
     pub(super) rules: HashMap<ClientName, ClientRules>,
+    pub(super) account_limits: Limits,
+    /// Orders filled since the account's figures were read: their margin is not in them yet.
+    pub(super) unread: BTreeSet<OrderId>,
     pub(super) rates: HashMap<ClientName, Rate>,
     pub(super) state: TradingState,
     pub(super) link_up: bool,
@@ -76,7 +79,11 @@ impl Core {
 
     /// An empty core. Entries are refused until the link is up and a snapshot was read.
     #[must_use]
-    pub fn new(rules: HashMap<ClientName, ClientRules>, log: EventLog) -> Self {
+    pub fn new(
+        rules: HashMap<ClientName, ClientRules>,
+        account_limits: Limits,
+        log: EventLog,
+    ) -> Self {
         Self {
             orders: BTreeMap::new(),
             open: BTreeSet::new(),
@@ -86,6 +93,8 @@ impl Core {
             deals: HashSet::new(),
             book: Book::default(),
             rules,
+            account_limits,
+            unread: BTreeSet::new(),
             rates: HashMap::new(),
             state: TradingState::Active,
             link_up: false,
@@ -279,6 +288,7 @@ impl Core {
         let Some(changes) = changes else {
             return (false, Vec::new());
         };
+        self.unread.clear();
         changes
             .into_iter()
             .for_each(|change| self.tell_position(change, ""));

@@ -73,6 +73,7 @@ impl Core {
 
     fn fill(&mut self, id: OrderId, deal: &DealRow) {
         self.fills += 1;
+        self.unread.insert(id);
         if let Some(ticket) = deal.order {
             self.by_ticket.insert(ticket, id);
         }

@@ -5,12 +5,15 @@ mod actor;
 mod checks;
 mod core;
 mod events;
+mod exposure;
 mod fills;
 mod order;
 mod requests;
 mod settle;
 mod transitions;
 
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 mod tests;
 

@@ -80,6 +80,7 @@ fn core() -> (Core, EventLog) {
     };
     let mut core = Core::new(
         [(ClientName::parse("alpha").unwrap(), rules)].into(),
+        Limits::default(),
         log.clone(),
     );
     core.at(UtcTime(1_000)).link(true);

@@ -1,6 +1,7 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
 mod clients;
+mod limits;
 mod simulator;
 
 use crate::{access::Client, broker::SimulatedSettings};
@@ -10,13 +11,17 @@ use mymt5_chassis::{
     operations::OperationsSettings,
     secrets::Secret,
 };
+use mymt5_guard::ScopeLimits;
 use mymt5_model::BrokerZone;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// The names this process takes from its environment by their own spelling, and its secrets.
 pub const TABLE: Table = Table {
     program: "mymt5-gateway",
-    names: &[("LOG_LEVEL", "logging.level")],
+    names: &[
+        ("LOG_LEVEL", "logging.level"),
+        ("RISK_MAX_PER_TRADE", limits::RISK_CEILING),
+    ],
     secrets: &["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER"],
     forbidden: &[],
 };
@@ -36,6 +41,8 @@ pub struct Settings {
     pub simulator: SimulatedSettings,
     /// Who may call.
     pub clients: Vec<Client>,
+    /// Limits of the account, whoever trades.
+    pub account_limits: ScopeLimits,
     /// Longest time an order may wait to be sent, milliseconds.
     pub max_queue_ms: i64,
     /// Own data.
@@ -70,7 +77,9 @@ impl Settings {
             zone.as_ref().map(|(_, zone)| zone),
             data_folder.as_deref(),
         );
-        let clients = clients::read(reader);
+        let risk_ceiling = limits::risk_ceiling(reader);
+        let account_limits = limits::read(reader, "limits", risk_ceiling);
+        let clients = clients::read(reader, risk_ceiling);
         let max_queue_ms = reader.or("orders.max_queue_ms", "milliseconds, 100 to 60000", 2_000);
         if !(100..=60_000).contains(&max_queue_ms) {
             reader.fault(
@@ -94,6 +103,7 @@ impl Settings {
             zone,
             simulator: simulator?,
             clients: clients?,
+            account_limits,
             max_queue_ms,
             data_folder: data_folder?,
             logging: logging?,
