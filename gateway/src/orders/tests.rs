@@ -16,13 +16,13 @@ use mymt5_proto::Reason;
 use proptest::prelude::*;
 use std::{collections::HashSet, sync::Arc};
 
-fn spec() -> Arc<SymbolSpec> {
+pub(super) fn spec() -> Arc<SymbolSpec> {
     Arc::new(mymt5_simulator::catalogue::spec(
         &Symbol::parse("EURUSD").unwrap(),
     ))
 }
 
-fn quote() -> Tick {
+pub(super) fn quote() -> Tick {
     let (symbol, time) = (spec().symbol.clone(), BrokerTime(0));
     let [bid, ask] = [110_000, 110_010].map(|points| Price::from_points(points, 5));
     Tick {
@@ -36,7 +36,7 @@ fn quote() -> Tick {
     }
 }
 
-fn call(id: &str) -> Call {
+pub(super) fn call(id: &str) -> Call {
     Call {
         client: ClientName::parse("alpha").unwrap(),
         request_id: RequestId::parse(id).unwrap(),
@@ -46,7 +46,7 @@ fn call(id: &str) -> Call {
     }
 }
 
-fn entry(lots: f64) -> Entry {
+pub(super) fn entry(lots: f64) -> Entry {
     Entry {
         spec: spec(),
         side: Side::Buy,
@@ -62,7 +62,7 @@ fn entry(lots: f64) -> Entry {
     }
 }
 
-fn exit(lots: Option<f64>) -> Exit {
+pub(super) fn exit(lots: Option<f64>) -> Exit {
     Exit {
         position: PositionId(1),
         lots,
@@ -73,16 +73,20 @@ fn exit(lots: Option<f64>) -> Exit {
 }
 
 fn core() -> (Core, EventLog) {
+    core_with(Limits::default(), Limits::default())
+}
+
+/// A core with these limits of its clients alpha and beta, and of the account.
+pub(super) fn core_with(limits: Limits, account_limits: Limits) -> (Core, EventLog) {
     let log = EventLog::default();
-    let rules = ClientRules {
-        slot: 1,
-        limits: Limits::default(),
-    };
-    let mut core = Core::new(
-        [(ClientName::parse("alpha").unwrap(), rules)].into(),
-        Limits::default(),
-        log.clone(),
-    );
+    let rules = (1..).zip(["alpha", "beta"]).map(|(slot, name)| {
+        let limits = limits.clone();
+        (
+            ClientName::parse(name).unwrap(),
+            ClientRules { slot, limits },
+        )
+    });
+    let mut core = Core::new(rules.collect(), account_limits, log.clone());
     core.at(UtcTime(1_000)).link(true);
     let snapshot = Snapshot {
         account: account(),
@@ -95,7 +99,7 @@ fn core() -> (Core, EventLog) {
     (core, log)
 }
 
-fn receipt(code: Retcode) -> Receipt {
+pub(super) fn receipt(code: Retcode) -> Receipt {
     Receipt {
         retcode: code,
         order: Some(Ticket(1)),
@@ -107,7 +111,7 @@ fn receipt(code: Retcode) -> Receipt {
 }
 
 /// Submits and sends one order; its id and magic.
-fn sent(core: &mut Core, id: &str, lots: f64) -> (OrderId, mymt5_model::Magic) {
+pub(super) fn sent(core: &mut Core, id: &str, lots: f64) -> (OrderId, mymt5_model::Magic) {
     let (taken, effects) = core
         .submit(call(id), Ok(entry(lots)), Some(&quote()))
         .unwrap();
