@@ -119,7 +119,7 @@ impl LossMeter {
         }
         state.high_water = state.high_water.max(equity);
         state.last_equity = equity;
-        state.last_seen = state.last_seen.max(now);
+        state.last_seen = now;
         state.breaches(&self.settings)
     }
 

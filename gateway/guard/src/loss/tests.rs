@@ -137,6 +137,18 @@ fn a_reset_missed_and_not_caught_up_is_as_strict_as_what_is_known() {
 }
 
 #[test]
+fn flows_before_a_reset_missed_move_the_equity_kept() {
+    let mut play = Play::of(daily(share(5.0), BaseKind::Equity, 0));
+    play.see(HOUR, 10_000, 10_000);
+    play.0.flow(money(-4_000));
+    let now = BrokerTime(DAY + HOUR);
+    play.0.catch_up(now, money(5_900));
+    assert_eq!(play.base(), money(6_000));
+    play.0.flow(money(500));
+    assert_eq!(play.base(), money(6_500));
+}
+
+#[test]
 fn a_restart_within_the_day_moves_nothing() {
     let mut play = Play::of(daily(share(5.0), BaseKind::Greater, 0));
     play.see(HOUR, 10_000, 10_000);
@@ -313,11 +325,12 @@ proptest! {
     }
 
     #[test]
-    fn of_amounts_a_withdrawal_takes_nothing(amount in 1..1_000i64, loss in 0..900i64, withdrawal in 1..90_000i64) {
+    fn of_amounts_a_withdrawal_takes_nothing(fixed in any::<bool>(), amount in 1..1_000i64, loss in 0..900i64, withdrawal in 1..90_000i64) {
         prop_assume!(loss < amount);
+        let kind = if fixed { DrawdownKind::Static } else { DrawdownKind::Trailing };
         let mut play = Play::of(LossSettings {
             daily: daily(Allowance::Amount(money(amount)), BaseKind::Greater, 0).daily,
-            drawdown: drawdown(Allowance::Amount(money(amount)), DrawdownKind::Trailing).drawdown,
+            drawdown: drawdown(Allowance::Amount(money(amount)), kind).drawdown,
         });
         play.see(0, 100_000, 100_000);
         prop_assert_eq!(play.see(1, 100_000 - loss, 100_000), []);
