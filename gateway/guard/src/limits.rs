@@ -1,134 +1,214 @@
-//! Limits of a client, from a closed list. Exits are free of them.
+//! Limits of entries, from a closed list. Exits are free of them.
 
-use mymt5_model::Lots;
-use std::collections::VecDeque;
+use crate::{EntryFacts, Fact, Percent, StopFacts};
+use mymt5_model::{Lots, Money, Symbol};
+use std::collections::BTreeSet;
 
-/// The limits of one client; none: unlimited.
+/// The limits of one scope, a client or the account; none: unlimited.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
+    /// The symbols that may be traded.
+    pub symbols: Option<BTreeSet<Symbol>>,
     /// Most lots of one order.
     pub max_lots_per_order: Option<Lots>,
+    /// Most open lots of one symbol in one direction, reservations included.
+    pub max_lots_per_symbol: Option<Lots>,
+    /// Most open lots of all symbols and both directions, reservations included.
+    pub max_lots_total: Option<Lots>,
     /// Most open positions and orders that could open one.
     pub max_open_positions: Option<u32>,
+    /// Most unsettled orders that could open a position.
+    pub max_open_orders: Option<u32>,
     /// Most entries within a minute.
     pub max_orders_per_minute: Option<u32>,
     /// Every entry must carry a stop loss.
     pub require_stop_loss: bool,
+    /// Least distance of a stop loss from the opening price, points.
+    pub min_stop_distance_points: Option<u32>,
+    /// Largest distance of a stop loss from the opening price, points; it asks for a stop loss.
+    pub max_stop_distance_points: Option<u32>,
+    /// Largest distance of an order's price from the quote, of the quote.
+    pub max_price_distance: Option<Percent>,
+    /// Largest spread, points.
+    pub max_spread_points: Option<u32>,
+    /// Most margin in use after the entry, of equity.
+    pub max_margin_use: Option<Percent>,
+    /// Most that may be lost at the stop loss, of equity; it asks for a stop loss.
+    pub max_risk_per_trade: Option<Percent>,
 }
 
 /// A limit stands in the way of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum LimitReached {
+    /// The symbol may not be traded.
+    #[error("limits.symbols does not list the symbol")]
+    Symbol,
     /// One order is too large.
     #[error("more lots than limits.max_lots_per_order allows")]
     LotsPerOrder,
-    /// Too many positions, counting orders in flight.
+    /// Too many lots of one symbol and direction.
+    #[error("more lots of the symbol than limits.max_lots_per_symbol allows")]
+    LotsPerSymbol,
+    /// Too many lots in total.
+    #[error("more lots in total than limits.max_lots_total allows")]
+    LotsTotal,
+    /// Too many positions, counting orders that could open one.
     #[error("limits.max_open_positions is reached")]
     OpenPositions,
+    /// Too many orders.
+    #[error("limits.max_open_orders is reached")]
+    OpenOrders,
     /// Too many entries within a minute.
     #[error("limits.max_orders_per_minute is reached")]
     OrdersPerMinute,
-    /// No stop loss.
-    #[error("limits.require_stop_loss asks for a stop loss")]
+    /// No stop loss, where one is asked for, or where its distance or risk is limited.
+    #[error("the limits ask for a stop loss")]
     StopLossMissing,
+    /// The stop loss is too near or too far.
+    #[error(
+        "the stop loss is outside limits.min_stop_distance_points and max_stop_distance_points"
+    )]
+    StopDistance,
+    /// The price is too far from the quote.
+    #[error("the price is farther from the quote than limits.max_price_distance_percent allows")]
+    PriceCollar,
+    /// The spread is too wide.
+    #[error("the spread is wider than limits.max_spread_points allows")]
+    Spread,
+    /// Too much margin in use.
+    #[error("more margin than limits.max_margin_use_percent allows")]
+    Margin,
+    /// Too much at risk.
+    #[error("more is lost at the stop loss than limits.max_risk_per_trade_percent allows")]
+    Risk,
+    /// The day's loss holds entries back until the next reset.
+    #[error("limits.daily_loss is reached; entries resume after the reset")]
+    DailyLoss,
+    /// The drawdown holds entries back until an operator clears it.
+    #[error("limits.drawdown is reached; an operator must clear it")]
+    Drawdown,
+    /// A limit cannot be judged.
+    #[error("a limit needs a fact that is not known: {0}")]
+    FactMissing(Fact),
 }
 
 impl Limits {
-    /// Checks an entry. `open` counts positions and whatever is in flight or unknown.
+    /// Checks an entry. Exits are never checked.
     ///
     /// # Errors
-    /// The first limit in the way.
-    pub fn check(
-        &self,
-        lots: Lots,
-        has_stop_loss: bool,
-        open: u32,
-        recent: u32,
-    ) -> Result<(), LimitReached> {
-        let reached = |limit: Option<u32>, count: u32| limit.is_some_and(|limit| count >= limit);
-        if self.max_lots_per_order.is_some_and(|limit| lots > limit) {
-            Err(LimitReached::LotsPerOrder)
-        } else if self.require_stop_loss && !has_stop_loss {
-            Err(LimitReached::StopLossMissing)
-        } else if reached(self.max_open_positions, open) {
-            Err(LimitReached::OpenPositions)
-        } else if reached(self.max_orders_per_minute, recent) {
-            Err(LimitReached::OrdersPerMinute)
-        } else {
-            Ok(())
+    /// The first limit in the way; a limit whose fact is not known is in the way.
+    pub fn check(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
+        self.check_order(facts)?;
+        self.check_stop(facts.stop, facts.equity)?;
+        self.check_exposure(facts)?;
+        match self.max_margin_use {
+            Some(share) => {
+                let allowed = share.of(known(facts.equity, Fact::Equity)?);
+                refuse_if(
+                    known(facts.margin_after, Fact::Margin)? > allowed,
+                    LimitReached::Margin,
+                )
+            }
+            None => Ok(()),
         }
+    }
+
+    /// Checks the stop loss that an entry comes with, or that an open position is to have; none:
+    /// it has none.
+    ///
+    /// # Errors
+    /// As for [`Limits::check`].
+    pub fn check_stop(
+        &self,
+        stop: Option<StopFacts>,
+        equity: Option<Money>,
+    ) -> Result<(), LimitReached> {
+        let (least, most) = (self.min_stop_distance_points, self.max_stop_distance_points);
+        let Some(stop) = stop else {
+            let asked =
+                self.require_stop_loss || most.is_some() || self.max_risk_per_trade.is_some();
+            return refuse_if(asked, LimitReached::StopLossMissing);
+        };
+        if least.is_some() || most.is_some() {
+            let distance = known(stop.distance_points, Fact::StopDistance)?;
+            let near = least.is_some_and(|least| distance < i64::from(least));
+            let far = most.is_some_and(|most| distance > i64::from(most));
+            refuse_if(near || far, LimitReached::StopDistance)?;
+        }
+        match self.max_risk_per_trade {
+            Some(share) => {
+                let allowed = share.of(known(equity, Fact::Equity)?);
+                refuse_if(known(stop.risk, Fact::Risk)? > allowed, LimitReached::Risk)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What the order and the quote tell.
+    fn check_order(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
+        let allowed = |symbols: &BTreeSet<Symbol>| symbols.contains(&facts.symbol);
+        refuse_if(
+            !self.symbols.as_ref().is_none_or(allowed),
+            LimitReached::Symbol,
+        )?;
+        refuse_if(
+            above(self.max_lots_per_order, facts.lots),
+            LimitReached::LotsPerOrder,
+        )?;
+        if let Some(collar) = self.max_price_distance {
+            let distance = known(facts.price_distance_percent, Fact::PriceDistance)?;
+            // Not a number is no distance within the collar.
+            refuse_if(
+                distance.is_nan() || distance > collar.get(),
+                LimitReached::PriceCollar,
+            )?;
+        }
+        if let Some(most) = self.max_spread_points {
+            let spread = known(facts.spread_points, Fact::Spread)?;
+            refuse_if(spread > i64::from(most), LimitReached::Spread)?;
+        }
+        Ok(())
+    }
+
+    /// What the scope holds already.
+    fn check_exposure(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
+        let held = &facts.exposure;
+        let full = |limit: Option<u32>, count: u32| limit.is_some_and(|limit| count >= limit);
+        let with = |lots: Lots| lots.plus(facts.lots);
+        refuse_if(
+            above(self.max_lots_per_symbol, with(held.lots_of_symbol)),
+            LimitReached::LotsPerSymbol,
+        )?;
+        refuse_if(
+            above(self.max_lots_total, with(held.lots_total)),
+            LimitReached::LotsTotal,
+        )?;
+        refuse_if(
+            full(self.max_open_positions, held.positions),
+            LimitReached::OpenPositions,
+        )?;
+        refuse_if(
+            full(self.max_open_orders, held.orders),
+            LimitReached::OpenOrders,
+        )?;
+        refuse_if(
+            full(self.max_orders_per_minute, held.recent_entries),
+            LimitReached::OrdersPerMinute,
+        )
     }
 }
 
-/// Counts what happened within the last minute; remembers no more than that.
-#[derive(Clone, Debug, Default)]
-pub struct Rate(VecDeque<i64>);
+fn above(limit: Option<Lots>, lots: Lots) -> bool {
+    limit.is_some_and(|limit| lots > limit)
+}
 
-impl Rate {
-    const WINDOW_MS: i64 = 60_000;
+fn known<T>(value: Option<T>, fact: Fact) -> Result<T, LimitReached> {
+    value.ok_or(LimitReached::FactMissing(fact))
+}
 
-    /// Events in the minute before `now_ms`.
-    pub fn recent(&mut self, now_ms: i64) -> u32 {
-        while self
-            .0
-            .front()
-            .is_some_and(|at| now_ms - at >= Self::WINDOW_MS)
-        {
-            self.0.pop_front();
-        }
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Notes one event.
-    pub fn note(&mut self, now_ms: i64) {
-        self.0.push_back(now_ms);
-    }
+fn refuse_if(stands: bool, limit: LimitReached) -> Result<(), LimitReached> {
+    if stands { Err(limit) } else { Ok(()) }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_limit_stands_alone() {
-        let lots = Lots::from_units(5);
-        let check = |limits: Limits| limits.check(lots, false, 3, 7);
-        assert_eq!(check(Limits::default()), Ok(()));
-        let limits = |change: fn(&mut Limits)| {
-            let mut limits = Limits::default();
-            change(&mut limits);
-            limits
-        };
-        assert_eq!(
-            check(limits(|l| l.max_lots_per_order = Some(Lots::from_units(4)))),
-            Err(LimitReached::LotsPerOrder)
-        );
-        assert_eq!(
-            check(limits(|l| l.max_open_positions = Some(3))),
-            Err(LimitReached::OpenPositions)
-        );
-        assert_eq!(
-            check(limits(|l| l.max_orders_per_minute = Some(7))),
-            Err(LimitReached::OrdersPerMinute)
-        );
-        assert_eq!(
-            check(limits(|l| l.require_stop_loss = true)),
-            Err(LimitReached::StopLossMissing)
-        );
-    }
-
-    #[test]
-    fn a_minute_is_forgotten() {
-        let mut rate = Rate::default();
-        rate.note(0);
-        rate.note(30_000);
-        assert_eq!(
-            (
-                rate.recent(59_999),
-                rate.recent(60_000),
-                rate.recent(90_000)
-            ),
-            (2, 1, 0)
-        );
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::{Caller, Permission};
 use crate::orders::DeadMan;
-use mymt5_guard::Limits;
+use mymt5_guard::ScopeLimits;
 use mymt5_model::{ClientName, Symbol};
 use sha2::{Digest, Sha256};
 use std::{
@@ -34,7 +34,7 @@ pub struct Client {
     /// Its symbols; none: all.
     pub symbols: Option<BTreeSet<Symbol>>,
     /// Its limits.
-    pub limits: Limits,
+    pub limits: ScopeLimits,
     /// What its silence leads to; none: nothing.
     pub dead_man: Option<DeadMan>,
 }
@@ -67,7 +67,7 @@ impl ClientRegistry {
             proof: Proof::ControlSocket,
             permissions: [Permission::Read, Permission::Control, Permission::Diagnose].into(),
             symbols: None,
-            limits: Limits::default(),
+            limits: ScopeLimits::default(),
             dead_man: None,
         };
         let mut registry = Self {
@@ -134,7 +134,7 @@ mod tests {
             proof,
             permissions: BTreeSet::new(),
             symbols: None,
-            limits: Limits::default(),
+            limits: ScopeLimits::default(),
             dead_man: None,
         }
     }

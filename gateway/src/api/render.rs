@@ -120,6 +120,12 @@ impl Render<'_> {
                     reason: reason.clone(),
                 })
             }
+            Event::LimitLatched(client, reason) => Wire::LimitLatched(v1::LimitLatched {
+                client: client
+                    .as_ref()
+                    .map_or_else(String::new, ToString::to_string),
+                reason: reason.clone(),
+            }),
             Event::MarginCall(level) => Wire::MarginCall(v1::MarginCall {
                 margin_level: *level,
             }),

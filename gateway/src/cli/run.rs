@@ -25,7 +25,7 @@ use mymt5_chassis::{
     shutdown,
     tls::{self, ServerIdentity},
 };
-use mymt5_guard::Limits;
+use mymt5_guard::{Limits, LossSettings};
 use mymt5_model::{AccountKind, ClientName, UtcTime};
 use std::{
     collections::HashMap,
@@ -264,7 +264,8 @@ fn rooms(settings: &Settings, books: Books, health: &Health, stop: &Cancellation
         send_timeout: settings.orders.send_timeout,
     };
     let now = UtcTime(clock::utc_now_ms());
-    let core = Core::new(rules, settings.orders.patience, loaded, now);
+    let account = settings.account_limits.clone();
+    let core = Core::new(rules, account, settings.orders.patience, loaded, now);
     let orders = Orders::start(core, setup, hub.clone(), instruments.clone());
     let link = Link::default();
     let wiring = Wiring {
@@ -301,7 +302,8 @@ fn rules(settings: &Settings, loaded: &Loaded) -> HashMap<ClientName, ClientRule
     let clients = settings.clients.iter().filter_map(|client| {
         let rules = ClientRules {
             slot: slot(&client.name)?,
-            limits: client.limits.clone(),
+            limits: client.limits.entry.clone(),
+            loss: client.limits.loss,
             dead_man: client.dead_man,
         };
         Some((client.name.clone(), rules))
@@ -311,6 +313,7 @@ fn rules(settings: &Settings, loaded: &Loaded) -> HashMap<ClientName, ClientRule
         let rules = ClientRules {
             slot,
             limits: Limits::default(),
+            loss: LossSettings::default(),
             dead_man: None,
         };
         (local, rules)

@@ -36,6 +36,7 @@ pub(super) fn all(connection: &Connection) -> Result<Loaded, JournalError> {
         sequence: events.last().map_or(0, |event| event.sequence),
         events,
         states: rows(connection, "states", "scope")?,
+        losses: rows(connection, "losses", "scope")?,
     })
 }
 

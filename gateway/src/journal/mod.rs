@@ -20,9 +20,10 @@ use crate::{
     book::Position,
     orders::{Order, Recorded},
 };
-use mymt5_guard::TradingState;
+use mymt5_guard::{LossState, TradingState};
 use mymt5_model::{
-    ClientName, DealRow, Levels, MaskedAccount, OrderId, PositionId, RequestId, UtcTime,
+    ClientName, DealRow, Levels, MaskedAccount, Money, OrderId, PositionId, RequestId, Ticket,
+    UtcTime,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -148,6 +149,19 @@ pub struct StateRow {
     pub at: UtcTime,
 }
 
+/// How a scope's losses stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossRow {
+    /// Whose; none: the account's.
+    pub client: Option<ClientName>,
+    /// What losses are measured from, and what is latched.
+    pub state: LossState,
+    /// The account's balance when the scope was first seen.
+    pub first_balance: Money,
+    /// The newest deal then.
+    pub first_deal: Ticket,
+}
+
 /// A call that was refused for lack of identity or permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
@@ -184,12 +198,14 @@ pub enum Record {
     Event(Arc<Recorded>),
     /// A trading state.
     State(StateRow),
+    /// How a scope's losses stand.
+    Losses(LossRow),
     /// A denied call.
     Denial(Denial),
 }
 
 /// What a journal holds at the start.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Loaded {
     /// Identity of the event sequence.
     pub journal_id: String,
@@ -209,6 +225,8 @@ pub struct Loaded {
     pub sequence: u64,
     /// Trading states.
     pub states: Vec<StateRow>,
+    /// How losses stand.
+    pub losses: Vec<LossRow>,
 }
 
 /// Why a journal does not open, or cannot be written any more.

@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &["
         at INTEGER AS (body ->> '$.at'), correlation TEXT AS (body ->> '$.correlation')
     ) STRICT;
     CREATE TABLE states (scope TEXT PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE losses (scope TEXT PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE denials (
         id INTEGER PRIMARY KEY, at INTEGER NOT NULL, client TEXT NOT NULL, peer TEXT NOT NULL,
         call TEXT NOT NULL, code TEXT NOT NULL, correlation TEXT NOT NULL

@@ -188,13 +188,26 @@ fn write(transaction: &Transaction<'_>, record: &Record) -> Result<(), JournalEr
             event,
         ),
         Record::State(state) => {
-            let body = json(state)?;
-            let scope = state.client.as_ref().map_or("", ClientName::as_str);
             let sql = "INSERT OR REPLACE INTO states (scope, body, seal) VALUES (?1, ?2, ?3)";
-            execute(transaction, sql, params![scope, body, seal(&body)])
+            put_scope(transaction, sql, state.client.as_ref(), &json(state)?)
+        }
+        Record::Losses(losses) => {
+            let sql = "INSERT OR REPLACE INTO losses (scope, body, seal) VALUES (?1, ?2, ?3)";
+            put_scope(transaction, sql, losses.client.as_ref(), &json(losses)?)
         }
         Record::Denial(denial) => deny(transaction, denial),
     }
+}
+
+/// The account's scope is the empty name.
+fn put_scope(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    client: Option<&ClientName>,
+    body: &str,
+) -> Result<(), JournalError> {
+    let scope = client.map_or("", ClientName::as_str);
+    execute(transaction, sql, params![scope, body, seal(body)])
 }
 
 fn settle(

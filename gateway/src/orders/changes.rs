@@ -2,7 +2,7 @@
 //! event.
 
 use super::{
-    core::Core,
+    core::{Core, Effect},
     events::{Audience, Event, Recorded},
     order::Order,
     transitions,
@@ -22,6 +22,11 @@ impl Core {
         let orders = dirty.into_iter().filter_map(|id| self.orders.get(&id));
         records.extend(orders.map(|order| Record::Order(Box::new(order.clone()))));
         records
+    }
+
+    /// What is to be done without anybody's call.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
     }
 
     /// Something to make durable that changes nothing here.

@@ -2,10 +2,11 @@
 
 use super::{
     core::Core,
-    order::{Call, Entry, Purpose},
+    exposure::Scope,
+    order::{Call, Entry},
 };
 use mymt5_guard::{Action, LimitReached};
-use mymt5_model::{AccountMode, ClientName, OrderState, Side, Tick, TradeMode};
+use mymt5_model::{AccountMode, ClientName, Money, OrderState, Side, Tick, TradeMode};
 use mymt5_proto::{Reason, Refusal};
 use std::time::Duration;
 
@@ -38,13 +39,14 @@ impl Core {
         Ok(())
     }
 
-    /// What an entry needs besides: state, ownership, limits, a quote on the right side.
+    /// What an entry needs besides: state, ownership, a quote on the right side, limits. Tells the
+    /// margin it is reckoned to need, where that is known.
     pub(super) fn check_entry(
         &mut self,
         call: &Call,
         entry: &Entry,
         quote: Option<&Tick>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Money>, Refusal> {
         let symbol = &entry.spec.symbol;
         // A deal is never dropped for lack of room; what opens positions is refused in time, an exit never.
         if self.queued() >= MAX_QUEUED {
@@ -59,6 +61,7 @@ impl Core {
         if !self.state_of(&call.client).allows(Action::Open) {
             return Err(Refusal::new(Reason::TradingStateForbids));
         }
+        self.check_losses(&call.client)?;
         if matches!(
             entry.spec.trade_mode,
             TradeMode::Disabled | TradeMode::CloseOnly
@@ -79,49 +82,59 @@ impl Core {
         if self.mode() == Some(AccountMode::Netting) && shared {
             return Err(Refusal::new(Reason::SymbolShared));
         }
-        self.check_limits(call, entry)?;
         let quote = quote
             .ok_or_else(|| Refusal::new(Reason::QuoteMissing).after(Duration::from_secs(1)))?;
-        check_levels(entry, quote)
+        check_levels(entry, quote)?;
+        self.check_limits(call, entry, quote)
     }
 
-    fn check_limits(&mut self, call: &Call, entry: &Entry) -> Result<(), Refusal> {
-        let now = self.now.0;
-        let Some(rules) = self.rules.get(&call.client) else {
-            return Err(Refusal::new(Reason::PermissionDenied));
-        };
-        let held = self
-            .book
-            .positions()
-            .filter(|p| p.client.as_ref() == Some(&call.client))
-            .count();
-        let flying = self
-            .open_orders()
-            .filter(|o| o.client == call.client && o.purpose == Purpose::Entry)
-            .count();
-        let open = u32::try_from(held + flying).unwrap_or(u32::MAX);
-        let recent = self
-            .rates
-            .entry(call.client.clone())
-            .or_default()
-            .recent(now);
-        rules
-            .limits
-            .check(entry.lots, entry.levels.stop_loss.is_some(), open, recent)
-            .map_err(|limit| {
-                let reason = match limit {
-                    LimitReached::LotsPerOrder => Reason::LimitLotsPerOrder,
-                    LimitReached::OpenPositions => Reason::LimitOpenPositions,
-                    LimitReached::OrdersPerMinute => Reason::RateLimited,
-                    LimitReached::StopLossMissing => Reason::LimitStopLoss,
-                };
-                let refusal = Refusal::because(reason, limit.to_string());
-                if reason == Reason::RateLimited {
-                    refusal.after(Duration::from_secs(5))
-                } else {
-                    refusal
-                }
-            })
+    /// The client's limits, then the account's.
+    fn check_limits(
+        &mut self,
+        call: &Call,
+        entry: &Entry,
+        quote: &Tick,
+    ) -> Result<Option<Money>, Refusal> {
+        let margin = self.margin_of(entry, quote);
+        for scope in [Scope::Client(&call.client), Scope::Account] {
+            let facts = self.facts(scope, entry, quote, margin);
+            let limits = match scope {
+                Scope::Client(client) => self.rules.get(client).map(|rules| &rules.limits),
+                Scope::Account => Some(&self.account_limits),
+            };
+            let limits = limits.ok_or_else(|| Refusal::new(Reason::PermissionDenied))?;
+            limits
+                .check(&facts)
+                .map_err(|limit| limit_refusal(scope, limit))?;
+        }
+        Ok(margin)
+    }
+}
+
+/// How a limit is told. The one place where a limit gets its reason.
+pub(super) fn limit_refusal(scope: Scope<'_>, limit: LimitReached) -> Refusal {
+    let (reason, delay) = match limit {
+        LimitReached::Symbol => (Reason::LimitSymbol, None),
+        LimitReached::LotsPerOrder => (Reason::LimitLotsPerOrder, None),
+        LimitReached::LotsPerSymbol => (Reason::LimitLotsPerSymbol, None),
+        LimitReached::LotsTotal => (Reason::LimitLotsTotal, None),
+        LimitReached::OpenPositions => (Reason::LimitOpenPositions, None),
+        LimitReached::OpenOrders => (Reason::LimitOpenOrders, None),
+        LimitReached::OrdersPerMinute => (Reason::RateLimited, Some(5)),
+        LimitReached::StopLossMissing => (Reason::LimitStopLoss, None),
+        LimitReached::StopDistance => (Reason::LimitStopDistance, None),
+        LimitReached::PriceCollar => (Reason::LimitPriceCollar, None),
+        LimitReached::Spread => (Reason::LimitSpread, Some(1)),
+        LimitReached::Margin => (Reason::LimitMargin, None),
+        LimitReached::Risk => (Reason::LimitRisk, None),
+        LimitReached::DailyLoss => (Reason::LimitDailyLoss, None),
+        LimitReached::Drawdown => (Reason::LimitDrawdown, None),
+        LimitReached::FactMissing(_) => (Reason::FactMissing, Some(1)),
+    };
+    let refusal = Refusal::because(reason, limit.to_string()).with("scope", scope.name());
+    match delay {
+        Some(seconds) => refusal.after(Duration::from_secs(seconds)),
+        None => refusal,
     }
 }
 

@@ -3,6 +3,7 @@
 //! be durable before that as [`Record`]s.
 
 use super::{
+    losses::Losses,
     modify::{LevelsKey, Terms},
     order::{Order, Purpose},
     reconcile::Reconciliation,
@@ -14,7 +15,7 @@ use crate::{
     book::{Book, Owner},
     journal::{Loaded, OwnedDeal, Record},
 };
-use mymt5_guard::{Limits, Rate};
+use mymt5_guard::{Limits, LossSettings, Rate, ScopeLimits};
 use mymt5_model::{
     AccountMode, ClientName, Lots, Magic, OrderId, OrderState, PositionId, RequestId, Symbol,
     Ticket, TradeRequest, UtcTime,
@@ -61,6 +62,8 @@ pub struct ClientRules {
     pub slot: u16,
     /// Its limits.
     pub limits: Limits,
+    /// Its limits of losses.
+    pub loss: LossSettings,
     /// What its silence leads to; none: nothing.
     pub dead_man: Option<DeadMan>,
 }
@@ -101,6 +104,12 @@ pub struct Core {
     pub(super) deals: BTreeMap<Ticket, Arc<OwnedDeal>>,
     pub(super) book: Book,
     pub(super) rules: HashMap<ClientName, ClientRules>,
+    pub(super) account_limits: Limits,
+    pub(super) losses: Losses,
+    /// What happens without anybody's call.
+    pub(super) effects: Vec<Effect>,
+    /// Orders filled since the account's figures were read: their margin is not in them yet.
+    pub(super) unread: BTreeSet<OrderId>,
     pub(super) rates: HashMap<ClientName, Rate>,
     pub(super) states: TradingStates,
     pub(super) reconciliation: Reconciliation,
@@ -128,6 +137,7 @@ impl Core {
     #[must_use]
     pub fn new(
         rules: HashMap<ClientName, ClientRules>,
+        account: ScopeLimits,
         patience: Patience,
         loaded: Loaded,
         now: UtcTime,
@@ -136,6 +146,12 @@ impl Core {
             .deals
             .last()
             .map_or(Ticket(0), |deal| deal.deal.ticket);
+        let limited = rules
+            .iter()
+            .map(|(name, rules)| (Some(name.clone()), rules.loss));
+        let limited = limited.filter(|(_, loss)| *loss != LossSettings::default());
+        let limited = limited.chain([(None, account.loss)]);
+        let losses = Losses::new(limited, loaded.losses, loaded.deals.iter());
         let mut core = Self {
             orders: BTreeMap::new(),
             open: BTreeSet::new(),
@@ -145,6 +161,10 @@ impl Core {
             deals: BTreeMap::new(),
             book: Book::new(loaded.positions, reflected),
             rules,
+            account_limits: account.entry,
+            losses,
+            effects: Vec::new(),
+            unread: BTreeSet::new(),
             rates: HashMap::new(),
             states: TradingStates::new(loaded.states),
             reconciliation: Reconciliation::new(patience),

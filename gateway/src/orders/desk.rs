@@ -210,6 +210,7 @@ impl Desk {
     /// Gathers what the last message led to.
     fn after(&mut self, effects: Vec<Effect>) {
         self.next.effects.extend(effects);
+        self.next.effects.extend(self.core.take_effects());
         self.gather();
         self.send_next();
         self.gather();

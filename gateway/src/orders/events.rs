@@ -45,6 +45,8 @@ pub enum Event {
     Balance(DealRow, Money),
     /// A trading state changed: whose (none: the account's), the state, why.
     TradingState(Option<ClientName>, TradingState, String),
+    /// A limit latched: whose (none: the account's), its reason.
+    LimitLatched(Option<ClientName>, String),
     /// The broker calls for margin; the level in percent.
     MarginCall(f64),
     /// Something that nobody of ours did.

@@ -61,6 +61,7 @@ impl Core {
             tag,
         });
         self.deals.insert(deal.ticket, owned.clone());
+        self.count_deal(&owned);
         self.records.push(Record::Deal(owned));
     }
 
@@ -99,6 +100,7 @@ impl Core {
 
     fn fill(&mut self, id: OrderId, deal: &DealRow) {
         self.fills += 1;
+        self.unread.insert(id);
         if let Some(ticket) = deal.order {
             self.by_ticket.insert(ticket, id);
         }

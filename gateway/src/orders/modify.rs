@@ -2,14 +2,16 @@
 //! at the broker, so that what is not named is read from what is known and sent along.
 
 use super::{
+    checks::limit_refusal,
     core::{Change, Core, Effect, Taken},
+    exposure::{Scope, stop_of},
     order::Call,
 };
 use crate::{
     broker::SendFailure,
     journal::{LevelsOutcome, Record, Subject},
 };
-use mymt5_guard::Action;
+use mymt5_guard::{Action, StopFacts};
 use mymt5_model::{
     ClientName, Levels, OrderId, OrderState, PositionId, Price, Receipt, RequestId, Retcode, Side,
     Symbol, SymbolSpec, TimeInForce, TradeRequest,
@@ -142,7 +144,9 @@ impl Core {
             time_in_force: edit.time_in_force.unwrap_or(order.time_in_force),
         };
         let state = order.state;
-        self.check_change(call, Action::Open, levels.stop_loss.is_some())?;
+        let opens = terms.stop_limit_price.unwrap_or(terms.price);
+        let stop = |level| stop_of(&spec, Some(opens), level, order.side, order.lots);
+        self.check_change(call, Action::Open, levels.stop_loss.map(stop))?;
         self.bind(call, Subject::Order(target));
         self.changing.insert(target, Change::Modify(terms));
         self.change(target, state, |_| {});
@@ -210,7 +214,8 @@ impl Core {
         if self.level_changes.values().any(|of| *of == id) {
             return Err(Refusal::new(Reason::PendingReconciliation));
         }
-        self.check_change(call, action, levels.stop_loss.is_some() || tightens)?;
+        let stop = |level| stop_of(&spec, Some(row.open_price), level, row.side, row.lots);
+        self.check_change(call, action, levels.stop_loss.map(stop))?;
         if levels == old {
             self.bind(call, Subject::Levels(id, levels, LevelsOutcome::Done));
             return Ok((key, Vec::new()));
@@ -225,13 +230,28 @@ impl Core {
         Ok((key, vec![effect]))
     }
 
-    fn check_change(&self, call: &Call, action: Action, has_stop: bool) -> Result<(), Refusal> {
+    /// A tighter stop passes every state and limit.
+    fn check_change(
+        &self,
+        call: &Call,
+        action: Action,
+        stop: Option<StopFacts>,
+    ) -> Result<(), Refusal> {
         if !self.state_of(&call.client).allows(action) {
             return Err(Refusal::new(Reason::TradingStateForbids));
         }
-        let rules = self.rules.get(&call.client);
-        if rules.is_some_and(|rules| rules.limits.require_stop_loss) && !has_stop {
-            return Err(Refusal::new(Reason::LimitStopLoss));
+        if action == Action::TightenStop {
+            return Ok(());
+        }
+        let equity = self.book.account().map(|account| account.equity);
+        let client = self.rules.get(&call.client).map(|rules| &rules.limits);
+        let client = client.map(|limits| (Scope::Client(&call.client), limits));
+        let scopes = client
+            .into_iter()
+            .chain([(Scope::Account, &self.account_limits)]);
+        for (scope, limits) in scopes {
+            let checked = limits.check_stop(stop, equity);
+            checked.map_err(|limit| limit_refusal(scope, limit))?;
         }
         Ok(())
     }

@@ -164,6 +164,7 @@ impl Core {
             ticket: Some(row.ticket),
             correlation: call.correlation.clone(),
             send_before_ms: 0,
+            margin: None,
         })
     }
 }

@@ -1,8 +1,8 @@
 //! An order of ours, and what a caller wants when it makes one.
 
 use mymt5_model::{
-    ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, PositionId,
-    Price, RequestId, Retcode, Side, Symbol, SymbolSpec, Ticket, TimeInForce,
+    ClientName, Comment, Levels, Lots, Magic, Moment, Money, OrderId, OrderState, OrderType,
+    PositionId, Price, RequestId, Retcode, Side, Symbol, SymbolSpec, Ticket, TimeInForce,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -111,6 +111,9 @@ pub struct Order {
     pub digits: u8,
     /// Stop loss and take profit.
     pub levels: Levels,
+    /// Margin that it is reckoned to need when all of it is filled, in the account currency; none
+    /// where that is not known.
+    pub margin: Option<Money>,
     /// Lifetime.
     pub time_in_force: TimeInForce,
     /// The trade server's return code.

@@ -146,7 +146,11 @@ impl Core {
 
     /// Takes rows of the broker. False: they are older than what is known; read others.
     pub fn on_snapshot(&mut self, snapshot: Snapshot) -> bool {
-        self.read(snapshot).is_some()
+        let fresh = self.read(snapshot).is_some();
+        if fresh {
+            self.measure();
+        }
+        fresh
     }
 
     /// Takes rows of the broker and, read after them, its history: one complete look. False: the
@@ -163,6 +167,7 @@ impl Core {
             .into_iter()
             .for_each(|deal| self.on_deal(deal));
         self.explain(&changes, before);
+        self.measure();
         let complete = self.is_complete(&tickets, window);
         if complete != self.reconciliation.complete {
             tracing::error!(complete, "the broker's history against the journal");
@@ -192,6 +197,7 @@ impl Core {
         });
         self.book = book;
         let changes = changes?;
+        self.unread.clear();
         for change in &changes {
             self.tell_position(change.clone(), "");
         }

@@ -134,7 +134,7 @@ impl Core {
         }
         let entry = entry?;
         self.check_open(&call)?;
-        self.check_entry(&call, &entry, quote)?;
+        let margin = self.check_entry(&call, &entry, quote)?;
         let now = self.now.0;
         self.rates.entry(call.client.clone()).or_default().note(now);
         let draft = Draft {
@@ -151,6 +151,7 @@ impl Core {
             order.price = entry.price;
             order.stop_limit_price = entry.stop_limit_price;
             order.time_in_force = entry.time_in_force;
+            order.margin = margin;
         })?;
         self.bind(&call, Subject::Order(id));
         Ok((
@@ -363,6 +364,7 @@ impl Core {
             stop_limit_price: None,
             digits: draft.digits,
             levels: draft.levels,
+            margin: None,
             time_in_force: TimeInForce::Gtc,
             retcode: None,
             reason: String::new(),

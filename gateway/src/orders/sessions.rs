@@ -1,6 +1,9 @@
 //! One trading process per client, and what happens when it falls silent.
 
-use super::core::{Core, Effect};
+use super::{
+    core::{Core, Effect},
+    losses::GATEWAY,
+};
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, RequestId};
 use mymt5_proto::{Reason, Refusal};
@@ -8,8 +11,6 @@ use std::{collections::HashMap, time::Duration};
 
 /// Why a silent client is reduced; it is lifted by its next sign of life.
 const DEAD_MAN: &str = "DEAD_MAN";
-/// Who enters states by itself.
-const GATEWAY: &str = "gateway";
 
 /// What happens when a client sends no heartbeat for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

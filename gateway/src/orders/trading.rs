@@ -76,6 +76,9 @@ impl Core {
         }
         self.check_scope(scope.as_ref())?;
         self.bind(call, Subject::TradingState(state));
+        if state == TradingState::Active {
+            self.clear_losses(&scope);
+        }
         let effects = self.enter(scope, state, reason, call.client.as_str());
         Ok((state, effects))
     }

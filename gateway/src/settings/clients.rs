@@ -5,11 +5,11 @@ use crate::{
     orders::{DeadMan, DeadManAction},
 };
 use mymt5_chassis::{loader::Reader, tls};
-use mymt5_guard::Limits;
-use mymt5_model::{ClientName, Lots, Magic, Symbol};
+use mymt5_guard::Percent;
+use mymt5_model::{ClientName, Magic, Symbol};
 use std::collections::BTreeSet;
 
-pub(super) fn read(reader: &mut Reader) -> Option<Vec<Client>> {
+pub(super) fn read(reader: &mut Reader, risk_ceiling: Option<Percent>) -> Option<Vec<Client>> {
     let names = reader.names("clients");
     if names.is_empty() {
         reader.fault(
@@ -21,11 +21,14 @@ pub(super) fn read(reader: &mut Reader) -> Option<Vec<Client>> {
     if names.len() > usize::from(Magic::MAX_SLOT) {
         reader.fault("clients", "names too many clients", "name at most 2047");
     }
-    let clients: Vec<_> = names.iter().map(|name| client(reader, name)).collect();
+    let clients: Vec<_> = names
+        .iter()
+        .map(|name| client(reader, name, risk_ceiling))
+        .collect();
     clients.into_iter().collect()
 }
 
-fn client(reader: &mut Reader, name: &str) -> Option<Client> {
+fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Option<Client> {
     let key = |part: &str| format!("clients.{name}.{part}");
     let parsed = ClientName::parse(name)
         .ok()
@@ -63,7 +66,7 @@ fn client(reader: &mut Reader, name: &str) -> Option<Client> {
         }
         Some(parsed)
     };
-    let limits = limits(reader, name);
+    let limits = super::limits::read(reader, &key("limits"), risk_ceiling);
     let dead_man = dead_man(reader, name);
     Some(Client {
         name: parsed?,
@@ -137,27 +140,5 @@ fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
             );
             None
         }
-    }
-}
-
-fn limits(reader: &mut Reader, name: &str) -> Limits {
-    let key = |part: &str| format!("clients.{name}.limits.{part}");
-    let max_lots: Option<f64> = reader.optional(&key("max_lots_per_order"), "lots");
-    let max_lots_per_order = max_lots.and_then(|lots| match Lots::from_f64(lots) {
-        Ok(lots) if !lots.is_zero() => Some(lots),
-        _ => {
-            reader.fault(
-                &key("max_lots_per_order"),
-                "is no volume",
-                "set it to lots above 0",
-            );
-            None
-        }
-    });
-    Limits {
-        max_lots_per_order,
-        max_open_positions: reader.optional(&key("max_open_positions"), "a count"),
-        max_orders_per_minute: reader.optional(&key("max_orders_per_minute"), "a count"),
-        require_stop_loss: reader.or(&key("require_stop_loss"), "true or false", false),
     }
 }

@@ -1,6 +1,7 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
 mod clients;
+mod limits;
 mod orders;
 mod simulator;
 
@@ -17,13 +18,17 @@ use mymt5_chassis::{
     operations::OperationsSettings,
     secrets::Secret,
 };
+use mymt5_guard::ScopeLimits;
 use mymt5_model::{BrokerZone, MaskedAccount};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// The names this process takes from its environment by their own spelling, and its secrets.
 pub const TABLE: Table = Table {
     program: "mymt5-gateway",
-    names: &[("LOG_LEVEL", "logging.level")],
+    names: &[
+        ("LOG_LEVEL", "logging.level"),
+        ("RISK_MAX_PER_TRADE", limits::RISK_CEILING),
+    ],
     secrets: &["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER"],
     forbidden: &[],
 };
@@ -45,6 +50,8 @@ pub struct Settings {
     pub clients: Vec<Client>,
     /// How long things may take.
     pub orders: OrderSettings,
+    /// Limits of the account, whoever trades.
+    pub account_limits: ScopeLimits,
     /// Own data.
     pub data_folder: PathBuf,
     /// Logs.
@@ -99,7 +106,9 @@ impl Settings {
             zone.as_ref().map(|(_, zone)| zone),
             data_folder.as_deref(),
         );
-        let clients = clients::read(reader);
+        let risk_ceiling = limits::risk_ceiling(reader);
+        let account_limits = limits::read(reader, "limits", risk_ceiling);
+        let clients = clients::read(reader, risk_ceiling);
         let orders = orders::read(reader, true);
         reader.or("process.allow_root", "true or false", false);
         sandbox(reader);
@@ -117,6 +126,7 @@ impl Settings {
             simulator: simulator?,
             clients: clients?,
             orders: orders?,
+            account_limits,
             data_folder: data_folder?,
             logging: logging?,
             secrets,

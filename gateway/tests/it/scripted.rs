@@ -10,7 +10,7 @@ use mymt5_gateway::{
         Call, ClientRules, Core, Entry, EventLog, Exit, Order, Orders, Patience, Setup, Taken, look,
     },
 };
-use mymt5_guard::Limits;
+use mymt5_guard::{Limits, LossSettings, ScopeLimits};
 use mymt5_model::{
     AccountMode, AccountRow, Bar, BrokerTime, ClientName, Comment, Levels, Lots, MaskedAccount,
     Money, OrderType, PositionId, Price, Receipt, RequestId, Side, Symbol, SymbolSpec, Tick,
@@ -249,6 +249,7 @@ impl Desk {
         let rules = ClientRules {
             slot: 1,
             limits: plan.limits,
+            loss: LossSettings::default(),
             dead_man: None,
         };
         let setup = Setup {
@@ -260,6 +261,7 @@ impl Desk {
         };
         let core = Core::new(
             [(alpha(), rules)].into(),
+            ScopeLimits::default(),
             plan.patience,
             loaded,
             UtcTime(now_ms()),

@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use mymt5_chassis::{clock, process::Folder};
-use mymt5_guard::{Limits, TradingState};
+use mymt5_guard::{Limits, LossSettings, ScopeLimits, TradingState};
 use mymt5_model::{ClientName, RequestId, UtcTime};
 use std::{
     fs,
@@ -28,12 +28,19 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
         let rules = ClientRules {
             slot: *slot,
             limits: Limits::default(),
+            loss: LossSettings::default(),
             dead_man: None,
         };
         (name.clone(), rules)
     });
     let (rules, now) = (rules.collect(), UtcTime(clock::utc_now_ms()));
-    let mut core = Core::new(rules, Patience::default(), loaded, now);
+    let mut core = Core::new(
+        rules,
+        ScopeLimits::default(),
+        Patience::default(),
+        loaded,
+        now,
+    );
     let call = Call {
         client: ClientName::local(),
         request_id: RequestId::parse(&super::wire::request_id())?,

@@ -2,6 +2,8 @@
 //! The core under random sequences: nothing is sent twice, fills add up, a settled order stays so,
 //! and a restart knows all that was.
 
+mod limits;
+mod losses;
 mod modify;
 mod reconcile;
 mod states;

@@ -6,11 +6,11 @@ use crate::{
     orders::{Call, ClientRules, Core, Effect, Entry, Exit, Patience, Recorded},
     testing::account,
 };
-use mymt5_guard::Limits;
+use mymt5_guard::{Limits, LossSettings, ScopeLimits};
 use mymt5_model::{
-    BrokerTime, ClientName, Comment, Levels, Lots, OrderId, OrderType, PositionId, PositionRow,
-    Price, Receipt, RequestId, Retcode, Side, Symbol, SymbolSpec, Tick, Ticket, TimeInForce,
-    TradeRequest, UtcTime,
+    BrokerTime, ClientName, Comment, Levels, Lots, Magic, OrderId, OrderType, PositionId,
+    PositionRow, Price, Receipt, RequestId, Retcode, Side, Symbol, SymbolSpec, Tick, Ticket,
+    TimeInForce, TradeRequest, UtcTime,
 };
 use std::sync::Arc;
 
@@ -71,15 +71,17 @@ pub(super) fn exit(lots: Option<f64>) -> Exit {
     }
 }
 
-/// Client alpha in slot 1, beta in slot 2.
-pub(super) fn restored(loaded: Loaded) -> Core {
+/// Client alpha in slot 1, beta in slot 2, both and the account with these limits.
+pub(super) fn limited(loaded: Loaded, limits: &ScopeLimits, account: ScopeLimits) -> Core {
     let rules = |slot| ClientRules {
         slot,
-        limits: Limits::default(),
+        limits: limits.entry.clone(),
+        loss: limits.loss,
         dead_man: None,
     };
     let clients = [(name("alpha"), rules(1)), (name("beta"), rules(2))];
-    let mut core = Core::new(clients.into(), Patience::default(), loaded, UtcTime(1_000));
+    let patience = Patience::default();
+    let mut core = Core::new(clients.into(), account, patience, loaded, UtcTime(1_000));
     core.link(true);
     core
 }
@@ -90,7 +92,16 @@ pub(super) fn name(client: &str) -> ClientName {
 
 /// A core whose link is up and whose account was compared: empty.
 pub(super) fn core() -> Core {
-    let mut core = restored(Loaded::default());
+    core_with(Limits::default(), Limits::default())
+}
+
+/// The same with limits of entries: of both clients, and of the account.
+pub(super) fn core_with(limits: Limits, account: Limits) -> Core {
+    let scope = |entry| ScopeLimits {
+        entry,
+        loss: LossSettings::default(),
+    };
+    let mut core = limited(Loaded::default(), &scope(limits), scope(account));
     assert!(core.on_pass(rows(vec![], 0), History::default()));
     core
 }
@@ -136,6 +147,10 @@ pub(super) fn keep(kept: &mut Loaded, records: Vec<Record>) {
                 kept.states.retain(|known| known.client != state.client);
                 kept.states.push(state);
             }
+            Record::Losses(losses) => {
+                kept.losses.retain(|known| known.client != losses.client);
+                kept.losses.push(losses);
+            }
             Record::Denial(_) => {}
         }
     }
@@ -144,19 +159,13 @@ pub(super) fn keep(kept: &mut Loaded, records: Vec<Record>) {
 
 /// The process ends and another takes up what is durable; the link is up, nothing compared yet.
 pub(super) fn restart(core: &mut Core, kept: &mut Loaded) -> Core {
+    restart_with(core, kept, ScopeLimits::default())
+}
+
+/// The same with limits of the account.
+pub(super) fn restart_with(core: &mut Core, kept: &mut Loaded, account: ScopeLimits) -> Core {
     keep(kept, core.take_records());
-    let copy = Loaded {
-        journal_id: String::new(),
-        slots: kept.slots.clone(),
-        requests: kept.requests.clone(),
-        orders: kept.orders.clone(),
-        deals: kept.deals.clone(),
-        positions: kept.positions.clone(),
-        events: kept.events.clone(),
-        sequence: kept.sequence,
-        states: kept.states.clone(),
-    };
-    restored(copy)
+    limited(kept.clone(), &ScopeLimits::default(), account)
 }
 
 pub(super) fn receipt(code: Retcode) -> Receipt {
@@ -170,11 +179,22 @@ pub(super) fn receipt(code: Retcode) -> Receipt {
     }
 }
 
-/// Submits and sends one order; its id and magic.
-pub(super) fn sent(core: &mut Core, id: &str, lots: f64) -> (OrderId, mymt5_model::Magic) {
-    let (taken, effects) = core
-        .submit(call(id), Ok(entry(lots)), Some(&quote()))
-        .unwrap();
+/// Submits and sends one order of alpha's; its id and magic.
+pub(super) fn sent(core: &mut Core, id: &str, lots: f64) -> (OrderId, Magic) {
+    send(core, call(id), lots)
+}
+
+/// Submits and sends one order of that client's.
+pub(super) fn sent_by(core: &mut Core, client: &str, lots: f64) -> (OrderId, Magic) {
+    let call = Call {
+        client: name(client),
+        ..call("sent")
+    };
+    send(core, call, lots)
+}
+
+fn send(core: &mut Core, call: Call, lots: f64) -> (OrderId, Magic) {
+    let (taken, effects) = core.submit(call, Ok(entry(lots)), Some(&quote())).unwrap();
     assert!(core.sending(taken.order));
     let [Effect::Send(_, TradeRequest::Market { magic, .. }, _)] = effects[..] else {
         panic!()
