@@ -93,7 +93,11 @@ impl Desk {
         if !portfolio.may_open() {
             return None;
         }
-        let lots = match risk::size(risk, spec, portfolio.equity(), self.settings.stop_points) {
+        let (bid, ask) = self.quote?;
+        // The loss at the stop counts from the opening side, and the market moves on until then.
+        let spread = (ask.points() - bid.points()).max(0);
+        let at_risk = self.settings.stop_points + 2 * spread + spec.tick_size_points;
+        let lots = match risk::size(risk, spec, portfolio.equity(), at_risk) {
             Ok(lots) => lots,
             Err(refused) => {
                 metrics::counter!("mymt5_engine_decisions_refused_total").increment(1);
@@ -101,7 +105,6 @@ impl Desk {
                 return None;
             }
         };
-        let (bid, ask) = self.quote?;
         // Levels are measured from the side that closes the position.
         let closing = if side == Side::Buy { bid } else { ask };
         let level = |points: i64| {

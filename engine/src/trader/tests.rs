@@ -134,7 +134,8 @@ fn a_signal_opens_with_a_stop_sized_by_risk() {
         (v1::Side::Sell, "id-1", "cross")
     );
     assert_eq!(request.stop_loss, Some(1.00102));
-    assert!(request.lots <= 0.5 && request.lots > 0.48);
+    // 100.00 at risk over 200 points, twice the spread of 2, and one tick.
+    assert_eq!(request.lots, 0.48);
 }
 
 #[test]
