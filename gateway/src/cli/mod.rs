@@ -3,6 +3,7 @@
 mod certs;
 mod health;
 mod operator;
+mod readiness;
 mod run;
 mod status;
 mod token;

@@ -1,7 +1,7 @@
 //! `run`: the order of starting is a rule. Whatever needs rights comes before the sandbox, every
 //! thread after it.
 
-use super::{complain, configuration};
+use super::{complain, configuration, readiness};
 use crate::{
     access::ClientRegistry,
     api::{Rooms, Streams},
@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use mymt5_chassis::{
     clock,
-    health::{Health, READINESS},
+    health::Health,
     loader::{Environment, Reader},
     logs, metrics, operations, process,
     redact::Redactor,
@@ -36,12 +36,11 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
-const TRADING: &str = "mymt5.v1.TradingService";
-const CONTROL: &str = "mymt5.v1.ControlService";
+pub(super) const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
+pub(super) const TRADING: &str = "mymt5.v1.TradingService";
+pub(super) const CONTROL: &str = "mymt5.v1.ControlService";
 
 /// What is opened before the sandbox.
 struct Opened {
@@ -192,7 +191,11 @@ async fn serve(
         loaded: opened.loaded,
     };
     let rooms = rooms(&settings, books, &health, &stop);
-    tokio::spawn(follow_journal(rooms.orders.journal_up(), health.clone()));
+    let ready = tokio::spawn(readiness::follow(
+        health.clone(),
+        opened.identity.clone(),
+        rooms.orders.journal_up(),
+    ));
     let registry = Arc::new(ArcSwap::from_pointee(ClientRegistry::new(settings.clients)));
     let tls = Arc::new(ArcSwap::from_pointee(tls::server_config(&opened.identity)));
     let api = Api {
@@ -210,28 +213,16 @@ async fn serve(
         stop.clone(),
     ));
     let serving = tokio::spawn(server::serve(api, stop.clone()));
-    for service in ["", READINESS, MARKET_DATA, CONTROL] {
-        health.set(service, true).await;
-    }
-    tracing::info!("gateway ready");
     tokio::select! {
         () = signal.cancelled() => tracing::info!("stopping"),
         () = stop.cancelled() => {}
     }
+    ready.abort();
     drain(&health, &rooms).await;
     stop.cancel();
     serving.await.context("the API server broke")??;
     operations.await.context("the operations port broke")??;
     Ok(())
-}
-
-/// Without a journal nothing can be answered for.
-async fn follow_journal(mut up: watch::Receiver<bool>, health: Health) {
-    if up.wait_for(|up| !up).await.is_ok() {
-        for service in ["", READINESS, TRADING] {
-            health.set(service, false).await;
-        }
-    }
 }
 
 /// What the orders core is made from.

@@ -177,7 +177,8 @@ impl Link {
                 core.announce(Event::Link(state, told));
             })
             .await;
-        wiring.health.set(wiring.service, state.is_up()).await;
+        let trades = state.is_up() && *wiring.orders.journal_up().borrow();
+        wiring.health.set(wiring.service, trades).await;
     }
 }
 

@@ -58,7 +58,11 @@ pub enum IdentityError {
 
 /// A server's identity, loaded and found coherent.
 #[derive(Clone, Debug)]
-pub struct ServerIdentity(Arc<ServerConfig>);
+pub struct ServerIdentity {
+    config: Arc<ServerConfig>,
+    /// First and last second of the certificate's validity, Unix time.
+    valid: (i64, i64),
+}
 
 impl ServerIdentity {
     /// Loads the certificate chain, its key, and the authority that signs clients, all PEM.
@@ -76,6 +80,9 @@ impl ServerIdentity {
                 source,
             })?;
         let chain = certificates(cert)?;
+        let valid = validity(&chain).ok_or_else(|| IdentityError::Empty {
+            path: cert.to_owned(),
+        })?;
         let private = PrivateKeyDer::from_pem_file(key).map_err(|source| IdentityError::Read {
             path: key.to_owned(),
             source,
@@ -93,15 +100,42 @@ impl ServerIdentity {
         config.alpn_protocols = vec![b"h2".to_vec()];
         // Early data can be replayed, and an order must not be.
         config.max_early_data_size = 0;
-        Ok(Self(Arc::new(config)))
+        Ok(Self {
+            config: Arc::new(config),
+            valid,
+        })
     }
+
+    /// True when the certificate holds at that time, Unix milliseconds.
+    #[must_use]
+    pub const fn is_valid_at(&self, unix_ms: i64) -> bool {
+        let second = unix_ms.div_euclid(1_000);
+        self.valid.0 <= second && second <= self.valid.1
+    }
+
+    /// Whole days until the certificate ends, from that time on; negative once it has.
+    #[must_use]
+    pub const fn days_left(&self, unix_ms: i64) -> i64 {
+        const DAY: i64 = 86_400;
+        (self.valid.1 - unix_ms.div_euclid(1_000)).div_euclid(DAY)
+    }
+}
+
+/// When the first certificate of a chain holds.
+fn validity(chain: &[CertificateDer<'_>]) -> Option<(i64, i64)> {
+    let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
+    let validity = leaf.validity();
+    Some((
+        validity.not_before.timestamp(),
+        validity.not_after.timestamp(),
+    ))
 }
 
 /// The configuration to accept connections with: HTTP/2, TLS 1.3 or 1.2, client certificates
 /// verified when given.
 #[must_use]
 pub fn server_config(identity: &ServerIdentity) -> ServerConfig {
-    ServerConfig::clone(&identity.0)
+    ServerConfig::clone(&identity.config)
 }
 
 /// The client's name in its certificate: that of the one URI it carries,

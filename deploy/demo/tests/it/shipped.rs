@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// The standard health service, as a client without reflection knows it.
@@ -291,4 +291,24 @@ fn readiness_follows_a_gateway_that_stops_and_returns() {
     let status = shipped.terminate("engine");
     assert!(status.success(), "{status}");
     engine.sees("NOT_SERVING");
+}
+
+#[test]
+fn a_gateway_is_not_ready_before_its_certificate_holds() {
+    let Some(python) = tool("MYMT5_PYTHON") else {
+        return;
+    };
+    let mut shipped = Shipped::set();
+    let mut certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    certificate.not_before = (SystemTime::now() + Duration::from_secs(12)).into();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let tls = shipped.home.join("config/tls/gateway");
+    let signed = certificate.self_signed(&key).unwrap();
+    fs::write(tls.join("certificate.pem"), signed.pem()).unwrap();
+    fs::write(tls.join("key.pem"), key.serialize_pem()).unwrap();
+    let operations = shipped.stage.operations("gateway");
+    shipped.start("gateway");
+    let gateway = Watcher::of(&python, &operations);
+    gateway.sees("NOT_SERVING");
+    gateway.sees("SERVING");
 }

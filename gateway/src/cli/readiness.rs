@@ -1,0 +1,63 @@
+//! Whether the gateway can answer: its certificate holds and its journal can be written. The broker
+//! is no part of it, so that an operator can still halt and read while the link is down.
+
+use super::run::{CONTROL, MARKET_DATA, TRADING};
+use mymt5_chassis::{
+    clock,
+    health::{Health, READINESS},
+    tls::ServerIdentity,
+};
+use std::time::Duration;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+
+/// Between two looks at the certificate.
+const LOOK: Duration = Duration::from_secs(1);
+/// Days before a certificate's end at which it is told.
+const SOON_DAYS: i64 = 14;
+
+/// Follows both until the task is ended.
+pub(super) async fn follow(
+    health: Health,
+    identity: ServerIdentity,
+    mut journal_up: watch::Receiver<bool>,
+) {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let days = identity.days_left(clock::utc_now_ms());
+    if days < SOON_DAYS {
+        tracing::warn!(days, "the certificate ends soon");
+    }
+    let mut told = None;
+    loop {
+        let (valid, up) = (
+            identity.is_valid_at(clock::utc_now_ms()),
+            *journal_up.borrow_and_update(),
+        );
+        let ready = valid && up;
+        if told != Some(ready) {
+            told = Some(ready);
+            for service in ["", READINESS, MARKET_DATA, CONTROL] {
+                health.set(service, ready).await;
+            }
+            if ready {
+                tracing::info!("gateway ready");
+            } else {
+                tracing::error!(
+                    certificate_valid = valid,
+                    journal_up = up,
+                    "gateway not ready"
+                );
+            }
+        }
+        if !up {
+            health.set(TRADING, false).await;
+        }
+        tokio::select! {
+            _ = look.tick() => {}
+            Ok(()) = journal_up.changed() => {}
+        }
+    }
+}
