@@ -1,0 +1,167 @@
+//! The account behind the stand-in. Whatever it does is kept on disk, then written to the ledger,
+//! and only then told: its own death undoes nothing.
+
+use super::{Fault, session::Writer};
+use crate::{
+    ledger::Ledger,
+    scene::{self, Scene, specs},
+    wire::{Rows, Said},
+};
+use mymt5_chassis::process::write_atomically;
+use mymt5_model::{BrokerTime, Receipt, Tick, Ticket, TradeRequest};
+use mymt5_simulator::{Event, Simulator, State};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const ALWAYS: (BrokerTime, BrokerTime) = (BrokerTime(i64::MIN), BrokerTime(i64::MAX));
+
+/// A send held back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Held {
+    send: u64,
+    due: BrokerTime,
+    request: TradeRequest,
+}
+
+/// What outlives the process.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    account: State,
+    sends: u64,
+    held: Vec<Held>,
+}
+
+pub(super) struct Desk {
+    pub(super) simulator: Simulator,
+    pub(super) listeners: Vec<Writer>,
+    scene: Scene,
+    sends: u64,
+    held: Vec<Held>,
+    last_deal: Ticket,
+    ledger: Ledger,
+    path: PathBuf,
+}
+
+impl Desk {
+    pub(super) fn open(folder: &Path, scene: &Scene) -> Self {
+        let path = folder.join("broker.json");
+        let kept: Option<Kept> = fs::read(&path)
+            .ok()
+            .map(|text| serde_json::from_slice(&text).unwrap());
+        let (account, sends, held) = kept.map_or((None, 0, Vec::new()), |kept| {
+            (Some(kept.account), kept.sends, kept.held)
+        });
+        let simulator = match account {
+            Some(account) => Simulator::restore(scene.account(), specs(), account).unwrap(),
+            None => Simulator::new(scene.account(), specs()).unwrap(),
+        };
+        let mut desk = Self {
+            simulator,
+            listeners: Vec::new(),
+            scene: scene.clone(),
+            sends,
+            held,
+            last_deal: Ticket(0),
+            ledger: Ledger::open(&scene::ledger(folder)).unwrap(),
+            path,
+        };
+        desk.keep();
+        desk
+    }
+
+    /// Keeps the account, then writes what is new in it.
+    fn keep(&mut self) {
+        let kept = Kept {
+            account: self.simulator.save(),
+            sends: self.sends,
+            held: self.held.clone(),
+        };
+        write_atomically(&self.path, &serde_json::to_vec(&kept).unwrap()).unwrap();
+        let (ended, deals) = self.simulator.history(ALWAYS.0, ALWAYS.1);
+        for row in ended.iter().chain(&self.simulator.orders()) {
+            self.ledger.add_order(row).unwrap();
+        }
+        for row in &deals {
+            self.ledger.add_deal(row).unwrap();
+            self.last_deal = self.last_deal.max(row.ticket);
+        }
+    }
+
+    /// Counts a send in and says what will happen to it.
+    pub(super) fn receive(&mut self, request: &TradeRequest) -> (u64, Fault) {
+        let send = self.sends;
+        let fault = self.scene.menu.fault(self.scene.seed, send);
+        self.sends += 1;
+        let order = match request {
+            TradeRequest::Market { magic, comment, .. }
+            | TradeRequest::Pending { magic, comment, .. } => {
+                Some((magic.raw(), comment.to_string()))
+            }
+            _ => None,
+        };
+        let line = crate::ledger::Line::Received { send, fault, order };
+        self.ledger.add(&line).unwrap();
+        self.keep();
+        (send, fault)
+    }
+
+    /// Holds a send back until its time.
+    pub(super) fn hold(&mut self, send: u64, request: TradeRequest) {
+        let now = self.simulator.time().unwrap_or(BrokerTime(0));
+        let late = i64::try_from(self.scene.late().as_millis()).unwrap();
+        let due = BrokerTime(now.0 + late);
+        self.held.push(Held { send, due, request });
+        self.keep();
+    }
+
+    pub(super) fn execute(&mut self, request: &TradeRequest) -> Receipt {
+        let (receipt, events) = self.simulator.send(request);
+        self.report(events);
+        receipt
+    }
+
+    /// Moves the market, and does what was held back until now.
+    pub(super) fn on_tick(&mut self, tick: &Tick) {
+        let events = self.simulator.on_tick(tick);
+        if !events.is_empty() {
+            self.report(events);
+        }
+        while let Some(at) = self.held.iter().position(|held| held.due <= tick.time) {
+            let Held { send, request, .. } = self.held.remove(at);
+            self.execute(&request);
+            let line = crate::ledger::Line::Released { send };
+            self.ledger.add(&line).unwrap();
+        }
+    }
+
+    fn report(&mut self, events: Vec<Event>) {
+        self.keep();
+        for event in events {
+            self.tell(&match event {
+                Event::Deal(deal) => Said::Deal(deal),
+                Event::MarginCall => {
+                    Said::MarginCall(self.simulator.account().margin_level.unwrap_or(0.0))
+                }
+                _ => Said::RowsChanged,
+            });
+        }
+    }
+
+    /// Tells all listeners; who cannot be told has gone.
+    pub(super) fn tell(&mut self, said: &Said) {
+        self.listeners.retain(|listener| listener.say(said));
+    }
+
+    pub(super) fn rows(&self) -> Rows {
+        Rows {
+            account: self.simulator.account(),
+            positions: self.simulator.positions(),
+            orders: self.simulator.orders(),
+            last_deal: self.last_deal,
+            time: self.simulator.time(),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The judge: what the broker did against what the gateway tells and the clients heard. A pure
+//! function; it knows neither processes nor time.
+
+mod broker;
+#[cfg(test)]
+mod tests;
+
+use crate::ledger::Line;
+use broker::{Broker, Did};
+use mymt5_model::{Lots, OrderState};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a client asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A new order, or the close of a position: binds its id to an order of its own.
+    Order,
+    /// The cancellation of another order: is told that order.
+    Cancel,
+}
+
+/// One request id's story.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) id: String,
+    pub(crate) purpose: Purpose,
+    /// The order ids that the client was ever answered.
+    pub(crate) heard: BTreeSet<u64>,
+    /// The client was told that the id belongs to another request.
+    pub(crate) mismatched: bool,
+    /// What the gateway tells of the id in the end.
+    pub(crate) told: Option<Told>,
+}
+
+/// An order as the gateway tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) order: u64,
+    pub(crate) state: OrderState,
+    pub(crate) lots: Lots,
+    pub(crate) filled: Lots,
+}
+
+/// What must not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wrong {
+    /// The broker has more than one order of the request.
+    Doubled,
+    /// The broker was sent the request more than once.
+    Resent,
+    /// The broker did what the gateway does not tell.
+    Lost,
+    /// The gateway tells what the broker did not do.
+    Invented,
+    /// A client was told of an order that the gateway does not know in the end.
+    Forgotten,
+    /// A request id was answered by more than one order, or as another request's.
+    Rebound,
+    /// An order neither ended, nor is its outcome still open at the broker.
+    Unsettled,
+    /// The positions told are not the sum of the broker's deals.
+    Exposure,
+}
+
+/// One finding: what is wrong with which request (or symbol).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Finding {
+    pub(crate) wrong: Wrong,
+    pub(crate) whose: String,
+}
+
+impl Wrong {
+    /// True when waiting cannot mend it.
+    pub(crate) const fn is_lasting(self) -> bool {
+        matches!(
+            self,
+            Self::Doubled | Self::Resent | Self::Forgotten | Self::Rebound
+        )
+    }
+}
+
+/// Judges a finished scene. `positions`: signed lots by symbol, in units, as the gateway tells
+/// them. Nothing found: all is well.
+pub(crate) fn judge(
+    ledger: &[Line],
+    cases: &[Case],
+    positions: &BTreeMap<String, i64>,
+) -> Vec<Finding> {
+    let broker = Broker::of(ledger);
+    let mut findings = Vec::new();
+    for case in cases {
+        let mut find = |wrong| {
+            findings.push(Finding {
+                wrong,
+                whose: case.id.clone(),
+            });
+        };
+        heard(case, &mut find);
+        if case.purpose == Purpose::Order {
+            match broker.did(&case.id) {
+                Some(did) => compare(did, case.told.as_ref(), &mut find),
+                None => untouched(case.told.as_ref(), &mut find),
+            }
+        }
+    }
+    let known: BTreeSet<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+    for id in broker.ids().filter(|id| !known.contains(id)) {
+        findings.push(Finding {
+            wrong: Wrong::Lost,
+            whose: id.to_owned(),
+        });
+    }
+    for (symbol, lots) in broker.exposure() {
+        if positions.get(symbol).copied().unwrap_or(0) != lots {
+            findings.push(Finding {
+                wrong: Wrong::Exposure,
+                whose: symbol.to_owned(),
+            });
+        }
+    }
+    for symbol in positions.keys().filter(|symbol| !broker.traded(symbol)) {
+        findings.push(Finding {
+            wrong: Wrong::Exposure,
+            whose: symbol.clone(),
+        });
+    }
+    findings.sort();
+    findings
+}
+
+/// What the client was told under its id must be one order, and stay it.
+fn heard(case: &Case, find: &mut impl FnMut(Wrong)) {
+    let told = case.told.map(|told| told.order);
+    if case.heard.len() > 1 || case.mismatched {
+        find(Wrong::Rebound);
+    }
+    if case.purpose == Purpose::Cancel {
+        return;
+    }
+    match (case.heard.first(), told) {
+        (Some(_), None) => find(Wrong::Forgotten),
+        (Some(heard), Some(told)) if *heard != told && case.heard.len() == 1 => {
+            find(Wrong::Rebound)
+        }
+        _ => {}
+    }
+}
+
+/// A request that reached the broker at least once.
+fn compare(did: &Did, told: Option<&Told>, find: &mut impl FnMut(Wrong)) {
+    if did.orders.len() > 1 {
+        find(Wrong::Doubled);
+    }
+    if did.received > 1 {
+        find(Wrong::Resent);
+    }
+    let Some(told) = told else {
+        if !did.orders.is_empty() {
+            find(Wrong::Lost);
+        }
+        return;
+    };
+    let works = did.works();
+    if told.filled < did.filled || (works && told.state.is_final()) {
+        find(Wrong::Lost);
+    }
+    let claims = match told.state {
+        OrderState::Working | OrderState::PartiallyFilled => !works,
+        OrderState::Filled => did.filled < told.lots,
+        _ => false,
+    };
+    let other = did.lots.is_some_and(|lots| lots != told.lots);
+    if told.filled > did.filled || claims || other {
+        find(Wrong::Invented);
+    }
+    let open = did.held > 0 || works;
+    let settled = match told.state {
+        OrderState::Accepted | OrderState::Sent => false,
+        OrderState::Unknown => did.held > 0,
+        OrderState::Working | OrderState::PartiallyFilled => open,
+        _ => true,
+    };
+    if !settled {
+        find(Wrong::Unsettled);
+    }
+}
+
+/// A request that never reached the broker: it must have ended without a trace.
+fn untouched(told: Option<&Told>, find: &mut impl FnMut(Wrong)) {
+    let Some(told) = told else { return };
+    let claims = !told.filled.is_zero()
+        || matches!(
+            told.state,
+            OrderState::Working
+                | OrderState::PartiallyFilled
+                | OrderState::Filled
+                | OrderState::Canceled
+        );
+    if claims {
+        find(Wrong::Invented);
+    } else if !told.state.is_final() {
+        find(Wrong::Unsettled);
+    }
+}

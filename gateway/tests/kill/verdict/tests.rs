@@ -1,0 +1,208 @@
+//! One test per wrong that the judge must find, and one for each story that is right.
+
+use super::{Case, Purpose, Told, Wrong, judge};
+use crate::{ledger::Line, standin::Fault};
+use mymt5_model::{Lots, OrderState, RowState, Side, Ticket};
+use std::collections::BTreeMap;
+
+const LOT: Lots = Lots::from_units(Lots::SCALE);
+const ID: &str = "a-1";
+
+fn received(send: u64, fault: Fault) -> Line {
+    Line::Received {
+        send,
+        fault,
+        order: Some((send + 100, ID.into())),
+    }
+}
+
+fn order(ticket: u64) -> Line {
+    Line::Order {
+        ticket: Ticket(ticket),
+        magic: 100,
+        id: ID.into(),
+        symbol: "EURUSD".into(),
+        lots: LOT,
+    }
+}
+
+fn ended(ticket: u64) -> Line {
+    Line::Ended {
+        ticket: Ticket(ticket),
+        state: RowState::Filled,
+    }
+}
+
+fn deal(ticket: u64, order: u64) -> Line {
+    Line::Deal {
+        ticket: Ticket(ticket),
+        order: Some(Ticket(order)),
+        symbol: "EURUSD".into(),
+        side: Side::Buy,
+        lots: LOT,
+    }
+}
+
+/// A send that was done.
+fn bought() -> Vec<Line> {
+    vec![received(0, Fault::Execute), order(1), ended(1), deal(1, 1)]
+}
+
+fn told(state: OrderState, filled: Lots) -> Told {
+    Told {
+        order: 5,
+        state,
+        lots: LOT,
+        filled,
+    }
+}
+
+fn case(told: Option<Told>) -> Case {
+    Case {
+        id: ID.into(),
+        purpose: Purpose::Order,
+        heard: told.iter().map(|told| told.order).collect(),
+        mismatched: false,
+        told,
+    }
+}
+
+fn filled() -> Case {
+    case(Some(told(OrderState::Filled, LOT)))
+}
+
+/// What is wrong, where the positions told are those of the broker.
+fn wrongs(ledger: &[Line], case: Case) -> Vec<Wrong> {
+    let deals = ledger
+        .iter()
+        .filter(|line| matches!(line, Line::Deal { .. }));
+    let lots = deals.count() as i64 * LOT.units();
+    let positions = BTreeMap::from([("EURUSD".to_owned(), lots)]);
+    let positions = if lots == 0 {
+        BTreeMap::new()
+    } else {
+        positions
+    };
+    let findings = judge(ledger, &[case], &positions);
+    findings.iter().map(|finding| finding.wrong).collect()
+}
+
+#[test]
+fn what_was_done_and_told_is_right() {
+    assert_eq!(wrongs(&bought(), filled()), []);
+    assert_eq!(wrongs(&[], case(None)), []);
+    let rejected = case(Some(told(OrderState::Rejected, Lots::ZERO)));
+    assert_eq!(wrongs(&[received(0, Fault::Lose)], rejected.clone()), []);
+    assert_eq!(wrongs(&[], rejected), []);
+    let working = case(Some(told(OrderState::Working, Lots::ZERO)));
+    assert_eq!(
+        wrongs(&[received(0, Fault::Execute), order(1)], working),
+        []
+    );
+}
+
+#[test]
+fn a_second_order_is_doubled_and_a_second_send_resent() {
+    let mut ledger = bought();
+    ledger.extend([received(1, Fault::Execute), order(2), ended(2), deal(2, 2)]);
+    let mut twice = filled();
+    twice.told = Some(told(OrderState::Filled, Lots::from_units(2 * Lots::SCALE)));
+    assert_eq!(wrongs(&ledger, twice), [Wrong::Doubled, Wrong::Resent]);
+    let rejected = case(Some(told(OrderState::Rejected, Lots::ZERO)));
+    let lost = [received(0, Fault::Lose), received(1, Fault::Lose)];
+    assert_eq!(wrongs(&lost, rejected), [Wrong::Resent]);
+}
+
+#[test]
+fn what_the_gateway_does_not_tell_is_lost() {
+    assert_eq!(wrongs(&bought(), case(None)), [Wrong::Lost]);
+    for state in [OrderState::Rejected, OrderState::Canceled] {
+        let case = case(Some(told(state, Lots::ZERO)));
+        assert_eq!(wrongs(&bought(), case), [Wrong::Lost], "{state:?}");
+    }
+    let ended = case(Some(told(OrderState::Canceled, Lots::ZERO)));
+    assert_eq!(
+        wrongs(&[received(0, Fault::Execute), order(1)], ended),
+        [Wrong::Lost]
+    );
+    let mut stranger = filled();
+    stranger.id = "b-1".into();
+    stranger.told = None;
+    stranger.heard.clear();
+    assert_eq!(wrongs(&bought(), stranger), [Wrong::Lost]);
+}
+
+#[test]
+fn what_the_broker_did_not_do_is_invented() {
+    assert_eq!(wrongs(&[], filled()), [Wrong::Invented]);
+    assert_eq!(
+        wrongs(&[received(0, Fault::Lose)], filled()),
+        [Wrong::Invented]
+    );
+    let canceled = case(Some(told(OrderState::Canceled, Lots::ZERO)));
+    assert_eq!(wrongs(&[], canceled), [Wrong::Invented]);
+    let mut other = filled();
+    other.told = Some(Told {
+        lots: Lots::from_units(1),
+        ..told(OrderState::Filled, LOT)
+    });
+    assert_eq!(wrongs(&bought(), other), [Wrong::Invented]);
+}
+
+#[test]
+fn an_answer_must_stay_true() {
+    let mut forgotten = case(None);
+    forgotten.heard.insert(5);
+    assert_eq!(wrongs(&[], forgotten), [Wrong::Forgotten]);
+    let mut rebound = filled();
+    rebound.heard = [4].into();
+    assert_eq!(wrongs(&bought(), rebound.clone()), [Wrong::Rebound]);
+    rebound.heard = [4, 5].into();
+    assert_eq!(wrongs(&bought(), rebound), [Wrong::Rebound]);
+    let mut mismatched = filled();
+    mismatched.mismatched = true;
+    assert_eq!(wrongs(&bought(), mismatched), [Wrong::Rebound]);
+    let mut cancel = case(None);
+    cancel.purpose = Purpose::Cancel;
+    cancel.heard = [5].into();
+    assert_eq!(wrongs(&[], cancel.clone()), []);
+    cancel.heard = [5, 6].into();
+    assert_eq!(wrongs(&[], cancel), [Wrong::Rebound]);
+}
+
+#[test]
+fn unknown_needs_a_reason_that_is_still_true() {
+    let unknown = case(Some(told(OrderState::Unknown, Lots::ZERO)));
+    let held = [received(0, Fault::Late)];
+    assert_eq!(wrongs(&held, unknown.clone()), []);
+    let released = [received(0, Fault::Late), Line::Released { send: 0 }];
+    assert_eq!(wrongs(&released, unknown.clone()), [Wrong::Unsettled]);
+    assert_eq!(
+        wrongs(&[received(0, Fault::Lose)], unknown.clone()),
+        [Wrong::Unsettled]
+    );
+    assert_eq!(wrongs(&[], unknown), [Wrong::Unsettled]);
+    for state in [OrderState::Accepted, OrderState::Sent] {
+        let case = case(Some(told(state, Lots::ZERO)));
+        assert_eq!(
+            wrongs(&[received(0, Fault::Lose)], case.clone()),
+            [Wrong::Unsettled]
+        );
+        assert_eq!(wrongs(&[], case), [Wrong::Unsettled]);
+    }
+}
+
+#[test]
+fn positions_are_the_sum_of_the_deals() {
+    let exposed = |positions: &[(&str, i64)]| {
+        let positions = positions
+            .iter()
+            .map(|(symbol, lots)| ((*symbol).to_owned(), *lots));
+        let findings = judge(&bought(), &[filled()], &positions.collect());
+        findings.len() == 1 && findings[0].wrong == Wrong::Exposure
+    };
+    assert!(exposed(&[]));
+    assert!(exposed(&[("EURUSD", 1)]));
+    assert!(exposed(&[("EURUSD", LOT.units()), ("GBPUSD", 1)]));
+    assert!(!exposed(&[("EURUSD", LOT.units())]));
+}
