@@ -1,1 +1,90 @@
+//! The rounds, and the gateways that the rounds must catch.
+//!
+//! `MYMT5_KILL_ROUNDS` sets how many gateways are killed, `MYMT5_KILL_SEED` repeats a plan (what
+//! runs at the same time may still meet in another order), `MYMT5_KILL_FACTOR` scales all times.
 
+use crate::{
+    harness::{Figures, Play},
+    points::Mutant,
+    standin::{Fault, Menu},
+    verdict::Wrong,
+};
+use mymt5_chassis::clock;
+use mymt5_model::AccountMode;
+use std::{env, str::FromStr};
+
+/// Rounds played on one account.
+const PER_SCENE: u32 = 20;
+
+fn given<T: FromStr>(name: &str) -> Option<T> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().ok().unwrap_or_else(|| panic!("{name}={text}")))
+}
+
+/// A living gateway over a calm broker.
+fn quiet() -> Play {
+    Play {
+        seed: given("MYMT5_KILL_SEED").unwrap_or(clock::utc_now_ms().cast_unsigned()),
+        factor: given("MYMT5_KILL_FACTOR").unwrap_or(1.0),
+        mode: AccountMode::Hedging,
+        menu: Menu::CALM,
+        mutant: None,
+        rounds: 0,
+        requests: 40,
+    }
+}
+
+async fn played(play: &Play) -> Figures {
+    println!("{play:?}");
+    let figures = play.run().await;
+    println!("{figures}");
+    figures
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_found_where_nothing_goes_wrong() {
+    for mode in [AccountMode::Hedging, AccountMode::Netting] {
+        let figures = played(&Play { mode, ..quiet() }).await;
+        assert!(figures.requests >= 40);
+        assert_eq!(figures.findings, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_sends_again_is_caught() {
+    let play = Play {
+        menu: Menu::only(&[Fault::Execute, Fault::Silence, Fault::Delay]),
+        mutant: Some(Mutant::Resends),
+        ..quiet()
+    };
+    let figures = played(&play).await;
+    assert!(figures.count(Wrong::Doubled) > 0 && figures.count(Wrong::Resent) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_without_memory_is_caught() {
+    let play = Play {
+        rounds: 6,
+        ..quiet()
+    };
+    let figures = played(&play).await;
+    assert!(figures.count(Wrong::Doubled) > 0 || figures.count(Wrong::Forgotten) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "holds for a gateway that keeps a journal"]
+async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
+    let rounds: u32 = given("MYMT5_KILL_ROUNDS").unwrap_or(40);
+    let first = quiet();
+    for scene in 0..rounds.div_ceil(PER_SCENE) {
+        let play = Play {
+            seed: first.seed + u64::from(scene),
+            mode: [AccountMode::Hedging, AccountMode::Netting][scene as usize % 2],
+            menu: Menu::everything(),
+            rounds: PER_SCENE.min(rounds - scene * PER_SCENE),
+            ..first.clone()
+        };
+        let figures = played(&play).await;
+        assert_eq!(figures.findings, [], "seed {}", figures.seed);
+    }
+}

@@ -1,1 +1,70 @@
+//! Plays a scene: a broker that is started anew whenever it dies, gateways that are killed one
+//! after the other, traders that repeat everything; then the settling, and the verdict.
 
+mod figures;
+mod keeper;
+mod lives;
+mod settle;
+mod stage;
+mod story;
+mod trader;
+
+pub(crate) use figures::Figures;
+
+use crate::{ledger, points::Mutant, scene, standin::Menu};
+use keeper::Keeper;
+use mymt5_model::AccountMode;
+use stage::Stage;
+use std::{sync::Arc, time::Duration};
+use story::Stories;
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+use trader::Trader;
+
+/// Longest wait for anything that must come.
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+/// Traders, and what each of them has in hand at a time.
+const TRADERS: usize = 2;
+const HANDS: usize = 2;
+
+/// What to play.
+#[derive(Clone, Debug)]
+pub(crate) struct Play {
+    pub(crate) seed: u64,
+    pub(crate) factor: f64,
+    pub(crate) mode: AccountMode,
+    pub(crate) menu: Menu,
+    pub(crate) mutant: Option<Mutant>,
+    /// Gateways to kill.
+    pub(crate) rounds: u32,
+    /// Requests to be made at least.
+    pub(crate) requests: usize,
+}
+
+impl Play {
+    /// Plays it to the end.
+    pub(crate) async fn run(&self) -> Figures {
+        let stage = Arc::new(Stage::set(self));
+        let keeper = Keeper::start(stage.folder());
+        let stories = Stories::default();
+        let (curtain, over) = (CancellationToken::new(), CancellationToken::new());
+        let mut traders = JoinSet::new();
+        for (name, hand) in (0..TRADERS).flat_map(|name| (0..HANDS).map(move |hand| (name, hand))) {
+            let trader = Trader::new(&stage, name, hand, stories.clone(), over.clone());
+            traders.spawn(trader.trade(curtain.clone()));
+        }
+        let kills = lives::play(&stage, self).await;
+        // What no kill disturbs any more is needed for the settling in any case.
+        let gateway = stage.gateway(None);
+        timeout(BOUND, stories.reach(self.requests))
+            .await
+            .expect("traders make requests");
+        curtain.cancel();
+        keeper.calm();
+        let findings = settle::settle(&stage, &stories, &over, traders).await;
+        drop(gateway);
+        let deaths = keeper.stop().await;
+        let ledger = ledger::read(&scene::ledger(stage.folder())).unwrap();
+        Figures::of(self, &kills, deaths, &ledger, stories.made(), findings)
+    }
+}

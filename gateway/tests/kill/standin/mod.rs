@@ -13,7 +13,9 @@ use desk::Desk;
 use std::{
     env, fs,
     os::unix::net::UnixListener,
+    panic,
     path::Path,
+    process,
     sync::{Arc, Mutex},
     thread,
 };
@@ -23,6 +25,7 @@ pub(crate) const CALM: &str = "MYMT5_KILL_CALM";
 
 /// Serves the socket until the process is killed.
 pub(crate) fn run(folder: &Path) {
+    fail_as_a_whole();
     let mut scene = Scene::read(folder);
     if env::var_os(CALM).is_some() {
         scene.menu = Menu::CALM;
@@ -37,4 +40,13 @@ pub(crate) fn run(folder: &Path) {
         let (desk, scene) = (desk.clone(), scene.clone());
         thread::spawn(move || session::serve(stream.unwrap(), &desk, &scene));
     }
+}
+
+/// A thread's panic is the stand-in's own fault, not one of its plan: nobody may miss it.
+fn fail_as_a_whole() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        usual(info);
+        process::abort();
+    }));
 }

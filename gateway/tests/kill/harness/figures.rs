@@ -1,0 +1,95 @@
+//! What a scene came to, for the reader of the test's output.
+
+use super::{Play, lives::Kills};
+use crate::{
+    ledger::Line,
+    standin::Fault,
+    verdict::{Finding, Wrong},
+};
+use std::{collections::BTreeMap, fmt};
+
+/// The figures of one scene, or of several.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) seed: u64,
+    rounds: u32,
+    kills: Kills,
+    deaths: u32,
+    pub(crate) requests: usize,
+    faults: BTreeMap<&'static str, u32>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Figures {
+    pub(super) fn of(
+        play: &Play,
+        kills: &Kills,
+        deaths: u32,
+        ledger: &[Line],
+        requests: usize,
+        findings: Vec<Finding>,
+    ) -> Self {
+        let mut faults = BTreeMap::new();
+        for line in ledger {
+            if let Line::Received { fault, .. } = line {
+                *faults.entry(name(*fault)).or_default() += 1;
+            }
+        }
+        Self {
+            seed: play.seed,
+            rounds: play.rounds,
+            kills: kills.clone(),
+            deaths,
+            requests,
+            faults,
+            findings,
+        }
+    }
+
+    /// How often that was found.
+    pub(crate) fn count(&self, wrong: Wrong) -> usize {
+        let of_it = |found: &&Finding| found.wrong == wrong;
+        self.findings.iter().filter(of_it).count()
+    }
+}
+
+const fn name(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Execute => "executed",
+        Fault::Refuse(_) => "refused",
+        Fault::Lose => "lost",
+        Fault::Silence => "silent",
+        Fault::Delay => "delayed",
+        Fault::Late => "late",
+        Fault::DieBefore => "died before",
+        Fault::DieAfter => "died after",
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |all: Vec<String>| all.join(", ");
+        let kills = self.kills.iter().map(|(point, count)| match point {
+            Some(point) => format!("{point:?} {count}"),
+            None => format!("any moment {count}"),
+        });
+        let faults = self.faults.iter();
+        let faults = faults.map(|(name, count)| format!("{name} {count}"));
+        writeln!(f, "seed {}: rounds {}", self.seed, self.rounds)?;
+        writeln!(f, "  kills of the gateway: {}", list(kills.collect()))?;
+        writeln!(f, "  deaths of the broker: {}", self.deaths)?;
+        writeln!(f, "  requests answered: {}", self.requests)?;
+        writeln!(
+            f,
+            "  sends by what came of them: {}",
+            list(faults.collect())
+        )?;
+        write!(
+            f,
+            "  doubled {}, lost {}, all findings {}",
+            self.count(Wrong::Doubled),
+            self.count(Wrong::Lost),
+            self.findings.len()
+        )
+    }
+}

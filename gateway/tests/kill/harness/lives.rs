@@ -1,0 +1,52 @@
+//! The lives of the gateways, one after the other: each ends at a point of an order's way or at
+//! any moment.
+
+use super::{Play, stage::Stage};
+use crate::{dice::Dice, points::Point};
+use std::{collections::BTreeMap, os::unix::process::ExitStatusExt, time::Duration};
+use tokio::time::timeout;
+
+const POINTS: [Point; 2] = [Point::BeforeSend, Point::AfterSend];
+const KILLED: i32 = 9;
+/// Purpose of the dice.
+const LIVES: u64 = 1;
+
+/// How a gateway died: at a point, or at any moment.
+pub(super) type Kills = BTreeMap<Option<Point>, u32>;
+
+pub(super) async fn play(stage: &Stage, play: &Play) -> Kills {
+    let mut dice = Dice::new(play.seed, LIVES);
+    let mut kills = Kills::new();
+    for _ in 0..play.rounds {
+        *kills.entry(live(stage, &mut dice).await).or_default() += 1;
+    }
+    kills
+}
+
+async fn live(stage: &Stage, dice: &mut Dice) -> Option<Point> {
+    let longest = stage.scene.longest_life();
+    let trap = dice
+        .weighted(&[(true, 1), (false, 1)])
+        .filter(|trapped| *trapped)
+        .and_then(|_| dice.pick(&POINTS).copied())
+        .map(|point| (point, 1 + dice.below(4) as u32));
+    let moment = longest.as_millis() as u64;
+    let life = match trap {
+        Some(_) => longest,
+        None => Duration::from_millis(dice.below(moment)),
+    };
+    let mut gateway = stage.gateway(trap);
+    let died = timeout(life, gateway.wait()).await;
+    let by_itself = died.is_ok();
+    if !by_itself {
+        gateway.start_kill().unwrap();
+    }
+    let status = gateway.wait().await.unwrap();
+    assert_eq!(
+        status.signal(),
+        Some(KILLED),
+        "a gateway ended by itself: {}",
+        stage.complaints()
+    );
+    trap.filter(|_| by_itself).map(|(point, _)| point)
+}

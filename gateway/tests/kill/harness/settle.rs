@@ -1,0 +1,153 @@
+//! After the last kill: everything is asked once more, what works is cancelled, and the gateway is
+//! given time to find out the rest.
+
+use super::{
+    BOUND, HANDS, TRADERS,
+    stage::{Stage, trader_name},
+    story::{Stories, Story},
+    trader::Trader,
+};
+use crate::{
+    ledger, scene,
+    verdict::{Finding, Purpose, Told, judge},
+};
+use mymt5_model::{Lots, OrderState};
+use mymt5_proto::v1;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, transport::Channel};
+use v1::{get_order_request::Id, trading_service_client::TradingServiceClient};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Gives what is wrong in the end: nothing, once it is nothing.
+pub(super) async fn settle(
+    stage: &Stage,
+    stories: &Stories,
+    over: &CancellationToken,
+    mut traders: JoinSet<()>,
+) -> Vec<Finding> {
+    let end = Instant::now() + BOUND;
+    let done = timeout(BOUND, async {
+        while traders.join_next().await.is_some() {}
+    })
+    .await;
+    assert!(
+        done.is_ok(),
+        "calls stay unanswered: {}",
+        stage.complaints()
+    );
+    let mut closers: Vec<Trader> = (0..TRADERS)
+        .map(|number| Trader::new(stage, number, HANDS, stories.clone(), over.clone()))
+        .collect();
+    let repeated = timeout(BOUND, async {
+        for story in stories.all().iter().filter(|story| story.heard().is_some()) {
+            closers[story.trader].repeat(&story.asked).await;
+        }
+    });
+    assert!(repeated.await.is_ok(), "repeated calls stay unanswered");
+    loop {
+        for closer in &mut closers {
+            cancel_all(closer).await;
+        }
+        let findings = look(stage, stories).await;
+        match findings {
+            Ok(findings)
+                if findings.is_empty()
+                    || findings.iter().any(|found| found.wrong.is_lasting())
+                    || Instant::now() > end =>
+            {
+                over.cancel();
+                return findings;
+            }
+            Err(status) if Instant::now() > end => panic!("the gateway tells nothing: {status}"),
+            _ => sleep(LOOK).await,
+        }
+    }
+}
+
+async fn cancel_all(closer: &mut Trader) {
+    let working = |order: &&v1::Order| {
+        let state = order.state();
+        let works = matches!(
+            state,
+            v1::OrderState::Working | v1::OrderState::PartiallyFilled
+        );
+        works && !order.cancel_pending
+    };
+    let Ok(snapshot) = closer.snapshot().await else {
+        return;
+    };
+    for order in snapshot.orders.iter().filter(working) {
+        let cancel = closer.cancel(order.order_id);
+        closer.ask(cancel).await;
+    }
+}
+
+/// What the gateway tells now, judged.
+async fn look(stage: &Stage, stories: &Stories) -> Result<Vec<Finding>, Status> {
+    let mut clients: Vec<_> = (0..TRADERS)
+        .map(|number| stage.client(&trader_name(number)))
+        .collect();
+    let mut cases = Vec::new();
+    for story in stories.all() {
+        let told = match story.purpose() {
+            Purpose::Order => told(&mut clients[story.trader], &story).await?,
+            Purpose::Cancel => None,
+        };
+        cases.push(story.case(told));
+    }
+    let mut operator = stage.operator();
+    let snapshot = operator.get_snapshot(v1::GetSnapshotRequest {}).await?;
+    let mut positions = BTreeMap::new();
+    for position in snapshot.into_inner().positions {
+        let lots = lots(position.lots).units();
+        *positions.entry(position.symbol.clone()).or_default() += match position.side() {
+            v1::Side::Sell => -lots,
+            _ => lots,
+        };
+    }
+    let ledger = ledger::read(&scene::ledger(stage.folder())).unwrap();
+    Ok(judge(&ledger, &cases, &positions))
+}
+
+async fn told(
+    client: &mut TradingServiceClient<Channel>,
+    story: &Story,
+) -> Result<Option<Told>, Status> {
+    let id = Some(Id::ClientOrderId(story.asked.id().to_owned()));
+    match client.get_order(v1::GetOrderRequest { id }).await {
+        Ok(response) => Ok(response.into_inner().order.map(|order| Told {
+            order: order.order_id,
+            state: state(order.state()),
+            lots: lots(order.lots),
+            filled: lots(order.filled_lots),
+        })),
+        Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+fn lots(lots: f64) -> Lots {
+    Lots::from_f64(lots).unwrap()
+}
+
+fn state(state: v1::OrderState) -> OrderState {
+    match state {
+        v1::OrderState::Accepted => OrderState::Accepted,
+        v1::OrderState::Sent => OrderState::Sent,
+        v1::OrderState::Working => OrderState::Working,
+        v1::OrderState::PartiallyFilled => OrderState::PartiallyFilled,
+        v1::OrderState::Filled => OrderState::Filled,
+        v1::OrderState::Rejected => OrderState::Rejected,
+        v1::OrderState::Canceled => OrderState::Canceled,
+        v1::OrderState::Expired => OrderState::Expired,
+        v1::OrderState::Unknown => OrderState::Unknown,
+        v1::OrderState::Unspecified => panic!("an order without a state"),
+    }
+}

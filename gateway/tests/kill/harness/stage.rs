@@ -1,0 +1,121 @@
+//! The folder of a scene: certificates, configuration, and the way to the gateway.
+
+use super::{Play, TRADERS};
+use crate::{
+    points::{Point, Trap},
+    role,
+    scene::Scene,
+};
+use mymt5_chassis::tls;
+use mymt5_proto::v1::trading_service_client::TradingServiceClient;
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::process::Child;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+/// How long a client waits for one answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The client that sees everything.
+const OPERATOR: &str = "operator";
+
+pub(super) struct Stage {
+    folder: TempDir,
+    pub(super) scene: Scene,
+}
+
+pub(super) fn trader_name(number: usize) -> String {
+    format!("trader-{number}")
+}
+
+impl Stage {
+    pub(super) fn set(play: &Play) -> Self {
+        tls::install_provider();
+        let folder = TempDir::new().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let scene = Scene {
+            seed: play.seed,
+            factor: play.factor,
+            mode: play.mode,
+            menu: play.menu.clone(),
+            mutant: play.mutant,
+            api: free.local_addr().unwrap(),
+        };
+        scene.write(folder.path());
+        let mut clients: Vec<String> = (0..TRADERS).map(trader_name).collect();
+        clients.push(OPERATOR.to_owned());
+        let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        tls::throwaway(&folder.path().join("tls"), &clients, &hosts, 1).unwrap();
+        let text = configuration(folder.path(), scene.api, &clients);
+        fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        Self { folder, scene }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts a gateway, with the point at which it is to die.
+    pub(super) fn gateway(&self, trap: Option<(Point, u32)>) -> Child {
+        let trap = trap.map(|(point, times)| Trap::environment(point, times));
+        role::start("gateway", self.folder(), trap.as_slice())
+    }
+
+    /// A client that connects when it first calls, and again after each loss.
+    pub(super) fn client(&self, name: &str) -> TradingServiceClient<Channel> {
+        let read = |part: &str| fs::read(self.folder().join("tls").join(part)).unwrap();
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(read("ca.pem")))
+            .identity(Identity::from_pem(
+                read(&format!("{name}/certificate.pem")),
+                read(&format!("{name}/key.pem")),
+            ));
+        let channel = Endpoint::from_shared(format!("https://localhost:{}", self.scene.api.port()))
+            .unwrap()
+            .tls_config(tls)
+            .unwrap()
+            .timeout(PATIENCE)
+            .connect_lazy();
+        TradingServiceClient::new(channel)
+    }
+
+    pub(super) fn operator(&self) -> TradingServiceClient<Channel> {
+        self.client(OPERATOR)
+    }
+
+    /// What the processes complained of, for a failing test.
+    pub(super) fn complaints(&self) -> String {
+        ["broker.err", "gateway.err"]
+            .map(|name| fs::read_to_string(self.folder().join(name)).unwrap_or_default())
+            .concat()
+    }
+}
+
+fn configuration(folder: &Path, api: SocketAddr, clients: &[String]) -> String {
+    let at = |part: &str| folder.join(part).display().to_string();
+    let mut text = format!(
+        "[server]\nlisten = \"{api}\"\ntls.certificate = \"{}\"\ntls.key = \"{}\"\ntls.client_ca = \"{}\"\n\
+         [operations]\nlisten = \"127.0.0.1:0\"\n\
+         [process]\nallow_root = true\ndata_folder = \"{}\"\n\
+         [logging]\nlevel = \"info\"\nfolder = \"{}\"\n",
+        at("tls/gateway/certificate.pem"),
+        at("tls/gateway/key.pem"),
+        at("tls/ca.pem"),
+        at("data"),
+        at("logs"),
+    );
+    for name in clients {
+        let permissions = match name.as_str() {
+            OPERATOR => "\"read\", \"control\"",
+            _ => "\"read\", \"trade\"",
+        };
+        text += &format!(
+            "[clients.{name}]\ncertificate = \"spiffe://mymt5/client/{name}\"\npermissions = [{permissions}]\n"
+        );
+    }
+    text
+}
