@@ -4,11 +4,12 @@ use rustix::process::{Signal, getpid, kill_process};
 use std::{
     env, fs,
     io::Read,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::Stdio,
     thread,
 };
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 const ROLE: &str = "MYMT5_KILL_ROLE";
 const FOLDER: &str = "MYMT5_KILL_FOLDER";
@@ -27,26 +28,52 @@ pub(crate) fn taken(role: &str) -> Option<PathBuf> {
     Some(PathBuf::from(env::var_os(FOLDER)?))
 }
 
-/// Starts a process in a role; what it complains of goes to a file of the folder.
-pub(crate) fn start(role: &str, folder: &Path, environment: &[(&str, String)]) -> Child {
-    let complaints = |stream: &str| {
-        fs::File::options()
-            .create(true)
-            .append(true)
-            .open(folder.join(format!("{role}.{stream}")))
-            .unwrap()
-    };
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", &format!("role_{role}"), "--nocapture"])
-        .env(ROLE, role)
-        .env(FOLDER, folder)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(complaints("out"))
-        .stderr(complaints("err"))
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+/// A process in its role. It dies with this value.
+pub(crate) struct Process {
+    child: Child,
+    /// Waiting for a child closes its input, unless it is kept apart.
+    _lifeline: Option<ChildStdin>,
+}
+
+impl Process {
+    /// Starts it; what it complains of goes to a file of the folder.
+    pub(crate) fn start(role: &str, folder: &Path, environment: &[(&str, String)]) -> Self {
+        let complaints = |stream: &str| {
+            fs::File::options()
+                .create(true)
+                .append(true)
+                .open(folder.join(format!("{role}.{stream}")))
+                .unwrap()
+        };
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", &format!("role_{role}"), "--nocapture"])
+            .env(ROLE, role)
+            .env(FOLDER, folder)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(complaints("out"))
+            .stderr(complaints("err"))
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self {
+            _lifeline: child.stdin.take(),
+            child,
+        }
+    }
+
+    /// Waits for its end. True: it was killed, by itself or by another.
+    pub(crate) async fn killed(&mut self) -> bool {
+        self.child.wait().await.unwrap().signal() == Some(Signal::KILL.as_raw())
+    }
+
+    /// Kills it, unless it ended before. Gives what [`Self::killed`] gives.
+    pub(crate) async fn kill(&mut self) -> bool {
+        if self.child.try_wait().unwrap().is_none() {
+            self.child.start_kill().unwrap();
+        }
+        self.killed().await
+    }
 }
 
 /// Ends this process as a crash would: at once, with nothing flushed.

@@ -1,12 +1,9 @@
 //! Starts the broker anew whenever it died by its plan, until it is to be calm, then to be gone.
 
 use super::BOUND;
-use crate::{role, standin::CALM};
-use std::{os::unix::process::ExitStatusExt, path::Path};
-use tokio::{process::Child, sync::watch, task::JoinHandle, time::timeout};
-
-/// SIGKILL: how the broker dies by its plan.
-const KILLED: i32 = 9;
+use crate::{role::Process, standin::CALM};
+use std::path::Path;
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mood {
@@ -50,14 +47,14 @@ async fn keep(folder: &Path, mut mood: watch::Receiver<Mood>) -> u32 {
         if now == Mood::Gone {
             return deaths;
         }
-        let mut child: Child = role::start("broker", folder, calm.as_slice());
+        let mut broker = Process::start("broker", folder, calm.as_slice());
         tokio::select! {
-            status = child.wait() => {
-                assert_eq!(status.unwrap().signal(), Some(KILLED), "the stand-in failed");
+            killed = broker.killed() => {
+                assert!(killed, "the stand-in failed");
                 deaths += 1;
             }
             changed = mood.changed() => {
-                child.kill().await.unwrap();
+                broker.kill().await;
                 if changed.is_err() {
                     return deaths;
                 }

@@ -3,11 +3,10 @@
 
 use super::{Play, stage::Stage};
 use crate::{dice::Dice, points::Point};
-use std::{collections::BTreeMap, os::unix::process::ExitStatusExt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use tokio::time::timeout;
 
 const POINTS: [Point; 2] = [Point::BeforeSend, Point::AfterSend];
-const KILLED: i32 = 9;
 /// Purpose of the dice.
 const LIVES: u64 = 1;
 
@@ -36,16 +35,10 @@ async fn live(stage: &Stage, dice: &mut Dice) -> Option<Point> {
         None => Duration::from_millis(dice.below(moment)),
     };
     let mut gateway = stage.gateway(trap);
-    let died = timeout(life, gateway.wait()).await;
-    let by_itself = died.is_ok();
-    if !by_itself {
-        gateway.start_kill().unwrap();
-    }
-    let status = gateway.wait().await.unwrap();
-    assert_eq!(
-        status.signal(),
-        Some(KILLED),
-        "a gateway ended by itself: {}",
+    let by_itself = timeout(life, gateway.killed()).await.is_ok();
+    assert!(
+        gateway.kill().await,
+        "a gateway ended otherwise: {}",
         stage.complaints()
     );
     trap.filter(|_| by_itself).map(|(point, _)| point)

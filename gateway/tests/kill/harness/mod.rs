@@ -56,9 +56,12 @@ impl Play {
         let kills = lives::play(&stage, self).await;
         // What no kill disturbs any more is needed for the settling in any case.
         let gateway = stage.gateway(None);
-        timeout(BOUND, stories.reach(self.requests))
-            .await
-            .expect("traders make requests");
+        let reached = timeout(BOUND, stories.reach(self.requests)).await;
+        assert!(
+            reached.is_ok(),
+            "too little is answered: {}",
+            stage.complaints()
+        );
         curtain.cancel();
         keeper.calm();
         let findings = settle::settle(&stage, &stories, &over, traders).await;

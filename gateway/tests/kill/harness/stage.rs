@@ -3,7 +3,7 @@
 use super::{Play, TRADERS};
 use crate::{
     points::{Point, Trap},
-    role,
+    role::Process,
     scene::Scene,
 };
 use mymt5_chassis::tls;
@@ -15,7 +15,6 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tokio::process::Child;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 /// How long a client waits for one answer.
@@ -60,9 +59,9 @@ impl Stage {
     }
 
     /// Starts a gateway, with the point at which it is to die.
-    pub(super) fn gateway(&self, trap: Option<(Point, u32)>) -> Child {
+    pub(super) fn gateway(&self, trap: Option<(Point, u32)>) -> Process {
         let trap = trap.map(|(point, times)| Trap::environment(point, times));
-        role::start("gateway", self.folder(), trap.as_slice())
+        Process::start("gateway", self.folder(), trap.as_slice())
     }
 
     /// A client that connects when it first calls, and again after each loss.
@@ -87,11 +86,15 @@ impl Stage {
         self.client(OPERATOR)
     }
 
-    /// What the processes complained of, for a failing test.
+    /// The end of what the processes complained of, for a failing test.
     pub(super) fn complaints(&self) -> String {
-        ["broker.err", "gateway.err"]
-            .map(|name| fs::read_to_string(self.folder().join(name)).unwrap_or_default())
-            .concat()
+        const LINES: usize = 40;
+        let end = |name| {
+            let text = fs::read_to_string(self.folder().join(name)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(LINES)..].join("\n")
+        };
+        format!("{}\n{}", end("broker.err"), end("gateway.err"))
     }
 }
 
