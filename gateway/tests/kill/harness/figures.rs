@@ -1,6 +1,6 @@
 //! What a scene came to, for the reader of the test's output.
 
-use super::{Play, lives::Kills};
+use super::{Play, lives::Kills, settle::Settled};
 use crate::{
     ledger::Line,
     standin::Fault,
@@ -18,6 +18,7 @@ pub(crate) struct Figures {
     pub(crate) requests: usize,
     faults: BTreeMap<&'static str, u32>,
     pub(crate) findings: Vec<Finding>,
+    evidence: Vec<String>,
 }
 
 impl Figures {
@@ -27,14 +28,17 @@ impl Figures {
         deaths: u32,
         ledger: &[Line],
         requests: usize,
-        findings: Vec<Finding>,
+        settled: Settled,
     ) -> Self {
-        let mut faults = BTreeMap::new();
+        let mut faults = BTreeMap::<_, u32>::new();
         for line in ledger {
             if let Line::Received { fault, .. } = line {
                 *faults.entry(name(*fault)).or_default() += 1;
             }
         }
+        let planned = ["died before", "died after"].map(|name| faults.get(name).copied());
+        let planned: u32 = planned.into_iter().flatten().sum();
+        assert_eq!(deaths, planned, "the stand-in died other than by its plan");
         Self {
             seed: play.seed,
             rounds: play.rounds,
@@ -42,7 +46,8 @@ impl Figures {
             deaths,
             requests,
             faults,
-            findings,
+            findings: settled.findings,
+            evidence: settled.evidence,
         }
     }
 
@@ -90,6 +95,11 @@ impl fmt::Display for Figures {
             self.count(Wrong::Doubled),
             self.count(Wrong::Lost),
             self.findings.len()
-        )
+        )?;
+        const SHOWN: usize = 60;
+        let evidence = self.evidence.iter().take(SHOWN);
+        evidence
+            .into_iter()
+            .try_for_each(|line| write!(f, "\n    {line}"))
     }
 }

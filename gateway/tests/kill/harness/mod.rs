@@ -11,7 +11,12 @@ mod trader;
 
 pub(crate) use figures::Figures;
 
-use crate::{ledger, points::Mutant, scene, standin::Menu};
+use crate::{
+    ledger,
+    points::Mutant,
+    scene,
+    standin::{self, Menu},
+};
 use keeper::Keeper;
 use mymt5_model::AccountMode;
 use stage::Stage;
@@ -63,11 +68,11 @@ impl Play {
             stage.complaints()
         );
         curtain.cancel();
-        keeper.calm();
-        let findings = settle::settle(&stage, &stories, &over, traders).await;
+        standin::calm(stage.folder());
+        let settled = settle::settle(&stage, &stories, &over, traders).await;
         drop(gateway);
         let deaths = keeper.stop().await;
         let ledger = ledger::read(&scene::ledger(stage.folder())).unwrap();
-        Figures::of(self, &kills, deaths, &ledger, stories.made(), findings)
+        Figures::of(self, &kills, deaths, &ledger, stories.made(), settled)
     }
 }

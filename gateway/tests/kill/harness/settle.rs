@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ledger, scene,
-    verdict::{Finding, Purpose, Told, judge},
+    verdict::{Finding, Purpose, Told, evidence, judge},
 };
 use mymt5_model::{Lots, OrderState};
 use mymt5_proto::v1;
@@ -25,13 +25,20 @@ use v1::{get_order_request::Id, trading_service_client::TradingServiceClient};
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Gives what is wrong in the end: nothing, once it is nothing.
+/// What is wrong in the end, and what is known of it. Both are empty where all is well.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub(super) findings: Vec<Finding>,
+    pub(super) evidence: Vec<String>,
+}
+
+/// Looks until nothing is wrong, or it cannot be mended, or the bound passes.
 pub(super) async fn settle(
     stage: &Stage,
     stories: &Stories,
     over: &CancellationToken,
     mut traders: JoinSet<()>,
-) -> Vec<Finding> {
+) -> Settled {
     let end = Instant::now() + BOUND;
     let done = timeout(BOUND, async {
         while traders.join_next().await.is_some() {}
@@ -55,15 +62,17 @@ pub(super) async fn settle(
         for closer in &mut closers {
             cancel_all(closer).await;
         }
-        let findings = look(stage, stories).await;
-        match findings {
-            Ok(findings)
-                if findings.is_empty()
-                    || findings.iter().any(|found| found.wrong.is_lasting())
+        match look(stage, stories).await {
+            Ok(settled)
+                if settled.findings.is_empty()
+                    || settled
+                        .findings
+                        .iter()
+                        .any(|found| found.wrong.is_lasting())
                     || Instant::now() > end =>
             {
                 over.cancel();
-                return findings;
+                return settled;
             }
             Err(status) if Instant::now() > end => panic!("the gateway tells nothing: {status}"),
             _ => sleep(LOOK).await,
@@ -90,7 +99,7 @@ async fn cancel_all(closer: &mut Trader) {
 }
 
 /// What the gateway tells now, judged.
-async fn look(stage: &Stage, stories: &Stories) -> Result<Vec<Finding>, Status> {
+async fn look(stage: &Stage, stories: &Stories) -> Result<Settled, Status> {
     let mut clients: Vec<_> = (0..TRADERS)
         .map(|number| stage.client(&trader_name(number)))
         .collect();
@@ -113,7 +122,11 @@ async fn look(stage: &Stage, stories: &Stories) -> Result<Vec<Finding>, Status> 
         };
     }
     let ledger = ledger::read(&scene::ledger(stage.folder())).unwrap();
-    Ok(judge(&ledger, &cases, &positions))
+    let findings = judge(&ledger, &cases, &positions);
+    Ok(Settled {
+        evidence: evidence(&findings, &ledger, &cases),
+        findings,
+    })
 }
 
 async fn told(

@@ -11,25 +11,28 @@ pub(crate) use faults::{Fault, Menu};
 use crate::scene::{Scene, socket};
 use desk::Desk;
 use std::{
-    env, fs,
+    fs,
     os::unix::net::UnixListener,
     panic,
-    path::Path,
+    path::{Path, PathBuf},
     process,
     sync::{Arc, Mutex},
     thread,
 };
 
-/// The environment's name for a broker that does no harm any more.
-pub(crate) const CALM: &str = "MYMT5_KILL_CALM";
+/// From now on the broker does no harm; what it held back it still does.
+pub(crate) fn calm(folder: &Path) {
+    fs::write(calm_mark(folder), []).unwrap();
+}
+
+fn calm_mark(folder: &Path) -> PathBuf {
+    folder.join("calm")
+}
 
 /// Serves the socket until the process is killed.
 pub(crate) fn run(folder: &Path) {
     fail_as_a_whole();
-    let mut scene = Scene::read(folder);
-    if env::var_os(CALM).is_some() {
-        scene.menu = Menu::CALM;
-    }
+    let scene = Scene::read(folder);
     let desk = Arc::new(Mutex::new(Desk::open(folder, &scene)));
     let path = socket(folder);
     let _ = fs::remove_file(&path);

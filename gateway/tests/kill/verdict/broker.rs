@@ -123,3 +123,18 @@ impl Broker {
         self.exposure.contains_key(symbol)
     }
 }
+
+/// The ledger's lines about a request, or about a symbol.
+pub(super) fn lines_of<'a>(whose: &str, ledger: &'a [Line]) -> Vec<&'a Line> {
+    let mut tickets = BTreeSet::new();
+    let about = |line: &&Line| match *line {
+        Line::Received { order, .. } => order.as_ref().is_some_and(|(_, id)| id == whose),
+        Line::Order { ticket, id, .. } => id == whose && tickets.insert(*ticket),
+        Line::Ended { ticket, .. } => tickets.contains(ticket),
+        Line::Deal { order, symbol, .. } => {
+            symbol == whose || order.is_some_and(|order| tickets.contains(&order))
+        }
+        Line::Released { .. } => false,
+    };
+    ledger.iter().filter(about).collect()
+}

@@ -79,6 +79,17 @@ impl Wrong {
     }
 }
 
+/// What is known of each finding's request, line by line.
+pub(crate) fn evidence(findings: &[Finding], ledger: &[Line], cases: &[Case]) -> Vec<String> {
+    let whose: BTreeSet<&str> = findings.iter().map(|found| found.whose.as_str()).collect();
+    let cases = cases.iter().filter(|case| whose.contains(&*case.id));
+    let lines = whose.iter().flat_map(|id| broker::lines_of(id, ledger));
+    cases
+        .map(|case| format!("{case:?}"))
+        .chain(lines.map(|line| format!("{line:?}")))
+        .collect()
+}
+
 /// Judges a finished scene. `positions`: signed lots by symbol, in units, as the gateway tells
 /// them. Nothing found: all is well.
 pub(crate) fn judge(
