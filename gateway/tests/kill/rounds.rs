@@ -10,7 +10,7 @@ use crate::{
     verdict::Wrong,
 };
 use mymt5_chassis::clock;
-use mymt5_model::AccountMode;
+use mymt5_model::{AccountMode, Retcode};
 use std::{env, str::FromStr};
 
 /// Rounds played on one account.
@@ -48,6 +48,16 @@ async fn nothing_is_found_where_nothing_goes_wrong() {
         assert!(figures.requests >= 40);
         assert_eq!(figures.findings, []);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unanswered_send_is_settled_by_its_deals() {
+    let refused = Fault::Refuse(Retcode::REJECT.0);
+    let play = Play {
+        menu: Menu::only(&[Fault::Execute, Fault::Silence, Fault::Delay, refused]),
+        ..quiet()
+    };
+    assert_eq!(played(&play).await.findings, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

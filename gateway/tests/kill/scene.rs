@@ -62,13 +62,13 @@ impl Scene {
     }
 
     /// What did not show by then is taken as not done.
-    pub(crate) fn grace(&self) -> Duration {
+    fn grace(&self) -> Duration {
         self.scaled(1_000)
     }
 
     /// An execution that comes after that.
     pub(crate) fn late(&self) -> Duration {
-        self.scaled(1_500)
+        self.grace().mul_f64(1.5)
     }
 
     /// Between two ticks of every symbol.

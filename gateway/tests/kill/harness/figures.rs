@@ -96,7 +96,7 @@ impl fmt::Display for Figures {
             self.count(Wrong::Lost),
             self.findings.len()
         )?;
-        const SHOWN: usize = 60;
+        const SHOWN: usize = 24;
         let evidence = self.evidence.iter().take(SHOWN);
         evidence
             .into_iter()

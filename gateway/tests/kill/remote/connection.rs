@@ -110,8 +110,10 @@ impl Connection {
             let change = match said {
                 Said::Answer(id, answer) => {
                     let asker = self.waiting().as_mut().and_then(|all| all.remove(&id));
-                    // Who waited in vain does not hear of it any more.
-                    asker.map(|asker| asker.send(answer));
+                    if let Some(asker) = asker {
+                        // Who waited in vain does not hear of it any more.
+                        let _ = asker.send(answer);
+                    }
                     continue;
                 }
                 Said::Ticks(batch) => match ticks.try_send(batch) {

@@ -2,6 +2,7 @@
 //! tell apart: never left, and may have happened.
 
 mod connection;
+mod tests;
 
 use crate::wire::{Answer, Ask, Rows};
 use async_trait::async_trait;

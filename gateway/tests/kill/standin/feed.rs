@@ -24,15 +24,18 @@ pub(super) fn run(desk: &Mutex<Desk>, scene: &Scene) {
             let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
             let last = desk.simulator.time().map_or(0, |time| time.0);
             let time = BrokerTime(clock::utc_now_ms().max(last + 1));
-            let ticks: Vec<Tick> = SYMBOLS
-                .iter()
-                .map(|(symbol, middle)| tick(symbol, *middle, number, time))
-                .collect();
+            let ticks = ticks(number, time);
             ticks.iter().for_each(|tick| desk.on_tick(tick));
             desk.tell(&Said::Ticks(ticks));
         }
         thread::sleep(scene.tick());
     }
+}
+
+/// One tick of each symbol.
+pub(super) fn ticks(number: i64, time: BrokerTime) -> Vec<Tick> {
+    let tick = |(symbol, middle): &(&str, i64)| tick(symbol, *middle, number, time);
+    SYMBOLS.iter().map(tick).collect()
 }
 
 fn tick(symbol: &str, middle: i64, number: i64, time: BrokerTime) -> Tick {

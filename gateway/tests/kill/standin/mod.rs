@@ -5,6 +5,7 @@ mod desk;
 mod faults;
 mod feed;
 mod session;
+mod tests;
 
 pub(crate) use faults::{Fault, Menu};
 

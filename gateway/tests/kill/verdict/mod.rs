@@ -79,15 +79,18 @@ impl Wrong {
     }
 }
 
-/// What is known of each finding's request, line by line.
+/// What is known of each finding's request: its case, then the broker's lines.
 pub(crate) fn evidence(findings: &[Finding], ledger: &[Line], cases: &[Case]) -> Vec<String> {
     let whose: BTreeSet<&str> = findings.iter().map(|found| found.whose.as_str()).collect();
-    let cases = cases.iter().filter(|case| whose.contains(&*case.id));
-    let lines = whose.iter().flat_map(|id| broker::lines_of(id, ledger));
-    cases
-        .map(|case| format!("{case:?}"))
-        .chain(lines.map(|line| format!("{line:?}")))
-        .collect()
+    let known = |id: &str| {
+        let cases = cases.iter().filter(|case| case.id == id);
+        let lines = broker::lines_of(id, ledger).into_iter();
+        cases
+            .map(|case| format!("{case:?}"))
+            .chain(lines.map(|line| format!("{line:?}")))
+            .collect::<Vec<_>>()
+    };
+    whose.into_iter().flat_map(known).collect()
 }
 
 /// Judges a finished scene. `positions`: signed lots by symbol, in units, as the gateway tells
