@@ -74,7 +74,7 @@ async fn a_gateway_that_sends_again_is_caught() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_without_memory_is_caught() {
     let play = Play {
-        rounds: 6,
+        rounds: 4,
         ..quiet()
     };
     let figures = played(&play).await;

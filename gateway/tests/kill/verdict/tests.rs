@@ -141,6 +141,15 @@ fn what_the_broker_did_not_do_is_invented() {
     );
     let canceled = case(Some(told(OrderState::Canceled, Lots::ZERO)));
     assert_eq!(wrongs(&[], canceled), [Wrong::Invented]);
+    let works = [received(0, Fault::Execute), order(1)];
+    let part = told(OrderState::PartiallyFilled, Lots::from_units(1));
+    assert_eq!(wrongs(&works, case(Some(part))), [Wrong::Invented]);
+    let half = told(OrderState::Filled, Lots::ZERO);
+    let canceled = [received(0, Fault::Execute), order(1), ended(1)];
+    assert_eq!(wrongs(&canceled, case(Some(half))), [Wrong::Invented]);
+    let working = case(Some(told(OrderState::Working, Lots::ZERO)));
+    let found = wrongs(&canceled, working);
+    assert_eq!(found, [Wrong::Invented, Wrong::Unsettled]);
     let mut other = filled();
     other.told = Some(Told {
         lots: Lots::from_units(1),
