@@ -11,6 +11,7 @@
 mod dice;
 mod gateway;
 mod harness;
+mod journal;
 mod ledger;
 mod points;
 mod remote;

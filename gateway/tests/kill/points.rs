@@ -24,6 +24,8 @@ pub(crate) const POINT: &str = "MYMT5_KILL_POINT";
 /// A place on an order's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Point {
+    BeforeCommit,
+    AfterCommit,
     BeforeSend,
     AfterSend,
 }
@@ -33,6 +35,10 @@ pub(crate) enum Point {
 pub(crate) enum Mutant {
     /// Sends again when the outcome is unknown.
     Resends,
+    /// Sends before what it sends is durable.
+    SendsBeforeCommit,
+    /// Keeps no journal.
+    Forgets,
 }
 
 /// Kills its own process when a point is passed for the nth time.
@@ -82,6 +88,10 @@ impl<B: Broker> Broker for Trapped<B> {
         }
         self.trap.pass(Point::AfterSend);
         outcome
+    }
+
+    fn lanes(&self) -> usize {
+        self.broker.lanes()
     }
 
     async fn open(&self) -> Result<Events, BrokerError> {

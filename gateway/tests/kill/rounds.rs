@@ -72,17 +72,28 @@ async fn a_gateway_that_sends_again_is_caught() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_without_memory_is_caught() {
-    let play = Play {
-        rounds: 4,
-        ..quiet()
-    };
-    let figures = played(&play).await;
-    assert!(figures.count(Wrong::Doubled) > 0 || figures.count(Wrong::Forgotten) > 0);
+async fn a_gateway_that_keeps_nothing_or_sends_before_it_keeps_is_caught() {
+    for mutant in [Mutant::Forgets, Mutant::SendsBeforeCommit] {
+        let play = Play {
+            rounds: 6,
+            mutant: Some(mutant),
+            ..quiet()
+        };
+        let figures = played(&play).await;
+        let wrongs = [
+            Wrong::Doubled,
+            Wrong::Forgotten,
+            Wrong::Invented,
+            Wrong::Lost,
+        ];
+        assert!(
+            wrongs.into_iter().any(|wrong| figures.count(wrong) > 0),
+            "{mutant:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "holds for a gateway that keeps a journal"]
 async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
     let rounds: u32 = given("MYMT5_KILL_ROUNDS").unwrap_or(40);
     let first = quiet();

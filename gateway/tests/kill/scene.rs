@@ -62,7 +62,7 @@ impl Scene {
     }
 
     /// What did not show by then is taken as not done.
-    fn grace(&self) -> Duration {
+    pub(crate) fn grace(&self) -> Duration {
         self.scaled(1_000)
     }
 

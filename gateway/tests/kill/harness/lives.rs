@@ -6,7 +6,12 @@ use crate::{dice::Dice, points::Point};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::timeout;
 
-const POINTS: [Point; 2] = [Point::BeforeSend, Point::AfterSend];
+const POINTS: [Point; 4] = [
+    Point::BeforeCommit,
+    Point::AfterCommit,
+    Point::BeforeSend,
+    Point::AfterSend,
+];
 /// Purpose of the dice.
 const LIVES: u64 = 1;
 
@@ -28,7 +33,7 @@ async fn live(stage: &Stage, dice: &mut Dice) -> Option<Point> {
         .weighted(&[(true, 1), (false, 1)])
         .filter(|trapped| *trapped)
         .and_then(|_| dice.pick(&POINTS).copied())
-        .map(|point| (point, 1 + dice.below(4) as u32));
+        .map(|point| (point, 1 + dice.below(12) as u32));
     let moment = longest.as_millis() as u64;
     let life = match trap {
         Some(_) => longest,

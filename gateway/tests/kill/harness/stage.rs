@@ -49,7 +49,7 @@ impl Stage {
         clients.push(OPERATOR.to_owned());
         let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         tls::throwaway(&folder.path().join("tls"), &clients, &hosts, 1).unwrap();
-        let text = configuration(folder.path(), scene.api, &clients);
+        let text = configuration(folder.path(), &scene, &clients);
         fs::write(folder.path().join("gateway.toml"), text).unwrap();
         Self { folder, scene }
     }
@@ -98,16 +98,22 @@ impl Stage {
     }
 }
 
-fn configuration(folder: &Path, api: SocketAddr, clients: &[String]) -> String {
+fn configuration(folder: &Path, scene: &Scene, clients: &[String]) -> String {
+    let api: SocketAddr = scene.api;
+    let ms = |time: Duration| time.as_millis();
     let at = |part: &str| folder.join(part).display().to_string();
     let mut text = format!(
         "[server]\nlisten = \"{api}\"\ntls.certificate = \"{}\"\ntls.key = \"{}\"\ntls.client_ca = \"{}\"\n\
          [operations]\nlisten = \"127.0.0.1:0\"\n\
+         [orders]\nsend_timeout_ms = {}\nunknown_grace_ms = {}\nreconcile_pass_ms = {}\n\
          [process]\nallow_root = true\ndata_folder = \"{}\"\n\
          [logging]\nlevel = \"info\"\nfolder = \"{}\"\n",
         at("tls/gateway/certificate.pem"),
         at("tls/gateway/key.pem"),
         at("tls/ca.pem"),
+        ms(scene.send_timeout()),
+        ms(scene.grace()),
+        ms(scene.grace() / 5),
         at("data"),
         at("logs"),
     );

@@ -1,0 +1,68 @@
+//! The gateway's own journal, with points before and after each commit; or one that is wrong on
+//! purpose.
+
+use crate::{
+    points::{Mutant, Point, Trap},
+    scene::Scene,
+};
+use mymt5_gateway::journal::{Journal, JournalError, Record, Sqlite};
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+pub(crate) struct Journaled<J> {
+    journal: J,
+    trap: Arc<Trap>,
+}
+
+impl Journaled<Sqlite> {
+    pub(crate) fn wrap(journal: Sqlite, trap: Arc<Trap>, scene: &Scene) -> Box<dyn Journal> {
+        match scene.mutant {
+            Some(Mutant::Forgets) => Box::new(Forgetful),
+            Some(Mutant::SendsBeforeCommit) => Box::new(Lagging::behind(journal, scene.delay())),
+            Some(Mutant::Resends) | None => Box::new(Self { journal, trap }),
+        }
+    }
+}
+
+impl<J: Journal> Journal for Journaled<J> {
+    fn commit(&mut self, batch: &[Record]) -> Result<(), JournalError> {
+        self.trap.pass(Point::BeforeCommit);
+        self.journal.commit(batch)?;
+        self.trap.pass(Point::AfterCommit);
+        Ok(())
+    }
+}
+
+/// Says that everything is durable and keeps nothing.
+struct Forgetful;
+
+impl Journal for Forgetful {
+    fn commit(&mut self, _: &[Record]) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+/// Says that a batch is durable some time before it is.
+struct Lagging(mpsc::Sender<Vec<Record>>);
+
+impl Lagging {
+    fn behind(mut journal: Sqlite, lag: Duration) -> Self {
+        let (later, batches) = mpsc::channel::<Vec<Record>>();
+        thread::spawn(move || {
+            for batch in batches {
+                thread::sleep(lag);
+                journal.commit(&batch).unwrap();
+            }
+        });
+        Self(later)
+    }
+}
+
+impl Journal for Lagging {
+    fn commit(&mut self, batch: &[Record]) -> Result<(), JournalError> {
+        self.0.send(batch.to_vec()).map_err(|_| JournalError::Gone)
+    }
+}
