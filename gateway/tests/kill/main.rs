@@ -9,6 +9,7 @@
 )]
 
 mod dice;
+mod durable;
 mod gateway;
 mod harness;
 mod journal;

@@ -2,7 +2,9 @@
 
 use rustix::process::{Signal, getpid, kill_process};
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     io::Read,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
@@ -36,8 +38,17 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it; what it complains of goes to a file of the folder.
-    pub(crate) fn start(role: &str, folder: &Path, environment: &[(&str, String)]) -> Self {
+    /// Starts it, under a program if there is one; what it complains of goes to a file of the
+    /// folder.
+    pub(crate) fn start(
+        under: &[String],
+        role: &str,
+        folder: &Path,
+        environment: &[(&str, String)],
+    ) -> Self {
+        let this = env::current_exe().unwrap().into_os_string();
+        let mut line: Vec<OsString> = under.iter().map(OsString::from).collect();
+        line.push(this);
         let complaints = |stream: &str| {
             fs::File::options()
                 .create(true)
@@ -45,7 +56,8 @@ impl Process {
                 .open(folder.join(format!("{role}.{stream}")))
                 .unwrap()
         };
-        let mut child = Command::new(env::current_exe().unwrap())
+        let mut child = Command::new(&line[0])
+            .args(&line[1..])
             .args(["--exact", &format!("role_{role}"), "--nocapture"])
             .env(ROLE, role)
             .env(FOLDER, folder)

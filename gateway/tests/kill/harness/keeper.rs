@@ -30,7 +30,7 @@ impl Keeper {
 
 async fn keep(folder: &Path, over: CancellationToken) -> u32 {
     for deaths in 0.. {
-        let mut broker = Process::start("broker", folder, &[]);
+        let mut broker = Process::start(&[], "broker", folder, &[]);
         tokio::select! {
             killed = broker.killed() => assert!(killed, "the stand-in failed"),
             () = over.cancelled() => {

@@ -7,9 +7,11 @@ mod lives;
 mod settle;
 mod stage;
 mod story;
+mod trace;
 mod trader;
 
 pub(crate) use figures::Figures;
+pub(crate) use trace::traced;
 
 use crate::{
     ledger,

@@ -61,7 +61,12 @@ impl Stage {
     /// Starts a gateway, with the point at which it is to die.
     pub(super) fn gateway(&self, trap: Option<(Point, u32)>) -> Process {
         let trap = trap.map(|(point, times)| Trap::environment(point, times));
-        Process::start("gateway", self.folder(), trap.as_slice())
+        Process::start(&[], "gateway", self.folder(), trap.as_slice())
+    }
+
+    /// Starts a gateway under another program.
+    pub(super) fn gateway_under(&self, program: &[String]) -> Process {
+        Process::start(program, "gateway", self.folder(), &[])
     }
 
     /// A client that connects when it first calls, and again after each loss.

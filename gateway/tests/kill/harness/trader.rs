@@ -140,6 +140,12 @@ impl Trader {
         Ok(self.client.get_snapshot(request).await?.into_inner())
     }
 
+    /// Opens a position and brings it to its answer.
+    pub(super) async fn buy(&mut self) {
+        let asked = self.submit(None);
+        self.ask(asked).await;
+    }
+
     /// Asks until it is answered, sometimes once more, or until it was refused too often.
     pub(super) async fn ask(&mut self, asked: Asked) {
         self.stories.begin(self.number, asked.clone());

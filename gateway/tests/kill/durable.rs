@@ -1,0 +1,111 @@
+//! A kill keeps the page cache, so that it cannot tell what was synced. The kernel can: strace shows
+//! that what an order is made of was written to the journal's log and synced before the first byte
+//! of it left for the broker.
+
+use crate::harness::traced;
+use std::{collections::HashSet, path::Path, process::Command};
+
+/// Orders sent, one after the other.
+const ORDERS: usize = 12;
+
+/// What the test wants to know of a system call.
+#[derive(Debug, PartialEq)]
+enum Seen<'a> {
+    /// Bytes written to the journal's log.
+    Written(&'a str),
+    /// The log was synced.
+    Synced,
+    /// Bytes sent to somebody.
+    Sent(&'a str),
+}
+
+/// The calls of a trace, in the order in which they ended; sends in that in which they began.
+fn calls(trace: &str) -> Vec<Seen<'_>> {
+    let (mut seen, mut syncing) = (Vec::new(), HashSet::new());
+    for line in trace.lines() {
+        let mut words = line.split_whitespace();
+        let thread = words.find(|word| word.parse::<u32>().is_ok()).unwrap_or("");
+        let log = line.contains("journal.db-wal>");
+        let sync = line.contains("fdatasync(") || line.contains("fsync(");
+        if sync && log && line.contains("<unfinished") {
+            syncing.insert(thread);
+        } else if sync && log && line.ends_with("= 0") {
+            seen.push(Seen::Synced);
+        } else if line.contains("sync resumed>") && syncing.remove(thread) {
+            seen.push(Seen::Synced);
+        } else if line.contains("pwrite64(") && log {
+            seen.push(Seen::Written(line));
+        } else if line.contains("<socket:") || line.contains("<UNIX") {
+            seen.push(Seen::Sent(line));
+        }
+    }
+    seen
+}
+
+/// Why an order's way to the broker is not as it must be.
+fn fault(seen: &[Seen<'_>], id: &str) -> Option<&'static str> {
+    let quoted = format!("\\\"{id}\\\"");
+    let sent = seen.iter().position(
+        |call| matches!(call, Seen::Sent(line) if line.contains(&quoted) && line.contains("Send")),
+    );
+    let Some(sent) = sent else {
+        return Some("it was never sent");
+    };
+    let before = &seen[..sent];
+    let written = before
+        .iter()
+        .position(|call| matches!(call, Seen::Written(line) if line.contains(id)));
+    match written {
+        None => Some("it was sent before it was written"),
+        Some(written) if before[written..].contains(&Seen::Synced) => None,
+        Some(_) => Some("it was sent before it was synced"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_leaves_for_the_broker_was_synced_before() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skipped: strace is not installed");
+        assert!(std::env::var_os("MYMT5_REQUIRE").is_none());
+        return;
+    }
+    let (ids, trace) = traced(ORDERS, |folder: &Path| {
+        let output = folder.join("trace").display().to_string();
+        let calls = "trace=write,writev,sendto,sendmsg,pwrite64,fdatasync,fsync";
+        [
+            "strace", "-f", "-y", "-s", "100000", "-e", calls, "-o", &output,
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    })
+    .await;
+    let seen = calls(&trace);
+    assert_eq!(ids.len(), ORDERS);
+    for id in ids {
+        assert_eq!(fault(&seen, &id), None, "{id}");
+    }
+}
+
+#[test]
+fn an_order_that_is_sent_too_early_is_found() {
+    const WRITE: &str = r#"7 pwrite64(5</d/journal.db-wal>, "\"t0-0-1\"", 9, 0) = 9"#;
+    const SYNC: &str = "7 fdatasync(5</d/journal.db-wal>) = 0";
+    const SEND: &str = r#"8 sendto(9<socket:[1]>, "{\"Send\":{\"comment\":\"t0-0-1\"}}", 9) = 9"#;
+    let told = |lines: &[&str]| fault(&calls(&lines.join("\n")), "t0-0-1");
+    assert_eq!(told(&[WRITE, SYNC, SEND]), None);
+    assert_eq!(
+        told(&[WRITE, SEND, SYNC]),
+        Some("it was sent before it was synced")
+    );
+    assert_eq!(
+        told(&[SYNC, SEND, WRITE]),
+        Some("it was sent before it was written")
+    );
+    let begun = "7 fdatasync(5</d/journal.db-wal> <unfinished ...>";
+    let ended = "7 <... fdatasync resumed>) = 0";
+    assert_eq!(told(&[WRITE, begun, ended, SEND]), None);
+    assert_eq!(
+        told(&[WRITE, begun, SEND, ended]),
+        Some("it was sent before it was synced")
+    );
+}
