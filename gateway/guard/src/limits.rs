@@ -155,8 +155,21 @@ impl Limits {
             above(self.max_lots_per_order, facts.lots),
             LimitReached::LotsPerOrder,
         )?;
+        self.check_quote(facts.price_distance_percent, facts.spread_points)
+    }
+
+    /// Checks what depends on the quote alone: the distance of the order's prices from it in
+    /// percent, and the spread in points. An order that waited is checked again before it leaves.
+    ///
+    /// # Errors
+    /// As for [`Limits::check`].
+    pub fn check_quote(
+        &self,
+        price_distance_percent: Option<f64>,
+        spread_points: Option<i64>,
+    ) -> Result<(), LimitReached> {
         if let Some(collar) = self.max_price_distance {
-            let distance = known(facts.price_distance_percent, Fact::PriceDistance)?;
+            let distance = known(price_distance_percent, Fact::PriceDistance)?;
             // Not a number is no distance within the collar.
             refuse_if(
                 distance.is_nan() || distance > collar.get(),
@@ -164,7 +177,7 @@ impl Limits {
             )?;
         }
         if let Some(most) = self.max_spread_points {
-            let spread = known(facts.spread_points, Fact::Spread)?;
+            let spread = known(spread_points, Fact::Spread)?;
             refuse_if(spread > i64::from(most), LimitReached::Spread)?;
         }
         Ok(())

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 pub struct Rate(VecDeque<i64>);
 
 impl Rate {
-    const WINDOW_MS: i64 = 60_000;
+    /// How long an event counts, milliseconds.
+    pub const WINDOW_MS: i64 = 60_000;
 
     /// Events in the minute before `now_ms`.
     pub fn recent(&mut self, now_ms: i64) -> u32 {

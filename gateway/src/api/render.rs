@@ -132,12 +132,13 @@ impl Render<'_> {
             Event::Foreign {
                 symbol,
                 description,
+                frozen,
             } => Wire::ForeignActivity(v1::ForeignActivity {
                 symbol: symbol
                     .as_ref()
                     .map_or_else(String::new, ToString::to_string),
                 description: description.clone(),
-                frozen: false,
+                frozen: *frozen,
             }),
             Event::Link(state, reason) => Wire::LinkChanged(v1::LinkChanged {
                 state: link_state(*state).into(),

@@ -243,10 +243,10 @@ fn rooms(settings: &Settings, books: Books, health: &Health, stop: &Cancellation
     let Books {
         broker,
         writer,
-        mut loaded,
+        loaded,
     } = books;
     let rules = rules(settings, &loaded);
-    log.publish(std::mem::take(&mut loaded.events).into_iter().map(Arc::new));
+    log.publish(loaded.events.iter().cloned().map(Arc::new));
     let setup = Setup {
         broker: broker.clone(),
         writer,

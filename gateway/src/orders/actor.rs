@@ -47,7 +47,14 @@ impl Orders {
         let (sends, log) = (TaskTracker::new(), setup.log.clone());
         let journal_id = setup.journal_id.clone();
         let (up, journal_up) = watch::channel(true);
-        let desk = Desk::new(core, setup, mailbox.downgrade(), sends.clone(), up);
+        let desk = Desk::new(
+            core,
+            setup,
+            hub.clone(),
+            mailbox.downgrade(),
+            sends.clone(),
+            up,
+        );
         tokio::spawn(desk.run(inbox));
         Self {
             mailbox,

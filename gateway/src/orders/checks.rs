@@ -2,8 +2,8 @@
 
 use super::{
     core::Core,
-    exposure::Scope,
-    order::{Call, Entry},
+    exposure::{Scope, price_distance, spread},
+    order::{Call, Entry, Order, Purpose},
 };
 use mymt5_guard::{Action, LimitReached};
 use mymt5_model::{AccountMode, ClientName, Money, OrderState, Side, Tick, TradeMode};
@@ -86,6 +86,24 @@ impl Core {
             .ok_or_else(|| Refusal::new(Reason::QuoteMissing).after(Duration::from_secs(1)))?;
         check_levels(entry, quote)?;
         self.check_limits(call, entry, quote)
+    }
+
+    /// What depends on the quote, for an order that is about to leave. Exits are free of it.
+    pub(super) fn check_quote(&self, order: &Order, quote: Option<&Tick>) -> Result<(), Refusal> {
+        if order.purpose != Purpose::Entry {
+            return Ok(());
+        }
+        let prices = [order.price, order.stop_limit_price];
+        let distance = quote.and_then(|quote| price_distance(order.side, prices, quote));
+        let spread = quote.and_then(spread);
+        let client = self.rules.get(&order.client).map(|rules| &rules.limits);
+        let client = client.map(|limits| (Scope::Client(&order.client), limits));
+        let account = [(Scope::Account, &self.account_limits)];
+        for (scope, limits) in client.into_iter().chain(account) {
+            let checked = limits.check_quote(distance, spread);
+            checked.map_err(|limit| limit_refusal(scope, limit))?;
+        }
+        Ok(())
     }
 
     /// The client's limits, then the account's.

@@ -113,6 +113,8 @@ pub struct Core {
     pub(super) rates: HashMap<ClientName, Rate>,
     pub(super) states: TradingStates,
     pub(super) reconciliation: Reconciliation,
+    /// Symbols of ours in which somebody else traded, until an operator resumes the account.
+    pub(super) touched: BTreeSet<Symbol>,
     pub(super) sessions: Sessions,
     pub(super) changing: HashMap<OrderId, Change>,
     /// Changes of levels without a known outcome, and their positions: one each at a time.
@@ -168,6 +170,7 @@ impl Core {
             rates: HashMap::new(),
             states: TradingStates::new(loaded.states),
             reconciliation: Reconciliation::new(patience),
+            touched: BTreeSet::new(),
             sessions: Sessions::new(patience.lease),
             changing: HashMap::new(),
             level_changes: HashMap::new(),
@@ -184,9 +187,22 @@ impl Core {
         for deal in loaded.deals {
             core.deals.insert(deal.deal.ticket, Arc::new(deal));
         }
-        loaded.orders.into_iter().for_each(|order| core.know(order));
+        for order in loaded.orders {
+            core.recall_rate(&order);
+            core.know(order);
+        }
+        core.recall_touched(&loaded.events);
         core.take_up();
         core
+    }
+
+    /// Entries of the last minute count on across a restart.
+    fn recall_rate(&mut self, order: &Order) {
+        let created = order.created.utc.map_or(0, |at| at.0);
+        if order.purpose == Purpose::Entry && self.now.0 - created < Rate::WINDOW_MS {
+            let rate = self.rates.entry(order.client.clone()).or_default();
+            rate.note(created);
+        }
     }
 
     /// Takes an order into the indices.
@@ -272,12 +288,14 @@ impl Core {
         (self.orders.len() as u64, self.fills, self.rejected)
     }
 
-    /// Symbols in which an unknown outcome freezes new exposure.
+    /// Symbols in which an unknown outcome, or somebody else's trade beside ours, freezes new
+    /// exposure.
     #[must_use]
     pub fn frozen(&self) -> BTreeSet<Symbol> {
         self.open_orders()
             .filter(|order| order.state == OrderState::Unknown)
             .map(|order| order.symbol.clone())
+            .chain(self.touched.iter().cloned())
             .collect()
     }
 

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     broker::{self, Broker, BrokerError, History, SendFailure, Snapshot},
     journal::{JournalError, Record, Writer},
+    market::Hub,
 };
 use futures_util::FutureExt;
 use mymt5_chassis::clock;
@@ -83,6 +84,7 @@ pub(super) struct Desk {
     mailbox: mpsc::WeakSender<Message>,
     sends: TaskTracker,
     queue: SendQueue,
+    hub: Hub,
     waiters: Vec<Question>,
     next: Batch,
     committing: Option<Batch>,
@@ -96,6 +98,7 @@ impl Desk {
     pub(super) fn new(
         core: Core,
         setup: Setup,
+        hub: Hub,
         mailbox: mpsc::WeakSender<Message>,
         sends: TaskTracker,
         up: watch::Sender<bool>,
@@ -107,6 +110,7 @@ impl Desk {
             mailbox,
             sends,
             queue,
+            hub,
             waiters: Vec::new(),
             next: Batch::default(),
             committing: None,
@@ -268,10 +272,15 @@ impl Desk {
     fn send_next(&mut self) {
         while let Some(job) = self.queue.next() {
             match job {
-                Job::Order(id, request) if self.core.sending(id) => {
-                    self.send(request, move |outcome| Message::Sent(id, outcome));
+                Job::Order(id, request) => {
+                    let symbol = self.core.order(id).map(|order| &order.symbol);
+                    let quote = symbol.and_then(|symbol| self.hub.latest(symbol));
+                    if self.core.sending(id, quote.as_deref()) {
+                        self.send(request, move |outcome| Message::Sent(id, outcome));
+                    } else {
+                        self.queue.free();
+                    }
                 }
-                Job::Order(..) => self.queue.free(),
                 Job::Levels(key, request) => {
                     self.send(request, move |outcome| {
                         Message::LevelsSent(key.clone(), outcome)

@@ -55,6 +55,8 @@ pub enum Event {
         symbol: Option<Symbol>,
         /// What was seen.
         description: String,
+        /// New exposure in the symbol is frozen until an operator resumes the account.
+        frozen: bool,
     },
     /// The link changed.
     Link(LinkState, String),

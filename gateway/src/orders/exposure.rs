@@ -57,7 +57,11 @@ impl Core {
                 .levels
                 .stop_loss
                 .map(|stop| stop_facts(entry, stop, quote)),
-            price_distance_percent: price_distance(entry, quote),
+            price_distance_percent: price_distance(
+                entry.side,
+                [entry.price, entry.stop_limit_price],
+                quote,
+            ),
             spread_points: spread(quote),
             exposure,
             equity: account.map(|account| account.equity),
@@ -179,13 +183,12 @@ fn worth(spec: &SymbolSpec, points: i64, lots: Lots) -> Option<Money> {
 }
 
 /// How far the farthest of the order's prices is from the quote, in percent; 0 at the market.
-fn price_distance(entry: &Entry, quote: &Tick) -> Option<f64> {
-    let touch = match entry.side {
+pub(super) fn price_distance(side: Side, prices: [Option<Price>; 2], quote: &Tick) -> Option<f64> {
+    let touch = match side {
         Side::Buy => quote.ask,
         Side::Sell => quote.bid,
     }
     .points();
-    let prices = [entry.price, entry.stop_limit_price];
     let farthest = prices
         .iter()
         .flatten()
@@ -198,7 +201,7 @@ fn price_distance(entry: &Entry, quote: &Tick) -> Option<f64> {
 }
 
 /// None of a quote that is no market.
-fn spread(quote: &Tick) -> Option<i64> {
+pub(super) fn spread(quote: &Tick) -> Option<i64> {
     let spread = quote.ask.points() - quote.bid.points();
     (quote.bid.points() > 0 && spread >= 0).then_some(spread)
 }

@@ -37,11 +37,8 @@ impl Core {
         match order {
             Some(id) => self.fill(id, &deal),
             None if client.is_none() => {
-                let event = Event::Foreign {
-                    description: format!("deal {} of {} lots", deal.ticket, deal.lots),
-                    symbol: deal.symbol,
-                };
-                self.tell("", Audience::Control, event);
+                let description = format!("deal {} of {} lots", deal.ticket, deal.lots);
+                self.on_foreign(deal.symbol, description);
             }
             None => {}
         }

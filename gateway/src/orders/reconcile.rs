@@ -3,13 +3,17 @@
 
 use super::{
     core::{Core, Patience},
-    events::{Audience, Event},
+    events::{Audience, Event, Recorded},
+    losses::GATEWAY,
 };
 use crate::{
     book::PositionChange,
     broker::{History, SendFailure, Snapshot},
 };
-use mymt5_model::{BrokerTime, Magic, OrderId, OrderRow, OrderState, PositionId, Ticket};
+use mymt5_guard::TradingState;
+use mymt5_model::{
+    AccountKind, BrokerTime, Magic, OrderId, OrderRow, OrderState, PositionId, Symbol, Ticket,
+};
 use mymt5_proto::Reason;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -166,6 +170,7 @@ impl Core {
             .deals
             .into_iter()
             .for_each(|deal| self.on_deal(deal));
+        self.halt_first();
         self.explain(&changes, before);
         self.measure();
         let complete = self.is_complete(&tickets, window);
@@ -235,6 +240,62 @@ impl Core {
         self.of_slot(magic).is_some() && !self.by_magic.contains_key(&magic)
     }
 
+    /// Somebody else did something. Where it is a symbol of ours, nothing new is opened there until
+    /// an operator has looked: what our strategies take for their own may not be.
+    pub(super) fn on_foreign(&mut self, symbol: Option<Symbol>, description: String) {
+        let frozen = symbol.as_ref().is_some_and(|symbol| self.owns_in(symbol));
+        if let Some(symbol) = symbol.clone().filter(|_| frozen) {
+            tracing::warn!(
+                symbol = symbol.as_str(),
+                description,
+                "somebody else trades a symbol of ours"
+            );
+            self.touched.insert(symbol);
+        }
+        let event = Event::Foreign {
+            symbol,
+            description,
+            frozen,
+        };
+        self.tell("", Audience::Control, event);
+    }
+
+    fn owns_in(&self, symbol: &Symbol) -> bool {
+        let held = self.book.positions();
+        held.filter(|held| held.client.is_some())
+            .any(|held| held.row.symbol == *symbol)
+            || self.open_orders().any(|order| order.symbol == *symbol)
+    }
+
+    /// What was frozen when the process ended is so still.
+    pub(super) fn recall_touched(&mut self, events: &[Recorded]) {
+        for recorded in events {
+            match &recorded.event {
+                Event::Foreign {
+                    symbol: Some(symbol),
+                    frozen: true,
+                    ..
+                } => {
+                    self.touched.insert(symbol.clone());
+                }
+                Event::TradingState(None, TradingState::Active, _) => self.touched.clear(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Real money is not traded before somebody said so, once.
+    fn halt_first(&mut self) {
+        let real = self
+            .book
+            .account()
+            .is_some_and(|account| account.kind == AccountKind::Real);
+        if real && !self.states.knows(&None) {
+            let effects = self.enter(None, TradingState::Halted, "FIRST_START", GATEWAY);
+            self.effects.extend(effects);
+        }
+    }
+
     fn is_missing(&self, working: &HashSet<Ticket>) -> bool {
         let works = |state| matches!(state, OrderState::Working | OrderState::PartiallyFilled);
         self.open_orders()
@@ -260,14 +321,8 @@ impl Core {
             }
             metrics::counter!("mymt5_reconciliation_differences_total").increment(1);
             tracing::error!(position_id = %position.row.id, "a position changed without a deal");
-            self.tell(
-                "",
-                Audience::Control,
-                Event::Foreign {
-                    symbol: Some(position.row.symbol.clone()),
-                    description: format!("position {} changed without a deal", position.row.id),
-                },
-            );
+            let description = format!("position {} changed without a deal", position.row.id);
+            self.on_foreign(Some(position.row.symbol.clone()), description);
         }
     }
 

@@ -7,11 +7,12 @@ use super::{
     reconcile::NOT_FOUND,
 };
 use crate::broker::SendFailure;
-use mymt5_model::{OrderId, OrderRow, OrderState, Receipt, Retcode, RowState};
+use mymt5_model::{OrderId, OrderRow, OrderState, Receipt, Retcode, RowState, Tick};
 
 impl Core {
-    /// The moment before sending. False: too late, the order ended without leaving.
-    pub fn sending(&mut self, id: OrderId) -> bool {
+    /// The moment before sending. False: too late, or the market moved out of the limits meanwhile;
+    /// the order ended without leaving.
+    pub fn sending(&mut self, id: OrderId, quote: Option<&Tick>) -> bool {
         let Some(order) = self
             .orders
             .get(&id)
@@ -20,7 +21,11 @@ impl Core {
             return false;
         };
         if order.send_before_ms > self.now.0 {
-            return self.change(id, OrderState::Sent, |_| {});
+            let Err(refusal) = self.check_quote(order, quote) else {
+                return self.change(id, OrderState::Sent, |_| {});
+            };
+            self.reject(id, None, refusal.reason().name(), true);
+            return false;
         }
         self.change(id, OrderState::Expired, |order| {
             "EXPIRED_BEFORE_SEND".clone_into(&mut order.reason)
@@ -39,7 +44,7 @@ impl Core {
             .map(|order| order.id)
             .collect();
         for id in late {
-            self.sending(id);
+            self.sending(id, None);
         }
     }
 

@@ -33,6 +33,10 @@ impl TradingStates {
         row.is_some_and(|row| row.by == by && row.reason == reason)
     }
 
+    pub(super) fn knows(&self, scope: &Option<ClientName>) -> bool {
+        self.0.contains_key(scope)
+    }
+
     pub(super) fn of(&self, scope: &Option<ClientName>) -> TradingState {
         self.0
             .get(scope)
@@ -78,6 +82,9 @@ impl Core {
         self.bind(call, Subject::TradingState(state));
         if state == TradingState::Active {
             self.clear_losses(&scope);
+            if scope.is_none() {
+                self.touched.clear();
+            }
         }
         let effects = self.enter(scope, state, reason, call.client.as_str());
         Ok((state, effects))

@@ -29,9 +29,9 @@ fn calls(trace: &str) -> Vec<Seen<'_>> {
         let sync = line.contains("fdatasync(") || line.contains("fsync(");
         if sync && log && line.contains("<unfinished") {
             syncing.insert(thread);
-        } else if sync && log && line.ends_with("= 0") {
-            seen.push(Seen::Synced);
-        } else if line.contains("sync resumed>") && syncing.remove(thread) {
+        } else if (sync && log && line.ends_with("= 0"))
+            || (line.contains("sync resumed>") && syncing.remove(thread))
+        {
             seen.push(Seen::Synced);
         } else if line.contains("pwrite64(") && log {
             seen.push(Seen::Written(line));

@@ -4,14 +4,17 @@
 
 mod reservations;
 
-use super::support::{call, core_with, entry, exit, quote, receipt, sent, spec};
+use super::support::{call, core_with, entry, exit, quote, receipt, restart_with, sent, spec};
 use crate::{
-    broker::Snapshot,
+    broker::{History, Snapshot},
+    journal::Loaded,
     orders::{Core, Entry},
     testing::{account, deal},
 };
-use mymt5_guard::{Limits, Percent};
-use mymt5_model::{AccountRow, Lots, Money, OrderType, Price, Retcode, Side, Symbol, Tick, Ticket};
+use mymt5_guard::{Limits, Percent, ScopeLimits};
+use mymt5_model::{
+    AccountRow, Lots, Money, OrderState, OrderType, Price, Retcode, Side, Symbol, Tick, Ticket,
+};
 use mymt5_proto::Reason;
 use std::sync::Arc;
 
@@ -71,6 +74,35 @@ fn holding(limits: Limits, account_limits: Limits, row: AccountRow) -> Core {
     core
 }
 
+/// The same after a restart: taken up from the journal, and compared.
+fn restarted(limits: Limits, account_limits: Limits, row: AccountRow) -> Core {
+    let mut core = holding(Limits::default(), Limits::default(), row.clone());
+    let account = ScopeLimits {
+        entry: account_limits,
+        ..ScopeLimits::default()
+    };
+    let deals = core
+        .deals_before(None)
+        .map(|deal| deal.deal.clone())
+        .collect();
+    let mut again = restart_with(&mut core, &mut Loaded::default(), account);
+    let rules = again.rules.values_mut();
+    rules.for_each(|rules| rules.limits = limits.clone());
+    let snapshot = Snapshot {
+        account: row,
+        positions: core.book().positions().map(|p| p.row.clone()).collect(),
+        orders: vec![],
+        last_deal: Ticket(1),
+        time: None,
+    };
+    let history = History {
+        orders: vec![],
+        deals,
+    };
+    assert!(again.on_pass(snapshot, history));
+    again
+}
+
 /// Reads the broker's rows as the core has them, with that account.
 fn read(core: &mut Core, account: AccountRow) {
     let snapshot = Snapshot {
@@ -101,11 +133,16 @@ fn try_it(set: Change<Limits>, change: Change<Scene>) -> Result<(), Reason> {
         (Limits::default(), limits),
     ]
     .map(|(client, whole)| {
-        let mut core = holding(client, whole, scene.account.clone());
-        let outcome = submit(&mut core, "new", scene.entry.clone(), &scene.quote);
-        let closed = core.close(call("close"), Ok(exit(None)), |_| Some(spec()));
-        assert!(closed.is_ok(), "an exit was refused");
-        outcome
+        let core = holding(client.clone(), whole.clone(), scene.account.clone());
+        let again = restarted(client, whole, scene.account.clone());
+        let [now, later] = [core, again].map(|mut core| {
+            let outcome = submit(&mut core, "new", scene.entry.clone(), &scene.quote);
+            let closed = core.close(call("close"), Ok(exit(None)), |_| Some(spec()));
+            assert!(closed.is_ok(), "an exit was refused");
+            outcome
+        });
+        assert_eq!(now, later, "after a restart");
+        now
     });
     assert_eq!(of_client, of_account);
     of_client
@@ -271,6 +308,37 @@ fn the_spread() {
         AS_IT_IS,
         Reason::LimitSpread,
     );
+}
+
+#[test]
+fn an_order_that_waited_is_checked_against_the_quote_once_more() {
+    let tight = Limits {
+        max_spread_points: Some(10),
+        ..Limits::default()
+    };
+    let Scene { entry, quote, .. } = scene();
+    for wide in [None, Some(Price::from_points(110_020, 5))] {
+        let mut core = core_with(tight.clone(), Limits::default());
+        let (taken, _) = core
+            .submit(call("waits"), Ok(entry.clone()), Some(&quote))
+            .unwrap();
+        let moved = wide.map(|ask| Tick {
+            ask,
+            ..quote.clone()
+        });
+        assert!(!core.sending(taken.order, moved.as_ref()));
+        let order = core.order(taken.order).unwrap();
+        let reason = if wide.is_some() {
+            "LIMIT_SPREAD"
+        } else {
+            "FACT_MISSING"
+        };
+        assert_eq!(
+            (order.state, order.reason.as_str()),
+            (OrderState::Rejected, reason)
+        );
+        assert!(order.retryable);
+    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn what_waited_too_long_is_never_sent() {
         .submit(call("a"), Ok(entry(0.1)), Some(&quote()))
         .unwrap();
     core.at(UtcTime(2_000));
-    assert!(!core.sending(taken.order));
+    assert!(!core.sending(taken.order, Some(&quote())));
     let order = core.order(taken.order).unwrap();
     assert_eq!(
         (order.state, order.reason.as_str()),
@@ -241,7 +241,7 @@ fn play(core: &mut Core, steps: Vec<Step>) -> Vec<OrderId> {
         };
         for effect in effects.map(|(_, effects)| effects).unwrap_or_default() {
             if let Effect::Send(id, ..) = effect
-                && core.sending(id)
+                && core.sending(id, Some(&quote()))
             {
                 sends.push(id);
             }

@@ -145,7 +145,7 @@ fn working(core: &mut Core) -> (OrderId, OrderRow) {
     let [Effect::Send(id, TradeRequest::Pending { magic, .. }, false)] = effects[..] else {
         panic!("{effects:?}")
     };
-    assert!(core.sending(id));
+    assert!(core.sending(id, Some(&quote())));
     core.on_sent(id, Ok(receipt(Retcode::PLACED)));
     let order = core.order(taken.order).unwrap();
     assert_eq!(order.state, OrderState::Working);

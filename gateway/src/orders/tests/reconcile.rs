@@ -137,7 +137,7 @@ fn nothing_is_sent_at_a_restart_and_what_was_flying_is_unknown() {
     let mut again = restart(&mut core, &mut Loaded::default());
     for id in [flying, taken.order] {
         assert_eq!(state(&again, id), (OrderState::Unknown, "OUTCOME_UNKNOWN"));
-        assert!(!again.sending(id));
+        assert!(!again.sending(id, Some(&quote())));
     }
     let refused = again
         .submit(call("c"), Ok(entry(0.1)), Some(&quote()))

@@ -141,6 +141,44 @@ fn one_process_of_a_client_holds_the_lease() {
 }
 
 #[test]
+fn somebody_elses_trade_beside_ours_freezes_the_symbol_until_an_operator_resumes() {
+    let (mut core, mut kept) = (core(), Loaded::default());
+    core.on_deal(deal(1, 9, Side::Sell, Entry::In, 5_000_000, 110_000));
+    assert_eq!(
+        refusal(&mut core, "not-ours"),
+        None,
+        "no position of ours there"
+    );
+    core.on_deal(deal(2, 9, Side::Sell, Entry::In, 5_000_000, 110_000));
+    assert_eq!(refusal(&mut core, "frozen"), Some(Reason::SymbolFrozen));
+    let mut again = restart(&mut core, &mut kept);
+    assert_eq!(again.frozen().len(), 1);
+    enter(&mut again, "seen", None, Active);
+    assert!(again.touched.is_empty());
+    let again = restart(&mut again, &mut kept);
+    assert!(again.touched.is_empty());
+}
+
+#[test]
+fn a_real_account_starts_halted_the_first_time_and_only_then() {
+    let (mut core, mut kept) = (
+        super::support::restored(Loaded::default()),
+        Loaded::default(),
+    );
+    let real = || {
+        let mut snapshot = rows(vec![], 0);
+        snapshot.account.kind = mymt5_model::AccountKind::Real;
+        snapshot
+    };
+    assert!(core.on_pass(real(), History::default()));
+    assert_eq!(core.account_state(), Halted);
+    enter(&mut core, "resume", None, Active);
+    let mut again = restart(&mut core, &mut kept);
+    assert!(again.on_pass(real(), History::default()));
+    assert_eq!(again.account_state(), Active);
+}
+
+#[test]
 fn the_callers_name_is_on_what_it_did() {
     let mut core = core();
     let operator = Call {

@@ -90,6 +90,11 @@ pub(super) fn name(client: &str) -> ClientName {
     ClientName::parse(client).unwrap()
 }
 
+/// A core without limits, with the link up and nothing compared yet.
+pub(super) fn restored(loaded: Loaded) -> Core {
+    limited(loaded, &ScopeLimits::default(), ScopeLimits::default())
+}
+
 /// A core whose link is up and whose account was compared: empty.
 pub(super) fn core() -> Core {
     core_with(Limits::default(), Limits::default())
@@ -195,7 +200,7 @@ pub(super) fn sent_by(core: &mut Core, client: &str, lots: f64) -> (OrderId, Mag
 
 fn send(core: &mut Core, call: Call, lots: f64) -> (OrderId, Magic) {
     let (taken, effects) = core.submit(call, Ok(entry(lots)), Some(&quote())).unwrap();
-    assert!(core.sending(taken.order));
+    assert!(core.sending(taken.order, Some(&quote())));
     let [Effect::Send(_, TradeRequest::Market { magic, .. }, _)] = effects[..] else {
         panic!()
     };

@@ -28,7 +28,7 @@ fn what_is_in_flight_or_unknown_counts_as_filled() {
             assert_eq!(submit(&mut core, "flying", entry.clone(), &quote), Ok(()));
             if rejected {
                 let id = OrderId(2);
-                assert!(core.sending(id));
+                assert!(core.sending(id, Some(&quote)));
                 core.on_sent(id, Err(SendFailure::Rejected(Retcode::NO_MONEY)));
             }
             let expected = if rejected { Ok(()) } else { Err(reason) };
@@ -49,7 +49,7 @@ fn an_unknown_outcome_counts_in_other_symbols_too() {
     } = scene();
     assert_eq!(submit(&mut core, "lost", entry.clone(), &quote), Ok(()));
     let id = OrderId(2);
-    assert!(core.sending(id));
+    assert!(core.sending(id, Some(&quote)));
     core.on_sent(id, Err(SendFailure::Unknown("lost".into())));
     let mut other = (*entry.spec).clone();
     other.symbol = Symbol::parse("GBPUSD").unwrap();
@@ -74,7 +74,7 @@ fn a_fill_keeps_its_margin_reserved_until_the_account_was_read() {
     } = scene();
     assert_eq!(submit(&mut core, "first", entry.clone(), &quote), Ok(()));
     let id = OrderId(2);
-    assert!(core.sending(id));
+    assert!(core.sending(id, Some(&quote)));
     let mut fill = deal(2, 2, Side::Buy, mymt5_model::Entry::In, 50_000_000, 110_010);
     fill.magic = core.order(id).unwrap().magic;
     core.on_deal(fill);
