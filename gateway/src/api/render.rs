@@ -126,6 +126,9 @@ impl Render<'_> {
                     .map_or_else(String::new, ToString::to_string),
                 reason: reason.clone(),
             }),
+            Event::Symbol(symbol) => Wire::SymbolChanged(v1::SymbolChanged {
+                symbol: symbol.to_string(),
+            }),
             Event::MarginCall(level) => Wire::MarginCall(v1::MarginCall {
                 margin_level: *level,
             }),

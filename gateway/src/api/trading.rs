@@ -181,12 +181,15 @@ impl TradingService for Trading {
             )
         });
         let (account, positions, orders, sequence, state) = read.await?;
-        let (account, as_of) = account.ok_or_else(|| Refusal::new(Reason::LinkDown))?;
         let zone = self.0.zone.as_ref().map(|(_, zone)| zone);
         let render = Render(zone);
-        let utc = as_of.and_then(|time| zone?.to_utc(time));
+        // Before the broker was read there are no figures; what the journal knows is told all the same.
+        let account = account.map(|(account, as_of)| {
+            let utc = as_of.and_then(|time| zone?.to_utc(time));
+            v1::Account::of(&account, Moment { utc, broker: as_of })
+        });
         Ok(Response::new(v1::GetSnapshotResponse {
-            account: Some(v1::Account::of(&account, Moment { utc, broker: as_of })),
+            account,
             positions: positions
                 .iter()
                 .map(|position| render.position(position))

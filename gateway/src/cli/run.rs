@@ -261,6 +261,7 @@ fn rooms(settings: &Settings, books: Books, health: &Health, stop: &Cancellation
     let link = Link::default();
     let wiring = Wiring {
         broker,
+        identity: settings.identity(),
         zone: settings.zone.as_ref().map(|(_, zone)| zone.clone()),
         hub: hub.clone(),
         instruments: instruments.clone(),

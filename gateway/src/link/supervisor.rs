@@ -3,11 +3,12 @@
 use super::{LinkState, LinkStatus};
 use crate::{
     broker::{Broker, BrokerError, Change, Events, Pace},
+    journal::Identity,
     market::{Hub, Instruments},
-    orders::{Event, Orders, look},
+    orders::{Core, Event, Orders, look},
 };
 use mymt5_chassis::{clock, health::Health};
-use mymt5_model::{AccountRow, BrokerZone, Tick};
+use mymt5_model::{AccountRow, BrokerZone, SymbolSpec, Tick};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -32,6 +33,8 @@ pub struct Link(watch::Sender<LinkStatus>);
 pub struct Wiring {
     /// The broker.
     pub broker: Arc<dyn Broker>,
+    /// The account that it must be logged in to.
+    pub identity: Identity,
     /// Its zone, where configured.
     pub zone: Option<BrokerZone>,
     /// Ticks go there.
@@ -123,7 +126,12 @@ impl Link {
         let events = wiring.broker.open().await?;
         self.enter(wiring, LinkState::Identifying, "").await;
         let account: AccountRow = wiring.broker.identify().await?;
-        wiring.instruments.replace(wiring.broker.symbols().await?);
+        if account.account != wiring.identity.account || account.server != wiring.identity.server {
+            return Err(BrokerError::Refused(
+                "it is logged in to another account".into(),
+            ));
+        }
+        renew(wiring, wiring.broker.symbols().await?).await;
         tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
         let (snapshot, history) = look(wiring.broker.as_ref()).await?;
         wiring.orders.look(snapshot, history).await;
@@ -192,10 +200,23 @@ async fn refresh(wiring: &Wiring) -> BrokerError {
             .all(|spec| spec.tick_value.is_some());
         sleep(if complete { REFRESH } else { REFRESH_SOON }).await;
         match wiring.broker.symbols().await {
-            Ok(specs) => wiring.instruments.replace(specs),
+            Ok(specs) => renew(wiring, specs).await,
             Err(error) => return error,
         }
     }
+}
+
+/// Takes new specifications, and tells which symbols changed.
+async fn renew(wiring: &Wiring, specs: Vec<SymbolSpec>) {
+    let changed = wiring.instruments.replace(specs);
+    if changed.is_empty() {
+        return;
+    }
+    let announce = move |core: &mut Core| {
+        let events = changed.into_iter().map(Event::Symbol);
+        events.for_each(|event| core.announce(event));
+    };
+    wiring.orders.tell(announce).await;
 }
 
 async fn pump_ticks(

@@ -9,13 +9,29 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct Instruments(Arc<ArcSwap<BTreeMap<Symbol, Arc<SymbolSpec>>>>);
 
 impl Instruments {
-    /// Replaces all specifications.
-    pub fn replace(&self, specs: Vec<SymbolSpec>) {
-        let specs = specs
+    /// Replaces all specifications. Returns the symbols that changed in more than the value of a
+    /// tick, which moves with the rates; none of them when there were no specifications before.
+    pub fn replace(&self, specs: Vec<SymbolSpec>) -> Vec<Symbol> {
+        let specs: BTreeMap<_, _> = specs
             .into_iter()
             .map(|spec| (spec.symbol.clone(), Arc::new(spec)))
             .collect();
-        self.0.store(Arc::new(specs));
+        let before = self.0.swap(Arc::new(specs.clone()));
+        let terms = |spec: &SymbolSpec| SymbolSpec {
+            tick_value: None,
+            ..spec.clone()
+        };
+        let kept = |(symbol, spec): (&Symbol, &Arc<SymbolSpec>)| {
+            specs
+                .get(symbol)
+                .is_some_and(|new| terms(new) == terms(spec))
+        };
+        let gone = before.iter().filter(|entry| !kept(*entry));
+        let gone = gone.map(|(symbol, _)| symbol.clone());
+        let new = specs
+            .keys()
+            .filter(|symbol| !before.is_empty() && !before.contains_key(*symbol));
+        gone.chain(new.cloned()).collect()
     }
 
     /// One specification.
@@ -29,5 +45,34 @@ impl Instruments {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<SymbolSpec>> {
         self.0.load().values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn changes_are_told_and_rates_are_none() {
+        let spec = |name: &str| mymt5_simulator::catalogue::spec(&Symbol::parse(name).unwrap());
+        let instruments = Instruments::default();
+        let names =
+            |changed: Vec<Symbol>| changed.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(
+            instruments
+                .replace(vec![spec("EURUSD"), spec("GBPUSD")])
+                .is_empty()
+        );
+        let mut moved = spec("EURUSD");
+        moved.tick_value = Some(0.7);
+        assert!(
+            instruments
+                .replace(vec![moved.clone(), spec("GBPUSD")])
+                .is_empty()
+        );
+        moved.stops_level_points += 10;
+        let changed = instruments.replace(vec![moved, spec("AUDUSD")]);
+        assert_eq!(names(changed), ["EURUSD", "GBPUSD", "AUDUSD"]);
     }
 }

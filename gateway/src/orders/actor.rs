@@ -15,13 +15,18 @@ use crate::{
 };
 use mymt5_model::{OrderId, PositionId, Symbol};
 use mymt5_proto::{Reason, Refusal};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, timeout, timeout_at},
 };
 use tokio_util::task::TaskTracker;
 
+/// Denied calls recorded within a second.
+const DENIALS_PER_SECOND: u32 = 20;
 /// Messages that may wait for the core.
 const MAILBOX: usize = 1_024;
 /// How long a drain waits for orders under way.
@@ -37,6 +42,8 @@ pub struct Orders {
     instruments: Instruments,
     journal_id: Arc<str>,
     journal_up: watch::Receiver<bool>,
+    /// The second of the last denied call, and how many there were in it.
+    denials: Arc<Mutex<(i64, u32)>>,
 }
 
 impl Orders {
@@ -64,6 +71,7 @@ impl Orders {
             instruments,
             journal_id,
             journal_up,
+            denials: Arc::default(),
         }
     }
 
@@ -309,16 +317,23 @@ impl Orders {
         let _ = self.mailbox.send(Message::Change(change)).await;
     }
 
-    /// Records a denied call. One that finds no room is counted instead: a flood of them must not
-    /// keep orders waiting.
+    /// Records a denied call. One too many within a second, or one that finds no room, is counted
+    /// instead: a flood of them must not keep orders waiting, nor the disk busy.
     pub fn denied(&self, denial: Denial) {
+        let second = denial.at.0.div_euclid(1_000);
+        let crowded = {
+            let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+            if denials.0 != second {
+                *denials = (second, 0);
+            }
+            denials.1 += 1;
+            denials.1 > DENIALS_PER_SECOND || self.mailbox.capacity() < MAILBOX / 2
+        };
         let work: Work = Box::new(move |core| {
             core.record(Record::Denial(denial));
             (Box::new(|| {}), Vec::new())
         });
-        if self.mailbox.capacity() < MAILBOX / 2
-            || self.mailbox.try_send(Message::Run(work)).is_err()
-        {
+        if crowded || self.mailbox.try_send(Message::Run(work)).is_err() {
             metrics::counter!("mymt5_denials_unrecorded_total").increment(1);
         }
     }

@@ -24,6 +24,8 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+/// How many times the bound of an answer one that is late is still listened for.
+const LATE_ANSWERS: u32 = 10;
 /// Before a stale snapshot is read again.
 const STALE_PAUSE: Duration = Duration::from_millis(20);
 /// Before a broker that did not answer is asked again.
@@ -316,8 +318,7 @@ impl Desk {
             };
             let _ = mailbox.send(report(first)).await;
             let _ = mailbox.send(Message::LaneFree).await;
-            if late {
-                let outcome = answer.await;
+            if late && let Ok(outcome) = timeout(bound * LATE_ANSWERS, answer).await {
                 let _ = mailbox.send(report(outcome)).await;
             }
         });

@@ -47,6 +47,8 @@ pub enum Event {
     TradingState(Option<ClientName>, TradingState, String),
     /// A limit latched: whose (none: the account's), its reason.
     LimitLatched(Option<ClientName>, String),
+    /// A symbol's specification changed, or the symbol came or went.
+    Symbol(Symbol),
     /// The broker calls for margin; the level in percent.
     MarginCall(f64),
     /// Something that nobody of ours did.

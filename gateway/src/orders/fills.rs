@@ -5,7 +5,7 @@ use super::{
     events::{Audience, Event},
 };
 use crate::journal::{OwnedDeal, Record};
-use mymt5_model::{ClientName, DealKind, DealRow, Levels, OrderId, OrderState};
+use mymt5_model::{ClientName, DealKind, DealReason, DealRow, Levels, OrderId, OrderState};
 use std::sync::Arc;
 
 impl Core {
@@ -36,9 +36,11 @@ impl Core {
         }
         match order {
             Some(id) => self.fill(id, &deal),
-            None if client.is_none() => {
+            None if client.is_none() || is_by_hand(deal.reason) => {
                 let description = format!("deal {} of {} lots", deal.ticket, deal.lots);
-                self.on_foreign(deal.symbol, description);
+                // What is in a slot of ours closes entries until it is adopted, and needs no more.
+                let freezes = !self.is_stray(deal.magic);
+                self.on_foreign(deal.symbol, description, freezes);
             }
             None => {}
         }
@@ -136,4 +138,12 @@ impl Core {
             self.change(id, state, |order| order.cancel_pending &= !state.is_final());
         }
     }
+}
+
+/// True for what no program did.
+const fn is_by_hand(reason: DealReason) -> bool {
+    matches!(
+        reason,
+        DealReason::Client | DealReason::Mobile | DealReason::Web
+    )
 }

@@ -236,14 +236,20 @@ impl Core {
         self.reconciliation.last_pass = None;
     }
 
-    fn is_stray(&self, magic: Magic) -> bool {
+    pub(super) fn is_stray(&self, magic: Magic) -> bool {
         self.of_slot(magic).is_some() && !self.by_magic.contains_key(&magic)
     }
 
     /// Somebody else did something. Where it is a symbol of ours, nothing new is opened there until
     /// an operator has looked: what our strategies take for their own may not be.
-    pub(super) fn on_foreign(&mut self, symbol: Option<Symbol>, description: String) {
-        let frozen = symbol.as_ref().is_some_and(|symbol| self.owns_in(symbol));
+    pub(super) fn on_foreign(
+        &mut self,
+        symbol: Option<Symbol>,
+        description: String,
+        freezes: bool,
+    ) {
+        let owned = symbol.as_ref().is_some_and(|symbol| self.owns_in(symbol));
+        let frozen = freezes && owned;
         if let Some(symbol) = symbol.clone().filter(|_| frozen) {
             tracing::warn!(
                 symbol = symbol.as_str(),
@@ -322,7 +328,7 @@ impl Core {
             metrics::counter!("mymt5_reconciliation_differences_total").increment(1);
             tracing::error!(position_id = %position.row.id, "a position changed without a deal");
             let description = format!("position {} changed without a deal", position.row.id);
-            self.on_foreign(Some(position.row.symbol.clone()), description);
+            self.on_foreign(Some(position.row.symbol.clone()), description, true);
         }
     }
 

@@ -20,7 +20,10 @@ use mymt5_chassis::{
 };
 use mymt5_guard::ScopeLimits;
 use mymt5_model::{BrokerZone, MaskedAccount};
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// The names this process takes from its environment by their own spelling, and its secrets.
 pub const TABLE: Table = Table {
@@ -101,6 +104,17 @@ impl Settings {
         let operations = OperationsSettings::read(reader, "127.0.0.1:9101");
         let zone = zone(reader);
         let data_folder = reader.path_or("process.data_folder", "a folder", "data/gateway");
+        if let Some(folder) = data_folder
+            .as_deref()
+            .filter(|folder| is_on_a_network(folder))
+        {
+            let why = format!("is on a network file system ({})", folder.display());
+            reader.fault(
+                "process.data_folder",
+                &why,
+                "put it on a local disk: a journal there can be lost or torn",
+            );
+        }
         let simulator = simulator::read(
             reader,
             zone.as_ref().map(|(_, zone)| zone),
@@ -132,6 +146,32 @@ impl Settings {
             secrets,
         })
     }
+}
+
+/// True where a sync or a lock may not be what it says. Of a folder that is yet to be made, the
+/// nearest one that exists tells.
+fn is_on_a_network(folder: &Path) -> bool {
+    // NFS, SMB, SMB2, CIFS, AFS, Coda, NCP, Ceph, 9P, as statfs(2) numbers them.
+    const NETWORKS: [u64; 9] = [
+        0x6969,
+        0x517b,
+        0xfe53_4d42,
+        0xff53_4d42,
+        0x5346_414f,
+        0x7375_7245,
+        0x564c,
+        0x00c3_6400,
+        0x0102_1997,
+    ];
+    let absolute = std::path::absolute(folder);
+    let absolute = absolute.as_deref().unwrap_or(folder);
+    let known = absolute
+        .ancestors()
+        .find_map(|path| rustix::fs::statfs(path).ok());
+    known.is_some_and(|known| {
+        let kind = u64::from_ne_bytes(known.f_type.to_ne_bytes());
+        NETWORKS.contains(&(kind & 0xffff_ffff))
+    })
 }
 
 /// A sandbox that this build cannot enforce is refused where it is required.

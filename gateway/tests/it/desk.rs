@@ -5,7 +5,8 @@ use mymt5_gateway::{
     journal::{Journal, JournalError, Record, Sqlite},
     orders::Patience,
 };
-use mymt5_model::{AccountMode, OrderState, Side, TradeRequest};
+use mymt5_guard::Limits;
+use mymt5_model::{AccountMode, Lots, OrderState, Side, TradeRequest};
 use mymt5_proto::Reason;
 use std::{
     collections::HashSet,
@@ -35,6 +36,32 @@ async fn thirty_two_callers_with_one_id_make_one_order() {
     let ids: HashSet<_> = answers.iter().map(|(id, _)| *id).collect();
     let first = answers.iter().filter(|(_, repeated)| !repeated).count();
     assert_eq!((ids.len(), first, desk.broker.received().len()), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixty_four_orders_at_once_stay_within_ten_lots() {
+    let limits = Limits {
+        max_lots_total: Some(Lots::from_f64(10.0).unwrap()),
+        ..Limits::default()
+    };
+    let plan = Plan {
+        limits,
+        ..Plan::default()
+    };
+    let desk = Arc::new(Desk::set(plan).await);
+    let calls = (0..64).map(|number| {
+        let desk = desk.clone();
+        tokio::spawn(async move { desk.submit(&format!("id-{number}"), Side::Buy, 1.0).await })
+    });
+    let mut taken = Vec::new();
+    for call in calls.collect::<Vec<_>>() {
+        match call.await.unwrap() {
+            Ok(order) => taken.push(desk.answered(order, SOON).await),
+            Err(refusal) => assert_eq!(refusal.reason(), Reason::LimitLotsTotal),
+        }
+    }
+    assert!(taken.iter().all(|order| order.state == OrderState::Filled));
+    assert_eq!((taken.len(), desk.broker.net_lots()), (10, 1_000_000_000));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -135,10 +162,10 @@ async fn a_silent_broker_is_found_out_by_its_deals_and_a_lost_order_by_its_absen
 #[tokio::test]
 async fn behind_a_slow_broker_a_close_goes_next_and_stale_entries_never() {
     let plan = Plan {
-        max_queue: Duration::from_millis(1_500),
+        max_queue: Duration::from_millis(2_500),
         script: Box::new(|number, _| match number {
             0 => Act::Do,
-            _ => Act::After(Duration::from_millis(1_200)),
+            _ => Act::After(Duration::from_secs(2)),
         }),
         ..Plan::default()
     };

@@ -277,6 +277,8 @@ async fn a_second_gateway_on_the_same_folder_is_refused() {
         .command(&["run", "--config", "gateway.toml"], None)
         .await;
     assert!(!output.status.success());
+    let told = text(&output.stderr);
+    assert!(told.contains("another running process"), "{told}");
     assert!(!gateway.status().await.version.is_empty());
 }
 

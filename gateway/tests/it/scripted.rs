@@ -268,7 +268,7 @@ impl Desk {
         );
         let (hub, instruments) = (Hub::default(), Instruments::default());
         hub.publish(vec![tick], |_| None);
-        instruments.replace(vec![spec.clone()]);
+        assert!(instruments.replace(vec![spec.clone()]).is_empty());
         let orders = Orders::start(core, setup, hub, instruments);
         let (snapshot, history) = look(broker.as_ref()).await.unwrap();
         orders.look(snapshot, history).await;

@@ -97,6 +97,7 @@ async fn a_gateway_that_keeps_nothing_or_sends_before_it_keeps_is_caught() {
 async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
     let rounds: u32 = given("MYMT5_KILL_ROUNDS").unwrap_or(200);
     let first = quiet();
+    let mut adopted = 0;
     for scene in 0..rounds.div_ceil(PER_SCENE) {
         let play = Play {
             seed: first.seed + u64::from(scene),
@@ -107,5 +108,10 @@ async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
         };
         let figures = played(&play).await;
         assert_eq!(figures.findings, [], "seed {}", figures.seed);
+        adopted += figures.adopted;
     }
+    assert!(
+        rounds < 100 || adopted > 0,
+        "no execution came after the grace"
+    );
 }

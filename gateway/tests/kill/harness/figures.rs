@@ -17,6 +17,8 @@ pub(crate) struct Figures {
     deaths: u32,
     pub(crate) requests: usize,
     faults: BTreeMap<&'static str, u32>,
+    /// Executions that came after their absence was believed, and were adopted.
+    pub(crate) adopted: usize,
     pub(crate) findings: Vec<Finding>,
     evidence: Vec<String>,
 }
@@ -29,6 +31,7 @@ impl Figures {
         ledger: &[Line],
         requests: usize,
         settled: Settled,
+        adopted: usize,
     ) -> Self {
         let mut faults = BTreeMap::<_, u32>::new();
         for line in ledger {
@@ -46,6 +49,7 @@ impl Figures {
             deaths,
             requests,
             faults,
+            adopted,
             findings: settled.findings,
             evidence: settled.evidence,
         }
@@ -88,6 +92,11 @@ impl fmt::Display for Figures {
             f,
             "  sends by what came of them: {}",
             list(faults.collect())
+        )?;
+        writeln!(
+            f,
+            "  late executions adopted with an alarm: {}",
+            self.adopted
         )?;
         write!(
             f,

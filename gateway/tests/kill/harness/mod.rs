@@ -75,6 +75,15 @@ impl Play {
         drop(gateway);
         let deaths = keeper.stop().await;
         let ledger = ledger::read(&scene::ledger(stage.folder())).unwrap();
-        Figures::of(self, &kills, deaths, &ledger, stories.made(), settled)
+        let adopted = stage.alarms();
+        Figures::of(
+            self,
+            &kills,
+            deaths,
+            &ledger,
+            stories.made(),
+            settled,
+            adopted,
+        )
     }
 }

@@ -91,6 +91,13 @@ impl Stage {
         self.client(OPERATOR)
     }
 
+    /// How often a gateway was told by evidence that came late.
+    pub(super) fn alarms(&self) -> usize {
+        let said = fs::read_to_string(self.folder().join("gateway.err")).unwrap_or_default();
+        said.matches("late evidence contradicts what was told")
+            .count()
+    }
+
     /// The end of what the processes complained of, for a failing test.
     pub(super) fn complaints(&self) -> String {
         const LINES: usize = 40;
