@@ -187,11 +187,13 @@ impl Core {
             .ok_or_else(|| Refusal::new(Reason::PositionNotFound))?
             .row
             .clone();
-        let spec = spec(&row.symbol).ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
-        let lots = match exit.lots {
-            Some(lots) => crate::api::parse::lots(&spec, lots)
+        let lots = match (exit.lots, spec(&row.symbol)) {
+            (None, _) => row.lots,
+            (Some(lots), Some(spec)) => crate::api::parse::lots(&spec, lots)
                 .map_err(|(reason, text)| Refusal::because(reason, text))?,
-            None => row.lots,
+            // Without a specification the broker judges the grid: an exit does not wait for it.
+            (Some(lots), None) => Lots::from_f64(lots)
+                .map_err(|error| Refusal::because(Reason::NumberInvalid, error.to_string()))?,
         };
         let mode = self.mode().ok_or_else(|| Refusal::new(Reason::LinkDown))?;
         let (flying, unknown) = self.closing(exit.position);

@@ -1,11 +1,14 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
+mod account;
 mod clients;
 mod limits;
 mod orders;
 mod simulator;
 
 pub use orders::OrderSettings;
+
+use account::BrokerKind;
 
 use crate::{
     access::Client,
@@ -123,14 +126,10 @@ impl Settings {
         let risk_ceiling = limits::risk_ceiling(reader);
         let account_limits = limits::read(reader, "limits", risk_ceiling);
         let clients = clients::read(reader, risk_ceiling);
-        let orders = orders::read(reader, true);
+        let (kind, secrets) = account::read(reader);
+        let orders = orders::read(reader, kind == BrokerKind::Simulator);
         reader.or("process.allow_root", "true or false", false);
         sandbox(reader);
-        let secrets = TABLE
-            .secrets
-            .iter()
-            .filter_map(|name| reader.secret(name))
-            .collect();
         let logging = LogSettings::read(reader, "logs/gateway");
         Some(Self {
             listen,

@@ -82,3 +82,39 @@ fn time(
     reader.fault(&key, "is out of range", format!("set it to {expected}"));
     None
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::settings::TABLE;
+    use mymt5_chassis::loader::Environment;
+    use std::fs;
+
+    fn faults(orders: &str, simulated: bool) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        fs::write(&file, format!("[orders]\n{orders}\n")).unwrap();
+        let none = [("", ""); 0];
+        let mut reader = Reader::open(&TABLE, &file, Environment::from_pairs(none)).unwrap();
+        read(&mut reader, simulated);
+        reader
+            .finish()
+            .err()
+            .map_or_else(String::new, |faults| faults.to_string())
+    }
+
+    #[test]
+    fn a_terminals_history_is_given_half_a_minute() {
+        let short = "unknown_grace_ms = 29999";
+        assert_eq!(faults(short, true), "");
+        assert!(faults(short, false).contains("orders.unknown_grace_ms"));
+        assert_eq!(faults("unknown_grace_ms = 30000", false), "");
+    }
+
+    #[test]
+    fn the_grace_outlasts_two_sends() {
+        let told = faults("unknown_grace_ms = 19999\nsend_timeout_ms = 10000", true);
+        assert!(told.contains("shorter than two send timeouts"), "{told}");
+    }
+}

@@ -16,14 +16,6 @@ pub(super) fn read(
     zone: Option<&BrokerZone>,
     data_folder: Option<&Path>,
 ) -> Option<SimulatedSettings> {
-    let kind = reader.or("broker.kind", "\"simulator\"", "simulator".to_owned());
-    if kind != "simulator" {
-        reader.fault(
-            "broker.kind",
-            "is not a broker that this gateway has",
-            "set it to \"simulator\"",
-        );
-    }
     let feed = feed(reader);
     let speed = speed(reader);
     let symbols = symbols(reader, feed.as_ref());

@@ -133,7 +133,7 @@ fn a_refused_change_keeps_its_return_code() {
 }
 
 /// A working limit order, and its row.
-fn working(core: &mut Core) -> (OrderId, OrderRow) {
+pub(super) fn working(core: &mut Core) -> (OrderId, OrderRow) {
     let limit = Entry {
         kind: OrderType::Limit,
         price: points(109_000),

@@ -5,7 +5,7 @@ use super::{
     support::{call, core, entry, name, quote, receipt, restart, rows, sent},
 };
 use crate::{
-    broker::{History, SendFailure},
+    broker::{History, SendFailure, Snapshot},
     journal::Loaded,
     orders::{Core, Event, Resolution},
     testing::deal,
@@ -245,4 +245,52 @@ fn a_receipt_alone_does_not_end_an_unknown_order() {
     let (id, _) = unknown(&mut core);
     core.on_sent(id, Ok(receipt(Retcode::DONE)));
     assert_eq!(state(&core, id).0, OrderState::Unknown);
+}
+
+#[test]
+fn a_working_order_of_ours_that_the_journal_lacks_is_adopted_by_its_ticket() {
+    let mut core = core();
+    let (_, mut row) = super::modify::working(&mut core);
+    (row.ticket, row.magic) = (Ticket(77), Magic::new(1, 5).unwrap());
+    let known = core.open_orders().count();
+    let shown = || Snapshot {
+        orders: vec![row.clone()],
+        ..rows(vec![], 0)
+    };
+    assert!(core.on_pass(shown(), History::default()));
+    assert_eq!(core.closed(), [Reason::StraysFound]);
+    let wrong = core.adopt_order(&call("wrong"), &name("beta"), Ticket(78));
+    assert_eq!(wrong.unwrap_err().reason(), Reason::OrderNotFound);
+    core.adopt_order(&call("adopt"), &name("beta"), Ticket(77))
+        .unwrap();
+    core.adopt_order(&call("adopt"), &name("beta"), Ticket(77))
+        .unwrap();
+    assert_eq!(core.open_orders().count(), known + 1);
+    assert!(core.closed().is_empty());
+    let mut again = restart(&mut core, &mut Loaded::default());
+    assert!(again.on_pass(shown(), History::default()));
+    assert!(again.closed().is_empty());
+    let adopted = again
+        .open_orders()
+        .find(|order| order.ticket == Some(Ticket(77)))
+        .unwrap();
+    assert_eq!(
+        (adopted.client.clone(), adopted.state),
+        (name("beta"), OrderState::Working)
+    );
+}
+
+#[test]
+fn an_exit_does_not_wait_for_a_specification() {
+    let mut core = core();
+    let (_, magic) = sent(&mut core, "open", 0.1);
+    core.on_deal(fill(magic));
+    assert!(
+        core.close(call("part"), Ok(super::exit(Some(0.05))), |_| None)
+            .is_ok()
+    );
+    assert!(
+        core.close(call("rest"), Ok(super::exit(Some(0.05))), |_| None)
+            .is_ok()
+    );
 }
