@@ -3,11 +3,11 @@
 //! be durable before that as [`Record`]s.
 
 use super::{
+    ids::Requests,
     losses::Losses,
     modify::{LevelsKey, Terms},
     order::{Order, Purpose},
     reconcile::Reconciliation,
-    requests::Requests,
     sessions::{DeadMan, Sessions},
     trading::TradingStates,
 };

@@ -3,122 +3,28 @@
 use super::{
     core::{Change, Core, Effect, Taken},
     events::{Audience, Event},
-    modify::LevelsKey,
-    order::{Call, Entry, Exit, Order, Purpose},
+    order::{Call, Entry, Order, Purpose},
 };
-use crate::journal::{LevelsOutcome, Record, Request, Subject};
-use mymt5_guard::{ExitRefused, exit_allowed};
+use crate::journal::Subject;
 use mymt5_model::{
-    ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, PositionId,
-    PositionRow, RequestId, Side, Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
+    ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, Side, Symbol,
+    Tick, TimeInForce, TradeRequest,
 };
 use mymt5_proto::{Reason, Refusal};
-use std::{collections::HashMap, time::Duration};
-
-/// The ids seen, each with the digest of its content and what it led to. Never pruned.
-#[derive(Debug, Default)]
-pub(super) struct Requests(HashMap<(ClientName, RequestId), ([u8; 32], Subject)>);
-
-impl Requests {
-    pub(super) fn new(kept: Vec<Request>) -> Self {
-        let bound = kept.into_iter().map(|request| {
-            let mut content = [0; 32];
-            // A digest that cannot be read matches nothing: the id stays bound, and mismatches.
-            let _ = hex::decode_to_slice(&request.content, &mut content);
-            (
-                (request.client, request.request_id),
-                (content, request.subject),
-            )
-        });
-        Self(bound.collect())
-    }
-
-    /// What a call led to, when it was taken before.
-    pub(super) fn find(&self, call: &Call) -> Result<Option<Subject>, Refusal> {
-        match self.0.get(&(call.client.clone(), call.request_id.clone())) {
-            Some((content, subject)) if *content == call.content => Ok(Some(*subject)),
-            Some(_) => Err(Refusal::new(Reason::IdempotencyMismatch)),
-            None => Ok(None),
-        }
-    }
-
-    /// The order that a request id led to.
-    pub(super) fn order(&self, client: &ClientName, id: &RequestId) -> Option<OrderId> {
-        match self.0.get(&(client.clone(), id.clone()))?.1 {
-            Subject::Order(order) => Some(order),
-            _ => None,
-        }
-    }
-
-    pub(super) fn subject(&self, client: &ClientName, id: &RequestId) -> Option<Subject> {
-        Some(self.0.get(&(client.clone(), id.clone()))?.1)
-    }
-
-    /// Replaces what a bound request led to. False: there is none, or it is the same.
-    pub(super) fn settle(&mut self, client: &ClientName, id: &RequestId, subject: Subject) -> bool {
-        let bound = self.0.get_mut(&(client.clone(), id.clone()));
-        bound.is_some_and(|bound| std::mem::replace(&mut bound.1, subject) != subject)
-    }
-
-    /// Changes of levels that were on their way when the process ended.
-    pub(super) fn pending_levels(&self) -> Vec<(LevelsKey, PositionId, Levels)> {
-        let open = |outcome| matches!(outcome, LevelsOutcome::Pending | LevelsOutcome::Unknown);
-        let pending = self
-            .0
-            .iter()
-            .filter_map(|((client, id), (_, subject))| match *subject {
-                Subject::Levels(position, levels, outcome) if open(outcome) => {
-                    Some((LevelsKey(client.clone(), id.clone()), position, levels))
-                }
-                _ => None,
-            });
-        pending.collect()
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= Core::CAPACITY
-    }
-}
 
 /// What makes an order, once its request is checked.
-struct Draft {
-    purpose: Purpose,
-    symbol: Symbol,
-    side: Side,
-    kind: OrderType,
-    lots: Lots,
-    levels: Levels,
-    digits: u8,
-    tag: String,
+pub(super) struct Draft {
+    pub(super) purpose: Purpose,
+    pub(super) symbol: Symbol,
+    pub(super) side: Side,
+    pub(super) kind: OrderType,
+    pub(super) lots: Lots,
+    pub(super) levels: Levels,
+    pub(super) digits: u8,
+    pub(super) tag: String,
 }
 
 impl Core {
-    /// Binds a request id to what its call led to.
-    pub(super) fn bind(&mut self, call: &Call, subject: Subject) {
-        let key = (call.client.clone(), call.request_id.clone());
-        self.requests.0.insert(key, (call.content, subject));
-        self.records.push(Record::Request(Request {
-            client: call.client.clone(),
-            request_id: call.request_id.clone(),
-            method: call.method.to_owned(),
-            content: hex::encode(call.content),
-            subject,
-            at: self.now,
-            correlation: call.correlation.clone(),
-        }));
-    }
-
-    pub(super) fn known_order(&self, call: &Call) -> Result<Option<Taken>, Refusal> {
-        let known = self.requests.find(call)?;
-        Ok(known.and_then(|subject| match subject {
-            Subject::Order(order) => Some(Taken {
-                order,
-                repeated: true,
-            }),
-            _ => None,
-        }))
-    }
-
     /// Takes a new order, or finds the one that this call made before.
     ///
     /// # Errors
@@ -161,134 +67,6 @@ impl Core {
             },
             vec![Effect::Send(id, entry_request(entry, magic), false)],
         ))
-    }
-
-    /// Takes a close of a position, or finds the order that this call made before.
-    ///
-    /// # Errors
-    /// As for [`Core::submit`].
-    pub fn close(
-        &mut self,
-        call: Call,
-        exit: Result<Exit, Refusal>,
-        spec: impl Fn(&Symbol) -> Option<std::sync::Arc<SymbolSpec>>,
-    ) -> Result<(Taken, Vec<Effect>), Refusal> {
-        if let Some(taken) = self.known_order(&call)? {
-            return Ok((taken, Vec::new()));
-        }
-        let exit = exit?;
-        self.check_open(&call)?;
-        let own = |client: &Option<ClientName>| client.as_ref() == Some(&call.client);
-        let position = self
-            .book
-            .position(exit.position)
-            .filter(|position| own(&position.client));
-        let row = position
-            .ok_or_else(|| Refusal::new(Reason::PositionNotFound))?
-            .row
-            .clone();
-        let lots = match (exit.lots, spec(&row.symbol)) {
-            (None, _) => row.lots,
-            (Some(lots), Some(spec)) => crate::api::parse::lots(&spec, lots)
-                .map_err(|(reason, text)| Refusal::because(reason, text))?,
-            // Without a specification the broker judges the grid: an exit does not wait for it.
-            (Some(lots), None) => Lots::from_f64(lots)
-                .map_err(|error| Refusal::because(Reason::NumberInvalid, error.to_string()))?,
-        };
-        let mode = self.mode().ok_or_else(|| Refusal::new(Reason::LinkDown))?;
-        let (flying, unknown) = self.closing(exit.position);
-        exit_allowed(mode, lots, row.lots, flying, unknown).map_err(|refused| match refused {
-            ExitRefused::ExceedsPosition => Refusal::new(Reason::ExitExceedsPosition),
-            ExitRefused::PendingReconciliation => {
-                Refusal::new(Reason::PendingReconciliation).after(Duration::from_secs(5))
-            }
-        })?;
-        let (id, effect) = self.create_exit(&call, &row, lots, exit)?;
-        self.bind(&call, Subject::Order(id));
-        Ok((
-            Taken {
-                order: id,
-                repeated: false,
-            },
-            vec![effect],
-        ))
-    }
-
-    fn create_exit(
-        &mut self,
-        call: &Call,
-        row: &PositionRow,
-        lots: Lots,
-        exit: Exit,
-    ) -> Result<(OrderId, Effect), Refusal> {
-        let draft = Draft {
-            purpose: Purpose::Exit(row.id),
-            symbol: row.symbol.clone(),
-            side: row.side.opposite(),
-            kind: OrderType::Market,
-            lots,
-            levels: Levels::default(),
-            digits: row.open_price.digits(),
-            tag: exit.tag,
-        };
-        let (id, magic) = self.create(call, draft, |order| order.position = Some(row.id))?;
-        let request = TradeRequest::Market {
-            symbol: row.symbol.clone(),
-            side: row.side.opposite(),
-            lots,
-            levels: Levels::default(),
-            position: Some(row.ticket),
-            max_deviation_points: exit.max_deviation_points,
-            magic,
-            comment: exit.comment,
-        };
-        Ok((id, Effect::Send(id, request, true)))
-    }
-
-    /// Closes what is left of all positions of a scope, each for its owner; foreign ones for the
-    /// caller. A position that cannot be closed now is told in the log.
-    pub(super) fn close_all(
-        &mut self,
-        call: &Call,
-        scope: Option<&ClientName>,
-        foreign: bool,
-    ) -> Vec<Effect> {
-        let included = |client: &Option<ClientName>| match client {
-            Some(client) => scope.is_none_or(|scope| scope == client),
-            None => foreign,
-        };
-        let rows: Vec<(PositionRow, Option<ClientName>, String)> = self
-            .book
-            .positions()
-            .filter(|held| included(&held.client))
-            .map(|held| (held.row.clone(), held.client.clone(), held.tag.clone()))
-            .collect();
-        let mut effects = Vec::new();
-        for (row, client, tag) in rows {
-            let (flying, unknown) = self.closing(row.id);
-            let left = row.lots.minus(flying).minus(unknown);
-            if left.is_zero() {
-                continue;
-            }
-            let call = Call {
-                client: client.unwrap_or_else(|| call.client.clone()),
-                ..call.clone()
-            };
-            let exit = Exit {
-                position: row.id,
-                lots: None,
-                max_deviation_points: None,
-                tag,
-                comment: Comment::default(),
-            };
-            match self.create_exit(&call, &row, left, exit) {
-                Ok((_, effect)) => effects.push(effect),
-                Err(refusal) => {
-                    tracing::error!(position_id = %row.id, %refusal, "position not closed");
-                }
-            }
-        }
-        effects
     }
 
     /// Takes the cancellation of a working order.
@@ -337,7 +115,7 @@ impl Core {
         Some(Effect::SendChange(id, Change::Cancel, request))
     }
 
-    fn create(
+    pub(super) fn create(
         &mut self,
         call: &Call,
         draft: Draft,
