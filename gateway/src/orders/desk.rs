@@ -278,6 +278,7 @@ impl Desk {
                     let symbol = self.core.order(id).map(|order| &order.symbol);
                     let quote = symbol.and_then(|symbol| self.hub.latest(symbol));
                     if self.core.sending(id, quote.as_deref()) {
+                        let request = self.core.resolved(id, request);
                         self.send(request, move |outcome| Message::Sent(id, outcome));
                     } else {
                         self.queue.free();

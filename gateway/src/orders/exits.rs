@@ -66,6 +66,20 @@ impl Core {
         ))
     }
 
+    /// A close as it must be sent now: a position's ticket may have changed since it was taken.
+    #[must_use]
+    pub fn resolved(&self, id: OrderId, mut request: TradeRequest) -> TradeRequest {
+        let purpose = self.order(id).map(|order| order.purpose);
+        let held = match purpose {
+            Some(Purpose::Exit(position)) => self.book.position(position),
+            _ => None,
+        };
+        if let (Some(held), TradeRequest::Market { position, .. }) = (held, &mut request) {
+            *position = Some(held.row.ticket);
+        }
+        request
+    }
+
     fn create_exit(
         &mut self,
         call: &Call,

@@ -12,7 +12,7 @@ use crate::{
 };
 use mymt5_model::{
     DealRow, Entry, Magic, OrderId, OrderState, PositionId, PositionRow, Retcode, Side, Ticket,
-    UtcTime,
+    TradeRequest, UtcTime,
 };
 use mymt5_proto::Reason;
 
@@ -293,4 +293,28 @@ fn an_exit_does_not_wait_for_a_specification() {
         core.close(call("rest"), Ok(super::exit(Some(0.05))), |_| None)
             .is_ok()
     );
+}
+
+#[test]
+fn a_close_is_sent_to_the_ticket_that_the_position_has_by_then() {
+    let mut core = core();
+    let (_, magic) = sent(&mut core, "open", 0.1);
+    core.on_deal(fill(magic));
+    let (_, effects) = core
+        .close(call("close"), Ok(super::exit(None)), |_| None)
+        .unwrap();
+    let mut row = core.book().position(PositionId(1)).unwrap().row.clone();
+    row.ticket = Ticket(99);
+    assert!(core.on_snapshot(rows(vec![row], 1)));
+    let Some(crate::orders::Effect::Send(id, request, true)) = effects.into_iter().next() else {
+        panic!()
+    };
+    let request = core.resolved(id, request);
+    assert!(matches!(
+        request,
+        TradeRequest::Market {
+            position: Some(Ticket(99)),
+            ..
+        }
+    ));
 }
