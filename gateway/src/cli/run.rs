@@ -288,27 +288,18 @@ fn rooms(settings: &Settings, books: Books, health: &Health, stop: &Cancellation
     }
 }
 
-/// What each client may do in the orders core, under the slot that the journal gave it.
+/// What each client may do in the orders core, under the slot that the journal gave it. A client
+/// that is configured no more, and the operator, can own and lose positions, and open none.
 fn rules(settings: &Settings, loaded: &Loaded) -> HashMap<ClientName, ClientRules> {
-    let slot = |name: &ClientName| loaded.slots.get(name).copied();
-    let clients = settings.clients.iter().filter_map(|client| {
+    let known = loaded.slots.iter().map(|(name, slot)| {
+        let client = settings.clients.iter().find(|client| client.name == *name);
         let rules = ClientRules {
-            slot: slot(&client.name)?,
-            limits: client.limits.entry.clone(),
-            loss: client.limits.loss,
-            dead_man: client.dead_man,
+            slot: *slot,
+            limits: client.map_or_else(Limits::default, |client| client.limits.entry.clone()),
+            loss: client.map_or_else(LossSettings::default, |client| client.limits.loss),
+            dead_man: client.and_then(|client| client.dead_man),
         };
-        Some((client.name.clone(), rules))
+        (name.clone(), rules)
     });
-    let local = ClientName::local();
-    let operator = slot(&local).map(|slot| {
-        let rules = ClientRules {
-            slot,
-            limits: Limits::default(),
-            loss: LossSettings::default(),
-            dead_man: None,
-        };
-        (local, rules)
-    });
-    clients.chain(operator).collect()
+    known.collect()
 }

@@ -37,6 +37,8 @@ pub(super) fn all(connection: &Connection) -> Result<Loaded, JournalError> {
         events,
         states: rows(connection, "states", "scope")?,
         losses: rows(connection, "losses", "scope")?,
+        touched: serde_json::from_str(&meta(connection, "touched")?)
+            .map_err(|_| damaged("meta", "touched"))?,
     })
 }
 

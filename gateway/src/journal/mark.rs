@@ -19,6 +19,11 @@ pub(super) struct Mark {
 }
 
 impl Mark {
+    /// True when a journal was kept here before.
+    pub(super) fn exists_beside(journal: &Path) -> bool {
+        journal.with_extension("mark").exists()
+    }
+
     pub(super) fn beside(journal: &Path, journal_id: &str) -> Self {
         Self {
             path: journal.with_extension("mark"),

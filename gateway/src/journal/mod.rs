@@ -22,12 +22,12 @@ use crate::{
 };
 use mymt5_guard::{LossState, TradingState};
 use mymt5_model::{
-    ClientName, DealRow, Levels, MaskedAccount, Money, OrderId, PositionId, RequestId, Ticket,
-    UtcTime,
+    ClientName, DealRow, Levels, MaskedAccount, Money, OrderId, PositionId, RequestId, Symbol,
+    Ticket, UtcTime,
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -200,6 +200,8 @@ pub enum Record {
     State(StateRow),
     /// How a scope's losses stand.
     Losses(LossRow),
+    /// The symbols that somebody else's trade froze, all of them.
+    Touched(BTreeSet<Symbol>),
     /// A denied call.
     Denial(Denial),
 }
@@ -227,6 +229,8 @@ pub struct Loaded {
     pub states: Vec<StateRow>,
     /// How losses stand.
     pub losses: Vec<LossRow>,
+    /// Symbols that somebody else's trade froze.
+    pub touched: BTreeSet<Symbol>,
 }
 
 /// Why a journal does not open, or cannot be written any more.
@@ -265,6 +269,11 @@ pub enum JournalError {
         /// The newest event known to have been written.
         seen: u64,
     },
+    /// It is gone, and a mark of it is left.
+    #[error(
+        "the journal {} is gone, and with it every request id; put it back, run `mymt5-gateway restore`, or remove journal.mark beside it to begin anew", .0.display()
+    )]
+    Lost(PathBuf),
     /// More clients than slots.
     #[error("all 2047 client slots of the journal are used")]
     SlotsUsedUp,
@@ -296,6 +305,7 @@ impl JournalError {
                 | Self::OtherAccount { .. }
                 | Self::Damaged { .. }
                 | Self::RolledBack { .. }
+                | Self::Lost(_)
                 | Self::SlotsUsedUp
         )
     }

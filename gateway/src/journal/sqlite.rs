@@ -41,7 +41,14 @@ impl Sqlite {
         identity: &Identity,
         clients: &[ClientName],
     ) -> Result<(Self, Loaded), JournalError> {
+        let had_one = Mark::exists_beside(path);
+        if had_one && !path.exists() {
+            return Err(JournalError::Lost(path.to_path_buf()));
+        }
         let (connection, fresh) = schema::open(path)?;
+        if fresh && had_one {
+            return Err(JournalError::Lost(path.to_path_buf()));
+        }
         if fresh {
             found(&connection, identity).map_err(JournalError::Write)?;
         }
@@ -195,6 +202,10 @@ fn write(transaction: &Transaction<'_>, record: &Record) -> Result<(), JournalEr
             let sql = "INSERT OR REPLACE INTO losses (scope, body, seal) VALUES (?1, ?2, ?3)";
             put_scope(transaction, sql, losses.client.as_ref(), &json(losses)?)
         }
+        Record::Touched(symbols) => {
+            let sql = "UPDATE meta SET value = ?1 WHERE key = 'touched'";
+            execute(transaction, sql, params![json(symbols)?])
+        }
         Record::Denial(denial) => deny(transaction, denial),
     }
 }
@@ -275,6 +286,7 @@ fn found(connection: &Connection, identity: &Identity) -> rusqlite::Result<()> {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let rows = [
         ("broker", identity.broker.to_owned()),
+        ("touched", "[]".to_owned()),
         ("salt", id.clone()),
         ("server_sha256", fingerprint(&id, &identity.server)),
         ("account", identity.account.to_string()),

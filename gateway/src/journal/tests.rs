@@ -274,3 +274,14 @@ async fn a_failure_is_told_and_the_writer_stops() {
     writer.hand(vec![event(2)]);
     assert!(writer.done().await.is_err());
 }
+
+#[test]
+fn a_journal_that_is_gone_is_missed() {
+    let (_folder, path) = place();
+    let (mut journal, _) = open(&path).unwrap();
+    journal.commit(&[event(1)]).unwrap();
+    drop(journal);
+    fs::remove_file(&path).unwrap();
+    let error = open(&path).unwrap_err();
+    assert!(matches!(error, JournalError::Lost(_)) && error.is_for_the_operator());
+}

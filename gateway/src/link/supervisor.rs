@@ -133,7 +133,9 @@ impl Link {
         }
         renew(wiring, wiring.broker.symbols().await?).await;
         tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
-        let (snapshot, history) = look(wiring.broker.as_ref()).await?;
+        let reach = wiring.orders.ask(|core| core.reach()).await;
+        let reach = reach.map_err(|refusal| BrokerError::Unreachable(refusal.to_string()))?;
+        let (snapshot, history) = look(wiring.broker.as_ref(), reach).await?;
         wiring.orders.look(snapshot, history).await;
         self.enter(wiring, LinkState::Ready, "").await;
         Ok(events)

@@ -13,14 +13,16 @@ use crate::{
     journal::{Denial, LevelsOutcome, Record},
     market::{Hub, Instruments},
 };
+use futures_util::FutureExt;
 use mymt5_model::{OrderId, PositionId, Symbol};
 use mymt5_proto::{Reason, Refusal};
 use std::{
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, mpsc::error::TrySendError, oneshot, watch},
     time::{Instant, timeout, timeout_at},
 };
 use tokio_util::task::TaskTracker;
@@ -54,6 +56,7 @@ impl Orders {
         let (sends, log) = (TaskTracker::new(), setup.log.clone());
         let journal_id = setup.journal_id.clone();
         let (up, journal_up) = watch::channel(true);
+        let broke = up.clone();
         let desk = Desk::new(
             core,
             setup,
@@ -62,7 +65,17 @@ impl Orders {
             sends.clone(),
             up,
         );
-        tokio::spawn(desk.run(inbox));
+        tokio::spawn(async move {
+            // Without its desk nothing is taken any more: as bad as a journal that is down.
+            if AssertUnwindSafe(desk.run(inbox))
+                .catch_unwind()
+                .await
+                .is_err()
+            {
+                tracing::error!("the orders desk broke");
+                broke.send_replace(false);
+            }
+        });
         Self {
             mailbox,
             sends,
@@ -144,7 +157,9 @@ impl Orders {
     ) -> Result<Taken, Refusal> {
         let instruments = self.instruments.clone();
         let spec = move |symbol: &Symbol| instruments.get(symbol.as_str());
-        self.decide(move |core| core.modify_order(&call, target, &edit, &spec))
+        let hub = self.hub.clone();
+        let quote = move |symbol: &Symbol| hub.latest(symbol);
+        self.decide(move |core| core.modify_order(&call, target, &edit, &spec, &quote))
             .await
     }
 
@@ -202,7 +217,12 @@ impl Orders {
         });
         self.mailbox
             .try_send(Message::Run(work))
-            .map_err(|_| Refusal::new(Reason::QueueFull).after(Duration::from_secs(1)))?;
+            .map_err(|error| match error {
+                TrySendError::Full(_) => {
+                    Refusal::new(Reason::QueueFull).after(Duration::from_secs(1))
+                }
+                TrySendError::Closed(_) => self.gone(),
+            })?;
         answered.await.map_err(|_| self.gone())
     }
 

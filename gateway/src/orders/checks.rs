@@ -6,7 +6,9 @@ use super::{
     order::{Call, Entry, Order, Purpose},
 };
 use mymt5_guard::{Action, LimitReached};
-use mymt5_model::{AccountMode, ClientName, Money, OrderState, Side, Tick, TradeMode};
+use mymt5_model::{
+    AccountMode, ClientName, Money, OrderState, Price, Side, Symbol, Tick, TradeMode,
+};
 use mymt5_proto::{Reason, Refusal};
 use std::time::Duration;
 
@@ -55,21 +57,12 @@ impl Core {
         if self.requests.is_full() || self.deals.len() >= Self::CAPACITY {
             return Err(Refusal::new(Reason::StorageFull));
         }
-        if let Some(reason) = self.closed().first() {
-            return Err(Refusal::new(*reason).after(Duration::from_secs(5)));
-        }
-        if !self.state_of(&call.client).allows(Action::Open) {
-            return Err(Refusal::new(Reason::TradingStateForbids));
-        }
-        self.check_losses(&call.client)?;
+        self.check_open_now(&call.client, symbol)?;
         if matches!(
             entry.spec.trade_mode,
             TradeMode::Disabled | TradeMode::CloseOnly
         ) {
             return Err(Refusal::new(Reason::MarketClosed));
-        }
-        if self.frozen().contains(symbol) {
-            return Err(Refusal::new(Reason::SymbolFrozen).after(Duration::from_secs(5)));
         }
         let other = |client: &Option<ClientName>| client.as_ref() != Some(&call.client);
         let shared = self
@@ -88,18 +81,58 @@ impl Core {
         self.check_limits(call, entry, quote)
     }
 
-    /// What depends on the quote, for an order that is about to leave. Exits are free of it.
-    pub(super) fn check_quote(&self, order: &Order, quote: Option<&Tick>) -> Result<(), Refusal> {
-        if order.purpose != Purpose::Entry {
-            return Ok(());
+    /// What may have changed while an order waited. An exit must still be one.
+    pub(super) fn check_still(&self, order: &Order, quote: Option<&Tick>) -> Result<(), Refusal> {
+        if let Purpose::Exit(position) = order.purpose {
+            let held = self.book.position(position);
+            let exits =
+                held.is_some_and(|held| held.row.side != order.side && order.lots <= held.row.lots);
+            return exits
+                .then_some(())
+                .ok_or_else(|| Refusal::new(Reason::ExitExceedsPosition));
         }
+        self.check_open_now(&order.client, &order.symbol)?;
+        self.check_order_quote(order, quote)
+    }
+
+    /// What must hold whenever something may open: the account is compared, state, losses, symbol.
+    pub(super) fn check_open_now(
+        &self,
+        client: &ClientName,
+        symbol: &Symbol,
+    ) -> Result<(), Refusal> {
+        if let Some(reason) = self.closed().first() {
+            return Err(Refusal::new(*reason).after(Duration::from_secs(5)));
+        }
+        if !self.state_of(client).allows(Action::Open) {
+            return Err(Refusal::new(Reason::TradingStateForbids));
+        }
+        self.check_losses(client)?;
+        if self.frozen().contains(symbol) {
+            return Err(Refusal::new(Reason::SymbolFrozen).after(Duration::from_secs(5)));
+        }
+        Ok(())
+    }
+
+    fn check_order_quote(&self, order: &Order, quote: Option<&Tick>) -> Result<(), Refusal> {
         let prices = [order.price, order.stop_limit_price];
-        let distance = quote.and_then(|quote| price_distance(order.side, prices, quote));
+        self.check_quote(&order.client, order.side, prices, quote)
+    }
+
+    /// The limits that depend on the quote.
+    pub(super) fn check_quote(
+        &self,
+        client: &ClientName,
+        side: Side,
+        prices: [Option<Price>; 2],
+        quote: Option<&Tick>,
+    ) -> Result<(), Refusal> {
+        let distance = quote.and_then(|quote| price_distance(side, prices, quote));
         let spread = quote.and_then(spread);
-        let client = self.rules.get(&order.client).map(|rules| &rules.limits);
-        let client = client.map(|limits| (Scope::Client(&order.client), limits));
+        let own = self.rules.get(client).map(|rules| &rules.limits);
+        let own = own.map(|limits| (Scope::Client(client), limits));
         let account = [(Scope::Account, &self.account_limits)];
-        for (scope, limits) in client.into_iter().chain(account) {
+        for (scope, limits) in own.into_iter().chain(account) {
             let checked = limits.check_quote(distance, spread);
             checked.map_err(|limit| limit_refusal(scope, limit))?;
         }

@@ -5,7 +5,7 @@
 use super::{
     ids::Requests,
     losses::Losses,
-    modify::{LevelsKey, Terms},
+    modify::{LevelChange, LevelsKey, Terms},
     order::{Order, Purpose},
     reconcile::Reconciliation,
     sessions::{DeadMan, Sessions},
@@ -31,10 +31,10 @@ use std::{
 pub enum Effect {
     /// Send an order, once. True: it protects, and goes before those that do not.
     Send(OrderId, TradeRequest, bool),
-    /// Send a change of an order, once.
-    SendChange(OrderId, Change, TradeRequest),
-    /// Send a change of a position's levels, once. True: it protects.
-    SendLevels(LevelsKey, TradeRequest, bool),
+    /// Send a change of an order, once, before that time (Unix milliseconds).
+    SendChange(OrderId, Change, TradeRequest, i64),
+    /// Send a change of a position's levels, once, before that time. True: it protects.
+    SendLevels(LevelsKey, TradeRequest, bool, i64),
 }
 
 /// A change of an order that works at the broker.
@@ -118,7 +118,9 @@ pub struct Core {
     pub(super) sessions: Sessions,
     pub(super) changing: HashMap<OrderId, Change>,
     /// Changes of levels without a known outcome, and their positions: one each at a time.
-    pub(super) level_changes: HashMap<LevelsKey, PositionId>,
+    pub(super) level_changes: HashMap<LevelsKey, LevelChange>,
+    /// When a cancellation of the gateway's own may be tried again, and the pause after that.
+    pub(super) cancel_pauses: HashMap<OrderId, (i64, i64)>,
     pub(super) link_up: bool,
     pub(super) draining: bool,
     pub(super) last_magic: u64,
@@ -170,10 +172,11 @@ impl Core {
             rates: HashMap::new(),
             states: TradingStates::new(loaded.states),
             reconciliation: Reconciliation::new(patience),
-            touched: BTreeSet::new(),
+            touched: loaded.touched,
             sessions: Sessions::new(patience.lease),
             changing: HashMap::new(),
             level_changes: HashMap::new(),
+            cancel_pauses: HashMap::new(),
             link_up: false,
             draining: false,
             last_magic: 0,
@@ -191,7 +194,6 @@ impl Core {
             core.recall_rate(&order);
             core.know(order);
         }
-        core.recall_touched(&loaded.events);
         core.take_up();
         core
     }
@@ -222,6 +224,12 @@ impl Core {
     pub fn at(&mut self, now: UtcTime) -> &mut Self {
         self.now = now;
         self
+    }
+
+    /// The time of what happens now.
+    #[must_use]
+    pub const fn now(&self) -> UtcTime {
+        self.now
     }
 
     /// True while the link is up.

@@ -7,7 +7,7 @@ use super::{
     events::{Event, EventLog, Recorded},
     modify::LevelsKey,
     queue::{Job, SendQueue},
-    reconcile::window,
+    reconcile::Reach,
 };
 use crate::{
     broker::{self, Broker, BrokerError, History, SendFailure, Snapshot},
@@ -28,6 +28,8 @@ use tokio_util::task::TaskTracker;
 const LATE_ANSWERS: u32 = 10;
 /// Before a stale snapshot is read again.
 const STALE_PAUSE: Duration = Duration::from_millis(20);
+/// The longest such pause.
+const STALE_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Before a broker that did not answer is asked again.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
 
@@ -204,7 +206,10 @@ impl Desk {
             Ok(true) => Duration::ZERO,
             Ok(false) => {
                 self.dirty = true;
-                STALE_PAUSE
+                if self.pause >= STALE_PAUSE_MAX {
+                    tracing::error!("the broker's rows are older than the deals that are known");
+                }
+                (self.pause * 2).clamp(STALE_PAUSE, STALE_PAUSE_MAX)
             }
             Err(error) => {
                 tracing::warn!(%error, "broker not read");
@@ -284,12 +289,20 @@ impl Desk {
                         self.queue.free();
                     }
                 }
-                Job::Levels(key, request) => {
+                Job::Levels(key, _, before) if before <= self.core.now().0 => {
+                    self.queue.free();
+                    self.core.on_levels_sent(&key, Err(too_late()));
+                }
+                Job::Change(id, change, _, before) if before <= self.core.now().0 => {
+                    self.queue.free();
+                    self.core.on_change_sent(id, change, Err(too_late()));
+                }
+                Job::Levels(key, request, _) => {
                     self.send(request, move |outcome| {
                         Message::LevelsSent(key.clone(), outcome)
                     });
                 }
-                Job::Change(id, change, request) => {
+                Job::Change(id, change, request, _) => {
                     self.send(request, move |outcome| {
                         Message::ChangeSent(id, change, outcome)
                     });
@@ -326,17 +339,18 @@ impl Desk {
     }
 
     fn read_if_due(&mut self) {
-        let looks = self.core.link_is_up() && self.core.wants_pass();
-        if self.reading || !(self.dirty || looks) {
+        // An account is read only once the link knows it for ours.
+        let looks = self.core.wants_pass();
+        if self.reading || !self.core.link_is_up() || !(self.dirty || looks) {
             return;
         }
         (self.reading, self.dirty) = (true, false);
         let (broker, mailbox) = (self.setup.broker.clone(), self.mailbox.clone());
-        let pause = self.pause;
+        let (pause, reach) = (self.pause, self.core.reach());
         self.sends.spawn(async move {
             tokio::time::sleep(pause).await;
             let message = if looks {
-                Message::Pass(look(broker.as_ref()).await)
+                Message::Pass(look(broker.as_ref(), reach).await)
             } else {
                 Message::Snapshot(broker.snapshot().await)
             };
@@ -358,13 +372,17 @@ impl Desk {
     }
 }
 
+fn too_late() -> SendFailure {
+    SendFailure::NotSent("its time passed before it could be sent".into())
+}
+
 /// One complete look at the broker: rows first, then the history that whatever left them is in.
 ///
 /// # Errors
 /// The broker did not answer.
-pub async fn look(broker: &dyn Broker) -> Result<(Snapshot, History), BrokerError> {
+pub async fn look(broker: &dyn Broker, reach: Reach) -> Result<(Snapshot, History), BrokerError> {
     let snapshot = broker.snapshot().await?;
-    let (from, to) = window(snapshot.time);
+    let (from, to) = reach.window(snapshot.time);
     let history = broker.history(from, to).await?;
     Ok((snapshot, history))
 }

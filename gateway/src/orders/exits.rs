@@ -8,8 +8,8 @@ use super::{
 use crate::journal::Subject;
 use mymt5_guard::{ExitRefused, exit_allowed};
 use mymt5_model::{
-    ClientName, Comment, Levels, Lots, OrderId, OrderType, PositionRow, Symbol, SymbolSpec,
-    TradeRequest,
+    AccountMode, ClientName, Comment, Levels, Lots, OrderId, OrderType, PositionRow, Symbol,
+    SymbolSpec, TradeRequest,
 };
 use mymt5_proto::{Reason, Refusal};
 use std::{sync::Arc, time::Duration};
@@ -132,6 +132,11 @@ impl Core {
         let mut effects = Vec::new();
         for (row, client, tag) in rows {
             let (flying, unknown) = self.closing(row.id);
+            // On hedging a close of unknown outcome stands in no other's way: it is pinned.
+            let unknown = match self.mode() {
+                Some(AccountMode::Hedging) => Lots::ZERO,
+                _ => unknown,
+            };
             let left = row.lots.minus(flying).minus(unknown);
             if left.is_zero() {
                 continue;

@@ -4,7 +4,10 @@ use super::{
     core::Core,
     events::{Audience, Event},
 };
-use crate::journal::{OwnedDeal, Record};
+use crate::{
+    book::Owner,
+    journal::{OwnedDeal, Record},
+};
 use mymt5_model::{ClientName, DealKind, DealReason, DealRow, Levels, OrderId, OrderState};
 use std::sync::Arc;
 
@@ -84,7 +87,7 @@ impl Core {
         let (client, tag) = match (order.and_then(|id| self.orders.get(&id)), position) {
             (Some(order), _) => (Some(order.client.clone()), order.tag.clone()),
             (None, Some(position)) => (position.client.clone(), position.tag.clone()),
-            (None, None) => self.owner(deal.magic),
+            (None, None) => self.owner_of_past(deal),
         };
         self.keep(deal, order, client.clone(), tag.clone());
         let audience = client.clone().map_or(Audience::Control, Audience::Client);
@@ -95,6 +98,20 @@ impl Core {
         };
         self.tell(correlation, audience, event);
         client
+    }
+
+    /// Whose a deal is whose position is gone: the owner of that position's earlier deals.
+    fn owner_of_past(&self, deal: &DealRow) -> Owner {
+        let earlier = self
+            .deals
+            .values()
+            .rev()
+            .filter(|_| deal.position_id.is_some());
+        let mut earlier = earlier.filter(|past| past.deal.position_id == deal.position_id);
+        earlier.next().map_or_else(
+            || self.owner(deal.magic),
+            |past| (past.client.clone(), past.tag.clone()),
+        )
     }
 
     fn fill(&mut self, id: OrderId, deal: &DealRow) {
@@ -125,11 +142,7 @@ impl Core {
         }
         let state = if order.filled >= order.lots {
             OrderState::Filled
-        } else if order
-            .lots_accepted
-            .is_some_and(|accepted| order.filled >= accepted)
-            || order.state == OrderState::Canceled
-        {
+        } else if order.state == OrderState::Canceled {
             OrderState::Canceled
         } else {
             OrderState::PartiallyFilled

@@ -29,6 +29,8 @@ struct Meter {
     /// Results of the scope's own deals since.
     realised: Money,
     recorded: Option<(i64, LossRow)>,
+    /// When positions were last closed because of it, Unix milliseconds.
+    flattened: i64,
 }
 
 /// The meters: of the account, and of every client whose losses are limited.
@@ -61,6 +63,7 @@ impl Losses {
                 realised: own.map(result).sum(),
                 first,
                 meter: LossMeter::resume(settings, row.as_ref().map(|row| row.state.clone())),
+                flattened: i64::MIN / 2,
                 recorded: row.map(|row| (i64::MIN / 2, row)),
             };
             (owner, meter)
@@ -70,6 +73,17 @@ impl Losses {
 }
 
 impl Meter {
+    /// True while a limit holds that wants everything closed.
+    fn flattens(&self) -> bool {
+        let (settings, flatten) = (self.meter.settings(), LimitAction::Flatten);
+        let latched = |state: &mymt5_guard::LossState| {
+            let daily = settings.daily.is_some_and(|daily| daily.action == flatten);
+            let drawdown = settings.drawdown.is_some_and(|of| of.action == flatten);
+            (state.daily_reached && daily) || (state.drawdown_latched && drawdown)
+        };
+        self.meter.state().is_some_and(latched)
+    }
+
     /// What is worth keeping now: at once after anything but a small move.
     fn due(&mut self, owner: &Owner, now: i64) -> Option<LossRow> {
         let (first_balance, first_deal) = self.first?;
@@ -199,7 +213,9 @@ impl Core {
             LimitAction::Reduce => TradingState::Reducing,
             LimitAction::Halt | LimitAction::Flatten => TradingState::Halted,
         };
-        if self.states.of(&owner) < state {
+        // A weaker reason of our own gives way, so that nothing lifts this one early.
+        let held = self.states.of(&owner);
+        if held < state || (held == state && self.states.is_entered_by(&owner, GATEWAY)) {
             let effects = self.enter(owner.clone(), state, reason, GATEWAY);
             self.effects.extend(effects);
         }
@@ -207,6 +223,27 @@ impl Core {
             let effects = self.close_for(owner.as_ref());
             self.effects.extend(effects);
         }
+    }
+
+    /// What a limit wanted closed and is still open is closed again: an exit may have been refused,
+    /// or lost with the process.
+    pub(super) fn flatten_again(&mut self) -> Vec<Effect> {
+        const PAUSE_MS: i64 = 5_000;
+        let now = self.now.0;
+        let mut due = Vec::new();
+        for (owner, meter) in &mut self.losses.0 {
+            let halted = self.states.of(owner) == TradingState::Halted
+                && self.states.is_entered_by(owner, GATEWAY);
+            if halted && meter.flattens() && now - meter.flattened >= PAUSE_MS {
+                meter.flattened = now;
+                due.push(owner.clone());
+            }
+        }
+        let due = due.into_iter().filter(|_| self.link_up);
+        let due: Vec<Owner> = due.collect();
+        due.iter()
+            .flat_map(|owner| self.close_for(owner.as_ref()))
+            .collect()
     }
 
     /// Closes what a scope owns, each position for its owner.

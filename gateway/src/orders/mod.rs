@@ -33,5 +33,5 @@ pub use events::{Audience, CursorLost, Event, EventLog, Recorded};
 pub use modify::{Edit, LevelsKey, OrderEdit};
 pub use operator::Resolution;
 pub use order::{Call, Entry, Exit, Order, Purpose};
-pub use reconcile::{Stray, window};
+pub use reconcile::{Reach, Stray};
 pub use sessions::{DeadMan, DeadManAction};

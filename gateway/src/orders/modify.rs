@@ -14,7 +14,7 @@ use crate::{
 use mymt5_guard::{Action, StopFacts};
 use mymt5_model::{
     ClientName, Levels, OrderId, OrderState, PositionId, Price, Receipt, RequestId, Retcode, Side,
-    Symbol, SymbolSpec, TimeInForce, TradeRequest,
+    Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
 };
 use mymt5_proto::{Reason, Refusal, Violations};
 use std::sync::Arc;
@@ -58,6 +58,16 @@ pub struct Terms {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LevelsKey(pub ClientName, pub RequestId);
 
+/// How a change of levels stands that has no known outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LevelChange {
+    /// The position.
+    pub(super) position: PositionId,
+    /// Since when its outcome is unknown, Unix milliseconds; the end of time before that.
+    pub(super) unknown_since: i64,
+}
+
+type Quote<'a> = &'a dyn Fn(&Symbol) -> Option<Arc<Tick>>;
 type Spec<'a> = &'a dyn Fn(&Symbol) -> Option<Arc<SymbolSpec>>;
 
 impl Edit {
@@ -100,6 +110,7 @@ impl Core {
         target: OrderId,
         edit: &OrderEdit,
         spec: Spec<'_>,
+        quote: Quote<'_>,
     ) -> Result<(Taken, Vec<Effect>), Refusal> {
         if let Some(taken) = self.known_order(call)? {
             return Ok((taken, Vec::new()));
@@ -146,6 +157,12 @@ impl Core {
         let state = order.state;
         let opens = terms.stop_limit_price.unwrap_or(terms.price);
         let stop = |level| stop_of(&spec, Some(opens), level, order.side, order.lots);
+        self.check_open_now(&call.client, &order.symbol)?;
+        let (prices, quote) = (
+            [Some(terms.price), terms.stop_limit_price],
+            quote(&order.symbol),
+        );
+        self.check_quote(&call.client, order.side, prices, quote.as_deref())?;
         self.check_change(call, Action::Open, levels.stop_loss.map(stop))?;
         self.bind(call, Subject::Order(target));
         self.changing.insert(target, Change::Modify(terms));
@@ -161,7 +178,8 @@ impl Core {
             order: target,
             repeated: false,
         };
-        let effect = Effect::SendChange(target, Change::Modify(terms), request);
+        let change = Change::Modify(terms);
+        let effect = Effect::SendChange(target, change, request, call.send_before_ms);
         Ok((taken, vec![effect]))
     }
 
@@ -211,7 +229,7 @@ impl Core {
         } else {
             (row.ticket, Action::LoosenStop)
         };
-        if self.level_changes.values().any(|of| *of == id) {
+        if self.level_changes.values().any(|of| of.position == id) {
             return Err(Refusal::new(Reason::PendingReconciliation));
         }
         let stop = |level| stop_of(&spec, Some(row.open_price), level, row.side, row.lots);
@@ -221,12 +239,17 @@ impl Core {
             return Ok((key, Vec::new()));
         }
         self.bind(call, Subject::Levels(id, levels, LevelsOutcome::Pending));
-        self.level_changes.insert(key.clone(), id);
+        let change = LevelChange {
+            position: id,
+            unknown_since: i64::MAX,
+        };
+        self.level_changes.insert(key.clone(), change);
         let request = TradeRequest::ModifyPosition {
             position: ticket,
             levels,
         };
-        let effect = Effect::SendLevels(key.clone(), request, tightens);
+        let before = call.send_before_ms;
+        let effect = Effect::SendLevels(key.clone(), request, tightens, before);
         Ok((key, vec![effect]))
     }
 
@@ -288,11 +311,15 @@ impl Core {
         let Some(Subject::Levels(id, levels, known)) = self.requests.subject(&key.0, &key.1) else {
             return;
         };
-        if !matches!(known, LevelsOutcome::Pending | LevelsOutcome::Unknown) {
+        // Absence was believed too early: the answer came after all.
+        let late = known == LevelsOutcome::NotDone && outcome == LevelsOutcome::Done;
+        if !late && !matches!(known, LevelsOutcome::Pending | LevelsOutcome::Unknown) {
             return;
         }
         if outcome != LevelsOutcome::Unknown {
             self.level_changes.remove(key);
+        } else if let Some(change) = self.level_changes.get_mut(key) {
+            change.unknown_since = change.unknown_since.min(self.now.0);
         }
         let subject = Subject::Levels(id, levels, outcome);
         if self.requests.settle(&key.0, &key.1, subject) {
@@ -307,10 +334,15 @@ impl Core {
         }
     }
 
-    /// Rows read after an unknown change of levels tell whether it was done.
+    /// Rows with the levels of an unknown change tell that it was done; that it was not, only rows
+    /// without them after the grace time.
     pub(super) fn weigh_levels(&mut self) {
-        let keys: Vec<LevelsKey> = self.level_changes.keys().cloned().collect();
-        for key in keys {
+        let patient = self.now.0 - self.reconciliation.patience.grace_ms;
+        let changes = self.level_changes.iter();
+        let changes: Vec<(LevelsKey, bool)> = changes
+            .map(|(key, change)| (key.clone(), change.unknown_since <= patient))
+            .collect();
+        for (key, over) in changes {
             let Some(Subject::Levels(id, levels, LevelsOutcome::Unknown)) =
                 self.requests.subject(&key.0, &key.1)
             else {
@@ -320,10 +352,10 @@ impl Core {
                 .book
                 .position(id)
                 .is_some_and(|held| held.row.levels == levels);
-            let outcome = if done {
-                LevelsOutcome::Done
-            } else {
-                LevelsOutcome::NotDone
+            let outcome = match (done, over) {
+                (true, _) => LevelsOutcome::Done,
+                (false, true) => LevelsOutcome::NotDone,
+                (false, false) => continue,
             };
             self.settle_levels(&key, outcome);
         }

@@ -85,7 +85,7 @@ impl Core {
             .book
             .position(id)
             .is_some_and(|held| held.client.is_none());
-        let adopted = self.book.adopt(id, client).filter(|_| foreign);
+        let adopted = foreign.then(|| self.book.adopt(id, client)).flatten();
         let adopted = adopted.ok_or_else(|| Refusal::new(Reason::PositionNotFound))?;
         self.bind(call, Subject::Done);
         self.reconciliation.strays.remove(&Stray::Position(id));

@@ -13,17 +13,17 @@ use std::collections::VecDeque;
 pub(super) enum Job {
     /// A new order.
     Order(OrderId, TradeRequest),
-    /// A change of one that works.
-    Change(OrderId, Change, TradeRequest),
-    /// A change of a position's levels.
-    Levels(LevelsKey, TradeRequest),
+    /// A change of one that works, and until when it may leave.
+    Change(OrderId, Change, TradeRequest, i64),
+    /// A change of a position's levels, and until when it may leave.
+    Levels(LevelsKey, TradeRequest, i64),
 }
 
 /// The waiting requests. The core bounds how many orders wait; an order has one change at a time.
 #[derive(Debug)]
 pub(super) struct SendQueue {
-    protective: VecDeque<Job>,
-    others: VecDeque<Job>,
+    /// Exits, then what else protects, then the rest.
+    waiting: [VecDeque<Job>; 3],
     lanes: usize,
 }
 
@@ -31,28 +31,24 @@ impl SendQueue {
     /// For a broker that takes so many requests at a time.
     pub(super) fn new(lanes: usize) -> Self {
         Self {
-            protective: VecDeque::new(),
-            others: VecDeque::new(),
+            waiting: Default::default(),
             lanes,
         }
     }
 
     pub(super) fn push(&mut self, effect: Effect) {
-        match effect {
-            Effect::Send(id, request, true) => {
-                self.protective.push_back(Job::Order(id, request));
+        let (class, job) = match effect {
+            Effect::Send(id, request, exit) => (if exit { 0 } else { 2 }, Job::Order(id, request)),
+            Effect::SendChange(id, change, request, before) => {
+                let class = if change == Change::Cancel { 1 } else { 2 };
+                (class, Job::Change(id, change, request, before))
             }
-            Effect::Send(id, request, false) => self.others.push_back(Job::Order(id, request)),
-            Effect::SendChange(id, change, request) => {
-                self.protective.push_back(Job::Change(id, change, request));
-            }
-            Effect::SendLevels(key, request, true) => {
-                self.protective.push_back(Job::Levels(key, request));
-            }
-            Effect::SendLevels(key, request, false) => {
-                self.others.push_back(Job::Levels(key, request));
-            }
-        }
+            Effect::SendLevels(key, request, protects, before) => (
+                if protects { 1 } else { 2 },
+                Job::Levels(key, request, before),
+            ),
+        };
+        self.waiting[class].push_back(job);
     }
 
     /// The next request, when a lane is free; it takes the lane.
@@ -60,10 +56,7 @@ impl SendQueue {
         if self.lanes == 0 {
             return None;
         }
-        let job = self
-            .protective
-            .pop_front()
-            .or_else(|| self.others.pop_front())?;
+        let job = self.waiting.iter_mut().find_map(VecDeque::pop_front)?;
         self.lanes -= 1;
         Some(job)
     }
@@ -95,10 +88,14 @@ mod tests {
     #[test]
     fn an_exit_overtakes_entries_and_lanes_bound_what_is_under_way() {
         let mut queue = SendQueue::new(1);
-        [send(1, false), send(2, false), send(3, true)]
+        let cancel = TradeRequest::Cancel { order: Ticket(4) };
+        let cancel = Effect::SendChange(OrderId(4), Change::Cancel, cancel, 0);
+        [send(1, false), send(2, false), cancel, send(3, true)]
             .into_iter()
             .for_each(|effect| queue.push(effect));
         assert_eq!(next(&mut queue), Some(3));
+        queue.free();
+        assert_eq!(next(&mut queue), Some(4));
         assert_eq!(next(&mut queue), None);
         queue.free();
         assert_eq!(next(&mut queue), Some(1));

@@ -3,12 +3,15 @@
 
 use super::{
     core::{Core, Patience},
-    events::{Audience, Event, Recorded},
+    events::{Audience, Event},
     losses::GATEWAY,
+    modify::LevelChange,
+    order::Order,
 };
 use crate::{
     book::PositionChange,
     broker::{History, SendFailure, Snapshot},
+    journal::Record,
 };
 use mymt5_guard::TradingState;
 use mymt5_model::{
@@ -44,7 +47,7 @@ struct Search {
 /// How far the comparison has come.
 #[derive(Debug)]
 pub(super) struct Reconciliation {
-    patience: Patience,
+    pub(super) patience: Patience,
     searches: HashMap<OrderId, Search>,
     /// Compared since the link came up.
     compared: bool,
@@ -72,15 +75,41 @@ impl Reconciliation {
     }
 }
 
-/// The time span of the history that a look takes, raw broker time.
-#[must_use]
-pub fn window(time: Option<BrokerTime>) -> (BrokerTime, BrokerTime) {
-    time.map_or((BrokerTime(0), BrokerTime(i64::MAX)), |now| {
-        (BrokerTime(now.0 - DAY_MS), BrokerTime(now.0 + DAY_MS))
-    })
+/// How far back a look must go: to what is not settled, and to the newest deal that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Age of the oldest order that is not settled, milliseconds.
+    pub age_ms: i64,
+    /// Time of the newest deal.
+    pub newest_deal: Option<BrokerTime>,
+}
+
+impl Reach {
+    /// The time span of the history to read, raw broker time: a day more on both sides. Everything
+    /// where the broker's clock is not known yet.
+    #[must_use]
+    pub fn window(self, time: Option<BrokerTime>) -> (BrokerTime, BrokerTime) {
+        let Some(now) = time else {
+            return (BrokerTime(0), BrokerTime(i64::MAX));
+        };
+        let oldest = now.0 - self.age_ms;
+        let oldest = self.newest_deal.map_or(oldest, |deal| oldest.min(deal.0));
+        (BrokerTime(oldest - DAY_MS), BrokerTime(now.0 + DAY_MS))
+    }
 }
 
 impl Core {
+    /// How far back the next look must go.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        let created = self.open_orders().filter_map(|order| order.created.utc);
+        let oldest = created.min().map_or(self.now.0, |at| at.0);
+        Reach {
+            age_ms: (self.now.0 - oldest).max(0),
+            newest_deal: self.deals.last_key_value().map(|(_, deal)| deal.deal.time),
+        }
+    }
+
     /// What was on its way when the process ended may have arrived: only evidence tells.
     pub(super) fn take_up(&mut self) {
         let flying = |state| matches!(state, OrderState::Accepted | OrderState::Sent);
@@ -95,7 +124,11 @@ impl Core {
             });
         }
         for (key, position, _) in self.requests.pending_levels() {
-            self.level_changes.insert(key.clone(), position);
+            let change = LevelChange {
+                position,
+                unknown_since: self.now.0,
+            };
+            self.level_changes.insert(key.clone(), change);
             self.on_levels_sent(&key, Err(SendFailure::Unknown("the gateway ended".into())));
         }
     }
@@ -160,7 +193,7 @@ impl Core {
     /// Takes rows of the broker and, read after them, its history: one complete look. False: the
     /// rows are older than what is known; look again.
     pub fn on_pass(&mut self, snapshot: Snapshot, history: History) -> bool {
-        let (before, window) = (self.book.reflected(), window(snapshot.time));
+        let (before, window) = (self.book.reflected(), self.reach().window(snapshot.time));
         let Some(changes) = self.read(snapshot) else {
             return false;
         };
@@ -208,8 +241,9 @@ impl Core {
         }
         orders.iter().for_each(|row| self.on_row(row));
         let working: HashSet<Ticket> = orders.iter().map(|row| row.ticket).collect();
-        self.weigh_levels();
         self.reconciliation.missing = self.is_missing(&working);
+        self.weigh_levels();
+        self.end_partial(&working);
         let unknown = orders.iter().filter(|row| self.is_stray(row.magic));
         self.reconciliation.stray_orders = unknown.map(|row| (row.ticket, row.clone())).collect();
         let orders = orders
@@ -240,6 +274,25 @@ impl Core {
         self.of_slot(magic).is_some() && !self.by_magic.contains_key(&magic)
     }
 
+    /// A fill in part, of which the broker said that it is all: it ends once no row of it works on.
+    fn end_partial(&mut self, working: &HashSet<Ticket>) {
+        let ended = |order: &&Order| {
+            let all = order.lots_accepted.is_some_and(|lots| order.filled >= lots);
+            let works = order.ticket.is_none_or(|ticket| working.contains(&ticket));
+            order.state == OrderState::PartiallyFilled && all && !works
+        };
+        let ids: Vec<OrderId> = self
+            .open_orders()
+            .filter(ended)
+            .map(|order| order.id)
+            .collect();
+        for id in ids {
+            self.change(id, OrderState::Canceled, |order| {
+                order.cancel_pending = false
+            });
+        }
+    }
+
     /// Somebody else did something. Where it is a symbol of ours, nothing new is opened there until
     /// an operator has looked: what our strategies take for their own may not be.
     pub(super) fn on_foreign(
@@ -256,7 +309,7 @@ impl Core {
                 description,
                 "somebody else trades a symbol of ours"
             );
-            self.touched.insert(symbol);
+            self.touch(Some(symbol));
         }
         let event = Event::Foreign {
             symbol,
@@ -273,21 +326,15 @@ impl Core {
             || self.open_orders().any(|order| order.symbol == *symbol)
     }
 
-    /// What was frozen when the process ended is so still.
-    pub(super) fn recall_touched(&mut self, events: &[Recorded]) {
-        for recorded in events {
-            match &recorded.event {
-                Event::Foreign {
-                    symbol: Some(symbol),
-                    frozen: true,
-                    ..
-                } => {
-                    self.touched.insert(symbol.clone());
-                }
-                Event::TradingState(None, TradingState::Active, _) => self.touched.clear(),
-                _ => {}
+    /// Freezes a symbol, or (none) lifts it from all of them.
+    pub(super) fn touch(&mut self, symbol: Option<Symbol>) {
+        match symbol {
+            Some(symbol) => {
+                self.touched.insert(symbol);
             }
+            None => self.touched.clear(),
         }
+        self.records.push(Record::Touched(self.touched.clone()));
     }
 
     /// Real money is not traded before somebody said so, once.
@@ -358,13 +405,22 @@ impl Core {
             if now - search.last >= patience.between_passes_ms {
                 (search.passes, search.last) = (search.passes + 1, now);
             }
-            if search.passes >= PASSES && now - search.since >= patience.grace_ms {
+            let searched = search.passes >= PASSES && now - search.since >= patience.grace_ms;
+            if searched && !self.holds_position_of(id) {
                 tracing::warn!(order_id = %id, "unknown order not found at the broker");
                 self.change(id, OrderState::Rejected, |order| {
                     NOT_FOUND.clone_into(&mut order.reason);
                 });
             }
         }
+    }
+
+    /// A position with an order's magic is evidence, even while its deals are missing.
+    fn holds_position_of(&self, id: OrderId) -> bool {
+        let magic = self.orders.get(&id).map(|order| order.magic);
+        self.book
+            .positions()
+            .any(|held| Some(held.row.magic) == magic)
     }
 
     /// The magic counter jumps past whatever was seen at the broker in a slot of ours.

@@ -84,7 +84,7 @@ impl Core {
             .filter(|order| order.client == call.client);
         let order = order.ok_or_else(|| Refusal::new(Reason::OrderNotFound))?;
         let state = order.state;
-        let Some(effect) = self.begin_cancel(target) else {
+        let Some(effect) = self.begin_cancel(target, call.send_before_ms) else {
             return Err(Refusal::new(Reason::OrderNotWorking).with("state", format!("{state:?}")));
         };
         self.bind(&call, Subject::Order(target));
@@ -98,7 +98,7 @@ impl Core {
     }
 
     /// Begins the cancellation of an order that works; none when it does not, or changes already.
-    pub(super) fn begin_cancel(&mut self, id: OrderId) -> Option<Effect> {
+    pub(super) fn begin_cancel(&mut self, id: OrderId, send_before_ms: i64) -> Option<Effect> {
         let order = self.orders.get(&id)?;
         let works = matches!(
             order.state,
@@ -112,7 +112,8 @@ impl Core {
         self.changing.insert(id, Change::Cancel);
         self.change(id, state, |order| order.cancel_pending = true);
         let request = TradeRequest::Cancel { order: ticket };
-        Some(Effect::SendChange(id, Change::Cancel, request))
+        let change = Change::Cancel;
+        Some(Effect::SendChange(id, change, request, send_before_ms))
     }
 
     pub(super) fn create(

@@ -93,6 +93,7 @@ impl Core {
     pub fn watch(&mut self) -> Vec<Effect> {
         let mut effects = self.watch_clients();
         effects.extend(self.cancel_forbidden());
+        effects.extend(self.flatten_again());
         effects
     }
 
@@ -108,7 +109,16 @@ impl Core {
                 last: now,
                 silent: false,
             });
-            if session.silent || now - session.last < dead_man.after_ms {
+            if now - session.last < dead_man.after_ms {
+                continue;
+            }
+            if session.silent {
+                // What came to work only since then.
+                if dead_man.action == DeadManAction::Cancel {
+                    let own = self.open_orders().filter(|order| order.client == client);
+                    let own = own.map(|order| order.id).collect();
+                    effects.extend(self.cancel_again(own));
+                }
                 continue;
             }
             session.silent = true;

@@ -10,8 +10,8 @@ use crate::broker::SendFailure;
 use mymt5_model::{OrderId, OrderRow, OrderState, Receipt, Retcode, RowState, Tick};
 
 impl Core {
-    /// The moment before sending. False: too late, or the market moved out of the limits meanwhile;
-    /// the order ended without leaving.
+    /// The moment before sending. False: too late, or what allowed it holds no more; the order ended
+    /// without leaving.
     pub fn sending(&mut self, id: OrderId, quote: Option<&Tick>) -> bool {
         let Some(order) = self
             .orders
@@ -21,7 +21,7 @@ impl Core {
             return false;
         };
         if order.send_before_ms > self.now.0 {
-            let Err(refusal) = self.check_quote(order, quote) else {
+            let Err(refusal) = self.check_still(order, quote) else {
                 return self.change(id, OrderState::Sent, |_| {});
             };
             self.reject(id, None, refusal.reason().name(), true);
@@ -146,12 +146,10 @@ impl Core {
 
     /// A row of an order of ours, working or ended.
     pub fn on_row(&mut self, row: &OrderRow) {
-        let known = self
-            .by_ticket
-            .get(&row.ticket)
-            .or_else(|| self.by_magic.get(&row.magic))
-            .copied();
-        let Some(id) = known else { return };
+        let by_ticket = self.by_ticket.get(&row.ticket).copied();
+        let Some(id) = by_ticket.or_else(|| self.first_row_of(row)) else {
+            return;
+        };
         self.by_ticket.insert(row.ticket, id);
         let changing = self.changing.contains_key(&id);
         let Some(order) = self.orders.get_mut(&id) else {
@@ -178,6 +176,17 @@ impl Core {
             order.levels = row.levels;
             order.cancel_pending &= !state.is_final() && changing;
         });
+    }
+}
+
+impl Core {
+    /// The order whose first row this is. The order of a stop loss or take profit carries its
+    /// position's magic, too, and is another.
+    fn first_row_of(&self, row: &OrderRow) -> Option<OrderId> {
+        let id = *self.by_magic.get(&row.magic)?;
+        let order = self.orders.get(&id)?;
+        let same = (order.side, order.kind, order.lots) == (row.side, row.kind, row.lots);
+        (order.ticket.is_none() && same).then_some(id)
     }
 }
 

@@ -33,6 +33,10 @@ impl TradingStates {
         row.is_some_and(|row| row.by == by && row.reason == reason)
     }
 
+    pub(super) fn is_entered_by(&self, scope: &Option<ClientName>, by: &str) -> bool {
+        self.0.get(scope).is_some_and(|row| row.by == by)
+    }
+
     pub(super) fn knows(&self, scope: &Option<ClientName>) -> bool {
         self.0.contains_key(scope)
     }
@@ -83,7 +87,7 @@ impl Core {
         if state == TradingState::Active {
             self.clear_losses(&scope);
             if scope.is_none() {
-                self.touched.clear();
+                self.touch(None);
             }
         }
         let effects = self.enter(scope, state, reason, call.client.as_str());
@@ -171,9 +175,35 @@ impl Core {
             .filter(forbidden)
             .map(|order| order.id)
             .collect();
-        ids.into_iter()
-            .filter_map(|id| self.begin_cancel(id))
-            .collect()
+        self.cancel_again(ids)
+    }
+
+    /// Cancels what an earlier cancellation left working: the broker is asked again after pauses
+    /// that grow, and not while the link is down.
+    pub(super) fn cancel_again(&mut self, ids: Vec<OrderId>) -> Vec<Effect> {
+        const FIRST_MS: i64 = 1_000;
+        const LONGEST_MS: i64 = 60_000;
+        let now = self.now.0;
+        let mut effects = Vec::new();
+        if !self.link_up {
+            return effects;
+        }
+        for id in ids {
+            let (due, pause) = self
+                .cancel_pauses
+                .get(&id)
+                .copied()
+                .unwrap_or((now, FIRST_MS));
+            if now < due {
+                continue;
+            }
+            if let Some(effect) = self.begin_cancel(id, i64::MAX) {
+                let next = (now + pause, (pause * 2).min(LONGEST_MS));
+                self.cancel_pauses.insert(id, next);
+                effects.push(effect);
+            }
+        }
+        effects
     }
 
     pub(super) fn cancel_all(
@@ -188,7 +218,7 @@ impl Core {
             .map(|order| order.id)
             .collect();
         ids.into_iter()
-            .filter_map(|id| self.begin_cancel(id))
+            .filter_map(|id| self.begin_cancel(id, i64::MAX))
             .collect()
     }
 }

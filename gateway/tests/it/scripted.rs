@@ -7,7 +7,8 @@ use mymt5_gateway::{
     journal::{Identity, Journal, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments},
     orders::{
-        Call, ClientRules, Core, Entry, EventLog, Exit, Order, Orders, Patience, Setup, Taken, look,
+        Call, ClientRules, Core, Entry, EventLog, Exit, Order, Orders, Patience, Reach, Setup,
+        Taken, look,
     },
 };
 use mymt5_guard::{Limits, LossSettings, ScopeLimits};
@@ -270,7 +271,7 @@ impl Desk {
         hub.publish(vec![tick], |_| None);
         assert!(instruments.replace(vec![spec.clone()]).is_empty());
         let orders = Orders::start(core, setup, hub, instruments);
-        let (snapshot, history) = look(broker.as_ref()).await.unwrap();
+        let (snapshot, history) = look(broker.as_ref(), Reach::default()).await.unwrap();
         orders.look(snapshot, history).await;
         orders.tell(|core| core.link(true)).await;
         let reporter = orders.clone();

@@ -219,3 +219,31 @@ fn figures_that_lack_a_known_deal_are_not_measured() {
     observe(&mut core, 9_000.0, DAY + 2);
     assert_eq!(core.account_state(), Halted);
 }
+
+#[test]
+fn what_a_limit_wants_closed_is_closed_again_while_it_is_open() {
+    let mut core = account(daily(LimitAction::Flatten));
+    let (_, magic) = sent(&mut core, "a", 0.1);
+    let mut fill = deal(1, 1, Side::Buy, Entry::In, 10_000_000, 110_010);
+    fill.magic = magic;
+    core.on_deal(fill);
+    observe(&mut core, 9_000.0, DAY + 1);
+    let [Effect::Send(id, ..)] = core.take_effects()[..] else {
+        panic!()
+    };
+    core.at(mymt5_model::UtcTime(20_000));
+    assert_eq!(core.watch(), [], "one is on its way");
+    assert!(core.sending(id, None));
+    core.on_sent(
+        id,
+        Err(crate::broker::SendFailure::Rejected(mymt5_model::Retcode(
+            10_018,
+        ))),
+    );
+    core.at(mymt5_model::UtcTime(30_000));
+    assert!(matches!(core.watch()[..], [Effect::Send(again, _, true)] if again != id));
+    core.set_state(&call("resume"), None, Active, "closed by hand")
+        .unwrap();
+    core.at(mymt5_model::UtcTime(40_000));
+    assert_eq!(core.watch(), [], "an operator took over");
+}

@@ -11,7 +11,7 @@ use crate::{
 use mymt5_guard::TradingState::{Active, Halted, Reducing};
 use mymt5_model::{
     Levels, OrderId, OrderRow, OrderState, OrderType, PositionId, Price, Retcode, RowState, Side,
-    Symbol, SymbolSpec, Ticket, TradeRequest,
+    Symbol, SymbolSpec, Ticket, TradeRequest, UtcTime,
 };
 use mymt5_proto::Reason;
 use std::sync::Arc;
@@ -20,6 +20,10 @@ const OPENED: PositionId = PositionId(1);
 
 fn specs(_: &Symbol) -> Option<Arc<SymbolSpec>> {
     Some(spec())
+}
+
+fn quotes(_: &Symbol) -> Option<Arc<mymt5_model::Tick>> {
+    Some(Arc::new(quote()))
 }
 
 fn points(points: i64) -> Option<Price> {
@@ -64,7 +68,7 @@ fn a_stop_may_be_tightened_in_every_state_and_loosened_only_when_active() {
         }
         let (_, effects) = set(&mut core, "tighten", Edit::Set(1.095)).unwrap();
         assert!(
-            matches!(effects[..], [Effect::SendLevels(_, _, true)]),
+            matches!(effects[..], [Effect::SendLevels(_, _, true, _)]),
             "it protects"
         );
     }
@@ -76,7 +80,7 @@ fn what_is_not_named_is_sent_along_and_a_repeat_sends_nothing() {
     let edits = (Edit::Keep, Edit::Set(1.2));
     let change = |core: &mut Core| core.modify_position(&call("tp"), OPENED, edits, &specs);
     let (_, effects) = change(&mut core).unwrap();
-    let [Effect::SendLevels(_, TradeRequest::ModifyPosition { levels, .. }, _)] = effects[..]
+    let [Effect::SendLevels(_, TradeRequest::ModifyPosition { levels, .. }, ..)] = effects[..]
     else {
         panic!("{effects:?}")
     };
@@ -108,8 +112,22 @@ fn rows_decide_an_unknown_change_also_after_a_restart() {
             orders: vec![],
             deals,
         };
-        assert!(again.on_pass(rows(vec![row], 1), history));
+        assert!(again.on_pass(rows(vec![row.clone()], 1), history));
+        let early = if happened {
+            expected
+        } else {
+            LevelsOutcome::Unknown
+        };
+        assert_eq!(again.levels_outcome(&key), Some(early));
+        again.at(UtcTime(31_000));
+        assert!(again.on_snapshot(rows(vec![row], 1)));
         assert_eq!(again.levels_outcome(&key), Some(expected));
+        again.on_levels_sent(&key, Ok(receipt(Retcode::DONE)));
+        assert_eq!(
+            again.levels_outcome(&key),
+            Some(LevelsOutcome::Done),
+            "evidence wins"
+        );
     }
 }
 
@@ -185,9 +203,9 @@ fn an_order_takes_its_new_terms_once_the_broker_did() {
     let mut core = core();
     let (id, _) = working(&mut core);
     let (_, effects) = core
-        .modify_order(&call("m"), id, &edit(1.0895), &specs)
+        .modify_order(&call("m"), id, &edit(1.0895), &specs, &quotes)
         .unwrap();
-    let [Effect::SendChange(_, change, _)] = effects[..] else {
+    let [Effect::SendChange(_, change, ..)] = effects[..] else {
         panic!("{effects:?}")
     };
     assert_eq!(core.order(id).unwrap().price, points(109_000));
@@ -204,7 +222,7 @@ fn an_order_takes_its_new_terms_once_the_broker_did() {
         (points(108_950), points(108_000))
     );
     let off_grid = core
-        .modify_order(&call("g"), id, &edit(1.089_550_1), &specs)
+        .modify_order(&call("g"), id, &edit(1.089_550_1), &specs, &quotes)
         .unwrap_err();
     assert_eq!(off_grid.reason(), Reason::PriceOffGrid);
 }
@@ -214,9 +232,9 @@ fn rows_tell_what_an_unanswered_change_of_an_order_led_to() {
     let mut core = core();
     let (id, mut row) = working(&mut core);
     let (_, effects) = core
-        .modify_order(&call("m"), id, &edit(1.0895), &specs)
+        .modify_order(&call("m"), id, &edit(1.0895), &specs, &quotes)
         .unwrap();
-    let [Effect::SendChange(_, change, _)] = effects[..] else {
+    let [Effect::SendChange(_, change, ..)] = effects[..] else {
         panic!("{effects:?}")
     };
     core.on_change_sent(id, change, Err(SendFailure::Unknown("lost".into())));
@@ -236,7 +254,7 @@ fn leaving_active_cancels_what_could_open() {
     let (id, row) = working(&mut core);
     let (_, effects) = core.set_state(&call("halt"), None, Halted, "test").unwrap();
     assert!(
-        matches!(effects[..], [Effect::SendChange(of, crate::orders::Change::Cancel, _)] if of == id)
+        matches!(effects[..], [Effect::SendChange(of, crate::orders::Change::Cancel, ..)] if of == id)
     );
     let mut again = restart(&mut core, &mut Loaded::default());
     assert!(again.order(id).unwrap().cancel_pending);
@@ -251,4 +269,55 @@ fn leaving_active_cancels_what_could_open() {
     );
     assert!(matches!(again.watch()[..], [Effect::SendChange(of, ..)] if of == id));
     assert_eq!(again.watch(), []);
+}
+
+#[test]
+fn a_changed_order_passes_the_limits_of_a_new_one() {
+    let mut core = core();
+    let (id, _) = working(&mut core);
+    core.account_limits.max_price_distance = Some(mymt5_guard::Percent::try_from(0.5).unwrap());
+    let far = core.modify_order(&call("far"), id, &edit(1.05), &specs, &quotes);
+    assert_eq!(far.unwrap_err().reason(), Reason::LimitPriceCollar);
+    core.set_state(&call("halt"), None, Halted, "test").unwrap();
+    let halted = core.modify_order(&call("halted"), id, &edit(1.0995), &specs, &quotes);
+    assert!(halted.is_err());
+}
+
+#[test]
+fn a_fill_in_part_ends_only_once_no_row_of_it_works_on() {
+    let mut core = core();
+    let (id, magic) = sent(&mut core, "a", 0.3);
+    let partial = mymt5_model::Receipt {
+        lots: Some(mymt5_model::Lots::from_f64(0.1).unwrap()),
+        ..receipt(Retcode::DONE_PARTIAL)
+    };
+    core.on_sent(id, Ok(partial));
+    let mut fill = deal(1, 1, Side::Buy, mymt5_model::Entry::In, 10_000_000, 110_010);
+    fill.magic = magic;
+    core.on_deal(fill);
+    assert_eq!(core.order(id).unwrap().state, OrderState::PartiallyFilled);
+    let held: Vec<_> = core
+        .book()
+        .positions()
+        .map(|held| held.row.clone())
+        .collect();
+    let row = OrderRow {
+        magic,
+        kind: OrderType::Market,
+        state: RowState::Partial,
+        price: None,
+        ..working_row()
+    };
+    let works = crate::broker::Snapshot {
+        orders: vec![row],
+        ..rows(held.clone(), 1)
+    };
+    assert!(core.on_snapshot(works));
+    assert_eq!(core.order(id).unwrap().state, OrderState::PartiallyFilled);
+    assert!(core.on_snapshot(rows(held, 1)));
+    assert_eq!(core.order(id).unwrap().state, OrderState::Canceled);
+}
+
+fn working_row() -> OrderRow {
+    working(&mut core()).1
 }

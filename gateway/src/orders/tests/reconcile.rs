@@ -7,12 +7,12 @@ use super::{
 use crate::{
     broker::{History, SendFailure, Snapshot},
     journal::Loaded,
-    orders::{Core, Event, Resolution},
+    orders::{Core, Event, Reach, Resolution},
     testing::deal,
 };
 use mymt5_model::{
-    DealRow, Entry, Magic, OrderId, OrderState, PositionId, PositionRow, Retcode, Side, Ticket,
-    TradeRequest, UtcTime,
+    BrokerTime, DealRow, Entry, Magic, OrderId, OrderState, PositionId, PositionRow, Retcode,
+    RowState, Side, Ticket, TradeRequest, UtcTime,
 };
 use mymt5_proto::Reason;
 
@@ -317,4 +317,61 @@ fn a_close_is_sent_to_the_ticket_that_the_position_has_by_then() {
             ..
         }
     ));
+}
+
+#[test]
+fn a_refused_adoption_takes_nothing_from_its_owner() {
+    let mut core = core();
+    let (_, magic) = sent(&mut core, "a", 0.1);
+    core.on_deal(fill(magic));
+    let refused = core.adopt_position(&call("adopt"), &name("beta"), PositionId(1));
+    assert_eq!(refused.unwrap_err().reason(), Reason::PositionNotFound);
+    let held = core.book().position(PositionId(1)).unwrap();
+    assert_eq!(held.client, Some(name("alpha")));
+}
+
+#[test]
+fn the_order_of_a_stop_loss_is_not_the_one_that_opened() {
+    let mut core = core();
+    let (_, mut row) = super::modify::working(&mut core);
+    let (id, ticket) = (OrderId(1), core.order(OrderId(1)).unwrap().ticket);
+    (row.ticket, row.side, row.state) = (Ticket(500), Side::Sell, RowState::Filled);
+    core.on_row(&row);
+    assert_eq!(core.order(id).unwrap().ticket, ticket);
+    let mut stop = deal(9, 1, Side::Sell, Entry::Out, 10_000_000, 109_000);
+    (stop.magic, stop.order) = (row.magic, Some(Ticket(500)));
+    stop.reason = mymt5_model::DealReason::StopLoss;
+    core.on_deal(stop);
+    assert!(core.order(id).unwrap().filled.is_zero());
+}
+
+#[test]
+fn a_look_reaches_back_to_what_is_not_settled() {
+    const DAY: i64 = 86_400_000;
+    let now = Some(BrokerTime(100 * DAY));
+    assert_eq!(
+        Reach::default().window(now),
+        (BrokerTime(99 * DAY), BrokerTime(101 * DAY))
+    );
+    let reach = Reach {
+        age_ms: 3 * DAY,
+        newest_deal: Some(BrokerTime(95 * DAY)),
+    };
+    assert_eq!(reach.window(now).0, BrokerTime(94 * DAY));
+    let mut core = core();
+    unknown(&mut core);
+    core.at(UtcTime(3 * DAY));
+    assert!(core.reach().age_ms >= 3 * DAY - 1_000);
+}
+
+#[test]
+fn a_position_is_evidence_while_its_deal_is_missing() {
+    let mut core = core();
+    let (id, magic) = unknown(&mut core);
+    for at in [2_000, 10_000, 20_000, 40_000, 50_000] {
+        core.at(UtcTime(at));
+        let snapshot = rows(vec![position(magic)], 1);
+        assert!(core.on_pass(snapshot, History::default()));
+    }
+    assert_eq!(state(&core, id).0, OrderState::Unknown);
 }

@@ -5,13 +5,13 @@ use super::{
     support::{call, core, entry, name, quote, restart, rows, sent},
 };
 use crate::{
-    broker::History,
+    broker::{History, SendFailure},
     journal::Loaded,
     orders::{Call, Core, Effect, Event},
     testing::deal,
 };
 use mymt5_guard::TradingState::{self, Active, Halted, Reducing};
-use mymt5_model::{Entry, PositionId, RequestId, Side, TradeRequest};
+use mymt5_model::{Entry, OrderState, PositionId, RequestId, Side, TradeRequest, UtcTime};
 use mymt5_proto::Reason;
 
 fn enter(core: &mut Core, id: &str, client: Option<&str>, state: TradingState) {
@@ -188,4 +188,54 @@ fn the_callers_name_is_on_what_it_did() {
     core.set_state(&operator, None, Halted, "test").unwrap();
     let row = core.restrictions().next().unwrap();
     assert_eq!((row.by.as_str(), row.reason.as_str()), ("beta", "test"));
+}
+
+#[test]
+fn an_entry_that_waits_when_the_account_is_halted_never_leaves() {
+    let mut core = core();
+    let (taken, _) = core
+        .submit(call("waits"), Ok(entry(0.1)), Some(&quote()))
+        .unwrap();
+    enter(&mut core, "halt", None, Halted);
+    assert!(!core.sending(taken.order, Some(&quote())));
+    let order = core.order(taken.order).unwrap();
+    assert_eq!(
+        (order.state, order.reason.as_str()),
+        (OrderState::Rejected, "TRADING_STATE")
+    );
+}
+
+#[test]
+fn a_close_of_a_position_that_was_reversed_meanwhile_never_leaves() {
+    let mut core = core();
+    holding(&mut core, "a");
+    let (taken, _) = core
+        .close(call("exit"), Ok(exit()), |_| Some(super::spec()))
+        .unwrap();
+    let mut row = core.book().position(PositionId(1)).unwrap().row.clone();
+    row.side = Side::Sell;
+    assert!(core.on_snapshot(rows(vec![row], 1)));
+    assert!(!core.sending(taken.order, None));
+    assert_eq!(
+        core.order(taken.order).unwrap().reason,
+        "EXIT_EXCEEDS_POSITION"
+    );
+}
+
+#[test]
+fn a_cancellation_that_is_refused_again_and_again_is_asked_for_less_and_less() {
+    let mut core = core();
+    let (id, _) = super::modify::working(&mut core);
+    core.set_state(&call("halt"), None, Halted, "test").unwrap();
+    let mut asked = 0;
+    for second in 1..=120 {
+        core.at(UtcTime(1_000 * second));
+        let refused = SendFailure::Throttled(mymt5_model::Retcode(10_029));
+        core.on_change_sent(id, crate::orders::Change::Cancel, Err(refused));
+        asked += core.watch().len();
+    }
+    assert!((5..=9).contains(&asked), "{asked}");
+    core.link(false);
+    core.at(UtcTime(10_000_000));
+    assert_eq!(core.watch(), []);
 }

@@ -156,6 +156,7 @@ pub(super) fn keep(kept: &mut Loaded, records: Vec<Record>) {
                 kept.losses.retain(|known| known.client != losses.client);
                 kept.losses.push(losses);
             }
+            Record::Touched(symbols) => kept.touched = symbols,
             Record::Denial(_) => {}
         }
     }
