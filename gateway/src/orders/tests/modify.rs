@@ -321,3 +321,57 @@ fn a_fill_in_part_ends_only_once_no_row_of_it_works_on() {
 fn working_row() -> OrderRow {
     working(&mut core()).1
 }
+
+/// What one core lets pass of the table's five actions.
+fn passes(core: &mut Core, id: OrderId) -> [bool; 5] {
+    let open = core
+        .submit(call("open-2"), Ok(entry(0.1)), Some(&quote()))
+        .is_ok();
+    let cancel = core.cancel(call("cancel"), id).is_ok();
+    let exit = super::exit(Some(0.05));
+    let exit = core.close(call("exit"), Ok(exit), |_| Some(spec())).is_ok();
+    let tightened = set(core, "tighten", Edit::Set(1.095));
+    if let Ok((key, _)) = &tightened {
+        core.on_levels_sent(key, Ok(receipt(Retcode::DONE)));
+    }
+    let loosened = set(core, "loosen", Edit::Set(1.08)).is_ok();
+    [open, cancel, exit, tightened.is_ok(), loosened]
+}
+
+#[test]
+fn every_cell_of_the_table_holds_also_after_a_restart() {
+    for state in [Active, Reducing, Halted] {
+        let mut core = holding();
+        let (id, row) = working(&mut core);
+        core.set_state(&call("state"), None, state, "test").unwrap();
+        let refused = || SendFailure::Rejected(Retcode(10_018));
+        core.on_change_sent(id, crate::orders::Change::Cancel, Err(refused()));
+        let deals = core
+            .deals_before(None)
+            .map(|deal| deal.deal.clone())
+            .collect();
+        let held = core
+            .book()
+            .positions()
+            .map(|held| held.row.clone())
+            .collect();
+        let mut again = restart(&mut core, &mut Loaded::default());
+        let snapshot = crate::broker::Snapshot {
+            orders: vec![row],
+            ..rows(held, 1)
+        };
+        let history = History {
+            orders: vec![],
+            deals,
+        };
+        assert!(again.on_pass(snapshot, history));
+        let active = state == Active;
+        let expected = [active, true, true, true, active];
+        assert_eq!(passes(&mut core, id), expected, "{state:?}");
+        assert_eq!(
+            passes(&mut again, id),
+            expected,
+            "{state:?} after a restart"
+        );
+    }
+}
