@@ -327,7 +327,7 @@ impl Orders {
     pub async fn look(&self, snapshot: Snapshot, history: History) {
         let _ = self
             .mailbox
-            .send(Message::Pass(Ok((snapshot, history))))
+            .send(Message::Pass(None, Ok((snapshot, history))))
             .await;
     }
 

@@ -45,8 +45,9 @@ pub(super) enum Message {
     /// Asked after every change until it has an answer.
     Wait(Question),
     Change(broker::Change),
-    Snapshot(Result<Snapshot, BrokerError>),
-    Pass(Result<(Snapshot, History), BrokerError>),
+    Snapshot(u64, Result<Snapshot, BrokerError>),
+    /// Without a number: read by the link before anything could change.
+    Pass(Option<u64>, Result<(Snapshot, History), BrokerError>),
     Sent(OrderId, Outcome),
     ChangeSent(OrderId, Change, Outcome),
     LevelsSent(LevelsKey, Outcome),
@@ -96,6 +97,9 @@ pub(super) struct Desk {
     reading: bool,
     dirty: bool,
     pause: Duration,
+    /// Outcomes of changes so far, and outdated rows in a row.
+    changes: u64,
+    outdated: u32,
 }
 
 impl Desk {
@@ -122,6 +126,8 @@ impl Desk {
             reading: false,
             dirty: false,
             pause: Duration::ZERO,
+            changes: 0,
+            outdated: 0,
         }
     }
 
@@ -171,19 +177,25 @@ impl Desk {
             }
             Message::Wait(question) => self.waiters.push(question),
             Message::Change(change) => self.on_change(change),
-            Message::Snapshot(read) => {
+            Message::Snapshot(begun, _) if self.is_outdated(Some(begun)) => self.on_read(Ok(false)),
+            Message::Pass(begun, _) if self.is_outdated(begun) => self.on_read(Ok(false)),
+            Message::Snapshot(_, read) => {
                 let fresh = read.map(|snapshot| self.core.on_snapshot(snapshot));
                 self.on_read(fresh);
             }
-            Message::Pass(read) => {
+            Message::Pass(_, read) => {
                 let fresh = read.map(|(snapshot, history)| self.core.on_pass(snapshot, history));
                 self.on_read(fresh);
             }
             Message::Sent(id, outcome) => self.core.on_sent(id, outcome),
             Message::ChangeSent(id, change, outcome) => {
+                self.changes += 1;
                 self.core.on_change_sent(id, change, outcome);
             }
-            Message::LevelsSent(key, outcome) => self.core.on_levels_sent(&key, outcome),
+            Message::LevelsSent(key, outcome) => {
+                self.changes += 1;
+                self.core.on_levels_sent(&key, outcome);
+            }
             Message::LaneFree => self.queue.free(),
         }
         self.after(Vec::new());
@@ -198,6 +210,15 @@ impl Desk {
             | broker::Change::FeedEnded
             | broker::Change::LinkLost(_) => {}
         }
+    }
+
+    /// True for rows whose reading began before the last change of an order or of levels: they may
+    /// lack it. Where changes never pause some are believed after all.
+    fn is_outdated(&mut self, begun: Option<u64>) -> bool {
+        const MOST: u32 = 20;
+        let outdated = begun.is_some_and(|begun| begun != self.changes) && self.outdated < MOST;
+        self.outdated = if outdated { self.outdated + 1 } else { 0 };
+        outdated
     }
 
     fn on_read(&mut self, fresh: Result<bool, BrokerError>) {
@@ -346,13 +367,13 @@ impl Desk {
         }
         (self.reading, self.dirty) = (true, false);
         let (broker, mailbox) = (self.setup.broker.clone(), self.mailbox.clone());
-        let (pause, reach) = (self.pause, self.core.reach());
+        let (pause, reach, begun) = (self.pause, self.core.reach(), self.changes);
         self.sends.spawn(async move {
             tokio::time::sleep(pause).await;
             let message = if looks {
-                Message::Pass(look(broker.as_ref(), reach).await)
+                Message::Pass(Some(begun), look(broker.as_ref(), reach).await)
             } else {
-                Message::Snapshot(broker.snapshot().await)
+                Message::Snapshot(begun, broker.snapshot().await)
             };
             if let Some(mailbox) = mailbox.upgrade() {
                 let _ = mailbox.send(message).await;

@@ -3,7 +3,7 @@
 use crate::scripted::{Act, Desk, Plan};
 use mymt5_gateway::{
     journal::{Journal, JournalError, Record, Sqlite},
-    orders::Patience,
+    orders::{Event, Patience},
 };
 use mymt5_guard::Limits;
 use mymt5_model::{AccountMode, Lots, OrderState, Side, TradeRequest};
@@ -16,6 +16,8 @@ use std::{
     },
     time::Duration,
 };
+
+use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -241,5 +243,38 @@ async fn a_journal_that_fails_closes_trading_and_nothing_leaves() {
         desk.broker.received().len(),
         1,
         "only what was durable left"
+    );
+}
+
+#[tokio::test]
+async fn rows_read_before_a_change_do_not_undo_it() {
+    let desk = Desk::set(Plan::default()).await;
+    let position = desk.hold("open", 0.1).await;
+    desk.broker.hold_rows(true);
+    let read = desk.broker.rows_read();
+    let reading = async {
+        while desk.broker.rows_read() == read {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, reading).await.unwrap();
+    let protected = desk.protect("protect", position, 1.09).await;
+    assert!(protected.row.levels.stop_loss.is_some());
+    let told = desk.orders.log().last();
+    desk.broker.hold_rows(false);
+    let read = desk.broker.rows_read();
+    let again = async {
+        while desk.broker.rows_read() < read + 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, again).await.unwrap();
+    desk.until(move |core| core.book().position(position).map(|_| ()))
+        .await;
+    let events = desk.orders.log().after(told).unwrap();
+    let undone = |event: &Event| matches!(event, Event::Position(held) if held.row.levels.stop_loss.is_none());
+    assert!(
+        !events.iter().any(|recorded| undone(&recorded.event)),
+        "{events:?}"
     );
 }

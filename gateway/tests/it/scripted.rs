@@ -3,12 +3,13 @@
 
 use async_trait::async_trait;
 use mymt5_gateway::{
+    book::Position,
     broker::{Broker, BrokerError, Change, Events, History, SendFailure, Snapshot, outcome::judge},
     journal::{Identity, Journal, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments},
     orders::{
-        Call, ClientRules, Core, Entry, EventLog, Exit, Order, Orders, Patience, Reach, Setup,
-        Taken, look,
+        Call, ClientRules, Core, Edit, Entry, EventLog, Exit, Order, Orders, Patience, Reach,
+        Setup, Taken, look,
     },
 };
 use mymt5_guard::{Limits, LossSettings, ScopeLimits};
@@ -21,7 +22,10 @@ use mymt5_proto::Refusal;
 use mymt5_simulator::{AccountConfig, Event, Simulator, catalogue};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tempfile::TempDir;
@@ -49,6 +53,9 @@ pub(crate) struct Scripted {
     script: Script,
     /// What reached it, in order.
     received: Mutex<Vec<TradeRequest>>,
+    /// Rows that were read, and whether they are held back before they are handed over.
+    rows_read: AtomicUsize,
+    rows_held: AtomicBool,
 }
 
 impl Scripted {
@@ -60,6 +67,15 @@ impl Scripted {
         self.received.lock().unwrap().clone()
     }
 
+    /// Holds rows back once they are read, or lets them go.
+    pub(crate) fn hold_rows(&self, held: bool) {
+        self.rows_held.store(held, Ordering::SeqCst);
+    }
+
+    pub(crate) fn rows_read(&self) -> usize {
+        self.rows_read.load(Ordering::SeqCst)
+    }
+
     /// Lots of all open positions, bought minus sold.
     pub(crate) fn net_lots(&self) -> i64 {
         let positions = self.lock().positions();
@@ -67,6 +83,22 @@ impl Scripted {
             .iter()
             .map(|row| row.lots.units() * row.side.sign());
         signed.sum()
+    }
+
+    fn rows(&self) -> Snapshot {
+        let simulator = self.lock();
+        let (_, deals) = simulator.history(BrokerTime(0), BrokerTime(i64::MAX));
+        Snapshot {
+            account: simulator.account(),
+            positions: simulator.positions(),
+            orders: simulator.orders(),
+            last_deal: deals
+                .iter()
+                .map(|deal| deal.ticket)
+                .max()
+                .unwrap_or(mymt5_model::Ticket(0)),
+            time: None,
+        }
     }
 
     fn execute(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
@@ -121,19 +153,12 @@ impl Broker for Scripted {
     }
 
     async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
-        let simulator = self.lock();
-        let (_, deals) = simulator.history(BrokerTime(0), BrokerTime(i64::MAX));
-        Ok(Snapshot {
-            account: simulator.account(),
-            positions: simulator.positions(),
-            orders: simulator.orders(),
-            last_deal: deals
-                .iter()
-                .map(|deal| deal.ticket)
-                .max()
-                .unwrap_or(mymt5_model::Ticket(0)),
-            time: None,
-        })
+        let rows = self.rows();
+        self.rows_read.fetch_add(1, Ordering::SeqCst);
+        while self.rows_held.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(rows)
     }
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
@@ -246,6 +271,8 @@ impl Desk {
             changes,
             script: plan.script,
             received: Mutex::default(),
+            rows_read: AtomicUsize::new(0),
+            rows_held: AtomicBool::new(false),
         });
         let rules = ClientRules {
             slot: 1,
@@ -316,6 +343,19 @@ impl Desk {
             comment: Comment::default(),
         };
         self.orders.submit(self.call(id), Ok(entry)).await
+    }
+
+    /// Sets a position's stop loss and waits until that is done.
+    pub(crate) async fn protect(&self, id: &str, position: PositionId, stop_loss: f64) -> Position {
+        let edits = (Edit::Set(stop_loss), Edit::Keep);
+        let call = self.call(id);
+        let key = self
+            .orders
+            .modify_position(call, position, edits)
+            .await
+            .unwrap();
+        let until = Instant::now() + crate::harness::BOUND;
+        self.orders.levels_set(key, position, until).await.unwrap()
     }
 
     pub(crate) async fn close(
