@@ -11,7 +11,7 @@ use crate::{
     testing::deal,
 };
 use mymt5_guard::TradingState;
-use mymt5_model::{ClientName, Entry, MaskedAccount, OrderId, RequestId, Side, UtcTime};
+use mymt5_model::{ClientName, Entry, MaskedAccount, OrderId, RequestId, Side, Symbol, UtcTime};
 use rusqlite::Connection;
 use std::{
     fs,
@@ -100,6 +100,7 @@ fn what_is_committed_is_there_again() {
         request("one"),
         Record::Deal(Arc::new(owned.clone())),
         Record::State(state.clone()),
+        Record::Touched(["EURUSD"].map(|name| Symbol::parse(name).unwrap()).into()),
         event(1),
         event(2),
     ];
@@ -109,6 +110,7 @@ fn what_is_committed_is_there_again() {
         Sqlite::open(&path, &identity(70_001_234), &[name("gamma"), name("beta")]).unwrap();
     assert_eq!(again.journal_id, loaded.journal_id);
     assert_eq!((again.sequence, again.events.len()), (2, 2));
+    assert_eq!(again.touched.len(), 1);
     assert_eq!((again.deals, again.states), (vec![owned], vec![state]));
     assert_eq!(again.requests[0].request_id.as_str(), "one");
     assert_eq!(

@@ -258,7 +258,7 @@ async fn rows_read_before_a_change_do_not_undo_it() {
         }
     };
     timeout(SOON, reading).await.unwrap();
-    let protected = desk.protect("protect", position, 1.09).await;
+    let protected = desk.protect("protect", position, 1.09).await.unwrap();
     assert!(protected.row.levels.stop_loss.is_some());
     let told = desk.orders.log().last();
     desk.broker.hold_rows(false);
@@ -277,4 +277,23 @@ async fn rows_read_before_a_change_do_not_undo_it() {
         !events.iter().any(|recorded| undone(&recorded.event)),
         "{events:?}"
     );
+}
+
+#[tokio::test]
+async fn a_change_that_waited_too_long_never_leaves() {
+    let plan = Plan {
+        max_queue: Duration::from_secs(1),
+        script: Box::new(|number, _| match number {
+            0 => Act::Do,
+            _ => Act::After(Duration::from_secs(2)),
+        }),
+        ..Plan::default()
+    };
+    let desk = Desk::set(plan).await;
+    let position = desk.hold("open", 0.1).await;
+    desk.submit("slow", Side::Buy, 0.1).await.unwrap();
+    let late = desk.protect("late", position, 1.09).await;
+    assert_eq!(late.unwrap_err().reason(), Reason::BrokerRefused);
+    let modified = |request: &TradeRequest| matches!(request, TradeRequest::ModifyPosition { .. });
+    assert!(!desk.broker.received().iter().any(modified));
 }

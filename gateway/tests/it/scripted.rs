@@ -346,16 +346,20 @@ impl Desk {
     }
 
     /// Sets a position's stop loss and waits until that is done.
-    pub(crate) async fn protect(&self, id: &str, position: PositionId, stop_loss: f64) -> Position {
+    ///
+    /// # Errors
+    /// What refuses it, also when it came too late.
+    pub(crate) async fn protect(
+        &self,
+        id: &str,
+        position: PositionId,
+        stop_loss: f64,
+    ) -> Result<Position, Refusal> {
         let edits = (Edit::Set(stop_loss), Edit::Keep);
         let call = self.call(id);
-        let key = self
-            .orders
-            .modify_position(call, position, edits)
-            .await
-            .unwrap();
+        let key = self.orders.modify_position(call, position, edits).await?;
         let until = Instant::now() + crate::harness::BOUND;
-        self.orders.levels_set(key, position, until).await.unwrap()
+        self.orders.levels_set(key, position, until).await
     }
 
     pub(crate) async fn close(
