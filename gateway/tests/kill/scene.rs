@@ -68,7 +68,7 @@ impl Scene {
 
     /// An execution that comes after that.
     pub(crate) fn late(&self) -> Duration {
-        self.grace().mul_f64(1.5)
+        self.grace().mul_f64(2.0)
     }
 
     /// Between two ticks of every symbol.
