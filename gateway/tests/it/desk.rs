@@ -297,3 +297,14 @@ async fn a_change_that_waited_too_long_never_leaves() {
     let modified = |request: &TradeRequest| matches!(request, TradeRequest::ModifyPosition { .. });
     assert!(!desk.broker.received().iter().any(modified));
 }
+
+#[tokio::test]
+async fn a_desk_that_breaks_takes_nothing_more_and_says_so() {
+    let desk = Desk::set(Plan::default()).await;
+    let broke = desk.orders.ask(|_| -> () { panic!("on purpose") }).await;
+    assert!(broke.is_err());
+    let mut up = desk.orders.journal_up();
+    timeout(SOON, up.wait_for(|up| !up)).await.unwrap().unwrap();
+    let entry = desk.submit("entry", Side::Buy, 0.1).await;
+    assert_eq!(entry.unwrap_err().reason(), Reason::JournalDown);
+}

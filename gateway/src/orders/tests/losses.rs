@@ -247,3 +247,69 @@ fn what_a_limit_wants_closed_is_closed_again_while_it_is_open() {
     core.at(mymt5_model::UtcTime(40_000));
     assert_eq!(core.watch(), [], "an operator took over");
 }
+
+#[test]
+fn a_loss_that_closed_a_position_while_the_link_was_down_is_its_owners() {
+    let mut core = limited(
+        Loaded::default(),
+        &daily(LimitAction::Halt),
+        ScopeLimits::default(),
+    );
+    let snapshot = figures(&core, 10_000.0, DAY, vec![]);
+    assert!(core.on_pass(snapshot, History::default()));
+    let (_, magic) = sent(&mut core, "a", 0.1);
+    let mut fill = deal(1, 1, Side::Buy, Entry::In, 10_000_000, 110_010);
+    (fill.magic, fill.time) = (magic, BrokerTime(DAY));
+    core.on_deal(fill.clone());
+    let mut by_hand = deal(2, 1, Side::Sell, Entry::Out, 10_000_000, 100_000);
+    (by_hand.profit, by_hand.reason) = (money(-100.0), mymt5_model::DealReason::Client);
+    by_hand.time = BrokerTime(DAY + 1);
+    let mut snapshot = figures(&core, 9_900.0, DAY + 2, vec![]);
+    snapshot.last_deal = Ticket(2);
+    let deals = vec![fill, by_hand];
+    assert!(core.on_pass(
+        snapshot,
+        History {
+            orders: vec![],
+            deals
+        }
+    ));
+    assert_eq!(core.state_of(&name("alpha")), Halted);
+}
+
+#[test]
+fn a_dead_mans_return_does_not_lift_what_a_loss_reduced() {
+    let mut core = limited(
+        Loaded::default(),
+        &daily(LimitAction::Reduce),
+        ScopeLimits::default(),
+    );
+    let snapshot = figures(&core, 10_000.0, DAY, vec![]);
+    assert!(core.on_pass(snapshot, History::default()));
+    let (_, magic) = sent(&mut core, "a", 0.1);
+    let mut fill = deal(1, 1, Side::Buy, Entry::In, 10_000_000, 110_010);
+    (fill.magic, fill.time) = (magic, BrokerTime(DAY));
+    core.on_deal(fill);
+    let dead_man = crate::orders::DeadMan {
+        after_ms: 5_000,
+        action: crate::orders::DeadManAction::Reduce,
+    };
+    core.rules.get_mut(&name("alpha")).unwrap().dead_man = Some(dead_man);
+    core.watch();
+    core.at(mymt5_model::UtcTime(7_000));
+    core.watch();
+    assert_eq!(core.state_of(&name("alpha")), Reducing);
+    let session = mymt5_model::RequestId::parse("one").unwrap();
+    assert_eq!(
+        core.heartbeat(&name("alpha"), &session).unwrap(),
+        Active,
+        "it speaks again"
+    );
+    core.at(mymt5_model::UtcTime(13_000));
+    core.watch();
+    let mut held: Vec<PositionRow> = core.book().positions().map(|of| of.row.clone()).collect();
+    held[0].profit = money(-100.0);
+    let snapshot = figures(&core, 9_900.0, DAY + 1, held);
+    assert!(core.on_snapshot(snapshot));
+    assert_eq!(core.heartbeat(&name("alpha"), &session).unwrap(), Reducing);
+}

@@ -239,3 +239,20 @@ fn a_cancellation_that_is_refused_again_and_again_is_asked_for_less_and_less() {
     core.at(UtcTime(10_000_000));
     assert_eq!(core.watch(), []);
 }
+
+#[test]
+fn what_comes_to_work_after_its_client_fell_silent_is_cancelled() {
+    let mut core = core();
+    let dead_man = crate::orders::DeadMan {
+        after_ms: 5_000,
+        action: crate::orders::DeadManAction::Cancel,
+    };
+    core.rules.get_mut(&name("alpha")).unwrap().dead_man = Some(dead_man);
+    core.watch();
+    core.at(UtcTime(6_500));
+    assert_eq!(core.watch(), [], "nothing works yet");
+    core.at(UtcTime(1_500));
+    let (id, _) = super::modify::working(&mut core);
+    core.at(UtcTime(8_000));
+    assert!(matches!(core.watch()[..], [Effect::SendChange(of, ..)] if of == id));
+}
