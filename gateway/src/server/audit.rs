@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll},
     time::Instant,
 };
-use tonic::{Code, body::Body};
+use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
 
@@ -81,7 +81,8 @@ where
             async move {
                 let response = answer.await.map(complete);
                 let code = response.as_ref().map_or(Code::Internal, status);
-                record(&path, code, &audited, &peer, begun);
+                let reason = response.as_ref().ok().and_then(reason);
+                record(&path, code, reason, &audited, &peer, begun);
                 if matches!(code, Code::Unauthenticated | Code::PermissionDenied) {
                     journal.denied(denial(path, code, &audited, peer, trace));
                 }
@@ -100,6 +101,12 @@ fn status(response: &Response<Body>) -> Code {
         .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
 }
 
+/// Why a call was refused, as its caller is told.
+fn reason(response: &Response<Body>) -> Option<&'static str> {
+    let status = Status::from_header_map(response.headers())?;
+    mymt5_proto::reason_of(&status).map(mymt5_proto::Reason::name)
+}
+
 /// A denied call, for the journal.
 fn denial(path: String, code: Code, audited: &Audited, peer: String, trace: String) -> Denial {
     const LONGEST: usize = 128;
@@ -116,7 +123,14 @@ fn denial(path: String, code: Code, audited: &Audited, peer: String, trace: Stri
     }
 }
 
-fn record(path: &str, code: Code, audited: &Audited, peer: &str, begun: Instant) {
+fn record(
+    path: &str,
+    code: Code,
+    reason: Option<&str>,
+    audited: &Audited,
+    peer: &str,
+    begun: Instant,
+) {
     let client = audited.0.get().map_or("", ClientName::as_str);
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     metrics::counter!("mymt5_calls_total", "code" => format!("{code:?}")).increment(1);
@@ -126,8 +140,8 @@ fn record(path: &str, code: Code, audited: &Audited, peer: &str, begun: Instant)
         }
         Code::Ok => tracing::info!(client, peer, took_us, "call answered"),
         Code::Unauthenticated | Code::PermissionDenied => {
-            tracing::warn!(client, peer, ?code, "call denied")
+            tracing::warn!(client, peer, ?code, reason, "call denied")
         }
-        code => tracing::info!(client, peer, ?code, took_us, "call refused"),
+        code => tracing::info!(client, peer, ?code, reason, took_us, "call refused"),
     }
 }
