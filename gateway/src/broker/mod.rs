@@ -128,26 +128,32 @@ pub trait Broker: Send + Sync + 'static {
     /// Finished and current bars.
     async fn bars(
         &self,
-        symbol: &Symbol,
-        minutes: u32,
-        from: BrokerTime,
-        limit: usize,
-    ) -> Result<Vec<Bar>, BrokerError>;
+        _symbol: &Symbol,
+        _minutes: u32,
+        _from: BrokerTime,
+        _limit: usize,
+    ) -> Result<Vec<Bar>, BrokerError> {
+        Err(BrokerError::NotAvailable("bars"))
+    }
     /// Margin that an order would take.
     async fn margin_for(
         &self,
-        symbol: &Symbol,
-        side: Side,
-        lots: Lots,
-        price: Price,
-    ) -> Result<Money, BrokerError>;
+        _symbol: &Symbol,
+        _side: Side,
+        _lots: Lots,
+        _price: Price,
+    ) -> Result<Money, BrokerError> {
+        Err(BrokerError::NotAvailable("margin"))
+    }
     /// Profit of a move.
     async fn profit_for(
         &self,
-        symbol: &Symbol,
-        side: Side,
-        lots: Lots,
-        open: Price,
-        close: Price,
-    ) -> Result<Money, BrokerError>;
+        _symbol: &Symbol,
+        _side: Side,
+        _lots: Lots,
+        _open: Price,
+        _close: Price,
+    ) -> Result<Money, BrokerError> {
+        Err(BrokerError::NotAvailable("profit"))
+    }
 }

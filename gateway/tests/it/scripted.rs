@@ -14,9 +14,9 @@ use mymt5_gateway::{
 };
 use mymt5_guard::{Limits, LossSettings, ScopeLimits};
 use mymt5_model::{
-    AccountMode, AccountRow, Bar, BrokerTime, ClientName, Comment, Levels, Lots, MaskedAccount,
-    Money, OrderType, PositionId, Price, Receipt, RequestId, Side, Symbol, SymbolSpec, Tick,
-    TimeInForce, TradeRequest, UtcTime,
+    AccountMode, AccountRow, BrokerTime, ClientName, Comment, Levels, Lots, MaskedAccount,
+    OrderType, PositionId, Price, Receipt, RequestId, Side, Symbol, SymbolSpec, Tick, TimeInForce,
+    TradeRequest, UtcTime,
 };
 use mymt5_proto::Refusal;
 use mymt5_simulator::{AccountConfig, Event, Simulator, catalogue};
@@ -164,37 +164,6 @@ impl Broker for Scripted {
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         let (orders, deals) = self.lock().history(from, to);
         Ok(History { orders, deals })
-    }
-
-    async fn bars(
-        &self,
-        _: &Symbol,
-        _: u32,
-        _: BrokerTime,
-        _: usize,
-    ) -> Result<Vec<Bar>, BrokerError> {
-        Err(BrokerError::NotAvailable("bars"))
-    }
-
-    async fn margin_for(
-        &self,
-        _: &Symbol,
-        _: Side,
-        _: Lots,
-        _: Price,
-    ) -> Result<Money, BrokerError> {
-        Err(BrokerError::NotAvailable("margin"))
-    }
-
-    async fn profit_for(
-        &self,
-        _: &Symbol,
-        _: Side,
-        _: Lots,
-        _: Price,
-        _: Price,
-    ) -> Result<Money, BrokerError> {
-        Err(BrokerError::NotAvailable("profit"))
     }
 }
 

@@ -4,10 +4,7 @@
 use crate::role::die;
 use async_trait::async_trait;
 use mymt5_gateway::broker::{Broker, BrokerError, Events, History, SendFailure, Snapshot};
-use mymt5_model::{
-    AccountRow, Bar, BrokerTime, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec,
-    TradeRequest,
-};
+use mymt5_model::{AccountRow, BrokerTime, Receipt, SymbolSpec, TradeRequest};
 use serde::{Deserialize, Serialize};
 use std::{
     env,
@@ -116,38 +113,5 @@ impl<B: Broker> Broker for Trapped<B> {
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         self.broker.history(from, to).await
-    }
-
-    async fn bars(
-        &self,
-        symbol: &Symbol,
-        minutes: u32,
-        from: BrokerTime,
-        limit: usize,
-    ) -> Result<Vec<Bar>, BrokerError> {
-        self.broker.bars(symbol, minutes, from, limit).await
-    }
-
-    async fn margin_for(
-        &self,
-        symbol: &Symbol,
-        side: Side,
-        lots: Lots,
-        price: Price,
-    ) -> Result<Money, BrokerError> {
-        self.broker.margin_for(symbol, side, lots, price).await
-    }
-
-    async fn profit_for(
-        &self,
-        symbol: &Symbol,
-        side: Side,
-        lots: Lots,
-        open: Price,
-        close: Price,
-    ) -> Result<Money, BrokerError> {
-        self.broker
-            .profit_for(symbol, side, lots, open, close)
-            .await
     }
 }

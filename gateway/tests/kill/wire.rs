@@ -2,8 +2,8 @@
 //! bounded length. An incomplete line is never acted on.
 
 use mymt5_model::{
-    AccountRow, BrokerTime, DealRow, Lots, Money, OrderRow, PositionRow, Price, Receipt, Side,
-    Symbol, SymbolSpec, Tick, Ticket, TradeRequest,
+    AccountRow, BrokerTime, DealRow, OrderRow, PositionRow, Receipt, SymbolSpec, Tick, Ticket,
+    TradeRequest,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io::{self, BufRead, Read};
@@ -28,8 +28,6 @@ pub(crate) enum Ask {
     Send(TradeRequest),
     Snapshot,
     History(BrokerTime, BrokerTime),
-    MarginFor(Symbol, Side, Lots, Price),
-    ProfitFor(Symbol, Side, Lots, Price, Price),
 }
 
 /// What the broker says.
@@ -50,7 +48,6 @@ pub(crate) enum Answer {
     Receipt(Receipt),
     Snapshot(Rows),
     History(Vec<OrderRow>, Vec<DealRow>),
-    Money(Option<Money>),
 }
 
 /// The account's rows at one moment.

@@ -13,8 +13,7 @@ use async_trait::async_trait;
 use driver::{Driver, FeedTicks};
 use market::{CHANGES, Market};
 use mymt5_model::{
-    AccountRow, Bar, BrokerTime, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec,
-    TradeRequest,
+    AccountRow, BrokerTime, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec, TradeRequest,
 };
 use mymt5_simulator::{
     AccountConfig,
@@ -192,16 +191,6 @@ impl Broker for Simulated {
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         let (orders, deals) = self.market.lock().simulator.history(from, to);
         Ok(History { orders, deals })
-    }
-
-    async fn bars(
-        &self,
-        _: &Symbol,
-        _: u32,
-        _: BrokerTime,
-        _: usize,
-    ) -> Result<Vec<Bar>, BrokerError> {
-        Err(BrokerError::NotAvailable("bars of the simulator"))
     }
 
     async fn margin_for(

@@ -10,10 +10,7 @@ use connection::Connection;
 use mymt5_gateway::broker::{
     Broker, BrokerError, Events, History, Pace, SendFailure, Snapshot, outcome::judge,
 };
-use mymt5_model::{
-    AccountRow, Bar, BrokerTime, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec,
-    TradeRequest,
-};
+use mymt5_model::{AccountRow, BrokerTime, Receipt, SymbolSpec, TradeRequest};
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -137,51 +134,6 @@ impl Broker for Remote {
             _ => None,
         })
         .await
-    }
-
-    async fn bars(
-        &self,
-        _: &Symbol,
-        _: u32,
-        _: BrokerTime,
-        _: usize,
-    ) -> Result<Vec<Bar>, BrokerError> {
-        Err(BrokerError::NotAvailable("bars of the stand-in"))
-    }
-
-    async fn margin_for(
-        &self,
-        symbol: &Symbol,
-        side: Side,
-        lots: Lots,
-        price: Price,
-    ) -> Result<Money, BrokerError> {
-        self.question(Ask::MarginFor(symbol.clone(), side, lots, price), money)
-            .await?
-            .ok_or(BrokerError::NotAvailable("a rate for the margin"))
-    }
-
-    async fn profit_for(
-        &self,
-        symbol: &Symbol,
-        side: Side,
-        lots: Lots,
-        open: Price,
-        close: Price,
-    ) -> Result<Money, BrokerError> {
-        self.question(
-            Ask::ProfitFor(symbol.clone(), side, lots, open, close),
-            money,
-        )
-        .await?
-        .ok_or(BrokerError::NotAvailable("a rate for the profit"))
-    }
-}
-
-fn money(answer: Answer) -> Option<Option<Money>> {
-    match answer {
-        Answer::Money(money) => Some(money),
-        _ => None,
     }
 }
 

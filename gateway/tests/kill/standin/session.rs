@@ -74,12 +74,6 @@ impl Session<'_> {
                 let (orders, deals) = desk.simulator.history(from, to);
                 Answer::History(orders, deals)
             }
-            Ask::MarginFor(symbol, side, lots, price) => {
-                Answer::Money(desk.simulator.margin_for(&symbol, side, lots, price))
-            }
-            Ask::ProfitFor(symbol, side, lots, open, close) => {
-                Answer::Money(desk.simulator.profit_for(&symbol, side, lots, open, close))
-            }
             Ask::Send(request) => return self.send(desk, id, request).map(Answer::Receipt),
         })
     }
