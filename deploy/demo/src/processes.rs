@@ -6,11 +6,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::{fs, path::PathBuf, process::Stdio, time::Duration};
 use tokio::{
     process::{Child, Command},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// How long a process may take to stop.
 const STOP: Duration = Duration::from_secs(8);
+
+/// How often a process that has gone silent is looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 pub(crate) struct Pair(Vec<Process>);
 
@@ -33,6 +36,17 @@ impl Pair {
             }
         }
         Ok(())
+    }
+
+    /// Fails as soon as one of them is seen to have ended, which is a little later than its silence.
+    pub(crate) async fn ended_within(&mut self, time: Duration) -> anyhow::Result<()> {
+        let watch = async {
+            while self.check().is_ok() {
+                sleep(LOOK).await;
+            }
+        };
+        let _ = timeout(time, watch).await;
+        self.check()
     }
 
     /// The end of what both said.

@@ -15,6 +15,9 @@ use tokio::time::{Instant, interval};
 /// Longest wait for the next sign of progress in a replay that should make some.
 const STANDSTILL: Duration = Duration::from_secs(60);
 
+/// Longest time between a process's sockets being closed by its death and its end being seen.
+const REAPED: Duration = Duration::from_secs(2);
+
 /// From the start to the last figures, taken while both still run.
 pub(crate) async fn play(
     options: &Options,
@@ -79,7 +82,7 @@ async fn sample(observer: &mut Observer, pair: &mut Pair) -> anyhow::Result<Samp
     match observer.sample().await {
         Ok(sample) => Ok(sample),
         Err(error) => {
-            pair.check()?;
+            pair.ended_within(REAPED).await?;
             Err(error)
         }
     }
