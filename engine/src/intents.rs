@@ -47,8 +47,7 @@ impl Intents {
     /// See [`IntentError`].
     pub fn open(path: &Path) -> Result<Self, IntentError> {
         let connection = Connection::open(path).map_err(IntentError::Open)?;
-        let settings =
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;";
+        let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 2000;";
         connection
             .execute_batch(settings)
             .map_err(IntentError::Open)?;

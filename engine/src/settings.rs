@@ -5,9 +5,13 @@ use mymt5_chassis::{
     loader::{Reader, Table},
     logs::LogSettings,
     operations::OperationsSettings,
+    sandbox::{Plan, Wanted},
 };
 use mymt5_model::{ClientName, Lots, Symbol};
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// The names this process takes from its environment, and those it must not find there: whoever
 /// runs strategies must not hold what opens the account.
@@ -34,11 +38,33 @@ pub struct Settings {
     pub risk: RiskSettings,
     /// Own data.
     pub data_folder: PathBuf,
+    /// How much the kernel must confine.
+    pub sandbox: Wanted,
     /// Logs.
     pub logging: LogSettings,
 }
 
 impl Settings {
+    /// What a running engine still reads, writes and connects to.
+    #[must_use]
+    pub fn sandbox_plan(&self, config: &Path) -> Plan {
+        let gateway = &self.gateway;
+        let identity = gateway
+            .identity
+            .iter()
+            .flat_map(|(certificate, key)| [certificate, key]);
+        let plan = Plan::default()
+            .reads_beside(config)
+            .writes(&self.data_folder)
+            .writes(&self.logging.folder)
+            .connects(gateway.port());
+        [&gateway.ca]
+            .into_iter()
+            .chain(identity)
+            .chain(&gateway.token_file)
+            .fold(plan, Plan::reads_beside)
+    }
+
     /// Reads all keys; faults are collected by the reader. None: there were some.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let name: String = reader.or("engine.name", "1 to 32 of [A-Za-z0-9_-]", "main".to_owned());
@@ -50,7 +76,7 @@ impl Settings {
         let strategies = strategies(reader);
         let risk = risk(reader);
         reader.or("process.allow_root", "true or false", false);
-        sandbox(reader);
+        let sandbox = Wanted::read(reader);
         let data_folder = reader.path_or(
             "process.data_folder",
             "a folder",
@@ -63,32 +89,9 @@ impl Settings {
             strategies: strategies?,
             risk: risk?,
             data_folder: data_folder?,
+            sandbox: sandbox?,
             logging: logging?,
         })
-    }
-}
-
-/// A sandbox that this version cannot enforce is refused where it is required.
-fn sandbox(reader: &mut Reader) {
-    let wanted = reader.or(
-        "process.sandbox",
-        "\"required\", \"best-effort\" or \"off\"",
-        "best-effort".to_owned(),
-    );
-    match wanted.as_str() {
-        "best-effort" | "off" => {}
-        "required" => {
-            reader.fault(
-                "process.sandbox",
-                "cannot be enforced by this version",
-                "set it to \"best-effort\"",
-            );
-        }
-        _ => reader.fault(
-            "process.sandbox",
-            "is no kind of sandbox",
-            "set it to \"best-effort\" or \"off\"",
-        ),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod operations;
 pub mod process;
 pub mod redact;
+pub mod sandbox;
 pub mod secrets;
 pub mod shutdown;
 pub mod tls;

@@ -11,6 +11,7 @@ use mymt5_chassis::{
     faults::Faults,
     loader::{Environment, Provenance, Reader},
     process::RootRefused,
+    sandbox::SandboxError,
 };
 use std::{
     net::SocketAddr,
@@ -75,7 +76,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     done.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
         ExitCode::from(match error {
-            error if error.is::<Faults>() => exit::CONFIG,
+            error if error.is::<Faults>() || error.is::<SandboxError>() => exit::CONFIG,
             error if error.is::<RootRefused>() => exit::NO_PERMISSION,
             _ => exit::SOFTWARE,
         })

@@ -15,7 +15,7 @@ use mymt5_chassis::{
     loader::{Environment, Reader},
     logs, metrics, operations, process,
     redact::Redactor,
-    shutdown, tls,
+    sandbox, shutdown, tls,
 };
 use std::{net::TcpListener, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,8 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         .for_each(|warning| complain(&format!("warning: {warning}")));
     tls::install_provider();
     let opened = open(&settings)?;
-    // The sandbox belongs here: all rights were used, no thread runs yet.
+    // All rights were used, no thread runs yet.
+    let enforced = sandbox::enforce(settings.sandbox, &settings.sandbox_plan(config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -57,9 +58,10 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         version = env!("CARGO_PKG_VERSION"),
         gateway = settings.gateway.address,
         strategies,
-        sandbox = "none",
+        sandbox = %enforced,
         "engine starting"
     );
+    sandbox::warn_of_gaps(settings.sandbox, enforced);
     let level = config.to_path_buf();
     runtime.spawn(logs::follow_hangups(Arc::downgrade(&logs), move || {
         level_of(&level)
@@ -97,6 +99,8 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
     let health = Health::new(&[SERVICE]);
+    #[cfg(debug_assertions)]
+    sandbox::trial::run().await;
     let operations = tokio::spawn(operations::serve(
         opened.operations,
         health.clone(),

@@ -27,6 +27,15 @@ pub struct GatewaySettings {
     pub token_file: Option<PathBuf>,
 }
 
+impl GatewaySettings {
+    /// The port of the address; that of https where it names none.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let uri = self.address.parse::<tonic::transport::Uri>();
+        uri.ok().and_then(|uri| uri.port_u16()).unwrap_or(443)
+    }
+}
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {

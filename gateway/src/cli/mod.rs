@@ -16,6 +16,8 @@ use mymt5_chassis::{
     exit,
     faults::Faults,
     loader::{Environment, Provenance, Reader},
+    process::RootRefused,
+    sandbox::SandboxError,
 };
 use std::{
     io::{self, Write},
@@ -124,13 +126,14 @@ pub fn execute(cli: Cli) -> ExitCode {
         complain(&format!("{error:#}"));
         let code = match error.downcast_ref::<Faults>() {
             Some(_) => exit::CONFIG,
-            None if error.is::<mymt5_chassis::process::RootRefused>() => exit::NO_PERMISSION,
+            None if error.is::<RootRefused>() => exit::NO_PERMISSION,
             None if error
                 .downcast_ref::<JournalError>()
                 .is_some_and(JournalError::is_for_the_operator) =>
             {
                 exit::CONFIG
             }
+            None if error.is::<SandboxError>() => exit::CONFIG,
             None if error.is::<operator::NotRunning>() => exit::UNAVAILABLE,
             None if error.is::<operator::Refused>() => 1,
             None => exit::SOFTWARE,

@@ -22,7 +22,7 @@ use mymt5_chassis::{
     loader::{Environment, Reader},
     logs, metrics, operations, process,
     redact::Redactor,
-    shutdown,
+    sandbox, shutdown,
     tls::{self, ServerIdentity},
 };
 use mymt5_guard::{Limits, LossSettings};
@@ -86,7 +86,8 @@ pub fn run_with(
         .for_each(|warning| complain(&format!("warning: {warning}")));
     tls::install_provider();
     let opened = open(&settings, broker)?;
-    // The sandbox belongs here: all rights were used, no thread runs yet.
+    // All rights were used, no thread runs yet.
+    let enforced = sandbox::enforce(settings.sandbox, &settings.sandbox_plan(config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -97,7 +98,8 @@ pub fn run_with(
     let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
     logs::install_panic_hook(redactor);
     let metrics = metrics::install()?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %settings.listen, sandbox = "none", "gateway starting");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %settings.listen, sandbox = %enforced, "gateway starting");
+    sandbox::warn_of_gaps(settings.sandbox, enforced);
     tracing::warn!(
         kind = "SIMULATED",
         "the broker is the embedded simulator, no money is at stake"
@@ -185,6 +187,8 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
     let health = Health::new(&[MARKET_DATA, TRADING, CONTROL]);
+    #[cfg(debug_assertions)]
+    sandbox::trial::run().await;
     let books = Books {
         broker: opened.broker,
         writer: Writer::start(wrap(opened.journal)).context("no thread for the journal")?,

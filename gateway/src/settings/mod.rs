@@ -12,13 +12,14 @@ use account::BrokerKind;
 
 use crate::{
     access::Client,
-    broker::SimulatedSettings,
+    broker::{Feed, SimulatedSettings},
     journal::{self, Identity},
 };
 use mymt5_chassis::{
     loader::{Reader, Table},
     logs::LogSettings,
     operations::OperationsSettings,
+    sandbox::{Plan, Wanted},
     secrets::Secret,
 };
 use mymt5_guard::ScopeLimits;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub account_limits: ScopeLimits,
     /// Own data.
     pub data_folder: PathBuf,
+    /// How much the kernel must confine.
+    pub sandbox: Wanted,
     /// Logs.
     pub logging: LogSettings,
     /// Secrets of an account at a real broker; the simulator uses none of them.
@@ -86,6 +89,23 @@ impl Settings {
             broker,
             server: self.simulator.account.server.clone(),
             account: MaskedAccount::of(self.simulator.account.login),
+        }
+    }
+
+    /// What a running gateway still reads and writes; every listener is open by then.
+    #[must_use]
+    pub fn sandbox_plan(&self, config: &Path) -> Plan {
+        let (certificate, key, client_ca) = &self.tls;
+        let plan = Plan::default()
+            .reads_beside(config)
+            .reads_beside(certificate)
+            .reads_beside(key)
+            .reads_beside(client_ca)
+            .writes(&self.data_folder)
+            .writes(&self.logging.folder);
+        match &self.simulator.feed {
+            Feed::Synthetic => plan,
+            Feed::Ticks(file) | Feed::Bars(file) => plan.reads(file),
         }
     }
 
@@ -129,7 +149,7 @@ impl Settings {
         let (kind, secrets) = account::read(reader);
         let orders = orders::read(reader, kind == BrokerKind::Simulator);
         reader.or("process.allow_root", "true or false", false);
-        sandbox(reader);
+        let sandbox = Wanted::read(reader);
         let logging = LogSettings::read(reader, "logs/gateway");
         Some(Self {
             listen,
@@ -141,6 +161,7 @@ impl Settings {
             orders: orders?,
             account_limits,
             data_folder: data_folder?,
+            sandbox: sandbox?,
             logging: logging?,
             secrets,
         })
@@ -171,30 +192,6 @@ fn is_on_a_network(folder: &Path) -> bool {
         let kind = u64::from_ne_bytes(known.f_type.to_ne_bytes());
         NETWORKS.contains(&(kind & 0xffff_ffff))
     })
-}
-
-/// A sandbox that this build cannot enforce is refused where it is required.
-fn sandbox(reader: &mut Reader) {
-    let wanted = reader.or(
-        "process.sandbox",
-        "\"required\", \"best-effort\" or \"off\"",
-        "best-effort".to_owned(),
-    );
-    match wanted.as_str() {
-        "best-effort" | "off" => {}
-        "required" => {
-            reader.fault(
-                "process.sandbox",
-                "cannot be enforced by this version",
-                "set it to \"best-effort\"",
-            );
-        }
-        _ => reader.fault(
-            "process.sandbox",
-            "is no kind of sandbox",
-            "set it to \"best-effort\" or \"off\"",
-        ),
-    }
 }
 
 fn zone(reader: &mut Reader) -> Option<(String, BrokerZone)> {

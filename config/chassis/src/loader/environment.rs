@@ -53,6 +53,12 @@ impl Environment {
         self.process.contains_key(name)
     }
 
+    /// What a test tells this process by a variable that no release reads.
+    #[cfg(debug_assertions)]
+    pub(crate) fn for_test(&self, name: &str) -> Option<&str> {
+        self.of_process_only(name)
+    }
+
     /// Exactly these variables, and no `.env`.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(
         pairs: impl IntoIterator<Item = (N, V)>,

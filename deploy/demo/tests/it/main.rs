@@ -4,6 +4,7 @@
 mod ending;
 mod foreign;
 mod recovery;
+mod sandbox;
 mod shipped;
 mod stage;
 

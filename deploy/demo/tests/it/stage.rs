@@ -8,8 +8,12 @@ use std::{
     collections::BTreeMap,
     fs,
     net::{SocketAddr, TcpListener},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -31,8 +35,9 @@ pub(crate) struct Stage {
     api: SocketAddr,
     operations: [SocketAddr; 2],
     running: BTreeMap<&'static str, Child>,
-    environment: Vec<(&'static str, String)>,
+    environment: BTreeMap<(&'static str, &'static str), String>,
     token: String,
+    users: bool,
 }
 
 /// Asks again until the answer is there, within the bound.
@@ -99,6 +104,16 @@ fn token(client: &str) -> (String, String) {
     (token, made.lines().last().unwrap().to_owned())
 }
 
+/// Gives a folder and all in it to that user.
+fn own(path: &Path, user: u32) {
+    chown(path, Some(user), Some(user)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap().flatten() {
+            own(&entry.path(), user);
+        }
+    }
+}
+
 impl Stage {
     /// Writes certificates and configurations; starts nothing.
     pub(crate) fn set(level: &str, environment: &[(&'static str, &str)]) -> Self {
@@ -140,7 +155,7 @@ impl Stage {
         fs::write(folder.path().join("engine.toml"), engine).unwrap();
         let environment = environment
             .iter()
-            .map(|(name, value)| (*name, (*value).to_owned()))
+            .map(|(name, value)| (("gateway", *name), (*value).to_owned()))
             .collect();
         Self {
             folder,
@@ -149,22 +164,93 @@ impl Stage {
             running: BTreeMap::new(),
             token,
             environment,
+            users: false,
         }
     }
 
-    /// Starts one of them; the environment is the gateway's alone.
+    /// The users of gateway and engine, where each has its own.
+    pub(crate) const USERS: [u32; 2] = [61_001, 61_002];
+
+    /// Each of them will run as a user of its own, who owns its folders and its keys.
+    pub(crate) fn under_users(mut self) -> Self {
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        for folder in ["", "tls", "data", "logs", "bin"] {
+            fs::create_dir_all(self.path(folder)).unwrap();
+            mode(&self.path(folder), 0o755).unwrap();
+        }
+        mode(&self.path("tls/ca.pem"), 0o644).unwrap();
+        for (name, user) in ["gateway", "engine"].into_iter().zip(Self::USERS) {
+            mode(&self.path(&format!("{name}.toml")), 0o644).unwrap();
+            let program = format!("mymt5-{name}");
+            fs::copy(binaries().join(&program), self.path("bin").join(&program)).unwrap();
+            for folder in ["data", "logs"].map(|part| self.path(part).join(name)) {
+                fs::create_dir(&folder).unwrap();
+                mode(&folder, 0o700).unwrap();
+                own(&folder, user);
+            }
+            own(&self.path("tls").join(name), user);
+        }
+        self.users = true;
+        self
+    }
+
+    /// Sets a variable of one of them, from its next start on.
+    pub(crate) fn give(&mut self, name: &'static str, variable: &'static str, value: &str) {
+        self.environment.insert((name, variable), value.to_owned());
+    }
+
+    /// The binary that one of them is started from.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        let program = format!("mymt5-{name}");
+        if self.users {
+            self.path("bin").join(program)
+        } else {
+            binaries().join(program)
+        }
+    }
+
+    /// Puts a secret into a file of that process's own user, and names it by `NAME_FILE`.
+    pub(crate) fn secret(
+        &mut self,
+        name: &'static str,
+        variable: &'static str,
+        value: &str,
+    ) -> PathBuf {
+        let folder = self.path(&format!("secrets-{name}"));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(variable);
+        fs::write(&file, value).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        if self.users {
+            own(&folder, Self::USERS[usize::from(name == "engine")]);
+        }
+        let variable: &'static str = Box::leak(format!("{variable}_FILE").into_boxed_str());
+        self.give(name, variable, file.to_str().unwrap());
+        file
+    }
+
+    /// How one of them ended by itself.
+    pub(crate) async fn ended(&mut self, name: &'static str) -> ExitStatus {
+        let mut child = self.running.remove(name).unwrap();
+        eventually("its end", async || child.try_wait().unwrap()).await
+    }
+
+    /// Starts one of them.
     pub(crate) fn start(&mut self, name: &'static str) {
         let stderr = fs::File::options()
             .create(true)
             .append(true)
             .open(self.folder.path().join(format!("{name}.stderr")))
             .unwrap();
-        let mut command = Command::new(binaries().join(format!("mymt5-{name}")));
+        let mut command = Command::new(self.program(name));
         command
             .args(["run", "--config", &format!("{name}.toml")])
             .current_dir(self.folder.path());
-        if name == "gateway" {
-            command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let own = self.environment.iter().filter(|((of, _), _)| *of == name);
+        command.envs(own.map(|((_, variable), value)| (variable, value)));
+        if self.users {
+            let user = Self::USERS[usize::from(name == "engine")];
+            command.uid(user).gid(user);
         }
         self.running.insert(
             name,
