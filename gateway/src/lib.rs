@@ -10,6 +10,7 @@ pub mod journal;
 pub mod link;
 pub mod market;
 pub mod orders;
+pub mod reload;
 pub mod server;
 pub mod settings;
 

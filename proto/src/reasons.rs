@@ -96,6 +96,7 @@ reasons! {
     SequencePurged, "SEQUENCE_PURGED", OutOfRange, false, "the cursor is gone or in the future: take a snapshot";
     JournalChanged, "JOURNAL_CHANGED", OutOfRange, false, "another journal: take a snapshot";
     NotServed, "NOT_SERVED", Unimplemented, false, "this gateway does not serve the call yet";
+    ReloadRefused, "RELOAD_REFUSED", FailedPrecondition, false, "what was to be read again is faulty; everything stays as it was";
     BackupFailed, "BACKUP_FAILED", Internal, false, "the backup could not be written; the gateway's log says why";
     ClientUnknown, "CLIENT_UNKNOWN", NotFound, false, "no client of that name is configured";
     TradeNotAllowed, "TRADE_NOT_ALLOWED", FailedPrecondition, true, "the broker or the terminal forbids trading on the account";

@@ -62,9 +62,9 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         "engine starting"
     );
     sandbox::warn_of_gaps(settings.sandbox, enforced);
-    let level = config.to_path_buf();
-    runtime.spawn(logs::follow_hangups(Arc::downgrade(&logs), move || {
-        level_of(&level)
+    let (log, level) = (Arc::downgrade(&logs), config.to_path_buf());
+    runtime.spawn(logs::on_hangups(async move || {
+        logs::set_level(&log, level_of(&level));
     }));
     runtime.block_on(serve(settings, opened, metrics))?;
     runtime.shutdown_timeout(STOP);

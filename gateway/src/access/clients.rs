@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
 
 /// How a client proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,27 @@ pub struct Client {
     pub limits: ScopeLimits,
     /// What its silence leads to; none: nothing.
     pub dead_man: Option<DeadMan>,
+    /// False: nobody is this client, until the configuration says otherwise.
+    pub enabled: bool,
+    /// Set once the client is gone, or may do other things than before: its calls and streams end.
+    pub revoked: CancellationToken,
+}
+
+impl Client {
+    /// True when a caller that was let in as the one is rightly in as the other.
+    fn has_the_rights_of(&self, other: &Self) -> bool {
+        let rights = |client: &Self| {
+            let Client {
+                name,
+                proof,
+                permissions,
+                symbols,
+                ..
+            } = client.clone();
+            (name, proof, permissions, symbols)
+        };
+        rights(self) == rights(other)
+    }
 }
 
 /// Why a caller is nobody.
@@ -69,13 +91,16 @@ impl ClientRegistry {
             symbols: None,
             limits: ScopeLimits::default(),
             dead_man: None,
+            enabled: true,
+            revoked: CancellationToken::new(),
         };
         let mut registry = Self {
             local: Arc::new(local),
             by_certificate: HashMap::new(),
             by_token: Vec::new(),
         };
-        for client in clients.into_iter().map(Arc::new) {
+        let enabled = clients.into_iter().filter(|client| client.enabled);
+        for client in enabled.map(Arc::new) {
             match &client.proof {
                 Proof::Certificate(name) => {
                     drop(registry.by_certificate.insert(name.clone(), client))
@@ -85,6 +110,40 @@ impl ClientRegistry {
             }
         }
         registry
+    }
+
+    /// The registry of a new configuration. Who keeps its rights stays in; everybody else's calls
+    /// and streams end once [`ClientRegistry::revoke`] was called on the old one.
+    #[must_use]
+    pub fn renewed(&self, mut clients: Vec<Client>) -> Self {
+        for client in &mut clients {
+            let same = self.all().find(|old| old.has_the_rights_of(client));
+            if let Some(old) = same {
+                client.revoked = old.revoked.clone();
+            }
+        }
+        let local = self.local.clone();
+        Self {
+            local,
+            ..Self::new(clients)
+        }
+    }
+
+    /// Ends the calls and streams of those who are not in the new registry with the same rights;
+    /// their names.
+    pub fn revoke(&self, new: &Self) -> Vec<ClientName> {
+        let stays = |old: &Client| new.all().any(|client| client.has_the_rights_of(old));
+        let gone: Vec<_> = self.all().filter(|old| !stays(old)).collect();
+        gone.iter().for_each(|client| client.revoked.cancel());
+        gone.iter().map(|client| client.name.clone()).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Client> {
+        let by_token = self.by_token.iter().map(|(_, client)| client);
+        self.by_certificate
+            .values()
+            .chain(by_token)
+            .map(Arc::as_ref)
     }
 
     /// The gateway's own user, on the control socket.
@@ -136,7 +195,43 @@ mod tests {
             symbols: None,
             limits: ScopeLimits::default(),
             dead_man: None,
+            enabled: true,
+            revoked: CancellationToken::new(),
         }
+    }
+
+    #[test]
+    fn who_loses_or_changes_its_rights_is_out_and_nobody_else() {
+        let certificate = |name: &str| client(name, Proof::Certificate(name.into()));
+        let names = ["stays", "limited", "changed", "disabled", "removed"];
+        let old = ClientRegistry::new(names.map(certificate).into());
+        let let_in = |registry: &ClientRegistry, name: &str| {
+            registry.identify(Some(name), None).map(|caller| caller.0)
+        };
+        let before = names.map(|name| let_in(&old, name).unwrap());
+        let mut after = names[..4]
+            .iter()
+            .map(|name| certificate(name))
+            .collect::<Vec<_>>();
+        after[1].dead_man = Some(DeadMan {
+            after_ms: 1_000,
+            action: crate::orders::DeadManAction::Reduce,
+        });
+        after[2].permissions = [Permission::Read].into();
+        after[3].enabled = false;
+        let new = old.renewed(after);
+        let mut gone: Vec<_> = old.revoke(&new).iter().map(ToString::to_string).collect();
+        gone.sort();
+        assert_eq!(gone, ["changed", "disabled", "removed"]);
+        let out = before
+            .each_ref()
+            .map(|client| client.revoked.is_cancelled());
+        assert_eq!(out, [false, false, true, true, true]);
+        // What is in now can be thrown out later, also who was let in before.
+        assert!(!let_in(&new, "changed").unwrap().revoked.is_cancelled());
+        assert!(let_in(&new, "disabled").is_err() && let_in(&new, "removed").is_err());
+        drop(new.revoke(&new.renewed(Vec::new())));
+        assert!(before[0].revoked.is_cancelled());
     }
 
     #[test]

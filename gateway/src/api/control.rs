@@ -186,9 +186,13 @@ impl ControlService for Control {
 
     async fn reload(
         &self,
-        _: Request<v1::ReloadRequest>,
+        request: Request<v1::ReloadRequest>,
     ) -> Result<Response<v1::ReloadResponse>, Status> {
-        Err(Refusal::new(Reason::NotServed).into())
+        call::caller(&request)?;
+        let reloaded = self.0.reloader.reload().await;
+        let reloaded =
+            reloaded.map_err(|error| Refusal::because(Reason::ReloadRefused, error.to_string()))?;
+        Ok(Response::new(v1::ReloadResponse { reloaded }))
     }
 
     async fn backup(

@@ -21,6 +21,7 @@ use crate::{
     link::Link,
     market::{Hub, Instruments},
     orders::Orders,
+    reload::Reloader,
 };
 use mymt5_model::{AccountKind, BrokerZone};
 use std::sync::{
@@ -40,6 +41,8 @@ pub struct Rooms {
     pub instruments: Instruments,
     /// The link.
     pub link: Link,
+    /// Takes up a changed configuration.
+    pub reloader: Reloader,
     /// The broker's zone: its name and itself.
     pub zone: Option<(Arc<str>, BrokerZone)>,
     /// What kind of account the configuration asks for.

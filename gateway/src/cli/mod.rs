@@ -5,6 +5,7 @@ mod health;
 mod operator;
 mod readiness;
 mod run;
+mod serve;
 mod status;
 mod token;
 

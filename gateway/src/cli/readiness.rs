@@ -1,11 +1,11 @@
 //! Whether the gateway can answer: its certificate holds and its journal can be written. The broker
 //! is no part of it, so that an operator can still halt and read while the link is down.
 
-use super::run::{CONTROL, MARKET_DATA, TRADING};
+use super::serve::{CONTROL, MARKET_DATA, TRADING};
+use crate::reload::Identity;
 use mymt5_chassis::{
     clock,
     health::{Health, READINESS},
-    tls::ServerIdentity,
 };
 use std::time::Duration;
 use tokio::{
@@ -21,21 +21,20 @@ const SOON_DAYS: i64 = 14;
 /// Follows both until the task is ended.
 pub(super) async fn follow(
     health: Health,
-    identity: ServerIdentity,
+    identity: Identity,
     mut journal_up: watch::Receiver<bool>,
 ) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let days = identity.days_left(clock::utc_now_ms());
-    if days < SOON_DAYS {
-        tracing::warn!(days, "the certificate ends soon");
-    }
-    let mut told = None;
+    let (mut told, mut warned) = (None, None);
     loop {
-        let (valid, up) = (
-            identity.is_valid_at(clock::utc_now_ms()),
-            *journal_up.borrow_and_update(),
-        );
+        let (now, identity) = (clock::utc_now_ms(), identity.load_full());
+        let days = identity.days_left(now);
+        if days < SOON_DAYS && warned != Some(days) {
+            warned = Some(days);
+            tracing::warn!(days, "the certificate ends soon");
+        }
+        let (valid, up) = (identity.is_valid_at(now), *journal_up.borrow_and_update());
         let ready = valid && up;
         if told != Some(ready) {
             told = Some(ready);

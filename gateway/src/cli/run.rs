@@ -1,34 +1,25 @@
 //! `run`: the order of starting is a rule. Whatever needs rights comes before the sandbox, every
 //! thread after it.
 
-use super::{complain, configuration, readiness};
+use super::{
+    complain, configuration,
+    serve::{Start, serve},
+};
 use crate::{
-    access::ClientRegistry,
-    api::{Rooms, Streams},
     broker::{Broker, Simulated},
-    journal::{self, Journal, Loaded, Sqlite, Writer},
-    link::{Link, Wiring},
-    market::{Hub, Instruments},
-    orders::{ClientRules, Core, EventLog, Orders, Setup},
-    server::{self, Api},
+    journal::{self, Journal, Loaded, Sqlite},
     settings::{Settings, TABLE},
 };
 use anyhow::Context;
-use arc_swap::ArcSwap;
-use metrics_exporter_prometheus::PrometheusHandle;
 use mymt5_chassis::{
-    clock,
-    health::Health,
     loader::{Environment, Reader},
     logs, metrics, operations, process,
     redact::Redactor,
-    sandbox, shutdown,
+    sandbox,
     tls::{self, ServerIdentity},
 };
-use mymt5_guard::{Limits, LossSettings};
-use mymt5_model::{AccountKind, ClientName, UtcTime};
+use mymt5_model::ClientName;
 use std::{
-    collections::HashMap,
     fs,
     net::TcpListener,
     os::unix::{fs::PermissionsExt, net::UnixListener},
@@ -36,21 +27,16 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
-use tokio_util::sync::CancellationToken;
-
-pub(super) const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
-pub(super) const TRADING: &str = "mymt5.v1.TradingService";
-pub(super) const CONTROL: &str = "mymt5.v1.ControlService";
 
 /// What is opened before the sandbox.
-struct Opened {
-    api: TcpListener,
-    control: UnixListener,
-    operations: TcpListener,
-    identity: ServerIdentity,
-    broker: Arc<dyn Broker>,
-    journal: Sqlite,
-    loaded: Loaded,
+pub(super) struct Opened {
+    pub(super) api: TcpListener,
+    pub(super) control: UnixListener,
+    pub(super) operations: TcpListener,
+    pub(super) identity: ServerIdentity,
+    pub(super) broker: Arc<dyn Broker>,
+    pub(super) journal: Sqlite,
+    pub(super) loaded: Loaded,
     _data: process::Folder,
     _logs: process::Folder,
 }
@@ -109,19 +95,14 @@ pub fn run_with(
             "credentials of a real account are set and not used: the broker is the simulator"
         );
     }
-    let level = config.to_path_buf();
-    runtime.spawn(logs::follow_hangups(Arc::downgrade(&logs), move || {
-        level_of(&level)
-    }));
-    runtime.block_on(serve(settings, opened, wrap, metrics))?;
+    let start = Start {
+        config: config.to_owned(),
+        log: Arc::downgrade(&logs),
+        metrics,
+    };
+    runtime.block_on(serve(settings, opened, wrap, start))?;
     tracing::info!("gateway stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// The log level as the configuration has it now.
-fn level_of(config: &Path) -> Option<String> {
-    let mut reader = Reader::open(&TABLE, config, Environment::of_process()).ok()?;
-    reader.optional("logging.level", "a level")
 }
 
 fn open(
@@ -177,133 +158,4 @@ fn control_socket(data_folder: &Path) -> anyhow::Result<UnixListener> {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
-}
-
-async fn serve(
-    settings: Settings,
-    opened: Opened,
-    wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
-    metrics: PrometheusHandle,
-) -> anyhow::Result<()> {
-    let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
-    let health = Health::new(&[MARKET_DATA, TRADING, CONTROL]);
-    #[cfg(debug_assertions)]
-    sandbox::trial::run().await;
-    let books = Books {
-        broker: opened.broker,
-        writer: Writer::start(wrap(opened.journal)).context("no thread for the journal")?,
-        loaded: opened.loaded,
-    };
-    let rooms = rooms(&settings, books, &health, &stop);
-    let ready = tokio::spawn(readiness::follow(
-        health.clone(),
-        opened.identity.clone(),
-        rooms.orders.journal_up(),
-    ));
-    let registry = Arc::new(ArcSwap::from_pointee(ClientRegistry::new(settings.clients)));
-    let tls = Arc::new(ArcSwap::from_pointee(tls::server_config(&opened.identity)));
-    let api = Api {
-        listener: opened.api,
-        control: opened.control,
-        tls,
-        registry,
-        rooms: rooms.clone(),
-        health: health.clone(),
-    };
-    let operations = tokio::spawn(operations::serve(
-        opened.operations,
-        health.clone(),
-        metrics,
-        stop.clone(),
-    ));
-    let serving = tokio::spawn(server::serve(api, stop.clone()));
-    tokio::select! {
-        () = signal.cancelled() => tracing::info!("stopping"),
-        () = stop.cancelled() => {}
-    }
-    ready.abort();
-    drain(&health, &rooms).await;
-    stop.cancel();
-    serving.await.context("the API server broke")??;
-    operations.await.context("the operations port broke")??;
-    Ok(())
-}
-
-/// What the orders core is made from.
-struct Books {
-    broker: Arc<dyn Broker>,
-    writer: Writer,
-    loaded: Loaded,
-}
-
-/// Not ready; no new order; streams end with a place to resume; orders under way are awaited.
-async fn drain(health: &Health, rooms: &Rooms) {
-    health.all(false).await;
-    tokio::join!(rooms.orders.drain(), async { rooms.shutdown.cancel() });
-}
-
-fn rooms(settings: &Settings, books: Books, health: &Health, stop: &CancellationToken) -> Rooms {
-    let (hub, instruments, log) = (Hub::default(), Instruments::default(), EventLog::default());
-    let Books {
-        broker,
-        writer,
-        loaded,
-    } = books;
-    let rules = rules(settings, &loaded);
-    log.publish(loaded.events.iter().cloned().map(Arc::new));
-    let setup = Setup {
-        broker: broker.clone(),
-        writer,
-        log,
-        journal_id: loaded.journal_id.as_str().into(),
-        send_timeout: settings.orders.send_timeout,
-    };
-    let now = UtcTime(clock::utc_now_ms());
-    let account = settings.account_limits.clone();
-    let core = Core::new(rules, account, settings.orders.patience, loaded, now);
-    let orders = Orders::start(core, setup, hub.clone(), instruments.clone());
-    let link = Link::default();
-    let wiring = Wiring {
-        broker,
-        identity: settings.identity(),
-        zone: settings.zone.as_ref().map(|(_, zone)| zone.clone()),
-        hub: hub.clone(),
-        instruments: instruments.clone(),
-        orders: orders.clone(),
-        health: health.clone(),
-        service: TRADING,
-    };
-    tokio::spawn(link.clone().supervise(wiring, stop.clone()));
-    Rooms {
-        orders,
-        hub,
-        instruments,
-        link,
-        zone: settings
-            .zone
-            .clone()
-            .map(|(name, zone)| (name.into(), zone)),
-        kind: AccountKind::Simulated,
-        max_queue_ms: settings.orders.max_queue_ms,
-        journal: settings.journal().into(),
-        started_ms: clock::utc_now_ms(),
-        event_streams: Streams::default(),
-        shutdown: stop.child_token(),
-    }
-}
-
-/// What each client may do in the orders core, under the slot that the journal gave it. A client
-/// that is configured no more, and the operator, can own and lose positions, and open none.
-fn rules(settings: &Settings, loaded: &Loaded) -> HashMap<ClientName, ClientRules> {
-    let known = loaded.slots.iter().map(|(name, slot)| {
-        let client = settings.clients.iter().find(|client| client.name == *name);
-        let rules = ClientRules {
-            slot: *slot,
-            limits: client.map_or_else(Limits::default, |client| client.limits.entry.clone()),
-            loss: client.map_or_else(LossSettings::default, |client| client.limits.loss),
-            dead_man: client.and_then(|client| client.dead_man),
-        };
-        (name.clone(), rules)
-    });
-    known.collect()
 }

@@ -200,6 +200,8 @@ pub enum Record {
     State(StateRow),
     /// How a scope's losses stand.
     Losses(LossRow),
+    /// A client's number in the magic of its orders.
+    Slot(ClientName, u16),
     /// The symbols that somebody else's trade froze, all of them.
     Touched(BTreeSet<Symbol>),
     /// A denied call.

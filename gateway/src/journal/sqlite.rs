@@ -202,6 +202,10 @@ fn write(transaction: &Transaction<'_>, record: &Record) -> Result<(), JournalEr
             let sql = "INSERT OR REPLACE INTO losses (scope, body, seal) VALUES (?1, ?2, ?3)";
             put_scope(transaction, sql, losses.client.as_ref(), &json(losses)?)
         }
+        Record::Slot(client, slot) => {
+            let sql = "INSERT INTO slots (slot, client) VALUES (?1, ?2)";
+            execute(transaction, sql, params![slot, client.as_str()])
+        }
         Record::Touched(symbols) => {
             let sql = "UPDATE meta SET value = ?1 WHERE key = 'touched'";
             execute(transaction, sql, params![json(symbols)?])

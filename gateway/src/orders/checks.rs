@@ -129,7 +129,7 @@ impl Core {
     ) -> Result<(), Refusal> {
         let distance = quote.and_then(|quote| price_distance(side, prices, quote));
         let spread = quote.and_then(spread);
-        let own = self.rules.get(client).map(|rules| &rules.limits);
+        let own = self.rules.get(client).map(|rules| &rules.grant.limits);
         let own = own.map(|limits| (Scope::Client(client), limits));
         let account = [(Scope::Account, &self.account_limits)];
         for (scope, limits) in own.into_iter().chain(account) {
@@ -150,7 +150,7 @@ impl Core {
         for scope in [Scope::Client(&call.client), Scope::Account] {
             let facts = self.facts(scope, entry, quote, margin);
             let limits = match scope {
-                Scope::Client(client) => self.rules.get(client).map(|rules| &rules.limits),
+                Scope::Client(client) => self.rules.get(client).map(|rules| &rules.grant.limits),
                 Scope::Account => Some(&self.account_limits),
             };
             let limits = limits.ok_or_else(|| Refusal::new(Reason::PermissionDenied))?;

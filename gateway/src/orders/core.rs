@@ -3,12 +3,13 @@
 //! be durable before that as [`Record`]s.
 
 use super::{
+    grants::ClientRules,
     ids::Requests,
     losses::Losses,
     modify::{LevelChange, LevelsKey, Terms},
     order::{Order, Purpose},
     reconcile::Reconciliation,
-    sessions::{DeadMan, Sessions},
+    sessions::Sessions,
     trading::TradingStates,
 };
 use crate::{
@@ -53,19 +54,6 @@ pub struct Taken {
     pub order: OrderId,
     /// True when the id was known: nothing new was done.
     pub repeated: bool,
-}
-
-/// What the configuration grants a client in the orders core.
-#[derive(Clone, Debug)]
-pub struct ClientRules {
-    /// Its number in the magic of its orders.
-    pub slot: u16,
-    /// Its limits.
-    pub limits: Limits,
-    /// Its limits of losses.
-    pub loss: LossSettings,
-    /// What its silence leads to; none: nothing.
-    pub dead_man: Option<DeadMan>,
 }
 
 /// How long the core waits: for evidence, and for signs of life.
@@ -152,7 +140,7 @@ impl Core {
             .map_or(Ticket(0), |deal| deal.deal.ticket);
         let limited = rules
             .iter()
-            .map(|(name, rules)| (Some(name.clone()), rules.loss));
+            .map(|(name, rules)| (Some(name.clone()), rules.grant.loss));
         let limited = limited.filter(|(_, loss)| *loss != LossSettings::default());
         let limited = limited.chain([(None, account.loss)]);
         let losses = Losses::new(limited, loaded.losses, loaded.deals.iter());

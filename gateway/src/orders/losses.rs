@@ -70,6 +70,27 @@ impl Losses {
         });
         Self(meters.collect())
     }
+
+    /// Other limits for a client; what is latched stays so.
+    pub(super) fn regulate(&mut self, client: &ClientName, settings: LossSettings) {
+        let owner = Some(client.clone());
+        match self.0.get_mut(&owner) {
+            Some(meter) => {
+                meter.meter = LossMeter::resume(settings, meter.meter.state().cloned());
+            }
+            None if settings != LossSettings::default() => {
+                let meter = Meter {
+                    meter: LossMeter::resume(settings, None),
+                    first: None,
+                    realised: Money::ZERO,
+                    recorded: None,
+                    flattened: i64::MIN / 2,
+                };
+                self.0.insert(owner, meter);
+            }
+            None => {}
+        }
+    }
 }
 
 impl Meter {

@@ -267,7 +267,10 @@ impl Core {
             return Ok(());
         }
         let equity = self.book.account().map(|account| account.equity);
-        let client = self.rules.get(&call.client).map(|rules| &rules.limits);
+        let client = self
+            .rules
+            .get(&call.client)
+            .map(|rules| &rules.grant.limits);
         let client = client.map(|limits| (Scope::Client(&call.client), limits));
         let scopes = client
             .into_iter()

@@ -100,7 +100,8 @@ impl Core {
     fn watch_clients(&mut self) -> Vec<Effect> {
         let now = self.now.0;
         let dead_men = self.rules.iter();
-        let dead_men = dead_men.filter_map(|(name, rules)| Some((name.clone(), rules.dead_man?)));
+        let dead_men =
+            dead_men.filter_map(|(name, rules)| Some((name.clone(), rules.grant.dead_man?)));
         let dead_men: Vec<(ClientName, DeadMan)> = dead_men.collect();
         let mut effects = Vec::new();
         for (client, dead_man) in dead_men {

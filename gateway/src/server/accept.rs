@@ -2,7 +2,7 @@
 //! the gateway's own user; bounds on pending handshakes and on connections; and the peer's proof.
 
 use super::connection::{Peer, PeerProof, Services, converse};
-use arc_swap::ArcSwap;
+use crate::reload::Identity;
 use mymt5_chassis::tls;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -21,13 +21,11 @@ const CONTROL_CONNECTIONS: usize = 16;
 /// After a failed accept (no descriptors left), before the next.
 const PAUSE: Duration = Duration::from_millis(100);
 
-type Tls = Arc<ArcSwap<rustls::ServerConfig>>;
-
 /// Serves both until the token, then waits for the connections to end.
 pub(super) async fn serve(
     api: std::net::TcpListener,
     control: std::os::unix::net::UnixListener,
-    tls: Tls,
+    tls: Identity,
     services: Services,
     stop: CancellationToken,
 ) -> io::Result<()> {
@@ -58,7 +56,7 @@ struct Door {
 }
 
 impl Door {
-    async fn accept_api(&self, listener: TcpListener, tls: Tls) {
+    async fn accept_api(&self, listener: TcpListener, tls: Identity) {
         let (pending, open) = (
             Arc::new(Semaphore::new(PENDING_HANDSHAKES)),
             Arc::new(Semaphore::new(CONNECTIONS)),
@@ -82,7 +80,7 @@ impl Door {
                 metrics::counter!("mymt5_connections_refused_total").increment(1);
                 continue;
             };
-            let acceptor = TlsAcceptor::from(tls.load_full());
+            let acceptor = TlsAcceptor::from(tls::server_config(&tls.load()));
             let (services, stop) = (self.services.clone(), self.stop.clone());
             self.conversations.spawn(async move {
                 let shaken = timeout(HANDSHAKE, handshake(stream, address, &acceptor));

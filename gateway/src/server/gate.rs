@@ -1,13 +1,15 @@
 //! Authorization: the caller's identity and the call's permission, before any service sees it.
 
-use super::connection::{Peer, PeerProof};
+use super::{
+    connection::{Peer, PeerProof},
+    revocation,
+};
 use crate::access::{Caller, ClientRegistry, needed_for};
 use arc_swap::ArcSwap;
-use futures_util::future::Either;
 use http::{Request, Response};
 use mymt5_proto::{Reason, Refusal};
 use std::{
-    future::Ready,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -39,10 +41,12 @@ impl<S> Layer<S> for GateLayer {
 impl<S> Service<Request<Body>> for Gate<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Either<S::Future, Ready<Result<Response<Body>, S::Error>>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -50,20 +54,25 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         match admit(&self.registry.load(), &mut request) {
-            Ok(()) => Either::Left(self.inner.call(request)),
-            Err(refusal) => {
-                Either::Right(std::future::ready(Ok(Status::from(refusal).into_http())))
+            Ok(None) => Box::pin(self.inner.call(request)),
+            Ok(Some(caller)) => {
+                let revoked = caller.0.revoked.clone();
+                Box::pin(revocation::until(revoked, self.inner.call(request)))
             }
+            Err(refusal) => Box::pin(async { Ok(Status::from(refusal).into_http()) }),
         }
     }
 }
 
-/// Lets a request pass with its caller, or says why not. Who is nobody learns nothing
+/// Lets a request pass with its caller, if it needs one, or says why not. Who is nobody learns nothing
 /// about which calls exist.
-fn admit(registry: &ClientRegistry, request: &mut Request<Body>) -> Result<(), Refusal> {
+fn admit(
+    registry: &ClientRegistry,
+    request: &mut Request<Body>,
+) -> Result<Option<Caller>, Refusal> {
     let needed = needed_for(request.uri().path());
     if matches!(needed, Ok(None)) {
-        return Ok(());
+        return Ok(None);
     }
     let caller = identify(registry, request)?;
     if let Some(audited) = request.extensions().get::<super::audit::Audited>() {
@@ -76,8 +85,8 @@ fn admit(registry: &ClientRegistry, request: &mut Request<Body>) -> Result<(), R
         });
         return Err(Refusal::new(Reason::PermissionDenied).with("needs", needs));
     }
-    request.extensions_mut().insert(caller);
-    Ok(())
+    request.extensions_mut().insert(caller.clone());
+    Ok(Some(caller))
 }
 
 fn identify(registry: &ClientRegistry, request: &Request<Body>) -> Result<Caller, Refusal> {

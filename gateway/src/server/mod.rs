@@ -8,17 +8,21 @@ mod complete;
 mod connection;
 mod deadline;
 mod gate;
+mod revocation;
 
 pub use gate::Registry;
 
-use crate::api::{Control, MarketData, Rooms, Trading};
+use crate::{
+    api::{Control, MarketData, Rooms, Trading},
+    reload::Identity,
+};
 use mymt5_chassis::health::Health;
 use mymt5_proto::v1::{
     control_service_server::ControlServiceServer,
     market_data_service_server::MarketDataServiceServer,
     trading_service_server::TradingServiceServer,
 };
-use std::{net::TcpListener, os::unix::net::UnixListener, sync::Arc};
+use std::{net::TcpListener, os::unix::net::UnixListener};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
@@ -34,7 +38,7 @@ pub struct Api {
     /// The bound control socket.
     pub control: UnixListener,
     /// Certificates; replaced as a whole at a rotation.
-    pub tls: Arc<arc_swap::ArcSwap<rustls::ServerConfig>>,
+    pub tls: Identity,
     /// Who may call.
     pub registry: Registry,
     /// What the services translate for.

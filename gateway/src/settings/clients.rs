@@ -8,6 +8,7 @@ use mymt5_chassis::{loader::Reader, tls};
 use mymt5_guard::Percent;
 use mymt5_model::{ClientName, Magic, Symbol};
 use std::collections::BTreeSet;
+use tokio_util::sync::CancellationToken;
 
 pub(super) fn read(reader: &mut Reader, risk_ceiling: Option<Percent>) -> Option<Vec<Client>> {
     let names = reader.names("clients");
@@ -75,6 +76,8 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
         symbols,
         limits,
         dead_man,
+        enabled: reader.or(&key("enabled"), "true or false", true),
+        revoked: CancellationToken::new(),
     })
 }
 

@@ -75,8 +75,7 @@ async fn nobody_gets_nothing_but_health() {
 
 #[tokio::test]
 async fn what_is_not_served_yet_is_listed() {
-    const ALLOWED: [&str; 3] = [
-        "/mymt5.v1.ControlService/Reload",
+    const ALLOWED: [&str; 2] = [
         "/mymt5.v1.MarketDataService/ListBars",
         "/mymt5.v1.TradingService/RaiseAlert",
     ];

@@ -152,6 +152,36 @@ impl Gateway {
         command.output().await.unwrap()
     }
 
+    /// The configuration as it stands.
+    pub(crate) fn configuration(&self) -> String {
+        fs::read_to_string(self.folder.path().join("gateway.toml")).unwrap()
+    }
+
+    /// Writes another one; it is for the gateway to notice.
+    pub(crate) fn configure(&self, text: &str) {
+        fs::write(self.folder.path().join("gateway.toml"), text).unwrap();
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        let pid = self.child.id().unwrap().cast_signed();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
+    /// Waits until its log says so.
+    pub(crate) async fn says(&self, text: &str) {
+        let end = Instant::now() + BOUND;
+        while !self.stderr().contains(text) {
+            assert!(
+                Instant::now() < end,
+                "it never said {text:?}: {}",
+                self.stderr()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn is_ready(&self) -> bool {
         let Ok(channel) = self.endpoint(Some("all")).connect().await else {
             return false;

@@ -17,4 +17,5 @@ mod journal;
 mod lifecycle;
 mod operator;
 mod orders;
+mod reload;
 mod scripted;

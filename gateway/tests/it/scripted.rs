@@ -8,11 +8,11 @@ use mymt5_gateway::{
     journal::{Identity, Journal, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments},
     orders::{
-        Call, ClientRules, Core, Edit, Entry, EventLog, Exit, Order, Orders, Patience, Reach,
-        Setup, Taken, look,
+        Call, ClientRules, Core, Edit, Entry, EventLog, Exit, Grant, Order, Orders, Patience,
+        Reach, Setup, Taken, look,
     },
 };
-use mymt5_guard::{Limits, LossSettings, ScopeLimits};
+use mymt5_guard::{Limits, ScopeLimits};
 use mymt5_model::{
     AccountMode, AccountRow, BrokerTime, ClientName, Comment, Levels, Lots, MaskedAccount,
     OrderType, PositionId, Price, Receipt, RequestId, Side, Symbol, SymbolSpec, Tick, TimeInForce,
@@ -245,9 +245,10 @@ impl Desk {
         });
         let rules = ClientRules {
             slot: 1,
-            limits: plan.limits,
-            loss: LossSettings::default(),
-            dead_man: None,
+            grant: Grant {
+                limits: plan.limits,
+                ..Grant::default()
+            },
         };
         let setup = Setup {
             broker: broker.clone(),

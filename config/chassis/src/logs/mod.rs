@@ -10,7 +10,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use hangup::follow_hangups;
+pub use hangup::{on_hangups, set_level};
 pub use panics::install_panic_hook;
 pub use settings::{Format, LogSettings};
 

@@ -134,8 +134,8 @@ fn validity(chain: &[CertificateDer<'_>]) -> Option<(i64, i64)> {
 /// The configuration to accept connections with: HTTP/2, TLS 1.3 or 1.2, client certificates
 /// verified when given.
 #[must_use]
-pub fn server_config(identity: &ServerIdentity) -> ServerConfig {
-    ServerConfig::clone(&identity.config)
+pub fn server_config(identity: &ServerIdentity) -> Arc<ServerConfig> {
+    identity.config.clone()
 }
 
 /// The client's name in its certificate: that of the one URI it carries,

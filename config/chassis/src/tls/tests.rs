@@ -48,12 +48,12 @@ fn client(trusted: &Path, own: Option<&Path>) -> ClientConfig {
 /// Shakes hands and passes one byte back, which under TLS 1.3 is when a client learns that it
 /// was refused. Gives the name the server saw.
 async fn meet(
-    server: ServerConfig,
+    server: Arc<ServerConfig>,
     client: ClientConfig,
     host: &str,
 ) -> io::Result<Option<String>> {
     let (near, far) = tokio::io::duplex(64 * 1024);
-    let acceptor = TlsAcceptor::from(Arc::new(server));
+    let acceptor = TlsAcceptor::from(server);
     let serving = async {
         let mut stream = acceptor.accept(far).await?;
         let session = stream.get_ref().1;

@@ -181,10 +181,7 @@ async fn the_engines_user_reaches_nothing_of_the_gateways() {
     }
     let status = |user| {
         let mut status = Command::new(stage.program("gateway"));
-        status
-            .arg("status")
-            .uid(user)
-            .gid(user);
+        status.arg("status").uid(user).gid(user);
         status.current_dir(stage.path("")).output().unwrap()
     };
     assert!(status(gateway).status.success(), "{:?}", status(gateway));

@@ -7,8 +7,8 @@ use super::{
 };
 use clap::{ArgGroup, Args};
 use mymt5_proto::v1::{
-    AdoptRequest, BackupRequest, FlattenRequest, Resolution, ResolveOrderRequest, adopt_request,
-    control_service_client::ControlServiceClient,
+    AdoptRequest, BackupRequest, FlattenRequest, ReloadRequest, Resolution, ResolveOrderRequest,
+    adopt_request, control_service_client::ControlServiceClient,
 };
 use tonic::{Response, Status, transport::Channel};
 
@@ -64,6 +64,12 @@ pub(in crate::cli) struct Adopt {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Backup {
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Reload {
     #[command(flatten)]
     target: Target,
 }
@@ -142,6 +148,16 @@ impl Adopt {
                     ("client", self.client.into()),
                 ]
             },
+        )
+    }
+}
+
+impl Reload {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        act(
+            &self.target,
+            async |mut control| control.reload(ReloadRequest {}).await,
+            |answer| vec![("reloaded", answer.reloaded.join(", ").into())],
         )
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Command {
     Adopt(actions::Adopt),
     /// Show what happened: the newest events, or those after a sequence.
     Events(events::Events),
+    /// Read clients, certificate and log level again; whatever is faulty keeps the old.
+    Reload(actions::Reload),
     /// Put a backup in the journal's place, while no gateway runs.
     Restore {
         /// The backup's file.
@@ -73,6 +75,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Resolve(resolve) => resolve.run(),
         Command::Adopt(adopt) => adopt.run(),
         Command::Events(events) => events.run(),
+        Command::Reload(reload) => reload.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore { file, data_folder } => return offline::restore(&data_folder, &file),
     };

@@ -4,11 +4,11 @@
 use super::trading_state::Halt;
 use crate::{
     journal::{self, Journal, Sqlite},
-    orders::{Call, ClientRules, Core, Patience},
+    orders::{Call, ClientRules, Core, Grant, Patience},
 };
 use anyhow::{Context, ensure};
 use mymt5_chassis::{clock, process::Folder};
-use mymt5_guard::{Limits, LossSettings, ScopeLimits, TradingState};
+use mymt5_guard::{ScopeLimits, TradingState};
 use mymt5_model::{ClientName, RequestId, UtcTime};
 use std::{
     fs,
@@ -27,9 +27,7 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
     let rules = loaded.slots.iter().map(|(name, slot)| {
         let rules = ClientRules {
             slot: *slot,
-            limits: Limits::default(),
-            loss: LossSettings::default(),
-            dead_man: None,
+            grant: Grant::default(),
         };
         (name.clone(), rules)
     });

@@ -69,7 +69,7 @@ fn holding(limits: Limits, account_limits: Limits, row: AccountRow) -> Core {
     read(&mut core, row);
     core.rules
         .values_mut()
-        .for_each(|rules| rules.limits = limits.clone());
+        .for_each(|rules| rules.grant.limits = limits.clone());
     core.account_limits = account_limits;
     core
 }
@@ -87,7 +87,7 @@ fn restarted(limits: Limits, account_limits: Limits, row: AccountRow) -> Core {
         .collect();
     let mut again = restart_with(&mut core, &mut Loaded::default(), account);
     let rules = again.rules.values_mut();
-    rules.for_each(|rules| rules.limits = limits.clone());
+    rules.for_each(|rules| rules.grant.limits = limits.clone());
     let snapshot = Snapshot {
         account: row,
         positions: core.book().positions().map(|p| p.row.clone()).collect(),

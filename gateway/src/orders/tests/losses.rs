@@ -294,7 +294,7 @@ fn a_dead_mans_return_does_not_lift_what_a_loss_reduced() {
         after_ms: 5_000,
         action: crate::orders::DeadManAction::Reduce,
     };
-    core.rules.get_mut(&name("alpha")).unwrap().dead_man = Some(dead_man);
+    core.rules.get_mut(&name("alpha")).unwrap().grant.dead_man = Some(dead_man);
     core.watch();
     core.at(mymt5_model::UtcTime(7_000));
     core.watch();

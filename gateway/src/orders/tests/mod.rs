@@ -2,6 +2,7 @@
 //! The core under random sequences: nothing is sent twice, fills add up, a settled order stays so,
 //! and a restart knows all that was.
 
+mod grants;
 mod limits;
 mod losses;
 mod modify;

@@ -247,7 +247,7 @@ fn what_comes_to_work_after_its_client_fell_silent_is_cancelled() {
         after_ms: 5_000,
         action: crate::orders::DeadManAction::Cancel,
     };
-    core.rules.get_mut(&name("alpha")).unwrap().dead_man = Some(dead_man);
+    core.rules.get_mut(&name("alpha")).unwrap().grant.dead_man = Some(dead_man);
     core.watch();
     core.at(UtcTime(6_500));
     assert_eq!(core.watch(), [], "nothing works yet");

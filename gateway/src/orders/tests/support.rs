@@ -3,7 +3,7 @@
 use crate::{
     broker::{History, Snapshot},
     journal::{Loaded, OwnedDeal, Record},
-    orders::{Call, ClientRules, Core, Effect, Entry, Exit, Patience, Recorded},
+    orders::{Call, ClientRules, Core, Effect, Entry, Exit, Grant, Patience, Recorded},
     testing::account,
 };
 use mymt5_guard::{Limits, LossSettings, ScopeLimits};
@@ -75,9 +75,11 @@ pub(super) fn exit(lots: Option<f64>) -> Exit {
 pub(super) fn limited(loaded: Loaded, limits: &ScopeLimits, account: ScopeLimits) -> Core {
     let rules = |slot| ClientRules {
         slot,
-        limits: limits.entry.clone(),
-        loss: limits.loss,
-        dead_man: None,
+        grant: Grant {
+            limits: limits.entry.clone(),
+            loss: limits.loss,
+            dead_man: None,
+        },
     };
     let clients = [(name("alpha"), rules(1)), (name("beta"), rules(2))];
     let patience = Patience::default();
@@ -156,6 +158,7 @@ pub(super) fn keep(kept: &mut Loaded, records: Vec<Record>) {
                 kept.losses.retain(|known| known.client != losses.client);
                 kept.losses.push(losses);
             }
+            Record::Slot(client, slot) => drop(kept.slots.insert(client, slot)),
             Record::Touched(symbols) => kept.touched = symbols,
             Record::Denial(_) => {}
         }

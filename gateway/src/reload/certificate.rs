@@ -1,0 +1,84 @@
+//! The certificate, its key and the trusted authorities: looked at now and then, since whoever
+//! renews them (cert-manager, an operator's script) does not always tell.
+
+use super::Reloader;
+use crate::settings::Settings;
+use mymt5_chassis::tls::ServerIdentity;
+use sha2::{Digest, Sha256};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The three files, and a digest of what stood in them.
+#[derive(Clone)]
+pub(super) struct Files {
+    paths: [PathBuf; 3],
+    seen: [u8; 32],
+}
+
+impl Files {
+    pub(super) fn of(settings: &Settings) -> Self {
+        let (certificate, key, client_ca) = settings.tls.clone();
+        let paths = [certificate, key, client_ca];
+        let seen = digest(&paths);
+        Self { paths, seen }
+    }
+
+    /// The identity, where other bytes stand there than before.
+    fn look(&mut self) -> Option<Result<ServerIdentity, mymt5_chassis::tls::IdentityError>> {
+        let now = digest(&self.paths);
+        if now == self.seen {
+            return None;
+        }
+        self.seen = now;
+        let [certificate, key, client_ca] = &self.paths;
+        Some(ServerIdentity::load(certificate, key, client_ca))
+    }
+}
+
+fn digest(paths: &[PathBuf]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for path in paths {
+        // One that is away for a moment reads as empty, and as itself once it is back.
+        let bytes = fs::read(path).unwrap_or_default();
+        hash.update(bytes.len().to_le_bytes());
+        hash.update(bytes);
+    }
+    hash.finalize().into()
+}
+
+impl Reloader {
+    /// Takes up a changed certificate for new connections; those that are open go on. One that
+    /// does not hold together, such as a new certificate beside the old key, keeps the old one
+    /// until the rest is there too. Never ends.
+    pub async fn follow_certificate(self) {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            let mut files = self.0.turn.lock().await;
+            let mut looking = files.clone();
+            let looked = tokio::task::spawn_blocking(move || {
+                let found = looking.look();
+                (looking, found)
+            });
+            let Ok((looked, found)) = looked.await else {
+                continue;
+            };
+            *files = looked;
+            match found {
+                Some(Ok(identity)) => {
+                    self.0.identity.store(Arc::new(identity));
+                    tracing::warn!("a new certificate is in use");
+                }
+                Some(Err(error)) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(%error, source, "the certificate's files changed and do not hold together, the old one stays in use");
+                }
+                None => {}
+            }
+        }
+    }
+}

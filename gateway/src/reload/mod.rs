@@ -1,0 +1,170 @@
+//! What a running gateway takes up again without a restart: its clients and their limits, its
+//! certificate with the authorities it trusts, its log level. All of it, or nothing: whatever is
+//! wrong keeps the old. Asked for by SIGHUP or an operator; a changed certificate is also noticed.
+
+mod certificate;
+
+use crate::{
+    access::Client,
+    orders::{Grant, Orders, SlotsUsedUp},
+    server::Registry,
+    settings::{Settings, TABLE},
+};
+use arc_swap::ArcSwap;
+use certificate::Files;
+use mymt5_chassis::{
+    faults::Faults,
+    loader::{Environment, Reader},
+    logs::{self, LogGuard},
+    tls::{IdentityError, ServerIdentity},
+};
+use mymt5_model::ClientName;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Weak},
+};
+use tokio::sync::{Mutex, oneshot};
+
+/// The server's identity, replaced as a whole.
+pub type Identity = Arc<ArcSwap<ServerIdentity>>;
+
+/// Why everything stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration has faults: all of them, no values.
+    #[error(transparent)]
+    Faults(#[from] Faults),
+    /// The certificate, its key or the authorities.
+    #[error("the TLS identity cannot be read: {}", chain(.0))]
+    Identity(#[from] IdentityError),
+    /// Too many clients in this journal's life.
+    #[error(transparent)]
+    Slots(#[from] SlotsUsedUp),
+    /// The reading itself broke.
+    #[error("the configuration could not be read; the gateway's log has the incident")]
+    Broken,
+}
+
+fn chain(error: &IdentityError) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+/// Takes up what changed. Clones are one.
+#[derive(Clone)]
+pub struct Reloader(Arc<Parts>);
+
+struct Parts {
+    config: PathBuf,
+    /// Weak, so that the log's last lines are written when the process lets go of it.
+    log: Weak<LogGuard>,
+    identity: Identity,
+    registry: Registry,
+    orders: Orders,
+    /// One at a time; what the certificate's files were when last looked at.
+    turn: Mutex<Files>,
+}
+
+/// Everything read again and found good.
+struct Fresh {
+    settings: Settings,
+    identity: ServerIdentity,
+}
+
+impl Reloader {
+    /// Over what was read at the start.
+    #[must_use]
+    pub fn new(
+        config: PathBuf,
+        settings: &Settings,
+        log: Weak<LogGuard>,
+        identity: Identity,
+        registry: Registry,
+        orders: Orders,
+    ) -> Self {
+        let turn = Mutex::new(Files::of(settings));
+        Self(Arc::new(Parts {
+            config,
+            log,
+            identity,
+            registry,
+            orders,
+            turn,
+        }))
+    }
+
+    /// Reads everything again and takes it up.
+    ///
+    /// # Errors
+    /// Anything is wrong with any of it; nothing was changed then.
+    pub async fn reload(&self) -> Result<Vec<String>, ReloadError> {
+        let mut files = self.0.turn.lock().await;
+        let taken = self.take_up(&mut files).await;
+        match &taken {
+            Ok(_) => metrics::counter!("mymt5_reloads_total").increment(1),
+            Err(error) => {
+                metrics::counter!("mymt5_reload_failures_total").increment(1);
+                tracing::error!(%error, "reload refused, everything stays as it was");
+            }
+        }
+        taken
+    }
+
+    async fn take_up(&self, files: &mut Files) -> Result<Vec<String>, ReloadError> {
+        let config = self.0.config.clone();
+        let read = tokio::task::spawn_blocking(move || read(&config)).await;
+        let Fresh { settings, identity } = read.map_err(|_| ReloadError::Broken)??;
+        self.grant(&settings.clients).await?;
+        *files = Files::of(&settings);
+        self.0.identity.store(Arc::new(identity));
+        logs::set_level(&self.0.log, Some(settings.logging.level));
+        let revoked = self.renew(settings.clients);
+        let revoked: Vec<_> = revoked.iter().map(ClientName::as_str).collect();
+        tracing::warn!(?revoked, "clients, certificate and log level read again");
+        Ok(["clients", "tls", "log level"].map(str::to_owned).into())
+    }
+
+    /// Durable before a new client is let in. Without a journal nobody trades, and a client that
+    /// must go goes all the same.
+    async fn grant(&self, clients: &[Client]) -> Result<(), SlotsUsedUp> {
+        let grants = grants(clients);
+        let (tell, told) = oneshot::channel();
+        let regrant = self.0.orders.tell(move |core| {
+            // Nobody else waits for it.
+            let _ = tell.send(core.regrant(grants));
+        });
+        regrant.await;
+        told.await.unwrap_or(Ok(()))
+    }
+
+    fn renew(&self, clients: Vec<Client>) -> Vec<ClientName> {
+        let old = self.0.registry.load_full();
+        let new = Arc::new(old.renewed(clients));
+        self.0.registry.store(new.clone());
+        old.revoke(&new)
+    }
+}
+
+fn read(config: &std::path::Path) -> Result<Fresh, ReloadError> {
+    let mut reader = Reader::open(&TABLE, config, Environment::of_process())?;
+    let settings = Settings::read(&mut reader);
+    reader.finish()?;
+    let settings = settings.ok_or(ReloadError::Broken)?;
+    let (certificate, key, client_ca) = &settings.tls;
+    let identity = ServerIdentity::load(certificate, key, client_ca)?;
+    Ok(Fresh { settings, identity })
+}
+
+/// What each client is granted; one that is disabled, nothing.
+pub fn grants(clients: &[Client]) -> BTreeMap<ClientName, Grant> {
+    let granted = clients.iter().map(|client| {
+        let grant = Grant {
+            limits: client.limits.entry.clone(),
+            loss: client.limits.loss,
+            dead_man: client.dead_man.filter(|_| client.enabled),
+        };
+        (client.name.clone(), grant)
+    });
+    granted.collect()
+}

@@ -1,0 +1,293 @@
+//! What a running gateway takes up again: clients, certificate, authorities. Nobody else notices.
+
+use crate::{
+    harness::{BOUND, Gateway},
+    orders::market,
+};
+use mymt5_chassis::tls;
+use mymt5_proto::{Reason, reason_of, v1};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{task::JoinHandle, time::timeout};
+use tonic::{Code, Status, Streaming, transport::Channel};
+use v1::{
+    control_service_client::ControlServiceClient,
+    market_data_service_client::MarketDataServiceClient,
+    trading_service_client::TradingServiceClient,
+};
+
+/// A client that is cut off must be gone by then.
+const GONE: Duration = Duration::from_secs(5);
+
+async fn reload(gateway: &Gateway) -> Result<v1::ReloadResponse, Status> {
+    let channel = gateway.channel(Some("control")).await;
+    let answer = ControlServiceClient::new(channel)
+        .reload(v1::ReloadRequest {})
+        .await;
+    answer.map(tonic::Response::into_inner)
+}
+
+async fn status(channel: Channel) -> Result<(), Status> {
+    let mut control = ControlServiceClient::new(channel);
+    control.get_status(v1::GetStatusRequest {}).await.map(drop)
+}
+
+async fn ticks(channel: Channel) -> Streaming<v1::StreamTicksResponse> {
+    let mut market = MarketDataServiceClient::new(channel);
+    let all = v1::StreamTicksRequest::default();
+    market.stream_ticks(all).await.unwrap().into_inner()
+}
+
+async fn end<T>(mut stream: Streaming<T>) -> Status {
+    let end = async {
+        loop {
+            match stream.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream ended without a status"),
+                Err(status) => return status,
+            }
+        }
+    };
+    timeout(GONE, end).await.expect("cut within the time")
+}
+
+fn is_nobody(status: &Status) -> bool {
+    status.code() == Code::Unauthenticated && reason_of(status) == Some(Reason::Unauthenticated)
+}
+
+/// Somebody else at work: calls on one connection that stays and, each time, on a new one, and a
+/// stream of ticks. Whatever fails is counted.
+struct Work {
+    stop: Arc<AtomicBool>,
+    rounds: Arc<AtomicUsize>,
+    worker: JoinHandle<Vec<String>>,
+}
+
+impl Work {
+    async fn begin(gateway: &Gateway) -> Self {
+        let (stop, rounds) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let stays = gateway.channel(Some("all")).await;
+        let mut stream = ticks(gateway.channel(Some("all")).await).await;
+        let endpoint = gateway.endpoint(Some("all"));
+        let (told, counted) = (stop.clone(), rounds.clone());
+        let worker = tokio::spawn(async move {
+            let mut failures = Vec::new();
+            while !told.load(Ordering::Relaxed) {
+                let fresh = match endpoint.connect().await {
+                    Ok(fresh) => status(fresh).await.map_err(|error| format!("{error:?}")),
+                    Err(error) => Err(format!("{error:?}")),
+                };
+                let stayed = status(stays.clone())
+                    .await
+                    .map_err(|error| format!("{error:?}"));
+                let ticks = stream
+                    .message()
+                    .await
+                    .map(drop)
+                    .map_err(|error| format!("{error:?}"));
+                let failed = [fresh, stayed, ticks].into_iter().filter_map(Result::err);
+                failures.extend(failed);
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            failures
+        });
+        let work = Self {
+            stop,
+            rounds,
+            worker,
+        };
+        work.more(1).await;
+        work
+    }
+
+    /// Waits until so many more rounds are done.
+    async fn more(&self, rounds: usize) {
+        let until = self.rounds.load(Ordering::Relaxed) + rounds;
+        let more = async {
+            while self.rounds.load(Ordering::Relaxed) < until {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(BOUND, more).await.unwrap();
+    }
+
+    async fn end(self) -> Vec<String> {
+        self.more(2).await;
+        self.stop.store(true, Ordering::Relaxed);
+        self.worker.await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_removed_client_is_out_within_five_seconds_and_nobody_else_notices() {
+    let gateway = Gateway::start("speed = \"10\"").await;
+    let work = Work::begin(&gateway).await;
+    let disabled = ("[clients.read]", "[clients.read]\nenabled = false");
+    let removed = (
+        "[clients.read]\ncertificate = \"spiffe://mymt5/client/read\"",
+        "[clients.else]\ncertificate = \"spiffe://mymt5/client/else\"",
+    );
+    for (was, becomes) in [disabled, removed] {
+        let channel = gateway.channel(Some("read")).await;
+        status(channel.clone()).await.unwrap();
+        let snapshot = TradingServiceClient::new(channel.clone())
+            .get_snapshot(v1::GetSnapshotRequest {})
+            .await
+            .unwrap()
+            .into_inner();
+        let from = v1::StreamEventsRequest {
+            journal_id: snapshot.journal_id,
+            after_sequence: snapshot.sequence,
+        };
+        let events = TradingServiceClient::new(channel.clone())
+            .stream_events(from)
+            .await
+            .unwrap()
+            .into_inner();
+        let quotes = ticks(channel.clone()).await;
+        let before = gateway.configuration();
+        gateway.configure(&before.replace(was, becomes));
+        let reloaded = reload(&gateway).await.unwrap();
+        assert_eq!(reloaded.reloaded, ["clients", "tls", "log level"]);
+        assert!(is_nobody(&end(events).await) && is_nobody(&end(quotes).await));
+        assert!(is_nobody(&status(channel.clone()).await.unwrap_err()));
+        gateway.configure(&before);
+        gateway.hang_up();
+        let end = Instant::now() + BOUND;
+        while status(channel.clone()).await.is_err() {
+            assert!(Instant::now() < end, "it is in again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!(work.end().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_client_that_is_new_trades_and_keeps_its_orders_across_a_crash() {
+    let mut gateway = Gateway::start("").await;
+    gateway.quoted("EURUSD").await;
+    let channel = gateway.channel(Some("stranger")).await;
+    assert!(is_nobody(&status(channel.clone()).await.unwrap_err()));
+    let text = gateway.configuration()
+        + "[clients.stranger]\ncertificate = \"spiffe://mymt5/client/stranger\"\n\
+           permissions = [\"read\", \"trade\"]\nlimits.max_lots_per_order = 0.5\n";
+    gateway.configure(&text);
+    reload(&gateway).await.unwrap();
+    let mut trading = TradingServiceClient::new(channel);
+    let limited = trading
+        .submit_order(market("big", v1::Side::Buy, 1.0))
+        .await;
+    assert_eq!(
+        reason_of(&limited.unwrap_err()),
+        Some(Reason::LimitLotsPerOrder)
+    );
+    let first = trading
+        .submit_order(market("first", v1::Side::Buy, 0.1))
+        .await;
+    let first = first.unwrap().into_inner().order.unwrap();
+    assert_eq!(first.client, "stranger");
+    gateway.crash_and_return().await;
+    gateway.quoted("EURUSD").await;
+    let channel = gateway.channel(Some("stranger")).await;
+    let repeated = TradingServiceClient::new(channel)
+        .submit_order(market("first", v1::Side::Buy, 0.1))
+        .await;
+    let repeated = repeated.unwrap().into_inner().order.unwrap();
+    assert_eq!(
+        (repeated.order_id, &*repeated.client),
+        (first.order_id, "stranger")
+    );
+}
+
+#[tokio::test]
+async fn a_faulty_file_keeps_the_old_and_tells_why() {
+    let gateway = Gateway::start("").await;
+    let before = gateway.configuration();
+    let faulty = before.replace(
+        "[clients.read]\n",
+        "[clients.read]\nsymbols = [\"canary symbol\"]\n",
+    );
+    gateway.configure(&faulty.replace("[clients.trade]", "[clients.nobody]"));
+    let refused = reload(&gateway).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(reason_of(&refused), Some(Reason::ReloadRefused));
+    assert!(
+        refused.message().contains("clients.read.symbols"),
+        "{refused:?}"
+    );
+    assert!(!refused.message().contains("canary"), "{refused:?}");
+    for client in ["read", "all"] {
+        status(gateway.channel(Some(client)).await).await.unwrap();
+    }
+    assert!(gateway.stderr().contains("everything stays as it was"));
+    assert!(
+        gateway
+            .metrics()
+            .await
+            .contains("mymt5_reload_failures_total 1")
+    );
+    let said = gateway
+        .command(&["reload", "--data-folder", "data"], None)
+        .await;
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(
+        said.contains("RELOAD_REFUSED") && said.contains("clients.read.symbols"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn authorities_and_certificates_change_under_load_without_a_failed_call() {
+    let gateway = Gateway::start("speed = \"10\"").await;
+    let file = |part: &str| gateway.folder.path().join(part);
+    let read = |part: &str| fs::read(file(part)).unwrap();
+    let clients = ["all", "control"].map(str::to_owned);
+    tls::throwaway(&file("new"), &clients, &["localhost".to_owned()], 1).unwrap();
+    // Both authorities first, on both sides.
+    let (old, new) = (read("tls/ca.pem"), read("new/ca.pem"));
+    let replace =
+        |part: &str, bytes: &[u8]| fs::write(file(&format!("tls/{part}")), bytes).unwrap();
+    replace("ca.pem", &[&*old, &*new].concat());
+    reload(&gateway).await.unwrap();
+    let work = Work::begin(&gateway).await;
+    // Then the server's: the certificate alone does not fit the key, which is told and changes nothing.
+    replace(
+        "gateway/certificate.pem",
+        &read("new/gateway/certificate.pem"),
+    );
+    gateway.says("do not hold together").await;
+    replace("gateway/key.pem", &read("new/gateway/key.pem"));
+    gateway.says("a new certificate is in use").await;
+    // Who trusts the new authority alone is served now.
+    replace("ca.pem", &new);
+    let only_new = gateway.endpoint(Some("all"));
+    status(only_new.connect().await.unwrap()).await.unwrap();
+    replace("ca.pem", &[&*old, &*new].concat());
+    assert_eq!(work.end().await, Vec::<String>::new());
+    // Then the clients', and at last the old authority goes.
+    let forgotten = gateway.endpoint(Some("all"));
+    for client in clients {
+        for part in ["certificate.pem", "key.pem"] {
+            let part = format!("{client}/{part}");
+            replace(&part, &read(&format!("new/{part}")));
+        }
+    }
+    let work = Work::begin(&gateway).await;
+    replace("ca.pem", &new);
+    reload(&gateway).await.unwrap();
+    let refused = match forgotten.connect().await {
+        Ok(channel) => status(channel).await.is_err(),
+        Err(_) => true,
+    };
+    assert!(refused, "the old authority is trusted no more");
+    assert_eq!(work.end().await, Vec::<String>::new());
+}
