@@ -5,7 +5,7 @@ use super::secret_sources::Sources;
 use super::tree::{Kind, Node, Source};
 use super::{Environment, Provenance, Table, environment, files, guard, hints};
 use crate::faults::{Fault, Faults};
-use crate::secrets::Secret;
+use crate::secrets::{FoundSecrets, Secret};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ pub struct Reader {
     faults: Vec<Fault>,
     warnings: Vec<String>,
     secrets_folder: Option<PathBuf>,
+    found: FoundSecrets,
 }
 
 impl Reader {
@@ -52,6 +53,7 @@ impl Reader {
             faults,
             warnings: Vec::new(),
             secrets_folder: None,
+            found: FoundSecrets::default(),
         };
         reader.lay_environment(&environment);
         let emptied = guard::refuse_secrets(table, &mut reader.root, &mut reader.faults);
@@ -258,6 +260,11 @@ impl Reader {
                 }
                 self.lines
                     .insert(name.to_owned(), ("***".to_owned(), found.source));
+                let name = name.to_owned();
+                if let Some(file) = found.file {
+                    self.found.files.insert(name.clone(), file);
+                }
+                self.found.values.insert(name, found.secret.clone());
                 Some(found.secret)
             }
             Ok(None) => None,
@@ -266,6 +273,11 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// Every secret that was read so far, with its source, for the store that follows them.
+    pub fn found_secrets(&mut self) -> FoundSecrets {
+        std::mem::take(&mut self.found)
     }
 
     /// Records a fault. A second one about the same secret is not recorded: whoever misses it

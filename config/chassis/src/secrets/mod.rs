@@ -8,9 +8,16 @@
 //! each value in every form it masks for the life of the process.
 
 pub(crate) mod file;
+mod folder;
+mod rotation;
 mod rules;
+mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use rules::{MAX_BYTES, Refusal, check, is_account_number, refused};
+
+pub use store::{FoundSecrets, SecretReader, SecretSet, SecretStore};
 
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
@@ -40,17 +47,5 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn debug_tells_nothing() {
-        let secret = Secret::new("hunter2!");
-        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "*** Some(***)");
-        assert_eq!(secret.expose(), "hunter2!");
     }
 }
