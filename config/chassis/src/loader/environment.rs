@@ -2,15 +2,14 @@
 
 use super::Table;
 use crate::faults::Fault;
+use crate::secrets::file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-const MAX_DOTENV_BYTES: u64 = 256 * 1024;
+const MAX_DOTENV_BYTES: usize = 256 * 1024;
 
 /// Prefix of the variables that set any key: `MYMT5__SERVER__LISTEN` is `server.listen`.
 pub(super) const PREFIX: &str = "MYMT5__";
@@ -39,7 +38,8 @@ impl Environment {
                 Ok(value) => {
                     this.process.insert(name, Zeroizing::new(value));
                 }
-                Err(_) => {
+                Err(value) => {
+                    drop(Zeroizing::new(value.into_encoded_bytes()));
                     this.not_unicode.insert(name);
                 }
             }
@@ -85,7 +85,10 @@ impl Environment {
             return;
         };
         match read_dotenv(&path) {
-            Ok(Some(text)) => self.take_lines(&path, &text, table, faults),
+            Ok(Some(bytes)) => {
+                let text = std::str::from_utf8(&bytes).unwrap_or_default();
+                self.take_lines(&path, text, table, faults);
+            }
             Ok(None) => {}
             Err(fault) => faults.push(fault),
         }
@@ -172,7 +175,7 @@ pub(super) fn is_own(table: &Table, name: &str) -> bool {
         || table.secrets.contains(&secret)
 }
 
-fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<String>>, Fault> {
+fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     let shown = path.display().to_string();
     let unreadable = |error: std::io::Error| {
         Fault::new(
@@ -181,7 +184,7 @@ fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<String>>, Fault> {
             "make it a text file this user may read, or remove it",
         )
     };
-    let file = match File::open(path) {
+    let file = match file::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
@@ -194,18 +197,18 @@ fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<String>>, Fault> {
             format!("chmod 600 {}", path.display()),
         ));
     }
-    let mut text = Zeroizing::new(String::new());
-    file.take(MAX_DOTENV_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
-    if text.len() as u64 > MAX_DOTENV_BYTES {
+    let bytes = file::bounded(file, MAX_DOTENV_BYTES).map_err(unreadable)?;
+    let Some(bytes) = bytes else {
         return Err(Fault::new(
             shown,
             "is larger than 256 KiB",
             "keep only NAME=VALUE lines in it",
         ));
+    };
+    if std::str::from_utf8(&bytes).is_err() {
+        return Err(unreadable(std::io::ErrorKind::InvalidData.into()));
     }
-    Ok(Some(text))
+    Ok(Some(bytes))
 }
 
 enum Line<'a> {
@@ -248,7 +251,8 @@ fn parse_value(rest: &str) -> Option<String> {
             return Some(bare.trim_end().to_owned());
         }
     };
-    let mut value = String::new();
+    // As much room as it can need: a text that grows leaves its former places unwiped.
+    let mut value = String::with_capacity(rest.len());
     let mut rest = rest[1..].chars();
     loop {
         match rest.next()? {

@@ -25,7 +25,8 @@ pub struct Table {
     /// Variables read by their very names, each with the key it sets: `("LOG_LEVEL", "logging.level")`.
     pub names: &'static [(&'static str, &'static str)],
     /// Names of secrets: each may come as `NAME`, as a path in `NAME_FILE`, or as a file `NAME`
-    /// in the systemd credentials directory.
+    /// in the folder of the key `secrets.folder` or in the systemd credentials directory, in this
+    /// order; the first two together are a fault. A program without secrets has no such key.
     pub secrets: &'static [&'static str],
     /// Names that must not be in this process's environment, nor as `NAME_FILE`. A trailing `*`
     /// forbids every name that starts so.

@@ -1,10 +1,11 @@
 //! The reader of keys. Reading never stops at a fault: it is recorded, and [`Reader::finish`]
 //! reports all of them, along with every key nobody asked for.
 
+use super::secret_sources::Sources;
 use super::tree::{Kind, Node, Source};
-use super::{Environment, Provenance, Table, environment, files, guard, hints, secret_sources};
+use super::{Environment, Provenance, Table, environment, files, guard, hints};
 use crate::faults::{Fault, Faults};
-use crate::secrets::Secret;
+use crate::secrets::{FoundSecrets, Secret};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub struct Reader {
     lines: BTreeMap<String, (String, String)>,
     faults: Vec<Fault>,
     warnings: Vec<String>,
+    secrets_folder: Option<PathBuf>,
+    found: FoundSecrets,
 }
 
 impl Reader {
@@ -49,12 +52,29 @@ impl Reader {
             lines: BTreeMap::new(),
             faults,
             warnings: Vec::new(),
+            secrets_folder: None,
+            found: FoundSecrets::default(),
         };
         reader.lay_environment(&environment);
         let emptied = guard::refuse_secrets(table, &mut reader.root, &mut reader.faults);
         reader.containers.extend(emptied);
         reader.environment = environment;
+        if !table.secrets.is_empty() {
+            reader.secrets_folder = reader.read_secrets_folder();
+        }
         Ok(reader)
+    }
+
+    /// The folder that secrets are mounted in, which must be there: without it each of them would
+    /// only be missing.
+    fn read_secrets_folder(&mut self) -> Option<PathBuf> {
+        let folder: PathBuf = self.optional("secrets.folder", "a folder of secrets")?;
+        if !folder.is_dir() {
+            let fix = self.way_to_set("secrets.folder", "an existing folder, or remove it");
+            self.fault("secrets.folder", "is not a folder that can be read", fix);
+            return None;
+        }
+        Some(folder)
     }
 
     /// Lays the variables over the files' values.
@@ -226,11 +246,26 @@ impl Reader {
             );
             return None;
         }
-        match secret_sources::find(&self.environment, name) {
-            Ok(Some((secret, source))) => {
+        let sources = Sources {
+            environment: &self.environment,
+            folder: self.secrets_folder.as_deref(),
+        };
+        match sources.find(name) {
+            Ok(Some(found)) => {
+                for hidden in found.hidden {
+                    self.warnings.push(format!(
+                        "{name} of {hidden} is not read: it comes from {}",
+                        found.source
+                    ));
+                }
                 self.lines
-                    .insert(name.to_owned(), ("***".to_owned(), source));
-                Some(secret)
+                    .insert(name.to_owned(), ("***".to_owned(), found.source));
+                let name = name.to_owned();
+                if let Some(file) = found.file {
+                    self.found.files.insert(name.clone(), file);
+                }
+                self.found.values.insert(name, found.secret.clone());
+                Some(found.secret)
             }
             Ok(None) => None,
             Err(refusal) => {
@@ -238,6 +273,11 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// Every secret that was read so far, with its source, for the store that follows them.
+    pub fn found_secrets(&mut self) -> FoundSecrets {
+        std::mem::take(&mut self.found)
     }
 
     /// Records a fault. A second one about the same secret is not recorded: whoever misses it

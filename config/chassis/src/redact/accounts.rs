@@ -2,22 +2,19 @@
 //! happens to contain one is left alone.
 
 use super::{quote_at_end, replace};
+use crate::secrets::Secret;
 
 /// The numbers to mask.
 #[derive(Default)]
-pub(super) struct Accounts(Vec<String>);
+pub(super) struct Accounts(Vec<Secret>);
 
 impl Accounts {
-    pub(super) fn new(numbers: &[&str]) -> Self {
-        let digits =
-            |number: &&&str| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-        Self(
-            numbers
-                .iter()
-                .filter(digits)
-                .map(|number| (*number).to_owned())
-                .collect(),
-        )
+    pub(super) fn new<'a>(numbers: impl Iterator<Item = &'a Secret>) -> Self {
+        let digits = |number: &&Secret| {
+            let text = number.expose();
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+        };
+        Self(numbers.filter(digits).cloned().collect())
     }
 
     pub(super) fn mask(&self, text: &str) -> Option<String> {
@@ -25,7 +22,11 @@ impl Accounts {
             return None;
         }
         let found: Vec<_> = runs(text)
-            .filter(|(start, end)| self.0.iter().any(|number| *number == text[*start..*end]))
+            .filter(|(start, end)| {
+                self.0
+                    .iter()
+                    .any(|number| number.expose() == &text[*start..*end])
+            })
             .map(|(start, end)| (start, end, masked(text, start, end)))
             .collect();
         replace(text, &found)

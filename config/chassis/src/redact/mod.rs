@@ -14,7 +14,7 @@ use accounts::Accounts;
 use arc_swap::ArcSwap;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use values::Values;
 
 /// What stands in place of a secret.
@@ -22,14 +22,42 @@ pub(crate) const MASK: &str = "***";
 
 /// Masks lines. Clones share what is loaded, so that a rotated secret is masked everywhere at once.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<ArcSwap<Loaded>>);
+pub struct Redactor(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    loaded: ArcSwap<Loaded>,
+    /// What `loaded` is built from, held while it is rebuilt.
+    given: Mutex<Given>,
+}
+
+#[derive(Default)]
+struct Given {
+    /// Test builds only: see [`Redactor::of_process`].
+    off: bool,
+    secrets: Vec<Secret>,
+    accounts: Vec<Secret>,
+    rotating_secrets: Vec<Secret>,
+    rotating_accounts: Vec<Secret>,
+}
 
 #[derive(Default)]
 struct Loaded {
-    /// Test builds only: see [`Redactor::of_process`].
     off: bool,
     values: Values,
     accounts: Accounts,
+}
+
+impl Loaded {
+    fn of(given: &Given) -> Self {
+        let secrets = given.secrets.iter().chain(&given.rotating_secrets);
+        let accounts = given.accounts.iter().chain(&given.rotating_accounts);
+        Self {
+            off: given.off,
+            values: Values::new(secrets),
+            accounts: Accounts::new(accounts),
+        }
+    }
 }
 
 impl Redactor {
@@ -44,30 +72,40 @@ impl Redactor {
     /// prove that it would find a leak.
     #[must_use]
     pub fn of_process() -> Self {
+        let this = Self::new();
         #[cfg(debug_assertions)]
         if crate::loader::Environment::of_process().has("MYMT5_TEST_REDACTOR_OFF") {
-            return Self(Arc::new(ArcSwap::from_pointee(Loaded {
-                off: true,
-                ..Loaded::default()
-            })));
+            this.change(|given| given.off = true);
         }
-        Self::new()
+        this
     }
 
-    /// Replaces the secrets and account numbers to mask. While a secret rotates, give the old
-    /// one too.
+    /// Replaces the secrets and account numbers to mask that no store rotates.
     pub fn set_values(&self, secrets: &[&Secret], account_numbers: &[&str]) {
-        self.0.store(Arc::new(Loaded {
-            off: self.0.load().off,
-            values: Values::new(secrets),
-            accounts: Accounts::new(account_numbers),
-        }));
+        self.change(|given| {
+            given.secrets = secrets.iter().copied().cloned().collect();
+            given.accounts = account_numbers.iter().copied().map(Secret::new).collect();
+        });
+    }
+
+    /// Replaces the secrets and account numbers of a store.
+    pub(crate) fn set_rotating(&self, secrets: Vec<Secret>, accounts: Vec<Secret>) {
+        self.change(|given| {
+            given.rotating_secrets = secrets;
+            given.rotating_accounts = accounts;
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Given)) {
+        let mut given = self.0.given.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut given);
+        self.0.loaded.store(Arc::new(Loaded::of(&given)));
     }
 
     /// The line without its secrets; borrowed when there was nothing to mask.
     #[must_use]
     pub fn clean<'a>(&self, line: &'a str) -> Cow<'a, str> {
-        let loaded = self.0.load();
+        let loaded = self.0.loaded.load();
         if loaded.off {
             return Cow::Borrowed(line);
         }

@@ -20,7 +20,7 @@ pub(super) struct Values {
 }
 
 impl Values {
-    pub(super) fn new(secrets: &[&Secret]) -> Self {
+    pub(super) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Self {
         let mut all = BTreeSet::new();
         for secret in secrets {
             forms(secret.expose(), &mut all);

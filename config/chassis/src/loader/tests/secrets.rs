@@ -83,7 +83,7 @@ fn secrets_that_break_the_rules_are_refused() {
     let place = Place::new("");
     let good = place.write("good", "correct horse", 0o600);
     let open = place.write("open", "correct horse", 0o640);
-    let large = place.write("large", &"x".repeat(64 * 1024 + 1), 0o600);
+    let large = place.write("large", &"x".repeat(2000), 0o600);
     let lines = place.write("lines", "one-line\ntwo-line\n", 0o600);
     let empty = place.write("empty", "\n", 0o600);
     let folder = place.folder.path().to_str().unwrap().to_owned();
@@ -96,7 +96,7 @@ fn secrets_that_break_the_rules_are_refused() {
             "both",
         ),
         (&[("MT5_PASSWORD_FILE", &open)], "chmod 600"),
-        (&[("MT5_PASSWORD_FILE", &large)], "larger than 64 KiB"),
+        (&[("MT5_PASSWORD_FILE", &large)], "larger than 1 KiB"),
         (&[("MT5_PASSWORD_FILE", &lines)], "control characters"),
         (&[("MT5_PASSWORD_FILE", &empty)], "is empty"),
         (
@@ -146,6 +146,88 @@ fn the_credentials_directory_may_be_readable_and_is_searched() {
     let mut reader = place.open(&[("CREDENTIALS_DIRECTORY", "/"), pairs[1]]);
     assert!(reader.secret("MT5_LOGIN").is_none());
     has(&report(reader), &["chmod 600"]);
+}
+
+#[test]
+fn a_folder_of_secrets_is_read_as_an_orchestrator_mounts_it() {
+    let mounted = Place::new("");
+    fs::create_dir(mounted.path("..first")).unwrap();
+    mounted.write("..first/MT5_PASSWORD", "correct horse\n", 0o644);
+    std::os::unix::fs::symlink("..first", mounted.path("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/MT5_PASSWORD", mounted.path("MT5_PASSWORD")).unwrap();
+    let folder = mounted.folder.path().to_str().unwrap();
+    let place = Place::new(&format!("[secrets]\nfolder = '{folder}'"));
+    let mut reader = place.open(&[]);
+    let password = reader.secret("MT5_PASSWORD").unwrap();
+    assert_eq!(password.expose(), "correct horse");
+    assert!(reader.secret("MT5_LOGIN").is_none());
+    let shown = reader.finish().unwrap().to_string();
+    has(&shown, &["MT5_PASSWORD = *** (a file of secrets.folder)"]);
+    // A link that leads nowhere is told, though another source has it.
+    fs::remove_file(mounted.path("..data")).unwrap();
+    let other = Place::new("");
+    other.write("MT5_PASSWORD", "battery staple", 0o600);
+    let mut reader = place.open(&[(
+        "CREDENTIALS_DIRECTORY",
+        other.folder.path().to_str().unwrap(),
+    )]);
+    assert!(reader.secret("MT5_PASSWORD").is_none());
+    has(&report(reader), &["MT5_PASSWORD: ", "cannot be read"]);
+    // A folder by a variable, and one that is not there.
+    let nowhere = mounted.path("nowhere");
+    let reader = place.open(&[("MYMT5__SECRETS__FOLDER", nowhere.to_str().unwrap())]);
+    has(&report(reader), &["secrets.folder: is not a folder"]);
+}
+
+/// Every set of sources that can be there at once, and which of them wins.
+#[test]
+fn sources_win_in_their_order_and_tell_whom_they_hide() {
+    let (folder, credentials) = (Place::new(""), Place::new(""));
+    let file = folder.write("named", "of-the-file", 0o600);
+    let folder_path = folder.folder.path().to_str().unwrap().to_owned();
+    let credentials_path = credentials.folder.path().to_str().unwrap().to_owned();
+    credentials.write("MT5_PASSWORD", "of-the-credentials", 0o600);
+    folder.write("MT5_PASSWORD", "of-the-folder", 0o600);
+    for set in 1_u8..16 {
+        let has_it = |bit: u8| set & 1 << bit != 0;
+        let place = Place::new("");
+        let mut pairs = Vec::new();
+        let mut order = Vec::new();
+        if has_it(0) {
+            pairs.push(("MT5_PASSWORD", "of-the-variable"));
+            order.push("of-the-variable");
+        }
+        if has_it(1) {
+            pairs.push(("MT5_PASSWORD_FILE", &file));
+            order.push("of-the-file");
+        }
+        if has_it(2) {
+            pairs.push(("MYMT5__SECRETS__FOLDER", &folder_path));
+            order.push("of-the-folder");
+        }
+        if has_it(3) {
+            pairs.push(("CREDENTIALS_DIRECTORY", &credentials_path));
+            order.push("of-the-credentials");
+        }
+        let mut reader = place.open(&pairs);
+        let found = reader.secret("MT5_PASSWORD");
+        if has_it(0) && has_it(1) {
+            assert!(found.is_none());
+            has(&report(reader), &["both MT5_PASSWORD and"]);
+            continue;
+        }
+        assert_eq!(found.unwrap().expose(), order[0], "{set:04b}");
+        assert_eq!(reader.warnings().len(), order.len() - 1, "{set:04b}");
+        reader.finish().unwrap();
+    }
+}
+
+#[test]
+fn only_a_number_may_be_a_short_login() {
+    let place = Place::new("");
+    let mut reader = place.open(&[("MT5_LOGIN", "12a")]);
+    assert!(reader.secret("MT5_LOGIN").is_none());
+    has(&report(reader), &["MT5_LOGIN: is shorter than 6"]);
 }
 
 #[test]

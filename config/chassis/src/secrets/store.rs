@@ -1,0 +1,223 @@
+//! The one owner of the secrets and the readers it serves. Only the store can replace a secret;
+//! before it tells the readers, the redactor knows the new value and still the former ones.
+
+use super::folder::{Folder, Seen};
+use super::{Secret, is_account_number};
+use crate::faults::{Fault, Faults};
+use crate::redact::Redactor;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// Former values of one secret that stay masked.
+const MAX_FORMER: usize = 8;
+
+type Values = BTreeMap<String, Secret>;
+
+/// The secrets that a configuration gave, with their sources: what a store is made of. `Debug`
+/// shows names only.
+#[derive(Clone, Default)]
+pub struct FoundSecrets {
+    pub(crate) values: Values,
+    /// Files by the secret's name, and whether an orchestrator mounts them.
+    pub(crate) files: BTreeMap<String, (PathBuf, bool)>,
+}
+
+impl fmt::Debug for FoundSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(&self.values).finish()
+    }
+}
+
+/// All secrets of one moment: values that came together stay together, such as a login and its
+/// password. `Debug` shows names only.
+#[derive(Clone)]
+pub struct SecretSet(Arc<Values>);
+
+impl SecretSet {
+    /// A secret by its name, such as `MT5_PASSWORD`; `None` when there is none.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Secret> {
+        self.0.get(name)
+    }
+}
+
+impl fmt::Debug for SecretSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter()).finish()
+    }
+}
+
+/// Reads the store's secrets and hears of their changes; cheap to clone. It cannot change them.
+#[derive(Clone)]
+pub struct SecretReader(watch::Receiver<SecretSet>);
+
+impl SecretReader {
+    /// The secret as it is now; `None` when there is none of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Secret> {
+        self.0.borrow().get(name).cloned()
+    }
+
+    /// All secrets as they are now, none of them of another moment.
+    #[must_use]
+    pub fn all(&self) -> SecretSet {
+        self.0.borrow().clone()
+    }
+
+    /// Waits for the next change that this reader has not heard of; `false` when the store is
+    /// gone and there will be none. Dropping the future loses nothing.
+    pub async fn changed(&mut self) -> bool {
+        self.0.changed().await.is_ok()
+    }
+}
+
+impl fmt::Debug for SecretReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.all().fmt(f)
+    }
+}
+
+/// Owns the secrets; it alone can replace them. `Debug` shows names only.
+pub struct SecretStore {
+    values: watch::Sender<SecretSet>,
+    state: Mutex<State>,
+}
+
+struct State {
+    redactor: Redactor,
+    folders: Vec<Folder>,
+    former: BTreeMap<String, VecDeque<Secret>>,
+}
+
+impl SecretStore {
+    /// Takes the secrets over; from now on the redactor masks them.
+    #[must_use]
+    pub fn new(found: FoundSecrets, redactor: &Redactor) -> Self {
+        let state = State {
+            redactor: redactor.clone(),
+            folders: Folder::group(found.files),
+            former: BTreeMap::new(),
+        };
+        state.mask(&found.values);
+        Self {
+            values: watch::Sender::new(SecretSet(Arc::new(found.values))),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// A reader of these secrets.
+    #[must_use]
+    pub fn reader(&self) -> SecretReader {
+        SecretReader(self.values.subscribe())
+    }
+
+    /// The folders whose files are read again, for whoever limits what the process may read.
+    /// Empty when no secret comes from a file.
+    #[must_use]
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let state = self.lock();
+        state.folders.iter().map(|f| f.path().to_owned()).collect()
+    }
+
+    /// Looks at every folder once and takes what changed; gives the names of the secrets that
+    /// were replaced, sorted. A folder that cannot be read whole keeps all its last values, and
+    /// each kind of failure is logged once until it can be read again. A file that is written in
+    /// place, not swapped with its folder, is taken when two looks in a row agree, since the
+    /// first may have met it half written. Blocks on the file system.
+    pub fn poll_once(&self) -> Vec<String> {
+        let mut state = self.lock();
+        let current = self.current();
+        let mut fresh = Values::new();
+        for folder in &mut state.folders {
+            let seen = folder.look();
+            fresh.extend(folder.settled(seen, &current.0));
+        }
+        self.replace(&mut state, &current, fresh)
+    }
+
+    /// Reads every folder now and takes what it finds, without a second look; gives the names of
+    /// the secrets that were replaced, sorted. Blocks on the file system.
+    ///
+    /// # Errors
+    /// A file cannot be read or holds no fit secret; then nothing is replaced.
+    pub fn reload(&self) -> Result<Vec<String>, Faults> {
+        let mut state = self.lock();
+        let current = self.current();
+        let mut fresh = Values::new();
+        let mut faults = Vec::new();
+        for folder in &mut state.folders {
+            match folder.look() {
+                Ok(Seen { values, .. }) => fresh.extend(values),
+                Err((name, refusal)) => {
+                    faults.push(Fault::new(name, refusal.reason, refusal.fix));
+                }
+            }
+        }
+        if faults.is_empty() {
+            Ok(self.replace(&mut state, &current, fresh))
+        } else {
+            Err(Faults(faults))
+        }
+    }
+
+    fn replace(&self, state: &mut State, current: &SecretSet, fresh: Values) -> Vec<String> {
+        let mut values = Values::clone(&current.0);
+        let mut names = Vec::new();
+        for (name, secret) in fresh {
+            let old = values.insert(name.clone(), secret.clone());
+            if let Some(old) = old.filter(|old| old.expose() != secret.expose()) {
+                state.retire(&name, old);
+                names.push(name);
+            }
+        }
+        if !names.is_empty() {
+            state.mask(&values);
+            self.values.send_replace(SecretSet(Arc::new(values)));
+            tracing::warn!(names = names.join(","), "secrets replaced");
+        }
+        names
+    }
+
+    fn current(&self) -> SecretSet {
+        self.values.borrow().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Keeps a former value, the oldest giving way.
+    fn retire(&mut self, name: &str, old: Secret) {
+        let former = self.former.entry(name.to_owned()).or_default();
+        former.retain(|kept| kept.expose() != old.expose());
+        former.push_back(old);
+        if former.len() > MAX_FORMER {
+            former.pop_front();
+        }
+    }
+
+    fn mask(&self, values: &Values) {
+        let former = self.former.iter().flat_map(|(name, all)| {
+            let name = name.as_str();
+            all.iter().map(move |secret| (name, secret))
+        });
+        let current = values.iter().map(|(name, secret)| (name.as_str(), secret));
+        let (numbers, secrets): (Vec<_>, Vec<_>) = current
+            .chain(former)
+            .partition(|(name, secret)| is_account_number(name, secret.expose()));
+        let only =
+            |pairs: Vec<(&str, &Secret)>| pairs.into_iter().map(|(_, s)| s.clone()).collect();
+        self.redactor.set_rotating(only(secrets), only(numbers));
+    }
+}
+
+impl fmt::Debug for SecretStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.current().fmt(f)
+    }
+}

@@ -1,0 +1,325 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::*;
+use crate::loader::{Environment, Reader, Table};
+use crate::redact::Redactor;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+const TABLE: Table = Table {
+    program: "demo",
+    names: &[],
+    secrets: &["MT5_LOGIN", "MT5_PASSWORD", "BRIDGE_SECRET"],
+    forbidden: &[],
+};
+
+/// A folder as Kubernetes mounts it: files are links through `..data`, which is swapped whole.
+struct Mount {
+    folder: TempDir,
+    made: u32,
+}
+
+impl Mount {
+    fn new(login: &str, password: &str) -> Self {
+        let mut mount = Self {
+            folder: tempfile::tempdir().unwrap(),
+            made: 0,
+        };
+        mount.swap(&[("MT5_LOGIN", login), ("MT5_PASSWORD", password)]);
+        for name in ["MT5_LOGIN", "MT5_PASSWORD"] {
+            symlink(Path::new("..data").join(name), mount.path().join(name)).unwrap();
+        }
+        mount
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn swap(&mut self, files: &[(&str, &str)]) {
+        self.made += 1;
+        let name = format!("..generation-{}", self.made);
+        let generation = self.path().join(&name);
+        fs::create_dir(&generation).unwrap();
+        for (file, text) in files {
+            fs::write(generation.join(file), text).unwrap();
+        }
+        let link = self.path().join("..data_tmp");
+        symlink(&name, &link).unwrap();
+        let old = fs::read_link(self.path().join("..data"));
+        fs::rename(&link, self.path().join("..data")).unwrap();
+        if let Ok(old) = old {
+            fs::remove_dir_all(self.path().join(old)).unwrap();
+        }
+    }
+
+    fn store(&self, redactor: &Redactor) -> SecretStore {
+        let folder = self.path().to_str().unwrap();
+        store(&[("MYMT5__SECRETS__FOLDER", folder)], redactor)
+    }
+}
+
+fn store(pairs: &[(&str, &str)], redactor: &Redactor) -> SecretStore {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("demo.toml");
+    fs::write(&file, "").unwrap();
+    let environment = Environment::from_pairs(pairs.iter().copied());
+    let mut reader = Reader::open(&TABLE, &file, environment).unwrap();
+    for name in TABLE.secrets {
+        reader.secret(name);
+    }
+    let found = reader.found_secrets();
+    reader.finish().unwrap();
+    SecretStore::new(found, redactor)
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+fn value(reader: &SecretReader, name: &str) -> String {
+    reader.get(name).unwrap().expose().to_owned()
+}
+
+#[test]
+fn debug_tells_nothing() {
+    let secret = Secret::new("hunter2!");
+    assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "*** Some(***)");
+    assert_eq!(secret.expose(), "hunter2!");
+}
+
+#[test]
+fn nothing_that_holds_secrets_shows_them() {
+    let pairs = [("MT5_PASSWORD", "correct horse"), ("MT5_LOGIN", "12345678")];
+    let redactor = Redactor::new();
+    let environment = Environment::from_pairs(pairs);
+    let store = store(&pairs, &redactor);
+    let reader = store.reader();
+    let told = format!(
+        "{environment:?} {redactor:?} {store:?} {store:#?} {reader:?} {:?} {:?}",
+        reader.all(),
+        FoundSecrets {
+            values: [("A".to_owned(), Secret::new("correct horse"))].into(),
+            files: [("A".to_owned(), (PathBuf::from("x"), true))].into(),
+        }
+    );
+    assert!(told.contains("MT5_PASSWORD"), "{told}");
+    assert!(
+        !told.contains("horse") && !told.contains("345678"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_swapped_folder_reaches_readers_and_redactor() {
+    let mut mount = Mount::new("12345678", "first-password");
+    let redactor = Redactor::new();
+    redactor.set_values(&[&Secret::new("given-value")], &["77777777"]);
+    let store = mount.store(&redactor);
+    assert_eq!(store.folders(), [mount.path()]);
+    let mut reader = store.reader();
+    assert_eq!(store.poll_once(), Vec::<String>::new());
+    mount.swap(&[
+        ("MT5_LOGIN", "87654321"),
+        ("MT5_PASSWORD", "second-password"),
+    ]);
+    assert_eq!(value(&reader, "MT5_PASSWORD"), "first-password");
+    assert_eq!(store.poll_once(), ["MT5_LOGIN", "MT5_PASSWORD"]);
+    assert!(reader.changed().await);
+    assert_eq!(value(&reader, "MT5_PASSWORD"), "second-password");
+    assert_eq!(value(&reader, "MT5_LOGIN"), "87654321");
+    // Old and new alike, beside what was given apart; logins as numbers.
+    let line = "first-password second-password given-value 12345678 87654321 77777777 187654321";
+    let masked = "*** *** *** ****5678 ****4321 ****7777 187654321";
+    assert_eq!(redactor.clean(line), masked);
+    drop(store);
+    assert!(!reader.changed().await);
+}
+
+#[test]
+fn the_last_eight_former_values_stay_masked() {
+    let mut mount = Mount::new("12345678", "password-0");
+    let redactor = Redactor::new();
+    let store = mount.store(&redactor);
+    for number in 1..=9 {
+        let password = format!("password-{number}");
+        mount.swap(&[("MT5_LOGIN", "12345678"), ("MT5_PASSWORD", &password)]);
+        assert_eq!(store.poll_once(), ["MT5_PASSWORD"]);
+    }
+    assert_eq!(redactor.clean("password-0"), "password-0");
+    for number in 1..=9 {
+        assert_eq!(redactor.clean(&format!("password-{number}")), "***");
+    }
+}
+
+#[test]
+fn any_failure_keeps_all_of_the_folder_and_is_logged_once() {
+    let mut mount = Mount::new("12345678", "first-password");
+    let store = mount.store(&Redactor::new());
+    let reader = store.reader();
+    let long = "x".repeat(2000);
+    let cases: [(&[(&str, &str)], &str); 5] = [
+        (&[("MT5_LOGIN", "87654321")], "cannot be read"),
+        (
+            &[("MT5_LOGIN", "87654321"), ("MT5_PASSWORD", "\n")],
+            "is empty",
+        ),
+        (
+            &[("MT5_LOGIN", "87654321"), ("MT5_PASSWORD", "canar")],
+            "is shorter than 6",
+        ),
+        (
+            &[("MT5_LOGIN", "87654321"), ("MT5_PASSWORD", &long)],
+            "larger than 1 KiB",
+        ),
+        (
+            &[
+                ("MT5_LOGIN", "87654321"),
+                ("MT5_PASSWORD", "canary\u{7}bell"),
+            ],
+            "control",
+        ),
+    ];
+    let log = captured(|| {
+        for (files, reason) in cases {
+            mount.swap(files);
+            for _ in 0..3 {
+                assert!(store.poll_once().is_empty(), "{reason}");
+            }
+            let faults = store.reload().unwrap_err().to_string();
+            assert!(
+                faults.contains("MT5_PASSWORD: ") && faults.contains(reason),
+                "{faults}"
+            );
+            assert!(!faults.contains("canar"), "{faults}");
+            assert_eq!(value(&reader, "MT5_LOGIN"), "12345678");
+            assert_eq!(value(&reader, "MT5_PASSWORD"), "first-password");
+        }
+        mount.swap(&[
+            ("MT5_LOGIN", "87654321"),
+            ("MT5_PASSWORD", "second-password"),
+        ]);
+        assert_eq!(store.poll_once().len(), 2);
+    });
+    let told = |part: &str| log.lines().filter(|line| line.contains(part)).count();
+    for (_, reason) in cases {
+        assert_eq!(told(reason), 1, "{reason}: {log}");
+    }
+    assert_eq!(
+        (told("can be read again"), told("secrets replaced")),
+        (1, 1),
+        "{log}"
+    );
+    for hidden in ["canar", "first-password", "second-password", "87654321"] {
+        assert!(!log.contains(hidden), "{log}");
+    }
+}
+
+/// What is logged meanwhile, by this thread.
+fn captured(run: impl FnOnce()) -> String {
+    use std::io::{Read, Seek};
+    let mut file = tempfile::tempfile().unwrap();
+    let writer = file.try_clone().unwrap();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(writer))
+        .finish();
+    tracing::subscriber::with_default(subscriber, run);
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn a_file_written_in_place_is_taken_when_two_looks_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    write(&path, "first-password");
+    let pairs = [
+        ("MT5_PASSWORD_FILE", path.to_str().unwrap()),
+        ("BRIDGE_SECRET", "of-the-environment"),
+    ];
+    let store = store(&pairs, &Redactor::new());
+    let reader = store.reader();
+    write(&path, "second");
+    assert!(store.poll_once().is_empty());
+    write(&path, "second-password");
+    assert!(store.poll_once().is_empty());
+    assert_eq!(value(&reader, "MT5_PASSWORD"), "first-password");
+    assert_eq!(store.poll_once(), ["MT5_PASSWORD"]);
+    assert_eq!(value(&reader, "MT5_PASSWORD"), "second-password");
+    // An operator's call needs no second look.
+    write(&path, "third-password");
+    assert_eq!(store.reload().unwrap(), ["MT5_PASSWORD"]);
+    assert!(store.reload().unwrap().is_empty());
+    assert_eq!(value(&reader, "BRIDGE_SECRET"), "of-the-environment");
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    assert!(
+        store
+            .reload()
+            .unwrap_err()
+            .to_string()
+            .contains("chmod 600")
+    );
+}
+
+/// Swaps as fast as they can be made: a login and a password of two generations never meet.
+#[test]
+fn readers_never_see_two_generations_at_once() {
+    const SWAPS: u32 = 300;
+    let mut mount = Mount::new("10000000", "password-10000000");
+    let store = mount.store(&Redactor::new());
+    let reader = store.reader();
+    let mut seen = 0;
+    std::thread::scope(|scope| {
+        let swapping = scope.spawn(|| {
+            for number in 1..=SWAPS {
+                let login = (10_000_000 + number).to_string();
+                let password = format!("password-{login}");
+                mount.swap(&[("MT5_LOGIN", &login), ("MT5_PASSWORD", &password)]);
+            }
+        });
+        let mut last = false;
+        while !last {
+            last = swapping.is_finished();
+            seen += usize::from(!store.poll_once().is_empty());
+            let set = reader.all();
+            let login = set.get("MT5_LOGIN").unwrap().expose();
+            let password = set.get("MT5_PASSWORD").unwrap().expose();
+            assert_eq!(password, format!("password-{login}"));
+        }
+    });
+    assert!(seen > 0);
+    assert_eq!(
+        value(&reader, "MT5_LOGIN"),
+        (10_000_000 + SWAPS).to_string()
+    );
+}
+
+#[tokio::test]
+async fn the_watch_follows_the_folder_and_ends() {
+    let mut mount = Mount::new("12345678", "first-password");
+    let store = Arc::new(mount.store(&Redactor::new()));
+    let mut reader = store.reader();
+    let end = CancellationToken::new();
+    let watch = tokio::spawn(Arc::clone(&store).watch(Duration::ZERO, end.clone()));
+    mount.swap(&[
+        ("MT5_LOGIN", "12345678"),
+        ("MT5_PASSWORD", "second-password"),
+    ]);
+    let heard = tokio::time::timeout(Duration::from_secs(20), reader.changed()).await;
+    assert_eq!(heard, Ok(true));
+    assert_eq!(value(&reader, "MT5_PASSWORD"), "second-password");
+    end.cancel();
+    watch.await.unwrap();
+    // Without files there is nothing to watch.
+    let fixed = super::tests::store(&[("MT5_PASSWORD", "correct horse")], &Redactor::new());
+    Arc::new(fixed)
+        .watch(Duration::ZERO, CancellationToken::new())
+        .await;
+}
