@@ -15,6 +15,8 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 const TICKS: usize = 256;
 /// Changes that may wait.
 const CHANGES: usize = 16_384;
+/// Deals in a push beyond which the watch begins later.
+const MANY_DEALS: usize = 500;
 /// So many pushes in a row without rows mean that the terminal is gone.
 const SILENT_PUSHES: u32 = 3;
 
@@ -76,11 +78,13 @@ impl Feed {
         };
         let (batch, quoteless) = ticks::batch(push, &symbol, digits);
         let quote = batch.last().map(|tick| (tick.bid, tick.ask));
+        let newest = batch.iter().map(|tick| tick.time).max();
         if !batch.is_empty() {
             self.ticks.try_send(batch).map_err(not_taken("ticks"))?;
         }
         state.status.quoteless_ticks += quoteless;
         state.cursors.advance(&symbol, push.at);
+        state.newest = state.newest.max(newest);
         if let Some(quote) = quote {
             state.quotes.insert(symbol, quote);
         }
@@ -125,6 +129,7 @@ impl Feed {
         let mut state = self.known.lock();
         let rows = state.rows(&fields)?;
         let deals = state.deals(&fields.rows("deals")?)?;
+        state.outgrown |= deals.len() > MANY_DEALS;
         let call = state.margin_call(fields.raw("account")?, &rows.account)?;
         let fresh = state.deals.take(deals);
         drop(state);

@@ -219,7 +219,7 @@ impl Broker for Terminal {
                     positions,
                     orders,
                     last_deal: before,
-                    time: server_time(&fields)?,
+                    time: server_time(&fields)?.max(self.known.lock().newest),
                 });
             }
             looks += 1;

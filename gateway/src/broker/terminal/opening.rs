@@ -51,7 +51,7 @@ pub(super) async fn open(
     let stream = reach(settings, account).await?;
     let (feed, events) = Feed::new(known.clone());
     let connection = Connection::start(stream, feed);
-    tokio::spawn(beat(connection.clone(), known.clone()));
+    tokio::spawn(beat(settings.clone(), connection.clone(), known.clone()));
     match enter(settings, known, account, &connection).await {
         Ok(()) => Ok((connection, events)),
         Err(error) => {
@@ -71,8 +71,8 @@ async fn enter(
     let names = known.lock().context.names.clone();
     let symbols = calls::symbols(connection, &names, settings.call_timeout).await?;
     known.lock().take_symbols(symbols);
-    let since = past_deals(settings, known, connection).await?;
-    watch(settings, known, connection, since).await
+    past_deals(settings, known, connection).await?;
+    watch(settings, known, connection, true).await
 }
 
 /// Connects and proves the secret.
@@ -161,44 +161,46 @@ async fn login(
 }
 
 /// Learns which deals are past, at the first opening: whoever reads the history next is told of
-/// them there. Returns the second from which new ones are watched for.
+/// them there.
 async fn past_deals(
     settings: &TerminalSettings,
     known: &Arc<Known>,
     connection: &Arc<Connection>,
-) -> Result<i64, BrokerError> {
-    let now = clock::utc_now_ms();
-    let newest = known.lock().deals.newest();
-    if newest.is_none() {
-        let window = Window::of(BrokerTime(now - RECENT), BrokerTime(i64::MAX), now);
-        let (call, patience) = ("history_deals", settings.call_timeout);
-        let read = |rows: &[&_]| known.lock().deals(rows);
-        let deals = history::read(connection, call, window, patience, read).await?;
-        known.lock().deals.take(deals);
+) -> Result<(), BrokerError> {
+    if known.lock().deals.newest().is_some() {
+        return Ok(());
     }
-    let newest = known.lock().deals.newest();
-    Ok(newest.map_or(now - BEHIND, |time| time.0).div_euclid(1_000))
+    let now = clock::utc_now_ms();
+    let window = Window::of(BrokerTime(now - RECENT), BrokerTime(i64::MAX), now);
+    let (call, patience) = ("history_deals", settings.call_timeout);
+    let read = |rows: &[&_]| known.lock().deals(rows);
+    let deals = history::read(connection, call, window, patience, read).await?;
+    known.lock().deals.take(deals);
+    Ok(())
 }
 
+/// Has the bridge push rows, deals since the newest known one, and the symbols' ticks.
 async fn watch(
     settings: &TerminalSettings,
     known: &Arc<Known>,
     connection: &Arc<Connection>,
-    since: i64,
+    ticks: bool,
 ) -> Result<(), BrokerError> {
-    let symbols: BTreeMap<String, _> = {
+    let args = {
         let state = known.lock();
-        let pairs = state.context.names.pairs();
-        pairs
-            .map(|(symbol, name)| (name.to_owned(), state.cursors.of(symbol)))
-            .collect()
+        let pairs = state.context.names.pairs().filter(|_| ticks);
+        let cursor = |symbol| state.cursors.of(symbol);
+        let symbols: BTreeMap<&str, _> =
+            pairs.map(|(symbol, name)| (name, cursor(symbol))).collect();
+        let newest = state.deals.newest();
+        let since = newest.map_or(clock::utc_now_ms() - BEHIND, |time| time.0);
+        json!({
+            "symbols": symbols,
+            "poll_ms": milliseconds(settings.poll_interval),
+            "rows_ms": milliseconds(settings.rows_interval),
+            "deals_from": since.div_euclid(1_000),
+        })
     };
-    let args = json!({
-        "symbols": symbols,
-        "poll_ms": milliseconds(settings.poll_interval),
-        "rows_ms": milliseconds(settings.rows_interval),
-        "deals_from": since,
-    });
     ask(connection, "watch", &args, settings.call_timeout).await?;
     Ok(())
 }
@@ -208,12 +210,15 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 /// Notices that the bridge is stopped, hung or gone without a word. Its reader answers at once,
-/// however long the package's call under way takes.
-async fn beat(connection: Arc<Connection>, known: Arc<Known>) {
+/// however long the package's call under way takes. Also renews a watch that has outgrown.
+async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Arc<Known>) {
     loop {
         tokio::select! {
             () = connection.closed() => return,
             () = sleep(BEAT) => {}
+        }
+        if let Err(error) = renew(&settings, &known, &connection).await {
+            return connection.close(error.to_string());
         }
         match calls::ping(&connection, BEAT_PATIENCE).await {
             Ok(pong) => {
@@ -227,4 +232,18 @@ async fn beat(connection: Arc<Connection>, known: Arc<Known>) {
             Err(error) => return connection.close(error.to_string()),
         }
     }
+}
+
+/// Has the push of deals begin later. Without ticks first: once that is answered, all ticks that
+/// were on their way have come, and the cursors can be given without a doubling.
+async fn renew(
+    settings: &TerminalSettings,
+    known: &Arc<Known>,
+    connection: &Arc<Connection>,
+) -> Result<(), BrokerError> {
+    if !std::mem::take(&mut known.lock().outgrown) {
+        return Ok(());
+    }
+    watch(settings, known, connection, false).await?;
+    watch(settings, known, connection, true).await
 }

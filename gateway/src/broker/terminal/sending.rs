@@ -49,14 +49,20 @@ impl Terminal {
         let wait = u64::try_from(left(until).as_millis()).unwrap_or(u64::MAX);
         let args = Send {
             key: &key,
-            wait_ms: wait.min(LONGEST_WAIT_MS),
+            wait_ms: wait.clamp(1, LONGEST_WAIT_MS),
             request: &raw,
         };
-        let outcome = match connection.begin("order_send", &args) {
-            Ok(pending) => decide(self.heard(&connection, pending, &key, until).await),
-            Err(heard) => decide(heard),
+        let begun = Instant::now();
+        let heard = match connection.begin("order_send", &args) {
+            Ok(pending) => self.heard(&connection, pending, &key, until).await,
+            Err(heard) => heard,
         };
-        settle(request, outcome)
+        if is_stale(&heard) && begun.elapsed() < Duration::from_millis(args.wait_ms) {
+            // The bridge's clock ran on while this one stood still (the host slept): in this
+            // session it would refuse everything.
+            connection.close("the bridge's clock ran away from this one's");
+        }
+        settle(request, decide(heard))
     }
 
     /// The answer to a send, by whatever way it comes.
@@ -194,6 +200,11 @@ fn settle(
         }),
         outcome => outcome,
     }
+}
+
+/// True where the bridge says that the send lay too long.
+fn is_stale(heard: &Heard) -> bool {
+    matches!(heard, Heard::Answer(Answer::Refused(why)) if why == "stale")
 }
 
 fn left(until: Instant) -> Duration {

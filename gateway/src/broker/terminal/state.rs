@@ -54,6 +54,10 @@ pub(crate) struct State {
     positions: HashMap<u64, String>,
     orders: HashMap<u64, String>,
     margin_called: bool,
+    /// Time of the newest tick handed on.
+    pub(crate) newest: Option<BrokerTime>,
+    /// The push of deals has grown: it is to begin later.
+    pub(crate) outgrown: bool,
 }
 
 /// The account at one moment.
@@ -80,6 +84,8 @@ impl Known {
             positions: HashMap::new(),
             orders: HashMap::new(),
             margin_called: false,
+            newest: None,
+            outgrown: false,
         }))
     }
 
