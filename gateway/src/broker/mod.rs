@@ -3,6 +3,7 @@
 
 pub mod outcome;
 mod simulated;
+pub mod terminal;
 
 pub use simulated::{Feed, KeptError, Simulated, SimulatedSettings, Speed};
 

@@ -1,0 +1,149 @@
+"""The link to the terminal: initialize and shutdown, the last error, and how each call is made:
+one transaction that catches up with the market, then answers."""
+
+import functools
+import hashlib
+import os
+import time
+
+from . import _surface as s
+from ._market import Market
+from ._matching import Matching
+from ._store import open_store, utc_ms
+
+CANARY = "exception canary"
+_AUTH = (-6, "Terminal: Authorization failed")
+_TIMEOUT = (-10005, "IPC timeout")
+
+
+class Process:
+    """What the package keeps in its process: the link to the terminal, and the last error."""
+
+    store, error, connected_at, authorized = None, (1, "Success"), None, False
+
+
+here = Process()
+
+
+class Fail(Exception):
+    """Ends a call with None and that last error."""
+
+
+def _store():
+    if here.store is None:
+        here.store = open_store()
+    return here.store
+
+
+def _before(kind, args):
+    if kind == "delay_ms":
+        time.sleep(args.get("before_ms", 0) / 1000.0)
+    elif kind == "exit" and args.get("when", "before") == "before":
+        os._exit(9)
+    elif kind == "raise" and args.get("when", "before") == "before":
+        raise ValueError(CANARY)
+    elif kind == "timeout_before":
+        raise Fail(_TIMEOUT)
+    elif kind == "none":
+        raise Fail((args.get("code", -1), "Terminal: Call failed"))
+
+
+def _after(kind, args):
+    if kind == "delay_ms":
+        time.sleep(args.get("after_ms", 0) / 1000.0)
+    elif kind == "exit":
+        os._exit(9)
+    elif kind == "raise":
+        raise ValueError(CANARY)
+    elif kind == "timeout_after":
+        raise Fail(_TIMEOUT)
+
+
+def package_call(function):
+    """Makes a package function of one that takes a desk."""
+    name = function.__name__
+
+    @functools.wraps(function)
+    def call(*args, **named):
+        store = _store()
+        seq = None
+        with store.transaction():
+            store.note_call(name)
+            if name == "order_send":
+                seq = store.note_send(args[0] if args else named.get("request", {}))
+        try:
+            if here.connected_at is None:
+                raise Fail((-10004, "No IPC connection"))
+            kind, given = store.take_fault(name) or (None, {})
+            _before(kind, given)
+            with store.transaction():
+                if kind == "disconnect":
+                    store.set("disconnected_until", utc_ms() + int(given.get("ms", 1000)))
+                settings = store.settings()
+                desk = Matching(store, Market(store, settings), settings)
+                desk.fault, desk.seq = (kind, given), seq
+                desk.catch_up()
+                value = function(desk, *args, **named)
+            _after(kind, given)
+        except Fail as fail:
+            here.error = fail.args[0]
+            return None
+        here.error = (1, "Success")
+        return value
+
+    del call.__wrapped__
+    return call
+
+
+def initialize(path=None, *, login=None, password=None, server=None, timeout=60000, portable=False):
+    store = _store()
+    settings = store.settings()
+    kind, given = store.take_fault("initialize") or (None, {})
+    try:
+        _before(kind, given)
+    except Fail as fail:
+        here.error = fail.args[0]
+        return False
+    digest = hashlib.sha256((password or "").encode()).hexdigest()
+    wanted = settings["password_sha256"]
+    known = str(login) == settings["login"] and server == settings["server"]
+    right = login is None or (known and wanted in ("", digest))
+    with store.transaction():
+        store.note_login(login, server, right)
+    here.authorized = right
+    if kind == "raise":
+        raise ValueError(CANARY + (password or ""))
+    if not right and settings["wrong_password"] != "acknowledge":
+        here.connected_at, here.error = None, _AUTH
+        return False
+    here.connected_at = utc_ms() + int(settings["connect_ms"])
+    here.error = (1, "Success")
+    _first_deal(store, settings)
+    return True
+
+
+def _first_deal(store, settings):
+    with store.transaction():
+        if store.rows("deals"):
+            return
+        now = Market(store, settings).now
+        row = dict.fromkeys(s.TradeDeal._fields, 0)
+        row.update(
+            ticket=store.count("deal"), time=now // 1000, time_msc=now, type=2, volume=0.0,
+            price=0.0, profit=float(settings["balance"]), commission=0.0, swap=0.0, fee=0.0,
+            symbol="", comment="Initial deposit", external_id="",
+        )  # fmt: skip
+        store.put("deals", row)
+
+
+def login(login, *, password=None, server=None, timeout=60000):
+    return initialize(login=login, password=password, server=server, timeout=timeout)
+
+
+def shutdown():
+    here.connected_at, here.authorized = None, False
+    return True
+
+
+def last_error():
+    return here.error

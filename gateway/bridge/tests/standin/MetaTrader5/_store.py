@@ -1,0 +1,183 @@
+"""The broker's state: one SQLite file that outlives the process and that tests may write to."""
+
+import json
+import os
+import sqlite3
+import time
+from contextlib import contextmanager
+
+from . import _surface
+
+# Every setting is text. Written only where absent, so a test may set them before the first start.
+SETTINGS = {
+    "login": "10000001",
+    "server": "StandIn-Demo",
+    "password_sha256": "",  # hex of the right password's SHA-256; empty: any password is right
+    "wrong_password": "refuse",  # or "acknowledge": initialize() is True, never connected
+    "name": "Holder Canary",
+    "company": "Company Canary",
+    "trade_mode": "0",  # 0 demo, 1 contest, 2 real
+    "margin_mode": "2",  # 0 netting, 1 exchange, 2 hedging
+    "currency": "USD",
+    "leverage": "100",
+    "balance": "100000",  # the first balance deal
+    "commission_per_lot": "0",
+    "limit_orders": "0",  # most working orders; 0: no limit
+    "limit_positions": "",  # most positions; empty: no limit
+    "pending_retcode": "10008",  # what a placed order is answered with; servers also say 10009
+    "account_trade_allowed": "1",
+    "account_trade_expert": "1",
+    "terminal_trade_allowed": "1",  # 0: 10027
+    "tradeapi_disabled": "0",
+    "build": "5000",
+    "connect_ms": "0",  # how long after initialize() the terminal is connected
+    "disconnected_until": "0",  # UTC milliseconds
+    "market_open": "1",  # 0: 10018 for every symbol
+    "suffix": "",  # ".m" makes EURUSD.m of EURUSD
+    "feed": "synthetic",  # or "manual": rows of the table ticks
+    "ticks_per_second": "5",
+    "feed_until": "",  # broker milliseconds after which the synthetic feed is silent
+    "seed": "1",
+    "clock": "",  # "real" or "manual"; empty: as the feed
+    "offset_s": "10800",  # broker wall clock minus UTC, for the real clock
+    "clock_ms": "1704672000000",  # the manual clock; a later tick moves it on
+}
+
+_KIND = {int: "INTEGER", float: "REAL", str: "TEXT"}
+_TEXTS = {"symbol", "comment", "external_id"}
+
+
+def _table(name, structure, extra):
+    columns = [
+        '"%s" %s' % (field, "TEXT" if field in _TEXTS else "") for field in structure._fields
+    ]
+    columns[0] = '"ticket" INTEGER PRIMARY KEY'
+    return "CREATE TABLE IF NOT EXISTS %s (%s, %s);" % (name, ", ".join(columns), extra)
+
+
+SCHEMA = "".join(
+    [
+        "CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);",
+        "CREATE TABLE IF NOT EXISTS faults (id INTEGER PRIMARY KEY, on_call TEXT NOT NULL,"
+        " kind TEXT NOT NULL, remaining INTEGER NOT NULL DEFAULT 1, args TEXT DEFAULT '{}');",
+        "CREATE TABLE IF NOT EXISTS symbols (name TEXT PRIMARY KEY, fields TEXT NOT NULL);",
+        "CREATE TABLE IF NOT EXISTS ticks (seq INTEGER PRIMARY KEY, symbol TEXT NOT NULL,"
+        " time_msc INTEGER NOT NULL, bid REAL NOT NULL, ask REAL NOT NULL, last REAL DEFAULT 0,"
+        " volume INTEGER DEFAULT 0, flags INTEGER DEFAULT 6, volume_real REAL DEFAULT 0);",
+        "CREATE INDEX IF NOT EXISTS ticks_at ON ticks (symbol, time_msc, seq);",
+        "CREATE TABLE IF NOT EXISTS sends (seq INTEGER PRIMARY KEY, at_ms INTEGER, magic INTEGER,"
+        " action INTEGER, symbol TEXT, executed INTEGER NOT NULL DEFAULT 0, retcode INTEGER);",
+        "CREATE TABLE IF NOT EXISTS logins (seq INTEGER PRIMARY KEY, at_ms INTEGER,"
+        " login INTEGER, server TEXT, ok INTEGER NOT NULL);",
+        "CREATE TABLE IF NOT EXISTS calls (name TEXT PRIMARY KEY, count INTEGER NOT NULL);",
+        "CREATE TABLE IF NOT EXISTS seen (symbol TEXT PRIMARY KEY, second INTEGER, k INTEGER);",
+        "CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, next INTEGER NOT NULL);",
+        _table("orders", _surface.TradeOrder, "closes INTEGER DEFAULT 0"),
+        _table("history_orders", _surface.TradeOrder, "visible_at INTEGER DEFAULT 0"),
+        _table("positions", _surface.TradePosition, "point_lots TEXT NOT NULL"),
+        _table("deals", _surface.TradeDeal, "visible_at INTEGER DEFAULT 0"),
+    ]
+)
+
+FIRST = {"order": 1000001, "deal": 2000001, "request": 1}
+
+
+class Store:
+    """Tables as dictionaries."""
+
+    def __init__(self, path):
+        self.db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+        self.db.row_factory = sqlite3.Row
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = OFF")
+        self.db.executescript(SCHEMA)
+        with self.transaction():
+            for item in SETTINGS.items():
+                self.db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", item)
+            for item in FIRST.items():
+                self.db.execute("INSERT OR IGNORE INTO counters VALUES (?, ?)", item)
+
+    @contextmanager
+    def transaction(self):
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+    def settings(self):
+        rows = self.db.execute("SELECT key, value FROM settings")
+        return {row["key"]: row["value"] for row in rows}
+
+    def set(self, key, value):
+        self.db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, str(value)))
+
+    def count(self, counter):
+        """The next number of a counter."""
+        row = self.db.execute("SELECT next FROM counters WHERE name = ?", (counter,)).fetchone()
+        self.db.execute("UPDATE counters SET next = next + 1 WHERE name = ?", (counter,))
+        return row["next"]
+
+    def rows(self, table, where="1", values=()):
+        query = "SELECT * FROM %s WHERE %s ORDER BY ticket" % (table, where)
+        return [dict(row) for row in self.db.execute(query, values)]
+
+    def put(self, table, row):
+        names = ", ".join('"%s"' % name for name in row)
+        marks = ", ".join("?" * len(row))
+        query = "INSERT OR REPLACE INTO %s (%s) VALUES (%s)" % (table, names, marks)
+        self.db.execute(query, tuple(row.values()))
+
+    def delete(self, table, ticket):
+        self.db.execute("DELETE FROM %s WHERE ticket = ?" % table, (ticket,))
+
+    def take_fault(self, call):
+        """The first fault that waits for that call, used up once; None without."""
+        with self.transaction():
+            row = self.db.execute(
+                "SELECT * FROM faults WHERE on_call IN (?, '*') AND remaining <> 0"
+                " ORDER BY id LIMIT 1",
+                (call,),
+            ).fetchone()
+            if row is None:
+                return None
+            self.db.execute(
+                "UPDATE faults SET remaining = remaining - 1 WHERE id = ? AND remaining > 0",
+                (row["id"],),
+            )
+        kind, _, code = row["kind"].partition(":")
+        args = json.loads(row["args"] or "{}")
+        if code:
+            args["code"] = int(code)
+        return kind, args
+
+    def note_call(self, name):
+        self.db.execute("INSERT OR IGNORE INTO calls VALUES (?, 0)", (name,))
+        self.db.execute("UPDATE calls SET count = count + 1 WHERE name = ?", (name,))
+
+    def note_send(self, request):
+        fields = tuple(request.get(key) for key in ("magic", "action", "symbol"))
+        cursor = self.db.execute(
+            "INSERT INTO sends (at_ms, magic, action, symbol) VALUES (?, ?, ?, ?)",
+            (utc_ms(),) + fields,
+        )
+        return cursor.lastrowid
+
+    def note_executed(self, seq, retcode):
+        done = 1 if retcode in (10008, 10009, 10010) else 0
+        query = "UPDATE sends SET executed = ?, retcode = ? WHERE seq = ?"
+        self.db.execute(query, (done, retcode, seq))
+
+    def note_login(self, login, server, ok):
+        query = "INSERT INTO logins (at_ms, login, server, ok) VALUES (?, ?, ?, ?)"
+        self.db.execute(query, (utc_ms(), login, server, int(ok)))
+
+
+def utc_ms():
+    return int(time.time() * 1000)
+
+
+def open_store():
+    return Store(os.environ.get("STANDIN_STATE", ":memory:"))

@@ -1,0 +1,153 @@
+"""The package's functions about orders, positions, deals and trading."""
+
+import fnmatch
+
+from . import _surface as s
+from ._link import Fail, package_call
+from ._quotes import epoch, known
+from ._server import DEFAULTS, TEXTS
+from ._store import utc_ms
+
+
+def _filtered(rows, symbol, group, ticket):
+    return [
+        row
+        for row in rows
+        if (symbol is None or row["symbol"] == symbol)
+        and (group is None or fnmatch.fnmatch(row["symbol"], group))
+        and (ticket is None or row["ticket"] == ticket)
+    ]
+
+
+def _order(desk, row):
+    row = {key: row[key] for key in s.TradeOrder._fields}
+    spec, tick = desk.spec(row["symbol"]), desk.market.quote(row["symbol"])
+    if tick and spec:
+        row["price_current"] = tick[2 if row["type"] % 2 == 0 else 1]
+    return s.TradeOrder(**row)
+
+
+def _position(desk, row):
+    profit = desk.profit(row)
+    row = {key: row[key] for key in s.TradePosition._fields}
+    tick = desk.market.quote(row["symbol"])
+    row["profit"] = profit
+    row["price_current"] = tick[1 if row["type"] == 0 else 2] if tick else 0.0
+    return s.TradePosition(**row)
+
+
+@package_call
+def orders_total(desk):
+    return len(desk.store.rows("orders"))
+
+
+@package_call
+def orders_get(desk, symbol=None, group=None, ticket=None):
+    rows = _filtered(desk.store.rows("orders"), symbol, group, ticket)
+    return tuple(_order(desk, row) for row in rows)
+
+
+@package_call
+def positions_total(desk):
+    return len(desk.positions())
+
+
+@package_call
+def positions_get(desk, symbol=None, group=None, ticket=None):
+    rows = _filtered(desk.positions(), symbol, group, ticket)
+    return tuple(_position(desk, row) for row in rows)
+
+
+def _history(desk, table, date_from, date_to, group, ticket, position):
+    when = "time_done" if table == "history_orders" else "time"
+    where, values = "visible_at <= ?", [utc_ms()]
+    if date_from is not None:
+        where += " AND %s >= ? AND %s <= ?" % (when, when)
+        values += [epoch(date_from), epoch(date_to)]
+    if ticket is not None:
+        where += ' AND %s = ?' % ("ticket" if table == "history_orders" else '"order"')
+        values.append(ticket)
+    if position is not None:
+        where += " AND position_id = ?"
+        values.append(position)
+    return _filtered(desk.store.rows(table, where, values), None, group, None)
+
+
+@package_call
+def history_orders_total(desk, date_from, date_to):
+    return len(_history(desk, "history_orders", date_from, date_to, None, None, None))
+
+
+@package_call
+def history_orders_get(desk, date_from=None, date_to=None, group=None, ticket=None, position=None):
+    rows = _history(desk, "history_orders", date_from, date_to, group, ticket, position)
+    return tuple(s.TradeOrder(**{k: row[k] for k in s.TradeOrder._fields}) for row in rows)
+
+
+@package_call
+def history_deals_total(desk, date_from, date_to):
+    return len(_history(desk, "deals", date_from, date_to, None, None, None))
+
+
+@package_call
+def history_deals_get(desk, date_from=None, date_to=None, group=None, ticket=None, position=None):
+    rows = _history(desk, "deals", date_from, date_to, group, ticket, position)
+    return tuple(s.TradeDeal(**{k: row[k] for k in s.TradeDeal._fields}) for row in rows)
+
+
+# -- trading
+
+
+def _request(request):
+    if not isinstance(request, dict) or not set(request) <= set(DEFAULTS):
+        raise Fail((-2, "Terminal: Invalid params"))
+    for key, value in request.items():
+        wanted = str if isinstance(DEFAULTS[key], str) else (int, float)
+        if not isinstance(value, wanted) or (isinstance(DEFAULTS[key], int) and value != int(value)):
+            raise Fail((-2, 'Invalid "%s" argument' % key))
+    return s.TradeRequest(**dict(DEFAULTS, **request))
+
+
+@package_call
+def order_check(desk, request):
+    asked = _request(request)
+    answer = desk.send(request, dry=True)
+    row = desk.figures()
+    row["comment"] = TEXTS.get(answer["retcode"], "Invalid request")
+    return s.OrderCheckResult(retcode=answer["retcode"], request=asked, **row)
+
+
+@package_call
+def order_send(desk, request):
+    asked = _request(request)
+    kind, _ = desk.fault
+    answer = desk.send(request, desk.fault)
+    desk.store.note_executed(desk.seq, answer["retcode"])
+    tick = desk.market.quote(asked.symbol) or (0, 0.0, 0.0)
+    if kind == "zero_result":
+        answer.update(deal=0, volume=0.0, price=0.0)
+    answer.update(bid=tick[1], ask=tick[2], request_id=desk.store.count("request"))
+    answer["comment"] = TEXTS.get(answer["retcode"], "Invalid request")
+    return s.OrderSendResult(retcode_external=0, request=asked, **answer)
+
+
+@package_call
+def order_calc_margin(desk, action, symbol, volume, price):
+    spec = desk.spec(known(desk, symbol))
+    lots, points = int(round(volume * 10**8)), round(price * 10 ** spec["digits"])
+    margin = desk.margin_of(symbol, lots, lots * points, points)
+    if margin is None:
+        raise Fail((-1, "Terminal: Call failed"))
+    return float("%.2f" % (margin + 1e-9))
+
+
+@package_call
+def order_calc_profit(desk, action, symbol, volume, price_open, price_close):
+    spec = desk.spec(known(desk, symbol))
+    scale = 10 ** spec["digits"]
+    first, last = round(price_open * scale), round(price_close * scale)
+    sign = 1 if action == 0 else -1
+    worth = desk.worth(symbol, sign * int(round(volume * 10**8)) * (last - first), last)
+    if worth is None:
+        raise Fail((-1, "Terminal: Call failed"))
+    return float("%.2f" % worth)

@@ -1,0 +1,111 @@
+//! Questions to the bridge that change nothing, each with its typed answer.
+
+use super::{
+    super::BrokerError,
+    connection::Connection,
+    failure::{Heard, explained},
+    names::Names,
+    rows::{self, RawSymbol},
+    wire::{Answer, RowError},
+};
+use mymt5_model::Symbol;
+use serde::Serialize;
+use serde_json::{json, value::RawValue};
+use std::{sync::Arc, time::Duration};
+
+/// Symbols asked for at a time.
+const CHUNK: usize = 256;
+
+impl From<RowError> for BrokerError {
+    fn from(error: RowError) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+}
+
+/// The value of an answer.
+pub(super) fn value(heard: Heard) -> Result<Box<RawValue>, BrokerError> {
+    let why = match heard {
+        Heard::Answer(Answer::Ok(value)) => return Ok(value),
+        Heard::Answer(Answer::None(code, text)) => explained(code, &text),
+        Heard::Answer(Answer::Refused(why)) => format!("the bridge refused: {why}"),
+        Heard::Answer(Answer::Raised(kind)) => format!("the package raised {kind}"),
+        Heard::NotWritten(why) | Heard::Lost(why) => why,
+    };
+    Err(BrokerError::Unreachable(why))
+}
+
+/// Asks and reads the value.
+pub(super) async fn ask(
+    connection: &Arc<Connection>,
+    call: &str,
+    args: &impl Serialize,
+    patience: Duration,
+) -> Result<Box<RawValue>, BrokerError> {
+    value(connection.ask(call, args, patience).await)
+}
+
+/// The specifications of all configured symbols; each is selected by that.
+pub(super) async fn symbols(
+    connection: &Arc<Connection>,
+    names: &Names,
+    patience: Duration,
+) -> Result<Vec<RawSymbol>, BrokerError> {
+    let pairs: Vec<(&Symbol, &str)> = names.pairs().collect();
+    let mut all = Vec::with_capacity(pairs.len());
+    for chunk in pairs.chunks(CHUNK) {
+        let asked: Vec<&str> = chunk.iter().map(|(_, name)| *name).collect();
+        let raw = ask(connection, "symbols", &json!({ "names": asked }), patience).await?;
+        let rows: Vec<Option<&RawValue>> = serde_json::from_str(raw.get())
+            .ok()
+            .filter(|rows: &Vec<_>| rows.len() == chunk.len())
+            .ok_or_else(|| BrokerError::Unreachable("symbols: it is no list of them".into()))?;
+        for ((canonical, name), row) in chunk.iter().zip(rows) {
+            let row = row.ok_or_else(|| unknown(canonical, name))?;
+            let read = rows::symbol(row, canonical);
+            all.push(read.map_err(|error| {
+                BrokerError::Unreachable(format!("symbol {canonical} ({name}): {error}"))
+            })?);
+        }
+    }
+    Ok(all)
+}
+
+/// One symbol, configured or not.
+pub(super) async fn symbol(
+    connection: &Arc<Connection>,
+    canonical: &Symbol,
+    name: &str,
+    patience: Duration,
+) -> Result<RawSymbol, BrokerError> {
+    let names = Names::new([(canonical.clone(), name.to_owned())].into());
+    let names = names.ok_or_else(|| unknown(canonical, name))?;
+    let read = symbols(connection, &names, patience).await?;
+    read.into_iter()
+        .next()
+        .ok_or_else(|| unknown(canonical, name))
+}
+
+fn unknown(canonical: &Symbol, name: &str) -> BrokerError {
+    BrokerError::Unreachable(format!(
+        "the broker has no symbol {name}: correct broker.terminal.symbols for {canonical}"
+    ))
+}
+
+/// What the bridge says of itself.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Pong {
+    pub(super) busy_ms: u64,
+    pub(super) busy: Option<String>,
+    pub(super) queued: u64,
+    pub(super) build: Option<u64>,
+}
+
+/// Asks the bridge itself; the terminal is not involved.
+pub(super) async fn ping(
+    connection: &Arc<Connection>,
+    patience: Duration,
+) -> Result<Pong, BrokerError> {
+    let raw = ask(connection, "ping", &json!({}), patience).await?;
+    serde_json::from_str(raw.get())
+        .map_err(|_| BrokerError::Unreachable("ping: it is no such answer".into()))
+}

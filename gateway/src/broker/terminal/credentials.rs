@@ -1,0 +1,22 @@
+//! Where the login comes from. It is asked at each opening, since secrets rotate.
+
+use mymt5_chassis::secrets::Secret;
+
+/// The account at the broker, and the secret shared with the bridge.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Account number.
+    pub login: Secret,
+    /// Its password.
+    pub password: Secret,
+    /// Trade server's name.
+    pub server: Secret,
+    /// What gateway and bridge prove to each other: at least 32 characters.
+    pub bridge: Secret,
+}
+
+/// A source of credentials.
+pub trait Credentials: Send + Sync {
+    /// The credentials as they are now.
+    fn now(&self) -> Account;
+}

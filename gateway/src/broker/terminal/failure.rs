@@ -1,0 +1,196 @@
+//! The one place that decides what became of a send. Only an answer that proves it may say that
+//! nothing was done; everything else may have happened.
+
+use super::{
+    super::{SendFailure, outcome::judge},
+    rows::receipt,
+    wire::Answer,
+};
+use mymt5_model::{Receipt, RetcodeClass};
+
+/// What was heard of a send.
+#[derive(Clone, Debug)]
+pub(crate) enum Heard {
+    /// The bridge answered.
+    Answer(Answer),
+    /// The frame never began to leave this process.
+    NotWritten(String),
+    /// It left, and no answer came.
+    Lost(String),
+}
+
+/// Decides.
+///
+/// # Errors
+/// See [`SendFailure`].
+pub(crate) fn decide(heard: Heard) -> Result<Receipt, SendFailure> {
+    match heard {
+        Heard::Answer(Answer::Ok(value)) => match receipt(&value) {
+            Ok(receipt) => judge(receipt),
+            Err(error) => Err(SendFailure::Unknown(error.to_string())),
+        },
+        Heard::Answer(Answer::None(code, text)) => {
+            let told = explained(code, &text);
+            Err(match code {
+                -2 | -3 | -5 | -6 | -7 | -8 | -10_003 | -10_004 => SendFailure::NotSent(told),
+                _ => SendFailure::Unknown(told),
+            })
+        }
+        Heard::Answer(Answer::Refused(why)) => Err(SendFailure::NotSent(short(&why))),
+        Heard::Answer(Answer::Raised(kind)) => Err(SendFailure::Unknown(format!(
+            "the package raised {}",
+            short(&kind)
+        ))),
+        Heard::NotWritten(why) => Err(SendFailure::NotSent(why)),
+        Heard::Lost(why) => Err(SendFailure::Unknown(why)),
+    }
+}
+
+/// Decides whether an entry may be sent after its check: 0 is the check's own code for "fine".
+/// Whatever the check says, nothing has been sent by then.
+///
+/// # Errors
+/// The refusal, or why there is none to go by.
+pub(crate) fn checked(heard: Heard) -> Result<(), SendFailure> {
+    let value = match heard {
+        Heard::Answer(Answer::Ok(value)) => value,
+        heard => {
+            let why = match heard {
+                Heard::Answer(Answer::None(code, text)) => explained(code, &text),
+                Heard::Answer(Answer::Refused(why) | Answer::Raised(why)) => short(&why),
+                Heard::NotWritten(why) | Heard::Lost(why) => why,
+                Heard::Answer(Answer::Ok(_)) => String::new(),
+            };
+            return Err(not_checked(&why));
+        }
+    };
+    let receipt = receipt(&value).map_err(|error| not_checked(&error.to_string()))?;
+    match receipt.retcode.class() {
+        _ if receipt.retcode.0 == 0 => Ok(()),
+        RetcodeClass::Accepted => Ok(()),
+        RetcodeClass::Unknown => Err(not_checked(&receipt.retcode.to_string())),
+        _ => judge(receipt).map(|_| ()),
+    }
+}
+
+fn not_checked(why: &str) -> SendFailure {
+    SendFailure::NotSent(format!("the terminal could not check it: {why}"))
+}
+
+/// The package's last error, with the fix where there is one.
+pub(crate) fn explained(code: i64, text: &str) -> String {
+    let fix = match code {
+        -5 => ": install the terminal's and the package's newest versions",
+        -6 => ": correct MT5_LOGIN, MT5_PASSWORD and MT5_SERVER",
+        -7 => ": accounts with one-time passwords or certificates cannot be used",
+        -8 => ": allow algo trading through the Python API in the terminal's options",
+        -10_005..=-10_000 => ": see that the terminal runs beside the bridge",
+        _ => "",
+    };
+    format!("{} ({code}){fix}", short(text))
+}
+
+/// Foreign text, bounded and in one line.
+fn short(text: &str) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().take(160).map(printable).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn kind(heard: Heard) -> &'static str {
+        match decide(heard) {
+            Ok(_) => "accepted",
+            Err(SendFailure::Rejected(_)) => "rejected",
+            Err(SendFailure::Throttled(_)) => "throttled",
+            Err(SendFailure::NotSent(_)) => "not sent",
+            Err(SendFailure::Unknown(_)) => "unknown",
+        }
+    }
+
+    fn result(retcode: u32) -> Heard {
+        let result = format!(
+            r#"{{"retcode":{retcode},"deal":0,"order":7,"volume":0.1,"price":0.0,"comment":""}}"#
+        );
+        Heard::Answer(Answer::Ok(serde_json::from_str(&result).unwrap()))
+    }
+
+    fn none(code: i64) -> Heard {
+        Heard::Answer(Answer::None(code, "text".into()))
+    }
+
+    #[test]
+    fn every_return_code_has_its_kind() {
+        for code in 0..20_000 {
+            let expected = match code {
+                10_008..=10_010 => "accepted",
+                10_024 | 10_028 | 10_029 => "throttled",
+                10_004
+                | 10_006
+                | 10_007
+                | 10_013..=10_023
+                | 10_025..=10_027
+                | 10_030
+                | 10_032..=10_036
+                | 10_038..=10_046 => "rejected",
+                _ => "unknown",
+            };
+            assert_eq!(kind(result(code)), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn every_last_error_has_its_kind() {
+        let definite = [-2, -3, -5, -6, -7, -8, -10_003, -10_004];
+        for code in (-10_100..=100).chain([i64::MIN, i64::MAX]) {
+            let expected = if definite.contains(&code) {
+                "not sent"
+            } else {
+                "unknown"
+            };
+            assert_eq!(kind(none(code)), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_executed_is_told_from_what_may_have_been() {
+        assert_eq!(
+            kind(Heard::Answer(Answer::Refused("stale".into()))),
+            "not sent"
+        );
+        assert_eq!(
+            kind(Heard::Answer(Answer::Raised("TypeError".into()))),
+            "unknown"
+        );
+        assert_eq!(kind(Heard::NotWritten("down".into())), "not sent");
+        assert_eq!(kind(Heard::Lost("broke".into())), "unknown");
+        for odd in ["null", "{}", r#"{"retcode":-1}"#, r#"{"retcode":"10009"}"#] {
+            let heard = Heard::Answer(Answer::Ok(serde_json::from_str(odd).unwrap()));
+            assert_eq!(kind(heard), "unknown", "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_check_lets_pass_what_is_fine_and_sends_nothing_otherwise() {
+        assert_eq!(checked(result(0)), Ok(()));
+        assert_eq!(
+            checked(result(10_019)),
+            Err(SendFailure::Rejected(mymt5_model::Retcode::NO_MONEY))
+        );
+        let unanswered = [
+            none(-10_005),
+            Heard::Answer(Answer::Raised("X".into())),
+            Heard::Answer(Answer::Refused("busy".into())),
+            Heard::Lost("broke".into()),
+            Heard::NotWritten("down".into()),
+            result(10_011),
+            result(1),
+        ];
+        for heard in unanswered {
+            assert!(matches!(checked(heard), Err(SendFailure::NotSent(_))));
+        }
+    }
+}

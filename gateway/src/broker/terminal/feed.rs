@@ -1,0 +1,174 @@
+//! What the bridge pushes, handed on to the link: ticks in batches, and what changed.
+
+use super::{
+    super::{Change, Events, Pace},
+    state::{Known, Rows},
+    ticks,
+    wire::{Fields, RowsPush, TicksPush},
+};
+use mymt5_model::{Money, Tick};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+/// Batches of ticks that may wait.
+const TICKS: usize = 256;
+/// Changes that may wait.
+const CHANGES: usize = 16_384;
+/// Deals in a push beyond which the watch begins later.
+const MANY_DEALS: usize = 500;
+/// So many pushes in a row without rows mean that the terminal is gone.
+const SILENT_PUSHES: u32 = 3;
+
+/// The link's end of one session.
+pub(crate) struct Feed {
+    known: Arc<Known>,
+    ticks: mpsc::Sender<Vec<Tick>>,
+    changes: mpsc::Sender<Change>,
+    last: Option<Rows>,
+    silent: u32,
+    unread: bool,
+}
+
+impl Feed {
+    pub(crate) fn new(known: Arc<Known>) -> (Self, Events) {
+        let (ticks_in, ticks) = mpsc::channel(TICKS);
+        let (changes_in, changes) = mpsc::channel(CHANGES);
+        let feed = Self {
+            known,
+            ticks: ticks_in,
+            changes: changes_in,
+            last: None,
+            silent: 0,
+            unread: false,
+        };
+        let pace = Pace::Live;
+        let events = Events {
+            ticks,
+            changes,
+            pace,
+        };
+        (feed, events)
+    }
+
+    /// The way for changes found otherwise than by a push.
+    pub(crate) fn changes(&self) -> mpsc::Sender<Change> {
+        self.changes.clone()
+    }
+
+    /// Hands ticks on.
+    ///
+    /// # Errors
+    /// Why the session must end. Answers come the same way as ticks and must never wait behind
+    /// them, so that a full queue does not hold the reader back: it ends the session. Nothing is
+    /// lost by that, since the cursor stands before what was not taken, and the next session
+    /// resumes there.
+    pub(crate) fn ticks(&mut self, push: &TicksPush) -> Result<(), String> {
+        let mut state = self.known.lock();
+        let Some(symbol) = state.context.names.canonical(&push.symbol).cloned() else {
+            state.status.unmapped_ticks += push.rows.len() as u64;
+            return Ok(());
+        };
+        if state.cursors.has(&symbol, push.at) {
+            state.status.repeated_pushes += 1;
+            return Ok(());
+        }
+        let Some(digits) = state.context.digits.get(&symbol).copied() else {
+            return Err("ticks came before their symbol".into());
+        };
+        let (batch, quoteless) = ticks::batch(push, &symbol, digits);
+        let quote = batch.last().map(|tick| (tick.bid, tick.ask));
+        let newest = batch.iter().map(|tick| tick.time).max();
+        if !batch.is_empty() {
+            self.ticks.try_send(batch).map_err(not_taken("ticks"))?;
+        }
+        state.status.quoteless_ticks += quoteless;
+        state.cursors.advance(&symbol, push.at);
+        state.newest = state.newest.max(newest);
+        if let Some(quote) = quote {
+            state.quotes.insert(symbol, quote);
+        }
+        Ok(())
+    }
+
+    /// Tells what changed since the last push of rows.
+    ///
+    /// # Errors
+    /// Why the session must end.
+    pub(crate) fn rows(&mut self, push: &RowsPush) -> Result<(), String> {
+        let raw = match push {
+            RowsPush::Rows(raw) => raw,
+            RowsPush::None(code, text) => {
+                self.silent += 1;
+                if self.silent < SILENT_PUSHES {
+                    return Ok(());
+                }
+                let told = super::failure::explained(*code, text);
+                return Err(format!("the terminal does not answer its bridge: {told}"));
+            }
+        };
+        self.silent = 0;
+        match self.read(raw) {
+            Ok(changes) => {
+                self.unread = false;
+                changes.into_iter().try_for_each(|change| self.tell(change))
+            }
+            // Exits must stay possible: whoever reads a snapshot learns of the same fault.
+            Err(error) => {
+                if !self.unread {
+                    tracing::error!(%error, "rows of the terminal not understood");
+                }
+                self.unread = true;
+                self.tell(Change::RowsChanged)
+            }
+        }
+    }
+
+    fn read(&mut self, raw: &RawValue) -> Result<Vec<Change>, super::RowError> {
+        let fields = Fields::of("rows", raw)?;
+        let mut state = self.known.lock();
+        let rows = state.rows(&fields)?;
+        let deals = state.deals(&fields.rows("deals")?)?;
+        state.outgrown |= deals.len() > MANY_DEALS;
+        let call = state.margin_call(fields.raw("account")?, &rows.account)?;
+        let fresh = state.deals.take(deals);
+        drop(state);
+        let mut changes: Vec<Change> = fresh.into_iter().map(Change::Deal).collect();
+        let rows = still(rows);
+        if self.last.as_ref() != Some(&rows) {
+            changes.push(Change::RowsChanged);
+            self.last = Some(rows);
+        }
+        changes.extend(call.map(Change::MarginCall));
+        Ok(changes)
+    }
+
+    fn tell(&self, change: Change) -> Result<(), String> {
+        self.changes.try_send(change).map_err(not_taken("changes"))
+    }
+
+    /// Ends it: the link learns why.
+    pub(crate) fn lost(self, why: String) {
+        // Where it does not fit, or nobody listens, the end of the channel tells as much.
+        let _ = self.changes.try_send(Change::LinkLost(why));
+    }
+}
+
+fn not_taken<T>(what: &str) -> impl FnOnce(TrySendError<T>) -> String {
+    move |error| match error {
+        TrySendError::Full(_) => format!("{what} are not taken"),
+        TrySendError::Closed(_) => "nobody listens any more".into(),
+    }
+}
+
+/// The rows without what follows each tick: that is no change.
+fn still(mut rows: Rows) -> Rows {
+    for position in &mut rows.positions {
+        position.profit = Money::ZERO;
+    }
+    let account = &mut rows.account;
+    (account.profit, account.equity) = (Money::ZERO, Money::ZERO);
+    (account.margin, account.free_margin) = (Money::ZERO, Money::ZERO);
+    account.margin_level = None;
+    rows
+}

@@ -1,0 +1,306 @@
+//! A real MetaTrader 5 terminal, through the bridge that runs beside it. The bridge is dumb: all
+//! that its raw rows and codes mean is decided here.
+
+mod bars;
+mod calls;
+mod connection;
+mod credentials;
+mod deals;
+mod failure;
+mod feed;
+mod handshake;
+mod history;
+mod names;
+mod opening;
+mod requests;
+mod rows;
+mod sending;
+mod state;
+mod ticks;
+mod tls;
+mod wire;
+
+pub use credentials::{Account, Credentials};
+pub use state::TerminalStatus;
+pub use wire::RowError;
+
+use super::{Broker, BrokerError, Change, Events, History, SendFailure, Snapshot};
+use async_trait::async_trait;
+use calls::ask;
+use connection::Connection;
+use history::Window;
+use mymt5_chassis::clock;
+use mymt5_model::{
+    AccountRow, Bar, BrokerTime, DealRow, Lots, Money, OrderRow, Price, Receipt, Side, Symbol,
+    SymbolSpec, TradeRequest,
+};
+use names::Names;
+use rustls::pki_types::CertificateDer;
+use serde_json::json;
+use state::{Known, Rows, server_time};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
+use wire::Fields;
+
+/// A read of the account is repeated so often when deals came in between.
+const LOOKS: usize = 4;
+const DAY_MS: i64 = 86_400_000;
+
+/// What the link to a terminal is made of.
+#[derive(Clone, Debug)]
+pub struct TerminalSettings {
+    /// The bridge's host and port.
+    pub address: String,
+    /// The bridge's own certificate. None: no TLS, for a bridge on this host only.
+    pub certificate: Option<CertificateDer<'static>>,
+    /// Canonical symbols and the broker's names for them, one-to-one.
+    pub symbols: BTreeMap<Symbol, String>,
+    /// How often the bridge asks for ticks, 1 ms to 10 s.
+    pub poll_interval: Duration,
+    /// How often it asks for orders, positions and deals.
+    pub rows_interval: Duration,
+    /// Longest wait for the answer to a call.
+    pub call_timeout: Duration,
+}
+
+/// Two symbols of the map have the same name at the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two symbols have the same name at the broker")]
+pub struct SharedName;
+
+/// A terminal behind its bridge.
+pub struct Terminal {
+    settings: TerminalSettings,
+    credentials: Arc<dyn Credentials>,
+    known: Arc<Known>,
+    session: watch::Sender<Option<Arc<Connection>>>,
+}
+
+impl Terminal {
+    /// Connects nowhere yet.
+    ///
+    /// # Errors
+    /// Two symbols share a name.
+    pub fn new(
+        settings: TerminalSettings,
+        credentials: Arc<dyn Credentials>,
+    ) -> Result<Self, SharedName> {
+        let names = Names::new(settings.symbols.clone()).ok_or(SharedName)?;
+        Ok(Self {
+            settings,
+            credentials,
+            known: Arc::new(Known::new(names)),
+            session: watch::Sender::new(None),
+        })
+    }
+
+    /// How the terminal and its bridge stand.
+    #[must_use]
+    pub fn status(&self) -> TerminalStatus {
+        self.known.lock().status.clone()
+    }
+
+    fn connection(&self) -> Option<Arc<Connection>> {
+        let session = self.session.borrow();
+        session.clone().filter(|session| !session.is_closed())
+    }
+
+    fn link(&self) -> Result<Arc<Connection>, BrokerError> {
+        self.connection()
+            .ok_or_else(|| BrokerError::Unreachable("the link to the terminal is down".into()))
+    }
+
+    /// Ends the session, if there is one.
+    fn leave(&self, why: &str) {
+        if let Some(session) = self.session.send_replace(None) {
+            session.close(why);
+        }
+    }
+
+    fn name_and_digits(&self, symbol: &Symbol) -> Result<(String, u8), BrokerError> {
+        let state = self.known.lock();
+        let name = state.context.names.broker(symbol).map(str::to_owned);
+        let digits = state.context.digits.get(symbol).copied();
+        name.zip(digits)
+            .ok_or(BrokerError::NotAvailable("a symbol that is not in the map"))
+    }
+
+    /// Deals since the newest known one. Those that were not known are reported.
+    async fn new_deals(&self, link: &Arc<Connection>) -> Result<(), BrokerError> {
+        let now = clock::utc_now_ms();
+        let newest = self.known.lock().deals.newest();
+        let from = newest.unwrap_or(BrokerTime(now - DAY_MS));
+        let window = Window::of(from, BrokerTime(i64::MAX), now);
+        let deals = self.deals(link, window).await?;
+        let fresh = self.known.lock().deals.take(deals);
+        fresh
+            .into_iter()
+            .for_each(|deal| link.report(Change::Deal(deal)));
+        Ok(())
+    }
+
+    async fn deals(
+        &self,
+        link: &Arc<Connection>,
+        window: Window,
+    ) -> Result<Vec<DealRow>, BrokerError> {
+        let patience = self.settings.call_timeout;
+        let read = |rows: &[&_]| self.known.lock().deals(rows);
+        history::read(link, "history_deals", window, patience, read).await
+    }
+
+    async fn money(&self, call: &str, args: &serde_json::Value) -> Result<Money, BrokerError> {
+        let raw = ask(&self.link()?, call, args, self.settings.call_timeout).await?;
+        let amount: Option<f64> = serde_json::from_str(raw.get()).ok();
+        amount
+            .and_then(|amount| Money::from_f64(amount).ok())
+            .map(|amount| amount.rounded(self.known.lock().context.money))
+            .ok_or(BrokerError::NotAvailable("a rate"))
+    }
+}
+
+#[async_trait]
+impl Broker for Terminal {
+    async fn open(&self) -> Result<Events, BrokerError> {
+        self.leave("a new session is opened");
+        let account = self.credentials.now();
+        let opened = opening::open(&self.settings, &self.known, &account).await;
+        let (connection, events) = opened?;
+        self.session.send_replace(Some(connection));
+        Ok(events)
+    }
+
+    async fn identify(&self) -> Result<AccountRow, BrokerError> {
+        let (link, patience) = (self.link()?, self.settings.call_timeout);
+        let account = ask(&link, "account", &json!({}), patience).await?;
+        let terminal = ask(&link, "terminal", &json!({}), patience).await?;
+        Ok(self.known.lock().account(&account, &terminal)?)
+    }
+
+    async fn ping(&self) -> Result<Duration, BrokerError> {
+        let begun = Instant::now();
+        calls::ping(&self.link()?, self.settings.call_timeout).await?;
+        Ok(begun.elapsed())
+    }
+
+    async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError> {
+        let names = self.known.lock().context.names.clone();
+        let patience = self.settings.call_timeout;
+        let symbols = calls::symbols(&self.link()?, &names, patience).await?;
+        Ok(self.known.lock().take_symbols(symbols))
+    }
+
+    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+        self.send_once(request).await
+    }
+
+    /// Rows and deals come by two calls: a deal in between would be in the one and not in the
+    /// other. Where one is found the rows are read again.
+    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
+        let (link, patience) = (self.link()?, self.settings.call_timeout);
+        let mut looks = 1;
+        loop {
+            let before = self.known.lock().deals.highest();
+            let raw = ask(&link, "state", &json!({}), patience).await?;
+            let fields = Fields::of("state", &raw)?;
+            let Rows {
+                account,
+                orders,
+                positions,
+            } = self.known.lock().rows(&fields)?;
+            self.new_deals(&link).await?;
+            if before == self.known.lock().deals.highest() || looks >= LOOKS {
+                return Ok(Snapshot {
+                    account,
+                    positions,
+                    orders,
+                    last_deal: before,
+                    time: server_time(&fields)?.max(self.known.lock().newest),
+                });
+            }
+            looks += 1;
+        }
+    }
+
+    async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
+        let (link, patience) = (self.link()?, self.settings.call_timeout);
+        let window = Window::of(from, to, clock::utc_now_ms());
+        let read = |rows: &[&_]| {
+            let state = self.known.lock();
+            let orders = rows::all(rows, |raw| rows::order(raw, &state.context))?;
+            Ok(orders.into_iter().flatten().collect())
+        };
+        let orders = history::read(&link, "history_orders", window, patience, read).await?;
+        let mut deals = self.deals(&link, window).await?;
+        deals.retain(|deal| (from..to).contains(&deal.time));
+        Ok(History {
+            orders: within(orders, from, to),
+            deals,
+        })
+    }
+
+    async fn bars(
+        &self,
+        symbol: &Symbol,
+        minutes: u32,
+        from: BrokerTime,
+        limit: usize,
+    ) -> Result<Vec<Bar>, BrokerError> {
+        self.read_bars(symbol, minutes, from, limit).await
+    }
+
+    async fn margin_for(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        lots: Lots,
+        price: Price,
+    ) -> Result<Money, BrokerError> {
+        let (name, _) = self.name_and_digits(symbol)?;
+        let args = json!({
+            "action": action(side), "symbol": name, "volume": lots.to_f64(),
+            "price": price.to_f64(),
+        });
+        self.money("margin", &args).await
+    }
+
+    async fn profit_for(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        lots: Lots,
+        open: Price,
+        close: Price,
+    ) -> Result<Money, BrokerError> {
+        let (name, _) = self.name_and_digits(symbol)?;
+        let args = json!({
+            "action": action(side), "symbol": name, "volume": lots.to_f64(),
+            "price_open": open.to_f64(), "price_close": close.to_f64(),
+        });
+        self.money("profit", &args).await
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.leave("the gateway is stopping");
+    }
+}
+
+/// The orders of a span. The package picks them by one of their times and does not say which, so
+/// that one with either inside counts.
+fn within(mut orders: Vec<OrderRow>, from: BrokerTime, to: BrokerTime) -> Vec<OrderRow> {
+    let span = from..to;
+    let ended = |row: &OrderRow| row.done.is_some_and(|done| span.contains(&done));
+    orders.retain(|row| ended(row) || span.contains(&row.created));
+    orders
+}
+
+/// `ORDER_TYPE_BUY` or `ORDER_TYPE_SELL`.
+fn action(side: Side) -> u32 {
+    u32::from(side == Side::Sell)
+}

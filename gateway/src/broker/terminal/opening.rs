@@ -1,0 +1,249 @@
+//! From an address to a session that is logged in: connect, prove the secret, log in, select the
+//! symbols, learn of past deals, watch.
+
+use super::{
+    super::{BrokerError, Events},
+    Account, TerminalSettings,
+    calls::{self, ask},
+    connection::{Connection, Stream},
+    failure::{Heard, explained},
+    feed::Feed,
+    handshake::{self, HandshakeError},
+    history::{self, Window},
+    state::Known,
+    tls,
+    wire::{Answer, Fields},
+};
+use mymt5_chassis::clock;
+use mymt5_model::BrokerTime;
+use rustls::pki_types::ServerName;
+use serde::Serialize;
+use serde_json::json;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsConnector;
+
+/// Longest time to connect, and then for both handshakes.
+const REACH: Duration = Duration::from_secs(5);
+/// What the terminal may take to log in; the answer needs a little more.
+const LOGIN: Duration = Duration::from_secs(30);
+const LOGIN_ANSWER: Duration = Duration::from_secs(10);
+/// The bridge is asked so often whether it lives, and must say so within that.
+const BEAT: Duration = Duration::from_secs(1);
+const BEAT_PATIENCE: Duration = Duration::from_secs(3);
+/// Without a known deal: how far back one is looked for, and how far the broker's clock may be
+/// behind UTC. Milliseconds.
+const RECENT: i64 = 2 * 86_400_000;
+const BEHIND: i64 = 13 * 3_600_000;
+
+/// Opens a session.
+///
+/// # Errors
+/// `Refused` for credentials that must not be tried again, `Unreachable` for all else.
+pub(super) async fn open(
+    settings: &TerminalSettings,
+    known: &Arc<Known>,
+    account: &Account,
+) -> Result<(Arc<Connection>, Events), BrokerError> {
+    let stream = reach(settings, account).await?;
+    let (feed, events) = Feed::new(known.clone());
+    let connection = Connection::start(stream, feed);
+    tokio::spawn(beat(settings.clone(), connection.clone(), known.clone()));
+    match enter(settings, known, account, &connection).await {
+        Ok(()) => Ok((connection, events)),
+        Err(error) => {
+            connection.close("it was not opened");
+            Err(error)
+        }
+    }
+}
+
+async fn enter(
+    settings: &TerminalSettings,
+    known: &Arc<Known>,
+    account: &Account,
+    connection: &Arc<Connection>,
+) -> Result<(), BrokerError> {
+    login(known, account, connection).await?;
+    let names = known.lock().context.names.clone();
+    let symbols = calls::symbols(connection, &names, settings.call_timeout).await?;
+    known.lock().take_symbols(symbols);
+    past_deals(settings, known, connection).await?;
+    watch(settings, known, connection, true).await
+}
+
+/// Connects and proves the secret.
+async fn reach(
+    settings: &TerminalSettings,
+    account: &Account,
+) -> Result<Box<dyn Stream>, BrokerError> {
+    let address = &settings.address;
+    let unreachable = |why: &str| BrokerError::Unreachable(format!("{why} ({address})"));
+    let connected = timeout(REACH, TcpStream::connect(address)).await;
+    let stream = connected
+        .map_err(|_| unreachable("no answer: is the bridge running there?"))?
+        .map_err(|error| unreachable(&format!("{}: is the bridge running there?", error.kind())))?;
+    // Without it small frames wait for each other; where it cannot be set they still arrive.
+    let _ = stream.set_nodelay(true);
+    let proven = timeout(REACH, async {
+        let mut stream = secured(settings, stream)
+            .await
+            .map_err(|why| unreachable(&why))?;
+        handshake::shake(&mut stream, &account.bridge)
+            .await
+            .map_err(|error| match error {
+                HandshakeError::Short | HandshakeError::Stranger => {
+                    BrokerError::Refused(error.to_string())
+                }
+                error => unreachable(&error.to_string()),
+            })?;
+        Ok(stream)
+    });
+    proven
+        .await
+        .map_err(|_| unreachable("what listens there says nothing: it may be busy, or no bridge"))?
+}
+
+async fn secured(
+    settings: &TerminalSettings,
+    stream: TcpStream,
+) -> Result<Box<dyn Stream>, String> {
+    let Some(certificate) = settings.certificate.clone() else {
+        return Ok(Box::new(stream));
+    };
+    let config = tls::pinned(certificate).map_err(|error| error.to_string())?;
+    // The pinned certificate is the identity; the name is only said.
+    let name = ServerName::try_from("mymt5-bridge").map_err(|error| error.to_string())?;
+    let stream = TlsConnector::from(config).connect(name, stream).await;
+    let stream = stream.map_err(|error| format!("TLS with the bridge failed: {error}"))?;
+    Ok(Box::new(stream))
+}
+
+#[derive(Serialize)]
+struct Login<'a> {
+    login: u64,
+    password: &'a str,
+    server: &'a str,
+    timeout_ms: u128,
+}
+
+async fn login(
+    known: &Arc<Known>,
+    account: &Account,
+    connection: &Arc<Connection>,
+) -> Result<(), BrokerError> {
+    let number = account.login.expose().trim().parse();
+    let args = Login {
+        login: number.map_err(|_| BrokerError::Refused("MT5_LOGIN is no account number".into()))?,
+        password: account.password.expose(),
+        server: account.server.expose(),
+        timeout_ms: LOGIN.as_millis(),
+    };
+    // Escaped, each byte takes six at most.
+    let room = 512 + 6 * (args.password.len() + args.server.len());
+    let heard = match connection.begin_in("login", &args, room) {
+        Ok(mut pending) => pending.heard(LOGIN + LOGIN_ANSWER).await,
+        Err(heard) => heard,
+    };
+    if let Heard::Answer(Answer::None(code, text)) = &heard
+        && (matches!(code, -6 | -7) || text.to_ascii_lowercase().contains("authorization"))
+    {
+        return Err(BrokerError::Refused(explained(*code, text)));
+    }
+    let raw = calls::value(heard)?;
+    let fields = Fields::of("login", &raw)?;
+    let mut known = known.lock();
+    known.account(fields.raw("account")?, fields.raw("terminal")?)?;
+    Ok(())
+}
+
+/// Learns which deals are past, at the first opening: whoever reads the history next is told of
+/// them there.
+async fn past_deals(
+    settings: &TerminalSettings,
+    known: &Arc<Known>,
+    connection: &Arc<Connection>,
+) -> Result<(), BrokerError> {
+    if known.lock().deals.newest().is_some() {
+        return Ok(());
+    }
+    let now = clock::utc_now_ms();
+    let window = Window::of(BrokerTime(now - RECENT), BrokerTime(i64::MAX), now);
+    let (call, patience) = ("history_deals", settings.call_timeout);
+    let read = |rows: &[&_]| known.lock().deals(rows);
+    let deals = history::read(connection, call, window, patience, read).await?;
+    known.lock().deals.take(deals);
+    Ok(())
+}
+
+/// Has the bridge push rows, deals since the newest known one, and the symbols' ticks.
+async fn watch(
+    settings: &TerminalSettings,
+    known: &Arc<Known>,
+    connection: &Arc<Connection>,
+    ticks: bool,
+) -> Result<(), BrokerError> {
+    let args = {
+        let state = known.lock();
+        let pairs = state.context.names.pairs().filter(|_| ticks);
+        let cursor = |symbol| state.cursors.of(symbol);
+        let symbols: BTreeMap<&str, _> =
+            pairs.map(|(symbol, name)| (name, cursor(symbol))).collect();
+        let newest = state.deals.newest();
+        let since = newest.map_or(clock::utc_now_ms() - BEHIND, |time| time.0);
+        json!({
+            "symbols": symbols,
+            "poll_ms": milliseconds(settings.poll_interval),
+            "rows_ms": milliseconds(settings.rows_interval),
+            "deals_from": since.div_euclid(1_000),
+        })
+    };
+    ask(connection, "watch", &args, settings.call_timeout).await?;
+    Ok(())
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).map_or(10_000, |ms| ms.clamp(1, 10_000))
+}
+
+/// Notices that the bridge is stopped, hung or gone without a word. Its reader answers at once,
+/// however long the package's call under way takes. Also renews a watch that has outgrown.
+async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Arc<Known>) {
+    loop {
+        tokio::select! {
+            () = connection.closed() => return,
+            () = sleep(BEAT) => {}
+        }
+        if let Err(error) = renew(&settings, &known, &connection).await {
+            return connection.close(error.to_string());
+        }
+        match calls::ping(&connection, BEAT_PATIENCE).await {
+            Ok(pong) => {
+                let status = &mut known.lock().status;
+                let busy = pong
+                    .busy
+                    .map(|call| (call, Duration::from_millis(pong.busy_ms)));
+                (status.busy, status.queued) = (busy, pong.queued);
+                status.build = pong.build.or(status.build);
+            }
+            Err(error) => return connection.close(error.to_string()),
+        }
+    }
+}
+
+/// Has the push of deals begin later. Without ticks first: once that is answered, all ticks that
+/// were on their way have come, and the cursors can be given without a doubling.
+async fn renew(
+    settings: &TerminalSettings,
+    known: &Arc<Known>,
+    connection: &Arc<Connection>,
+) -> Result<(), BrokerError> {
+    if !std::mem::take(&mut known.lock().outgrown) {
+        return Ok(());
+    }
+    watch(settings, known, connection, false).await?;
+    watch(settings, known, connection, true).await
+}

@@ -1,0 +1,120 @@
+//! Raw rows of the package into the domain's rows. Strict: what cannot be understood is an error
+//! that names the field, never a guess.
+
+mod account;
+mod deals;
+mod orders;
+mod positions;
+mod result;
+mod symbols;
+
+pub(crate) use account::{TerminalRow, account, call_level};
+pub(crate) use deals::deal;
+pub(crate) use orders::order;
+pub(crate) use positions::position;
+pub(crate) use result::receipt;
+pub(crate) use symbols::{RawSymbol, symbol};
+
+use super::{names::Names, wire::Fields, wire::RowError};
+use mymt5_model::{BrokerTime, Levels, Lots, Magic, Money, Price, Symbol};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+
+/// What rows are read with.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) names: Names,
+    /// Digits of the configured symbols' prices.
+    pub(crate) digits: HashMap<Symbol, u8>,
+    /// Digits of the account's currency.
+    pub(crate) money: u8,
+}
+
+impl Context {
+    fn symbol(&self, fields: &Fields<'_>) -> Result<Symbol, RowError> {
+        let name = fields.text("symbol")?;
+        let symbol = self.names.or_raw(&name);
+        symbol.map_err(|_| fields.fault("symbol", "is no symbol"))
+    }
+
+    /// Digits of a symbol's prices. Those of a symbol that is not ours are kept as finely as
+    /// prices can be.
+    fn digits(&self, symbol: &Symbol) -> u8 {
+        self.digits
+            .get(symbol)
+            .copied()
+            .unwrap_or(Price::MAX_DIGITS)
+    }
+
+    fn money(&self, fields: &Fields<'_>, field: &'static str) -> Result<Money, RowError> {
+        let amount = Money::from_f64(fields.number(field)?);
+        let amount = amount.map_err(|_| fields.fault(field, "is no amount of money"))?;
+        Ok(amount.rounded(self.money))
+    }
+}
+
+/// A price; 0 is none.
+fn price(fields: &Fields<'_>, field: &'static str, digits: u8) -> Result<Option<Price>, RowError> {
+    let raw = fields.number(field)?;
+    if raw == 0.0 {
+        return Ok(None);
+    }
+    let price = Price::nearest(raw, digits);
+    Ok(Some(price.map_err(|_| fields.fault(field, "is no price"))?))
+}
+
+fn needed(fields: &Fields<'_>, field: &'static str, digits: u8) -> Result<Price, RowError> {
+    price(fields, field, digits)?.ok_or_else(|| fields.fault(field, "is no price"))
+}
+
+fn levels(fields: &Fields<'_>, digits: u8) -> Result<Levels, RowError> {
+    Ok(Levels {
+        stop_loss: price(fields, "sl", digits)?,
+        take_profit: price(fields, "tp", digits)?,
+    })
+}
+
+fn lots(fields: &Fields<'_>, field: &'static str) -> Result<Lots, RowError> {
+    Lots::from_f64(fields.number(field)?).map_err(|_| fields.fault(field, "is no volume"))
+}
+
+/// Milliseconds; 0 is none.
+fn time(fields: &Fields<'_>, field: &'static str) -> Result<Option<BrokerTime>, RowError> {
+    match fields.whole(field)? {
+        0 => Ok(None),
+        // Beyond the year 5000 it is no time but garbage, and sums of it would overflow.
+        ms @ 1..=95_617_584_000_000 => Ok(Some(BrokerTime(ms))),
+        _ => Err(fields.fault(field, "is no time")),
+    }
+}
+
+fn moment(fields: &Fields<'_>, field: &'static str) -> Result<BrokerTime, RowError> {
+    time(fields, field)?.ok_or_else(|| fields.fault(field, "is no time"))
+}
+
+/// A number that is not 0.
+fn ticket(fields: &Fields<'_>, field: &'static str) -> Result<u64, RowError> {
+    match fields.count(field)? {
+        0 => Err(fields.fault(field, "is 0")),
+        ticket => Ok(ticket),
+    }
+}
+
+/// A number; 0 is none.
+fn linked(fields: &Fields<'_>, field: &'static str) -> Result<Option<u64>, RowError> {
+    Ok(Some(fields.count(field)?).filter(|number| *number != 0))
+}
+
+/// Other programs may use negative numbers: theirs are not ours, whatever they become here.
+fn magic(fields: &Fields<'_>) -> Result<Magic, RowError> {
+    let raw = fields.whole("magic")?;
+    Ok(Magic::from_raw(raw.cast_unsigned()))
+}
+
+/// Reads all rows of a list.
+pub(crate) fn all<T>(
+    rows: &[&RawValue],
+    read: impl Fn(&RawValue) -> Result<T, RowError>,
+) -> Result<Vec<T>, RowError> {
+    rows.iter().map(|raw| read(raw)).collect()
+}

@@ -1,0 +1,114 @@
+//! `symbol_info`.
+
+use super::{
+    super::wire::{Fields, RowError},
+    lots,
+};
+use mymt5_model::{Execution, FillingModes, Price, Symbol, SymbolSpec, TradeMode, VolumeGrid};
+use serde_json::value::RawValue;
+
+/// A symbol's specification, and its prices as the terminal knows them.
+#[derive(Clone, Debug)]
+pub(crate) struct RawSymbol {
+    pub(crate) spec: SymbolSpec,
+    pub(crate) bid: Option<Price>,
+    pub(crate) ask: Option<Price>,
+}
+
+/// Reads a symbol.
+pub(crate) fn symbol(raw: &RawValue, symbol: &Symbol) -> Result<RawSymbol, RowError> {
+    let fields = Fields::of("symbol", raw)?;
+    let digits = u8::try_from(fields.code("digits")?)
+        .ok()
+        .filter(|digits| *digits <= Price::MAX_DIGITS)
+        .ok_or_else(|| fields.fault("digits", "is beyond 8"))?;
+    let spec = SymbolSpec {
+        symbol: symbol.clone(),
+        description: fields.text("description")?,
+        digits,
+        tick_size_points: tick_size(&fields, digits)?,
+        contract_size: positive(&fields, "trade_contract_size")?,
+        volume: grid(&fields)?,
+        stops_level_points: i64::from(fields.code("trade_stops_level")?),
+        freeze_level_points: i64::from(fields.code("trade_freeze_level")?),
+        trade_mode: trade_mode(&fields)?,
+        execution: execution(&fields)?,
+        filling: FillingModes(fields.code("filling_mode")?),
+        base_currency: fields.text("currency_base")?,
+        quote_currency: fields.text("currency_profit")?,
+        tick_value: Some(fields.number("trade_tick_value")?).filter(|value| *value > 0.0),
+        swap_long_points: swap(&fields, "swap_long")?,
+        swap_short_points: swap(&fields, "swap_short")?,
+    };
+    Ok(RawSymbol {
+        bid: super::price(&fields, "bid", digits)?,
+        ask: super::price(&fields, "ask", digits)?,
+        spec,
+    })
+}
+
+fn positive(fields: &Fields<'_>, field: &'static str) -> Result<f64, RowError> {
+    let number = fields.number(field)?;
+    if number > 0.0 {
+        Ok(number)
+    } else {
+        Err(fields.fault(field, "is not above 0"))
+    }
+}
+
+fn tick_size(fields: &Fields<'_>, digits: u8) -> Result<i64, RowError> {
+    let points = positive(fields, "trade_tick_size")? * 10f64.powi(i32::from(digits));
+    let whole = points.round();
+    if (1.0..=1e12).contains(&whole) && (points - whole).abs() < 1e-6 * whole {
+        Ok(whole as i64)
+    } else {
+        Err(fields.fault("trade_tick_size", "is no multiple of a point"))
+    }
+}
+
+fn grid(fields: &Fields<'_>) -> Result<VolumeGrid, RowError> {
+    let grid = VolumeGrid {
+        min: lots(fields, "volume_min")?,
+        step: lots(fields, "volume_step")?,
+        max: lots(fields, "volume_max")?,
+    };
+    if grid.step.is_zero() {
+        return Err(fields.fault("volume_step", "is not above 0"));
+    }
+    if grid.max < grid.min {
+        return Err(fields.fault("volume_max", "is below volume_min"));
+    }
+    Ok(grid)
+}
+
+fn trade_mode(fields: &Fields<'_>) -> Result<TradeMode, RowError> {
+    Ok(match fields.code("trade_mode")? {
+        0 => TradeMode::Disabled,
+        1 => TradeMode::LongOnly,
+        2 => TradeMode::ShortOnly,
+        3 => TradeMode::CloseOnly,
+        4 => TradeMode::Full,
+        _ => return Err(fields.fault("trade_mode", "is not known")),
+    })
+}
+
+fn execution(fields: &Fields<'_>) -> Result<Execution, RowError> {
+    Ok(match fields.code("trade_exemode")? {
+        0 => Execution::Request,
+        1 => Execution::Instant,
+        2 => Execution::Market,
+        3 => Execution::Exchange,
+        _ => return Err(fields.fault("trade_exemode", "is not known")),
+    })
+}
+
+/// Swaps in points; 0 where the broker counts them otherwise (`swap_mode` is not 1), since what
+/// they come to is not known before they are booked.
+fn swap(fields: &Fields<'_>, field: &'static str) -> Result<f64, RowError> {
+    let value = fields.number(field)?;
+    Ok(if fields.code("swap_mode")? == 1 {
+        value
+    } else {
+        0.0
+    })
+}

@@ -1,0 +1,233 @@
+//! One request, sent once. A reply that is lost is recalled from the bridge, never asked for by a
+//! second send.
+
+use super::{
+    super::SendFailure,
+    Terminal, calls,
+    connection::{Connection, Pending},
+    failure::{Heard, checked, decide},
+    requests::{RawRequest, Target, is_exit, raw, wants_price},
+    wire::{self, Answer, Fields},
+};
+use mymt5_model::{Magic, Receipt, Retcode, Symbol, TradeRequest};
+use serde::Serialize;
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Longest time a send may lie in the bridge's queue, milliseconds.
+const LONGEST_WAIT_MS: u64 = 2_000;
+/// The bridge answers a recall at once.
+const RECALL: Duration = Duration::from_secs(2);
+/// While the bridge is still at it, it is asked again after so long.
+const RECALL_PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Serialize)]
+struct Send<'a> {
+    key: &'a str,
+    wait_ms: u64,
+    request: &'a RawRequest,
+}
+
+impl Terminal {
+    /// Sends.
+    ///
+    /// # Errors
+    /// See [`SendFailure`].
+    pub(super) async fn send_once(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+        let until = Instant::now() + self.settings.call_timeout;
+        let connection = self
+            .connection()
+            .ok_or_else(|| SendFailure::NotSent("the link to the terminal is down".into()))?;
+        let target = self.target(&connection, request).await;
+        let raw = raw(request, &target).map_err(|why| SendFailure::NotSent(why.to_string()))?;
+        if !is_exit(request) {
+            let args = json!({ "request": raw });
+            checked(connection.ask("order_check", &args, left(until)).await)?;
+        }
+        let key = key(request);
+        let wait = u64::try_from(left(until).as_millis()).unwrap_or(u64::MAX);
+        let args = Send {
+            key: &key,
+            wait_ms: wait.clamp(1, LONGEST_WAIT_MS),
+            request: &raw,
+        };
+        let begun = Instant::now();
+        let heard = match connection.begin("order_send", &args) {
+            Ok(pending) => self.heard(&connection, pending, &key, until).await,
+            Err(heard) => heard,
+        };
+        if is_stale(&heard) && begun.elapsed() < Duration::from_millis(args.wait_ms) {
+            // The bridge's clock ran on while this one stood still (the host slept): in this
+            // session it would refuse everything.
+            connection.close("the bridge's clock ran away from this one's");
+        }
+        settle(request, decide(heard))
+    }
+
+    /// The answer to a send, by whatever way it comes.
+    async fn heard(
+        &self,
+        connection: &Arc<Connection>,
+        mut pending: Pending,
+        key: &str,
+        until: Instant,
+    ) -> Heard {
+        match pending.wait(left(until)).await {
+            Some(Heard::Lost(why)) => {
+                // As long again: the caller has its own bound, and takes late answers.
+                let until = Instant::now() + self.settings.call_timeout;
+                let recalled = self.recalled_elsewhere(connection, key, until).await;
+                recalled.unwrap_or(Heard::Lost(why))
+            }
+            Some(heard) => heard,
+            None => {
+                let until = Instant::now() + self.settings.call_timeout;
+                match recall(connection, key, until).await {
+                    Some(heard) => heard,
+                    None => pending.give_up(),
+                }
+            }
+        }
+    }
+
+    /// Recalls from the next session, if one comes in time.
+    async fn recalled_elsewhere(
+        &self,
+        old: &Arc<Connection>,
+        key: &str,
+        until: Instant,
+    ) -> Option<Heard> {
+        let mut sessions = self.session.subscribe();
+        let other = |now: &Option<Arc<Connection>>| {
+            now.as_ref()
+                .is_some_and(|now| !Arc::ptr_eq(now, old) && !now.is_closed())
+        };
+        let next = timeout_at(until, sessions.wait_for(other)).await.ok()?;
+        let next = next.ok()?.clone()?;
+        recall(&next, key, until).await
+    }
+
+    /// What the request's symbol is to the broker.
+    async fn target(&self, connection: &Arc<Connection>, request: &TradeRequest) -> Target {
+        let (symbol, side) = match request {
+            TradeRequest::Market { symbol, side, .. }
+            | TradeRequest::Pending { symbol, side, .. } => (symbol, *side),
+            TradeRequest::ModifyPosition { position, .. } => {
+                let name = self.known.lock().position_name(position.0);
+                return Target {
+                    name,
+                    ..Target::default()
+                };
+            }
+            TradeRequest::ModifyOrder { order, .. } | TradeRequest::Cancel { order } => {
+                let name = self.known.lock().order_name(order.0);
+                return Target {
+                    name,
+                    ..Target::default()
+                };
+            }
+        };
+        let target = self.known_target(symbol, side);
+        let instant = |target: &Target| {
+            let spec = target.spec.as_ref();
+            spec.is_none_or(|spec| wants_price(spec.execution) && target.touch.is_none())
+        };
+        // A position in a symbol that is not in the map can be closed all the same.
+        let may_ask = target.spec.is_some() || is_exit(request);
+        if may_ask && instant(&target) {
+            self.look_up(connection, symbol).await;
+            return self.known_target(symbol, side);
+        }
+        target
+    }
+
+    fn known_target(&self, symbol: &Symbol, side: mymt5_model::Side) -> Target {
+        let state = self.known.lock();
+        let spec = state.symbols.get(symbol).map(|raw| raw.spec.clone());
+        let mapped = state.context.names.broker(symbol);
+        Target {
+            name: Some(mapped.unwrap_or(symbol.as_str()).to_owned()),
+            touch: state.touch(symbol, side),
+            spec,
+        }
+    }
+
+    /// Asks for one symbol. What cannot be learnt is missed where it is needed.
+    async fn look_up(&self, connection: &Arc<Connection>, symbol: &Symbol) {
+        let name = {
+            let state = self.known.lock();
+            let mapped = state.context.names.broker(symbol);
+            mapped.unwrap_or(symbol.as_str()).to_owned()
+        };
+        let read = calls::symbol(connection, symbol, &name, RECALL).await;
+        match read {
+            Ok(raw) => drop(self.known.lock().take_symbols(vec![raw])),
+            Err(error) => tracing::warn!(%symbol, %error, "symbol not read"),
+        }
+    }
+}
+
+/// The bridge remembers sends by this.
+fn key(request: &TradeRequest) -> String {
+    match request {
+        TradeRequest::Market { magic, .. } | TradeRequest::Pending { magic, .. }
+            if *magic != Magic::NONE =>
+        {
+            magic.raw().to_string()
+        }
+        _ => uuid::Uuid::new_v4().to_string(),
+    }
+}
+
+/// Levels and prices that are as they should be already are no failure.
+fn settle(
+    request: &TradeRequest,
+    outcome: Result<Receipt, SendFailure>,
+) -> Result<Receipt, SendFailure> {
+    let modifies = matches!(
+        request,
+        TradeRequest::ModifyPosition { .. } | TradeRequest::ModifyOrder { .. }
+    );
+    match outcome {
+        Err(SendFailure::Rejected(Retcode::NO_CHANGES)) if modifies => Ok(Receipt {
+            retcode: Retcode::DONE,
+            order: None,
+            deal: None,
+            lots: None,
+            price: None,
+            comment: Retcode::NO_CHANGES.text().into(),
+        }),
+        outcome => outcome,
+    }
+}
+
+/// True where the bridge says that the send lay too long.
+fn is_stale(heard: &Heard) -> bool {
+    matches!(heard, Heard::Answer(Answer::Refused(why)) if why == "stale")
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
+
+/// Asks the bridge what became of a send, until it knows. None: it cannot tell.
+async fn recall(connection: &Arc<Connection>, key: &str, until: Instant) -> Option<Heard> {
+    loop {
+        let heard = connection
+            .ask("recall", &json!({ "key": key }), RECALL)
+            .await;
+        let Heard::Answer(Answer::Ok(raw)) = heard else {
+            return None;
+        };
+        let fields = Fields::of("recall", &raw).ok()?;
+        match fields.text("state").ok()?.as_str() {
+            "done" | "dropped" => {
+                let answer = wire::answer(fields.raw("answer").ok()?).ok()?;
+                return Some(Heard::Answer(answer));
+            }
+            "queued" | "running" if Instant::now() < until => sleep(RECALL_PAUSE).await,
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The gateway's side of the bridge, from both ends: against a scripted bridge that lies, and
+//! against the real one with a broker to stand in for the terminal.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    unreachable_pub
+)]
+
+mod real;
+mod scripted;
+mod support;

@@ -1,0 +1,165 @@
+//! Logging in, and what a session knows.
+
+use super::process::Bridge;
+use crate::support::{
+    Changeable, SERVER, account, bounded, change, settings, symbol, terminal, until,
+};
+use mymt5_chassis::secrets::Secret;
+use mymt5_gateway::broker::{Broker, BrokerError, Change, terminal::Terminal};
+use mymt5_model::{AccountKind, AccountMode, BrokerTime, Execution, Lots, Money, Price, Side};
+use std::sync::{Arc, Mutex};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_knows_its_account_and_its_symbols() {
+    let bridge = Bridge::start(&["suffix=.m"]);
+    let terminal = terminal(bridge.settings(".m"));
+    let mut events = bounded(terminal.open()).await.unwrap();
+
+    let row = terminal.identify().await.unwrap();
+    assert_eq!(
+        (row.account.to_string().as_str(), row.server.as_str()),
+        ("****0001", SERVER)
+    );
+    assert_eq!(
+        (row.kind, row.mode),
+        (AccountKind::Demo, AccountMode::Hedging)
+    );
+    assert_eq!(
+        (row.balance, row.trade_allowed),
+        (Money::from_f64(100_000.0).unwrap(), true)
+    );
+
+    let specs = terminal.symbols().await.unwrap();
+    let spec = specs
+        .iter()
+        .find(|spec| spec.symbol == symbol("EURUSD"))
+        .unwrap();
+    assert_eq!((specs.len(), spec.digits, spec.tick_size_points), (2, 5, 1));
+    assert_eq!(
+        (spec.execution, spec.tick_value),
+        (Execution::Market, Some(1.0))
+    );
+
+    let ticks = bounded(events.ticks.recv()).await.unwrap();
+    assert!(ticks.iter().all(|tick| tick.ask > tick.bid));
+    let snapshot = terminal.snapshot().await.unwrap();
+    assert!(snapshot.time.is_some() && snapshot.positions.is_empty());
+    assert!(terminal.ping().await.is_ok());
+
+    let one = Lots::from_f64(1.0).unwrap();
+    let (open, close) = (
+        Price::from_points(110_000, 5),
+        Price::from_points(110_100, 5),
+    );
+    let (euro, side) = (symbol("EURUSD"), Side::Buy);
+    let profit = terminal.profit_for(&euro, side, one, open, close).await;
+    assert_eq!(profit, Ok(Money::from_f64(100.0).unwrap()));
+    let margin = terminal.margin_for(&euro, side, one, open).await;
+    assert_eq!(margin, Ok(Money::from_f64(1_100.0).unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_begin_where_they_are_asked_for() {
+    let bridge = Bridge::start(&[]);
+    let terminal = terminal(bridge.settings(""));
+    let _events = bounded(terminal.open()).await.unwrap();
+    let now = until(async || terminal.snapshot().await.unwrap().time).await;
+    let from = BrokerTime(now.0 - 10 * 60_000);
+    let bars = terminal.bars(&symbol("EURUSD"), 1, from, 5).await.unwrap();
+    let first = from.0.div_euclid(60_000) * 60_000 + 60_000;
+    let times: Vec<i64> = bars
+        .iter()
+        .map(|bar| (bar.time.0 - first) / 60_000)
+        .collect();
+    assert_eq!(times, [0, 1, 2, 3, 4]);
+    let odd = terminal.bars(&symbol("EURUSD"), 7, from, 5).await;
+    assert!(matches!(odd, Err(BrokerError::NotAvailable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_are_refused_and_new_ones_are_taken_at_the_next_opening() {
+    let bridge = Bridge::start(&[]);
+    let wrong = mymt5_gateway::broker::terminal::Account {
+        password: Secret::new("wrong"),
+        ..account()
+    };
+    let credentials = Arc::new(Changeable(Mutex::new(wrong)));
+    let terminal = Terminal::new(bridge.settings(""), credentials.clone()).unwrap();
+    let Err(BrokerError::Refused(why)) = bounded(terminal.open()).await else {
+        panic!("not refused");
+    };
+    assert!(why.contains("MT5_PASSWORD"), "{why}");
+    assert_eq!(bridge.count("SELECT count(*) FROM logins"), 1);
+
+    *credentials.0.lock().unwrap() = account();
+    let _events = bounded(terminal.open()).await.unwrap();
+    assert_eq!(bridge.count("SELECT count(*) FROM logins WHERE ok"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_secret_is_told_from_a_bridge_that_is_not_there() {
+    let bridge = Bridge::start(&[]);
+    let other = mymt5_gateway::broker::terminal::Account {
+        bridge: Secret::new("another secret of some forty characters!"),
+        ..account()
+    };
+    let credentials = Arc::new(Changeable(Mutex::new(other)));
+    let terminal = Terminal::new(bridge.settings(""), credentials).unwrap();
+    let Err(BrokerError::Unreachable(why)) = bounded(terminal.open()).await else {
+        panic!("not turned away");
+    };
+    assert!(why.contains("BRIDGE_SECRET"), "{why}");
+    assert_eq!(bridge.count("SELECT count(*) FROM logins"), 0);
+
+    let nowhere = crate::support::terminal(settings("127.0.0.1:1".into(), ""));
+    let Err(BrokerError::Unreachable(why)) = bounded(nowhere.open()).await else {
+        panic!("reached");
+    };
+    assert!(why.contains("is the bridge running there?"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_symbol_is_named() {
+    let bridge = Bridge::start(&[]);
+    let terminal = terminal(bridge.settings(".x"));
+    let Err(BrokerError::Unreachable(why)) = bounded(terminal.open()).await else {
+        panic!("opened");
+    };
+    assert!(
+        why.contains("EURUSD.x") && why.contains("broker.terminal.symbols"),
+        "{why}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_forbids_trading_is_told_with_its_fix() {
+    let bridge = Bridge::start(&[]);
+    let terminal = terminal(bridge.settings(""));
+    let mut events = bounded(terminal.open()).await.unwrap();
+    assert_eq!(terminal.status().trade_obstacle, None);
+    let cases = [
+        ("terminal_trade_allowed", "0", "1", "Algo Trading"),
+        ("tradeapi_disabled", "1", "0", "Python API"),
+        ("account_trade_allowed", "0", "1", "investor"),
+        ("account_trade_expert", "0", "1", "broker forbids"),
+    ];
+    for (key, off, on, told) in cases {
+        bridge.change(&format!(
+            "UPDATE settings SET value = '{off}' WHERE key = '{key}'"
+        ));
+        until(async || {
+            let why = terminal.status().trade_obstacle?;
+            why.contains(told).then_some(())
+        })
+        .await;
+        assert!(!terminal.identify().await.unwrap().trade_allowed);
+        bridge.change(&format!(
+            "UPDATE settings SET value = '{on}' WHERE key = '{key}'"
+        ));
+        until(async || terminal.status().trade_obstacle.is_none().then_some(())).await;
+    }
+    change(&mut events, |change| {
+        matches!(change, Change::RowsChanged).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,1 @@
+//! A bridge that says what a test makes it say.

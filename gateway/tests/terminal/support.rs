@@ -1,0 +1,99 @@
+//! What all tests here share: a terminal's settings, and waiting with a bound.
+
+use mymt5_chassis::secrets::Secret;
+use mymt5_gateway::broker::{
+    Change, Events,
+    terminal::{Account, Credentials, Terminal, TerminalSettings},
+};
+use mymt5_model::Symbol;
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::time::{sleep, timeout};
+
+pub const SECRET: &str = "a secret of both sides, long enough to count";
+pub const PASSWORD: &str = "correct horse \"battery\" staple";
+pub const LOGIN: &str = "10000001";
+pub const SERVER: &str = "StandIn-Demo";
+
+/// Longest wait for anything.
+pub const BOUND: Duration = Duration::from_secs(20);
+
+/// Credentials that a test can change.
+pub struct Changeable(pub Mutex<Account>);
+
+impl Credentials for Changeable {
+    fn now(&self) -> Account {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+pub fn account() -> Account {
+    Account {
+        login: Secret::new(LOGIN),
+        password: Secret::new(PASSWORD),
+        server: Secret::new(SERVER),
+        bridge: Secret::new(SECRET),
+    }
+}
+
+pub fn symbol(text: &str) -> Symbol {
+    Symbol::parse(text).unwrap()
+}
+
+pub fn settings(address: String, suffix: &str) -> TerminalSettings {
+    let pair = |name: &str| (symbol(name), format!("{name}{suffix}"));
+    TerminalSettings {
+        address,
+        certificate: None,
+        symbols: [pair("EURUSD"), pair("USDJPY")].into(),
+        poll_interval: Duration::from_millis(20),
+        rows_interval: Duration::from_millis(50),
+        call_timeout: Duration::from_secs(5),
+    }
+}
+
+pub fn terminal(settings: TerminalSettings) -> Terminal {
+    Terminal::new(settings, Arc::new(Changeable(Mutex::new(account())))).unwrap()
+}
+
+pub async fn bounded<T>(what: impl Future<Output = T>) -> T {
+    timeout(BOUND, what).await.expect("it took too long")
+}
+
+/// Asks again until there is an answer.
+pub async fn until<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
+    bounded(async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+}
+
+/// The next change of that kind.
+pub async fn change<T>(events: &mut Events, mut pick: impl FnMut(Change) -> Option<T>) -> T {
+    bounded(async {
+        loop {
+            let change = events.changes.recv().await.expect("the link ended");
+            if let Some(picked) = pick(change) {
+                return picked;
+            }
+        }
+    })
+    .await
+}
+
+/// Why the link was lost.
+pub async fn lost(events: &mut Events) -> String {
+    change(events, |change| match change {
+        Change::LinkLost(why) => Some(why),
+        _ => None,
+    })
+    .await
+}
