@@ -222,6 +222,7 @@ const fn link_state(state: LinkState) -> v1::LinkState {
         LinkState::Connecting => v1::LinkState::Connecting,
         LinkState::Identifying => v1::LinkState::Identifying,
         LinkState::Ready => v1::LinkState::Ready,
+        LinkState::Degraded => v1::LinkState::Degraded,
         LinkState::BackingOff => v1::LinkState::BackingOff,
         LinkState::Refused => v1::LinkState::Refused,
         LinkState::MarketClosed => v1::LinkState::MarketClosed,
@@ -237,5 +238,7 @@ pub(super) fn link(status: &LinkStatus) -> v1::LinkStatus {
         ping_latency_us: status.ping.map_or(0, |(_, latency)| {
             u64::try_from(latency.as_micros()).unwrap_or(u64::MAX)
         }),
+        error_rate: status.error_rate,
+        trade_obstacle: status.trade_obstacle.clone().unwrap_or_default(),
     }
 }

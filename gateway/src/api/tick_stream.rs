@@ -1,7 +1,7 @@
 //! A tick subscription as a stream of batches. It is polled only when the connection has room, so
 //! that a subscriber who never reads holds nothing but its own bounded queue.
 
-use crate::market::{Batch, Item, Subscription};
+use crate::market::{Batch, Item, Kind, Subscription};
 use futures_util::{Stream, stream};
 use mymt5_proto::{Reason, Refusal, v1};
 use tokio_util::sync::CancellationToken;
@@ -36,10 +36,10 @@ pub(super) fn batches(
 }
 
 fn tick(item: &Item) -> v1::Tick {
-    let kind = if item.snapshot {
-        v1::TickKind::Snapshot
-    } else {
-        v1::TickKind::Live
+    let kind = match item.kind {
+        Kind::Snapshot => v1::TickKind::Snapshot,
+        Kind::Live => v1::TickKind::Live,
+        Kind::Backfill => v1::TickKind::Backfill,
     };
     v1::Tick {
         folded: item.folded,

@@ -100,6 +100,9 @@ pub enum BrokerError {
     /// It refused the credentials.
     #[error("the broker refused the login: {0}")]
     Refused(String),
+    /// It has another account than the one that is configured.
+    #[error("the broker has another account: {0}")]
+    OtherAccount(String),
     /// It does not answer this kind of question.
     #[error("not available: {0}")]
     NotAvailable(&'static str),
@@ -118,6 +121,14 @@ pub trait Broker: Send + Sync + 'static {
     async fn identify(&self) -> Result<AccountRow, BrokerError>;
     /// One round trip: its latency.
     async fn ping(&self) -> Result<Duration, BrokerError>;
+    /// Why the broker or the terminal forbids trading now, with the fix; none: it does not.
+    fn trade_obstacle(&self) -> Option<String> {
+        None
+    }
+    /// True when its ticks carry the broker's clock of now, so that they can verify a time zone.
+    fn keeps_time(&self) -> bool {
+        false
+    }
     /// Contract specifications.
     async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError>;
     /// Sends one request, once.

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod brokers;
 mod certs;
 mod health;
 mod operator;

@@ -2,23 +2,24 @@
 //! thread after it.
 
 use super::{
-    complain, configuration,
+    brokers, complain, configuration,
     serve::{Start, serve},
 };
 use crate::{
-    broker::{Broker, Simulated},
+    broker::Broker,
     journal::{self, Journal, Loaded, Sqlite},
-    settings::{Settings, TABLE},
+    settings::{BrokerSettings, Settings, TABLE},
 };
 use anyhow::Context;
 use mymt5_chassis::{
     loader::{Environment, Reader},
     logs, metrics, operations, process,
     redact::Redactor,
-    sandbox,
+    sandbox::{self, Plan},
+    secrets::{SecretReader, SecretStore},
     tls::{self, ServerIdentity},
 };
-use mymt5_model::ClientName;
+use mymt5_model::{AccountKind, ClientName};
 use std::{
     fs,
     net::TcpListener,
@@ -35,6 +36,7 @@ pub(super) struct Opened {
     pub(super) operations: TcpListener,
     pub(super) identity: ServerIdentity,
     pub(super) broker: Arc<dyn Broker>,
+    pub(super) secrets: Arc<SecretStore>,
     pub(super) journal: Sqlite,
     pub(super) loaded: Loaded,
     _data: process::Folder,
@@ -43,13 +45,7 @@ pub(super) struct Opened {
 
 /// Runs the gateway that the configuration describes.
 pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
-    let broker = |settings: &Settings| -> anyhow::Result<Arc<dyn Broker>> {
-        let simulated = Simulated::new(settings.simulator.clone());
-        Ok(Arc::new(
-            simulated.context("the simulator refuses its settings")?,
-        ))
-    };
-    run_with(config, broker, |journal| Box::new(journal))
+    run_with(config, brokers::broker, |journal| Box::new(journal))
 }
 
 /// Runs the gateway with a broker handed in, and its journal wrapped.
@@ -58,7 +54,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
 /// A faulty configuration, a taken port or folder, a journal that does not open.
 pub fn run_with(
     config: &Path,
-    broker: impl FnOnce(&Settings) -> anyhow::Result<Arc<dyn Broker>>,
+    broker: impl FnOnce(&Settings, &SecretReader) -> anyhow::Result<Arc<dyn Broker>>,
     wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
 ) -> anyhow::Result<ExitCode> {
     let reader = Reader::open(&TABLE, config, Environment::of_process())?;
@@ -71,26 +67,34 @@ pub fn run_with(
         .iter()
         .for_each(|warning| complain(&format!("warning: {warning}")));
     tls::install_provider();
-    let opened = open(&settings, broker)?;
+    let redactor = Redactor::of_process();
+    let secrets = SecretStore::new(settings.secrets.clone(), &redactor);
+    let opened = open(&settings, secrets, broker)?;
     // All rights were used, no thread runs yet.
-    let enforced = sandbox::enforce(settings.sandbox, &settings.sandbox_plan(config))?;
+    let folders = opened.secrets.folders().into_iter();
+    let plan = folders.fold(settings.sandbox_plan(config), Plan::reads);
+    let enforced = sandbox::enforce(settings.sandbox, &plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("no runtime")?;
-    let redactor = Redactor::of_process();
-    let login = settings.simulator.account.login.to_string();
-    redactor.set_values(&settings.secrets.iter().collect::<Vec<_>>(), &[&login]);
+    if let BrokerSettings::Simulator(simulator) = &settings.broker {
+        redactor.set_values(&[], &[&simulator.account.login.to_string()]);
+    }
     let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
     logs::install_panic_hook(redactor);
     let metrics = metrics::install()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %settings.listen, sandbox = %enforced, "gateway starting");
     sandbox::warn_of_gaps(settings.sandbox, enforced);
-    tracing::warn!(
-        kind = "SIMULATED",
-        "the broker is the embedded simulator, no money is at stake"
-    );
-    if !settings.secrets.is_empty() {
+    match settings.account_kind() {
+        AccountKind::Simulated => tracing::warn!(
+            kind = "SIMULATED",
+            "the broker is the embedded simulator, no money is at stake"
+        ),
+        AccountKind::Demo => tracing::warn!(kind = "DEMO", "the account is a demo"),
+        AccountKind::Real => tracing::warn!(kind = "REAL", "real money is at stake"),
+    }
+    if settings.unused_account {
         tracing::warn!(
             "credentials of a real account are set and not used: the broker is the simulator"
         );
@@ -107,7 +111,8 @@ pub fn run_with(
 
 fn open(
     settings: &Settings,
-    broker: impl FnOnce(&Settings) -> anyhow::Result<Arc<dyn Broker>>,
+    secrets: SecretStore,
+    broker: impl FnOnce(&Settings, &SecretReader) -> anyhow::Result<Arc<dyn Broker>>,
 ) -> anyhow::Result<Opened> {
     let (certificate, key, client_ca) = &settings.tls;
     let identity = ServerIdentity::load(certificate, key, client_ca)
@@ -121,13 +126,14 @@ fn open(
     let operations = operations::bind(&settings.operations)
         .with_context(|| format!("cannot listen on {}", settings.operations.listen))?;
     let (journal, loaded) = open_journal(settings)?;
-    let broker = broker(settings)?;
+    let broker = broker(settings, &secrets.reader())?;
     Ok(Opened {
         api,
         control,
         operations,
         identity,
         broker,
+        secrets: Arc::new(secrets),
         journal,
         loaded,
         _data: data,

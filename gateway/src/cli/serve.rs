@@ -6,28 +6,33 @@ use crate::{
     api::{Rooms, Streams},
     broker::Broker,
     journal::{Journal, Loaded, Sqlite, Writer},
-    link::{Link, Wiring},
+    link::{Link, LoginGate, Wiring},
     market::{Hub, Instruments},
     orders::{ClientRules, Core, EventLog, Orders, Setup},
     reload::{self, Identity, Reloader},
     server::{self, Api, Registry},
-    settings::Settings,
+    settings::{BrokerSettings, Settings},
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
-use mymt5_chassis::{clock, health::Health, logs, operations, shutdown};
-use mymt5_model::{AccountKind, ClientName, UtcTime};
+use mymt5_chassis::{clock, health::Health, logs, operations, secrets::SecretReader, shutdown};
+use mymt5_model::{ClientName, UtcTime};
 use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Weak},
+    time::Duration,
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub(super) const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
 pub(super) const TRADING: &str = "mymt5.v1.TradingService";
 pub(super) const CONTROL: &str = "mymt5.v1.ControlService";
+
+/// Between two looks at the files of secrets.
+const SECRETS: Duration = Duration::from_secs(2);
 
 /// What the start leaves to the running gateway.
 pub(super) struct Start {
@@ -46,6 +51,7 @@ pub(super) async fn serve(
     let health = Health::new(&[MARKET_DATA, TRADING, CONTROL]);
     #[cfg(debug_assertions)]
     mymt5_chassis::sandbox::trial::run().await;
+    let (secrets, retry) = (opened.secrets, Arc::new(Notify::new()));
     let books = Books {
         broker: opened.broker,
         writer: Writer::start(wrap(opened.journal)).context("no thread for the journal")?,
@@ -57,14 +63,25 @@ pub(super) async fn serve(
     let market = Market::default();
     let orders = orders(&settings, books, &market);
     let reloader = Reloader::new(
-        start.config,
         &settings,
-        start.log,
-        identity.clone(),
-        registry.clone(),
-        orders.0.clone(),
+        reload::Owned {
+            config: start.config,
+            log: start.log,
+            identity: identity.clone(),
+            registry: registry.clone(),
+            orders: orders.0.clone(),
+            secrets: secrets.clone(),
+            retry: retry.clone(),
+        },
     );
-    let rooms = rooms(&settings, orders, market, reloader.clone(), &health, &stop);
+    let wiring = wiring(
+        &settings,
+        orders,
+        &market,
+        &health,
+        (secrets.reader(), retry),
+    );
+    let rooms = rooms(&settings, wiring, reloader.clone(), &stop);
     let following = [
         tokio::spawn(readiness::follow(
             health.clone(),
@@ -72,6 +89,7 @@ pub(super) async fn serve(
             rooms.orders.journal_up(),
         )),
         tokio::spawn(reloader.clone().follow_certificate()),
+        tokio::spawn(secrets.watch(SECRETS, stop.clone())),
         // Its outcome is in the log.
         tokio::spawn(logs::on_hangups(async move || {
             drop(reloader.reload().await)
@@ -147,44 +165,62 @@ fn orders(settings: &Settings, books: Books, market: &Market) -> (Orders, Arc<dy
     (Orders::start(core, setup, hub, instruments), broker)
 }
 
-fn rooms(
+fn wiring(
     settings: &Settings,
     (orders, broker): (Orders, Arc<dyn Broker>),
-    market: Market,
-    reloader: Reloader,
+    market: &Market,
     health: &Health,
-    stop: &CancellationToken,
-) -> Rooms {
-    let Market { hub, instruments } = market;
-    let link = Link::default();
-    let wiring = Wiring {
+    (secrets, retry): (SecretReader, Arc<Notify>),
+) -> Wiring {
+    let login = match settings.broker {
+        BrokerSettings::Simulator(_) => None,
+        BrokerSettings::Terminal(_) => {
+            let file = settings.data_folder.join("refused-login.json");
+            Some(LoginGate::new(file, secrets.clone(), retry))
+        }
+    };
+    Wiring {
         broker,
         identity: settings.identity(),
+        kind: settings.account_kind(),
         zone: settings.zone.as_ref().map(|(_, zone)| zone.clone()),
-        hub: hub.clone(),
-        instruments: instruments.clone(),
-        orders: orders.clone(),
+        calendar: settings.calendar.clone(),
+        secrets,
+        login,
+        hub: market.hub.clone(),
+        instruments: market.instruments.clone(),
+        orders,
         health: health.clone(),
         service: TRADING,
-    };
-    tokio::spawn(link.clone().supervise(wiring, stop.clone()));
-    Rooms {
-        orders,
-        hub,
-        instruments,
-        link,
+    }
+}
+
+fn rooms(
+    settings: &Settings,
+    wiring: Wiring,
+    reloader: Reloader,
+    stop: &CancellationToken,
+) -> Rooms {
+    let link = Link::default();
+    let rooms = Rooms {
+        orders: wiring.orders.clone(),
+        hub: wiring.hub.clone(),
+        instruments: wiring.instruments.clone(),
+        link: link.clone(),
         reloader,
         zone: settings
             .zone
             .clone()
             .map(|(name, zone)| (name.into(), zone)),
-        kind: AccountKind::Simulated,
+        kind: wiring.kind,
         max_queue_ms: settings.orders.max_queue_ms,
         journal: settings.journal().into(),
         started_ms: clock::utc_now_ms(),
         event_streams: Streams::default(),
         shutdown: stop.child_token(),
-    }
+    };
+    tokio::spawn(link.supervise(wiring, stop.clone()));
+    rooms
 }
 
 /// What each client may do in the orders core, under the slot that the journal gave it. A client

@@ -36,6 +36,8 @@ use std::{
 pub const SIMULATOR: &str = "simulator";
 /// The embedded simulator replaying a file: an account for one run.
 pub const REPLAY: &str = "replay";
+/// The broker kind of a real terminal.
+pub const TERMINAL: &str = "terminal";
 
 /// The journal's file name for a kind of broker.
 #[must_use]

@@ -127,7 +127,11 @@ impl Machine {
     }
 
     fn leave(&mut self, now: UtcTime) {
-        if self.up_since.take().is_some_and(|since| now.0 - since > STABLE_MS) {
+        if self
+            .up_since
+            .take()
+            .is_some_and(|since| now.0 - since > STABLE_MS)
+        {
             self.ceiling = FIRST;
         }
         self.troubles.clear();
@@ -146,7 +150,10 @@ impl Machine {
         }
         self.alerted = true;
         let seconds = (now.0 - since) / 1_000;
-        Some(format!("the broker is out of reach for {seconds} s: {}", self.why))
+        Some(format!(
+            "the broker is out of reach for {seconds} s: {}",
+            self.why
+        ))
     }
 
     fn is_closed(&self, now: UtcTime) -> bool {

@@ -1,7 +1,19 @@
 //! Supervises the broker: connect, identify, feed the rooms above, ping, back off.
 
+mod calendar;
+mod clock_check;
+mod errors;
+mod login;
+mod machine;
+mod pumps;
+mod session;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
+pub use calendar::Calendar;
+pub use clock_check::ClockCheck;
+pub use login::LoginGate;
 pub use supervisor::{Link, Wiring};
 
 use serde::{Deserialize, Serialize};
@@ -18,29 +30,31 @@ pub enum LinkState {
     Identifying,
     /// Works.
     Ready,
+    /// Answers, but not as it should.
+    Degraded,
     /// Failed; waits before the next attempt.
     BackingOff,
-    /// Credentials refused.
+    /// Credentials refused; waits for others.
     Refused,
-    /// Up, and no tick will come now.
+    /// Outside trading sessions, or no tick will come any more.
     MarketClosed,
 }
 
 /// How the link stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LinkStatus {
     /// State.
     pub state: LinkState,
     /// Why.
     pub reason: String,
+    /// True when orders can be sent.
+    pub up: bool,
     /// Last successful ping, Unix milliseconds, and its latency.
     pub ping: Option<(i64, Duration)>,
-}
-
-impl LinkState {
-    /// True when orders can be sent.
-    #[must_use]
-    pub const fn is_up(self) -> bool {
-        matches!(self, Self::Ready | Self::MarketClosed)
-    }
+    /// Failed share of pings and attempts of the last five minutes, 0 to 1.
+    pub error_rate: f64,
+    /// Why the broker or the terminal forbids trading, with the fix.
+    pub trade_obstacle: Option<String>,
+    /// What ticks say of the configured time zone.
+    pub clock: ClockCheck,
 }

@@ -1,42 +1,52 @@
-//! The supervisor's loop.
+//! The supervisor's loop: one life of the link after the other, with pauses in between.
 
-use super::{LinkState, LinkStatus};
+use super::{
+    Calendar, ClockCheck, LinkState, LinkStatus, LoginGate,
+    errors::Outcomes,
+    machine::{Fact, Machine},
+    session::Session,
+};
 use crate::{
-    broker::{Broker, BrokerError, Change, Events, Pace},
+    broker::{Broker, BrokerError},
     journal::Identity,
     market::{Hub, Instruments},
-    orders::{Core, Event, Orders, look},
+    orders::{Event, Orders},
 };
-use mymt5_chassis::{clock, health::Health};
-use mymt5_model::{AccountRow, BrokerZone, SymbolSpec, Tick};
-use std::{sync::Arc, time::Duration};
+use mymt5_chassis::{clock, health::Health, secrets::SecretReader};
+use mymt5_model::{AccountKind, BrokerZone, UtcTime};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::{
-    sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    sync::watch,
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
-/// Specifications are read again after so long; sooner while a rate is missing.
-const REFRESH: Duration = Duration::from_secs(60);
-const REFRESH_SOON: Duration = Duration::from_millis(500);
-const PING_EVERY: Duration = Duration::from_secs(5);
-/// Backoff: full jitter below a ceiling that doubles; forgotten after a stable minute.
-const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
-const STABLE: Duration = Duration::from_secs(60);
+/// How often the state is looked at, though nothing happened: sessions begin and end.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How the link stands, for whoever asks. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Link(watch::Sender<LinkStatus>);
 
-/// The rooms that the link feeds.
+/// The rooms that the link feeds, and what it must find.
 pub struct Wiring {
     /// The broker.
     pub broker: Arc<dyn Broker>,
     /// The account that it must be logged in to.
     pub identity: Identity,
+    /// Its kind.
+    pub kind: AccountKind,
     /// Its zone, where configured.
     pub zone: Option<BrokerZone>,
+    /// When it trades; none: at any time.
+    pub calendar: Option<Calendar>,
+    /// The secrets: the broker is logged in to anew when they change.
+    pub secrets: SecretReader,
+    /// Keeps refused credentials from being tried again; none: there are none.
+    pub login: Option<LoginGate>,
     /// Ticks go there.
     pub hub: Hub,
     /// Specifications go there.
@@ -54,7 +64,11 @@ impl Default for Link {
         Self(watch::Sender::new(LinkStatus {
             state: LinkState::Disconnected,
             reason: String::new(),
+            up: false,
             ping: None,
+            error_rate: 0.0,
+            trade_obstacle: None,
+            clock: ClockCheck::default(),
         }))
     }
 }
@@ -68,172 +82,125 @@ impl Link {
 
     /// Keeps the link up until the shutdown.
     pub async fn supervise(self, wiring: Wiring, shutdown: CancellationToken) {
-        let mut ceiling = BACKOFF_FIRST;
-        while !shutdown.is_cancelled() {
-            let begun = Instant::now();
-            let error = tokio::select! {
-                () = shutdown.cancelled() => break,
-                error = self.session(&wiring) => error,
-            };
-            let refused = matches!(error, BrokerError::Refused(_));
-            if begun.elapsed() > STABLE {
-                ceiling = BACKOFF_FIRST;
-            }
-            tracing::warn!(%error, "link to the broker lost");
-            let state = if refused {
-                LinkState::Refused
-            } else {
-                LinkState::BackingOff
-            };
-            self.enter(&wiring, state, &error.to_string()).await;
-            let pause = if refused {
-                BACKOFF_MAX
-            } else {
-                ceiling.mul_f64(rand::random::<f64>())
-            };
-            ceiling = (ceiling * 2).min(BACKOFF_MAX);
-            tokio::select! {
-                () = shutdown.cancelled() => break,
-                () = sleep(pause) => {}
-            }
+        let supervisor = Supervisor {
+            link: self,
+            machine: Mutex::new((Machine::new(wiring.calendar.clone()), Outcomes::default())),
+            wiring,
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = supervisor.live() => {}
+            () = supervisor.look() => {}
         }
-        self.enter(&wiring, LinkState::Disconnected, "the gateway is stopping")
-            .await;
+        supervisor.report(Fact::Stopping).await;
     }
+}
 
-    /// One life of the link. Returns why it ended.
-    async fn session(&self, wiring: &Wiring) -> BrokerError {
-        match self.establish(wiring).await {
-            Ok(events) => {
-                let Events {
-                    ticks,
-                    changes,
-                    pace,
-                } = events;
-                tokio::select! {
-                    error = pump_ticks(wiring, ticks, pace) => error,
-                    error = self.pump_changes(wiring, changes) => error,
-                    error = self.ping(wiring) => error,
-                    error = refresh(wiring) => error,
-                }
-            }
-            Err(error) => error,
-        }
-    }
+pub(super) struct Supervisor {
+    link: Link,
+    machine: Mutex<(Machine, Outcomes)>,
+    pub(super) wiring: Wiring,
+}
 
-    async fn establish(&self, wiring: &Wiring) -> Result<Events, BrokerError> {
-        self.enter(wiring, LinkState::Connecting, "").await;
-        let events = wiring.broker.open().await?;
-        self.enter(wiring, LinkState::Identifying, "").await;
-        let account: AccountRow = wiring.broker.identify().await?;
-        if account.account != wiring.identity.account || account.server != wiring.identity.server {
-            return Err(BrokerError::Refused(
-                "it is logged in to another account".into(),
-            ));
-        }
-        renew(wiring, wiring.broker.symbols().await?).await;
-        tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
-        let reach = wiring.orders.ask(|core| core.reach()).await;
-        let reach = reach.map_err(|refusal| BrokerError::Unreachable(refusal.to_string()))?;
-        let (snapshot, history) = look(wiring.broker.as_ref(), reach).await?;
-        wiring.orders.look(snapshot, history).await;
-        self.enter(wiring, LinkState::Ready, "").await;
-        Ok(events)
-    }
-
-    async fn pump_changes(
-        &self,
-        wiring: &Wiring,
-        mut changes: mpsc::Receiver<Change>,
-    ) -> BrokerError {
-        while let Some(change) = changes.recv().await {
-            match change {
-                Change::LinkLost(why) => return BrokerError::Unreachable(why),
-                Change::FeedEnded => {
-                    self.enter(wiring, LinkState::MarketClosed, "the replay is over")
-                        .await
-                }
-                change => wiring.orders.report(change).await,
-            }
-        }
-        BrokerError::Unreachable("the broker closed the link".into())
-    }
-
-    async fn ping(&self, wiring: &Wiring) -> BrokerError {
-        let mut every = interval(PING_EVERY);
-        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+impl Supervisor {
+    async fn live(&self) {
         loop {
-            every.tick().await;
-            match wiring.broker.ping().await {
-                Ok(latency) => {
-                    self.0
-                        .send_modify(|status| status.ping = Some((clock::utc_now_ms(), latency)));
+            if let Some(gate) = &self.wiring.login
+                && let Some(why) = gate.refused()
+            {
+                self.report(Fact::Refused(why)).await;
+                gate.opens().await;
+            }
+            let error = Session::run(self).await;
+            tracing::warn!(%error, "link to the broker lost");
+            match error {
+                BrokerError::Refused(why) if self.keeps(&why) => {}
+                error => {
+                    self.report(Fact::Lost(error.to_string())).await;
+                    let pause = self.machine().0.pause(rand::random());
+                    sleep(pause).await;
                 }
-                Err(error) => return error,
             }
         }
     }
 
-    async fn enter(&self, wiring: &Wiring, state: LinkState, reason: &str) {
-        self.0.send_modify(|status| {
-            status.state = state;
-            reason.clone_into(&mut status.reason);
+    /// Keeps a refusal. Where that fails, the pause of a lost link is all that holds it back.
+    fn keeps(&self, why: &str) -> bool {
+        let Some(gate) = &self.wiring.login else {
+            return false;
+        };
+        let kept = gate.keep(why);
+        if let Err(error) = &kept {
+            tracing::error!(%error, "the refused login cannot be kept, it will be tried again");
+        }
+        kept.is_ok()
+    }
+
+    async fn look(&self) {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            self.report(Fact::Nothing).await;
+        }
+    }
+
+    fn machine(&self) -> MutexGuard<'_, (Machine, Outcomes)> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a fact, and tells everybody when the state is another for it.
+    pub(super) async fn report(&self, fact: Fact) {
+        let now = UtcTime(clock::utc_now_ms());
+        let (alert, view) = {
+            let mut machine = self.machine();
+            (machine.0.on(fact, now), machine.0.view(now))
+        };
+        if let Some(alert) = alert {
+            metrics::counter!("mymt5_alerts_total", "kind" => "link").increment(1);
+            tracing::error!(alert, "somebody must look at the link to the broker");
+        }
+        let before = self.link.status();
+        if (before.state, before.up, &before.reason) == (view.state, view.up, &view.reason) {
+            return;
+        }
+        tracing::info!(state = ?view.state, reason = view.reason, "link");
+        self.link.0.send_modify(|status| {
+            (status.state, status.up) = (view.state, view.up);
+            status.reason.clone_from(&view.reason);
         });
-        let told = reason.to_owned();
-        wiring
-            .orders
-            .tell(move |core| {
-                core.link(state.is_up());
-                core.announce(Event::Link(state, told));
-            })
-            .await;
-        let trades = state.is_up() && *wiring.orders.journal_up().borrow();
-        wiring.health.set(wiring.service, trades).await;
+        let (up, event) = (view.up, Event::Link(view.state, view.reason));
+        let announce = self.wiring.orders.tell(move |core| {
+            core.link(up);
+            core.announce(event);
+        });
+        announce.await;
+        let trades = up && *self.wiring.orders.journal_up().borrow();
+        self.wiring.health.set(self.wiring.service, trades).await;
     }
-}
 
-/// Reads the specifications again: soon while a rate is missing, rarely otherwise.
-async fn refresh(wiring: &Wiring) -> BrokerError {
-    loop {
-        let complete = wiring
-            .instruments
-            .all()
-            .iter()
-            .all(|spec| spec.tick_value.is_some());
-        sleep(if complete { REFRESH } else { REFRESH_SOON }).await;
-        match wiring.broker.symbols().await {
-            Ok(specs) => renew(wiring, specs).await,
-            Err(error) => return error,
-        }
+    /// Counts an outcome: of a ping, with its latency, or of an attempt to connect.
+    pub(super) fn count(&self, latency: Option<Duration>, succeeded: bool) {
+        let now = clock::utc_now_ms();
+        let error_rate = {
+            let outcomes = &mut self.machine().1;
+            outcomes.add(now, succeeded);
+            outcomes.error_rate(now)
+        };
+        metrics::gauge!("mymt5_link_error_rate").set(error_rate);
+        self.link.0.send_modify(|status| {
+            status.error_rate = error_rate;
+            if let Some(latency) = latency {
+                status.ping = Some((now, latency));
+            }
+        });
     }
-}
 
-/// Takes new specifications, and tells which symbols changed.
-async fn renew(wiring: &Wiring, specs: Vec<SymbolSpec>) {
-    let changed = wiring.instruments.replace(specs);
-    if changed.is_empty() {
-        return;
+    /// Tells what is known of permission and clock.
+    pub(super) fn tell(&self, trade_obstacle: Option<String>, clock: ClockCheck) {
+        self.link.0.send_modify(|status| {
+            status.trade_obstacle = trade_obstacle;
+            status.clock = clock;
+        });
     }
-    let announce = move |core: &mut Core| {
-        let events = changed.into_iter().map(Event::Symbol);
-        events.for_each(|event| core.announce(event));
-    };
-    wiring.orders.tell(announce).await;
-}
-
-async fn pump_ticks(
-    wiring: &Wiring,
-    mut ticks: mpsc::Receiver<Vec<Tick>>,
-    pace: Pace,
-) -> BrokerError {
-    let utc = |tick: &Tick| wiring.zone.as_ref().and_then(|zone| zone.to_utc(tick.time));
-    while let Some(batch) = ticks.recv().await {
-        if pace == Pace::OnDemand {
-            wiring.hub.demand().await;
-        }
-        metrics::counter!("mymt5_ticks_total").increment(batch.len() as u64);
-        wiring.hub.publish(batch, utc);
-    }
-    // The feed's end is told by a change; until the link ends there is nothing more to hand on.
-    std::future::pending().await
 }

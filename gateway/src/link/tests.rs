@@ -42,9 +42,15 @@ fn alerts_of_a_dead_link(from: i64, to: i64) -> Vec<i64> {
 #[test]
 fn a_weekend_makes_no_alert() {
     // Friday's last hour in Athens ends at 21:00 UTC; Monday begins at Sunday's 21:00 UTC.
-    assert_eq!(alerts_of_a_dead_link(21 * HOUR, 2 * DAY + 21 * HOUR), Vec::<i64>::new());
+    assert_eq!(
+        alerts_of_a_dead_link(21 * HOUR, 2 * DAY + 21 * HOUR),
+        Vec::<i64>::new()
+    );
     // A holiday, Thursday the 16th in Athens.
-    assert_eq!(alerts_of_a_dead_link(5 * DAY + 21 * HOUR, 6 * DAY + 21 * HOUR), Vec::<i64>::new());
+    assert_eq!(
+        alerts_of_a_dead_link(5 * DAY + 21 * HOUR, 6 * DAY + 21 * HOUR),
+        Vec::<i64>::new()
+    );
     // One that is still dead when the market opens again is told once, then.
     assert_eq!(alerts_of_a_dead_link(21 * HOUR, 3 * DAY), [2 * 24 + 21]);
     assert_eq!(alerts_of_a_dead_link(12 * HOUR, 13 * HOUR), [12]);
@@ -60,7 +66,10 @@ fn outside_sessions_the_state_says_so_and_trading_needs_a_link() {
     };
     assert_eq!(at(&machine, 20), (LinkState::Ready, true));
     assert_eq!(at(&machine, 21), (LinkState::MarketClosed, true));
-    machine.on(Fact::Lost("maintenance".into()), UtcTime(FRIDAY + 22 * HOUR));
+    machine.on(
+        Fact::Lost("maintenance".into()),
+        UtcTime(FRIDAY + 22 * HOUR),
+    );
     assert_eq!(at(&machine, 22), (LinkState::MarketClosed, false));
     assert_eq!(at(&machine, 72), (LinkState::BackingOff, false));
 }
@@ -70,11 +79,19 @@ fn a_refusal_is_told_once_and_stays() {
     let mut machine = Machine::new(Some(calendar()));
     let saturday = UtcTime(FRIDAY + 36 * HOUR);
     let refused = || Fact::Refused("wrong password".into());
-    assert!(machine.on(refused(), saturday).unwrap().contains("wrong password"));
+    assert!(
+        machine
+            .on(refused(), saturday)
+            .unwrap()
+            .contains("wrong password")
+    );
     assert_eq!(machine.on(refused(), saturday), None);
     assert_eq!(machine.on(Fact::Nothing, UtcTime(FRIDAY + 12 * HOUR)), None);
     let view = machine.view(saturday);
-    assert_eq!((view.state, &*view.reason, view.up), (LinkState::Refused, "wrong password", false));
+    assert_eq!(
+        (view.state, &*view.reason, view.up),
+        (LinkState::Refused, "wrong password", false)
+    );
 }
 
 #[test]
@@ -83,10 +100,16 @@ fn trouble_degrades_and_is_told_once_per_time() {
     let now = UtcTime(FRIDAY);
     machine.on(Fact::Up, now);
     let forbidden = || Fact::Trouble(Trouble::Permission, Some("switch Algo Trading on".into()));
-    assert_eq!(machine.on(forbidden(), now).as_deref(), Some("switch Algo Trading on"));
+    assert_eq!(
+        machine.on(forbidden(), now).as_deref(),
+        Some("switch Algo Trading on")
+    );
     assert_eq!(machine.on(forbidden(), now), None);
     let view = machine.view(now);
-    assert_eq!((view.state, &*view.reason, view.up), (LinkState::Degraded, "switch Algo Trading on", true));
+    assert_eq!(
+        (view.state, &*view.reason, view.up),
+        (LinkState::Degraded, "switch Algo Trading on", true)
+    );
     machine.on(Fact::Trouble(Trouble::Permission, None), now);
     assert_eq!(machine.view(now).state, LinkState::Ready);
     assert!(machine.on(forbidden(), now).is_some());
@@ -98,7 +121,9 @@ fn pauses_double_to_a_ceiling_and_a_stable_minute_forgets_them() {
     let pauses = |machine: &mut Machine| -> Vec<u128> {
         (0..9).map(|_| machine.pause(1.0).as_millis()).collect()
     };
-    let whole = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000];
+    let whole = [
+        500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000,
+    ];
     assert_eq!(pauses(&mut machine), whole);
     assert_eq!(machine.pause(0.0), Duration::ZERO);
     machine.on(Fact::Up, UtcTime(0));

@@ -1,6 +1,6 @@
 //! The tick hub: publishes without waiting, unless the feed is one that waits for its subscribers.
 
-use super::{Batch, Delivery, Item, queue::Queue};
+use super::{Batch, Delivery, Item, Kind, queue::Queue};
 use mymt5_model::{Symbol, Tick, UtcTime};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -76,7 +76,7 @@ impl Hub {
         let mut queue = Queue::new(symbols.clone(), delivery);
         for latest in symbols.iter().filter_map(|symbol| state.latest.get(symbol)) {
             queue.push(&Item {
-                snapshot: true,
+                kind: Kind::Snapshot,
                 ..latest.clone()
             });
         }
@@ -97,18 +97,19 @@ impl Hub {
     }
 
     /// Hands ticks to all subscribers, now.
-    pub fn publish(&self, ticks: Vec<Tick>, utc: impl Fn(&Tick) -> Option<UtcTime>) {
+    pub fn publish(&self, ticks: Vec<Tick>, facts: impl Fn(&Tick) -> (Option<UtcTime>, Kind)) {
         self.0
             .ticks
             .fetch_add(ticks.len() as u64, Ordering::Relaxed);
         let mut state = lock(&self.0.state);
         let mut reached = BTreeSet::new();
         for tick in ticks {
+            let (utc, kind) = facts(&tick);
             let item = Item {
-                utc: utc(&tick),
+                utc,
                 tick: Arc::new(tick),
                 folded: 0,
-                snapshot: false,
+                kind,
             };
             for (id, subscriber) in &state.subscribers {
                 if lock(&subscriber.queue).push(&item) {
@@ -240,7 +241,7 @@ mod tests {
     async fn latest_folds_and_counts() {
         let hub = Hub::default();
         let subscription = hub.subscribe(symbols(), Delivery::Latest).unwrap();
-        hub.publish(ticks(0..100_000), |_| None);
+        hub.publish(ticks(0..100_000), |_| (None, Kind::Live));
         let Batch::Ticks(items) = subscription.next().await else {
             panic!()
         };
@@ -251,7 +252,7 @@ mod tests {
                 .collect::<Vec<_>>(),
             [(99_998, 49_999), (99_999, 49_999)]
         );
-        hub.publish(ticks(100_000..100_001), |_| None);
+        hub.publish(ticks(100_000..100_001), |_| (None, Kind::Live));
         assert_eq!(times(subscription.next().await), [100_000]);
     }
 
@@ -262,7 +263,7 @@ mod tests {
         let sleeper = hub.subscribe(symbols(), Delivery::Every).unwrap();
         let mut seen = 0;
         for start in (0..40_000).step_by(100) {
-            hub.publish(ticks(start..start + 100), |_| None);
+            hub.publish(ticks(start..start + 100), |_| (None, Kind::Live));
             seen += times(reader.next().await).len();
         }
         assert_eq!(seen, 40_000);
@@ -273,12 +274,12 @@ mod tests {
     #[tokio::test]
     async fn a_new_subscriber_starts_with_the_latest() {
         let hub = Hub::default();
-        hub.publish(ticks(0..10), |_| None);
+        hub.publish(ticks(0..10), |_| (None, Kind::Live));
         let subscription = hub.subscribe(symbols(), Delivery::Every).unwrap();
         let Batch::Ticks(items) = subscription.next().await else {
             panic!()
         };
-        assert!(items.iter().all(|item| item.snapshot) && items.len() == 2);
+        assert!(items.iter().all(|item| item.kind == Kind::Snapshot) && items.len() == 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -291,7 +292,7 @@ mod tests {
         );
         let reader = hub.subscribe(symbols(), Delivery::Every).unwrap();
         hub.demand().await;
-        hub.publish(ticks(0..2_000), |_| None);
+        hub.publish(ticks(0..2_000), |_| (None, Kind::Live));
         let waited = tokio::spawn({
             let hub = hub.clone();
             async move { hub.demand().await }
@@ -302,7 +303,7 @@ mod tests {
             }
         }
         waited.await.unwrap();
-        hub.publish(ticks(0..2_000), |_| None);
+        hub.publish(ticks(0..2_000), |_| (None, Kind::Live));
         assert!(
             tokio::time::timeout(Hub::PATIENCE * 2, hub.demand())
                 .await

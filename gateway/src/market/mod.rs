@@ -6,4 +6,4 @@ mod queue;
 
 pub use hub::{Hub, SubscribeError, Subscription};
 pub use instruments::Instruments;
-pub use queue::{Batch, Delivery, Item};
+pub use queue::{Batch, Delivery, Item, Kind};

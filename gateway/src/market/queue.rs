@@ -16,8 +16,19 @@ pub struct Item {
     pub utc: Option<UtcTime>,
     /// Ticks of the symbol folded into this one.
     pub folded: u32,
-    /// True for the latest tick before the subscription.
-    pub snapshot: bool,
+    /// How it came.
+    pub kind: Kind,
+}
+
+/// How a tick came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The latest one before the subscription.
+    Snapshot,
+    /// As it happened.
+    Live,
+    /// Late, after a gap of the link.
+    Backfill,
 }
 
 /// How a slow subscriber is served.

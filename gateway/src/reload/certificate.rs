@@ -70,7 +70,7 @@ impl Reloader {
             *files = looked;
             match found {
                 Some(Ok(identity)) => {
-                    self.0.identity.store(Arc::new(identity));
+                    self.0.owned.identity.store(Arc::new(identity));
                     tracing::warn!("a new certificate is in use");
                 }
                 Some(Err(error)) => {

@@ -16,6 +16,7 @@ use mymt5_chassis::{
     faults::Faults,
     loader::{Environment, Reader},
     logs::{self, LogGuard},
+    secrets::SecretStore,
     tls::{IdentityError, ServerIdentity},
 };
 use mymt5_model::ClientName;
@@ -24,7 +25,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Weak},
 };
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, Notify, oneshot};
 
 /// The server's identity, replaced as a whole.
 pub type Identity = Arc<ArcSwap<ServerIdentity>>;
@@ -56,14 +57,27 @@ fn chain(error: &IdentityError) -> String {
 pub struct Reloader(Arc<Parts>);
 
 struct Parts {
-    config: PathBuf,
-    /// Weak, so that the log's last lines are written when the process lets go of it.
-    log: Weak<LogGuard>,
-    identity: Identity,
-    registry: Registry,
-    orders: Orders,
+    owned: Owned,
     /// One at a time; what the certificate's files were when last looked at.
     turn: Mutex<Files>,
+}
+
+/// What can be taken up again, and from where.
+pub struct Owned {
+    /// The configuration's file.
+    pub config: PathBuf,
+    /// Weak, so that the log's last lines are written when the process lets go of it.
+    pub log: Weak<LogGuard>,
+    /// The server's identity.
+    pub identity: Identity,
+    /// Who may call.
+    pub registry: Registry,
+    /// Knows what each client is granted.
+    pub orders: Orders,
+    /// The account's secrets, and others.
+    pub secrets: Arc<SecretStore>,
+    /// Told that refused credentials may be tried once more.
+    pub retry: Arc<Notify>,
 }
 
 /// Everything read again and found good.
@@ -75,23 +89,9 @@ struct Fresh {
 impl Reloader {
     /// Over what was read at the start.
     #[must_use]
-    pub fn new(
-        config: PathBuf,
-        settings: &Settings,
-        log: Weak<LogGuard>,
-        identity: Identity,
-        registry: Registry,
-        orders: Orders,
-    ) -> Self {
+    pub fn new(settings: &Settings, owned: Owned) -> Self {
         let turn = Mutex::new(Files::of(settings));
-        Self(Arc::new(Parts {
-            config,
-            log,
-            identity,
-            registry,
-            orders,
-            turn,
-        }))
+        Self(Arc::new(Parts { owned, turn }))
     }
 
     /// Reads everything again and takes it up.
@@ -112,17 +112,27 @@ impl Reloader {
     }
 
     async fn take_up(&self, files: &mut Files) -> Result<Vec<String>, ReloadError> {
-        let config = self.0.config.clone();
+        let owned = &self.0.owned;
+        let config = owned.config.clone();
         let read = tokio::task::spawn_blocking(move || read(&config)).await;
         let Fresh { settings, identity } = read.map_err(|_| ReloadError::Broken)??;
+        // The last that can fail for what stands in a file: the configuration was whole.
+        let secrets = owned.secrets.clone();
+        let replaced = tokio::task::spawn_blocking(move || secrets.reload()).await;
+        replaced.map_err(|_| ReloadError::Broken)??;
         self.grant(&settings.clients).await?;
         *files = Files::of(&settings);
-        self.0.identity.store(Arc::new(identity));
-        logs::set_level(&self.0.log, Some(settings.logging.level));
+        owned.identity.store(Arc::new(identity));
+        logs::set_level(&owned.log, Some(settings.logging.level));
         let revoked = self.renew(settings.clients);
         let revoked: Vec<_> = revoked.iter().map(ClientName::as_str).collect();
-        tracing::warn!(?revoked, "clients, certificate and log level read again");
-        Ok(["clients", "tls", "log level"].map(str::to_owned).into())
+        owned.retry.notify_waiters();
+        tracing::warn!(
+            ?revoked,
+            "clients, certificate, credentials and log level read again"
+        );
+        let all = ["clients", "tls", "credentials", "log level"];
+        Ok(all.map(str::to_owned).into())
     }
 
     /// Durable before a new client is let in. Without a journal nobody trades, and a client that
@@ -130,7 +140,7 @@ impl Reloader {
     async fn grant(&self, clients: &[Client]) -> Result<(), SlotsUsedUp> {
         let grants = grants(clients);
         let (tell, told) = oneshot::channel();
-        let regrant = self.0.orders.tell(move |core| {
+        let regrant = self.0.owned.orders.tell(move |core| {
             // Nobody else waits for it.
             let _ = tell.send(core.regrant(grants));
         });
@@ -139,9 +149,10 @@ impl Reloader {
     }
 
     fn renew(&self, clients: Vec<Client>) -> Vec<ClientName> {
-        let old = self.0.registry.load_full();
+        let registry = &self.0.owned.registry;
+        let old = registry.load_full();
         let new = Arc::new(old.renewed(clients));
-        self.0.registry.store(new.clone());
+        registry.store(new.clone());
         old.revoke(&new)
     }
 }

@@ -1,60 +1,139 @@
 //! Which broker executes orders, and the account's secrets that it needs.
 
-use super::TABLE;
+use super::{simulator, terminal};
+use crate::broker::{SimulatedSettings, terminal::TerminalSettings};
 use mymt5_chassis::{loader::Reader, secrets::Secret};
+use mymt5_model::{AccountKind, BrokerZone, MaskedAccount};
+use serde::de::IgnoredAny;
+use std::path::Path;
 
 /// What the template of `.env` says: nobody's account.
 const TEMPLATE: [&str; 3] = ["12345678", "your_password", "YourBroker-Demo"];
+/// What opens the account, and what gateway and bridge prove to each other.
+const ACCOUNT: [&str; 3] = ["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER"];
+const BRIDGE: &str = "BRIDGE_SECRET";
+/// Shortest secret of the bridge: whoever can listen or connect may guess at it.
+const BRIDGE_CHARS: usize = 32;
 
-/// The kind of broker. A simulator needs no secrets; those that are set are only kept from the logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BrokerKind {
-    /// The embedded simulator.
-    Simulator,
+/// What executes orders.
+#[derive(Debug)]
+pub enum BrokerSettings {
+    /// The embedded simulator. Secrets of a real account are only kept from the logs.
+    Simulator(Box<SimulatedSettings>),
     /// A MetaTrader 5 terminal.
-    Terminal,
+    Terminal(Box<TerminalAccount>),
 }
 
-/// Reads the kind and every secret that is there. A terminal needs them all, and real ones.
-pub(super) fn read(reader: &mut Reader) -> (BrokerKind, Vec<Secret>) {
-    let text = reader.or("broker.kind", "\"simulator\"", "simulator".to_owned());
-    let kind = match text.as_str() {
-        "terminal" => BrokerKind::Terminal,
-        _ => BrokerKind::Simulator,
-    };
-    if text != "simulator" {
-        reader.fault(
-            "broker.kind",
-            "is not a broker that this version can connect to",
-            "set it to \"simulator\"",
-        );
+/// A terminal and the account that it must have.
+#[derive(Debug)]
+pub struct TerminalAccount {
+    /// The bridge.
+    pub terminal: TerminalSettings,
+    /// Demo or real.
+    pub kind: AccountKind,
+    /// The masked account number.
+    pub account: MaskedAccount,
+    /// The trade server's name.
+    pub server: Secret,
+}
+
+/// What was read.
+pub(super) struct Broker {
+    pub(super) settings: Option<BrokerSettings>,
+    pub(super) is_simulator: bool,
+    /// Secrets of an account are set that a simulator does not use.
+    pub(super) unused_account: bool,
+}
+
+/// Reads the kind, its table, and every secret that is there.
+pub(super) fn read(
+    reader: &mut Reader,
+    zone: Option<&BrokerZone>,
+    data_folder: Option<&Path>,
+) -> Broker {
+    let kind = reader.or(
+        "broker.kind",
+        "\"simulator\" or \"terminal\"",
+        "simulator".to_owned(),
+    );
+    let account = ACCOUNT.map(|name| reader.secret(name));
+    let bridge = reader.secret(BRIDGE);
+    let unused = account.iter().any(Option::is_some);
+    if kind == "terminal" {
+        // The table may stay for a way back.
+        reader.optional::<IgnoredAny>("broker.simulator", "a table");
+        return Broker {
+            settings: terminal(reader, account, bridge),
+            is_simulator: false,
+            unused_account: false,
+        };
     }
-    let found: Vec<_> = TABLE
-        .secrets
-        .iter()
-        .map(|name| (*name, reader.secret(name)))
-        .collect();
-    if kind == BrokerKind::Terminal {
-        for (name, secret) in &found {
-            let reason = match secret {
-                None => "is missing, and a terminal cannot log in without it",
-                Some(secret) if TEMPLATE.contains(&secret.expose()) => "is the template's value",
-                Some(_) => continue,
-            };
-            let fix = format!("set {name} or {name}_FILE to the account's own");
-            reader.fault(name, reason, fix);
+    reader.optional::<IgnoredAny>("broker.terminal", "a table");
+    if kind != "simulator" {
+        let fix = "set it to \"simulator\" or \"terminal\"";
+        reader.fault("broker.kind", "is no kind of broker", fix);
+    }
+    let simulator = simulator::read(reader, zone, data_folder);
+    Broker {
+        settings: simulator.map(|settings| BrokerSettings::Simulator(Box::new(settings))),
+        is_simulator: true,
+        unused_account: unused,
+    }
+}
+
+/// A terminal needs all secrets, and real ones.
+fn terminal(
+    reader: &mut Reader,
+    account: [Option<Secret>; 3],
+    bridge: Option<Secret>,
+) -> Option<BrokerSettings> {
+    for (name, secret) in ACCOUNT.iter().zip(&account) {
+        let reason = match secret {
+            None => "is missing, and a terminal cannot log in without it",
+            Some(secret) if TEMPLATE.contains(&secret.expose()) => "is the template's value",
+            Some(_) => continue,
+        };
+        let fix = format!("set {name} or {name}_FILE to the account's own");
+        reader.fault(name, reason, fix);
+    }
+    let made =
+        "set it to the same 32 characters or more on both sides; `openssl rand -hex 32` makes some";
+    match &bridge {
+        None => reader.fault(
+            BRIDGE,
+            "is missing, and the bridge answers nobody without it",
+            made,
+        ),
+        Some(secret) if secret.expose().chars().count() < BRIDGE_CHARS => {
+            reader.fault(BRIDGE, "is shorter than 32 characters", made);
         }
+        Some(_) => {}
     }
-    (
+    let settings = terminal::read(reader);
+    let [login, _, server] = account;
+    let number = login?
+        .expose()
+        .parse::<u64>()
+        .ok()
+        .filter(|login| *login > 0);
+    if number.is_none() {
+        let fix = "set it to the number that the broker gave";
+        reader.fault("MT5_LOGIN", "is no account number", fix);
+    }
+    let (terminal, kind) = settings?;
+    Some(BrokerSettings::Terminal(Box::new(TerminalAccount {
+        terminal,
         kind,
-        found.into_iter().filter_map(|(_, secret)| secret).collect(),
-    )
+        account: MaskedAccount::of(number?),
+        server: server?,
+    })))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::settings::TABLE;
     use mymt5_chassis::loader::Environment;
     use std::fs;
 
@@ -64,7 +143,7 @@ mod tests {
         fs::write(&file, format!("[broker]\nkind = \"{kind}\"\n")).unwrap();
         let environment = Environment::from_pairs(pairs.iter().copied());
         let mut reader = Reader::open(&TABLE, &file, environment).unwrap();
-        read(&mut reader);
+        read(&mut reader, None, None);
         reader
             .finish()
             .err()
@@ -88,6 +167,12 @@ mod tests {
             !told.contains("12345678") && !told.contains("your_password"),
             "{told}"
         );
-        assert!(told.contains("broker.kind"));
+        for key in [
+            "BRIDGE_SECRET",
+            "broker.terminal.address",
+            "broker.terminal.symbols",
+        ] {
+            assert!(told.contains(key), "{key}: {told}");
+        }
     }
 }

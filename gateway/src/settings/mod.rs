@@ -1,29 +1,32 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
 mod account;
+mod calendar;
 mod clients;
 mod limits;
 mod orders;
+mod sessions;
 mod simulator;
+mod terminal;
 
+pub use account::{BrokerSettings, TerminalAccount};
 pub use orders::OrderSettings;
-
-use account::BrokerKind;
 
 use crate::{
     access::Client,
-    broker::{Feed, SimulatedSettings},
+    broker::Feed,
     journal::{self, Identity},
+    link::Calendar,
 };
 use mymt5_chassis::{
     loader::{Reader, Table},
     logs::LogSettings,
     operations::OperationsSettings,
     sandbox::{Plan, Wanted},
-    secrets::Secret,
+    secrets::FoundSecrets,
 };
 use mymt5_guard::ScopeLimits;
-use mymt5_model::{BrokerZone, MaskedAccount};
+use mymt5_model::{AccountKind, BrokerZone, MaskedAccount};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -36,7 +39,7 @@ pub const TABLE: Table = Table {
         ("LOG_LEVEL", "logging.level"),
         ("RISK_MAX_PER_TRADE", limits::RISK_CEILING),
     ],
-    secrets: &["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER"],
+    secrets: &["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER", "BRIDGE_SECRET"],
     forbidden: &[],
 };
 
@@ -51,8 +54,10 @@ pub struct Settings {
     pub operations: OperationsSettings,
     /// The broker's zone: its name and itself.
     pub zone: Option<(String, BrokerZone)>,
-    /// The embedded broker.
-    pub simulator: SimulatedSettings,
+    /// When the broker trades; none: at any time.
+    pub calendar: Option<Calendar>,
+    /// What executes orders.
+    pub broker: BrokerSettings,
     /// Who may call.
     pub clients: Vec<Client>,
     /// How long things may take.
@@ -65,8 +70,10 @@ pub struct Settings {
     pub sandbox: Wanted,
     /// Logs.
     pub logging: LogSettings,
-    /// Secrets of an account at a real broker; the simulator uses none of them.
-    pub secrets: Vec<Secret>,
+    /// All secrets that were found.
+    pub secrets: FoundSecrets,
+    /// Some of them open an account that the simulator does not use.
+    pub unused_account: bool,
 }
 
 impl Settings {
@@ -80,15 +87,30 @@ impl Settings {
     /// Whose journal this gateway keeps.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        let broker = if self.simulator.keep_in.is_some() {
-            journal::SIMULATOR
-        } else {
-            journal::REPLAY
-        };
-        Identity {
-            broker,
-            server: self.simulator.account.server.clone(),
-            account: MaskedAccount::of(self.simulator.account.login),
+        match &self.broker {
+            BrokerSettings::Simulator(simulator) => Identity {
+                broker: if simulator.keep_in.is_some() {
+                    journal::SIMULATOR
+                } else {
+                    journal::REPLAY
+                },
+                server: simulator.account.server.clone(),
+                account: MaskedAccount::of(simulator.account.login),
+            },
+            BrokerSettings::Terminal(terminal) => Identity {
+                broker: journal::TERMINAL,
+                server: terminal.server.expose().to_owned(),
+                account: terminal.account.clone(),
+            },
+        }
+    }
+
+    /// What kind of account must be found at the broker.
+    #[must_use]
+    pub fn account_kind(&self) -> AccountKind {
+        match &self.broker {
+            BrokerSettings::Simulator(_) => AccountKind::Simulated,
+            BrokerSettings::Terminal(terminal) => terminal.kind,
         }
     }
 
@@ -103,9 +125,12 @@ impl Settings {
             .reads_beside(client_ca)
             .writes(&self.data_folder)
             .writes(&self.logging.folder);
-        match &self.simulator.feed {
-            Feed::Synthetic => plan,
-            Feed::Ticks(file) | Feed::Bars(file) => plan.reads(file),
+        match &self.broker {
+            BrokerSettings::Simulator(simulator) => match &simulator.feed {
+                Feed::Synthetic => plan,
+                Feed::Ticks(file) | Feed::Bars(file) => plan.reads(file),
+            },
+            BrokerSettings::Terminal(terminal) => plan.connects(terminal.terminal.port()),
         }
     }
 
@@ -138,16 +163,13 @@ impl Settings {
                 "put it on a local disk: a journal there can be lost or torn",
             );
         }
-        let simulator = simulator::read(
-            reader,
-            zone.as_ref().map(|(_, zone)| zone),
-            data_folder.as_deref(),
-        );
+        let clock = zone.as_ref().map(|(_, zone)| zone);
+        let calendar = calendar::read(reader, clock);
+        let broker = account::read(reader, clock, data_folder.as_deref());
         let risk_ceiling = limits::risk_ceiling(reader);
         let account_limits = limits::read(reader, "limits", risk_ceiling);
         let clients = clients::read(reader, risk_ceiling);
-        let (kind, secrets) = account::read(reader);
-        let orders = orders::read(reader, kind == BrokerKind::Simulator);
+        let orders = orders::read(reader, broker.is_simulator);
         reader.or("process.allow_root", "true or false", false);
         let sandbox = Wanted::read(reader);
         let logging = LogSettings::read(reader, "logs/gateway");
@@ -156,14 +178,16 @@ impl Settings {
             tls: (certificate?, key?, client_ca?),
             operations: operations?,
             zone,
-            simulator: simulator?,
+            calendar,
+            broker: broker.settings?,
             clients: clients?,
             orders: orders?,
             account_limits,
             data_folder: data_folder?,
             sandbox: sandbox?,
             logging: logging?,
-            secrets,
+            secrets: reader.found_secrets(),
+            unused_account: broker.unused_account,
         })
     }
 }

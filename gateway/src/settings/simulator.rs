@@ -1,7 +1,6 @@
 //! `[broker.simulator]`: the embedded broker.
 
-mod sessions;
-
+use super::sessions;
 use crate::broker::{Feed, SimulatedSettings, Speed};
 use mymt5_chassis::{clock, loader::Reader};
 use mymt5_model::{AccountMode, BrokerTime, BrokerZone, Money, Symbol, SymbolSpec, UtcTime};

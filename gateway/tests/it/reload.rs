@@ -157,7 +157,10 @@ async fn a_removed_client_is_out_within_five_seconds_and_nobody_else_notices() {
         let before = gateway.configuration();
         gateway.configure(&before.replace(was, becomes));
         let reloaded = reload(&gateway).await.unwrap();
-        assert_eq!(reloaded.reloaded, ["clients", "tls", "log level"]);
+        assert_eq!(
+            reloaded.reloaded,
+            ["clients", "tls", "credentials", "log level"]
+        );
         assert!(is_nobody(&end(events).await) && is_nobody(&end(quotes).await));
         assert!(is_nobody(&status(channel.clone()).await.unwrap_err()));
         gateway.configure(&before);

@@ -6,7 +6,7 @@ use mymt5_gateway::{
     book::Position,
     broker::{Broker, BrokerError, Change, Events, History, SendFailure, Snapshot, outcome::judge},
     journal::{Identity, Journal, SIMULATOR, Sqlite, Writer},
-    market::{Hub, Instruments},
+    market::{Hub, Instruments, Kind},
     orders::{
         Call, ClientRules, Core, Edit, Entry, EventLog, Exit, Grant, Order, Orders, Patience,
         Reach, Setup, Taken, look,
@@ -265,7 +265,7 @@ impl Desk {
             UtcTime(now_ms()),
         );
         let (hub, instruments) = (Hub::default(), Instruments::default());
-        hub.publish(vec![tick], |_| None);
+        hub.publish(vec![tick], |_| (None, Kind::Live));
         assert!(instruments.replace(vec![spec.clone()]).is_empty());
         let orders = Orders::start(core, setup, hub, instruments);
         let (snapshot, history) = look(broker.as_ref(), Reach::default()).await.unwrap();

@@ -21,5 +21,5 @@ pub(crate) fn run(folder: &Path) {
     });
     let config = folder.join("gateway.toml");
     let wrap = |journal| Journaled::wrap(journal, trap, &scene);
-    run_with(&config, |_| Ok(broker), wrap).unwrap();
+    run_with(&config, |_, _| Ok(broker), wrap).unwrap();
 }

@@ -67,6 +67,15 @@ pub struct TerminalSettings {
     pub call_timeout: Duration,
 }
 
+impl TerminalSettings {
+    /// The port of the address; 0 where it names none.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let port = self.address.rsplit_once(':');
+        port.and_then(|(_, port)| port.parse().ok()).unwrap_or(0)
+    }
+}
+
 /// Two symbols of the map have the same name at the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("two symbols have the same name at the broker")]
@@ -179,6 +188,14 @@ impl Broker for Terminal {
         let account = ask(&link, "account", &json!({}), patience).await?;
         let terminal = ask(&link, "terminal", &json!({}), patience).await?;
         Ok(self.known.lock().account(&account, &terminal)?)
+    }
+
+    fn trade_obstacle(&self) -> Option<String> {
+        self.status().trade_obstacle.map(str::to_owned)
+    }
+
+    fn keeps_time(&self) -> bool {
+        true
     }
 
     async fn ping(&self) -> Result<Duration, BrokerError> {

@@ -8,7 +8,7 @@ use super::{
     connection::{Connection, Stream},
     failure::{Heard, explained},
     feed::Feed,
-    handshake::{self, HandshakeError},
+    handshake,
     history::{self, Window},
     state::Known,
     tls,
@@ -94,12 +94,7 @@ async fn reach(
             .map_err(|why| unreachable(&why))?;
         handshake::shake(&mut stream, &account.bridge)
             .await
-            .map_err(|error| match error {
-                HandshakeError::Short | HandshakeError::Stranger => {
-                    BrokerError::Refused(error.to_string())
-                }
-                error => unreachable(&error.to_string()),
-            })?;
+            .map_err(|error| unreachable(&error.to_string()))?;
         Ok(stream)
     });
     proven

@@ -1,4 +1,4 @@
-//! When the simulated market trades: `sessions` per weekday, or the short form `weekends`.
+//! When a market trades: `sessions` per weekday, or the simulator's short form `weekends`.
 
 use mymt5_chassis::loader::Reader;
 use mymt5_simulator::{Week, Weekday};
@@ -35,15 +35,14 @@ pub(super) struct Hours {
 /// Reads either key; both at once are a fault. Neither: open at any time.
 pub(super) fn read(reader: &mut Reader) -> Option<Hours> {
     let weekends: Option<String> = reader.optional(WEEKENDS, "\"open\" or \"closed\"");
-    let sessions: Option<BTreeMap<String, Vec<String>>> =
-        reader.optional(SESSIONS, "a table such as { monday = [\"00:05-24:00\"] }");
+    let sessions = named(reader, SESSIONS);
     match (weekends.as_deref(), sessions) {
         (Some(_), Some(_)) => {
             let reason = format!("stands beside {WEEKENDS}, which says the same");
             reader.fault(SESSIONS, reason, "keep one of them");
             None
         }
-        (None, Some(sessions)) => of_days(reader, &sessions),
+        (None, Some(sessions)) => of_days(reader, SESSIONS, &sessions),
         (None | Some("open"), None) => Some(Hours {
             week: Week::always(),
             rests: false,
@@ -63,15 +62,27 @@ pub(super) fn read(reader: &mut Reader) -> Option<Hours> {
     }
 }
 
+type Days = BTreeMap<String, Vec<String>>;
+
+fn named(reader: &mut Reader, key: &str) -> Option<Days> {
+    reader.optional(key, "a table such as { monday = [\"00:05-24:00\"] }")
+}
+
+/// The sessions of a key that need not be there.
+pub(super) fn of_week(reader: &mut Reader, key: &str) -> Option<Hours> {
+    let sessions = named(reader, key)?;
+    of_days(reader, key, &sessions)
+}
+
 /// A day that is not named has no session.
-fn of_days(reader: &mut Reader, sessions: &BTreeMap<String, Vec<String>>) -> Option<Hours> {
+fn of_days(reader: &mut Reader, table: &str, sessions: &Days) -> Option<Hours> {
     let mut week = DAYS
         .into_iter()
         .fold(Week::always(), |week, day| week.with(day, Vec::new()));
     let (mut weekdays, mut weekend, mut complete) = (0, 0, true);
     for (name, texts) in sessions {
         let Some(day) = weekday(name) else {
-            let key = format!("{SESSIONS}.{name}");
+            let key = format!("{table}.{name}");
             reader.fault(&key, "is no weekday", "write it as monday, tuesday, ...");
             complete = false;
             continue;
@@ -86,14 +97,14 @@ fn of_days(reader: &mut Reader, sessions: &BTreeMap<String, Vec<String>>) -> Opt
                 week = week.with(day, ranges);
             }
             Err((reason, fix)) => {
-                reader.fault(&format!("{SESSIONS}.{name}"), reason, fix);
+                reader.fault(&format!("{table}.{name}"), reason, fix);
                 complete = false;
             }
         }
     }
     if complete && weekdays + weekend == 0 {
         reader.fault(
-            SESSIONS,
+            table,
             "has no session, the market would never open",
             "name at least one day such as monday = [\"00:05-24:00\"]",
         );

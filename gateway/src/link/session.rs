@@ -1,0 +1,205 @@
+//! One life of the link: open, identify, compare, and then keep everything flowing until it
+//! breaks. New credentials open it anew between two orders, and nobody above notices.
+
+use super::{
+    ClockCheck,
+    machine::{Fact, Trouble},
+    pumps::Ticks,
+    supervisor::{Supervisor, Wiring},
+};
+use crate::{
+    broker::{BrokerError, Change, Events},
+    orders::{Core, Event, look},
+};
+use mymt5_chassis::secrets::SecretReader;
+use mymt5_model::{AccountRow, SymbolSpec};
+use std::{sync::Mutex, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+/// Specifications are read again after so long; sooner while a rate is missing.
+const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH_SOON: Duration = Duration::from_millis(500);
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// A ping that takes longer was not answered.
+const PING_PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) struct Session<'a> {
+    supervisor: &'a Supervisor,
+    wiring: &'a Wiring,
+    clock: Mutex<ClockCheck>,
+}
+
+impl<'a> Session<'a> {
+    /// Lives until the link breaks; returns why.
+    pub(super) async fn run(supervisor: &'a Supervisor) -> BrokerError {
+        let session = Self {
+            supervisor,
+            wiring: &supervisor.wiring,
+            clock: Mutex::default(),
+        };
+        supervisor.report(Fact::Opening).await;
+        // Asked before the broker is: a change meanwhile is another one.
+        let mut secrets = session.wiring.secrets.clone();
+        let mut opened = session.open(true).await;
+        loop {
+            supervisor.count(None, opened.is_ok());
+            let events = match opened {
+                Ok(events) => events,
+                Err(error) => return error,
+            };
+            supervisor.report(Fact::Up).await;
+            let Events {
+                ticks,
+                mut changes,
+                pace,
+            } = events;
+            let mut ticks = Ticks::new(session.wiring, &session.clock, ticks, pace);
+            let end = tokio::select! {
+                error = ticks.pump() => Some(error),
+                error = session.pump_changes(&mut changes) => Some(error),
+                error = session.ping() => Some(error),
+                error = session.refresh() => Some(error),
+                () = renewed(&mut secrets), if session.wiring.login.is_some() => None,
+            };
+            if let Some(error) = end {
+                ticks.drain().await;
+                return error;
+            }
+            tracing::info!("the credentials changed, logging in anew");
+            opened = session.open(false).await;
+            ticks.drain().await;
+        }
+    }
+
+    /// Opens the link and compares what is there with what must be.
+    async fn open(&self, first: bool) -> Result<Events, BrokerError> {
+        let wiring = self.wiring;
+        let events = wiring.broker.open().await?;
+        if let Some(gate) = &wiring.login {
+            gate.forget();
+        }
+        if first {
+            self.supervisor.report(Fact::Identifying).await;
+        }
+        let account = wiring.broker.identify().await?;
+        check(wiring, &account)?;
+        renew(wiring, wiring.broker.symbols().await?).await;
+        tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
+        let reach = wiring.orders.ask(|core| core.reach()).await;
+        let reach = reach.map_err(|refusal| BrokerError::Unreachable(refusal.to_string()))?;
+        let (snapshot, history) = look(wiring.broker.as_ref(), reach).await?;
+        check(wiring, &snapshot.account)?;
+        wiring.orders.look(snapshot, history).await;
+        Ok(events)
+    }
+
+    async fn pump_changes(&self, changes: &mut mpsc::Receiver<Change>) -> BrokerError {
+        while let Some(change) = changes.recv().await {
+            match change {
+                Change::LinkLost(why) => return BrokerError::Unreachable(why),
+                Change::FeedEnded => self.supervisor.report(Fact::FeedOver).await,
+                change => self.wiring.orders.report(change).await,
+            }
+        }
+        BrokerError::Unreachable("the broker closed the link".into())
+    }
+
+    /// Asks whether it lives, whether it may trade, and whether its clock is the configured one.
+    async fn ping(&self) -> BrokerError {
+        let broker = &self.wiring.broker;
+        let mut every = interval(PING_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            let answered = timeout(PING_PATIENCE, broker.ping()).await;
+            let answered = answered.unwrap_or_else(|_| {
+                let why = format!("no answer to a ping in {PING_PATIENCE:?}");
+                Err(BrokerError::Unreachable(why))
+            });
+            match answered {
+                Ok(latency) => self.supervisor.count(Some(latency), true),
+                Err(error) => {
+                    self.supervisor.count(None, false);
+                    return error;
+                }
+            }
+            let (obstacle, clock) = (broker.trade_obstacle(), self.clock_check());
+            self.supervisor.tell(obstacle.clone(), clock);
+            let permission = Fact::Trouble(Trouble::Permission, obstacle);
+            self.supervisor.report(permission).await;
+            let clock = Fact::Trouble(Trouble::Clock, clock.differs.map(wrong_zone));
+            self.supervisor.report(clock).await;
+        }
+    }
+
+    fn clock_check(&self) -> ClockCheck {
+        *self
+            .clock
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Reads the specifications again: soon while a rate is missing, rarely otherwise.
+    async fn refresh(&self) -> BrokerError {
+        let wiring = self.wiring;
+        loop {
+            let specs = wiring.instruments.all();
+            let complete = specs.iter().all(|spec| spec.tick_value.is_some());
+            sleep(if complete { REFRESH } else { REFRESH_SOON }).await;
+            match wiring.broker.symbols().await {
+                Ok(specs) => renew(wiring, specs).await,
+                Err(error) => return error,
+            }
+        }
+    }
+}
+
+async fn renewed(secrets: &mut SecretReader) {
+    if !secrets.changed().await {
+        // Nobody can change them any more.
+        std::future::pending().await
+    }
+}
+
+fn wrong_zone(offset_ms: i64) -> String {
+    let hours = offset_ms.abs() / 3_600_000;
+    let minutes = offset_ms.abs() / 60_000 % 60;
+    let sign = if offset_ms < 0 { '-' } else { '+' };
+    format!(
+        "ticks show a broker's clock of UTC{sign}{hours:02}:{minutes:02}, broker.time_zone says another one: correct it"
+    )
+}
+
+/// Another account than the configured one is never traded.
+fn check(wiring: &Wiring, account: &AccountRow) -> Result<(), BrokerError> {
+    let other = |what: &str| Err(BrokerError::OtherAccount(what.to_owned()));
+    if account.account != wiring.identity.account {
+        return other("its number is not MT5_LOGIN's");
+    }
+    if account.server != wiring.identity.server {
+        return other("its server is not MT5_SERVER");
+    }
+    if account.kind != wiring.kind {
+        let (is, wanted) = (account.kind, wiring.kind);
+        return other(&format!(
+            "it is of kind {is:?}, the configuration wants {wanted:?}"
+        ));
+    }
+    Ok(())
+}
+
+/// Takes new specifications, and tells which symbols changed.
+async fn renew(wiring: &Wiring, specs: Vec<SymbolSpec>) {
+    let changed = wiring.instruments.replace(specs);
+    if changed.is_empty() {
+        return;
+    }
+    let announce = move |core: &mut Core| {
+        let events = changed.into_iter().map(Event::Symbol);
+        events.for_each(|event| core.announce(event));
+    };
+    wiring.orders.tell(announce).await;
+}

@@ -1,0 +1,150 @@
+//! `[broker.terminal]`: the bridge beside a real terminal, and which account it must have.
+
+use crate::broker::terminal::TerminalSettings;
+use mymt5_chassis::loader::Reader;
+use mymt5_model::{AccountKind, Symbol};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+/// How often rows of orders, positions and deals are asked for.
+const ROWS: Duration = Duration::from_millis(250);
+
+/// Reads the link's settings and the kind of account that must be found there.
+pub(super) fn read(reader: &mut Reader) -> Option<(TerminalSettings, AccountKind)> {
+    let address = address(reader);
+    let certificate = certificate(reader, address.as_deref());
+    let symbols = symbols(reader);
+    let poll_ms = time(reader, "poll_interval_ms", 20, 1..=10_000);
+    let call_ms = time(reader, "call_timeout_ms", 10_000, 100..=60_000);
+    let kind = kind(reader);
+    let settings = TerminalSettings {
+        address: address?,
+        certificate: certificate?,
+        symbols: symbols?,
+        poll_interval: poll_ms?,
+        rows_interval: ROWS,
+        call_timeout: call_ms?,
+    };
+    Some((settings, kind?))
+}
+
+fn address(reader: &mut Reader) -> Option<String> {
+    const KEY: &str = "broker.terminal.address";
+    let expected = "the bridge's host and port, such as 127.0.0.1:18812";
+    let address: String = reader.required(KEY, expected)?;
+    let fits = address
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0));
+    if !fits {
+        reader.fault(KEY, "is no host and port", format!("set it to {expected}"));
+    }
+    fits.then_some(address)
+}
+
+/// The pinned certificate. Beyond this host nothing else keeps the password from a listener.
+fn certificate(
+    reader: &mut Reader,
+    address: Option<&str>,
+) -> Option<Option<CertificateDer<'static>>> {
+    const KEY: &str = "broker.terminal.tls";
+    let file: Option<PathBuf> = reader.optional(KEY, "the bridge's certificate, a PEM file");
+    let Some(file) = file else {
+        if address.is_some_and(|address| !is_this_host(address)) {
+            reader.fault(
+                KEY,
+                "is missing, and the bridge is on another host",
+                "set it to the bridge's certificate, which `mymt5-gateway certs` makes",
+            );
+            return None;
+        }
+        return Some(None);
+    };
+    match CertificateDer::from_pem_file(&file) {
+        Ok(certificate) => Some(Some(certificate)),
+        Err(_) => {
+            reader.fault(
+                KEY,
+                format!("{} holds no certificate that can be read", file.display()),
+                "set it to the PEM file that `mymt5-gateway certs` made for the bridge",
+            );
+            None
+        }
+    }
+}
+
+fn is_this_host(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Canonical symbols and the broker's names of them: one-to-one.
+fn symbols(reader: &mut Reader) -> Option<BTreeMap<Symbol, String>> {
+    const KEY: &str = "broker.terminal.symbols";
+    let expected = "a table such as { EURUSD = \"EURUSD.m\" }";
+    let named: BTreeMap<String, String> = reader.required(KEY, expected)?;
+    let parsed: BTreeMap<Symbol, String> = named
+        .iter()
+        .filter_map(|(symbol, name)| Some((Symbol::parse(symbol).ok()?, name.clone())))
+        .filter(|(_, name)| Symbol::parse(name).is_ok())
+        .collect();
+    let mut names: Vec<&String> = parsed.values().collect();
+    names.sort();
+    names.dedup();
+    if parsed.len() != named.len() || !(1..=256).contains(&parsed.len()) {
+        reader.fault(
+            KEY,
+            "holds what is no symbol",
+            format!("set it to {expected}, 1 to 256 of them"),
+        );
+        return None;
+    }
+    if names.len() != parsed.len() {
+        reader.fault(
+            KEY,
+            "gives two symbols the same name at the broker",
+            "name each symbol of the broker once",
+        );
+        return None;
+    }
+    Some(parsed)
+}
+
+fn time(
+    reader: &mut Reader,
+    part: &str,
+    default: u64,
+    range: RangeInclusive<u64>,
+) -> Option<Duration> {
+    let key = format!("broker.terminal.{part}");
+    let ms = reader.or(&key, "milliseconds", default);
+    if !range.contains(&ms) {
+        let fix = format!(
+            "set it to {} to {} milliseconds",
+            range.start(),
+            range.end()
+        );
+        reader.fault(&key, "is out of range", fix);
+        return None;
+    }
+    Some(Duration::from_millis(ms))
+}
+
+/// Named on purpose: money is lost when a real account is taken for a demo.
+fn kind(reader: &mut Reader) -> Option<AccountKind> {
+    const KEY: &str = "broker.terminal.account_kind";
+    let expected = "\"demo\" or \"real\"";
+    let kind: String = reader.required(KEY, expected)?;
+    match kind.as_str() {
+        "demo" => Some(AccountKind::Demo),
+        "real" => Some(AccountKind::Real),
+        _ => {
+            reader.fault(
+                KEY,
+                "is no kind of account",
+                format!("set it to {expected}"),
+            );
+            None
+        }
+    }
+}
