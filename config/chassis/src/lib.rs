@@ -18,4 +18,6 @@ pub mod process;
 pub mod redact;
 pub mod secrets;
 pub mod shutdown;
+#[doc(hidden)]
+pub mod testing;
 pub mod tls;
