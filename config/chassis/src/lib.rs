@@ -9,6 +9,8 @@ pub mod clock;
 pub mod correlation;
 pub mod exit;
 pub mod faults;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod health;
 pub mod loader;
 pub mod logs;

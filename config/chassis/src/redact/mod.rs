@@ -23,6 +23,9 @@ use values::Values;
 /// What stands in place of a secret.
 pub(crate) const MASK: &str = "***";
 
+/// Each round of a text masks more of it, so that hardly any needs a third.
+const MOST_ROUNDS: usize = 8;
+
 /// Masks lines. Clones share what is loaded, so that a rotated secret is masked everywhere at once.
 #[derive(Clone, Default)]
 pub struct Redactor(Arc<Shared>);
@@ -135,8 +138,15 @@ impl Loaded {
         let mut cow = Cow::Borrowed(text);
         pass(&mut cow, |text| self.values.mask(text));
         pass(&mut cow, |text| self.accounts.mask(text));
-        pass(&mut cow, |text| self.fields.mask(text));
-        pass(&mut cow, patterns::mask);
+        // A mask may cover what ended another value, such as the end of a key, so the few texts
+        // that hold credentials by form are looked at again.
+        for _ in 0..MOST_ROUNDS {
+            pass(&mut cow, |text| self.fields.mask(text));
+            let Some(masked) = patterns::mask(&cow) else {
+                break;
+            };
+            cow = Cow::Owned(masked);
+        }
         match cow {
             Cow::Borrowed(_) => None,
             Cow::Owned(masked) => Some(masked),
