@@ -9,6 +9,8 @@ pub mod clock;
 pub mod correlation;
 pub mod exit;
 pub mod faults;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod health;
 pub mod loader;
 pub mod logs;
@@ -19,4 +21,6 @@ pub mod redact;
 pub mod sandbox;
 pub mod secrets;
 pub mod shutdown;
+#[doc(hidden)]
+pub mod testing;
 pub mod tls;

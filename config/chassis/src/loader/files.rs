@@ -33,6 +33,16 @@ pub(super) fn read(file: &Path) -> Result<Node, Vec<Fault>> {
     }
 }
 
+/// Reads a text as if it were a file.
+pub(super) fn read_text(text: &str) -> Result<Node, Vec<Fault>> {
+    const SHOWN: &str = "text";
+    let source = File::from_str(text, FileFormat::Toml);
+    match Config::builder().add_source(source).build() {
+        Ok(config) => Ok(node(config.cache, &Source::File(SHOWN.into()))),
+        Err(error) => Err(vec![fault(Path::new(SHOWN), &error)]),
+    }
+}
+
 /// `gateway.toml` has `gateway.local.toml` beside it.
 pub(super) fn local_of(file: &Path) -> PathBuf {
     file.with_extension("local.toml")

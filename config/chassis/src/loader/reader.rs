@@ -31,11 +31,32 @@ impl Reader {
     ///
     /// # Errors
     /// A file cannot be read or parsed; the report holds whatever else was found by then.
-    pub fn open(table: &Table, file: &Path, mut environment: Environment) -> Result<Self, Faults> {
+    pub fn open(table: &Table, file: &Path, environment: Environment) -> Result<Self, Faults> {
+        let shown = file.display().to_string();
+        Self::of_root(table, shown, environment, || files::read(file))
+    }
+
+    /// Reads a text as the one file, and the environment.
+    pub(crate) fn of_text(
+        table: &Table,
+        text: &str,
+        environment: Environment,
+    ) -> Result<Self, Faults> {
+        Self::of_root(table, "text".to_owned(), environment, || {
+            files::read_text(text)
+        })
+    }
+
+    fn of_root(
+        table: &Table,
+        file: String,
+        mut environment: Environment,
+        root: impl FnOnce() -> Result<Node, Vec<Fault>>,
+    ) -> Result<Self, Faults> {
         let mut faults = Vec::new();
         guard::refuse_names(table, &environment, &mut faults);
         environment.load_dotenv(table, &mut faults);
-        let root = match files::read(file) {
+        let root = match root() {
             Ok(root) => root,
             Err(found) => {
                 faults.splice(0..0, found);
@@ -44,7 +65,7 @@ impl Reader {
         };
         let mut reader = Self {
             table: *table,
-            file: file.display().to_string(),
+            file,
             root,
             environment: Environment::default(),
             asked: BTreeSet::new(),

@@ -91,7 +91,7 @@ impl LogGuard {
     }
 }
 
-/// Starts the process's log and its thread.
+/// Starts the process's log and its thread; the redactor learns the configured names.
 ///
 /// # Errors
 /// The folder cannot be written, the level is no directive, or a log runs already.
@@ -100,6 +100,7 @@ pub fn start(
     redactor: &Redactor,
     program: &str,
 ) -> Result<LogGuard, LogError> {
+    redactor.set_fields(&settings.sensitive_fields);
     let (dispatch, guard) = build(settings, redactor, program, io::stderr())?;
     tracing::dispatcher::set_global_default(dispatch).map_err(|_| LogError::Running)?;
     Ok(guard)

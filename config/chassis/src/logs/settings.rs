@@ -32,6 +32,9 @@ pub struct LogSettings {
     pub max_total_bytes: u64,
     /// Number of files kept, 1 to 1000. Default 14.
     pub max_files: usize,
+    /// Names of fields to mask beside those that always are: up to 64, each of up to 64 letters,
+    /// digits, `_`, `-` and `.`. Default none.
+    pub sensitive_fields: Vec<String>,
 }
 
 impl LogSettings {
@@ -45,6 +48,7 @@ impl LogSettings {
             max_file_bytes: 10 * 1024 * 1024,
             max_total_bytes: 100 * 1024 * 1024,
             max_files: 14,
+            sensitive_fields: Vec::new(),
         }
     }
 
@@ -61,6 +65,7 @@ impl LogSettings {
             max_file_bytes: reader.or("logging.max_file_bytes", bytes, defaults.max_file_bytes),
             max_total_bytes: reader.or("logging.max_total_bytes", bytes, defaults.max_total_bytes),
             max_files: reader.or("logging.max_files", "a number of files", defaults.max_files),
+            sensitive_fields: reader.or("logging.sensitive_fields", "a list of names", Vec::new()),
             folder: folder?,
         };
         settings.check(reader).then_some(settings)
@@ -92,6 +97,13 @@ impl LogSettings {
                 "is out of range",
                 "set it to 1 to 1000",
             ),
+            (
+                self.sensitive_fields.len() <= 64
+                    && self.sensitive_fields.iter().all(|name| is_name(name)),
+                "logging.sensitive_fields",
+                "holds more than 64 names, or one that no field can have",
+                "list names of up to 64 letters, digits, _, - and .",
+            ),
         ];
         let mut fine = true;
         for (holds, key, reason, fix) in checks {
@@ -102,6 +114,11 @@ impl LogSettings {
         }
         fine
     }
+}
+
+fn is_name(name: &str) -> bool {
+    let of_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    (1..=64).contains(&name.len()) && name.bytes().all(of_name)
 }
 
 /// The filter of a level's text. A bare word must be a level: the parser would take any other

@@ -270,10 +270,18 @@ fn settings_are_read_with_defaults_and_checked() {
         read(""),
         (Some(LogSettings::in_folder("logs/p")), String::new())
     );
-    let (settings, report) = read("[logging]\nformat = 'json'\nmax_files = 3");
+    let (settings, report) = read(
+        "[logging]\nformat = 'json'\nmax_files = 3\nsensitive_fields = ['holder', 'x-company']",
+    );
     assert_eq!(report, "");
     let settings = settings.unwrap();
     assert_eq!((settings.format, settings.max_files), (Format::Json, 3));
+    assert_eq!(settings.sensitive_fields, ["holder", "x-company"]);
+    for fields in ["['']", "['a b']", &format!("['{}']", "x".repeat(65))] {
+        let (settings, report) = read(&format!("[logging]\nsensitive_fields = {fields}"));
+        assert_eq!(settings, None);
+        assert!(report.contains("logging.sensitive_fields: "), "{report}");
+    }
     let (settings, report) = read(
         "[logging]\nlevel = 'loud'\nmax_files = 0\nmax_file_bytes = 100\nmax_total_bytes = 10\nfolder = ''",
     );
@@ -294,9 +302,14 @@ fn a_panic_is_an_event_of_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let redactor = Redactor::new();
     redactor.set_values(&[&Secret::new("planted-value")], &[]);
-    let guard = start(&settings(folder.path()), &redactor, "p").unwrap();
+    let settings = LogSettings {
+        sensitive_fields: vec!["holder".to_owned()],
+        ..settings(folder.path())
+    };
+    let guard = start(&settings, &redactor, "p").unwrap();
+    assert_eq!(redactor.clean("holder=x"), "holder=***");
     assert!(matches!(
-        start(&settings(folder.path()), &redactor, "p"),
+        start(&settings, &redactor, "p"),
         Err(LogError::Running)
     ));
     let before = std::panic::take_hook();

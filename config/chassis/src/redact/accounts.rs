@@ -1,8 +1,17 @@
 //! Account numbers, masked only where they stand as whole numbers: a ticket or a time that
-//! happens to contain one is left alone.
+//! happens to contain one is left alone. So is a number equal to one where it is surely another:
+//! in a decimal such as `0.100000`, and as the value of a field that is named as a size, a
+//! ticket, a price, an amount or a time. Anywhere else, also in plain words, it is masked.
 
-use super::{quote_at_end, replace};
+use super::{fields, quote_at_end, replace};
 use crate::secrets::Secret;
+
+/// Words of the names whose numbers are no account's.
+const OTHER_NUMBERS: [&str; 28] = [
+    "ask", "balance", "bid", "bytes", "count", "deal", "digits", "equity", "leverage", "limit",
+    "lots", "margin", "ms", "ns", "order", "points", "port", "position", "price", "profit", "seq",
+    "sequence", "size", "ticket", "time", "us", "utc", "volume",
+];
 
 /// The numbers to mask.
 #[derive(Default)]
@@ -21,12 +30,11 @@ impl Accounts {
         if self.0.is_empty() {
             return None;
         }
+        let is_account = |run: &str| self.0.iter().any(|number| number.expose() == run);
         let found: Vec<_> = runs(text)
-            .filter(|(start, end)| {
-                self.0
-                    .iter()
-                    .any(|number| number.expose() == &text[*start..*end])
-            })
+            .filter(|(start, end)| is_account(&text[*start..*end]))
+            .filter(|(start, end)| !is_decimal(text.as_bytes(), *start, *end))
+            .filter(|(start, _)| !is_another(&text[..*start]))
             .map(|(start, end)| (start, end, masked(text, start, end)))
             .collect();
         replace(text, &found)
@@ -42,6 +50,37 @@ fn masked(text: &str, start: usize, end: usize) -> String {
     };
     let quote = text[..start].strip_suffix(':').map_or("", quote_at_end);
     format!("{quote}****{last}{quote}")
+}
+
+/// Whether the digits are one side of a number such as `1.10000`, which stands alone.
+fn is_decimal(bytes: &[u8], start: usize, end: usize) -> bool {
+    let part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_');
+    let length = |run: &mut dyn Iterator<Item = &u8>| run.take_while(|b| part(b)).count();
+    let from = start - length(&mut bytes[..start].iter().rev());
+    let to = end + length(&mut bytes[end..].iter());
+    // The stop of a sentence is none of the number.
+    let token = bytes[from..to]
+        .strip_suffix(b".")
+        .unwrap_or(&bytes[from..to]);
+    let mut sides = token.split(|b| *b == b'.');
+    let digits = |side: Option<&[u8]>| {
+        side.is_some_and(|side| !side.is_empty() && side.iter().all(u8::is_ascii_digit))
+    };
+    digits(sides.next()) && digits(sides.next()) && sides.next().is_none()
+}
+
+/// Whether the text ends in the name and the sign of a field whose numbers are no account's.
+fn is_another(before: &str) -> bool {
+    let before = before.trim_end_matches(['"', '\\', ' ']);
+    let before = before.strip_suffix("Some(").unwrap_or(before).trim_end();
+    let Some(sign) = before.strip_suffix(['=', ':']) else {
+        return false;
+    };
+    let mut plain = String::new();
+    fields::name_before(sign, sign.len()).is_some_and(|name| {
+        fields::words(name, &mut plain);
+        plain.split('_').any(|word| OTHER_NUMBERS.contains(&word))
+    })
 }
 
 /// Every longest run of digits.

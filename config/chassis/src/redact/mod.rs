@@ -4,6 +4,8 @@
 
 mod accounts;
 mod fields;
+mod forms;
+mod json;
 mod patterns;
 #[cfg(test)]
 mod tests;
@@ -12,6 +14,7 @@ mod values;
 use crate::secrets::Secret;
 use accounts::Accounts;
 use arc_swap::ArcSwap;
+use fields::Fields;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +22,9 @@ use values::Values;
 
 /// What stands in place of a secret.
 pub(crate) const MASK: &str = "***";
+
+/// Each round of a text masks more of it, so that hardly any needs a third.
+const MOST_ROUNDS: usize = 8;
 
 /// Masks lines. Clones share what is loaded, so that a rotated secret is masked everywhere at once.
 #[derive(Clone, Default)]
@@ -39,6 +45,7 @@ struct Given {
     accounts: Vec<Secret>,
     rotating_secrets: Vec<Secret>,
     rotating_accounts: Vec<Secret>,
+    fields: Vec<String>,
 }
 
 #[derive(Default)]
@@ -46,6 +53,7 @@ struct Loaded {
     off: bool,
     values: Values,
     accounts: Accounts,
+    fields: Fields,
 }
 
 impl Loaded {
@@ -54,8 +62,9 @@ impl Loaded {
         let accounts = given.accounts.iter().chain(&given.rotating_accounts);
         Self {
             off: given.off,
-            values: Values::new(secrets),
+            values: Values::new(secrets, accounts.clone()),
             accounts: Accounts::new(accounts),
+            fields: Fields::new(&given.fields),
         }
     }
 }
@@ -102,19 +111,46 @@ impl Redactor {
         self.0.loaded.store(Arc::new(Loaded::of(&given)));
     }
 
-    /// The line without its secrets; borrowed when there was nothing to mask.
+    /// Replaces the names of fields to mask beside those that always are. A name stands for every
+    /// field that has it among its words: `holder` for `account.holderName` too.
+    pub fn set_fields(&self, names: &[String]) {
+        self.change(|given| given.fields = names.to_vec());
+    }
+
+    /// The line without its secrets; borrowed when there was nothing to mask. A line of JSON stays
+    /// JSON.
     #[must_use]
     pub fn clean<'a>(&self, line: &'a str) -> Cow<'a, str> {
         let loaded = self.0.loaded.load();
         if loaded.off {
             return Cow::Borrowed(line);
         }
-        let mut cow = Cow::Borrowed(line);
-        pass(&mut cow, |text| loaded.values.mask(text));
-        pass(&mut cow, |text| loaded.accounts.mask(text));
-        pass(&mut cow, fields::mask);
-        pass(&mut cow, patterns::mask);
-        cow
+        match loaded.mask(line) {
+            None => Cow::Borrowed(line),
+            Some(masked) => Cow::Owned(json::kept(line, masked, |text| loaded.mask(text))),
+        }
+    }
+}
+
+impl Loaded {
+    /// The text masked; `None` when there was nothing to mask.
+    fn mask(&self, text: &str) -> Option<String> {
+        let mut cow = Cow::Borrowed(text);
+        pass(&mut cow, |text| self.values.mask(text));
+        pass(&mut cow, |text| self.accounts.mask(text));
+        // A mask may cover what ended another value, such as the end of a key, so the few texts
+        // that hold credentials by form are looked at again.
+        for _ in 0..MOST_ROUNDS {
+            pass(&mut cow, |text| self.fields.mask(text));
+            let Some(masked) = patterns::mask(&cow) else {
+                break;
+            };
+            cow = Cow::Owned(masked);
+        }
+        match cow {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        }
     }
 }
 
@@ -128,6 +164,19 @@ fn pass(cow: &mut Cow<'_, str>, mask: impl Fn(&str) -> Option<String>) {
     if let Some(masked) = mask(cow) {
         *cow = Cow::Owned(masked);
     }
+}
+
+/// Ranges in their order, with those that meet joined.
+fn apart(mut found: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    found.sort_unstable();
+    let mut apart: Vec<(usize, usize)> = Vec::new();
+    for (start, end) in found {
+        match apart.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            _ => apart.push((start, end)),
+        }
+    }
+    apart
 }
 
 /// Replaces ranges, sorted and apart, each by its own text.

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+mod forms;
+
 use super::*;
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use proptest::prelude::*;
 
 fn clean(line: &str) -> String {
@@ -120,9 +120,33 @@ fn credentials_are_known_by_their_form() {
     for (line, wanted) in [
         ("sent bearer abcdefgh12345 to x", "sent bearer *** to x"),
         ("the bearer of news", "the bearer of news"),
+        ("BEARER abcdefgh12345", "BEARER ***"),
         ("got eyJhbGciOi.eyJzdWIi.c2lnbmF0 back", "got *** back"),
         ("eyJust a word", "eyJust a word"),
         ("postgres://bob:p:w@d@host/db", "postgres://bob:***@host/db"),
+        ("ssh://git-token@host:22/x", "ssh://***@host:22/x"),
+        ("amqp://u:p/w#?@host/db", "amqp://u:***@host/db"),
+        (
+            "see http://host:80/a@b and http://host/a@b",
+            "see http://host:80/a@b and http://host/a@b",
+        ),
+        (
+            "at 123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc and",
+            "at 123456789:*** and",
+        ),
+        (
+            "https://api.telegram.org/bot123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc/sendMessage",
+            "https://api.telegram.org/bot123456789:***/sendMessage",
+        ),
+        (
+            "bot123456789%3AAAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc/",
+            "bot123456789%3A***/",
+        ),
+        ("at 1234567:89 and 12:34", "at 1234567:89 and 12:34"),
+        (
+            "login failed, password=hunter22, bye",
+            "login failed, password=***, bye",
+        ),
         (
             "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY----- x",
             "-----BEGIN PRIVATE KEY***-----END PRIVATE KEY----- x",
@@ -153,64 +177,129 @@ fn clones_share_a_rotation() {
     assert_eq!(clone.clean("old-value new-value"), "old-value new-value");
 }
 
-/// Every way a log may give the secret; written apart from the redactor's own.
-fn told(secret: &str) -> Vec<String> {
-    let bytes = secret.as_bytes();
-    let wide: Vec<u16> = secret.encode_utf16().collect();
-    let json = serde_json::to_string(secret).unwrap();
-    let form: String = bytes
-        .iter()
-        .map(|b| {
-            if b.is_ascii_alphanumeric() {
-                char::from(*b).to_string()
-            } else {
-                format!("%{b:02X}")
+/// A login and a contract size that are the same number.
+#[test]
+fn a_login_is_told_from_a_size_by_its_place() {
+    let redactor = Redactor::new();
+    redactor.set_values(&[], &["100000"]);
+    for line in [
+        "contract_size=100000 lots=0.1",
+        "SymbolSpec { contract_size: 100000.0, volume_step: 1 }",
+        "{\"contract_size\":100000,\"contractSize\":100000}",
+        r#"{"inner":"{\"contract_size\":100000}"}"#,
+        "ticket=100000 order: 100000 volume=Some(100000)",
+        "price moved to 1.100000, then 0.100000.",
+        "at 100000.25 or 1100000",
+        "time=100000 send_ms=100000",
+    ] {
+        assert_eq!(redactor.clean(line), line);
+    }
+    for (line, wanted) in [
+        ("login=100000", "login=****0000"),
+        ("user 100000 refused", "user ****0000 refused"),
+        ("refused 100000.", "refused ****0000."),
+        ("by: 100000", "by: ****0000"),
+        ("contract size 100000", "contract size ****0000"),
+        ("login_size=100000", "login_size=***"),
+        ("gateway.100000.log", "gateway.****0000.log"),
+        ("v1.100000.log", "v1.****0000.log"),
+        ("{\"by\":100000}", "{\"by\":\"****0000\"}"),
+        ("[1,100000]", "[1,\"****0000\"]"),
+    ] {
+        assert_eq!(redactor.clean(line), wanted);
+    }
+}
+
+#[test]
+fn every_sensitive_name_masks_in_every_style() {
+    let names = [
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "authorization",
+        "cookie",
+        "login",
+        "account",
+        "magic",
+        "holder",
+    ];
+    let redactor = Redactor::new();
+    redactor.set_fields(&["Holder".to_owned(), "x-company".to_owned()]);
+    for name in names {
+        let upper = name.to_ascii_uppercase();
+        let camel = format!("my{}{}", upper.get(..1).unwrap(), name.get(1..).unwrap());
+        for name in [
+            name,
+            &upper,
+            &camel,
+            &format!("old-{name}"),
+            &format!("{name}_value"),
+        ] {
+            for line in [
+                format!("n=1 {name}=QQQ"),
+                format!("n=1 {name}: QQQ"),
+                format!("n=1 {name} => QQQ"),
+                format!("n=1 {name}=\"Q Q\""),
+                format!("{{\"n\":1,\"{name}\":\"QQQ\"}}"),
+                format!("{{\"n\":1,\"{name}\":\"Q\\\"Q\"}}"),
+                serde_json::json!({ "n": 1, "in": format!("{{\"{name}\":\"QQQ\"}}") }).to_string(),
+                format!("headers=[(\"n\", 1), (\"{name}\", \"QQQ\")]"),
+                format!("https://host/path?n=1&{name}=QQQ"),
+            ] {
+                let clean = redactor.clean(&line);
+                assert!(
+                    !clean.contains('Q') && clean.contains(MASK),
+                    "{line}: {clean}"
+                );
+                assert!(
+                    clean.contains('n') && clean.contains('1') || line.contains("host"),
+                    "{clean}"
+                );
             }
-        })
-        .collect();
-    vec![
-        secret.to_owned(),
-        format!("{secret:?}"),
-        format!("{:?}", format!("{secret:?}")),
-        json.clone(),
-        serde_json::to_string(&json).unwrap(),
-        format!("{json:?}"),
-        form,
-        STANDARD.encode(bytes),
-        URL_SAFE.encode(bytes),
-        hex::encode(bytes),
-        hex::encode_upper(bytes),
-        format!("{bytes:?}"),
-        format!("{bytes:02x?}"),
-        serde_json::to_string(bytes).unwrap(),
-        format!("{wide:?}"),
-    ]
+        }
+    }
+    assert_eq!(redactor.clean("X-Company: Q"), "X-Company: ***");
+    for line in [
+        "household=1 company=2",
+        "(\"order\", \"x\")",
+        "\"a\", \"b\"",
+    ] {
+        assert_eq!(redactor.clean(line), line);
+    }
+}
+
+#[test]
+fn json_stays_json_whatever_is_masked() {
+    let redactor = Redactor::new();
+    redactor.set_values(&[&Secret::new("735192"), &Secret::new("\",\"b\":")], &[]);
+    for (line, wanted) in [
+        (r#"{"n":735192,"m":1}"#, r#"{"m":1,"n":"***"}"#),
+        (r#"{"n":[17351920,2]}"#, r#"{"n":["1***0",2]}"#),
+        (
+            r#"{"k":"-----BEGIN RSA PRIVATE KEY-----\nabc"}"#,
+            r#"{"k":"-----BEGIN RSA PRIVATE KEY***"}"#,
+        ),
+    ] {
+        assert_eq!(redactor.clean(line), wanted);
+    }
+    let line = r#"{"a":"x","b":1}"#;
+    let clean = redactor.clean(line);
+    serde_json::from_str::<serde_json::Value>(&clean).unwrap();
+    assert!(!clean.contains("\",\"b\":"), "{clean}");
+}
+
+#[test]
+fn overlapping_secrets_are_masked_together() {
+    let redactor = Redactor::new();
+    redactor.set_values(&[&Secret::new("abcdef"), &Secret::new("defghi")], &[]);
+    assert_eq!(redactor.clean("<abcdefghi>"), "<***>");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_planted_secret_survives(secret in "[ -~äß€😀]{6,20}", before in "[ -~]{0,12}", after in "[ -~]{0,12}") {
-        // A text that the quoting itself brings, or the mask, is in every line.
-        prop_assume!(!secret.chars().all(|c| "\\\"*, ".contains(c)));
-        let value = Secret::new(secret.as_str());
-        let redactor = Redactor::new();
-        redactor.set_values(&[&value], &[]);
-        for form in told(&secret) {
-            let bare = form.trim_matches(|c| matches!(c, '[' | ']' | '=') );
-            let inner = bare.strip_prefix('"').and_then(|b| b.strip_suffix('"')).unwrap_or(bare);
-            for line in [form.clone(), format!("said {form} then"), format!("{before} {form} {after}")] {
-                let clean = redactor.clean(&line);
-                prop_assert!(!clean.contains(inner), "{inner} survived in {clean}");
-            }
-        }
-        for user in ["", "u", "us", "use"] {
-            let whole = STANDARD.encode(format!("{user}:{secret}:x"));
-            let clean = redactor.clean(&whole);
-            prop_assert!(clean.contains("***"), "{clean}");
-        }
-    }
 
     #[test]
     fn a_sensitive_field_never_keeps_its_value(value in "[a-zA-Z0-9 \"\\\\,;:=()\\[\\]{}äß-]{1,24}", depth in 0_usize..3) {
