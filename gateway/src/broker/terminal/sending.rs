@@ -6,7 +6,7 @@ use super::{
     Terminal, calls,
     connection::{Connection, Pending},
     failure::{Heard, checked, decide},
-    requests::{RawRequest, Target, is_exit, raw, wants_price},
+    requests::{RawRequest, Target, is_entry, raw, wants_price},
     wire::{self, Answer, Fields},
 };
 use mymt5_model::{Magic, Receipt, Retcode, Symbol, TradeRequest};
@@ -41,7 +41,7 @@ impl Terminal {
             .ok_or_else(|| SendFailure::NotSent("the link to the terminal is down".into()))?;
         let target = self.target(&connection, request).await;
         let raw = raw(request, &target).map_err(|why| SendFailure::NotSent(why.to_string()))?;
-        if !is_exit(request) {
+        if is_entry(request) {
             let args = json!({ "request": raw });
             checked(connection.ask("order_check", &args, left(until)).await)?;
         }
@@ -134,7 +134,7 @@ impl Terminal {
             spec.is_none_or(|spec| wants_price(spec.execution) && target.touch.is_none())
         };
         // A position in a symbol that is not in the map can be closed all the same.
-        let may_ask = target.spec.is_some() || is_exit(request);
+        let may_ask = target.spec.is_some() || !is_entry(request);
         if may_ask && instant(&target) {
             self.look_up(connection, symbol).await;
             return self.known_target(symbol, side);
