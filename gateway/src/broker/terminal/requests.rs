@@ -252,3 +252,6 @@ fn filling(spec: &SymbolSpec, kind: OrderType) -> u32 {
         (_, Execution::Market | Execution::Exchange) => RETURN,
     }
 }
+
+#[cfg(test)]
+mod tests;
