@@ -9,7 +9,7 @@ use super::{
     requests::{RawRequest, Target, is_entry, raw, wants_price},
     wire::{self, Answer, Fields},
 };
-use mymt5_model::{Magic, Receipt, Retcode, Side, Symbol, TradeRequest};
+use mymt5_model::{Magic, Price, Receipt, Retcode, Side, Symbol, TradeRequest};
 use serde::Serialize;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -62,7 +62,8 @@ impl Terminal {
             // session it would refuse everything.
             connection.close("the bridge's clock ran away from this one's");
         }
-        settle(request, decide(heard))
+        let digits = target.spec.map(|spec| spec.digits);
+        settle(request, decide(heard), digits)
     }
 
     /// The answer to a send, by whatever way it comes.
@@ -172,10 +173,12 @@ fn key(request: &TradeRequest) -> String {
     }
 }
 
-/// Levels and prices that are as they should be already are no failure.
+/// Levels and prices that are as they should be already are no failure. A price done has the
+/// digits of its symbol.
 fn settle(
     request: &TradeRequest,
     outcome: Result<Receipt, SendFailure>,
+    digits: Option<u8>,
 ) -> Result<Receipt, SendFailure> {
     let modifies = matches!(
         request,
@@ -190,7 +193,12 @@ fn settle(
             price: None,
             comment: Retcode::NO_CHANGES.text().into(),
         }),
-        outcome => outcome,
+        outcome => outcome.map(|receipt| Receipt {
+            price: receipt
+                .price
+                .and_then(|price| Price::nearest(price.to_f64(), digits?).ok()),
+            ..receipt
+        }),
     }
 }
 

@@ -5,7 +5,10 @@ use crate::support::{bounded, settings, terminal};
 use mymt5_gateway::broker::{Broker, BrokerError};
 use rustls::{
     ServerConfig,
+    crypto::ring::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
 };
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -24,6 +27,16 @@ fn identity() -> Identity {
     }
 }
 
+/// Shows a certificate and signs with a key, whether they belong together or not.
+#[derive(Debug)]
+struct Shown(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.clone())
+    }
+}
+
 /// How opening ends against a listener with that identity, and whether it saw a handshake.
 async fn meet(pinned: CertificateDer<'static>, shown: Identity) -> (BrokerError, bool) {
     let config =
@@ -31,8 +44,10 @@ async fn meet(pinned: CertificateDer<'static>, shown: Identity) -> (BrokerError,
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![shown.certificate], shown.key)
-            .unwrap();
+            .with_cert_resolver(Arc::new(Shown(Arc::new(CertifiedKey::new(
+                vec![shown.certificate],
+                any_supported_type(&shown.key).unwrap(),
+            )))));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = settings(listener.local_addr().unwrap().to_string(), "");
     settings.certificate = Some(pinned);
@@ -55,6 +70,17 @@ async fn only_the_pinned_certificate_is_spoken_to() {
     // The scripted bridge ends after its handshake, so that the login fails, but only then.
     let (error, shaken) = meet(pinned.clone(), ours).await;
     assert!(shaken, "{error}");
+    // Whoever copied the certificate does not have its key.
+    let copied = Identity {
+        certificate: pinned.clone(),
+        ..identity()
+    };
+    let (error, shaken) = meet(pinned.clone(), copied).await;
+    assert!(!shaken);
+    assert!(
+        error.to_string().contains("TLS with the bridge failed"),
+        "{error}"
+    );
     let (error, shaken) = meet(pinned, other).await;
     assert!(!shaken);
     assert!(
