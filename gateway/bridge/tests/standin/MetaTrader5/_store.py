@@ -158,6 +158,7 @@ class Store:
         self.db.execute("UPDATE calls SET count = count + 1 WHERE name = ?", (name,))
 
     def note_send(self, request):
+        request = request if isinstance(request, dict) else {}
         fields = tuple(request.get(key) for key in ("magic", "action", "symbol"))
         cursor = self.db.execute(
             "INSERT INTO sends (at_ms, magic, action, symbol) VALUES (?, ?, ?, ?)",

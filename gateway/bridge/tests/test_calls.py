@@ -1,0 +1,268 @@
+"""One session's calls: answers, order, lateness, keys, recall, takeover, limits."""
+
+import signal
+import time
+import unittest
+
+from support import BUY, BridgeTest, until
+
+
+class Calls(BridgeTest):
+    def setUp(self):
+        super().setUp()
+        self.bridge = self.start()
+
+    def busy(self, gateway, name=None, ms=400, call="account"):
+        """Makes the package busy with one slow call; its id."""
+        self.state.fault({"account": "account_info"}.get(call, call), "delay_ms", before_ms=ms)
+        args = {"key": name, "wait_ms": 9000, "request": BUY} if call == "order_send" else {}
+        slow = gateway.send(call, args)
+        until(lambda: gateway.call("ping")["ok"]["busy"] == call, what="busy with " + call)
+        return slow
+
+    def test_every_read(self):
+        gateway = self.gateway(self.bridge)
+        self.assertEqual(gateway.call("account")["ok"]["login"], 10000001)
+        self.assertTrue(gateway.call("terminal")["ok"]["connected"])
+        state = gateway.call("state")["ok"]
+        self.assertEqual((state["orders"], state["positions"]), ([], []))
+        self.assertEqual((state["deals_total"], state["server_time"]), (1, None))
+        names = gateway.call("symbols", {"names": ["EURUSD", "NOPE", "XAUUSD"]})["ok"]
+        self.assertEqual([row and row["name"] for row in names], ["EURUSD", None, "XAUUSD"])
+        check = gateway.call("order_check", {"request": BUY})["ok"]
+        self.assertEqual(check["retcode"], 0)
+        self.assertNotIn("request", check)
+        price = {"action": 0, "symbol": "EURUSD", "volume": 1.0}
+        self.assertEqual(gateway.call("margin", dict(price, price=1.1)), {"ok": 1100.0})
+        profit = dict(price, price_open=1.1, price_close=1.2)
+        self.assertEqual(gateway.call("profit", profit), {"ok": 10000.0})
+        self.assertEqual(gateway.call("margin", dict(price, symbol="NOPE", price=1.1))["none"][0], -4)
+        bars = {"symbol": "EURUSD", "timeframe": 1, "from": 2**33, "count": 5}
+        self.assertEqual([len(bar) for bar in gateway.call("bars", bars)["ok"]], [8] * 5)
+        span = {"from": 0, "to": 2**33}
+        self.assertEqual(gateway.call("history_orders", span), {"ok": {"rows": []}})
+        self.assertEqual(len(gateway.call("history_deals", span)["ok"]["rows"]), 1)
+
+    def test_nothing_before_the_login(self):
+        gateway = self.gateway(self.bridge, login=False)
+        self.assertEqual(gateway.order("a"), {"refused": "not logged in"})
+        self.assertEqual(gateway.call("account"), {"refused": "not logged in"})
+        self.assertEqual(self.state.sends(), 0)
+
+    def test_login_refused_or_never_connected(self):
+        gateway = self.gateway(self.bridge, login=False)
+        self.assertEqual(gateway.login(password="wrong")["none"][0], -6)
+        self.state.set(connect_ms=60000)
+        began = time.monotonic()
+        self.assertEqual(gateway.login(timeout_ms=300), {"none": [-10005, "not connected"]})
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(gateway.order("a"), {"refused": "not logged in"})
+        self.state.set(connect_ms=100)
+        self.assertTrue(gateway.login()["ok"]["terminal"]["connected"])
+
+    def test_bad_calls_are_refused(self):
+        gateway = self.gateway(self.bridge)
+        send = {"key": "k", "wait_ms": 1000, "request": BUY}
+        for call, args in (
+            ("eval", {}), ("ping_", {}), ("account", {"x": 1}), ("order_send", {}),
+            ("order_send", dict(send, key="k" * 65)), ("order_send", dict(send, key="")),
+            ("order_send", dict(send, wait_ms=0)), ("order_send", dict(send, wait_ms=True)),
+            ("order_send", dict(send, request=dict(BUY, evil=1))),
+            ("order_send", dict(send, request=dict(BUY, volume=[1]))),
+            ("order_send", dict(send, request=dict(BUY, volume=True))),
+            ("order_send", dict(send, request=dict(BUY, volume=10**30))),
+            ("order_send", dict(send, request=[])),
+            ("symbols", {"names": ["A"] * 257}), ("bars", {"symbol": "EURUSD"}),
+            ("watch", {"symbols": {"A": [1]}, "poll_ms": 5, "rows_ms": 5, "deals_from": 0}),
+        ):  # fmt: skip
+            with self.subTest(call=call, args=args):
+                self.assertIn("refused", gateway.call(call, args))
+        self.assertEqual(self.state.sends(), 0)
+        self.assertEqual(gateway.call("recall", {"key": "k"})["ok"]["state"], "unheard")
+
+    def test_none_and_exceptions(self):
+        gateway = self.gateway(self.bridge)
+        self.state.fault("account_info", "none:-10001")
+        self.assertEqual(gateway.call("account")["none"][0], -10001)
+        self.state.fault("order_send", "raise")
+        self.assertEqual(gateway.order("a"), {"raised": "ValueError"})
+        self.state.fault("order_send", "timeout_after")
+        self.assertEqual(gateway.order("b")["none"], [-10005, "IPC timeout"])
+        self.assertEqual(self.state.sends(executed=1), 1)
+        self.assertEqual(gateway.order("b")["none"], [-10005, "IPC timeout"])
+        self.assertEqual((self.state.sends(), self.state.sends(executed=1)), (2, 1))
+        self.assertNotIn("canary", self.bridge.log().lower())
+
+    def test_a_key_is_executed_once(self):
+        gateway = self.gateway(self.bridge)
+        first = gateway.order("same")
+        self.assertEqual(gateway.order("same"), first)
+        recall = gateway.call("recall", {"key": "same"})["ok"]
+        self.assertEqual(recall, {"state": "done", "answer": first})
+        self.assertEqual(self.state.sends(), 1)
+
+    def test_a_key_that_runs_or_waits(self):
+        gateway = self.gateway(self.bridge)
+        slow = self.busy(gateway, "one", call="order_send")
+        waits = gateway.send("order_send", {"key": "two", "wait_ms": 9000, "request": BUY})
+        state = {k: gateway.call("recall", {"key": k})["ok"]["state"] for k in ("one", "two")}
+        self.assertEqual(state, {"one": "running", "two": "queued"})
+        self.assertIn("refused", gateway.order("one"))
+        self.assertIn("refused", gateway.order("two"))
+        self.assertIn("ok", gateway.wait(slow))
+        self.assertIn("ok", gateway.wait(waits))
+        self.assertEqual(self.state.sends(), 2)
+
+    def test_trades_first_then_reads_then_history(self):
+        gateway = self.gateway(self.bridge)
+        self.busy(gateway)
+        span = {"from": 0, "to": 2**33}
+        calls = [("history_deals", span), ("terminal", {}), ("account", {}),
+                 ("order_check", {"request": BUY}), ("order_check", {"request": BUY})]  # fmt: skip
+        ids = [gateway.send(call, args) for call, args in calls]
+        self.assertEqual(gateway.call("ping")["ok"]["queued"], 5)
+        seen = []
+        while len(seen) < 6:
+            seen.append(gateway.read()["id"])
+        history, terminal, account, check, check_2 = ids
+        self.assertEqual(seen[1:], [check, check_2, terminal, account, history])
+
+    def test_history_is_not_starved_by_polls(self):
+        gateway = self.gateway(self.bridge)
+        self.state.fault("*", "delay_ms", -1, before_ms=3)
+        watch = {"symbols": {"EURUSD": None, "USDJPY": None}, "poll_ms": 1, "rows_ms": 1,
+                 "deals_from": 0}  # fmt: skip
+        gateway.call("watch", watch)
+        for _ in range(3):
+            self.assertIn("ok", gateway.call("history_deals", {"from": 0, "to": 2**33}))
+
+    def test_too_many_rows_of_history(self):
+        gateway = self.gateway(self.bridge)
+        rows = "WITH RECURSIVE n(i) AS (SELECT 3000000 UNION ALL SELECT i + 1 FROM n LIMIT 5001) "
+        self.state.db.execute(
+            rows + "INSERT INTO deals (ticket, time, profit, commission, swap, fee, symbol)"
+            " SELECT i, i, 0, 0, 0, 0, '' FROM n"
+        )
+        span = {"from": 3000000, "to": 4000000}
+        self.assertEqual(gateway.call("history_deals", span), {"ok": {"total": 5001}})
+        rows = gateway.call("history_deals", dict(span, to=3000002))["ok"]["rows"]
+        self.assertEqual(len(rows), 3)
+        watch = {"symbols": {}, "poll_ms": 10, "rows_ms": 10, "deals_from": 0}
+        gateway.call("watch", watch)
+        self.assertEqual(gateway.push("rows")["none"][0], -2)
+
+    def test_late_orders_are_refused(self):
+        gateway = self.gateway(self.bridge)
+        self.assertEqual(gateway.order("late", wait_ms=1000, late_ms=5000), {"refused": "stale"})
+        self.assertIn("ok", gateway.order("in time", wait_ms=9000, late_ms=5000))
+        self.busy(gateway, ms=300)
+        self.assertEqual(gateway.order("waited", wait_ms=100), {"refused": "stale"})
+        self.assertEqual(self.state.sends(), 1)
+
+    def test_what_lay_before_a_stopped_bridge(self):
+        gateway = self.gateway(self.bridge)
+        self.bridge.process.send_signal(signal.SIGSTOP)
+        args = {"key": "old", "wait_ms": 200, "request": BUY}
+        sent = gateway.send("order_send", args)
+        began = time.monotonic()
+        until(lambda: time.monotonic() - began > 0.5)
+        self.bridge.process.send_signal(signal.SIGCONT)
+        self.assertEqual(gateway.wait(sent), {"refused": "stale"})
+        self.assertEqual(self.state.sends(), 0)
+
+    def test_takeover_waits_for_the_call_in_flight(self):
+        first = self.gateway(self.bridge)
+        self.busy(first, "running", call="order_send")
+        first.send("order_send", {"key": "queued", "wait_ms": 9000, "request": BUY})
+        until(lambda: first.call("recall", {"key": "queued"})["ok"]["state"] == "queued")
+        second = self.gateway(self.bridge, login=False)
+        ping = second.call("ping")["ok"]
+        self.assertEqual(ping["busy"], "order_send")
+        self.assertIn("ok", second.login())
+        states = {k: second.call("recall", {"key": k})["ok"] for k in ("running", "queued")}
+        self.assertEqual(states["running"]["state"], "done")
+        self.assertEqual(states["running"]["answer"]["ok"]["retcode"], 10009)
+        dropped = {"state": "dropped", "answer": {"refused": "dropped"}}
+        self.assertEqual(states["queued"], dropped)
+        self.assertEqual(second.order("queued"), {"refused": "dropped"})
+        self.assertTrue(first.is_closed())
+        self.assertEqual(self.state.sends(), 1)
+        self.assertIn("taken over", self.bridge.log())
+
+    def test_what_a_dead_gateway_left_behind(self):
+        first = self.gateway(self.bridge)
+        self.busy(first)
+        first.send("order_send", {"key": "orphan", "wait_ms": 9000, "request": BUY})
+        until(lambda: first.call("recall", {"key": "orphan"})["ok"]["state"] == "queued")
+        first.close()
+        second = self.gateway(self.bridge)
+        self.assertEqual(second.call("recall", {"key": "orphan"})["ok"]["state"], "dropped")
+        self.assertEqual(self.state.sends(), 0)
+
+    def test_a_full_queue_refuses(self):
+        gateway = self.gateway(self.bridge)
+        slow = self.busy(gateway, ms=1000)
+        for _ in range(256):
+            gateway.send("terminal", {})
+        self.assertEqual(gateway.order("over"), {"refused": "queue full"})
+        recall = gateway.call("recall", {"key": "over"})["ok"]
+        self.assertEqual(recall["state"], "unheard")
+        self.assertIn("ok", gateway.wait(slow))
+
+    def test_a_thousand_sends_are_remembered(self):
+        gateway = self.gateway(self.bridge)
+        self.state.fault("order_send", "retcode:10006", -1)
+        for i in range(1003):
+            self.assertIn("ok", gateway.order("k%d" % i))
+        known = [gateway.call("recall", {"key": "k%d" % i})["ok"]["state"] for i in (0, 2, 3, 1002)]
+        self.assertEqual(known, ["unheard", "unheard", "done", "done"])
+
+    def test_frames_out_of_form_close(self):
+        for data in (
+            b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\1\0\1" + b" " * 65537,
+            b"\0\0\0\2[]", b"\0\0\0\2{}", b"\0\0\0\3\xff\xfe\0",
+        ):  # fmt: skip
+            gateway = self.gateway(self.bridge)
+            gateway.sock.sendall(data)
+            self.assertTrue(gateway.is_closed(), data[:10])
+        for other in ({"role": "bridge"}, {"id": -1}, {"id": "x"}, {"t": None}, {"args": []},
+                      {"call": 5}, {"id": 1.5}, {"t": float("nan")}):  # fmt: skip
+            gateway = self.gateway(self.bridge)
+            frame = {"role": "gateway", "id": 9, "t": 1, "call": "ping", "args": {}}
+            gateway.write(dict(frame, **other))
+            self.assertTrue(gateway.is_closed(), other)
+
+
+class Ending(BridgeTest):
+    def test_signals(self):
+        for how in (signal.SIGTERM, signal.SIGINT):
+            bridge = self.start()
+            gateway = self.gateway(bridge)
+            bridge.process.send_signal(how)
+            self.assertEqual(bridge.wait(), 0)
+            self.assertTrue(gateway.is_closed())
+
+    def test_waits_for_the_call_in_flight(self):
+        bridge = self.start()
+        gateway = self.gateway(bridge)
+        self.state.fault("order_send", "delay_ms", before_ms=700)
+        gateway.send("order_send", {"key": "last", "wait_ms": 9000, "request": BUY})
+        gateway.send("order_send", {"key": "never", "wait_ms": 9000, "request": BUY})
+        until(lambda: self.state.sends() == 1)
+        bridge.process.send_signal(signal.SIGTERM)
+        self.assertEqual(bridge.wait(), 0)
+        self.assertEqual((self.state.sends(), self.state.sends(executed=1)), (1, 1))
+
+    def test_but_not_for_ever(self):
+        bridge = self.start()
+        gateway = self.gateway(bridge)
+        self.state.fault("order_send", "delay_ms", before_ms=60000)
+        gateway.send("order_send", {"key": "last", "wait_ms": 9000, "request": BUY})
+        until(lambda: self.state.sends() == 1)
+        bridge.process.send_signal(signal.SIGTERM)
+        self.assertEqual(bridge.wait(10), 1)
+        self.assertIn("call in flight", bridge.log())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,160 @@
+"""Who gets in: both sides prove the secret, and nobody else gets a word."""
+
+import os
+import secrets
+import ssl
+import subprocess
+import unittest
+
+from support import BridgeTest, Gateway, LOGIN, SECRET, until
+
+
+class Handshake(BridgeTest):
+    def answer(self, gateway, **other):
+        """Reads the bridge's nonce and writes an answer that differs from the right one."""
+        theirs = gateway.read()["nonce"]
+        ours = other.pop("nonce", secrets.token_hex(32))
+        right = gateway.proof("gateway", theirs, ours)
+        frame = {"role": "gateway", "protocol": 1, "nonce": ours, "proof": right}
+        gateway.write(dict(frame, **other))
+        return theirs, ours
+
+    def turned_away(self, **other):
+        with Gateway(self.bridge.address(), prove=False) as gateway:
+            self.answer(gateway, **other)
+            with self.assertRaises(EOFError):
+                gateway.read()
+
+    def setUp(self):
+        super().setUp()
+        self.bridge = self.start()
+
+    def test_right_proof(self):
+        gateway = self.gateway(self.bridge)
+        self.assertIn("ok", gateway.call("ping"))
+
+    def test_wrong_answers(self):
+        self.turned_away(proof=secrets.token_hex(32))
+        self.turned_away(role="bridge")
+        self.turned_away(protocol=2)
+        self.turned_away(nonce="A" * 64)
+        self.turned_away(proof=None)
+        self.turned_away(proof="é" * 64)
+        self.gateway(self.bridge)
+        self.assertEqual(self.state.one("SELECT count(*) FROM logins"), 1)
+
+    def test_another_secret(self):
+        with self.assertRaises(EOFError):
+            Gateway(self.bridge.address(), secret=SECRET[::-1])
+
+    def test_replayed(self):
+        with Gateway(self.bridge.address(), prove=False) as first:
+            theirs = first.read()["nonce"]
+            ours = secrets.token_hex(32)
+            proof = first.proof("gateway", theirs, ours)
+            frame = {"role": "gateway", "protocol": 1, "nonce": ours, "proof": proof}
+            first.write(frame)
+            self.assertIn("proof", first.read())
+        with Gateway(self.bridge.address(), prove=False) as second:
+            self.assertNotEqual(second.read()["nonce"], theirs)
+            second.write(frame)
+            self.assertTrue(second.is_closed())
+
+    def test_reflected(self):
+        with Gateway(self.bridge.address(), prove=False) as gateway:
+            nonce = gateway.read()["nonce"]
+            gateway.write({"role": "gateway", "protocol": 1, "nonce": nonce,
+                           "proof": gateway.proof("gateway", nonce, nonce)})  # fmt: skip
+            self.assertTrue(gateway.is_closed())
+
+    def test_calls_before_the_proof(self):
+        with Gateway(self.bridge.address(), prove=False) as gateway:
+            gateway.read()
+            gateway.send("login", LOGIN)
+            self.assertTrue(gateway.is_closed())
+        self.assertEqual(self.state.one("SELECT count(*) FROM logins"), 0)
+
+    def test_too_long_before_the_proof(self):
+        with Gateway(self.bridge.address(), prove=False) as gateway:
+            self.answer(gateway, padding="x" * 1024)
+            self.assertTrue(gateway.is_closed())
+
+    def test_few_pending_at_a_time(self):
+        strangers = [Gateway(self.bridge.address(), prove=False) for _ in range(4)]
+        for stranger in strangers:
+            self.addCleanup(stranger.close)
+            stranger.read()
+        with Gateway(self.bridge.address(), prove=False) as fifth:
+            self.assertTrue(fifth.is_closed())
+        strangers[0].close()
+
+        def let_in():
+            try:
+                return Gateway(self.bridge.address())
+            except EOFError:
+                return None
+
+        until(let_in, what="a place for the gateway").close()
+
+
+class Tls(BridgeTest):
+    def test_beyond_loopback_and_the_whole_way(self):
+        certificate, key = (os.path.join(self.folder, n) for n in ("c.pem", "k.pem"))
+        made = subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=bridge",
+             "-addext", "subjectAltName=DNS:bridge"],
+            capture_output=True,
+        )  # fmt: skip
+        if made.returncode:
+            self.skipTest("openssl makes no certificate here")
+        os.chmod(key, 0o600)
+        tls = ["--tls-certificate", certificate, "--tls-key", key]
+        bridge = self.start(*tls)
+        context = ssl.create_default_context(cafile=certificate)
+        gateway = self.gateway(bridge, tls=context)
+        watch = {"symbols": {"EURUSD": None}, "poll_ms": 5, "rows_ms": 20, "deals_from": 0}
+        self.assertEqual(gateway.call("watch", watch), {"ok": {}})
+        for i in range(200):  # both directions at once
+            self.assertIn("ok", gateway.call("ping"))
+        self.assertIn("ok", gateway.order("tls"))
+        self.assertTrue(gateway.push("ticks") and gateway.push("rows"))
+        with self.assertRaises((EOFError, OSError)):
+            Gateway(bridge.address())
+        os.chmod(key, 0o644)
+        self.assertEqual(self.start(*tls).wait(), 78)
+
+
+class Faults(BridgeTest):
+    """Faults of the configuration: status 78 and a message with the fix."""
+
+    def refused(self, words, *options, **more):
+        process = self.start(*options, **more)
+        self.assertEqual(process.wait(), 78)
+        self.assertIn(words, process.log())
+        self.assertNotIn(SECRET, process.log())
+
+    def test_configuration(self):
+        path = os.path.join(self.folder, "secret")
+        with open(path, "w") as file:
+            file.write(SECRET + "\n")
+        os.chmod(path, 0o644)
+        self.refused("no secret", secret=None)
+        self.refused("fewer than 32", secret="short")
+        self.refused("both set", env={"BRIDGE_SECRET_FILE": path})
+        self.refused("chmod 600", secret=None, env={"BRIDGE_SECRET_FILE": path})
+        self.refused("cannot read", secret=None, env={"BRIDGE_SECRET_FILE": path + "x"})
+        self.refused("beyond loopback", "--listen", "0.0.0.0:0")
+        self.refused("IP:PORT", "--listen", "example.org:1")
+        self.refused("IP:PORT", "--listen", "18812")
+        self.refused("go together", "--tls-key", path)
+        self.refused("pip install", env={"PYTHONPATH": self.folder})
+        os.chmod(path, 0o600)
+        bridge = self.start(secret=None, env={"BRIDGE_SECRET_FILE": path})
+        self.gateway(bridge)
+        address = "%s:%d" % bridge.address()
+        self.refused("cannot listen", "--listen", address)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,268 @@
+"""The stand-in's trade server: one row per return code, positions, triggers, faults. The market
+is EURUSD at 1.10000 / 1.10010; the answers are those of the house's simulator."""
+
+import importlib
+import os
+import sys
+import unittest
+from unittest import mock
+
+from support import STANDIN, BridgeTest
+
+MONDAY = 1_704_672_000_000
+
+
+class Desk(BridgeTest):
+    def setUp(self):
+        super().setUp()
+        self.ms = MONDAY
+        self.state.set(feed="manual", password_sha256="")
+        self.tick()
+        self.load()
+
+    def load(self):
+        """Imports the stand-in anew over the same state."""
+        for name in [n for n in sys.modules if n.split(".")[0] == "MetaTrader5"]:
+            del sys.modules[name]
+        sys.path.insert(0, STANDIN)
+        self.addCleanup(sys.path.remove, STANDIN)
+        with mock.patch.dict(os.environ, STANDIN_STATE=self.state.path):
+            self.mt5 = importlib.import_module("MetaTrader5")
+            self.assertTrue(self.mt5.initialize())
+        store = sys.modules["MetaTrader5._link"].here.store
+        self.addCleanup(store.db.close)
+
+    def tick(self, bid=1.10000, ask=None):
+        self.ms += 1
+        self.state.tick(self.ms, bid, ask or round(bid + 0.0001, 5))
+
+    def symbol(self, name="EURUSD", **fields):
+        import json
+
+        query = "INSERT OR REPLACE INTO symbols VALUES (?, ?)"
+        self.state.db.execute(query, (name, json.dumps(fields)))
+
+    def deal(self, side=0, volume=1.0, **more):
+        request = {"action": 1, "symbol": "EURUSD", "type": side, "volume": volume,
+                   "type_filling": 1, "magic": 77}  # fmt: skip
+        return self.mt5.order_send(dict(request, **more))
+
+    def pending(self, kind, price, **more):
+        request = {"action": 5, "symbol": "EURUSD", "type": kind, "volume": 1.0, "price": price,
+                   "type_filling": 2, "magic": 77}  # fmt: skip
+        return self.mt5.order_send(dict(request, **more))
+
+    def deals(self):
+        return self.mt5.history_deals_get(0, 2**40)
+
+
+class Retcodes(Desk):
+    def test_requests_on_a_fresh_account(self):
+        day = MONDAY // 1000
+        rows = [
+            (10009, self.deal, dict(sl=1.0999, tp=1.1001)),
+            (10009, self.deal, dict(side=1, sl=1.1002, tp=1.1000)),
+            (10008, self.pending, dict(kind=2, price=1.1)),
+            (10008, self.pending, dict(kind=5, price=1.0999)),
+            (10008, self.pending, dict(kind=6, price=1.101, stoplimit=1.1005)),
+            (10008, self.pending, dict(kind=2, price=1.09, type_time=2, expiration=day + 1)),
+            (10013, self.deal, dict(symbol="NOPE")),
+            (10013, self.pending, dict(kind=0, price=1.09)),
+            (10013, self.pending, dict(kind=6, price=1.101)),
+            (10014, self.deal, dict(volume=0.0)),
+            (10014, self.deal, dict(volume=0.015)),
+            (10014, self.deal, dict(volume=100.01)),
+            (10015, self.pending, dict(kind=2, price=1.10001)),
+            (10015, self.pending, dict(kind=3, price=1.10009)),
+            (10015, self.pending, dict(kind=4, price=1.10019)),
+            (10015, self.pending, dict(kind=5, price=1.1005)),
+            (10015, self.pending, dict(kind=2, price=-1.0)),
+            (10015, self.pending, dict(kind=6, price=1.101, stoplimit=1.10095)),
+            (10016, self.deal, dict(sl=1.09991)),
+            (10016, self.deal, dict(tp=1.10009)),
+            (10016, self.deal, dict(side=1, sl=1.09)),
+            (10016, self.pending, dict(kind=2, price=1.09, sl=1.08995)),
+            (10019, self.deal, dict(volume=95.0)),
+            (10021, self.deal, dict(symbol="GBPUSD")),
+            (10022, self.pending, dict(kind=2, price=1.09, type_time=2, expiration=day)),
+            (10022, self.pending, dict(kind=2, price=1.09, type_time=3, expiration=day - 1)),
+            (10030, self.deal, dict(type_filling=0)),
+            (10030, self.deal, dict(type_filling=2)),
+            (10035, self.mt5.order_send, dict(request={"action": 8, "order": 5})),
+            (10036, self.deal, dict(side=1, position=5)),
+            (10036, self.mt5.order_send, dict(request={"action": 6, "position": 5})),
+        ]
+        for code, send, arguments in rows:
+            with self.subTest(code=code, arguments=arguments):
+                self.state.db.execute("DELETE FROM orders")
+                self.state.db.execute("DELETE FROM positions")
+                self.assertEqual(send(**arguments).retcode, code)
+
+    def test_conditions_of_symbol_and_account(self):
+        for code, fields, arguments in (
+            (10017, dict(trade_mode=0), {}), (10018, dict(closed=True), {}),
+            (10042, dict(trade_mode=1), dict(side=1)), (10009, dict(trade_mode=1), {}),
+            (10043, dict(trade_mode=2), {}), (10044, dict(trade_mode=3), dict(side=1)),
+            (10034, dict(volume_limit=1.5), dict(volume=1.6)),
+            (10030, dict(trade_exemode=1, filling_mode=2), dict(price=1.1001)),
+            (10015, dict(trade_exemode=1, filling_mode=1), dict(type_filling=0)),
+            (10004, dict(trade_exemode=1, filling_mode=1), dict(type_filling=0, price=1.1, deviation=5)),
+            (10009, dict(trade_exemode=1, filling_mode=1), dict(type_filling=0, price=1.1, deviation=10)),
+            (10009, dict(trade_exemode=3, filling_mode=0), dict(type_filling=2)),
+        ):  # fmt: skip
+            with self.subTest(code=code, fields=fields):
+                self.state.db.execute("DELETE FROM positions")
+                self.symbol(**fields)
+                self.assertEqual(self.deal(**arguments).retcode, code)
+        self.symbol()
+        for code, setting in (
+            (10026, dict(account_trade_expert=0)), (10027, dict(terminal_trade_allowed=0)),
+            (10018, dict(market_open=0)), (10040, dict(limit_positions=0)),
+        ):  # fmt: skip
+            before = {k: self.state.one("SELECT value FROM settings WHERE key = ?", k) for k in setting}
+            self.state.db.execute("DELETE FROM positions")
+            self.state.set(**setting)
+            self.assertEqual(self.deal().retcode, code)
+            self.state.set(**before)
+        self.state.set(limit_orders=1)
+        self.assertEqual(self.pending(2, 1.09).retcode, 10008)
+        self.assertEqual(self.pending(2, 1.09).retcode, 10033)
+
+    def test_closing(self):
+        position = self.deal().order
+        for code, side, volume in ((10013, 0, 1.0), (10038, 1, 1.01), (10014, 1, 0.405),
+                                   (10009, 1, 0.4), (10009, 1, 0.6), (10036, 1, 0.6)):  # fmt: skip
+            self.assertEqual(self.deal(side, volume, position=position).retcode, code)
+        self.assertEqual(self.mt5.positions_get(), ())
+        self.assertEqual([d.profit for d in self.deals()], [100000.0, 0.0, -4.0, -6.0])
+        self.assertEqual(self.mt5.account_info().balance, 99990.0)
+
+    def test_levels_replace_both(self):
+        position = self.deal().order
+        for code, sl, tp in ((10025, 0.0, 0.0), (10016, 1.1, 0.0), (10009, 1.099, 1.102),
+                             (10025, 1.099, 1.102), (10009, 0.0, 1.102)):  # fmt: skip
+            request = {"action": 6, "position": position, "sl": sl, "tp": tp}
+            self.assertEqual(self.mt5.order_send(request).retcode, code)
+        self.assertEqual(self.mt5.positions_get()[0].sl, 0.0)
+
+    def test_modify_and_remove(self):
+        order = self.pending(2, 1.09).order
+
+        def modify(price, **more):
+            request = {"action": 7, "order": order, "price": price}
+            return self.mt5.order_send(dict(request, **more)).retcode
+
+        self.assertEqual(modify(1.09), 10025)
+        self.assertEqual(modify(1.10005), 10015)
+        self.assertEqual(modify(1.091, sl=1.092), 10016)
+        self.assertEqual(modify(1.091), 10009)
+        remove = {"action": 8, "order": order}
+        self.assertEqual(self.mt5.order_send(remove).retcode, 10009)
+        self.assertEqual(self.mt5.order_send(remove).retcode, 10023)
+        self.assertEqual(self.mt5.history_orders_get(ticket=order)[0].state, 2)
+
+    def test_check_executes_nothing(self):
+        request = {"action": 1, "symbol": "EURUSD", "type": 0, "volume": 1.0, "type_filling": 1}
+        self.assertEqual(self.mt5.order_check(request).retcode, 0)
+        self.assertEqual(self.mt5.order_check(dict(request, volume=95.0)).retcode, 10019)
+        self.assertEqual(self.mt5.positions_total(), 0)
+        for bad in ({"evil": 1}, {"volume": "1"}, "x"):
+            self.assertIsNone(self.mt5.order_send(bad if bad == "x" else dict(request, **bad)))
+            self.assertEqual(self.mt5.last_error()[0], -2)
+
+
+class Positions(Desk):
+    def test_netting_reverses(self):
+        self.state.set(margin_mode=0)
+        first = self.deal(0, 1.0).order
+        self.assertEqual(self.deal(0, 1.0).retcode, 10009)
+        turned = self.deal(1, 3.0).order
+        (position,) = self.mt5.positions_get()
+        row = (position.ticket, position.identifier, position.type, position.volume)
+        self.assertEqual(row, (turned, first, 1, 1.0))
+        self.assertEqual([d.entry for d in self.deals()][1:], [0, 0, 2])
+        self.assertEqual({d.position_id for d in self.deals()[1:]}, {first})
+
+    def test_hedging_keeps_both_and_closes_by(self):
+        buy, sell = self.deal(0, 1.0).order, self.deal(1, 0.4).order
+        self.assertEqual(self.mt5.positions_total(), 2)
+        self.assertEqual(self.mt5.account_info().margin, 1100.1)
+        request = {"action": 10, "position": buy, "position_by": sell}
+        self.assertEqual(self.mt5.order_send(request).retcode, 10009)
+        (left,) = self.mt5.positions_get()
+        self.assertEqual((left.ticket, left.volume), (buy, 0.6))
+        self.assertEqual([d.entry for d in self.deals()][-2:], [3, 3])
+        self.assertEqual(sum(d.profit for d in self.deals()), 100000.0 - 4.0)
+
+    def test_levels_and_pending_orders_trigger_in_a_later_process(self):
+        self.deal(0, 1.0, sl=1.0990, tp=1.1020)
+        limit, stop = self.pending(2, 1.0985).order, self.pending(4, 1.1030).order
+        for bid in (1.0995, 1.0989, 1.0984, 1.0999):
+            self.tick(bid)
+        self.load()
+        (position,) = self.mt5.positions_get()
+        self.assertEqual((position.ticket, position.price_open), (limit, 1.0985))
+        hit = [d for d in self.deals() if d.reason == self.mt5.DEAL_REASON_SL]
+        self.assertEqual([(d.price, d.profit, d.comment) for d in hit], [(1.0989, -120.0, "[sl 1.09900]")])
+        self.assertEqual([o.ticket for o in self.mt5.orders_get()], [stop])
+        self.tick(1.1035)
+        self.assertEqual({p.ticket for p in self.mt5.positions_get()}, {limit, stop})
+
+    def test_orders_expire(self):
+        order = self.pending(2, 1.09, type_time=2, expiration=MONDAY // 1000 + 5).order
+        self.ms += 6000
+        self.tick()
+        self.assertEqual(self.mt5.orders_get(), ())
+        self.assertEqual(self.mt5.history_orders_get(ticket=order)[0].state, 6)
+
+    def test_suffix_and_long_comment(self):
+        self.state.set(suffix=".m")
+        self.state.tick(self.ms, 1.1, 1.1001, "EURUSD.m")
+        self.assertEqual(self.deal(symbol="EURUSD").retcode, 10013)
+        self.assertEqual(self.deal(symbol="EURUSD.m", comment="c" * 40).retcode, 10009)
+        self.assertEqual(self.mt5.positions_get()[0].comment, "c" * 31)
+
+
+class Faults(Desk):
+    def test_sends(self):
+        for kind, args, retcode, executed in (
+            ("timeout_before", {}, None, 0), ("timeout_after", {}, None, 1),
+            ("none:-10002", {}, None, 0), ("retcode:10012", {}, 10012, 0),
+            ("requote", {}, 10004, 0), ("partial", {"fraction": 0.3}, 10010, 1),
+            ("zero_result", {}, 10009, 1),
+        ):  # fmt: skip
+            with self.subTest(kind):
+                self.state.fault("order_send", kind, **args)
+                result, before = self.deal(), self.state.sends(executed=1)
+                self.assertEqual(result and result.retcode, retcode)
+                row = "SELECT executed FROM sends ORDER BY seq DESC LIMIT 1"
+                self.assertEqual(self.state.one(row), executed)
+                self.assertEqual(before, self.state.sends(executed=1))
+                if kind == "partial":
+                    self.assertEqual(result.volume, 0.3)
+                if kind == "zero_result":
+                    self.assertEqual((result.deal, result.price, result.volume), (0, 0.0, 0.0))
+        self.assertEqual(self.state.faults_left(), 0)
+
+    def test_late_history(self):
+        self.state.fault("order_send", "late_history", ms=3600000)
+        order = self.deal().order
+        self.assertEqual(self.mt5.history_deals_total(0, 2**40), 1)
+        self.assertEqual(self.mt5.positions_total(), 1)
+        self.state.db.execute("UPDATE deals SET visible_at = 0")
+        self.assertEqual(len(self.mt5.history_deals_get(ticket=order)), 1)
+
+    def test_lies_and_disconnects(self):
+        self.state.fault("account_info", "wrong_account", login=5)
+        self.state.fault("account_info", "real_account")
+        infos = [self.mt5.account_info() for _ in range(3)]
+        self.assertEqual([i.login for i in infos], [5, 10000001, 10000001])
+        self.assertEqual([i.trade_mode for i in infos], [0, 2, 0])
+        self.state.fault("terminal_info", "disconnect", ms=3600000)
+        self.assertFalse(self.mt5.terminal_info().connected)
+        self.state.set(disconnected_until=0)
+        self.assertTrue(self.mt5.terminal_info().connected)
+
+
+if __name__ == "__main__":
+    unittest.main()

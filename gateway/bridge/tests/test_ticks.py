@@ -1,0 +1,135 @@
+"""Pushes: every tick exactly once, over restarts, ties and bursts; rows; back-pressure."""
+
+import random
+import signal
+import sys
+import unittest
+
+from support import STANDIN, BridgeTest, until
+
+WATCH = {"symbols": {}, "poll_ms": 3, "rows_ms": 100000, "deals_from": 0}
+
+
+class Ticks(BridgeTest):
+    def watch(self, gateway, **more):
+        self.assertEqual(gateway.call("watch", dict(WATCH, **more)), {"ok": {}})
+
+    def test_every_tick_once_over_restarts(self):
+        """A manual feed with ties, some of which arrive only after the bridge saw their like."""
+        self.state.set(feed="manual")
+        dice, ms, written, seen, at = random.Random(5), 1_704_672_000_000, 0, [], None
+        self.state.tick(ms, 1.0)
+        for round_ in range(6):
+            bridge = self.start()
+            gateway = self.gateway(bridge)
+            self.watch(gateway, symbols={"EURUSD": at})
+            for _ in range(5):
+                for _ in range(40):
+                    ms += dice.choice((0, 0, 0, 1, 30, 400))
+                    written += 1
+                    self.state.tick(ms, 1.0 + written / 1e5)
+                while at is None or round(seen[-1] * 1e5 - 1e5) < written:
+                    push = gateway.push("ticks")
+                    seen += [row[1] for row in push["rows"]]
+                    at = push["at"]
+            bridge.end(signal.SIGKILL if round_ % 2 else signal.SIGTERM)
+        first = round(seen[0] * 1e5 - 1e5)
+        numbers = [round(bid * 1e5 - 1e5) for bid in seen]
+        self.assertEqual(numbers, list(range(first, written + 1)))
+
+    def test_the_synthetic_feed_once(self):
+        self.state.set(ticks_per_second=50)
+        bridge, symbols, seen = self.start(), ("EURUSD", "USDJPY"), {}
+        gateway = self.gateway(bridge)
+        self.watch(gateway, symbols=dict.fromkeys(symbols))
+        while min([len(seen.get(name, ())) for name in symbols]) < 60:
+            push = gateway.push("ticks")
+            seen.setdefault(push["symbol"], []).extend(push["rows"])
+        sys.path.insert(0, STANDIN)
+        try:
+            import standin_ctl
+            from MetaTrader5._store import Store
+        finally:
+            sys.path.remove(STANDIN)
+        store = Store(self.state.path)
+        self.addCleanup(store.db.close)
+        for name, rows in seen.items():
+            first, last = rows[0][0] // 1000, rows[-1][0] // 1000
+            feed = [list(row) for row in standin_ctl.ticks(store, name, first, last + 1)]
+            skipped = feed.index(rows[0])
+            self.assertEqual(rows, feed[skipped : skipped + len(rows)])
+
+    def test_starts_at_the_newest(self):
+        self.state.set(feed="manual")
+        for i in range(3):
+            self.state.tick(1_704_672_000_000 + i // 2, 1.1 + i / 1e4)
+        gateway = self.gateway(self.start())
+        self.watch(gateway, symbols={"EURUSD": None})
+        push = gateway.push("ticks")
+        self.assertEqual([row[:2] for row in push["rows"]], [[1_704_672_000_001, 1.1002]])
+        self.assertEqual(push["at"], [1_704_672_000, 3])
+        self.assertEqual(gateway.call("state")["ok"]["server_time"], 1_704_672_000_001)
+
+    def test_more_in_a_second_than_fits_one_page(self):
+        self.state.set(feed="manual")
+        base = 1_704_672_000_000
+        rows = [("EURUSD", base + i // 8, 1.0 + i / 1e5, 2.0) for i in range(5000)]
+        query = "INSERT INTO ticks (symbol, time_msc, bid, ask) VALUES (?, ?, ?, ?)"
+        self.state.db.executemany(query, rows)
+        gateway = self.gateway(self.start())
+        self.watch(gateway, symbols={"EURUSD": [base // 1000, 1]})
+        bids = []
+        while len(bids) < 4999:
+            bids += [row[1] for row in gateway.push("ticks")["rows"]]
+        self.assertEqual(bids, [row[2] for row in rows[1:]])
+        self.watch(gateway, symbols={"EURUSD": None})
+        self.assertEqual(gateway.push("ticks")["rows"][0][1], rows[-1][2])
+
+    def test_nobody_reads(self):
+        """Ticks stay in the terminal while the gateway takes nothing, and none is lost."""
+        self.state.set(feed="manual")
+        base, number = 1_704_672_000_000, 20000
+        self.state.tick(base, 1.0)
+        gateway = self.gateway(self.start())
+        self.watch(gateway, symbols={"EURUSD": [base // 1000, 0]}, poll_ms=1, rows_ms=1)
+
+        def calls():
+            return self.state.one("SELECT coalesce(max(count), 0) FROM calls WHERE name = 'orders_get'")
+
+        def stalled():
+            before = calls()
+            try:
+                until(lambda: calls() > before, 0.3)
+                return False
+            except AssertionError:
+                return True
+
+        until(stalled, 20, "no polls while nobody reads")
+        query = "INSERT INTO ticks (symbol, time_msc, bid, ask) VALUES ('EURUSD', ?, ?, 2)"
+        rows = [(base + i, 1.0 + i / 1e5) for i in range(1, number)]
+        self.state.db.execute("BEGIN")
+        self.state.db.executemany(query, rows)
+        self.state.db.execute("COMMIT")
+        bids = []
+        while len(bids) < number:
+            bids += [row[1] for row in gateway.push("ticks")["rows"]]
+            gateway.pushes = []
+        self.assertEqual(bids, [1.0] + [row[1] for row in rows])
+
+    def test_rows(self):
+        gateway = self.gateway(self.start())
+        gateway.order("one")
+        self.watch(gateway, rows_ms=20)
+        push = gateway.push("rows")
+        wanted = {"role", "push", "account", "terminal", "orders", "positions", "deals"}
+        self.assertEqual(set(push), wanted)
+        self.assertEqual((len(push["positions"]), len(push["deals"])), (1, 2))
+        self.state.fault("positions_get", "none:-10002")
+        until(lambda: gateway.push("rows").get("none", [0])[0] == -10002)
+        self.state.fault("orders_get", "raise")
+        until(lambda: gateway.push("rows").get("none", [0])[0] == -1)
+        self.assertIn("positions", gateway.push("rows"))
+
+
+if __name__ == "__main__":
+    unittest.main()
