@@ -148,6 +148,11 @@ async fn login(
     {
         return Err(BrokerError::Refused(explained(*code, text)));
     }
+    if matches!(&heard, Heard::Answer(Answer::None(-10_005, _))) {
+        return Err(BrokerError::Unreachable(
+            "the terminal did not reach the trade server in time: check its network, MT5_SERVER and MT5_PASSWORD".into(),
+        ));
+    }
     let raw = calls::value(heard)?;
     let fields = Fields::of("login", &raw)?;
     let mut known = known.lock();

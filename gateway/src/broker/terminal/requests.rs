@@ -78,14 +78,15 @@ pub(crate) enum Unfit {
     Time,
 }
 
-/// True for what reduces risk: no check may stop it.
-pub(crate) fn is_exit(request: &TradeRequest) -> bool {
+/// True for what may open a position: it is checked first. Whatever else is sent closes, protects
+/// or removes, and no check may stop it.
+pub(crate) fn is_entry(request: &TradeRequest) -> bool {
     match request {
-        TradeRequest::Market { position, .. } => position.is_some(),
-        TradeRequest::Pending { .. } => false,
+        TradeRequest::Market { position, .. } => position.is_none(),
+        TradeRequest::Pending { .. } => true,
         TradeRequest::ModifyPosition { .. }
         | TradeRequest::ModifyOrder { .. }
-        | TradeRequest::Cancel { .. } => true,
+        | TradeRequest::Cancel { .. } => false,
     }
 }
 
@@ -251,3 +252,6 @@ fn filling(spec: &SymbolSpec, kind: OrderType) -> u32 {
         (_, Execution::Market | Execution::Exchange) => RETURN,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,10 +6,10 @@ use super::{
     Terminal, calls,
     connection::{Connection, Pending},
     failure::{Heard, checked, decide},
-    requests::{RawRequest, Target, is_exit, raw, wants_price},
+    requests::{RawRequest, Target, is_entry, raw, wants_price},
     wire::{self, Answer, Fields},
 };
-use mymt5_model::{Magic, Receipt, Retcode, Symbol, TradeRequest};
+use mymt5_model::{Magic, Price, Receipt, Retcode, Side, Symbol, TradeRequest};
 use serde::Serialize;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -41,7 +41,7 @@ impl Terminal {
             .ok_or_else(|| SendFailure::NotSent("the link to the terminal is down".into()))?;
         let target = self.target(&connection, request).await;
         let raw = raw(request, &target).map_err(|why| SendFailure::NotSent(why.to_string()))?;
-        if !is_exit(request) {
+        if is_entry(request) {
             let args = json!({ "request": raw });
             checked(connection.ask("order_check", &args, left(until)).await)?;
         }
@@ -62,7 +62,8 @@ impl Terminal {
             // session it would refuse everything.
             connection.close("the bridge's clock ran away from this one's");
         }
-        settle(request, decide(heard))
+        let digits = target.spec.map(|spec| spec.digits);
+        settle(request, decide(heard), digits)
     }
 
     /// The answer to a send, by whatever way it comes.
@@ -73,39 +74,36 @@ impl Terminal {
         key: &str,
         until: Instant,
     ) -> Heard {
-        match pending.wait(left(until)).await {
-            Some(Heard::Lost(why)) => {
-                // As long again: the caller has its own bound, and takes late answers.
-                let until = Instant::now() + self.settings.call_timeout;
-                let recalled = self.recalled_elsewhere(connection, key, until).await;
-                recalled.unwrap_or(Heard::Lost(why))
-            }
-            Some(heard) => heard,
-            None => {
-                let until = Instant::now() + self.settings.call_timeout;
-                match recall(connection, key, until).await {
-                    Some(heard) => heard,
-                    None => pending.give_up(),
-                }
-            }
+        let lost = match pending.wait(left(until)).await {
+            Some(Heard::Lost(why)) => Heard::Lost(why),
+            Some(heard) => return heard,
+            None => pending.give_up(),
+        };
+        if !matches!(lost, Heard::Lost(_)) {
+            return lost;
         }
+        // As long again: the caller has its own bound, and takes late answers.
+        let until = Instant::now() + self.settings.call_timeout;
+        let recalled = timeout_at(until, self.recalled(connection, key, until)).await;
+        recalled.ok().flatten().unwrap_or(lost)
     }
 
-    /// Recalls from the next session, if one comes in time.
-    async fn recalled_elsewhere(
-        &self,
-        old: &Arc<Connection>,
-        key: &str,
-        until: Instant,
-    ) -> Option<Heard> {
+    /// Recalls from this session, or from the next ones once it ended.
+    async fn recalled(&self, first: &Arc<Connection>, key: &str, until: Instant) -> Option<Heard> {
         let mut sessions = self.session.subscribe();
-        let other = |now: &Option<Arc<Connection>>| {
-            now.as_ref()
-                .is_some_and(|now| !Arc::ptr_eq(now, old) && !now.is_closed())
-        };
-        let next = timeout_at(until, sessions.wait_for(other)).await.ok()?;
-        let next = next.ok()?.clone()?;
-        recall(&next, key, until).await
+        let mut session = first.clone();
+        loop {
+            if let Some(heard) = recall(&session, key, until).await {
+                return Some(heard);
+            }
+            // A bridge that lives and does not know it will not learn of it any more.
+            if !session.is_closed() {
+                return None;
+            }
+            let lives =
+                |now: &Option<Arc<Connection>>| now.as_ref().is_some_and(|now| !now.is_closed());
+            session = sessions.wait_for(lives).await.ok()?.clone()?;
+        }
     }
 
     /// What the request's symbol is to the broker.
@@ -114,14 +112,14 @@ impl Terminal {
             TradeRequest::Market { symbol, side, .. }
             | TradeRequest::Pending { symbol, side, .. } => (symbol, *side),
             TradeRequest::ModifyPosition { position, .. } => {
-                let name = self.known.lock().position_name(position.0);
+                let name = self.known.lock().position_name(*position);
                 return Target {
                     name,
                     ..Target::default()
                 };
             }
             TradeRequest::ModifyOrder { order, .. } | TradeRequest::Cancel { order } => {
-                let name = self.known.lock().order_name(order.0);
+                let name = self.known.lock().order_name(*order);
                 return Target {
                     name,
                     ..Target::default()
@@ -134,7 +132,7 @@ impl Terminal {
             spec.is_none_or(|spec| wants_price(spec.execution) && target.touch.is_none())
         };
         // A position in a symbol that is not in the map can be closed all the same.
-        let may_ask = target.spec.is_some() || is_exit(request);
+        let may_ask = target.spec.is_some() || !is_entry(request);
         if may_ask && instant(&target) {
             self.look_up(connection, symbol).await;
             return self.known_target(symbol, side);
@@ -142,26 +140,21 @@ impl Terminal {
         target
     }
 
-    fn known_target(&self, symbol: &Symbol, side: mymt5_model::Side) -> Target {
+    fn known_target(&self, symbol: &Symbol, side: Side) -> Target {
         let state = self.known.lock();
-        let spec = state.symbols.get(symbol).map(|raw| raw.spec.clone());
-        let mapped = state.context.names.broker(symbol);
         Target {
-            name: Some(mapped.unwrap_or(symbol.as_str()).to_owned()),
+            name: state.context.names.any(symbol),
             touch: state.touch(symbol, side),
-            spec,
+            spec: state.symbols.get(symbol).map(|raw| raw.spec.clone()),
         }
     }
 
     /// Asks for one symbol. What cannot be learnt is missed where it is needed.
     async fn look_up(&self, connection: &Arc<Connection>, symbol: &Symbol) {
-        let name = {
-            let state = self.known.lock();
-            let mapped = state.context.names.broker(symbol);
-            mapped.unwrap_or(symbol.as_str()).to_owned()
+        let Some(name) = self.known.lock().context.names.any(symbol) else {
+            return;
         };
-        let read = calls::symbol(connection, symbol, &name, RECALL).await;
-        match read {
+        match calls::symbol(connection, symbol, &name, RECALL).await {
             Ok(raw) => drop(self.known.lock().take_symbols(vec![raw])),
             Err(error) => tracing::warn!(%symbol, %error, "symbol not read"),
         }
@@ -180,10 +173,12 @@ fn key(request: &TradeRequest) -> String {
     }
 }
 
-/// Levels and prices that are as they should be already are no failure.
+/// Levels and prices that are as they should be already are no failure. A price done has the
+/// digits of its symbol.
 fn settle(
     request: &TradeRequest,
     outcome: Result<Receipt, SendFailure>,
+    digits: Option<u8>,
 ) -> Result<Receipt, SendFailure> {
     let modifies = matches!(
         request,
@@ -198,7 +193,12 @@ fn settle(
             price: None,
             comment: Retcode::NO_CHANGES.text().into(),
         }),
-        outcome => outcome,
+        outcome => outcome.map(|receipt| Receipt {
+            price: receipt
+                .price
+                .and_then(|price| Price::nearest(price.to_f64(), digits?).ok()),
+            ..receipt
+        }),
     }
 }
 
@@ -218,7 +218,11 @@ async fn recall(connection: &Arc<Connection>, key: &str, until: Instant) -> Opti
             .ask("recall", &json!({ "key": key }), RECALL)
             .await;
         let Heard::Answer(Answer::Ok(raw)) = heard else {
-            return None;
+            if connection.is_closed() || Instant::now() >= until {
+                return None;
+            }
+            sleep(RECALL_PAUSE).await;
+            continue;
         };
         let fields = Fields::of("recall", &raw).ok()?;
         match fields.text("state").ok()?.as_str() {

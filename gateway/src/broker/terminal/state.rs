@@ -9,7 +9,7 @@ use super::{
     wire::{Fields, RowError},
 };
 use mymt5_model::{
-    AccountRow, BrokerTime, DealRow, OrderRow, PositionRow, Price, Side, Symbol, SymbolSpec,
+    AccountRow, BrokerTime, DealRow, OrderRow, PositionRow, Price, Side, Symbol, SymbolSpec, Ticket,
 };
 use serde_json::value::RawValue;
 use std::{
@@ -51,8 +51,8 @@ pub(crate) struct State {
     /// Bid and ask.
     pub(crate) quotes: HashMap<Symbol, (Price, Price)>,
     /// The broker's symbol of what is open: positions and orders have their own number spaces.
-    positions: HashMap<u64, String>,
-    orders: HashMap<u64, String>,
+    positions: HashMap<Ticket, String>,
+    orders: HashMap<Ticket, String>,
     margin_called: bool,
     /// Time of the newest tick handed on.
     pub(crate) newest: Option<BrokerTime>,
@@ -112,7 +112,10 @@ impl State {
         let specs = symbols.iter().map(|raw| raw.spec.clone()).collect();
         for raw in symbols {
             let symbol = raw.spec.symbol.clone();
-            self.context.digits.insert(symbol.clone(), raw.spec.digits);
+            // Prices outside the map keep the digits that all of them have.
+            if self.context.names.broker(&symbol).is_some() {
+                self.context.digits.insert(symbol.clone(), raw.spec.digits);
+            }
             self.symbols.insert(symbol, raw);
         }
         specs
@@ -131,18 +134,17 @@ impl State {
             orders: orders.into_iter().flatten().collect(),
             positions,
         };
-        let name = |symbol: &Symbol| {
-            let mapped = context.names.broker(symbol);
-            mapped.unwrap_or(symbol.as_str()).to_owned()
-        };
+        let names = &self.context.names;
+        let named = |ticket: Ticket, symbol: &Symbol| Some((ticket, names.any(symbol)?));
         let orders = rows.orders.iter();
-        self.orders = orders
-            .map(|row| (row.ticket.0, name(&row.symbol)))
+        let orders = orders
+            .filter_map(|row| named(row.ticket, &row.symbol))
             .collect();
         let positions = rows.positions.iter();
-        self.positions = positions
-            .map(|row| (row.ticket.0, name(&row.symbol)))
+        let positions = positions
+            .filter_map(|row| named(row.ticket, &row.symbol))
             .collect();
+        (self.orders, self.positions) = (orders, positions);
         Ok(rows)
     }
 
@@ -165,12 +167,12 @@ impl State {
     }
 
     /// The broker's symbol of an open position.
-    pub(crate) fn position_name(&self, ticket: u64) -> Option<String> {
+    pub(crate) fn position_name(&self, ticket: Ticket) -> Option<String> {
         self.positions.get(&ticket).cloned()
     }
 
     /// The broker's symbol of a working order.
-    pub(crate) fn order_name(&self, ticket: u64) -> Option<String> {
+    pub(crate) fn order_name(&self, ticket: Ticket) -> Option<String> {
         self.orders.get(&ticket).cloned()
     }
 

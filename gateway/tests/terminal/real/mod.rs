@@ -5,3 +5,5 @@ mod process;
 mod session;
 mod ticks;
 mod trading;
+
+pub use trading::market;

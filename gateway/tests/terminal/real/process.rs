@@ -3,8 +3,11 @@
 use crate::support::{BOUND, PASSWORD, SECRET, settings};
 use mymt5_gateway::broker::terminal::TerminalSettings;
 use rusqlite::Connection;
+use rustls::pki_types::CertificateDer;
 use std::{
+    fs,
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -17,6 +20,7 @@ pub struct Bridge {
     folder: TempDir,
     port: u16,
     child: Option<Child>,
+    certificate: Option<CertificateDer<'static>>,
 }
 
 fn python() -> Command {
@@ -34,11 +38,28 @@ fn folder() -> PathBuf {
 impl Bridge {
     /// Starts one whose broker has these settings.
     pub fn start(broker: &[&str]) -> Self {
+        Self::start_with(broker, None)
+    }
+
+    /// Starts one that speaks TLS.
+    pub fn start_with_tls() -> Self {
+        let made = rcgen::generate_simple_self_signed(["bridge".to_owned()]).unwrap();
+        Self::start_with(&[], Some(made))
+    }
+
+    fn start_with(broker: &[&str], made: Option<rcgen::CertifiedKey<rcgen::KeyPair>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        if let Some(made) = &made {
+            let key = folder.path().join("key.pem");
+            fs::write(folder.path().join("certificate.pem"), made.cert.pem()).unwrap();
+            fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        }
         let mut bridge = Self {
             folder,
             port: 0,
             child: None,
+            certificate: made.map(|made| made.cert.der().clone()),
         };
         bridge.broker(&[&["init"], broker].concat());
         bridge.broker(&["password", PASSWORD]);
@@ -48,8 +69,16 @@ impl Bridge {
 
     /// Starts its process (again), on the same port.
     pub fn launch(&mut self) {
-        let mut child = python()
-            .arg(folder().join("mymt5_bridge.py"))
+        let mut command = python();
+        command.arg(folder().join("mymt5_bridge.py"));
+        if self.certificate.is_some() {
+            let file = |name| self.folder.path().join(name);
+            command
+                .arg("--tls-certificate")
+                .arg(file("certificate.pem"));
+            command.arg("--tls-key").arg(file("key.pem"));
+        }
+        let mut child = command
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .env("BRIDGE_SECRET", SECRET)
             .env("STANDIN_STATE", self.state())
@@ -61,7 +90,7 @@ impl Bridge {
         let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
         let port = told.by_ref().map_while(Result::ok).find_map(|line| {
             let port = line.split_once("listening on 127.0.0.1:")?.1;
-            port.split(',').next()?.trim().parse().ok()
+            port.split([',', ' ']).next()?.parse().ok()
         });
         self.port = port.expect("the bridge listens");
         // Nobody may find the pipe full.
@@ -85,7 +114,10 @@ impl Bridge {
     }
 
     pub fn settings(&self, suffix: &str) -> TerminalSettings {
-        settings(format!("127.0.0.1:{}", self.port), suffix)
+        TerminalSettings {
+            certificate: self.certificate.clone(),
+            ..settings(format!("127.0.0.1:{}", self.port), suffix)
+        }
     }
 
     /// Drives the stand-in broker.

@@ -163,3 +163,63 @@ async fn what_forbids_trading_is_told_with_its_fix() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_goes_through_tls_too() {
+    let bridge = Bridge::start_with_tls();
+    let terminal = terminal(bridge.settings(""));
+    let mut events = bounded(terminal.open()).await.unwrap();
+    bounded(events.ticks.recv()).await.unwrap();
+    assert!(terminal.identify().await.unwrap().trade_allowed);
+
+    let mut bare = bridge.settings("");
+    bare.certificate = None;
+    let bare = crate::support::terminal(bare);
+    assert!(matches!(
+        bounded(bare.open()).await,
+        Err(BrokerError::Unreachable(_))
+    ));
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_holds_the_password_or_the_account_number() {
+    let bridge = Bridge::start_with_tls();
+    let kept = Kept::default();
+    let writer = kept.clone();
+    let logs = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    // One thread runs the whole test, tasks included.
+    let _guard = tracing::subscriber::set_default(logs);
+    let terminal = terminal(bridge.settings(""));
+    let _events = bounded(terminal.open()).await.unwrap();
+    bridge.fault("initialize", "none:-6", "{}");
+    let error = bounded(terminal.open()).await.unwrap_err();
+    tracing::trace!("the log is kept");
+    let mut told = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    assert!(told.contains("the log is kept"));
+    told.push_str(&format!("{error:?} {error}"));
+    for secret in [
+        crate::support::PASSWORD,
+        "staple",
+        crate::support::LOGIN,
+        crate::support::SECRET,
+    ] {
+        assert!(!told.contains(secret), "{secret}");
+    }
+}

@@ -70,6 +70,7 @@ async fn a_position_is_opened_protected_and_closed() {
 
     let receipt = bounded(terminal.send(&market(1, None))).await.unwrap();
     assert_eq!(receipt.retcode, Retcode::DONE);
+    assert_eq!(receipt.price.map(Price::digits), Some(5));
     let deal = change(&mut events, |change| match change {
         Change::Deal(deal) => Some(deal),
         _ => None,

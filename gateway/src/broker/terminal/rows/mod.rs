@@ -7,6 +7,8 @@ mod orders;
 mod positions;
 mod result;
 mod symbols;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use account::{TerminalRow, account, call_level};
 pub(crate) use deals::deal;
@@ -33,8 +35,8 @@ pub(crate) struct Context {
 impl Context {
     fn symbol(&self, fields: &Fields<'_>) -> Result<Symbol, RowError> {
         let name = fields.text("symbol")?;
-        let symbol = self.names.or_raw(&name);
-        symbol.map_err(|_| fields.fault("symbol", "is no symbol"))
+        let symbol = self.names.symbol(&name);
+        symbol.ok_or_else(|| fields.fault("symbol", "is empty"))
     }
 
     /// Digits of a symbol's prices. Those of a symbol that is not ours are kept as finely as
