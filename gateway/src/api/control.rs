@@ -25,11 +25,17 @@ impl Control {
         let offset = zone
             .to_broker(now)
             .and_then(|broker| i32::try_from((broker.0 - now.0) / 1000).ok());
+        let verified = self.0.link.status().clock.verified;
+        let source = if verified.is_some() {
+            "ticks"
+        } else {
+            "configuration"
+        };
         v1::BrokerClock {
             time_zone: name.to_string(),
             offset_seconds: offset,
-            source: "configuration".into(),
-            verified: None,
+            source: source.into(),
+            verified: verified.map(|at| render::utc(at.0)),
         }
     }
 }

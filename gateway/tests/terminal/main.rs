@@ -10,3 +10,4 @@
 mod real;
 mod scripted;
 mod support;
+mod whole;

@@ -6,4 +6,5 @@ mod session;
 mod ticks;
 mod trading;
 
+pub use process::Bridge;
 pub use trading::market;

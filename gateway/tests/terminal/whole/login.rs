@@ -1,0 +1,64 @@
+//! Logins: wrong ones are not hammered, another account is never traded.
+
+use super::stage::Stage;
+use mymt5_proto::v1::LinkState;
+
+const LOGINS: &str = "SELECT count(*) FROM logins";
+const WRONG: &str = "wrong horse battery staple";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_restarts_with_a_wrong_password_make_one_login_attempt() {
+    let mut stage = Stage::set(&[]);
+    stage.credentials(&[("MT5_PASSWORD", WRONG)]);
+    for _ in 0..20 {
+        stage.launch();
+        let link = stage.link(LinkState::Refused).await;
+        assert!(!link.reason.is_empty(), "{link:?}");
+        stage.kill();
+    }
+    assert_eq!(stage.bridge.count(LOGINS), 1);
+    // An operator's word tries once more, the same once more is kept again.
+    stage.launch();
+    stage.link(LinkState::Refused).await;
+    stage.signal("HUP");
+    tokio::task::block_in_place(|| stage.bridge.wait_for(LOGINS, 2));
+    stage.link(LinkState::Refused).await;
+    // And other credentials need no word.
+    stage.credentials(&[]);
+    stage.link(LinkState::Ready).await;
+    assert_eq!(stage.bridge.count(LOGINS), 3);
+    stage.kill();
+    let kept = std::fs::read_dir(stage.path("data")).unwrap().flatten();
+    let kept: Vec<_> = kept.map(|entry| entry.file_name()).collect();
+    assert!(
+        !kept.iter().any(|name| name == "refused-login.json"),
+        "{kept:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_account_or_kind_is_never_traded_and_the_right_one_recovers() {
+    let mut stage = Stage::set(&[]);
+    stage.launch();
+    stage.link(LinkState::Ready).await;
+    for (fault, args, told) in [
+        ("wrong_account", r#"{"login": 10000002}"#, "MT5_LOGIN"),
+        ("real_account", "{}", "wants Demo"),
+    ] {
+        stage
+            .bridge
+            .broker(&["fault", "account_info", fault, "-1", args]);
+        // As after any break of the link.
+        stage.bridge.kill();
+        stage.bridge.launch();
+        let link = stage.link(LinkState::BackingOff).await;
+        assert!(
+            link.reason.contains(told) || link.reason.contains("no answer"),
+            "{link:?}"
+        );
+        stage.says(told).await;
+        stage.bridge.change("DELETE FROM faults");
+        stage.link(LinkState::Ready).await;
+    }
+    assert_eq!(stage.bridge.count("SELECT count(*) FROM sends"), 0);
+}

@@ -1,0 +1,66 @@
+//! A bridge that is killed, stopped or slow: the gateway stays up, says so and recovers.
+
+use super::{stage::Stage, trading::market};
+use mymt5_proto::v1::{LinkState, OrderState, Side};
+use std::time::{Duration, Instant};
+
+/// Within which an outage must be told.
+const TOLD: Duration = Duration::from_secs(5);
+const EXECUTED: &str = "SELECT count(*) FROM sends WHERE executed";
+
+/// Waits for the state to change away from READY; how long that took.
+async fn noticed(stage: &Stage, since: Instant) -> Duration {
+    while stage.status().await.link.unwrap().state() == LinkState::Ready {
+        assert!(since.elapsed() < 4 * TOLD, "never noticed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    since.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_dies_or_stops_is_told_and_comes_back_by_itself() {
+    let mut stage = Stage::set(&[]);
+    stage.launch();
+    stage.link(LinkState::Ready).await;
+    let order = stage.submit(market("before", Side::Buy)).await;
+    stage.settled(order.order_id).await;
+    let begun = Instant::now();
+    stage.bridge.kill();
+    assert!(noticed(&stage, begun).await < TOLD);
+    stage.bridge.launch();
+    stage.link(LinkState::Ready).await;
+    let begun = Instant::now();
+    stage.bridge.signal("STOP");
+    assert!(noticed(&stage, begun).await < TOLD);
+    stage.bridge.signal("CONT");
+    stage.link(LinkState::Ready).await;
+    let order = stage.submit(market("after", Side::Buy)).await;
+    assert_eq!(
+        stage.settled(order.order_id).await.state(),
+        OrderState::Filled
+    );
+    assert_eq!(stage.snapshot().await.positions.len(), 2);
+    assert_eq!(stage.bridge.count(EXECUTED), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_bridge_is_busy_and_not_dead() {
+    let mut stage = Stage::set(&[]);
+    stage.launch();
+    stage.link(LinkState::Ready).await;
+    let slow = r#"{"before_ms": 2000}"#;
+    stage
+        .bridge
+        .broker(&["fault", "order_send", "delay_ms", "3", slow]);
+    for id in ["one", "two", "three"] {
+        let order = stage.submit(market(id, Side::Buy)).await;
+        assert_eq!(
+            stage.settled(order.order_id).await.state(),
+            OrderState::Filled
+        );
+        let link = stage.status().await.link.unwrap();
+        assert_eq!(link.state(), LinkState::Ready, "{link:?}");
+    }
+    assert_eq!(stage.bridge.count(EXECUTED), 3);
+    assert_eq!(stage.bridge.count("SELECT count(*) FROM logins"), 1);
+}
