@@ -12,7 +12,7 @@ connection. A frame has at most 1 KiB until both sides have proven the shared se
     bridge   {role, proof: HMAC-SHA256(secret, "mymt5-bridge/1 bridge Nb Ng")}
 
 then 64 KiB in and 8 MiB out. Calls of the gateway, {id, t, call, args}, get one answer each: {id}
-with `ok`, or `none` (the package returned None: its last error), or `refused` (surely not executed),
+with `ok`, or `none` (the package returned None: its last error), or `refused` (surely not done),
 or `raised` (the type of an exception). After the call `watch` ticks and rows are pushed besides.
 
 Design. The main thread alone calls the package, one call after the other: trades first, then reads,
@@ -43,13 +43,13 @@ HANDSHAKE_MS, IDLE_MS, END_S = 5000, 30000, 5
 PENDING_HANDSHAKES, QUEUE, PUSHES, REMEMBERED = 4, 256, 64, 1000
 ROWS, PAGE, LAST_PAGE, PUSHED_ROWS = 5000, 1024, 65536, 8192
 TRADE, READ, HISTORY = range(3)
+FAR = 2**31 - 1  # an epoch beyond all rows, also where the broker's clock is ahead
 TICK = ("time_msc", "bid", "ask", "last", "volume", "flags", "volume_real")
 BAR = ("time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume")
-REQUEST = frozenset(
-    "action magic order symbol volume price stoplimit sl tp deviation type type_filling type_time"
-    " expiration comment position position_by".split()
-)
-MAKE_SECRET = '; make one: python -c "import secrets; print(secrets.token_hex(32))"'
+REQUEST = {
+    "action", "magic", "order", "symbol", "volume", "price", "stoplimit", "sl", "tp", "deviation",
+    "type", "type_filling", "type_time", "expiration", "comment", "position", "position_by",
+}  # fmt: skip
 
 
 class Closed(Exception):
@@ -76,11 +76,6 @@ def now_ms():
     return (time.monotonic() if clock is None else time.clock_gettime(clock)) * 1000.0
 
 
-def far():
-    """An epoch beyond all rows; the broker's clock may be ahead of this one."""
-    return int(time.time()) + 7 * 86400
-
-
 def log(text):
     try:
         print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text, file=sys.stderr, flush=True)
@@ -88,23 +83,16 @@ def log(text):
         pass  # nobody reads it; the work goes on
 
 
-def finite(value):
-    """The same without NaN and Infinity, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and value - value != 0 else value
-
-
-def encode(frame, instead=None):
-    """A frame's bytes; those of another where it is too long."""
+def encode(frame):
+    """A frame's bytes, null for what JSON has no number for; only what it was if too long."""
     try:
         text = json.dumps(dict(frame, role="bridge"), allow_nan=False, separators=(",", ":"))
     except ValueError:
-        return encode(finite(frame), instead)
-    body = text.encode("ascii")
-    return len(body).to_bytes(4, "big") + body if len(body) <= OUT_LIMIT else encode(instead)
+        return encode(json.loads(json.dumps(frame), parse_constant=lambda _: None))
+    if len(text) > OUT_LIMIT:
+        short = {key: frame[key] for key in ("id", "push") if key in frame}
+        return encode(dict(short, none=[-3, "too long"]))
+    return len(text).to_bytes(4, "big") + text.encode("ascii")
 
 
 class Frames:
@@ -168,9 +156,8 @@ class Frames:
         try:
             frame = json.loads(str(body, "utf-8"))
         except (ValueError, RecursionError):
-            raise Closed("malformed frame") from None
-        finally:
-            body[:] = bytes(size)  # it may have held the password
+            frame = None
+        body[:] = bytes(size)  # it may have held the password
         if not isinstance(frame, dict) or frame.get("role") != "gateway":
             raise Closed("not a gateway's frame")
         return frame
@@ -239,70 +226,58 @@ def fits(kind, value):
         return isinstance(value, str) and 0 < len(value) <= 64 and "\0" not in value
     if kind == "names":
         return isinstance(value, list) and len(value) <= 256 and all(fits("text", n) for n in value)
-    if kind == "request":
-        if not isinstance(value, dict) or not REQUEST.issuperset(value):
-            return False
-        return all(fits("number", v) or v == "" or fits("text", v) for v in value.values())
     if kind == "cursor":
         pair = isinstance(value, list) and len(value) == 2
         return value is None or (pair and all(fits(EPOCH, n) for n in value))
-    return (  # cursors
-        isinstance(value, dict)
-        and fits("names", list(value))
-        and all(fits("cursor", cursor) for cursor in value.values())
-    )
+    if not isinstance(value, dict):
+        return False
+    if kind == "cursors":
+        return fits("names", list(value)) and all(fits("cursor", at) for at in value.values())
+    fields = all(fits("number", v) or v == "" or fits("text", v) for v in value.values())
+    return kind == "request" and REQUEST.issuperset(value) and fields
 
 
 EPOCH, WAIT = range(2**40), range(1, 600001)
-SPAN, LOTS = {"from": EPOCH, "to": EPOCH}, {"action": range(2), "symbol": "text", "volume": "number"}
+SPAN = {"from": EPOCH, "to": EPOCH}
+DEAL = {"action": range(2), "symbol": "text", "volume": "number"}
+PROFIT = dict(DEAL, price_open="number", price_close="number")
+ORDER = {"request": "request", "key": "text", "wait_ms": WAIT}
 BARS = {"symbol": "text", "timeframe": range(2**31), "from": EPOCH, "count": range(1, ROWS + 1)}
 LOGIN = {"login": range(1, 2**63), "password": "text", "server": "text", "timeout_ms": WAIT}
-WATCH = {"poll_ms": range(1, 10001), "rows_ms": range(1, 3600001), "deals_from": EPOCH}
-# Each call of the package: its class, what its arguments are, and what is done, in that order of
-# the arguments. `watch` and what is special about an order are the bridge's.
+MS = {"poll_ms": range(1, 10001), "rows_ms": range(1, 3600001)}
+# Each call: its class, its arguments, and what the package does with them, in that order.
 CALLS = {
-    "order_send": (
-        TRADE,
-        {"request": "request", "key": "text", "wait_ms": WAIT},
-        lambda package, request, *_: package.trade("order_send", request),
-    ),
+    "order_send": (TRADE, ORDER, lambda p, request, *_: p.trade("order_send", request)),
     "order_check": (TRADE, {"request": "request"}, lambda p, r: p.trade("order_check", r)),
     "login": (READ, LOGIN, None),
+    "watch": (READ, dict(MS, symbols="cursors", deals_from=EPOCH), None),
     "account": (READ, {}, lambda p: p.record("account_info")),
     "terminal": (READ, {}, lambda p: p.record("terminal_info")),
-    "state": (READ, {}, lambda p: p.now(deals_total=p.ask("history_deals_total", 0, far()))),
+    "state": (READ, {}, lambda p: p.now(deals_total=p.ask("history_deals_total", 0, FAR))),
     "symbols": (READ, {"names": "names"}, lambda p, names: [p.symbol(name) for name in names]),
-    "watch": (READ, dict(WATCH, symbols="cursors"), None),
-    "margin": (READ, dict(LOTS, price="number"), lambda p, *a: p.ask("order_calc_margin", *a)),
-    "profit": (
-        READ,
-        dict(LOTS, price_open="number", price_close="number"),
-        lambda p, *a: p.ask("order_calc_profit", *a),
-    ),
+    "margin": (READ, dict(DEAL, price="number"), lambda p, *a: p.ask("order_calc_margin", *a)),
+    "profit": (READ, PROFIT, lambda p, *a: p.ask("order_calc_profit", *a)),
     "history_orders": (HISTORY, SPAN, lambda p, *span: p.history("orders", *span)),
     "history_deals": (HISTORY, SPAN, lambda p, *span: p.history("deals", *span)),
     "bars": (HISTORY, BARS, lambda p, *a: p.table(BAR, "copy_rates_from", *a)),
 }
 
 
-def check(args, shape):
-    """Refuses arguments that are not exactly of that shape."""
-    if set(args) != set(shape):
-        raise Refused("wrong arguments")
-    for name, kind in shape.items():
-        if not fits(kind, args[name]):
-            raise Refused("bad argument: " + name)
-
-
 class Call:
     """One call on its way to the package."""
 
     def __init__(self, frame):
-        self.id, self.t, self.name, self.args = (frame.get(k) for k in ("id", "t", "call", "args"))
-        typed = isinstance(self.name, str) and isinstance(self.args, dict) and fits("number", self.t)
-        if not typed or not fits(range(2**53), self.id):
+        self.id, self.t, self.name, self.args = map(frame.get, ("id", "t", "call", "args"))
+        typed = isinstance(self.name, str) and isinstance(self.args, dict)
+        if not typed or not fits("number", self.t) or not fits(range(2**53), self.id):
             raise Closed("malformed call")
         self.key = self.args.get("key") if self.name == "order_send" else None
+
+    def check(self, shape):
+        """Refuses arguments that are not exactly of that shape."""
+        wrong = [name for name in shape if not fits(shape[name], self.args.get(name))]
+        if wrong or set(self.args) != set(shape):
+            raise Refused("wrong arguments " + " ".join(wrong))
 
 
 class Session:
@@ -355,52 +330,41 @@ class Session:
         late = now_ms() - call.t
         self.skew = late if self.skew is None else min(self.skew, late)
         try:
-            if call.name == "ping":
-                self.answer(call, {"ok": self.bridge.ping(self)})
-            elif call.name == "recall":
-                check(call.args, {"key": "text"})
-                self.answer(call, {"ok": self.bridge.sends.recall(call.args["key"])})
-            else:
-                self._queue(call)
+            answer = self._answer_or_queue(call)
         except Refused as refused:
-            self.answer(call, {"refused": str(refused)})
+            answer = {"refused": str(refused)}
+        if answer:
+            self.put(dict(answer, id=call.id))
 
-    def _queue(self, call):
+    def _answer_or_queue(self, call):
+        if call.name == "ping":
+            return {"ok": self.bridge.ping(self)}
+        if call.name == "recall":
+            call.check({"key": "text"})
+            return {"ok": self.bridge.sends.recall(call.args["key"])}
         if call.name not in CALLS:
             raise Refused("unknown call")
-        check(call.args, CALLS[call.name][1])
+        call.check(CALLS[call.name][1])
         with self.bridge.turn:
             known = self.bridge.sends.recall(call.key)
             if call.key and known["state"] != "unheard":
-                self.answer(call, known["answer"] or {"refused": "this key is " + known["state"]})
-                return
-            if self.ended or self.queued() >= QUEUE:
+                return known["answer"] or {"refused": "this key is " + known["state"]}
+            if self.ended or sum(map(len, self.queues)) >= QUEUE:
                 raise Refused("queue full")
             if call.key:
                 self.bridge.sends.note(call.key, "queued")
             self.queues[CALLS[call.name][0]].append(call)
             self.bridge.turn.notify_all()
 
-    def queued(self):
-        return sum(map(len, self.queues))
-
-    def is_stale(self, call):
-        """Whether an order was written longer ago than it may wait."""
-        return now_ms() - call.t - self.skew > call.args["wait_ms"]
-
-    def answer(self, call, answer):
-        short = {"id": call.id, "none": [-3, "answer too long"]}
-        self._put(encode(dict(answer, id=call.id), short), False)
-
-    def push(self, frame):
-        self._put(encode(frame, {"push": "rows", "none": [-3, "rows too long"]}), True)
-
-    def _put(self, data, is_push):
+    def put(self, frame, is_push=False):
+        """Hands a frame to the writing thread."""
+        data = encode(frame)
+        with self.bridge.turn:
+            self.pushes += is_push
         with self.can_write:
             if len(self.out) > PUSHES + 4 * QUEUE:
                 raise Closed("answers are not taken")
             self.out.append((data, is_push))
-            self.pushes += is_push
             self.can_write.notify_all()
 
     def _write(self):
@@ -409,10 +373,9 @@ class Session:
                 self.can_write.wait_for(lambda: self.out or self.ended)
                 if self.ended:
                     return
-                data, was_push = self.out[0]
+                data, was_push = self.out.popleft()
             self.frames.write(data)
-            with self.bridge.turn, self.can_write:
-                self.out.popleft()
+            with self.bridge.turn:
                 self.pushes -= was_push
                 self.bridge.turn.notify_all()
 
@@ -421,7 +384,7 @@ class Package:
     """All that is asked of MetaTrader5. The main thread's alone."""
 
     def __init__(self, module, path, portable, stop):
-        self._mt5, self._stop, self._open, self.build = module, stop, False, None
+        self._mt5, self._stop, self.build = module, stop, None
         self._path, self._portable = [path] if path else [], portable
 
     def ask(self, function, *args):
@@ -447,15 +410,13 @@ class Package:
         return [tuple(row[i] for i in order) for row in array.tolist()]
 
     def close(self):
-        if self._open:
-            self._mt5.shutdown()
-        self._open = False
+        self._mt5.shutdown()
 
     def login(self, args):
         """Logs in and waits for the trade server. The password dies in here."""
         deadline = now_ms() + args["timeout_ms"]
         self.close()
-        self._open, args["timeout"] = True, args.pop("timeout_ms")
+        args["timeout"] = args.pop("timeout_ms")
         try:
             done = self._mt5.initialize(*self._path, portable=self._portable, **args)
         finally:
@@ -532,7 +493,7 @@ class Watch:
         return push, not self._round
 
     def _rows(self, package):
-        deals = package.history("deals", self._deals_from, max(self._deals_from, far()))
+        deals = package.history("deals", self._deals_from, FAR)
         if "rows" not in deals:
             raise Nothing(-2, "more than %d deals since deals_from" % ROWS)
         return package.now(push="rows", deals=deals["rows"])
@@ -568,8 +529,8 @@ class Bridge:
 
     def ping(self, session):
         name, since = self.busy or (None, now_ms())
-        busy_ms, build = int(now_ms() - since), self.package.build
-        return {"busy_ms": busy_ms, "busy": name, "queued": session.queued(), "build": build}
+        ping = {"busy_ms": int(now_ms() - since), "busy": name, "build": self.package.build}
+        return dict(ping, queued=sum(map(len, session.queues)))
 
     def run(self):
         """Works until told to stop."""
@@ -587,7 +548,12 @@ class Bridge:
                     self.sends.note(call.key, "running")
                 self.busy = (call.name if call else "poll", now_ms())
             try:
-                self._perform(live[-1], call) if call else self._poll(live[-1])
+                if call:
+                    live[-1].put(dict(self._perform(live[-1], call), id=call.id))
+                else:
+                    push, self._history_next = live[-1].watch.step(self.package)
+                    if push:
+                        live[-1].put(push, True)
             except Closed as closed:
                 live[-1].end(str(closed))
             self.busy = call = None
@@ -603,11 +569,6 @@ class Bridge:
                 return session.queues[level].popleft(), None
         return None, wait
 
-    def _poll(self, session):
-        push, self._history_next = session.watch.step(self.package)
-        if push:
-            session.push(push)
-
     def _perform(self, session, call):
         try:
             answer = {"ok": self._execute(session, call)}
@@ -619,7 +580,7 @@ class Bridge:
             answer = {"raised": type(fault).__name__}
         if call.key:
             self.sends.note(call.key, "done", answer)
-        session.answer(call, answer)
+        return answer
 
     def _execute(self, session, call):
         if call.name == "login":
@@ -633,8 +594,8 @@ class Bridge:
             session.watch = Watch(call.args)
             return {}
         _, shape, work = CALLS[call.name]
-        if call.key and session.is_stale(call):
-            raise Refused("stale")
+        if call.key and now_ms() - call.t - session.skew > call.args["wait_ms"]:
+            raise Refused("stale")  # written longer ago than it may wait
         value = work(self.package, *[call.args[name] for name in shape])
         if call.name == "state":
             value["server_time"] = session.watch and session.watch.newest
@@ -691,10 +652,10 @@ def read_secret():
     if secret and path:
         fail("BRIDGE_SECRET and BRIDGE_SECRET_FILE are both set; keep one")
     secret = private_file(path, "BRIDGE_SECRET_FILE") if path else secret
-    if not secret:
-        fail("no secret: set BRIDGE_SECRET or BRIDGE_SECRET_FILE" + MAKE_SECRET)
     if len(secret) < 32:
-        fail("the secret has fewer than 32 characters" + MAKE_SECRET)
+        what = "the secret has fewer than 32 characters" if secret else "no secret"
+        make = 'python -c "import secrets; print(secrets.token_hex(32))"'
+        fail(what + ": set BRIDGE_SECRET or BRIDGE_SECRET_FILE; make one: " + make)
     return secret
 
 
@@ -719,15 +680,13 @@ def open_listener(address, encrypted):
     host, family = host.strip("[]"), socket.AF_INET6 if "]" in host else socket.AF_INET
     try:
         socket.inet_pton(family, host)
-        port = int(port)
-    except (OSError, ValueError):
+        if not (host.startswith("127.") or host == "::1" or encrypted):
+            fail("--listen %s is beyond loopback: give --tls-certificate, --tls-key" % address)
+        return socket.create_server((host, int(port)), family=family, backlog=8)
+    except (ValueError, OverflowError):
         fail("--listen %s: say IP:PORT, e.g. 127.0.0.1:18812" % address)
-    if not (host.startswith("127.") or host == "::1" or encrypted):
-        fail("--listen %s is beyond loopback: it needs --tls-certificate and --tls-key" % address)
-    try:
-        return socket.create_server((host, port), family=family, backlog=8)
-    except (OSError, OverflowError):
-        fail("cannot listen on %s: taken, or not of this host" % address)
+    except OSError as fault:
+        fail("cannot listen on %s (IP:PORT): %s" % (address, fault.strerror or "no such address"))
 
 
 def quiet_faults():
