@@ -13,5 +13,8 @@ pub mod orders;
 pub mod server;
 pub mod settings;
 
+#[doc(hidden)]
+pub use api::fuzz;
+
 #[cfg(test)]
 mod testing;
