@@ -14,5 +14,8 @@ pub mod reload;
 pub mod server;
 pub mod settings;
 
+#[doc(hidden)]
+pub use api::fuzz;
+
 #[cfg(test)]
 mod testing;

@@ -27,6 +27,8 @@ mod state;
 
 pub use account::{AccountConfig, SetupError};
 pub use event::Event;
+#[doc(hidden)]
+pub use feed::fuzz;
 pub use sessions::{Week, Weekday};
 pub use simulator::Simulator;
 pub use state::{RestoreError, State};

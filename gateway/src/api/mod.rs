@@ -5,6 +5,8 @@ mod control;
 mod decisions;
 mod edits;
 mod event_stream;
+#[doc(hidden)]
+pub mod fuzz;
 mod market_data;
 mod page;
 pub(crate) mod parse;

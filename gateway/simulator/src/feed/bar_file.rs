@@ -30,7 +30,10 @@ impl BarFile {
     /// The file cannot be opened or read, is empty, or its first line does not name the columns
     /// DATE, OPEN, HIGH, LOW and CLOSE.
     pub fn open(path: impl AsRef<Path>, spec: &SymbolSpec) -> Result<Self, FeedError> {
-        let mut lines = Lines::open(path.as_ref())?;
+        Self::of(Lines::open(path.as_ref())?, spec)
+    }
+
+    pub(super) fn of(mut lines: Lines, spec: &SymbolSpec) -> Result<Self, FeedError> {
         let header = lines.next_line()?.unwrap_or_default();
         let columns = Columns::parse(header, NAMES);
         if ![0, 2, 3, 4, 5].iter().all(|column| columns.has(*column)) {

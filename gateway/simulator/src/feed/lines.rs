@@ -28,7 +28,19 @@ impl Lines {
             file: path.to_owned(),
             source,
         };
-        let mut file = File::open(path).map_err(fail)?;
+        let file = File::open(path).map_err(fail)?;
+        Self::of(path, file)
+    }
+
+    /// The lines of a file that is open; `path` is for what is told of it.
+    pub(super) fn of(
+        path: &Path,
+        mut file: impl Read + Seek + Send + 'static,
+    ) -> Result<Self, FeedError> {
+        let fail = |source| FeedError::Open {
+            file: path.to_owned(),
+            source,
+        };
         let mut mark = Vec::new();
         file.by_ref().take(3).read_to_end(&mut mark).map_err(fail)?;
         let (skip, wide) = match mark.as_slice() {

@@ -3,6 +3,8 @@
 
 mod bar_file;
 mod columns;
+#[doc(hidden)]
+pub mod fuzz;
 mod lines;
 mod synthetic;
 mod tick_file;

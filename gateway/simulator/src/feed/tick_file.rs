@@ -35,7 +35,10 @@ impl TickFile {
     /// The file cannot be opened or read, is empty, or its first line does not name the columns
     /// DATE, TIME, BID and ASK.
     pub fn open(path: impl AsRef<Path>, spec: &SymbolSpec) -> Result<Self, FeedError> {
-        let mut lines = Lines::open(path.as_ref())?;
+        Self::of(Lines::open(path.as_ref())?, spec)
+    }
+
+    pub(super) fn of(mut lines: Lines, spec: &SymbolSpec) -> Result<Self, FeedError> {
         let header = lines.next_line()?.unwrap_or_default();
         let columns = Columns::parse(header, NAMES);
         if !(0..4).all(|column| columns.has(column)) {
