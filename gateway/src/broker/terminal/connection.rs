@@ -286,3 +286,6 @@ fn take(body: &[u8], feed: &mut Feed, connection: &Connection) -> Result<(), Str
         Incoming::Rows(push) => feed.rows(&push),
     }
 }
+
+#[cfg(test)]
+mod tests;
