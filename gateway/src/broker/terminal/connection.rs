@@ -106,11 +106,8 @@ impl Connection {
 
     /// Reports a change found by asking, as if it had been pushed.
     pub(crate) fn report(&self, change: Change) {
-        let taken = self
-            .changes
-            .upgrade()
-            .map(|changes| changes.try_send(change));
-        if !matches!(taken, Some(Ok(()))) {
+        let changes = self.changes.upgrade();
+        if changes.is_none_or(|changes| changes.try_send(change).is_err()) {
             self.close("changes are not taken");
         }
     }
@@ -289,3 +286,6 @@ fn take(body: &[u8], feed: &mut Feed, connection: &Connection) -> Result<(), Str
         Incoming::Rows(push) => feed.rows(&push),
     }
 }
+
+#[cfg(test)]
+mod tests;

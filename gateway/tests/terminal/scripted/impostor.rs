@@ -9,8 +9,10 @@ use tokio::{
     net::TcpListener,
 };
 
+/// What an impostor makes of the gateway's proof.
+type Then<'a> = &'a (dyn Fn(&Value) -> Vec<u8> + Sync);
 /// What an impostor says: first, and to the gateway's proof.
-type Lines<'a> = (Vec<u8>, &'a (dyn Fn(&Value) -> Vec<u8> + Sync));
+type Lines<'a> = (Vec<u8>, Then<'a>);
 
 /// Opens against an impostor: how that ended, and all bytes that he got.
 async fn meet((first, then): Lines<'_>) -> (BrokerError, Vec<u8>) {
@@ -52,7 +54,7 @@ fn proven(proof: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn wrong_proofs_are_refused() {
-    let wrong: [&(dyn Fn(&Value) -> Vec<u8> + Sync); 4] = [
+    let wrong: [Then<'_>; 4] = [
         &|_| proven(&"0".repeat(64)),
         &|_| proven(""),
         // The gateway's own proof under the bridge's role.
@@ -70,9 +72,9 @@ async fn wrong_proofs_are_refused() {
 
 #[tokio::test]
 async fn whoever_is_no_bridge_gets_nothing() {
-    let silent: &(dyn Fn(&Value) -> Vec<u8> + Sync) = &|_| Vec::new();
-    let reflected: &(dyn Fn(&Value) -> Vec<u8> + Sync) = &|answer| frame(answer);
-    let long: &(dyn Fn(&Value) -> Vec<u8> + Sync) = &|_| (1_025_u32).to_be_bytes().to_vec();
+    let silent: Then<'_> = &|_| Vec::new();
+    let reflected: Then<'_> = &|answer| frame(answer);
+    let long: Then<'_> = &|_| (1_025_u32).to_be_bytes().to_vec();
     let nonce = |nonce: &str| frame(&json!({"role": "bridge", "protocol": 1, "nonce": nonce}));
     let strangers: Vec<Lines<'_>> = vec![
         (frame(&hello()), reflected),

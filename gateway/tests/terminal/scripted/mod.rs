@@ -4,5 +4,6 @@ mod bridge;
 mod garbage;
 mod impostor;
 mod pushes;
+mod reads;
 mod sends;
 mod tls;

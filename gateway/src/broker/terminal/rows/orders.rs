@@ -53,7 +53,11 @@ fn side_and_kind(code: u32) -> Option<(Side, OrderType)> {
         6 | 7 => OrderType::StopLimit,
         _ => return None,
     };
-    let side = if code % 2 == 0 { Side::Buy } else { Side::Sell };
+    let side = if code.is_multiple_of(2) {
+        Side::Buy
+    } else {
+        Side::Sell
+    };
     Some((side, kind))
 }
 
