@@ -141,7 +141,7 @@ class Frames:
         buffer, got = bytearray(size), 0
         while got < size:
             rest = memoryview(buffer)[got:]
-            count = self._patiently(lambda: self.sock.recv_into(rest))
+            count = self._patiently(lambda into=rest: self.sock.recv_into(into))
             if not count:
                 raise Closed("closed by the peer")
             got += count
@@ -167,7 +167,7 @@ class Frames:
         rest = memoryview(data)
         while rest:
             piece = rest[:65536]
-            rest = rest[self._patiently(lambda: self.sock.send(piece), True) :]
+            rest = rest[self._patiently(lambda piece=piece: self.sock.send(piece), True) :]
 
 
 class Handshake:
@@ -177,7 +177,7 @@ class Handshake:
         self._secret = secret
 
     def _proof(self, side, ours, theirs):
-        words = "mymt5-bridge/1 %s %s %s" % (side, ours, theirs)
+        words = f"mymt5-bridge/1 {side} {ours} {theirs}"
         return hmac.new(self._secret, words.encode("ascii"), hashlib.sha256).hexdigest()
 
     def run(self, frames):
@@ -300,7 +300,7 @@ class Session:
             work()
         except Closed as closed:
             self.end(str(closed))
-        except Exception as fault:  # its text may quote the peer
+        except Exception as fault:  # noqa: BLE001, its text may quote the peer
             self.end("fault " + type(fault).__name__)
         if work == self._read:
             with self.frames.lock:
@@ -320,7 +320,7 @@ class Session:
         self.frames.shut()
         with self.can_write:
             self.can_write.notify_all()
-        log("%s ended: %s" % (self.name, reason))
+        log(f"{self.name} ended: {reason}")
 
     def _read(self):
         while True:
@@ -430,7 +430,7 @@ class Package:
         login = {name: self.record(name + "_info") for name in ("account", "terminal")}
         if login["terminal"]["build"] != self.build:
             self.build = login["terminal"]["build"]
-            log("terminal build %d" % self.build)
+            log(f"terminal build {self.build}")
         return login
 
     def now(self, **more):
@@ -452,10 +452,10 @@ class Package:
 
     def history(self, kind, start, end):
         """Rows of that span, or only their number where they are too many."""
-        total = self.ask("history_%s_total" % kind, start, end)
+        total = self.ask(f"history_{kind}_total", start, end)
         if total > ROWS:
             return {"total": total}
-        return {"rows": self.rows("history_%s_get" % kind, start, end)}
+        return {"rows": self.rows(f"history_{kind}_get", start, end)}
 
 
 class Watch:
@@ -488,14 +488,14 @@ class Watch:
             push = self._rows(package) if name is None else name and self._ticks(package, name)
         except Nothing as nothing:  # a symbol's history may still be loading
             push = None if name else {"push": "rows", "none": list(nothing.args)}
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001
             push = {"push": "rows", "none": [-1, "raised " + type(fault).__name__]}
         return push, not self._round
 
     def _rows(self, package):
         deals = package.history("deals", self._deals_from, FAR)
         if "rows" not in deals:
-            raise Nothing(-2, "more than %d deals since deals_from" % ROWS)
+            raise Nothing(-2, f"more than {ROWS} deals since deals_from")
         return package.now(push="rows", deals=deals["rows"])
 
     def _ticks(self, package, name):
@@ -576,7 +576,7 @@ class Bridge:
             answer = {"none": list(nothing.args)}
         except Refused as refused:
             answer = {"refused": str(refused)}
-        except Exception as fault:  # its text may quote the request
+        except Exception as fault:  # noqa: BLE001, its text may quote the request
             answer = {"raised": type(fault).__name__}
         if call.key:
             self.sends.note(call.key, "done", answer)
@@ -618,9 +618,9 @@ def listen(listener, bridge, context, handshake):
             frames.sock.close()
         places.release()
         if reason:
-            log("connection from %s turned away: %s" % (peer[0], reason))
+            log(f"connection from {peer[0]} turned away: {reason}")
         else:
-            Session(bridge, frames, "session %s:%d" % peer[:2])
+            Session(bridge, frames, f"session {peer[0]}:{peer[1]}")
 
     while True:
         try:
@@ -639,10 +639,10 @@ def private_file(path, name):
     try:
         with open(path, "rb") as file:
             if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o007:
-                fail("%s: others may read it; chmod 600 %s" % (name, path))
+                fail(f"{name}: others may read it; chmod 600 {path}")
             return file.read(65536).strip()
     except OSError as fault:
-        fail("%s: cannot read %s: %s" % (name, path, fault.strerror))
+        fail(f"{name}: cannot read {path}: {fault.strerror}")
 
 
 def read_secret():
@@ -681,12 +681,12 @@ def open_listener(address, encrypted):
     try:
         socket.inet_pton(family, host)
         if not (host.startswith("127.") or host == "::1" or encrypted):
-            fail("--listen %s is beyond loopback: give --tls-certificate, --tls-key" % address)
+            fail(f"--listen {address} is beyond loopback: give --tls-certificate, --tls-key")
         return socket.create_server((host, int(port)), family=family, backlog=8)
     except (ValueError, OverflowError):
-        fail("--listen %s: say IP:PORT, e.g. 127.0.0.1:18812" % address)
+        fail(f"--listen {address}: say IP:PORT, e.g. 127.0.0.1:18812")
     except OSError as fault:
-        fail("cannot listen on %s (IP:PORT): %s" % (address, fault.strerror or "no such address"))
+        fail("cannot listen on {} (IP:PORT): {}".format(address, fault.strerror or "no such address"))
 
 
 def quiet_faults():
@@ -745,7 +745,7 @@ def main():
     door = (listener, bridge, context, handshake)
     threading.Thread(target=listen, args=door, daemon=True).start()
     at = "%s:%d" % listener.getsockname()[:2] + (" with TLS" if context else "")
-    log("listening on %s, MetaTrader5 %s" % (at, module.__version__))
+    log(f"listening on {at}, MetaTrader5 {module.__version__}")
     bridge.run()
     finished.set()
     log("ended")

@@ -79,8 +79,12 @@ class State:
 class Gateway:
     """A gateway's end of one connection."""
 
-    def __init__(self, address, secret=SECRET, tls=None, prove=True):
-        self.sock = socket.create_connection(address, timeout=10)
+    def __init__(self, address, secret=SECRET, tls=None, prove=True, buffer=None):
+        self.sock = socket.socket()
+        self.sock.settimeout(10)
+        if buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.sock.connect(address)
         if tls:
             self.sock = tls.wrap_socket(self.sock, server_hostname="bridge")
         self.secret, self.began, self.next_id = secret.encode(), time.monotonic(), 0
@@ -98,7 +102,7 @@ class Gateway:
         self.close()
 
     def proof(self, side, theirs, ours):
-        words = ("mymt5-bridge/1 %s %s %s" % (side, theirs, ours)).encode()
+        words = (f"mymt5-bridge/1 {side} {theirs} {ours}").encode()
         return hmac.new(self.secret, words, hashlib.sha256).hexdigest()
 
     def prove(self):

@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import unittest
 
-from support import BridgeTest, Gateway, LOGIN, SECRET, until
+from support import LOGIN, SECRET, BridgeTest, Gateway, until
 
 
 class Handshake(BridgeTest):

@@ -49,7 +49,7 @@ class Requirements(unittest.TestCase):
                 with open(path, "w") as file:
                     for line in lines:
                         name, _, hashes = line.partition("--hash")
-                        if name.startswith("MetaTrader5") or name.startswith(numpy):
+                        if name.startswith(("MetaTrader5", numpy)):
                             file.write(name.split(";")[0] + " --hash" + hashes + "\n")
                 command = DOWNLOAD + ["--python-version", version, "-d", folder, "-r", path]
                 done = subprocess.run(command, capture_output=True, text=True)

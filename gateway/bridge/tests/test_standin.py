@@ -60,37 +60,37 @@ class Retcodes(Desk):
     def test_requests_on_a_fresh_account(self):
         day = MONDAY // 1000
         rows = [
-            (10009, self.deal, dict(sl=1.0999, tp=1.1001)),
-            (10009, self.deal, dict(side=1, sl=1.1002, tp=1.1000)),
-            (10008, self.pending, dict(kind=2, price=1.1)),
-            (10008, self.pending, dict(kind=5, price=1.0999)),
-            (10008, self.pending, dict(kind=6, price=1.101, stoplimit=1.1005)),
-            (10008, self.pending, dict(kind=2, price=1.09, type_time=2, expiration=day + 1)),
-            (10013, self.deal, dict(symbol="NOPE")),
-            (10013, self.pending, dict(kind=0, price=1.09)),
-            (10013, self.pending, dict(kind=6, price=1.101)),
-            (10014, self.deal, dict(volume=0.0)),
-            (10014, self.deal, dict(volume=0.015)),
-            (10014, self.deal, dict(volume=100.01)),
-            (10015, self.pending, dict(kind=2, price=1.10001)),
-            (10015, self.pending, dict(kind=3, price=1.10009)),
-            (10015, self.pending, dict(kind=4, price=1.10019)),
-            (10015, self.pending, dict(kind=5, price=1.1005)),
-            (10015, self.pending, dict(kind=2, price=-1.0)),
-            (10015, self.pending, dict(kind=6, price=1.101, stoplimit=1.10095)),
-            (10016, self.deal, dict(sl=1.09991)),
-            (10016, self.deal, dict(tp=1.10009)),
-            (10016, self.deal, dict(side=1, sl=1.09)),
-            (10016, self.pending, dict(kind=2, price=1.09, sl=1.08995)),
-            (10019, self.deal, dict(volume=95.0)),
-            (10021, self.deal, dict(symbol="GBPUSD")),
-            (10022, self.pending, dict(kind=2, price=1.09, type_time=2, expiration=day)),
-            (10022, self.pending, dict(kind=2, price=1.09, type_time=3, expiration=day - 1)),
-            (10030, self.deal, dict(type_filling=0)),
-            (10030, self.deal, dict(type_filling=2)),
-            (10035, self.mt5.order_send, dict(request={"action": 8, "order": 5})),
-            (10036, self.deal, dict(side=1, position=5)),
-            (10036, self.mt5.order_send, dict(request={"action": 6, "position": 5})),
+            (10009, self.deal, {"sl": 1.0999, "tp": 1.1001}),
+            (10009, self.deal, {"side": 1, "sl": 1.1002, "tp": 1.1000}),
+            (10008, self.pending, {"kind": 2, "price": 1.1}),
+            (10008, self.pending, {"kind": 5, "price": 1.0999}),
+            (10008, self.pending, {"kind": 6, "price": 1.101, "stoplimit": 1.1005}),
+            (10008, self.pending, {"kind": 2, "price": 1.09, "type_time": 2, "expiration": day + 1}),
+            (10013, self.deal, {"symbol": "NOPE"}),
+            (10013, self.pending, {"kind": 0, "price": 1.09}),
+            (10013, self.pending, {"kind": 6, "price": 1.101}),
+            (10014, self.deal, {"volume": 0.0}),
+            (10014, self.deal, {"volume": 0.015}),
+            (10014, self.deal, {"volume": 100.01}),
+            (10015, self.pending, {"kind": 2, "price": 1.10001}),
+            (10015, self.pending, {"kind": 3, "price": 1.10009}),
+            (10015, self.pending, {"kind": 4, "price": 1.10019}),
+            (10015, self.pending, {"kind": 5, "price": 1.1005}),
+            (10015, self.pending, {"kind": 2, "price": -1.0}),
+            (10015, self.pending, {"kind": 6, "price": 1.101, "stoplimit": 1.10095}),
+            (10016, self.deal, {"sl": 1.09991}),
+            (10016, self.deal, {"tp": 1.10009}),
+            (10016, self.deal, {"side": 1, "sl": 1.09}),
+            (10016, self.pending, {"kind": 2, "price": 1.09, "sl": 1.08995}),
+            (10019, self.deal, {"volume": 95.0}),
+            (10021, self.deal, {"symbol": "GBPUSD"}),
+            (10022, self.pending, {"kind": 2, "price": 1.09, "type_time": 2, "expiration": day}),
+            (10022, self.pending, {"kind": 2, "price": 1.09, "type_time": 3, "expiration": day - 1}),
+            (10030, self.deal, {"type_filling": 0}),
+            (10030, self.deal, {"type_filling": 2}),
+            (10035, self.mt5.order_send, {"request": {"action": 8, "order": 5}}),
+            (10036, self.deal, {"side": 1, "position": 5}),
+            (10036, self.mt5.order_send, {"request": {"action": 6, "position": 5}}),
         ]
         for code, send, arguments in rows:
             with self.subTest(code=code, arguments=arguments):
@@ -100,15 +100,15 @@ class Retcodes(Desk):
 
     def test_conditions_of_symbol_and_account(self):
         for code, fields, arguments in (
-            (10017, dict(trade_mode=0), {}), (10018, dict(closed=True), {}),
-            (10042, dict(trade_mode=1), dict(side=1)), (10009, dict(trade_mode=1), {}),
-            (10043, dict(trade_mode=2), {}), (10044, dict(trade_mode=3), dict(side=1)),
-            (10034, dict(volume_limit=1.5), dict(volume=1.6)),
-            (10030, dict(trade_exemode=1, filling_mode=2), dict(price=1.1001)),
-            (10015, dict(trade_exemode=1, filling_mode=1), dict(type_filling=0)),
-            (10004, dict(trade_exemode=1, filling_mode=1), dict(type_filling=0, price=1.1, deviation=5)),
-            (10009, dict(trade_exemode=1, filling_mode=1), dict(type_filling=0, price=1.1, deviation=10)),
-            (10009, dict(trade_exemode=3, filling_mode=0), dict(type_filling=2)),
+            (10017, {"trade_mode": 0}, {}), (10018, {"closed": True}, {}),
+            (10042, {"trade_mode": 1}, {"side": 1}), (10009, {"trade_mode": 1}, {}),
+            (10043, {"trade_mode": 2}, {}), (10044, {"trade_mode": 3}, {"side": 1}),
+            (10034, {"volume_limit": 1.5}, {"volume": 1.6}),
+            (10030, {"trade_exemode": 1, "filling_mode": 2}, {"price": 1.1001}),
+            (10015, {"trade_exemode": 1, "filling_mode": 1}, {"type_filling": 0}),
+            (10004, {"trade_exemode": 1, "filling_mode": 1}, {"type_filling": 0, "price": 1.1, "deviation": 5}),
+            (10009, {"trade_exemode": 1, "filling_mode": 1}, {"type_filling": 0, "price": 1.1, "deviation": 10}),
+            (10009, {"trade_exemode": 3, "filling_mode": 0}, {"type_filling": 2}),
         ):  # fmt: skip
             with self.subTest(code=code, fields=fields):
                 self.state.db.execute("DELETE FROM positions")
@@ -116,8 +116,8 @@ class Retcodes(Desk):
                 self.assertEqual(self.deal(**arguments).retcode, code)
         self.symbol()
         for code, setting in (
-            (10026, dict(account_trade_expert=0)), (10027, dict(terminal_trade_allowed=0)),
-            (10018, dict(market_open=0)), (10040, dict(limit_positions=0)),
+            (10026, {"account_trade_expert": 0}), (10027, {"terminal_trade_allowed": 0}),
+            (10018, {"market_open": 0}), (10040, {"limit_positions": 0}),
         ):  # fmt: skip
             before = {k: self.state.one("SELECT value FROM settings WHERE key = ?", k) for k in setting}
             self.state.db.execute("DELETE FROM positions")

@@ -90,7 +90,7 @@ class Ticks(BridgeTest):
         self.state.set(feed="manual")
         base, number = 1_704_672_000_000, 20000
         self.state.tick(base, 1.0)
-        gateway = self.gateway(self.start())
+        gateway = self.gateway(self.start(), buffer=4096)
         self.watch(gateway, symbols={"EURUSD": [base // 1000, 0]}, poll_ms=1, rows_ms=1)
 
         def calls():

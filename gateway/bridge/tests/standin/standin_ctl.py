@@ -48,7 +48,7 @@ def main(words):
         if rest[0] not in [row["name"] for row in tables]:
             print("no table", rest[0], file=sys.stderr)
             return 1
-        for row in store.db.execute("SELECT * FROM %s" % rest[0]):
+        for row in store.db.execute(f"SELECT * FROM {rest[0]}"):
             print(json.dumps(dict(row)))
     else:
         print(__doc__, file=sys.stderr)

@@ -42,15 +42,37 @@ orders, history_orders, positions, deals
 
 from ._link import initialize, last_error, login, shutdown  # noqa: F401
 from ._quotes import (  # noqa: F401
-    account_info, copy_rates_from, copy_rates_from_pos, copy_rates_range, copy_ticks_from,
-    copy_ticks_range, market_book_add, market_book_get, market_book_release, symbol_info,
-    symbol_info_tick, symbol_select, symbols_get, symbols_total, terminal_info, version,
+    account_info,
+    copy_rates_from,
+    copy_rates_from_pos,
+    copy_rates_range,
+    copy_ticks_from,
+    copy_ticks_range,
+    market_book_add,
+    market_book_get,
+    market_book_release,
+    symbol_info,
+    symbol_info_tick,
+    symbol_select,
+    symbols_get,
+    symbols_total,
+    terminal_info,
+    version,
 )  # fmt: skip
-from ._surface import *  # noqa: F403
+from ._surface import *
 from ._trade import (  # noqa: F401
-    history_deals_get, history_deals_total, history_orders_get, history_orders_total,
-    order_calc_margin, order_calc_profit, order_check, order_send, orders_get, orders_total,
-    positions_get, positions_total,
+    history_deals_get,
+    history_deals_total,
+    history_orders_get,
+    history_orders_total,
+    order_calc_margin,
+    order_calc_profit,
+    order_check,
+    order_send,
+    orders_get,
+    orders_total,
+    positions_get,
+    positions_total,
 )  # fmt: skip
 
 __version__ = "5.0.6231"

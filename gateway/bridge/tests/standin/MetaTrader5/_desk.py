@@ -10,7 +10,7 @@ class Refusal(Exception):
 
 
 def units(lots):
-    return int(round(lots * UNITS))
+    return round(lots * UNITS)
 
 
 def rounded(money):

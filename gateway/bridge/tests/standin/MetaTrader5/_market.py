@@ -29,7 +29,7 @@ CATALOGUE = {
     "BTCUSD": ("BTC", "USD", 2, 1.0, 0, 95000.0, 1500),
     "US500": ("USD", "USD", 2, 1.0, 50, 6000.0, 50),
 }
-_NAMES = ("basis category bank description exchange formula isin page").split()
+_NAMES = ["basis", "category", "bank", "description", "exchange", "formula", "isin", "page"]
 _BOOLS = {"custom", "select", "visible", "spread_float", "margin_hedged_use_leg"}
 _INT_COUNT = 31  # the leading fields of SymbolInfo are whole numbers
 TIMEFRAMES = {
@@ -115,7 +115,7 @@ class Market:
             row["spread"] = round((tick[2] - tick[1]) * 10**digits)
         rate = self.rate(name, tick[1] if tick else 0.0)
         value = contract * row["trade_tick_size"] * (rate or 0.0)
-        value = float("%.10g" % value)
+        value = float(f"{value:.10g}")
         row["trade_tick_value"] = value
         row["trade_tick_value_profit"] = row["trade_tick_value_loss"] = value
         return {field: row[field] for field in _surface.SymbolInfo._fields}
@@ -187,7 +187,7 @@ class Market:
         if base == account:
             return 1.0 / price if price else None
         for other, line in self.specs().items():
-            if other.startswith(quote + account) or other.startswith(account + quote):
+            if other.startswith((quote + account, account + quote)):
                 tick = self.quote(other)
                 if tick:
                     return tick[1] if line[0] == quote else 1.0 / tick[2]

@@ -1,8 +1,8 @@
 """What ticks do: orders expire or are done, levels are hit. Caught up at every call, tick by tick,
 so that nothing is missed while no process was there."""
 
-from ._server import LIMITS, STOP_LIMITS, Server, expiry, sign_of
 from ._desk import Refusal, units
+from ._server import LIMITS, STOP_LIMITS, Server, expiry, sign_of
 
 MOST = 20000  # ticks of one symbol that are caught up at a time
 

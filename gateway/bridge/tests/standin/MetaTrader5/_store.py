@@ -49,26 +49,26 @@ _TEXTS = {"symbol", "comment", "external_id"}
 
 def _table(name, structure, extra):
     columns = [
-        '"%s" %s' % (field, "TEXT" if field in _TEXTS else "") for field in structure._fields
+        '"{}" {}'.format(field, "TEXT" if field in _TEXTS else "") for field in structure._fields
     ]
     columns[0] = '"ticket" INTEGER PRIMARY KEY'
-    return "CREATE TABLE IF NOT EXISTS %s (%s, %s);" % (name, ", ".join(columns), extra)
+    return "CREATE TABLE IF NOT EXISTS {} ({}, {});".format(name, ", ".join(columns), extra)
 
 
 SCHEMA = "".join(
     [
         "CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);",
-        "CREATE TABLE IF NOT EXISTS faults (id INTEGER PRIMARY KEY, on_call TEXT NOT NULL,"
-        " kind TEXT NOT NULL, remaining INTEGER NOT NULL DEFAULT 1, args TEXT DEFAULT '{}');",
+        ("CREATE TABLE IF NOT EXISTS faults (id INTEGER PRIMARY KEY, on_call TEXT NOT NULL,"
+        " kind TEXT NOT NULL, remaining INTEGER NOT NULL DEFAULT 1, args TEXT DEFAULT '{}');"),
         "CREATE TABLE IF NOT EXISTS symbols (name TEXT PRIMARY KEY, fields TEXT NOT NULL);",
-        "CREATE TABLE IF NOT EXISTS ticks (seq INTEGER PRIMARY KEY, symbol TEXT NOT NULL,"
+        ("CREATE TABLE IF NOT EXISTS ticks (seq INTEGER PRIMARY KEY, symbol TEXT NOT NULL,"
         " time_msc INTEGER NOT NULL, bid REAL NOT NULL, ask REAL NOT NULL, last REAL DEFAULT 0,"
-        " volume INTEGER DEFAULT 0, flags INTEGER DEFAULT 6, volume_real REAL DEFAULT 0);",
+        " volume INTEGER DEFAULT 0, flags INTEGER DEFAULT 6, volume_real REAL DEFAULT 0);"),
         "CREATE INDEX IF NOT EXISTS ticks_at ON ticks (symbol, time_msc, seq);",
-        "CREATE TABLE IF NOT EXISTS sends (seq INTEGER PRIMARY KEY, at_ms INTEGER, magic INTEGER,"
-        " action INTEGER, symbol TEXT, executed INTEGER NOT NULL DEFAULT 0, retcode INTEGER);",
-        "CREATE TABLE IF NOT EXISTS logins (seq INTEGER PRIMARY KEY, at_ms INTEGER,"
-        " login INTEGER, server TEXT, ok INTEGER NOT NULL);",
+        ("CREATE TABLE IF NOT EXISTS sends (seq INTEGER PRIMARY KEY, at_ms INTEGER, magic INTEGER,"
+        " action INTEGER, symbol TEXT, executed INTEGER NOT NULL DEFAULT 0, retcode INTEGER);"),
+        ("CREATE TABLE IF NOT EXISTS logins (seq INTEGER PRIMARY KEY, at_ms INTEGER,"
+        " login INTEGER, server TEXT, ok INTEGER NOT NULL);"),
         "CREATE TABLE IF NOT EXISTS calls (name TEXT PRIMARY KEY, count INTEGER NOT NULL);",
         "CREATE TABLE IF NOT EXISTS seen (symbol TEXT PRIMARY KEY, second INTEGER, k INTEGER);",
         "CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, next INTEGER NOT NULL);",
@@ -121,17 +121,17 @@ class Store:
         return row["next"]
 
     def rows(self, table, where="1", values=()):
-        query = "SELECT * FROM %s WHERE %s ORDER BY ticket" % (table, where)
+        query = f"SELECT * FROM {table} WHERE {where} ORDER BY ticket"
         return [dict(row) for row in self.db.execute(query, values)]
 
     def put(self, table, row):
-        names = ", ".join('"%s"' % name for name in row)
+        names = ", ".join(f'"{name}"' for name in row)
         marks = ", ".join("?" * len(row))
-        query = "INSERT OR REPLACE INTO %s (%s) VALUES (%s)" % (table, names, marks)
+        query = f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})"
         self.db.execute(query, tuple(row.values()))
 
     def delete(self, table, ticket):
-        self.db.execute("DELETE FROM %s WHERE ticket = ?" % table, (ticket,))
+        self.db.execute(f"DELETE FROM {table} WHERE ticket = ?", (ticket,))
 
     def take_fault(self, call):
         """The first fault that waits for that call, used up once; None without."""

@@ -62,7 +62,7 @@ def _history(desk, table, date_from, date_to, group, ticket, position):
     when = "time_done" if table == "history_orders" else "time"
     where, values = "visible_at <= ?", [utc_ms()]
     if date_from is not None:
-        where += " AND %s >= ? AND %s <= ?" % (when, when)
+        where += f" AND {when} >= ? AND {when} <= ?"
         values += [epoch(date_from), epoch(date_to)]
     if ticket is not None:
         where += ' AND %s = ?' % ("ticket" if table == "history_orders" else '"order"')
@@ -104,7 +104,7 @@ def _request(request):
     for key, value in request.items():
         wanted = str if isinstance(DEFAULTS[key], str) else (int, float)
         if not isinstance(value, wanted) or (isinstance(DEFAULTS[key], int) and value != int(value)):
-            raise Fail((-2, 'Invalid "%s" argument' % key))
+            raise Fail((-2, f'Invalid "{key}" argument'))
     return s.TradeRequest(**dict(DEFAULTS, **request))
 
 
@@ -134,7 +134,7 @@ def order_send(desk, request):
 @package_call
 def order_calc_margin(desk, action, symbol, volume, price):
     spec = desk.spec(known(desk, symbol))
-    lots, points = int(round(volume * 10**8)), round(price * 10 ** spec["digits"])
+    lots, points = round(volume * 10**8), round(price * 10 ** spec["digits"])
     margin = desk.margin_of(symbol, lots, lots * points, points)
     if margin is None:
         raise Fail((-1, "Terminal: Call failed"))
@@ -147,7 +147,7 @@ def order_calc_profit(desk, action, symbol, volume, price_open, price_close):
     scale = 10 ** spec["digits"]
     first, last = round(price_open * scale), round(price_close * scale)
     sign = 1 if action == 0 else -1
-    worth = desk.worth(symbol, sign * int(round(volume * 10**8)) * (last - first), last)
+    worth = desk.worth(symbol, sign * round(volume * 10**8) * (last - first), last)
     if worth is None:
         raise Fail((-1, "Terminal: Call failed"))
-    return float("%.2f" % worth)
+    return float(f"{worth:.2f}")
