@@ -77,6 +77,8 @@ fn stage() -> Option<(Instruments, Caller)> {
         symbols: None,
         limits: ScopeLimits::default(),
         dead_man: None,
+        enabled: true,
+        revoked: tokio_util::sync::CancellationToken::new(),
     };
     Some((instruments, Caller(Arc::new(client))))
 }

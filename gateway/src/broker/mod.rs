@@ -101,7 +101,7 @@ pub enum BrokerError {
     #[error("the broker refused the login: {0}")]
     Refused(String),
     /// It has another account than the one that is configured.
-    #[error("the broker has another account: {0}")]
+    #[error("the broker has not the configured account ({0})")]
     OtherAccount(String),
     /// It does not answer this kind of question.
     #[error("not available: {0}")]

@@ -43,6 +43,7 @@ impl<'a> Session<'a> {
         supervisor.report(Fact::Opening).await;
         // Asked before the broker is: a change meanwhile is another one.
         let mut secrets = session.wiring.secrets.clone();
+        secrets.mark_seen();
         let mut opened = session.open(true).await;
         loop {
             supervisor.count(None, opened.is_ok());
@@ -177,7 +178,7 @@ fn wrong_zone(offset_ms: i64) -> String {
 fn check(wiring: &Wiring, account: &AccountRow) -> Result<(), BrokerError> {
     let other = |what: &str| Err(BrokerError::OtherAccount(what.to_owned()));
     if account.account != wiring.identity.account {
-        return other("its number is not MT5_LOGIN's");
+        return other("its number is not MT5_LOGIN");
     }
     if account.server != wiring.identity.server {
         return other("its server is not MT5_SERVER");

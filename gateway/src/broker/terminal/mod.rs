@@ -43,7 +43,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::{RwLock, watch},
+    time::timeout,
+};
 use wire::Fields;
 
 /// A read of the account is repeated so often when deals came in between.
@@ -87,6 +90,9 @@ pub struct Terminal {
     credentials: Arc<dyn Credentials>,
     known: Arc<Known>,
     session: watch::Sender<Option<Arc<Connection>>>,
+    /// Held for reading by every send, and for writing while a session that works is replaced:
+    /// that comes between two sends, and who wants to send waits for the next session.
+    turn: RwLock<()>,
 }
 
 impl Terminal {
@@ -104,6 +110,7 @@ impl Terminal {
             credentials,
             known: Arc::new(Known::new(names)),
             session: watch::Sender::new(None),
+            turn: RwLock::new(()),
         })
     }
 
@@ -175,6 +182,13 @@ impl Terminal {
 #[async_trait]
 impl Broker for Terminal {
     async fn open(&self) -> Result<Events, BrokerError> {
+        // A session that does not work is waited for by nobody: its sends are recalled in the next.
+        let _turn = match self.connection() {
+            Some(_) => timeout(self.settings.call_timeout, self.turn.write())
+                .await
+                .ok(),
+            None => None,
+        };
         self.leave("a new session is opened");
         let account = self.credentials.now();
         let opened = opening::open(&self.settings, &self.known, &account).await;

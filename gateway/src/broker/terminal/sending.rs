@@ -36,8 +36,11 @@ impl Terminal {
     /// See [`SendFailure`].
     pub(super) async fn send_once(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
         let until = Instant::now() + self.settings.call_timeout;
-        let connection = self
-            .connection()
+        let turn = timeout_at(until, self.turn.read()).await;
+        let connection = turn
+            .as_ref()
+            .ok()
+            .and_then(|_| self.connection())
             .ok_or_else(|| SendFailure::NotSent("the link to the terminal is down".into()))?;
         let target = self.target(&connection, request).await;
         let raw = raw(request, &target).map_err(|why| SendFailure::NotSent(why.to_string()))?;

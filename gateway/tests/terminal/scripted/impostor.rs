@@ -64,7 +64,7 @@ async fn wrong_proofs_are_refused() {
     ];
     for then in wrong {
         let (error, heard) = meet((frame(&hello()), then)).await;
-        let told = matches!(&error, BrokerError::Refused(why) if why.contains("BRIDGE_SECRET"));
+        let told = matches!(&error, BrokerError::Unreachable(why) if why.contains("BRIDGE_SECRET"));
         assert!(told, "{error}");
         tells_nothing(&heard);
     }

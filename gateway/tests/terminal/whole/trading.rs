@@ -91,7 +91,12 @@ async fn algo_trading_that_is_off_degrades_the_link_and_names_the_fix() {
     let mut stage = Stage::set(&[]);
     stage.launch();
     stage.link(LinkState::Ready).await;
-    stage.bridge.broker(&["set", "terminal_trade_allowed", "0"]);
+    let allow = |whether: &str| {
+        let set =
+            format!("UPDATE settings SET value = '{whether}' WHERE key = 'terminal_trade_allowed'");
+        stage.bridge.change(&set);
+    };
+    allow("0");
     let link = stage.link(LinkState::Degraded).await;
     assert!(link.reason.contains("Algo Trading"), "{link:?}");
     assert_eq!(link.trade_obstacle, link.reason);
@@ -99,7 +104,7 @@ async fn algo_trading_that_is_off_degrades_the_link_and_names_the_fix() {
     let refused = trading.submit_order(market("no", Side::Buy)).await;
     let refused = mymt5_proto::reason_of(&refused.unwrap_err());
     assert_eq!(refused, Some(mymt5_proto::Reason::TradeNotAllowed));
-    stage.bridge.broker(&["set", "terminal_trade_allowed", "1"]);
+    allow("1");
     stage.link(LinkState::Ready).await;
     let order = stage.submit(market("yes", Side::Buy)).await;
     assert_eq!(
