@@ -82,7 +82,7 @@ async fn clients_are_known_by_their_certificates_and_may_come_without() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let files = throwaway(path, &clients(), &[], 7).unwrap();
-    assert_eq!(files.len(), 7);
+    assert_eq!(files.len(), 9);
     let server = server_config(&load(path).unwrap());
     for (own, name) in [
         (Some("alpha"), Some("alpha")),

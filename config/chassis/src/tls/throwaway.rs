@@ -14,6 +14,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const SERVER: &str = "gateway";
+/// The bridge beside a terminal: its certificate is pinned, whatever name it carries.
+const BRIDGE: &str = "bridge";
 const MAX_CLIENTS: usize = 256;
 const MAX_DAYS: u32 = 825;
 
@@ -22,7 +24,7 @@ const MAX_DAYS: u32 = 825;
 pub enum ThrowawayError {
     /// A client's name cannot be one.
     #[error(
-        "refused a client's name: it must be 1 to 64 of [A-Za-z0-9_-], not gateway, and only once; at most 256 clients"
+        "refused a client's name: it must be 1 to 64 of [A-Za-z0-9_-], not gateway or bridge, and only once; at most 256 clients"
     )]
     Name,
     /// The lifetime is out of range.
@@ -54,7 +56,7 @@ pub enum ThrowawayError {
     },
 }
 
-/// Makes `ca.pem`, `gateway/` and one folder per client, each with `certificate.pem` and
+/// Makes `ca.pem`, `gateway/`, `bridge/` and one folder per client, each with `certificate.pem` and
 /// `key.pem`, valid from yesterday for `days` from today. Without `hosts` the server's
 /// certificate is for this machine alone. Gives the files written.
 ///
@@ -70,7 +72,8 @@ pub fn throwaway(
         return Err(ThrowawayError::Days);
     }
     check_names(clients)?;
-    let owners = std::iter::once(SERVER).chain(clients.iter().map(String::as_str));
+    let owners = [SERVER, BRIDGE].into_iter();
+    let owners = owners.chain(clients.iter().map(String::as_str));
     let mut planned = vec![folder.join("ca.pem")];
     for owner in owners {
         planned.extend([certificate_of(folder, owner), key_of(folder, owner)]);
@@ -85,7 +88,7 @@ pub fn throwaway(
 fn check_names(clients: &[String]) -> Result<(), ThrowawayError> {
     let fine = clients.len() <= MAX_CLIENTS
         && clients.iter().enumerate().all(|(index, name)| {
-            is_name(name) && name != SERVER && !clients[..index].contains(name)
+            is_name(name) && name != SERVER && name != BRIDGE && !clients[..index].contains(name)
         });
     if fine {
         Ok(())
@@ -121,18 +124,20 @@ fn make(
     make_folder(folder)?;
     write(&folder.join("ca.pem"), &certificate.pem())?;
 
-    let names = server_names(hosts).map_err(|source| ThrowawayError::Make {
-        name: SERVER.to_owned(),
-        source,
-    })?;
-    issue(
-        folder,
-        SERVER,
-        names,
-        ExtendedKeyUsagePurpose::ServerAuth,
-        days,
-        &issuer,
-    )?;
+    for server in [SERVER, BRIDGE] {
+        let names = server_names(hosts).map_err(|source| ThrowawayError::Make {
+            name: server.to_owned(),
+            source,
+        })?;
+        issue(
+            folder,
+            server,
+            names,
+            ExtendedKeyUsagePurpose::ServerAuth,
+            days,
+            &issuer,
+        )?;
+    }
     for client in clients {
         let uri = format!("{CLIENT_URI}{client}");
         let names = uri.try_into().map(|uri| vec![SanType::URI(uri)]);
