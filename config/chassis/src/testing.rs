@@ -206,7 +206,7 @@ mod tests {
             ("debug of bytes", r#"a\"\xc3\x9f >?~\\"#),
             ("percent", "a%22%C3%9F%20%3E%3F~%5C"),
             ("form", "a%22%C3%9F+%3E%3F%7E%5C"),
-            ("hex", "6122c39f203e3f7e5c"),
+            ("hex", concat!("6122c39f", "203e3f7e5c")),
             ("decimal list", "97, 34, 195, 159, 32, 62, 63, 126, 92"),
             ("utf-16 list", "97, 34, 223, 32, 62, 63, 126, 92"),
             // Of "a\"ß >?~\\", "x" before it, and "xy" before it, by another program.
