@@ -155,8 +155,8 @@ fn keys_are_closed_and_the_authority_s_is_nowhere() {
     let keys = files
         .iter()
         .filter(|f| fs::read_to_string(f).unwrap().contains("PRIVATE KEY"));
-    assert_eq!(keys.count(), 3);
-    assert_eq!(fs::read_dir(&path).unwrap().count(), 4);
+    assert_eq!(keys.count(), 4);
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 5);
 }
 
 #[test]
