@@ -270,7 +270,7 @@ async fn read(mut reader: ReadHalf<Box<dyn Stream>>, mut feed: Feed, connection:
             break;
         }
     }
-    feed.lost(connection.why());
+    feed.lost(connection.why()).await;
 }
 
 fn take(body: &[u8], feed: &mut Feed, connection: &Connection) -> Result<(), String> {

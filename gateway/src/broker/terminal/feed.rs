@@ -8,8 +8,11 @@ use super::{
 };
 use mymt5_model::{Money, Tick};
 use serde_json::value::RawValue;
-use std::sync::Arc;
-use tokio::sync::mpsc::{self, error::TrySendError};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time::timeout,
+};
 
 /// Batches of ticks that may wait.
 const TICKS: usize = 256;
@@ -17,6 +20,8 @@ const TICKS: usize = 256;
 const CHANGES: usize = 16_384;
 /// Deals in a push beyond which the watch begins later.
 const MANY_DEALS: usize = 500;
+/// How long the end of a session waits for its last ticks to be taken.
+const LAST_TICKS: Duration = Duration::from_secs(1);
 /// So many pushes in a row without rows mean that the terminal is gone.
 const SILENT_PUSHES: u32 = 3;
 
@@ -147,8 +152,9 @@ impl Feed {
         self.changes.try_send(change).map_err(not_taken("changes"))
     }
 
-    /// Ends it: the link learns why.
-    pub(crate) fn lost(self, why: String) {
+    /// Ends it: the link learns why, once it has taken the ticks that came before.
+    pub(crate) async fn lost(self, why: String) {
+        let _ = timeout(LAST_TICKS, self.ticks.reserve_many(TICKS)).await;
         // Where it does not fit, or nobody listens, the end of the channel tells as much.
         let _ = self.changes.try_send(Change::LinkLost(why));
     }
