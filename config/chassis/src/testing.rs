@@ -1,6 +1,23 @@
 //! For leak tests: every form in which a secret may have got out. Written apart from the
 //! redactor, plain and slow, so that a form which the redactor misses is not missed here too.
 
+/// What a test asks a running process to do, in builds with debug assertions only: to try what the
+/// sandbox is to refuse, and to say what no log may show.
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub async fn tried() {
+    crate::sandbox::trial::run().await;
+    let process = crate::loader::Environment::of_process();
+    let asked = process.for_test("MYMT5_TEST_SAY").unwrap_or("[]");
+    let lines: Vec<String> = serde_json::from_str(asked).unwrap_or_default();
+    for line in lines {
+        tracing::error!(note = line, "asked to say");
+        tracing::trace!("asked to say {line}");
+        // A panic's message goes another way than an event.
+        let _ended = tokio::spawn(async move { std::panic::panic_any(line) }).await;
+    }
+}
+
 /// The forms of a secret, each with its name. All are text but `utf-16le` and `utf-16be`. The
 /// pieces of base64 hold what depends on the secret alone, whatever stands before and after it.
 ///

@@ -42,6 +42,9 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         .iter()
         .for_each(|warning| complain(&format!("warning: {warning}")));
     tls::install_provider();
+    let redactor = Redactor::of_process();
+    logs::install_panic_hook(redactor.clone());
+    settings.gateway.token(&redactor)?;
     let opened = open(&settings)?;
     // All rights were used, no thread runs yet.
     let enforced = sandbox::enforce(settings.sandbox, &settings.sandbox_plan(config))?;
@@ -49,9 +52,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("no runtime")?;
-    let redactor = Redactor::of_process();
     let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
-    logs::install_panic_hook(redactor);
     let metrics = metrics::install()?;
     let strategies = settings.strategies.len();
     tracing::info!(
@@ -66,7 +67,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     runtime.spawn(logs::on_hangups(async move || {
         logs::set_level(&log, level_of(&level));
     }));
-    runtime.block_on(serve(settings, opened, metrics))?;
+    runtime.block_on(serve(settings, opened, redactor, metrics))?;
     runtime.shutdown_timeout(STOP);
     tracing::info!("engine stopped");
     Ok(ExitCode::SUCCESS)
@@ -95,12 +96,13 @@ fn open(settings: &Settings) -> anyhow::Result<Opened> {
 async fn serve(
     settings: Settings,
     opened: Opened,
+    redactor: Redactor,
     metrics: PrometheusHandle,
 ) -> anyhow::Result<()> {
     let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
     let health = Health::new(&[SERVICE]);
     #[cfg(debug_assertions)]
-    sandbox::trial::run().await;
+    mymt5_chassis::testing::tried().await;
     let operations = tokio::spawn(operations::serve(
         opened.operations,
         health.clone(),
@@ -112,6 +114,7 @@ async fn serve(
         settings: settings.gateway,
         trader: Trader::new(settings.strategies, settings.risk, new_id),
         intents: opened.intents,
+        redactor,
         health,
         session_id: Uuid::new_v4().simple().to_string(),
     };

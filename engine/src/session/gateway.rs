@@ -1,7 +1,7 @@
 //! Two channels to the gateway, one for calls and one for streams: unread streams exhaust a
 //! connection's window and would hold the orders with it.
 
-use mymt5_chassis::{correlation::Correlation, secrets::Secret};
+use mymt5_chassis::{correlation::Correlation, redact::Redactor, secrets::Secret};
 use mymt5_proto::v1::{
     control_service_client::ControlServiceClient,
     market_data_service_client::MarketDataServiceClient,
@@ -33,6 +33,21 @@ impl GatewaySettings {
     pub fn port(&self) -> u16 {
         let uri = self.address.parse::<tonic::transport::Uri>();
         uri.ok().and_then(|uri| uri.port_u16()).unwrap_or(443)
+    }
+
+    /// The token as its file has it now; from here on no log shows it.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds no text.
+    pub fn token(&self, redactor: &Redactor) -> Result<Option<Secret>, ConnectError> {
+        let Some(path) = &self.token_file else {
+            return Ok(None);
+        };
+        let mut text = String::from_utf8(read(path)?).map_err(|_| ConnectError::Token)?;
+        text.truncate(text.trim_end().len());
+        let token = Secret::new(text);
+        redactor.set_values(&[&token], &[]);
+        Ok(Some(token))
     }
 }
 
@@ -71,14 +86,17 @@ impl Gateway {
     ///
     /// # Errors
     /// See [`ConnectError`].
-    pub async fn connect(settings: &GatewaySettings) -> Result<Self, ConnectError> {
+    pub async fn connect(
+        settings: &GatewaySettings,
+        redactor: &Redactor,
+    ) -> Result<Self, ConnectError> {
         let endpoint = endpoint(settings)?;
         let calls = endpoint.connect().await.map_err(ConnectError::Transport)?;
         let streams = endpoint.connect().await.map_err(ConnectError::Transport)?;
         Ok(Self {
             calls,
             streams,
-            authorization: authorization(settings)?,
+            authorization: authorization(settings, redactor)?,
         })
     }
 
@@ -149,12 +167,13 @@ fn endpoint(settings: &GatewaySettings) -> Result<Endpoint, ConnectError> {
     endpoint.tls_config(tls).map_err(ConnectError::Transport)
 }
 
-fn authorization(settings: &GatewaySettings) -> Result<Option<MetadataValue<Ascii>>, ConnectError> {
-    let Some(path) = &settings.token_file else {
+fn authorization(
+    settings: &GatewaySettings,
+    redactor: &Redactor,
+) -> Result<Option<MetadataValue<Ascii>>, ConnectError> {
+    let Some(token) = settings.token(redactor)? else {
         return Ok(None);
     };
-    let text = String::from_utf8(read(path)?).map_err(|_| ConnectError::Token)?;
-    let token = Secret::new(text.trim_end());
     let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose())
         .parse()
         .map_err(|_| ConnectError::Token)?;

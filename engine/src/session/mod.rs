@@ -10,7 +10,10 @@ pub use gateway::{ConnectError, Gateway, GatewaySettings};
 
 use crate::{intents::Intents, trader::Trader};
 use live::{Live, SessionEnd};
-use mymt5_chassis::health::{Health, READINESS};
+use mymt5_chassis::{
+    health::{Health, READINESS},
+    redact::Redactor,
+};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +30,8 @@ pub struct Session {
     pub intents: Intents,
     /// Follows the connection.
     pub health: Health,
+    /// Learns the token.
+    pub redactor: Redactor,
     /// Tells this process from another one of the same client.
     pub session_id: String,
 }
@@ -55,7 +60,7 @@ impl Session {
 
     /// One session, from the connection to its end.
     async fn once(&mut self) -> SessionEnd {
-        let gateway = match Gateway::connect(&self.settings).await {
+        let gateway = match Gateway::connect(&self.settings, &self.redactor).await {
             Ok(gateway) => gateway,
             Err(error) => return SessionEnd::NotConnected(error),
         };

@@ -69,6 +69,7 @@ pub fn run_with(
     tls::install_provider();
     let redactor = Redactor::of_process();
     let secrets = SecretStore::new(settings.secrets.clone(), &redactor);
+    logs::install_panic_hook(redactor.clone());
     let opened = open(&settings, secrets, broker)?;
     // All rights were used, no thread runs yet.
     let folders = opened.secrets.folders().into_iter();
@@ -82,7 +83,6 @@ pub fn run_with(
         redactor.set_values(&[], &[&simulator.account.login.to_string()]);
     }
     let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
-    logs::install_panic_hook(redactor);
     let metrics = metrics::install()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %settings.listen, sandbox = %enforced, "gateway starting");
     sandbox::warn_of_gaps(settings.sandbox, enforced);

@@ -50,7 +50,7 @@ pub(super) async fn serve(
     let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
     let health = Health::new(&[MARKET_DATA, TRADING, CONTROL]);
     #[cfg(debug_assertions)]
-    mymt5_chassis::sandbox::trial::run().await;
+    mymt5_chassis::testing::tried().await;
     let (secrets, retry) = (opened.secrets, Arc::new(Notify::new()));
     let books = Books {
         broker: opened.broker,

@@ -15,7 +15,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<(TerminalSettings, AccountKind
     let certificate = certificate(reader, address.as_deref());
     let symbols = symbols(reader);
     let poll_ms = time(reader, "poll_interval_ms", 20, 1..=10_000);
-    let call_ms = time(reader, "call_timeout_ms", 10_000, 100..=60_000);
+    let call_ms = time(reader, "call_timeout_ms", 5_000, 100..=60_000);
     let kind = kind(reader);
     let settings = TerminalSettings {
         address: address?,

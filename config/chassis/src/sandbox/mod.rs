@@ -8,7 +8,7 @@ mod paths;
 #[cfg(test)]
 mod tests;
 #[cfg(debug_assertions)]
-pub mod trial;
+pub(crate) mod trial;
 
 use crate::loader::Reader;
 use std::{collections::BTreeSet, fmt, path::PathBuf};

@@ -28,7 +28,7 @@ struct Trial {
 
 /// Runs the trial where it is asked for. The answer: one line for each thread and attempt, such
 /// as `worker exec refused` or `blocking bind done`.
-pub async fn run() {
+pub(crate) async fn run() {
     let process = Environment::of_process();
     let Some(trial) = process.for_test("MYMT5_TEST_SANDBOX_TRIAL") else {
         return;

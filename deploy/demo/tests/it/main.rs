@@ -1,8 +1,10 @@
 //! `cargo demo` as its user runs it: real binaries, two processes, real connections.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod bridge;
 mod ending;
 mod foreign;
+mod leak;
 mod recovery;
 mod sandbox;
 mod shipped;

@@ -1,9 +1,8 @@
 //! The pair under a crash, in its logs, and with a secret in every place that a caller can reach.
 
 use crate::stage::{Stage, eventually};
-use mymt5_proto::v1::{self, trading_service_client::TradingServiceClient};
+use mymt5_proto::v1;
 use std::{collections::BTreeMap, fs};
-use tonic::Request;
 
 /// Lots per symbol, negative when short, in units of a hundredth.
 type Lots = BTreeMap<String, i64>;
@@ -26,7 +25,7 @@ async fn at_gateway(stage: &Stage) -> Option<Lots> {
 }
 
 async fn at_engine(stage: &Stage) -> Lots {
-    let metrics = stage.metrics().await;
+    let metrics = stage.metrics_of("engine").await;
     let read = |line: &str| {
         let (symbol, lots) = line
             .strip_prefix("mymt5_engine_position_lots{symbol=\"")?
@@ -115,62 +114,4 @@ async fn a_decision_has_the_same_trace_on_both_sides() {
             .then_some(())
     })
     .await;
-}
-
-const LOGIN: &str = "48151623";
-const PASSWORD: &str = "Canary-Phrase.7";
-const SERVER: &str = "Canary-Server-Live";
-
-/// Carries the secrets wherever a caller can put text, at TRACE; returns all that both wrote.
-async fn spoken(environment: &[(&'static str, &str)]) -> String {
-    let mut stage = Stage::set("trace", environment);
-    stage.start("gateway");
-    stage.start("engine");
-    stage.serving("engine", true).await;
-    let mut trading = TradingServiceClient::new(stage.operator().await);
-    for secret in [LOGIN, PASSWORD, SERVER] {
-        let mut request = Request::new(v1::HeartbeatRequest {
-            session_id: secret.into(),
-        });
-        request
-            .metadata_mut()
-            .insert("x-note", secret.parse().unwrap());
-        let _ = trading.heartbeat(request).await;
-        let order = v1::SubmitOrderRequest {
-            request_id: secret.into(),
-            symbol: secret.into(),
-            tag: secret.into(),
-            ..Default::default()
-        };
-        let _ = trading.submit_order(order).await;
-    }
-    eventually("the last call in the log", async || {
-        stage
-            .written("gateway")
-            .contains("SubmitOrder")
-            .then_some(())
-    })
-    .await;
-    stage.kill("gateway");
-    stage.serving("engine", false).await;
-    stage.written("gateway") + &stage.written("engine")
-}
-
-#[tokio::test]
-async fn no_secret_of_the_account_is_in_anything_written() {
-    let secrets = [
-        ("MT5_LOGIN", LOGIN),
-        ("MT5_PASSWORD", PASSWORD),
-        ("MT5_SERVER", SERVER),
-    ];
-    let written = spoken(&secrets).await;
-    assert!(written.contains(" TRACE ") && written.contains("session begun"));
-    for (name, secret) in secrets {
-        assert!(!written.contains(secret), "{name} is in what was written");
-    }
-    // The same search finds them once nothing masks them.
-    let bare = spoken(&[&secrets[..], &[("MYMT5_TEST_REDACTOR_OFF", "1")]].concat()).await;
-    for (name, secret) in secrets {
-        assert!(bare.contains(secret), "{name} would not have been found");
-    }
 }

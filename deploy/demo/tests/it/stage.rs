@@ -4,6 +4,7 @@ use mymt5_proto::v1::{
     GetSnapshotRequest, GetSnapshotResponse, control_service_client::ControlServiceClient,
     trading_service_client::TradingServiceClient,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     collections::BTreeMap,
     fs,
@@ -269,6 +270,27 @@ impl Stage {
         child.wait().unwrap();
     }
 
+    /// Ends one of them politely.
+    pub(crate) async fn stop(&mut self, name: &'static str) {
+        let pid = Pid::from_raw(self.pid(name).cast_signed()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let status = self.ended(name).await;
+        assert!(status.success(), "{name}: {status}");
+    }
+
+    /// The process id of one of them.
+    pub(crate) fn pid(&self, name: &str) -> u32 {
+        self.running[name].id()
+    }
+
+    /// Waits until one of them has said so.
+    pub(crate) async fn says(&self, name: &str, text: &str) {
+        eventually(&format!("{name} to say {text:?}"), async || {
+            self.written(name).contains(text).then_some(())
+        })
+        .await;
+    }
+
     /// What Check answers for readiness.
     pub(crate) async fn is_serving(&self, name: &str) -> bool {
         let at = self.operations[usize::from(name == "engine")];
@@ -327,13 +349,11 @@ impl Stage {
         status.map_or(0, |status| status.into_inner().counters.unwrap().fills)
     }
 
-    /// The engine's metrics.
-    pub(crate) async fn metrics(&self) -> String {
-        let mut stream = TcpStream::connect(self.operations[1]).await.unwrap();
-        let request = format!(
-            "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.operations[1]
-        );
+    /// The metrics of one of them.
+    pub(crate) async fn metrics_of(&self, name: &str) -> String {
+        let at = self.operations[usize::from(name == "engine")];
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();

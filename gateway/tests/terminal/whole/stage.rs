@@ -144,10 +144,6 @@ impl Stage {
         assert!(done.unwrap().success());
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().unwrap().id()
-    }
-
     pub fn path(&self, part: &str) -> PathBuf {
         self.folder.path().join(part)
     }
