@@ -1,7 +1,10 @@
 //! The whole path: client, gateway, bridge, broker, each a process of its own.
 
+mod bare;
 mod login;
 mod outages;
+mod proxy;
 mod rotation;
+mod soak;
 mod stage;
 mod trading;

@@ -39,11 +39,13 @@ fn free_port() -> SocketAddr {
 impl Stage {
     /// A bridge that runs and a gateway that does not yet.
     pub fn set(broker: &[&str]) -> Self {
-        Self::over(Bridge::start(broker), "")
+        let bridge = Bridge::start(broker);
+        let port = bridge.port();
+        Self::over(bridge, port)
     }
 
-    /// The same over that bridge, with more lines of `[broker.terminal]` and after it.
-    pub fn over(bridge: Bridge, more: &str) -> Self {
+    /// The same over that bridge, reached through that port.
+    pub fn over(bridge: Bridge, port: u16) -> Self {
         let folder = TempDir::new().unwrap();
         let clients = ["all", "other"].map(str::to_owned);
         tls::throwaway(
@@ -53,7 +55,7 @@ impl Stage {
             1,
         )
         .unwrap();
-        let mut stage = Self {
+        let stage = Self {
             bridge,
             folder,
             api: free_port(),
@@ -61,12 +63,12 @@ impl Stage {
             child: None,
         };
         stage.credentials(&[("MT5_PASSWORD", PASSWORD)]);
-        stage.configure(more);
+        stage.configure(port);
         stage
     }
 
     /// Writes the gateway's configuration.
-    pub fn configure(&mut self, more: &str) {
+    fn configure(&self, port: u16) {
         let text = format!(
             "[server]\nlisten = \"{}\"\ntls.certificate = \"tls/gateway/certificate.pem\"\n\
              tls.key = \"tls/gateway/key.pem\"\ntls.client_ca = \"tls/ca.pem\"\n\
@@ -77,11 +79,9 @@ impl Stage {
              [clients.other]\ncertificate = \"spiffe://mymt5/client/other\"\n\
              permissions = [\"read\", \"trade\"]\n\
              [broker]\nkind = \"terminal\"\ntime_zone = \"Etc/GMT-3\"\n[broker.terminal]\n\
-             address = \"127.0.0.1:{}\"\naccount_kind = \"demo\"\ncall_timeout_ms = 5000\n\
-             symbols = {{ EURUSD = \"EURUSD\", USDJPY = \"USDJPY\" }}\n{more}",
-            self.api,
-            self.operations,
-            self.bridge.port(),
+             address = \"127.0.0.1:{port}\"\naccount_kind = \"demo\"\ncall_timeout_ms = 5000\n\
+             symbols = {{ EURUSD = \"EURUSD\", USDJPY = \"USDJPY\" }}\n",
+            self.api, self.operations,
         );
         fs::write(self.path("gateway.toml"), text).unwrap();
     }
