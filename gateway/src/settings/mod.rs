@@ -170,6 +170,16 @@ impl Settings {
         let account_limits = limits::read(reader, "limits", risk_ceiling);
         let clients = clients::read(reader, risk_ceiling);
         let orders = orders::read(reader, broker.is_simulator);
+        if let (Some(BrokerSettings::Terminal(terminal)), Some(orders)) =
+            (&broker.settings, &orders)
+            && terminal.terminal.call_timeout >= orders.send_timeout
+        {
+            reader.fault(
+                "broker.terminal.call_timeout_ms",
+                "is not below orders.send_timeout_ms: no lost reply could be recalled in time",
+                "set it to half of orders.send_timeout_ms",
+            );
+        }
         reader.or("process.allow_root", "true or false", false);
         let sandbox = Wanted::read(reader);
         let logging = LogSettings::read(reader, "logs/gateway");

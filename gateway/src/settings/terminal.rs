@@ -148,3 +148,91 @@ fn kind(reader: &mut Reader) -> Option<AccountKind> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::settings::TABLE;
+    use mymt5_chassis::loader::Environment;
+    use std::fs;
+
+    const WHOLE: &str = "address = \"127.0.0.1:18812\"\naccount_kind = \"demo\"\n\
+                         symbols = { EURUSD = \"EURUSD.m\" }\n";
+
+    /// What is read, and the report of what is wrong.
+    fn of(toml: &str) -> (Option<(TerminalSettings, AccountKind)>, String) {
+        let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        fs::write(file.path(), format!("[broker.terminal]\n{toml}")).unwrap();
+        let nothing = Environment::from_pairs([("", ""); 0]);
+        let mut reader = Reader::open(&TABLE, file.path(), nothing).unwrap();
+        let settings = read(&mut reader);
+        let report = reader.finish().map(|_| String::new());
+        (settings, report.unwrap_or_else(|faults| faults.to_string()))
+    }
+
+    #[test]
+    fn a_bridge_on_this_host_needs_no_certificate() {
+        let (settings, report) = of(WHOLE);
+        let (settings, kind) = settings.unwrap();
+        assert_eq!((report.as_str(), kind), ("", AccountKind::Demo));
+        assert_eq!((settings.port(), settings.certificate), (18_812, None));
+        assert_eq!(
+            settings.symbols[&Symbol::parse("EURUSD").unwrap()],
+            "EURUSD.m"
+        );
+    }
+
+    #[test]
+    fn faults_are_told_with_key_and_fix() {
+        for (was, becomes, key, told) in [
+            ("127.0.0.1:18812", "10.0.0.7:18812", "tls", "another host"),
+            ("127.0.0.1:18812", "nowhere", "address", "no host and port"),
+            (
+                "127.0.0.1:18812",
+                "localhost:0",
+                "address",
+                "no host and port",
+            ),
+            (
+                "\"demo\"",
+                "\"contest\"",
+                "account_kind",
+                "\"demo\" or \"real\"",
+            ),
+            ("{ EURUSD = \"EURUSD.m\" }", "{}", "symbols", "no symbol"),
+            (
+                "EURUSD.m\" }",
+                "X\", GBPUSD = \"X\" }",
+                "symbols",
+                "same name",
+            ),
+            (
+                "address",
+                "tls = \"nowhere.pem\"\naddress",
+                "tls",
+                "no certificate",
+            ),
+            (
+                "address",
+                "poll_interval_ms = 0\naddress",
+                "poll_interval_ms",
+                "1 to 10000",
+            ),
+        ] {
+            let (settings, report) = of(&WHOLE.replace(was, becomes));
+            let key = format!("broker.terminal.{key}");
+            let line = report
+                .lines()
+                .any(|line| line.contains(&key) && line.contains(told));
+            assert!(line && settings.is_none(), "{becomes}: {report}");
+        }
+        let report = of("").1;
+        for key in ["address", "account_kind", "symbols"] {
+            assert!(
+                report.contains(&format!("broker.terminal.{key}")),
+                "{report}"
+            );
+        }
+    }
+}
