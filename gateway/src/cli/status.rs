@@ -4,8 +4,9 @@ use super::{
     operator::{READING, Target},
     say,
 };
+use mymt5_chassis::clock;
 use mymt5_proto::v1::{
-    Account, GetSnapshotRequest, GetStatusRequest, GetStatusResponse,
+    Account, BrokerClock, GetSnapshotRequest, GetStatusRequest, GetStatusResponse, Moment,
     control_service_client::ControlServiceClient, trading_service_client::TradingServiceClient,
 };
 use std::process::ExitCode;
@@ -45,12 +46,20 @@ fn rows(status: GetStatusResponse, account: Account) -> Vec<(&'static str, Strin
         status.link.unwrap_or_default(),
         status.counters.unwrap_or_default(),
     );
+    let clock = broker_clock(status.broker_clock.unwrap_or_default());
     vec![
         ("version", status.version),
         ("account", account.account),
         ("account_kind", kind),
         ("link", short(link.state().as_str_name(), "LINK_STATE_")),
         ("link_reason", link.reason),
+        ("last_ping", ping(link.last_ping, link.ping_latency_us)),
+        (
+            "link_error_rate",
+            format!("{:.1} %", link.error_rate * 100.0),
+        ),
+        ("trade_obstacle", link.trade_obstacle),
+        ("broker_clock", clock),
         ("trading", trading),
         ("trading_reasons", status.trading_reasons.join(", ")),
         ("unknown_orders", status.unknown_orders.to_string()),
@@ -64,4 +73,28 @@ fn rows(status: GetStatusResponse, account: Account) -> Vec<(&'static str, Strin
         ("fills", counters.fills.to_string()),
         ("rejected", counters.rejected.to_string()),
     ]
+}
+
+/// How long ago, and how long it took.
+fn ping(last: Option<Moment>, latency_us: u64) -> String {
+    let Some(at) = last.and_then(|last| last.utc_ms) else {
+        return "none yet".to_owned();
+    };
+    let seconds = (clock::utc_now_ms() - at).max(0) / 1_000;
+    format!("{seconds} s ago, {:.1} ms", latency_us as f64 / 1_000.0)
+}
+
+fn broker_clock(clock: BrokerClock) -> String {
+    let Some(offset) = clock.offset_seconds else {
+        return "unknown: set broker.time_zone".to_owned();
+    };
+    let sign = if offset < 0 { '-' } else { '+' };
+    let minutes = offset.abs() / 60;
+    format!(
+        "{}, UTC{sign}{:02}:{:02}, by {}",
+        clock.time_zone,
+        minutes / 60,
+        minutes % 60,
+        clock.source
+    )
 }
