@@ -7,6 +7,7 @@
     unreachable_pub
 )]
 
+mod conformance;
 mod real;
 mod scripted;
 mod support;

@@ -1,0 +1,60 @@
+//! What both brokers are set up alike with: the account's conditions and the symbols' contracts.
+
+use crate::support::{SERVER, symbol};
+use mymt5_model::{AccountMode, Money, SymbolSpec};
+use mymt5_simulator::{AccountConfig, catalogue};
+
+/// An account and its symbols; only the first is quoted.
+#[derive(Clone)]
+pub struct Setup {
+    pub account: AccountConfig,
+    pub specs: Vec<SymbolSpec>,
+    /// Bid and ask in points, before anything is asked.
+    pub first: (i64, i64),
+}
+
+impl Default for Setup {
+    /// 100,000 USD at 1:100, EURUSD at 1.10000 / 1.10010, a commission and a symbol without a
+    /// quote.
+    fn default() -> Self {
+        Self {
+            account: AccountConfig {
+                server: SERVER.into(),
+                commission_per_lot: Money::from_units(7 * Money::SCALE / 2),
+                ..AccountConfig::default()
+            },
+            specs: vec![spec("EURUSD"), spec("GBPUSD")],
+            first: (110_000, 110_010),
+        }
+    }
+}
+
+impl Setup {
+    /// Changes the account.
+    pub fn account(mut self, change: impl FnOnce(&mut AccountConfig)) -> Self {
+        change(&mut self.account);
+        self
+    }
+
+    /// Changes the quoted symbol's contract.
+    pub fn spec(mut self, change: impl FnOnce(&mut SymbolSpec)) -> Self {
+        change(&mut self.specs[0]);
+        self
+    }
+
+    /// Quotes that symbol first.
+    pub fn of(mut self, name: &str, bid: i64, ask: i64) -> Self {
+        (self.specs[0], self.first) = (spec(name), (bid, ask));
+        self
+    }
+
+    pub fn with(mut self, mode: AccountMode) -> Self {
+        self.account.mode = mode;
+        self
+    }
+}
+
+/// The catalogue's contract.
+fn spec(name: &str) -> SymbolSpec {
+    catalogue::spec(&symbol(name))
+}
