@@ -63,6 +63,11 @@ impl Play {
         self.setup.account.mode == AccountMode::Netting
     }
 
+    /// Milliseconds since the beginning.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
     /// Notes a line of the transcript.
     pub fn note(&mut self, line: impl Into<String>) {
         self.lines.push(line.into());
@@ -166,6 +171,8 @@ impl Play {
         let (from, to) = (BrokerTime(begin() + from), BrokerTime(begin() + to));
         let mut past = bounded(self.broker().history(from, to)).await.unwrap();
         past.deals.retain(rows::is_trade);
+        // One lists orders as they ended, the other as they were made.
+        past.orders.sort_by_key(|row| row.ticket);
         for row in &past.orders {
             let line = self.names.order_row(row);
             self.note(format!("past{line}"));

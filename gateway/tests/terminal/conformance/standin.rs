@@ -17,7 +17,7 @@ use mymt5_gateway::broker::{
 use mymt5_model::{AccountMode, Execution, Lots, SymbolSpec, Tick, TradeMode};
 use mymt5_simulator::{AccountConfig, Week};
 use serde_json::json;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 const TABLES: [&str; 8] = [
     "symbols",
@@ -61,6 +61,7 @@ impl StandInStage {
             symbols: names
                 .map(|name| (name.clone(), name.as_str().to_owned()))
                 .collect(),
+            poll_interval: Duration::from_millis(5),
             ..bridge.settings("")
         });
         let events = bounded(broker.open()).await.unwrap();
