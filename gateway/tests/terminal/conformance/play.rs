@@ -131,7 +131,10 @@ impl Play {
 
     /// Looks at the account, and hears what was told of deals meanwhile.
     pub async fn look(&mut self) {
-        let snapshot = bounded(self.broker().snapshot()).await.unwrap();
+        let mut snapshot = bounded(self.broker().snapshot()).await.unwrap();
+        // One lists rows by their tickets, the other as they came to be.
+        snapshot.positions.sort_by_key(|row| row.ticket);
+        snapshot.orders.sort_by_key(|row| row.ticket);
         for change in self.stage.told() {
             if let Change::Deal(row) = change
                 && rows::is_trade(&row)
@@ -171,7 +174,7 @@ impl Play {
         let (from, to) = (BrokerTime(begin() + from), BrokerTime(begin() + to));
         let mut past = bounded(self.broker().history(from, to)).await.unwrap();
         past.deals.retain(rows::is_trade);
-        // One lists orders as they ended, the other as they were made.
+        // Here, too.
         past.orders.sort_by_key(|row| row.ticket);
         for row in &past.orders {
             let line = self.names.order_row(row);

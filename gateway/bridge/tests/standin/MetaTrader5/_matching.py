@@ -48,7 +48,7 @@ class Matching(Server):
         for order in self.store.rows("orders", "symbol = ?", (name,)):
             if order["time_setup_msc"] < tick[5] or order["time_setup_msc"] <= self.now:
                 self._trigger(order)
-        for position in self.positions(name):
+        for position in sorted(self.positions(name), key=lambda row: row["time_msc"]):
             self._hit(position)
 
     def _trigger(self, order):
