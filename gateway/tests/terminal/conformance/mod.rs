@@ -1,6 +1,19 @@
 //! One suite over both brokers, the embedded one and a terminal (the real bridge with a stand-in
 //! for the package): each scenario is written once, and both must give the same answers but for
-//! tickets.
+//! tickets. Rows are compared in the order of their tickets, which neither promises.
+//!
+//! What differs by nature, and is left out:
+//! * The kind of the account: simulated, or the demo that the stand-in is.
+//! * A terminal's history begins with a deposit; the embedded account is born with its balance.
+//! * Bars: the embedded broker has none.
+//! * Slips and requotes are dice in the embedded market and planted faults in the stand-in, and a
+//!   waiting order is filled in parts by the former only. The first market order is made to be
+//!   filled alike.
+//! * A span of the past also holds orders made in it that ended later at a terminal, which does
+//!   not say by which of the two times it picks them.
+//! * Nights: the stand-in books no swap.
+//! * Margin calls: the embedded broker tells each fall, a terminal is looked at now and then.
+//! * Texts: comments of receipts, and why a request was not sent.
 
 mod play;
 mod requests;

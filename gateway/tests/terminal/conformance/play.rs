@@ -9,8 +9,8 @@ use super::{
 use crate::support::bounded;
 use mymt5_gateway::broker::{Broker, Change, SendFailure, Snapshot};
 use mymt5_model::{
-    AccountMode, BrokerTime, DealRow, Magic, OrderRow, PositionRow, Price, Receipt, Tick, Ticket,
-    TradeRequest,
+    AccountMode, BrokerTime, DealRow, Magic, OrderRow, PositionRow, Price, Receipt, Symbol, Tick,
+    Ticket, TradeRequest,
 };
 
 pub struct Play {
@@ -61,6 +61,16 @@ impl Play {
 
     pub fn is_netting(&self) -> bool {
         self.setup.account.mode == AccountMode::Netting
+    }
+
+    /// The quoted symbol.
+    pub fn symbol(&self) -> &Symbol {
+        &self.setup.specs[0].symbol
+    }
+
+    /// Its first bid and ask in points.
+    pub fn first(&self) -> (i64, i64) {
+        self.setup.first
     }
 
     /// Milliseconds since the beginning.

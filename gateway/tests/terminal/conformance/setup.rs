@@ -1,8 +1,12 @@
 //! What both brokers are set up alike with: the account's conditions and the symbols' contracts.
 
+use super::{play::tick, requests::deal};
 use crate::support::{SERVER, symbol};
-use mymt5_model::{AccountMode, Money, SymbolSpec};
-use mymt5_simulator::{AccountConfig, catalogue};
+use mymt5_model::{AccountMode, FillingModes, Money, Side, SymbolSpec};
+use mymt5_simulator::{AccountConfig, Simulator, catalogue};
+
+/// Lots of a first purchase that the market may have a part of only.
+pub const SCARCE: f64 = 1.0;
 
 /// An account and its symbols; only the first is quoted.
 #[derive(Clone)]
@@ -46,6 +50,27 @@ impl Setup {
     pub fn of(mut self, name: &str, bid: i64, ask: i64) -> Self {
         (self.specs[0], self.first) = (spec(name), (bid, ask));
         self
+    }
+
+    /// Gives the rate of a pair that is not traded.
+    pub fn rate(mut self, pair: &str, rate: f64) -> Self {
+        self.account.rates.insert(pair.into(), rate);
+        self.specs.truncate(1);
+        self
+    }
+
+    /// The part of a first purchase of that many lots that the embedded broker's dice leave, where
+    /// it fills in parts; both brokers must meet the same market.
+    pub fn part(&self) -> Option<f64> {
+        (self.account.partial_fill_probability > 0.0).then(|| {
+            let mut specs = self.specs.clone();
+            specs[0].filling = FillingModes(FillingModes::IOC);
+            let mut twin = Simulator::new(self.account.clone(), specs).unwrap();
+            twin.on_tick(&tick(self, 0, self.first));
+            let done = twin.send(&deal(Side::Buy, SCARCE)).0.lots.unwrap();
+            // Half a step more, so that no rounding takes one away.
+            (done.to_f64() + self.specs[0].volume.step.to_f64() / 2.0) / SCARCE
+        })
     }
 
     pub fn with(mut self, mode: AccountMode) -> Self {

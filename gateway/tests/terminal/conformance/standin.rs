@@ -17,10 +17,11 @@ use mymt5_gateway::broker::{
 use mymt5_model::{AccountMode, Execution, Lots, SymbolSpec, Tick, TradeMode};
 use mymt5_simulator::{AccountConfig, Week};
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "symbols",
+    "faults",
     "ticks",
     "sends",
     "seen",
@@ -55,6 +56,13 @@ impl StandInStage {
             );
         }
         reset += &insert(first);
+        for (pair, rate) in &setup.account.rates {
+            reset += &quoted(pair, first.time.0, rate, rate);
+        }
+        if let Some(part) = setup.part() {
+            let partial = format!("'order_send', 'partial', '{{\"fraction\": {part}}}'");
+            reset += &format!("INSERT INTO faults (on_call, kind, args) VALUES ({partial});");
+        }
         bridge.change(&(reset + "COMMIT"));
         let names = setup.specs.iter().map(|spec| &spec.symbol);
         let broker = terminal(TerminalSettings {
@@ -105,7 +113,10 @@ impl Stage for StandInStage {
 }
 
 fn insert(tick: &Tick) -> String {
-    let (symbol, at, bid, ask) = (tick.symbol.as_str(), tick.time.0, tick.bid, tick.ask);
+    quoted(tick.symbol.as_str(), tick.time.0, &tick.bid, &tick.ask)
+}
+
+fn quoted(symbol: &str, at: i64, bid: &impl Display, ask: &impl Display) -> String {
     format!(
         "INSERT INTO ticks (symbol, time_msc, bid, ask) VALUES ('{symbol}', {at}, {bid}, {ask});"
     )

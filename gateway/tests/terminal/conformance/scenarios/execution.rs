@@ -1,10 +1,17 @@
 //! How orders are executed and filled, as the contract has it.
 
-use super::super::{conforms, requests::*, setup::Setup};
+use super::super::{
+    conforms,
+    play::Play,
+    requests::*,
+    setup::{SCARCE, Setup},
+};
 use mymt5_model::{
     Execution, FillingModes,
     OrderType::{Limit, Stop},
+    Retcode, RowState,
     Side::{Buy, Sell},
+    TradeRequest,
 };
 
 fn executed(execution: Execution, filling: u32) -> Setup {
@@ -62,6 +69,43 @@ async fn instant_stops_are_placed_and_done() {
         play.done(pending(Buy, Stop, 110_500)).await;
         play.quote(110_500, 110_512).await;
         assert_eq!(play.positions().len(), 1);
+    })
+    .await;
+}
+
+/// A market that has a part of the first order only.
+fn scarce(execution: Execution, filling: u32) -> [Setup; 1] {
+    [executed(execution, filling).account(|account| account.partial_fill_probability = 1.0)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_market_has_not_is_refused_cancelled_or_waits() {
+    let part = async |play: &mut Play| {
+        let receipt = play.send(deal(Buy, SCARCE)).await.unwrap();
+        assert_eq!(receipt.retcode, Retcode::DONE_PARTIAL);
+        assert_eq!(Some(play.position().lots), receipt.lots);
+        receipt.order.unwrap()
+    };
+    conforms(
+        &scarce(Execution::Market, FillingModes::FOK),
+        async |play| {
+            play.refused(10_006, deal(Buy, SCARCE)).await;
+        },
+    )
+    .await;
+    conforms(
+        &scarce(Execution::Market, FillingModes::IOC),
+        async |play| {
+            part(play).await;
+            assert_eq!(play.history().await.0[0].state, RowState::Canceled);
+        },
+    )
+    .await;
+    conforms(&scarce(Execution::Market, 0), async |play| {
+        let order = part(play).await;
+        assert_eq!(play.orders()[0].state, RowState::Partial);
+        play.done(TradeRequest::Cancel { order }).await;
+        assert!(play.orders().is_empty());
     })
     .await;
 }

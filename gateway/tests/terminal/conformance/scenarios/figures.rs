@@ -3,7 +3,7 @@
 use super::super::{conforms, play::Play, requests::*, rows, setup::Setup};
 use crate::support::{bounded, symbol};
 use mymt5_model::{
-    Price,
+    DealReason, Price,
     Side::{Buy, Sell},
 };
 
@@ -111,6 +111,48 @@ async fn money_that_runs_short() {
         play.quote(109_950, 109_960).await;
         play.refused(10_019, deal(Buy, 1.5)).await;
         play.done(close(held, Sell, 1.0)).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_through_the_rate_of_another_pair() {
+    let (direct, inverse) = (
+        Setup::default()
+            .of("EURGBP", 86_000, 86_011)
+            .rate("GBPUSD", 1.27013),
+        Setup::default()
+            .of("EURCHF", 95_000, 95_016)
+            .rate("USDCHF", 0.88007),
+    );
+    conforms(&[direct, inverse], async |play| {
+        let name = play.symbol().as_str().to_owned();
+        let (bid, ask) = play.first();
+        figures(play, &name, 0.77, (bid, ask), 5).await;
+        let held = play.done(deal(Sell, 0.33).in_symbol(&name)).await;
+        play.quote(bid - 131, ask - 129).await;
+        play.done(close(held, Buy, 0.11).in_symbol(&name)).await;
+        play.quote(bid + 257, ask + 260).await;
+        play.done(close(held, Buy, 0.22).in_symbol(&name)).await;
+        assert!(play.positions().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_greatest_losers_are_stopped_out() {
+    let setup = Setup::default().account(|account| account.balance = "2500".parse().unwrap());
+    conforms(&[setup], async |play| {
+        play.done(deal(Buy, 0.5)).await;
+        play.quote(110_100, 110_110).await;
+        play.done(deal(Buy, 1.5)).await;
+        play.quote(109_300, 109_310).await;
+        assert_eq!(play.positions().is_empty(), play.is_netting());
+        play.quote(109_100, 109_110).await;
+        play.quote(107_000, 107_010).await;
+        assert!(play.positions().is_empty());
+        let deals = play.history().await.1;
+        assert!(deals.iter().any(|row| row.reason == DealReason::StopOut));
     })
     .await;
 }

@@ -113,6 +113,7 @@ async fn walk(play: &mut Play, seed: u64) {
             }
         }
     }
+    assert!(seen.len() > STEPS / 12, "too little was accepted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
