@@ -49,6 +49,7 @@ pub fn settled(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mymt5_model::{Levels, Ticket};
 
     fn kind(code: u32) -> &'static str {
         let receipt = Receipt {
@@ -86,5 +87,21 @@ mod tests {
             };
             assert_eq!(kind(code), expected, "{code}");
         }
+    }
+
+    #[test]
+    fn only_a_modify_may_change_nothing() {
+        let order = Ticket(1);
+        let unchanged = Err(SendFailure::Rejected(Retcode::NO_CHANGES));
+        let modify = TradeRequest::ModifyPosition {
+            position: order,
+            levels: Levels::default(),
+        };
+        let done = settled(&modify, unchanged.clone()).map(|receipt| receipt.retcode);
+        assert_eq!(done, Ok(Retcode::DONE));
+        let cancel = TradeRequest::Cancel { order };
+        assert_eq!(settled(&cancel, unchanged.clone()), unchanged);
+        let closed = Err(SendFailure::Rejected(Retcode::POSITION_CLOSED));
+        assert_eq!(settled(&modify, closed.clone()), closed);
     }
 }
