@@ -208,6 +208,25 @@ class Positions(Desk):
         self.tick(1.1035)
         self.assertEqual({p.ticket for p in self.mt5.positions_get()}, {limit, stop})
 
+    def test_a_tick_right_after_the_order_counts(self):
+        self.deal(0, 1.0, sl=1.0990)
+        self.tick(1.0980)
+        self.assertEqual(self.mt5.positions_get(), ())
+
+    def test_the_greatest_loser_is_stopped_out(self):
+        self.state.db.execute("UPDATE deals SET profit = 2500")
+        small, great = self.deal(0, 0.5).order, self.deal(0, 1.5).order
+        self.tick(1.0910)
+        self.assertEqual([p.ticket for p in self.mt5.positions_get()], [small])
+        (out,) = [d for d in self.deals() if d.reason == self.mt5.DEAL_REASON_SO]
+        self.assertEqual((out.position_id, out.entry, out.volume), (great, 1, 1.5))
+
+    def test_fill_or_kill_takes_no_part(self):
+        self.symbol(filling_mode=1)
+        self.state.fault("order_send", "partial")
+        self.assertEqual(self.deal(type_filling=0).retcode, 10006)
+        self.assertEqual(self.mt5.positions_get(), ())
+
     def test_orders_expire(self):
         order = self.pending(2, 1.09, type_time=2, expiration=MONDAY // 1000 + 5).order
         self.ms += 6000

@@ -1,7 +1,7 @@
 //! The one place that decides what a trade server's answer means.
 
 use super::SendFailure;
-use mymt5_model::{Receipt, RetcodeClass};
+use mymt5_model::{Receipt, Retcode, RetcodeClass, TradeRequest};
 
 /// Receipts of accepted requests stay receipts; all other return codes become a failure of the
 /// kind that says what may have happened.
@@ -21,10 +21,35 @@ pub fn judge(receipt: Receipt) -> Result<Receipt, SendFailure> {
     }
 }
 
+/// Levels and prices that are as they should be already are no failure.
+///
+/// # Errors
+/// Whatever else the outcome was.
+pub fn settled(
+    request: &TradeRequest,
+    outcome: Result<Receipt, SendFailure>,
+) -> Result<Receipt, SendFailure> {
+    let modifies = matches!(
+        request,
+        TradeRequest::ModifyPosition { .. } | TradeRequest::ModifyOrder { .. }
+    );
+    match outcome {
+        Err(SendFailure::Rejected(Retcode::NO_CHANGES)) if modifies => Ok(Receipt {
+            retcode: Retcode::DONE,
+            order: None,
+            deal: None,
+            lots: None,
+            price: None,
+            comment: Retcode::NO_CHANGES.text().into(),
+        }),
+        outcome => outcome,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mymt5_model::Retcode;
+    use mymt5_model::{Levels, Ticket};
 
     fn kind(code: u32) -> &'static str {
         let receipt = Receipt {
@@ -62,5 +87,21 @@ mod tests {
             };
             assert_eq!(kind(code), expected, "{code}");
         }
+    }
+
+    #[test]
+    fn only_a_modify_may_change_nothing() {
+        let order = Ticket(1);
+        let unchanged = Err(SendFailure::Rejected(Retcode::NO_CHANGES));
+        let modify = TradeRequest::ModifyPosition {
+            position: order,
+            levels: Levels::default(),
+        };
+        let done = settled(&modify, unchanged.clone()).map(|receipt| receipt.retcode);
+        assert_eq!(done, Ok(Retcode::DONE));
+        let cancel = TradeRequest::Cancel { order };
+        assert_eq!(settled(&cancel, unchanged.clone()), unchanged);
+        let closed = Err(SendFailure::Rejected(Retcode::POSITION_CLOSED));
+        assert_eq!(settled(&modify, closed.clone()), closed);
     }
 }

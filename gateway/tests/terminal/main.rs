@@ -8,6 +8,7 @@
     unreachable_pub
 )]
 
+mod conformance;
 mod real;
 mod scripted;
 mod support;

@@ -7,7 +7,8 @@ mod store;
 pub use store::KeptError;
 
 use super::{
-    Broker, BrokerError, Change, Events, History, Pace, SendFailure, Snapshot, outcome::judge,
+    Broker, BrokerError, Change, Events, History, Pace, SendFailure, Snapshot,
+    outcome::{judge, settled},
 };
 use async_trait::async_trait;
 use driver::{Driver, FeedTicks};
@@ -174,7 +175,7 @@ impl Broker for Simulated {
         }
         let (receipt, events) = state.simulator.send(request);
         state.report(events);
-        judge(receipt)
+        settled(request, judge(receipt))
     }
 
     async fn snapshot(&self) -> Result<Snapshot, BrokerError> {

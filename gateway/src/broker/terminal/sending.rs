@@ -2,14 +2,14 @@
 //! second send.
 
 use super::{
-    super::SendFailure,
+    super::{SendFailure, outcome::settled},
     Terminal, calls,
     connection::{Connection, Pending},
     failure::{Heard, checked, decide},
     requests::{RawRequest, Target, is_entry, raw, wants_price},
     wire::{self, Answer, Fields},
 };
-use mymt5_model::{Magic, Price, Receipt, Retcode, Side, Symbol, TradeRequest};
+use mymt5_model::{Magic, Price, Receipt, Side, Symbol, TradeRequest};
 use serde::Serialize;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -176,33 +176,18 @@ fn key(request: &TradeRequest) -> String {
     }
 }
 
-/// Levels and prices that are as they should be already are no failure. A price done has the
-/// digits of its symbol.
+/// A price done has the digits of its symbol.
 fn settle(
     request: &TradeRequest,
     outcome: Result<Receipt, SendFailure>,
     digits: Option<u8>,
 ) -> Result<Receipt, SendFailure> {
-    let modifies = matches!(
-        request,
-        TradeRequest::ModifyPosition { .. } | TradeRequest::ModifyOrder { .. }
-    );
-    match outcome {
-        Err(SendFailure::Rejected(Retcode::NO_CHANGES)) if modifies => Ok(Receipt {
-            retcode: Retcode::DONE,
-            order: None,
-            deal: None,
-            lots: None,
-            price: None,
-            comment: Retcode::NO_CHANGES.text().into(),
-        }),
-        outcome => outcome.map(|receipt| Receipt {
-            price: receipt
-                .price
-                .and_then(|price| Price::nearest(price.to_f64(), digits?).ok()),
-            ..receipt
-        }),
-    }
+    settled(request, outcome).map(|receipt| Receipt {
+        price: receipt
+            .price
+            .and_then(|price| Price::nearest(price.to_f64(), digits?).ok()),
+        ..receipt
+    })
 }
 
 /// True where the bridge says that the send lay too long.

@@ -158,11 +158,11 @@ impl Bridge {
         }
     }
 
-    /// Changes the broker's state.
-    pub fn change(&self, statement: &str) {
+    /// Changes the broker's state, by one statement or several.
+    pub fn change(&self, statements: &str) {
         let state = Connection::open(self.state()).unwrap();
         state.busy_timeout(BOUND).unwrap();
-        state.execute(statement, []).unwrap();
+        state.execute_batch(statements).unwrap();
     }
 
     fn state(&self) -> PathBuf {

@@ -4,6 +4,7 @@ so that nothing is missed while no process was there."""
 from ._desk import Refusal, units
 from ._server import LIMITS, STOP_LIMITS, Server, expiry, sign_of
 
+STOP_OUT = 50.0  # as account_info().margin_so_so
 MOST = 20000  # ticks of one symbol that are caught up at a time
 
 
@@ -48,8 +49,9 @@ class Matching(Server):
         for order in self.store.rows("orders", "symbol = ?", (name,)):
             if order["time_setup_msc"] < tick[5] or order["time_setup_msc"] <= self.now:
                 self._trigger(order)
-        for position in self.positions(name):
+        for position in sorted(self.positions(name), key=lambda row: row["time_msc"]):
             self._hit(position)
+        self._stop_out()
 
     def _trigger(self, order):
         spec, kind, sign = self.spec(order["symbol"]), order["type"], sign_of(order["type"])
@@ -90,6 +92,21 @@ class Matching(Server):
                 text = "[%s %.*f]" % (word, spec["digits"], level)
                 self._close(position, -sign, closing, reason, text)
                 return
+
+    def _stop_out(self):
+        """Closes the greatest losers while the margin level is below STOP_OUT percent."""
+        while True:
+            figures, losers = self.figures(), []
+            if not figures["margin"] or figures["margin_level"] >= STOP_OUT:
+                return
+            for position in sorted(self.positions(), key=lambda row: row["time_msc"]):
+                closing = self.touch(position["symbol"], -sign_of(position["type"]))
+                losers.append((self.profit(position) + position["swap"], closing, position))
+            if not losers:
+                return
+            _, closing, position = min(losers, key=lambda loser: loser[0])
+            text = "[so {:.2f}%]".format(figures["margin_level"])
+            self._close(position, -sign_of(position["type"]), closing, 6, text)
 
     def _close(self, position, sign, points, reason, text):
         asked = {"type_time": 0, "type_filling": 0, "expiration": 0, "magic": position["magic"],

@@ -126,8 +126,9 @@ class Server(Desk):
             rows = []
         return rows[0] if rows else None
 
-    def _lifetime(self, request):
-        end = expiry(request["type_time"], request["expiration"], self.now // 1000)
+    def _lifetime(self, request, setup=None):
+        """An order's life, counted from its setup, must not be over."""
+        end = expiry(request["type_time"], request["expiration"], setup or self.now // 1000)
         if request["type_time"] not in (0, 1, 2, 3) or (end is not None and end * 1000 <= self.now):
             raise Refusal(10022)
 
@@ -154,6 +155,8 @@ class Server(Desk):
                 raise Refusal(10004)
         if dry:
             return {"retcode": 0}
+        if part is not None and r["type_filling"] == 0:
+            raise Refusal(10006)  # fill or kill
         done = lots if part is None else max(1, int(lots * part / units(spec["volume_step"])))
         if part is not None:
             done = min(lots, done * units(spec["volume_step"]))
@@ -274,7 +277,7 @@ class Server(Desk):
         if all(order[key] == value for key, value in new.items()):
             raise Refusal(10025)
         self._check_pending(spec, r, order["type"])
-        self._lifetime(r)
+        self._lifetime(r, order["time_setup"])
         if not dry:
             self.store.put("orders", dict(order, **new))
         return {"retcode": 0 if dry else 10009, "order": r["order"], "price": r["price"]}

@@ -122,6 +122,7 @@ def order_send(desk, request):
     asked = _request(request)
     kind, _ = desk.fault
     answer = desk.send(request, desk.fault)
+    desk.catch_up()  # what it brought is followed from this tick on
     desk.store.note_executed(desk.seq, answer["retcode"])
     tick = desk.market.quote(asked.symbol) or (0, 0.0, 0.0)
     if kind == "zero_result":

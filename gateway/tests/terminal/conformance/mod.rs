@@ -1,0 +1,79 @@
+//! One suite over both brokers, the embedded one and a terminal (the real bridge with a stand-in
+//! for the package): each scenario is written once, and both must give the same answers but for
+//! tickets. Rows are compared in the order of their tickets, which neither promises.
+//!
+//! What differs by nature, and is left out:
+//! * The kind of the account: simulated, or the demo that the stand-in is.
+//! * A terminal's history begins with a deposit; the embedded account is born with its balance.
+//! * Bars: the embedded broker has none.
+//! * Slips and requotes are dice in the embedded market and planted faults in the stand-in, and a
+//!   waiting order is filled in parts by the former only. The first market order is made to be
+//!   filled alike.
+//! * A span of the past also holds orders made in it that ended later at a terminal, which does
+//!   not say by which of the two times it picks them.
+//! * Nights: the stand-in books no swap.
+//! * Margin calls: the embedded broker tells each fall, a terminal is looked at now and then.
+//! * Texts: comments of receipts, and why a request was not sent.
+
+mod play;
+mod requests;
+mod rows;
+mod scenarios;
+mod setup;
+mod simulated;
+mod stage;
+mod standin;
+
+use crate::real::Bridge;
+use mymt5_model::AccountMode;
+use play::{Play, tick};
+use setup::Setup;
+use simulated::SimulatedStage;
+use stage::Stage;
+use standin::StandInStage;
+use std::sync::Arc;
+
+/// Plays a scenario on both brokers, on a netting and on a hedging account, each set up so.
+async fn conforms(setups: &[Setup], scenario: impl AsyncFn(&mut Play)) {
+    let bridge = Arc::new(Bridge::start(&["feed=manual"]));
+    let modes = [AccountMode::Netting, AccountMode::Hedging];
+    let all = setups
+        .iter()
+        .flat_map(|setup| modes.map(|mode| setup.clone().with(mode)));
+    for (setup, slot) in all.zip(1..) {
+        let first = tick(&setup, 0, setup.first);
+        let mut stage = SimulatedStage::new(&setup);
+        stage.move_to(&first).await;
+        let simulated = play(stage, &setup, slot, &scenario).await;
+        let stage = StandInStage::open(bridge.clone(), &setup, &first).await;
+        let terminal = play(stage, &setup, slot, &scenario).await;
+        same(&simulated, &terminal, setup.account.mode);
+    }
+}
+
+async fn play(
+    stage: impl Stage + 'static,
+    setup: &Setup,
+    slot: u16,
+    scenario: &impl AsyncFn(&mut Play),
+) -> Vec<String> {
+    let mut play = Play::begin(Box::new(stage), setup.clone(), slot).await;
+    scenario(&mut play).await;
+    play.end().await
+}
+
+/// Both transcripts are one.
+fn same(simulated: &[String], terminal: &[String], mode: AccountMode) {
+    if simulated == terminal {
+        return;
+    }
+    let pairs = simulated.iter().zip(terminal);
+    let alike = pairs.take_while(|(one, other)| one == other).count();
+    let line = |lines: &[String]| lines.get(alike).cloned().unwrap_or_default();
+    panic!(
+        "{mode:?}, after\n{}\nsimulated\n{}\nterminal\n{}",
+        simulated[alike.saturating_sub(8)..alike].join("\n"),
+        line(simulated),
+        line(terminal),
+    );
+}
