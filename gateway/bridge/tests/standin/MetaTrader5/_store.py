@@ -66,7 +66,8 @@ SCHEMA = "".join(
         " volume INTEGER DEFAULT 0, flags INTEGER DEFAULT 6, volume_real REAL DEFAULT 0);"),
         "CREATE INDEX IF NOT EXISTS ticks_at ON ticks (symbol, time_msc, seq);",
         ("CREATE TABLE IF NOT EXISTS sends (seq INTEGER PRIMARY KEY, at_ms INTEGER, magic INTEGER,"
-        " action INTEGER, symbol TEXT, executed INTEGER NOT NULL DEFAULT 0, retcode INTEGER);"),
+        " action INTEGER, symbol TEXT, comment TEXT, fault TEXT,"
+        " executed INTEGER NOT NULL DEFAULT 0, retcode INTEGER);"),
         ("CREATE TABLE IF NOT EXISTS logins (seq INTEGER PRIMARY KEY, at_ms INTEGER,"
         " login INTEGER, server TEXT, ok INTEGER NOT NULL);"),
         "CREATE TABLE IF NOT EXISTS calls (name TEXT PRIMARY KEY, count INTEGER NOT NULL);",
@@ -159,12 +160,15 @@ class Store:
 
     def note_send(self, request):
         request = request if isinstance(request, dict) else {}
-        fields = tuple(request.get(key) for key in ("magic", "action", "symbol"))
+        fields = tuple(request.get(key) for key in ("magic", "action", "symbol", "comment"))
         cursor = self.db.execute(
-            "INSERT INTO sends (at_ms, magic, action, symbol) VALUES (?, ?, ?, ?)",
+            "INSERT INTO sends (at_ms, magic, action, symbol, comment) VALUES (?, ?, ?, ?, ?)",
             (utc_ms(),) + fields,
         )
         return cursor.lastrowid
+
+    def note_fault(self, seq, kind):
+        self.db.execute("UPDATE sends SET fault = ? WHERE seq = ?", (kind, seq))
 
     def note_executed(self, seq, retcode):
         done = 1 if retcode in (10008, 10009, 10010) else 0
