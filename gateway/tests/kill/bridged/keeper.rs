@@ -154,9 +154,9 @@ impl Harrier {
     /// Lets it stand still: mostly for as long as a send may take, now and then until the link is
     /// given up.
     async fn pause(&mut self, bridge: &Bridge) {
-        const GIVEN_UP: Duration = Duration::from_secs(6);
+        const GIVEN_UP: Duration = Duration::from_secs(5);
         let short = self.dice.below(3 * self.scene.delay().as_millis() as u64);
-        let still = match self.dice.below(6) {
+        let still = match self.dice.below(8) {
             0 => GIVEN_UP,
             _ => Duration::from_millis(short),
         };
