@@ -148,6 +148,18 @@ async fn nothing_is_found_where_nothing_goes_wrong_behind_a_bridge() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_execution_long_after_its_timeout_is_adopted_through_the_bridge() {
+    let play = Play {
+        bridge: Some(Mischief::only(&[Mishap::Execute, Mishap::Late])),
+        requests: 24,
+        ..bridged()
+    };
+    let figures = played(&play).await;
+    assert_eq!(figures.findings, []);
+    assert!(figures.adopted > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_sends_again_through_the_bridge_is_caught() {
     let play = Play {
         // The bridge answers a key that it knows from its memory; only a death makes it forget.

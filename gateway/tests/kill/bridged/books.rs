@@ -71,11 +71,12 @@ impl Books {
         let mut lines = Vec::new();
         let mut read = |query: &str, line: fn(&Row<'_>) -> rusqlite::Result<Vec<Line>>| {
             let mut query = moment.prepare(query).unwrap();
-            let read = query.query_map([], |row| line(row)).unwrap();
+            let read = query.query_map([], line).unwrap();
             read.for_each(|line| lines.extend(line.unwrap()));
         };
         read(
-            "SELECT seq, magic, action, comment, fault FROM sends ORDER BY seq",
+            "SELECT seq, magic, action, comment, fault, seq IN (SELECT seq FROM held) AS waits
+             FROM sends ORDER BY seq",
             send,
         );
         read(
@@ -111,7 +112,7 @@ fn send(row: &Row<'_>) -> rusqlite::Result<Vec<Line>> {
     Ok(vec![Line::Received {
         send: number(row, "seq")?,
         fault: fault.unwrap_or_else(|| "executed".into()),
-        held: false,
+        held: row.get("waits")?,
         order,
     }])
 }

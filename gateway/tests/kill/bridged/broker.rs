@@ -17,9 +17,9 @@ use std::{sync::Arc, time::Duration};
 pub(crate) fn terminal(scene: &Scene, port: u16) -> impl Broker {
     let account = scene.account();
     let credentials = Fixed(Account {
-        login: Secret::new(&account.login.to_string()),
+        login: Secret::new(account.login.to_string()),
         password: Secret::new(PASSWORD),
-        server: Secret::new(&account.server),
+        server: Secret::new(account.server),
         bridge: Secret::new(SECRET),
     });
     let named = |(name, _): (&str, i64)| (Symbol::parse(name).unwrap(), name.to_owned());

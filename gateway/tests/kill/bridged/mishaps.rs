@@ -12,6 +12,8 @@ pub(crate) enum Mishap {
     TimeoutBefore,
     /// Times out with everything done.
     TimeoutAfter,
+    /// Times out, and executes when the gateway has given up looking.
+    Late,
     /// Executes when the gateway waits no more.
     SlowBefore,
     /// Executes, and answers when the gateway waits no more.
@@ -43,6 +45,7 @@ impl Mishap {
             Self::Execute => "executed",
             Self::TimeoutBefore => "timed out before",
             Self::TimeoutAfter => "timed out after",
+            Self::Late => "late",
             Self::SlowBefore => "slow before",
             Self::SlowAfter => "slow after",
             Self::DieBefore => "died before",
@@ -64,6 +67,10 @@ impl Mishap {
             Self::Execute => ("execute".into(), json!({})),
             Self::TimeoutBefore => ("timeout_before".into(), json!({})),
             Self::TimeoutAfter => ("timeout_after".into(), json!({})),
+            Self::Late => {
+                let late = scene.late().as_millis() as u64;
+                ("late".into(), json!({ "ms": late }))
+            }
             Self::SlowBefore => ("delay_ms".into(), json!({ "before_ms": slow })),
             Self::SlowAfter => ("delay_ms".into(), json!({ "after_ms": slow })),
             Self::DieBefore => ("exit".into(), json!({ "when": "before" })),
@@ -100,6 +107,7 @@ impl Mischief {
             (Mishap::Execute, 130),
             (Mishap::TimeoutBefore, 12),
             (Mishap::TimeoutAfter, 16),
+            (Mishap::Late, 7),
             (Mishap::SlowBefore, 6),
             (Mishap::SlowAfter, 8),
             (Mishap::DieBefore, 5),

@@ -55,7 +55,7 @@ def _after(kind, args):
         os._exit(9)
     elif kind == "raise":
         raise ValueError(CANARY)
-    elif kind == "timeout_after":
+    elif kind in ("timeout_after", "late"):
         raise Fail(_TIMEOUT)
 
 

@@ -120,7 +120,10 @@ def order_check(desk, request):
 @package_call
 def order_send(desk, request):
     asked = _request(request)
-    kind, _ = desk.fault
+    kind, given = desk.fault
+    if kind == "late":
+        desk.store.hold(desk.seq, request, utc_ms() + int(given.get("ms", 1000)))
+        return None
     answer = desk.send(request, desk.fault)
     desk.store.note_executed(desk.seq, answer["retcode"])
     tick = desk.market.quote(asked.symbol) or (0, 0.0, 0.0)
