@@ -178,6 +178,19 @@ async fn a_gateway_that_sends_again_through_the_bridge_is_caught() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_keeps_nothing_is_caught_through_the_bridge() {
+    let play = Play {
+        rounds: 3,
+        requests: 0,
+        mutant: Some(Mutant::Forgets),
+        ..bridged()
+    };
+    let figures = played(&play).await;
+    let wrongs = [Wrong::Doubled, Wrong::Forgotten, Wrong::Lost];
+    assert!(wrongs.into_iter().any(|wrong| figures.count(wrong) > 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_dies_around_the_bridge_nothing_is_doubled_lost_or_invented() {
     let rounds: u32 = given("MYMT5_KILL_BRIDGE_ROUNDS").unwrap_or(20);
     let first = bridged();
