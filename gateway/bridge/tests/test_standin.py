@@ -271,6 +271,17 @@ class Faults(Desk):
         self.state.db.execute("UPDATE deals SET visible_at = 0")
         self.assertEqual(len(self.mt5.history_deals_get(ticket=order)), 1)
 
+    def test_a_send_is_done_after_it_timed_out(self):
+        self.state.fault("order_send", "late", ms=3600000)
+        self.assertIsNone(self.deal())
+        self.assertEqual(self.mt5.last_error()[0], -10005)
+        self.assertEqual((self.mt5.positions_total(), self.state.sends(executed=1)), (0, 0))
+        self.state.db.execute("UPDATE held SET due_ms = 0")
+        self.load()
+        for _ in range(2):
+            self.assertEqual(self.mt5.positions_total(), 1)
+        self.assertEqual((self.state.sends(), self.state.sends(executed=1)), (1, 1))
+
     def test_lies_and_disconnects(self):
         self.state.fault("account_info", "wrong_account", login=5)
         self.state.fault("account_info", "real_account")

@@ -1,7 +1,7 @@
 //! What the broker did, line by line, for the judge: written by the broker as it acts, read when
 //! all is over. A restarted broker adds what its account holds and the ledger does not.
 
-use crate::{standin::Fault, wire};
+use crate::wire;
 use mymt5_model::{DealKind, DealRow, Lots, OrderRow, RowState, Side, Ticket};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -17,7 +17,10 @@ pub(crate) enum Line {
     /// A send arrived. Requests of new orders carry a magic and the client's request id.
     Received {
         send: u64,
-        fault: Fault,
+        /// What came of it, as the figures count it.
+        fault: String,
+        /// It was held back, to be done later.
+        held: bool,
         order: Option<(u64, String)>,
     },
     /// A send that was held back was done, or refused, after all.

@@ -8,6 +8,7 @@
     clippy::print_stderr
 )]
 
+mod bridged;
 mod dice;
 mod durable;
 mod gateway;

@@ -14,6 +14,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::time::sleep;
 
 /// The environment's name for the point at which a gateway dies.
 pub(crate) const POINT: &str = "MYMT5_KILL_POINT";
@@ -75,13 +76,25 @@ pub(crate) struct Trapped<B> {
     pub(crate) mutant: Option<Mutant>,
 }
 
+impl<B: Broker> Trapped<B> {
+    /// Sends until it leaves.
+    async fn again(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+        loop {
+            match self.broker.send(request).await {
+                Err(SendFailure::NotSent(_)) => sleep(Duration::from_millis(50)).await,
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl<B: Broker> Broker for Trapped<B> {
     async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
         self.trap.pass(Point::BeforeSend);
         let mut outcome = self.broker.send(request).await;
         if self.mutant == Some(Mutant::Resends) && matches!(outcome, Err(SendFailure::Unknown(_))) {
-            outcome = self.broker.send(request).await;
+            outcome = self.again(request).await;
         }
         self.trap.pass(Point::AfterSend);
         outcome

@@ -1,9 +1,11 @@
 //! The rounds, and the gateways that the rounds must catch.
 //!
-//! `MYMT5_KILL_ROUNDS` sets how many gateways are killed, `MYMT5_KILL_SEED` repeats a plan (what
+//! `MYMT5_KILL_ROUNDS` sets how many gateways are killed, `MYMT5_KILL_BRIDGE_ROUNDS` how many over a
+//! real bridge (`MYMT5_PYTHON` names its Python), `MYMT5_KILL_SEED` repeats a plan (what
 //! runs at the same time may still meet in another order), `MYMT5_KILL_FACTOR` scales all times.
 
 use crate::{
+    bridged::{Mischief, Mishap},
     harness::{Figures, Play},
     points::Mutant,
     standin::{Fault, Menu},
@@ -31,6 +33,7 @@ fn quiet() -> Play {
         mutant: None,
         rounds: 0,
         requests: 40,
+        bridge: None,
     }
 }
 
@@ -118,6 +121,84 @@ async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
             seed: first.seed + u64::from(scene),
             mode: [AccountMode::Hedging, AccountMode::Netting][scene as usize % 2],
             menu: Menu::everything(),
+            rounds: PER_SCENE.min(rounds - scene * PER_SCENE),
+            ..first.clone()
+        };
+        let figures = played(&play).await;
+        assert_eq!(figures.findings, [], "seed {}", figures.seed);
+    }
+}
+
+/// A living gateway over a bridge with nothing wrong. Each of its calls passes another process
+/// and a file: times are longer.
+fn bridged() -> Play {
+    let quiet = quiet();
+    Play {
+        factor: 2.0 * quiet.factor,
+        bridge: Some(Mischief::only(&[])),
+        ..quiet
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_found_where_nothing_goes_wrong_behind_a_bridge() {
+    let figures = played(&bridged()).await;
+    assert!(figures.requests >= 40);
+    assert_eq!(figures.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_execution_long_after_its_timeout_is_adopted_through_the_bridge() {
+    let play = Play {
+        bridge: Some(Mischief::only(&[Mishap::Execute, Mishap::Late])),
+        requests: 24,
+        ..bridged()
+    };
+    let figures = played(&play).await;
+    assert_eq!(figures.findings, []);
+    assert!(figures.adopted > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_sends_again_through_the_bridge_is_caught() {
+    let play = Play {
+        // The bridge answers a key that it knows from its memory; only a death makes it forget.
+        bridge: Some(Mischief::only(&[
+            Mishap::Execute,
+            Mishap::Execute,
+            Mishap::Execute,
+            Mishap::DieAfter,
+        ])),
+        requests: 16,
+        mutant: Some(Mutant::Resends),
+        ..bridged()
+    };
+    let figures = played(&play).await;
+    assert!(figures.count(Wrong::Doubled) > 0 && figures.count(Wrong::Resent) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_keeps_nothing_is_caught_through_the_bridge() {
+    let play = Play {
+        rounds: 3,
+        requests: 0,
+        mutant: Some(Mutant::Forgets),
+        ..bridged()
+    };
+    let figures = played(&play).await;
+    let wrongs = [Wrong::Doubled, Wrong::Forgotten, Wrong::Lost];
+    assert!(wrongs.into_iter().any(|wrong| figures.count(wrong) > 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_dies_around_the_bridge_nothing_is_doubled_lost_or_invented() {
+    let rounds: u32 = given("MYMT5_KILL_BRIDGE_ROUNDS").unwrap_or(20);
+    let first = bridged();
+    for scene in 0..rounds.div_ceil(PER_SCENE) {
+        let play = Play {
+            seed: first.seed + u64::from(scene),
+            mode: [AccountMode::Hedging, AccountMode::Netting][scene as usize % 2],
+            bridge: Some(Mischief::everything()),
             rounds: PER_SCENE.min(rounds - scene * PER_SCENE),
             ..first.clone()
         };

@@ -35,6 +35,8 @@ pub(crate) struct Scene {
     pub(crate) mutant: Option<Mutant>,
     /// Where the gateway listens.
     pub(crate) api: SocketAddr,
+    /// The bridge's port; none: the broker is the one behind the socket.
+    pub(crate) bridge: Option<u16>,
 }
 
 impl Scene {

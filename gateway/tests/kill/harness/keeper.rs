@@ -1,30 +1,72 @@
-//! Starts the broker anew whenever it died by its plan, until the scene is over.
+//! Starts the broker anew whenever it died, until the scene is over.
 
-use super::BOUND;
-use crate::role::Process;
-use std::path::Path;
+use super::{BOUND, Play, stage::Stage};
+use crate::{bridged, bridged::Deaths, role::Process, standin};
+use std::path::{Path, PathBuf};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-pub(super) struct Keeper {
+pub(super) enum Keeper {
+    /// Of the broker behind the socket.
+    Socket(Plain),
+    /// Of the bridge.
+    Bridge(bridged::Keeper),
+}
+
+impl Keeper {
+    pub(super) fn start(stage: &Stage, play: &Play) -> Self {
+        match &play.bridge {
+            Some(mischief) => {
+                let keeper = bridged::Keeper::start(stage.folder(), &stage.scene, mischief);
+                Self::Bridge(keeper)
+            }
+            None => Self::Socket(Plain::start(stage.folder())),
+        }
+    }
+
+    /// From now on nothing goes wrong.
+    pub(super) fn calm(&self) {
+        match self {
+            Self::Socket(plain) => standin::calm(&plain.folder),
+            Self::Bridge(keeper) => keeper.calm(),
+        }
+    }
+
+    /// Ends the broker. Gives how often it died.
+    pub(super) async fn stop(self) -> Deaths {
+        let stopped = async {
+            match self {
+                Self::Socket(plain) => plain.stop().await,
+                Self::Bridge(keeper) => keeper.stop().await,
+            }
+        };
+        timeout(BOUND, stopped).await.unwrap()
+    }
+}
+
+pub(super) struct Plain {
+    folder: PathBuf,
     over: CancellationToken,
     task: JoinHandle<u32>,
 }
 
-impl Keeper {
-    pub(super) fn start(folder: &Path) -> Self {
+impl Plain {
+    fn start(folder: &Path) -> Self {
         let (folder, over) = (folder.to_path_buf(), CancellationToken::new());
-        let until = over.clone();
+        let (kept, until) = (folder.clone(), over.clone());
         Self {
+            folder,
             over,
-            task: tokio::spawn(async move { keep(&folder, until).await }),
+            task: tokio::spawn(async move { keep(&kept, until).await }),
         }
     }
 
-    /// Ends the broker. Gives how often it died by its plan.
-    pub(super) async fn stop(self) -> u32 {
+    async fn stop(self) -> Deaths {
         self.over.cancel();
-        timeout(BOUND, self.task).await.unwrap().unwrap()
+        Deaths {
+            planned: self.task.await.unwrap(),
+            ..Deaths::default()
+        }
     }
 }
 

@@ -29,11 +29,13 @@ pub(super) async fn play(stage: &Stage, play: &Play) -> Kills {
 
 async fn live(stage: &Stage, dice: &mut Dice) -> Option<Point> {
     let longest = stage.scene.longest_life();
+    // Behind the bridge less happens in a life.
+    let passes = if stage.scene.bridge.is_some() { 5 } else { 12 };
     let trap = dice
         .weighted(&[(true, 1), (false, 1)])
         .filter(|trapped| *trapped)
         .and_then(|_| dice.pick(&POINTS).copied())
-        .map(|point| (point, 1 + dice.below(12) as u32));
+        .map(|point| (point, 1 + dice.below(passes) as u32));
     let moment = longest.as_millis() as u64;
     let life = match trap {
         Some(_) => longest,

@@ -13,12 +13,7 @@ mod trader;
 pub(crate) use figures::Figures;
 pub(crate) use trace::traced;
 
-use crate::{
-    ledger,
-    points::Mutant,
-    scene,
-    standin::{self, Menu},
-};
+use crate::{bridged::Mischief, points::Mutant, standin::Menu};
 use keeper::Keeper;
 use mymt5_model::AccountMode;
 use stage::Stage;
@@ -46,13 +41,16 @@ pub(crate) struct Play {
     pub(crate) rounds: u32,
     /// Requests to be made at least.
     pub(crate) requests: usize,
+    /// What goes wrong behind a real bridge; none: the broker is the one behind the socket, with
+    /// the menu.
+    pub(crate) bridge: Option<Mischief>,
 }
 
 impl Play {
     /// Plays it to the end.
     pub(crate) async fn run(&self) -> Figures {
         let stage = Arc::new(Stage::set(self));
-        let keeper = Keeper::start(stage.folder());
+        let keeper = Keeper::start(&stage, self);
         let stories = Stories::default();
         let (curtain, over) = (CancellationToken::new(), CancellationToken::new());
         let mut traders = JoinSet::new();
@@ -70,11 +68,11 @@ impl Play {
             stage.complaints()
         );
         curtain.cancel();
-        standin::calm(stage.folder());
+        keeper.calm();
         let settled = settle::settle(&stage, &stories, &over, traders).await;
         drop(gateway);
         let deaths = keeper.stop().await;
-        let ledger = ledger::read(&scene::ledger(stage.folder())).unwrap();
+        let ledger = stage.ledger();
         let adopted = stage.alarms();
         Figures::of(
             self,

@@ -7,10 +7,7 @@ use super::{
     story::{Stories, Story},
     trader::Trader,
 };
-use crate::{
-    ledger, scene,
-    verdict::{Finding, Purpose, Told, evidence, judge},
-};
+use crate::verdict::{Finding, Purpose, Told, evidence, judge};
 use mymt5_model::{Lots, OrderState};
 use mymt5_proto::v1;
 use std::{collections::BTreeMap, time::Duration};
@@ -123,7 +120,7 @@ async fn look(stage: &Stage, stories: &Stories) -> Result<Settled, Status> {
             _ => lots,
         };
     }
-    let ledger = ledger::read(&scene::ledger(stage.folder())).unwrap();
+    let ledger = stage.ledger();
     let findings = judge(&ledger, &cases, &positions);
     Ok(Settled {
         evidence: evidence(&findings, &ledger, &cases),

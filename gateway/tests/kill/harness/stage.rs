@@ -2,9 +2,11 @@
 
 use super::{Play, TRADERS};
 use crate::{
+    bridged::{self, Books},
+    ledger::{self, Line},
     points::{Point, Trap},
     role::Process,
-    scene::Scene,
+    scene::{self, Scene},
 };
 use mymt5_chassis::tls;
 use mymt5_proto::v1::trading_service_client::TradingServiceClient;
@@ -43,6 +45,7 @@ impl Stage {
             menu: play.menu.clone(),
             mutant: play.mutant,
             api: free.local_addr().unwrap(),
+            bridge: play.bridge.as_ref().map(|_| bridged::free_port()),
         };
         scene.write(folder.path());
         let mut clients: Vec<String> = (0..TRADERS).map(trader_name).collect();
@@ -51,6 +54,9 @@ impl Stage {
         tls::throwaway(&folder.path().join("tls"), &clients, &hosts, 1).unwrap();
         let text = configuration(folder.path(), &scene, &clients);
         fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        if scene.bridge.is_some() {
+            bridged::prepare(folder.path(), &scene);
+        }
         Self { folder, scene }
     }
 
@@ -98,6 +104,14 @@ impl Stage {
             .count()
     }
 
+    /// What the broker did until now.
+    pub(super) fn ledger(&self) -> Vec<Line> {
+        match self.scene.bridge {
+            Some(_) => Books::open(self.folder()).ledger(),
+            None => ledger::read(&scene::ledger(self.folder())).unwrap(),
+        }
+    }
+
     /// The end of what the processes complained of, for a failing test.
     pub(super) fn complaints(&self) -> String {
         const LINES: usize = 40;
@@ -106,7 +120,8 @@ impl Stage {
             let lines: Vec<&str> = text.lines().collect();
             lines[lines.len().saturating_sub(LINES)..].join("\n")
         };
-        format!("{}\n{}", end("broker.err"), end("gateway.err"))
+        let ends = ["broker.err", "bridge.err", "gateway.err"].map(end);
+        ends.join("\n")
     }
 }
 
@@ -118,7 +133,7 @@ fn configuration(folder: &Path, scene: &Scene, clients: &[String]) -> String {
         "[server]\nlisten = \"{api}\"\ntls.certificate = \"{}\"\ntls.key = \"{}\"\ntls.client_ca = \"{}\"\n\
          [operations]\nlisten = \"127.0.0.1:0\"\n\
          [orders]\nsend_timeout_ms = {}\nunknown_grace_ms = {}\nreconcile_pass_ms = {}\n\
-         [process]\nallow_root = true\ndata_folder = \"{}\"\n\
+         [process]\nallow_root = true\nsandbox = \"{}\"\ndata_folder = \"{}\"\n\
          [logging]\nlevel = \"info\"\nfolder = \"{}\"\n",
         at("tls/gateway/certificate.pem"),
         at("tls/gateway/key.pem"),
@@ -126,6 +141,11 @@ fn configuration(folder: &Path, scene: &Scene, clients: &[String]) -> String {
         ms(scene.send_timeout()),
         ms(scene.grace()),
         ms(scene.grace() / 5),
+        // The configuration names the simulator, so that its sandbox knows of no bridge's port.
+        match scene.bridge {
+            Some(_) => "off",
+            None => "best-effort",
+        },
         at("data"),
         at("logs"),
     );

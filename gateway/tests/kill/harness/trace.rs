@@ -19,10 +19,11 @@ pub(crate) async fn traced(
         menu: Menu::CALM,
         mutant: None,
         rounds: 0,
+        bridge: None,
         requests: orders,
     };
     let stage = Stage::set(&play);
-    let keeper = Keeper::start(stage.folder());
+    let keeper = Keeper::start(&stage, &play);
     let gateway = stage.gateway_under(&tracer(stage.folder()));
     let stories = Stories::default();
     let mut trader = Trader::new(&stage, 0, 0, stories.clone(), CancellationToken::new());

@@ -108,7 +108,12 @@ impl Desk {
             }
             _ => None,
         };
-        let line = Line::Received { send, fault, order };
+        let line = Line::Received {
+            send,
+            fault: fault.name().to_owned(),
+            held: fault == Fault::Late,
+            order,
+        };
         self.ledger.add(&line).unwrap();
         self.keep();
         (send, fault)

@@ -26,6 +26,22 @@ pub(crate) enum Fault {
     DieAfter,
 }
 
+impl Fault {
+    /// What came of the send, as the figures count it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Execute => "executed",
+            Self::Refuse(_) => "refused",
+            Self::Lose => "lost",
+            Self::Silence => "silent",
+            Self::Delay => "delayed",
+            Self::Late => "late",
+            Self::DieBefore => "died before",
+            Self::DieAfter => "died after",
+        }
+    }
+}
+
 /// How often each fault comes: weights.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Menu(Vec<(Fault, u32)>);

@@ -33,7 +33,7 @@ pub(super) fn run(desk: &Mutex<Desk>, scene: &Scene) {
 }
 
 /// One tick of each symbol.
-pub(super) fn ticks(number: i64, time: BrokerTime) -> Vec<Tick> {
+pub(crate) fn ticks(number: i64, time: BrokerTime) -> Vec<Tick> {
     let tick = |(symbol, middle): &(&str, i64)| tick(symbol, *middle, number, time);
     SYMBOLS.iter().map(tick).collect()
 }

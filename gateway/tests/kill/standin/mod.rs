@@ -8,6 +8,7 @@ mod session;
 mod tests;
 
 pub(crate) use faults::{Fault, Menu};
+pub(crate) use feed::ticks;
 
 use crate::scene::{Scene, socket};
 use desk::Desk;

@@ -19,6 +19,7 @@ fn scene(menu: Menu) -> Scene {
         menu,
         mutant: None,
         api: ([127, 0, 0, 1], 1).into(),
+        bridge: None,
     }
 }
 

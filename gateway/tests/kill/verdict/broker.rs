@@ -1,6 +1,6 @@
 //! The ledger, gathered by request id.
 
-use crate::{ledger::Line, standin::Fault};
+use crate::ledger::Line;
 use mymt5_model::{Lots, Side, Ticket};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -49,11 +49,13 @@ impl Broker {
         sends: &mut HashMap<u64, String>,
     ) {
         match line {
-            Line::Received { send, fault, order } => {
+            Line::Received {
+                send, held, order, ..
+            } => {
                 let Some((_, id)) = order else { return };
                 let did = self.requests.entry(id.clone()).or_default();
                 did.received += 1;
-                if *fault == Fault::Late {
+                if *held {
                     did.held += 1;
                     sends.insert(*send, id.clone());
                 }

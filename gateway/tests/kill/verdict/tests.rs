@@ -11,7 +11,8 @@ const ID: &str = "a-1";
 fn received(send: u64, fault: Fault) -> Line {
     Line::Received {
         send,
-        fault,
+        fault: fault.name().to_owned(),
+        held: fault == Fault::Late,
         order: Some((send + 100, ID.into())),
     }
 }

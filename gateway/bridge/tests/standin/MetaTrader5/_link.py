@@ -55,7 +55,7 @@ def _after(kind, args):
         os._exit(9)
     elif kind == "raise":
         raise ValueError(CANARY)
-    elif kind == "timeout_after":
+    elif kind in ("timeout_after", "late"):
         raise Fail(_TIMEOUT)
 
 
@@ -75,6 +75,8 @@ def package_call(function):
             if here.connected_at is None:
                 raise Fail((-10004, "No IPC connection"))
             kind, given = store.take_fault(name) or (None, {})
+            if seq and kind:
+                store.note_fault(seq, given.get("name", kind))
             _before(kind, given)
             with store.transaction():
                 if kind == "disconnect":

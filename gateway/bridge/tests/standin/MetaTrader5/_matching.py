@@ -20,6 +20,8 @@ class Matching(Server):
                 self.store.db.execute("DELETE FROM seen WHERE symbol = ?", (row["symbol"],))
         for name in busy:
             self._follow(name)
+        for seq, request in self.store.take_held():
+            self.store.note_executed(seq, self.send(request)["retcode"])
 
     def _follow(self, name):
         query = "SELECT second, k FROM seen WHERE symbol = ?"

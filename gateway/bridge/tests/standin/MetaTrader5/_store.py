@@ -66,7 +66,10 @@ SCHEMA = "".join(
         " volume INTEGER DEFAULT 0, flags INTEGER DEFAULT 6, volume_real REAL DEFAULT 0);"),
         "CREATE INDEX IF NOT EXISTS ticks_at ON ticks (symbol, time_msc, seq);",
         ("CREATE TABLE IF NOT EXISTS sends (seq INTEGER PRIMARY KEY, at_ms INTEGER, magic INTEGER,"
-        " action INTEGER, symbol TEXT, executed INTEGER NOT NULL DEFAULT 0, retcode INTEGER);"),
+        " action INTEGER, symbol TEXT, comment TEXT, fault TEXT,"
+        " executed INTEGER NOT NULL DEFAULT 0, retcode INTEGER);"),
+        ("CREATE TABLE IF NOT EXISTS held (seq INTEGER PRIMARY KEY, due_ms INTEGER NOT NULL,"
+        " request TEXT NOT NULL);"),
         ("CREATE TABLE IF NOT EXISTS logins (seq INTEGER PRIMARY KEY, at_ms INTEGER,"
         " login INTEGER, server TEXT, ok INTEGER NOT NULL);"),
         "CREATE TABLE IF NOT EXISTS calls (name TEXT PRIMARY KEY, count INTEGER NOT NULL);",
@@ -159,12 +162,27 @@ class Store:
 
     def note_send(self, request):
         request = request if isinstance(request, dict) else {}
-        fields = tuple(request.get(key) for key in ("magic", "action", "symbol"))
+        fields = tuple(request.get(key) for key in ("magic", "action", "symbol", "comment"))
         cursor = self.db.execute(
-            "INSERT INTO sends (at_ms, magic, action, symbol) VALUES (?, ?, ?, ?)",
+            "INSERT INTO sends (at_ms, magic, action, symbol, comment) VALUES (?, ?, ?, ?, ?)",
             (utc_ms(),) + fields,
         )
         return cursor.lastrowid
+
+    def note_fault(self, seq, kind):
+        self.db.execute("UPDATE sends SET fault = ? WHERE seq = ?", (kind, seq))
+
+    def hold(self, seq, request, due_ms):
+        """Keeps a send that the server does later."""
+        row = (seq, due_ms, json.dumps(request))
+        self.db.execute("INSERT INTO held VALUES (?, ?, ?)", row)
+
+    def take_held(self):
+        """The sends whose time has come: number, request."""
+        due = (utc_ms(),)
+        rows = self.db.execute("SELECT * FROM held WHERE due_ms <= ? ORDER BY seq", due).fetchall()
+        self.db.execute("DELETE FROM held WHERE due_ms <= ?", due)
+        return [(row["seq"], json.loads(row["request"])) for row in rows]
 
     def note_executed(self, seq, retcode):
         done = 1 if retcode in (10008, 10009, 10010) else 0

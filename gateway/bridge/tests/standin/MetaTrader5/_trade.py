@@ -120,7 +120,10 @@ def order_check(desk, request):
 @package_call
 def order_send(desk, request):
     asked = _request(request)
-    kind, _ = desk.fault
+    kind, given = desk.fault
+    if kind == "late":
+        desk.store.hold(desk.seq, request, utc_ms() + int(given.get("ms", 1000)))
+        return None
     answer = desk.send(request, desk.fault)
     desk.catch_up()  # what it brought is followed from this tick on
     desk.store.note_executed(desk.seq, answer["retcode"])

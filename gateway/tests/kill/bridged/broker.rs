@@ -1,0 +1,87 @@
+//! The gateway's side: the terminal's own adapter. The gateway is configured for the simulator,
+//! because a terminal's times cannot be made as short as a test wants them; so the account must
+//! say that it is one.
+
+use super::{PASSWORD, SECRET};
+use crate::scene::{SYMBOLS, Scene};
+use async_trait::async_trait;
+use mymt5_chassis::secrets::Secret;
+use mymt5_gateway::broker::{
+    Broker, BrokerError, Events, History, SendFailure, Snapshot,
+    terminal::{Account, Credentials, Terminal, TerminalSettings},
+};
+use mymt5_model::{AccountKind, AccountRow, BrokerTime, Receipt, Symbol, SymbolSpec, TradeRequest};
+use std::{sync::Arc, time::Duration};
+
+/// The terminal behind the scene's bridge.
+pub(crate) fn terminal(scene: &Scene, port: u16) -> impl Broker {
+    let account = scene.account();
+    let credentials = Fixed(Account {
+        login: Secret::new(account.login.to_string()),
+        password: Secret::new(PASSWORD),
+        server: Secret::new(account.server),
+        bridge: Secret::new(SECRET),
+    });
+    let named = |(name, _): (&str, i64)| (Symbol::parse(name).unwrap(), name.to_owned());
+    let settings = TerminalSettings {
+        address: format!("127.0.0.1:{port}"),
+        certificate: None,
+        symbols: SYMBOLS.map(named).into(),
+        poll_interval: 2 * scene.tick(),
+        rows_interval: 4 * scene.tick(),
+        call_timeout: scene.send_timeout(),
+    };
+    Simulated(Terminal::new(settings, Arc::new(credentials)).unwrap())
+}
+
+struct Fixed(Account);
+
+impl Credentials for Fixed {
+    fn now(&self) -> Account {
+        self.0.clone()
+    }
+}
+
+struct Simulated(Terminal);
+
+fn simulated(account: AccountRow) -> AccountRow {
+    AccountRow {
+        kind: AccountKind::Simulated,
+        ..account
+    }
+}
+
+#[async_trait]
+impl Broker for Simulated {
+    async fn open(&self) -> Result<Events, BrokerError> {
+        self.0.open().await
+    }
+
+    async fn identify(&self) -> Result<AccountRow, BrokerError> {
+        self.0.identify().await.map(simulated)
+    }
+
+    async fn ping(&self) -> Result<Duration, BrokerError> {
+        self.0.ping().await
+    }
+
+    async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError> {
+        self.0.symbols().await
+    }
+
+    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+        self.0.send(request).await
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
+        let snapshot = self.0.snapshot().await?;
+        Ok(Snapshot {
+            account: simulated(snapshot.account),
+            ..snapshot
+        })
+    }
+
+    async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
+        self.0.history(from, to).await
+    }
+}

@@ -1,0 +1,50 @@
+//! The other broker of the kill test: the bridge's own process, with a stand-in for the terminal's
+//! package whose account outlives it. What is wrong with its sends is planned; besides, the bridge
+//! is killed and stopped at any moment.
+
+mod books;
+mod broker;
+mod keeper;
+mod mishaps;
+mod process;
+
+pub(crate) use books::Books;
+pub(crate) use broker::terminal;
+pub(crate) use keeper::{Deaths, Keeper};
+pub(crate) use mishaps::{Mischief, Mishap};
+
+use crate::{dice::Dice, scene::Scene};
+use mymt5_chassis::clock;
+use mymt5_model::AccountMode;
+use std::{net::TcpListener, path::Path, process::id};
+
+const SECRET: &str = "a secret of both sides, long enough to count";
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A port that nobody listens at. It is below those that the kernel gives to whoever connects: one
+/// of these could be taken while the bridge is dead.
+pub(crate) fn free_port() -> u16 {
+    let mut dice = Dice::new(clock::utc_now_ms().cast_unsigned(), u64::from(id()));
+    let ports = std::iter::repeat_with(|| 15_000 + dice.below(15_000) as u16);
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.take(1_000).find(free).unwrap()
+}
+
+/// Opens the account.
+pub(crate) fn prepare(folder: &Path, scene: &Scene) {
+    let account = scene.account();
+    let mode = match account.mode {
+        AccountMode::Netting => 0,
+        AccountMode::Hedging => 2,
+    };
+    let settings = [
+        format!("login={}", account.login),
+        format!("server={}", account.server),
+        format!("margin_mode={mode}"),
+        "feed=manual".to_owned(),
+        "clock=real".to_owned(),
+        "offset_s=0".to_owned(),
+    ];
+    process::control(folder, &[&["init".to_owned()], &settings[..]].concat());
+    process::control(folder, &["password".to_owned(), PASSWORD.to_owned()]);
+}
