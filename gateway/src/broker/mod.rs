@@ -12,7 +12,7 @@ use mymt5_model::{
     AccountRow, Bar, BrokerTime, DealRow, Lots, Money, OrderRow, PositionRow, Price, Receipt,
     Retcode, Side, Symbol, SymbolSpec, Tick, Ticket, TradeRequest,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// What the broker knows of the account at one moment.
@@ -100,6 +100,9 @@ pub enum BrokerError {
     /// It refused the credentials.
     #[error("the broker refused the login: {0}")]
     Refused(String),
+    /// It took the credentials, and then never came to the trade server.
+    #[error("the broker cannot be reached: {0}")]
+    NotConnected(String),
     /// It has another account than the one that is configured.
     #[error("the broker has not the configured account ({0})")]
     OtherAccount(String),
@@ -133,6 +136,15 @@ pub trait Broker: Send + Sync + 'static {
     async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError>;
     /// Sends one request, once.
     async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure>;
+    /// The same, and not after that time: whatever has to be waited for on the way, what is too
+    /// late is not sent. A broker without a way sends at once.
+    async fn send_before(
+        &self,
+        request: &TradeRequest,
+        _before: Instant,
+    ) -> Result<Receipt, SendFailure> {
+        self.send(request).await
+    }
     /// Account, positions and working orders.
     async fn snapshot(&self) -> Result<Snapshot, BrokerError>;
     /// Ended orders and deals of `[from, to)` in raw broker time.

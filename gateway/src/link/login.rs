@@ -40,7 +40,7 @@ impl LoginGate {
 
     /// What stands for the credentials: without the bridge's secret, which is kept elsewhere,
     /// nobody can guess a password from it.
-    fn fingerprint(&self) -> String {
+    pub(super) fn fingerprint(&self) -> String {
         let all = self.secrets.all();
         let key = all
             .get("BRIDGE_SECRET")
@@ -67,10 +67,11 @@ impl LoginGate {
         (kept.fingerprint == self.fingerprint()).then_some(kept.why)
     }
 
-    /// Keeps that the broker refused these credentials.
-    pub(super) fn keep(&self, why: &str) -> io::Result<()> {
+    /// Keeps that the broker refused the credentials of that fingerprint: those that were tried,
+    /// which others may have replaced meanwhile.
+    pub(super) fn keep(&self, fingerprint: String, why: &str) -> io::Result<()> {
         let refused = Refused {
-            fingerprint: self.fingerprint(),
+            fingerprint,
             at: clock::utc_now_ms(),
             why: why.chars().take(TEXT).collect(),
         };
@@ -89,19 +90,19 @@ impl LoginGate {
 
     /// Waits for other credentials, or for an operator's wish.
     pub(super) async fn opens(&self) {
-        let mut secrets = self.secrets.clone();
-        loop {
-            tokio::select! {
-                () = self.retry.notified() => return self.forget(),
-                alive = secrets.changed() => {
-                    if self.refused().is_none() {
-                        return;
-                    }
-                    if !alive {
-                        self.retry.notified().await;
-                        return self.forget();
-                    }
-                }
+        tokio::select! {
+            () = self.retry.notified() => self.forget(),
+            () = self.renewed() => {}
+        }
+    }
+
+    /// Waits until the account's secrets are others than now. Other secrets do not matter.
+    pub(super) async fn renewed(&self) {
+        let (mut secrets, before) = (self.secrets.clone(), self.fingerprint());
+        while self.fingerprint() == before {
+            if !secrets.changed().await {
+                // Nobody can change them any more.
+                std::future::pending::<()>().await;
             }
         }
     }

@@ -67,7 +67,8 @@ pub(super) struct Machine {
     calendar: Option<Calendar>,
     phase: Phase,
     why: String,
-    troubles: BTreeMap<Trouble, String>,
+    /// What is wrong, and whether that was told.
+    troubles: BTreeMap<Trouble, (String, bool)>,
     feed_over: bool,
     ceiling: Duration,
     up_since: Option<i64>,
@@ -112,8 +113,7 @@ impl Machine {
                 return news.then(|| format!("the broker refused the login: {why}"));
             }
             Fact::Trouble(trouble, Some(why)) => {
-                let news = self.troubles.insert(trouble, why.clone()).is_none();
-                return (news && !self.is_closed(now)).then_some(why);
+                self.troubles.entry(trouble).or_default().0 = why;
             }
             Fact::Trouble(trouble, None) => drop(self.troubles.remove(&trouble)),
             Fact::FeedOver => self.feed_over = true,
@@ -138,11 +138,19 @@ impl Machine {
         self.feed_over = false;
     }
 
-    /// Down for too long while the market trades, once per time.
+    /// Trouble, or down for too long, while the market trades: each once per time.
     fn alert(&mut self, now: UtcTime) -> Option<String> {
-        if self.phase == Phase::Up || self.phase == Phase::Idle || self.is_closed(now) {
+        let stable = self.up_since.is_some_and(|since| now.0 - since > STABLE_MS);
+        if stable || self.phase == Phase::Idle || self.is_closed(now) {
             (self.down_since, self.alerted) = (None, false);
+        }
+        if self.is_closed(now) || self.phase == Phase::Idle {
             return None;
+        }
+        if self.phase == Phase::Up {
+            let (why, told) = self.troubles.values_mut().find(|(_, told)| !told)?;
+            *told = true;
+            return Some(why.clone());
         }
         let since = *self.down_since.get_or_insert(now.0);
         if self.alerted || self.phase == Phase::Refused || now.0 - since < ALERT_MS {
@@ -173,20 +181,22 @@ impl Machine {
         let closed = self.is_closed(now);
         let (state, reason) = match self.phase {
             Phase::Idle => (LinkState::Disconnected, self.why.clone()),
-            Phase::Opening => (LinkState::Connecting, self.why.clone()),
-            Phase::Identifying => (LinkState::Identifying, self.why.clone()),
             Phase::Refused => (LinkState::Refused, self.why.clone()),
             Phase::Up if self.feed_over => (LinkState::MarketClosed, "the replay is over".into()),
             Phase::Up if closed => (LinkState::MarketClosed, "outside trading sessions".into()),
             Phase::Up if !self.troubles.is_empty() => {
-                let all: Vec<_> = self.troubles.values().cloned().collect();
+                let all: Vec<_> = self.troubles.values().map(|(why, _)| why.clone()).collect();
                 (LinkState::Degraded, all.join("; "))
             }
             Phase::Up => (LinkState::Ready, String::new()),
-            Phase::Waiting if closed => {
+            Phase::Opening | Phase::Identifying | Phase::Waiting
+                if closed && !self.why.is_empty() =>
+            {
                 let why = format!("outside trading sessions, and not connected: {}", self.why);
                 (LinkState::MarketClosed, why)
             }
+            Phase::Opening => (LinkState::Connecting, self.why.clone()),
+            Phase::Identifying => (LinkState::Identifying, self.why.clone()),
             Phase::Waiting => (LinkState::BackingOff, self.why.clone()),
         };
         View {

@@ -8,10 +8,9 @@ use super::{
     supervisor::{Supervisor, Wiring},
 };
 use crate::{
-    broker::{BrokerError, Change, Events},
+    broker::{BrokerError, Change, Events, Pace},
     orders::{Core, Event, look},
 };
-use mymt5_chassis::secrets::SecretReader;
 use mymt5_model::{AccountRow, SymbolSpec};
 use std::{sync::Mutex, time::Duration};
 use tokio::{
@@ -23,6 +22,8 @@ use tokio::{
 const REFRESH: Duration = Duration::from_secs(60);
 const REFRESH_SOON: Duration = Duration::from_millis(500);
 const PING_EVERY: Duration = Duration::from_secs(1);
+/// A login anew that takes longer is told.
+const UNNOTICED: Duration = Duration::from_secs(3);
 /// A ping that takes longer was not answered.
 const PING_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -33,52 +34,85 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Lives until the link breaks; returns why.
-    pub(super) async fn run(supervisor: &'a Supervisor) -> BrokerError {
+    /// Lives until the link breaks; returns why. `tried` tells the credentials that were used.
+    pub(super) async fn run(supervisor: &'a Supervisor, tried: &mut String) -> BrokerError {
         let session = Self {
             supervisor,
             wiring: &supervisor.wiring,
             clock: Mutex::default(),
         };
         supervisor.report(Fact::Opening).await;
-        // Asked before the broker is: a change meanwhile is another one.
-        let mut secrets = session.wiring.secrets.clone();
-        secrets.mark_seen();
-        let mut opened = session.open(true).await;
+        let mut opened = session.open(true, tried).await;
         loop {
             supervisor.count(None, opened.is_ok());
-            let events = match opened {
-                Ok(events) => events,
+            let (mut ticks, mut changes) = match opened {
+                Ok(opened) => opened,
                 Err(error) => return error,
             };
             supervisor.report(Fact::Up).await;
-            let Events {
-                ticks,
-                mut changes,
-                pace,
-            } = events;
-            let mut ticks = Ticks::new(session.wiring, &session.clock, ticks, pace);
             let end = tokio::select! {
                 error = ticks.pump() => Some(error),
                 error = session.pump_changes(&mut changes) => Some(error),
                 error = session.ping() => Some(error),
-                error = session.refresh() => Some(error),
-                () = renewed(&mut secrets), if session.wiring.login.is_some() => None,
+                () = session.refresh() => None,
+                () = session.renewed() => None,
             };
             if let Some(error) = end {
                 ticks.drain().await;
                 return error;
             }
             tracing::info!("the credentials changed, logging in anew");
-            opened = session.open(false).await;
+            let opening = session.open(false, tried);
+            tokio::pin!(opening);
+            opened = match timeout(UNNOTICED, &mut opening).await {
+                Ok(opened) => opened,
+                Err(_) => {
+                    supervisor.report(Fact::Opening).await;
+                    opening.await
+                }
+            };
             ticks.drain().await;
         }
     }
 
-    /// Opens the link and compares what is there with what must be.
-    async fn open(&self, first: bool) -> Result<Events, BrokerError> {
+    async fn renewed(&self) {
+        match &self.wiring.login {
+            Some(gate) => gate.renewed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Opens the link and compares what is there with what must be. Ticks flow meanwhile: what was
+    /// handed over is never lost, whatever comes of it.
+    async fn open(
+        &self,
+        first: bool,
+        tried: &mut String,
+    ) -> Result<(Ticks<'_>, mpsc::Receiver<Change>), BrokerError> {
+        if let Some(gate) = &self.wiring.login {
+            *tried = gate.fingerprint();
+        }
+        let Events {
+            ticks,
+            changes,
+            pace,
+        } = self.wiring.broker.open().await?;
+        let mut ticks = Ticks::new(self.wiring, &self.clock, ticks, pace);
+        let verified = tokio::select! {
+            verified = self.verify(first) => verified,
+            error = ticks.pump(), if pace == Pace::Live => Err(error),
+        };
+        match verified {
+            Ok(()) => Ok((ticks, changes)),
+            Err(error) => {
+                ticks.drain().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn verify(&self, first: bool) -> Result<(), BrokerError> {
         let wiring = self.wiring;
-        let events = wiring.broker.open().await?;
         if let Some(gate) = &wiring.login {
             gate.forget();
         }
@@ -94,7 +128,7 @@ impl<'a> Session<'a> {
         let (snapshot, history) = look(wiring.broker.as_ref(), reach).await?;
         check(wiring, &snapshot.account)?;
         wiring.orders.look(snapshot, history).await;
-        Ok(events)
+        Ok(())
     }
 
     async fn pump_changes(&self, changes: &mut mpsc::Receiver<Change>) -> BrokerError {
@@ -143,8 +177,9 @@ impl<'a> Session<'a> {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Reads the specifications again: soon while a rate is missing, rarely otherwise.
-    async fn refresh(&self) -> BrokerError {
+    /// Reads the specifications again: soon while a rate is missing, rarely otherwise. A broker that
+    /// is too busy for it keeps the old ones: whether it lives is told by pings.
+    async fn refresh(&self) {
         let wiring = self.wiring;
         loop {
             let specs = wiring.instruments.all();
@@ -152,16 +187,9 @@ impl<'a> Session<'a> {
             sleep(if complete { REFRESH } else { REFRESH_SOON }).await;
             match wiring.broker.symbols().await {
                 Ok(specs) => renew(wiring, specs).await,
-                Err(error) => return error,
+                Err(error) => tracing::warn!(%error, "specifications not read again"),
             }
         }
-    }
-}
-
-async fn renewed(secrets: &mut SecretReader) {
-    if !secrets.changed().await {
-        // Nobody can change them any more.
-        std::future::pending().await
     }
 }
 

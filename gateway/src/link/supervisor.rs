@@ -27,6 +27,10 @@ use tokio_util::sync::CancellationToken;
 /// How often the state is looked at, though nothing happened: sessions begin and end.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// After a login that the terminal took and that led nowhere: a network that is down, or a wrong
+/// password which the terminal does not tell.
+const UNANSWERED_LOGIN: Duration = Duration::from_secs(120);
+
 /// How the link stands, for whoever asks. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Link(watch::Sender<LinkStatus>);
@@ -111,25 +115,30 @@ impl Supervisor {
                 self.report(Fact::Refused(why)).await;
                 gate.opens().await;
             }
-            let error = Session::run(self).await;
+            let mut tried = String::new();
+            let error = Session::run(self, &mut tried).await;
             tracing::warn!(%error, "link to the broker lost");
-            match error {
-                BrokerError::Refused(why) if self.keeps(&why) => {}
-                error => {
-                    self.report(Fact::Lost(error.to_string())).await;
-                    let pause = self.machine().0.pause(rand::random());
-                    sleep(pause).await;
-                }
+            if let BrokerError::Refused(why) = &error
+                && self.keeps(tried, why)
+            {
+                continue;
             }
+            self.report(Fact::Lost(error.to_string())).await;
+            let mut pause = self.machine().0.pause(rand::random());
+            if matches!(error, BrokerError::NotConnected(_)) {
+                // A wrong password may look like that: it must not be hammered either.
+                pause += UNANSWERED_LOGIN;
+            }
+            sleep(pause).await;
         }
     }
 
     /// Keeps a refusal. Where that fails, the pause of a lost link is all that holds it back.
-    fn keeps(&self, why: &str) -> bool {
+    fn keeps(&self, tried: String, why: &str) -> bool {
         let Some(gate) = &self.wiring.login else {
             return false;
         };
-        let kept = gate.keep(why);
+        let kept = gate.keep(tried, why);
         if let Err(error) = &kept {
             tracing::error!(%error, "the refused login cannot be kept, it will be tried again");
         }

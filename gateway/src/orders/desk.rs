@@ -17,7 +17,11 @@ use crate::{
 use futures_util::FutureExt;
 use mymt5_chassis::clock;
 use mymt5_model::{OrderId, Receipt, TradeRequest, UtcTime};
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval, timeout},
@@ -305,7 +309,9 @@ impl Desk {
                     let quote = symbol.and_then(|symbol| self.hub.latest(symbol));
                     if self.core.sending(id, quote.as_deref()) {
                         let request = self.core.resolved(id, request);
-                        self.send(request, move |outcome| Message::Sent(id, outcome));
+                        let order = self.core.order(id);
+                        let before = order.map_or(0, |order| order.send_before_ms);
+                        self.send(request, before, move |outcome| Message::Sent(id, outcome));
                     } else {
                         self.queue.free();
                     }
@@ -318,13 +324,13 @@ impl Desk {
                     self.queue.free();
                     self.core.on_change_sent(id, change, Err(too_late()));
                 }
-                Job::Levels(key, request, _) => {
-                    self.send(request, move |outcome| {
+                Job::Levels(key, request, before) => {
+                    self.send(request, before, move |outcome| {
                         Message::LevelsSent(key.clone(), outcome)
                     });
                 }
-                Job::Change(id, change, request, _) => {
-                    self.send(request, move |outcome| {
+                Job::Change(id, change, request, before) => {
+                    self.send(request, before, move |outcome| {
                         Message::ChangeSent(id, change, outcome)
                     });
                 }
@@ -334,11 +340,18 @@ impl Desk {
 
     /// Sends once, in a task of its own. No answer in time, or a panic on the way, is an unknown
     /// outcome; an answer that comes later is evidence all the same.
-    fn send(&self, request: TradeRequest, report: impl Fn(Outcome) -> Message + Send + 'static) {
+    fn send(
+        &self,
+        request: TradeRequest,
+        before_ms: i64,
+        report: impl Fn(Outcome) -> Message + Send + 'static,
+    ) {
+        let left = u64::try_from(before_ms - self.core.now().0).unwrap_or(0);
+        let before = Instant::now() + Duration::from_millis(left);
         let (broker, bound) = (self.setup.broker.clone(), self.setup.send_timeout);
         let mailbox = self.mailbox.clone();
         self.sends.spawn(async move {
-            let answer = AssertUnwindSafe(broker.send(&request)).catch_unwind();
+            let answer = AssertUnwindSafe(broker.send_before(&request, before)).catch_unwind();
             let mut answer = std::pin::pin!(answer.map(|answer| {
                 answer.unwrap_or_else(|_| {
                     Err(SendFailure::Unknown("the sending task panicked".into()))

@@ -27,10 +27,14 @@ impl Core {
             self.reject(id, None, refusal.reason().name(), true);
             return false;
         }
+        self.expire_unsent(id);
+        false
+    }
+
+    fn expire_unsent(&mut self, id: OrderId) -> bool {
         self.change(id, OrderState::Expired, |order| {
             "EXPIRED_BEFORE_SEND".clone_into(&mut order.reason)
-        });
-        false
+        })
     }
 
     /// Ends what waited too long to be sent.
@@ -66,7 +70,10 @@ impl Core {
             }
             Err(SendFailure::NotSent(why)) => {
                 tracing::warn!(order_id = %id, why, "order not sent");
-                self.reject(id, None, "NOT_SENT", true);
+                let late = order.send_before_ms <= self.now.0;
+                if !(late && self.expire_unsent(id)) {
+                    self.reject(id, None, "NOT_SENT", true);
+                }
             }
             Err(SendFailure::Unknown(_)) if order.state == OrderState::Unknown => {}
             Err(SendFailure::Unknown(why)) => {

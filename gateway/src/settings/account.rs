@@ -3,7 +3,7 @@
 use super::{simulator, terminal};
 use crate::broker::{SimulatedSettings, terminal::TerminalSettings};
 use mymt5_chassis::{loader::Reader, secrets::Secret};
-use mymt5_model::{AccountKind, BrokerZone, MaskedAccount};
+use mymt5_model::{BrokerZone, MaskedAccount};
 use serde::de::IgnoredAny;
 use std::path::Path;
 
@@ -29,8 +29,6 @@ pub enum BrokerSettings {
 pub struct TerminalAccount {
     /// The bridge.
     pub terminal: TerminalSettings,
-    /// Demo or real.
-    pub kind: AccountKind,
     /// The masked account number.
     pub account: MaskedAccount,
     /// The trade server's name.
@@ -60,6 +58,13 @@ pub(super) fn read(
     let bridge = reader.secret(BRIDGE);
     let unused = account.iter().any(Option::is_some);
     if kind == "terminal" {
+        if zone.is_none() {
+            reader.fault(
+                "broker.time_zone",
+                "is missing, and a terminal tells the broker's clock alone",
+                "set it to an IANA name such as Europe/Athens, or new_york+7, the usual one",
+            );
+        }
         // The table may stay for a way back.
         reader.optional::<IgnoredAny>("broker.simulator", "a table");
         return Broker {
@@ -120,10 +125,8 @@ fn terminal(
         let fix = "set it to the number that the broker gave";
         reader.fault("MT5_LOGIN", "is no account number", fix);
     }
-    let (terminal, kind) = settings?;
     Some(BrokerSettings::Terminal(Box::new(TerminalAccount {
-        terminal,
-        kind,
+        terminal: settings?,
         account: MaskedAccount::of(number?),
         server: server?,
     })))

@@ -110,7 +110,7 @@ impl Settings {
     pub fn account_kind(&self) -> AccountKind {
         match &self.broker {
             BrokerSettings::Simulator(_) => AccountKind::Simulated,
-            BrokerSettings::Terminal(terminal) => terminal.kind,
+            BrokerSettings::Terminal(terminal) => terminal.terminal.kind,
         }
     }
 
@@ -172,12 +172,12 @@ impl Settings {
         let orders = orders::read(reader, broker.is_simulator);
         if let (Some(BrokerSettings::Terminal(terminal)), Some(orders)) =
             (&broker.settings, &orders)
-            && terminal.terminal.call_timeout >= orders.send_timeout
+            && 2 * terminal.terminal.call_timeout > orders.send_timeout
         {
             reader.fault(
                 "broker.terminal.call_timeout_ms",
-                "is not below orders.send_timeout_ms: no lost reply could be recalled in time",
-                "set it to half of orders.send_timeout_ms",
+                "is more than half of orders.send_timeout_ms: a lost reply is recalled for as long again",
+                "set it to half of orders.send_timeout_ms at most",
             );
         }
         reader.or("process.allow_root", "true or false", false);

@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive, path::PathBuf
 /// How often rows of orders, positions and deals are asked for.
 const ROWS: Duration = Duration::from_millis(250);
 
-/// Reads the link's settings and the kind of account that must be found there.
-pub(super) fn read(reader: &mut Reader) -> Option<(TerminalSettings, AccountKind)> {
+/// Reads the link's settings.
+pub(super) fn read(reader: &mut Reader) -> Option<TerminalSettings> {
     let address = address(reader);
     let certificate = certificate(reader, address.as_deref());
     let symbols = symbols(reader);
@@ -18,6 +18,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<(TerminalSettings, AccountKind
     let call_ms = time(reader, "call_timeout_ms", 5_000, 100..=60_000);
     let kind = kind(reader);
     let settings = TerminalSettings {
+        kind: kind?,
         address: address?,
         certificate: certificate?,
         symbols: symbols?,
@@ -25,7 +26,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<(TerminalSettings, AccountKind
         rows_interval: ROWS,
         call_timeout: call_ms?,
     };
-    Some((settings, kind?))
+    Some(settings)
 }
 
 fn address(reader: &mut Reader) -> Option<String> {
@@ -86,7 +87,7 @@ fn symbols(reader: &mut Reader) -> Option<BTreeMap<Symbol, String>> {
     let parsed: BTreeMap<Symbol, String> = named
         .iter()
         .filter_map(|(symbol, name)| Some((Symbol::parse(symbol).ok()?, name.clone())))
-        .filter(|(_, name)| Symbol::parse(name).is_ok())
+        .filter(|(_, name)| is_brokers_name(name))
         .collect();
     let mut names: Vec<&String> = parsed.values().collect();
     names.sort();
@@ -108,6 +109,11 @@ fn symbols(reader: &mut Reader) -> Option<BTreeMap<Symbol, String>> {
         return None;
     }
     Some(parsed)
+}
+
+/// As the bridge takes it: brokers also name symbols with blanks, such as `Volatility 75 Index`.
+fn is_brokers_name(name: &str) -> bool {
+    (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control)
 }
 
 fn time(
@@ -161,7 +167,7 @@ mod tests {
                          symbols = { EURUSD = \"EURUSD.m\" }\n";
 
     /// What is read, and the report of what is wrong.
-    fn of(toml: &str) -> (Option<(TerminalSettings, AccountKind)>, String) {
+    fn of(toml: &str) -> (Option<TerminalSettings>, String) {
         let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
         fs::write(file.path(), format!("[broker.terminal]\n{toml}")).unwrap();
         let nothing = Environment::from_pairs([("", ""); 0]);
@@ -174,8 +180,8 @@ mod tests {
     #[test]
     fn a_bridge_on_this_host_needs_no_certificate() {
         let (settings, report) = of(WHOLE);
-        let (settings, kind) = settings.unwrap();
-        assert_eq!((report.as_str(), kind), ("", AccountKind::Demo));
+        let settings = settings.unwrap();
+        assert_eq!((report.as_str(), settings.kind), ("", AccountKind::Demo));
         assert_eq!((settings.port(), settings.certificate), (18_812, None));
         assert_eq!(
             settings.symbols[&Symbol::parse("EURUSD").unwrap()],

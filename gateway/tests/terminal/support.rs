@@ -48,6 +48,7 @@ pub fn settings(address: String, suffix: &str) -> TerminalSettings {
     TerminalSettings {
         address,
         certificate: None,
+        kind: mymt5_model::AccountKind::Demo,
         symbols: [pair("EURUSD"), pair("USDJPY")].into(),
         poll_interval: Duration::from_millis(20),
         rows_interval: Duration::from_millis(50),

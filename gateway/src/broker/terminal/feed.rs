@@ -115,6 +115,10 @@ impl Feed {
         self.silent = 0;
         match self.read(raw) {
             Ok(changes) => {
+                self.known
+                    .lock()
+                    .unusable()
+                    .map_err(|error| error.to_string())?;
                 self.unread = false;
                 changes.into_iter().try_for_each(|change| self.tell(change))
             }

@@ -2,6 +2,7 @@
 //! that its raw rows and codes mean is decided here.
 
 mod bars;
+mod bound;
 mod calls;
 mod connection;
 mod credentials;
@@ -26,13 +27,14 @@ pub use wire::RowError;
 
 use super::{Broker, BrokerError, Change, Events, History, SendFailure, Snapshot};
 use async_trait::async_trait;
+use bound::Bound;
 use calls::ask;
 use connection::Connection;
 use history::Window;
 use mymt5_chassis::clock;
 use mymt5_model::{
-    AccountRow, Bar, BrokerTime, DealRow, Lots, Money, OrderRow, Price, Receipt, Side, Symbol,
-    SymbolSpec, TradeRequest,
+    AccountKind, AccountRow, Bar, BrokerTime, DealRow, Lots, Money, OrderRow, Price, Receipt, Side,
+    Symbol, SymbolSpec, TradeRequest,
 };
 use names::Names;
 use rustls::pki_types::CertificateDer;
@@ -62,6 +64,8 @@ pub struct TerminalSettings {
     pub certificate: Option<CertificateDer<'static>>,
     /// Canonical symbols and the broker's names for them, one-to-one.
     pub symbols: BTreeMap<Symbol, String>,
+    /// The kind of account that must be found there.
+    pub kind: AccountKind,
     /// How often the bridge asks for ticks, 1 ms to 10 s.
     pub poll_interval: Duration,
     /// How often it asks for orders, positions and deals.
@@ -105,10 +109,11 @@ impl Terminal {
         credentials: Arc<dyn Credentials>,
     ) -> Result<Self, SharedName> {
         let names = Names::new(settings.symbols.clone()).ok_or(SharedName)?;
+        let bound = Bound::to(&credentials.now(), settings.kind);
         Ok(Self {
             settings,
             credentials,
-            known: Arc::new(Known::new(names)),
+            known: Arc::new(Known::new(names, bound)),
             session: watch::Sender::new(None),
             turn: RwLock::new(()),
         })
@@ -128,6 +133,13 @@ impl Terminal {
     fn link(&self) -> Result<Arc<Connection>, BrokerError> {
         self.connection()
             .ok_or_else(|| BrokerError::Unreachable("the link to the terminal is down".into()))
+    }
+
+    /// What the terminal tells counts only while it has the right account and the trade server:
+    /// its rows of an hour ago prove nothing about an order of now.
+    fn usable(&self) -> Result<(), BrokerError> {
+        let unusable = self.known.lock().unusable();
+        unusable.inspect_err(|error| self.leave(&error.to_string()))
     }
 
     /// Ends the session, if there is one.
@@ -191,6 +203,7 @@ impl Broker for Terminal {
         };
         self.leave("a new session is opened");
         let account = self.credentials.now();
+        self.known.lock().bound.takes(&account)?;
         let opened = opening::open(&self.settings, &self.known, &account).await;
         let (connection, events) = opened?;
         self.session.send_replace(Some(connection));
@@ -213,9 +226,9 @@ impl Broker for Terminal {
     }
 
     async fn ping(&self) -> Result<Duration, BrokerError> {
-        let begun = Instant::now();
-        calls::ping(&self.link()?, self.settings.call_timeout).await?;
-        Ok(begun.elapsed())
+        // The session asks by itself, and ends where no answer comes.
+        self.link()?;
+        Ok(self.status().latency)
     }
 
     async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError> {
@@ -226,7 +239,16 @@ impl Broker for Terminal {
     }
 
     async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
-        self.send_once(request).await
+        let before = Instant::now() + self.settings.call_timeout;
+        self.send_once(request, before.into()).await
+    }
+
+    async fn send_before(
+        &self,
+        request: &TradeRequest,
+        before: Instant,
+    ) -> Result<Receipt, SendFailure> {
+        self.send_once(request, before.into()).await
     }
 
     /// Rows and deals come by two calls: a deal in between would be in the one and not in the
@@ -243,6 +265,7 @@ impl Broker for Terminal {
                 orders,
                 positions,
             } = self.known.lock().rows(&fields)?;
+            self.usable()?;
             self.new_deals(&link).await?;
             if before == self.known.lock().deals.highest() || looks >= LOOKS {
                 return Ok(Snapshot {
@@ -258,6 +281,7 @@ impl Broker for Terminal {
     }
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
+        self.usable()?;
         let (link, patience) = (self.link()?, self.settings.call_timeout);
         let window = Window::of(from, to, clock::utc_now_ms());
         let read = |rows: &[&_]| {

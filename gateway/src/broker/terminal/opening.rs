@@ -19,7 +19,11 @@ use mymt5_model::BrokerTime;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -33,7 +37,7 @@ const LOGIN: Duration = Duration::from_secs(30);
 const LOGIN_ANSWER: Duration = Duration::from_secs(10);
 /// The bridge is asked so often whether it lives, and must say so within that.
 const BEAT: Duration = Duration::from_secs(1);
-const BEAT_PATIENCE: Duration = Duration::from_secs(3);
+const BEAT_PATIENCE: Duration = Duration::from_millis(2_500);
 /// Without a known deal: how far back one is looked for, and how far the broker's clock may be
 /// behind UTC. Milliseconds.
 const RECENT: i64 = 2 * 86_400_000;
@@ -51,7 +55,6 @@ pub(super) async fn open(
     let stream = reach(settings, account).await?;
     let (feed, events) = Feed::new(known.clone());
     let connection = Connection::start(stream, feed);
-    tokio::spawn(beat(settings.clone(), connection.clone(), known.clone()));
     match enter(settings, known, account, &connection).await {
         Ok(()) => Ok((connection, events)),
         Err(error) => {
@@ -68,6 +71,7 @@ async fn enter(
     connection: &Arc<Connection>,
 ) -> Result<(), BrokerError> {
     login(known, account, connection).await?;
+    tokio::spawn(beat(settings.clone(), connection.clone(), known.clone()));
     let names = known.lock().context.names.clone();
     let symbols = calls::symbols(connection, &names, settings.call_timeout).await?;
     known.lock().take_symbols(symbols);
@@ -149,7 +153,7 @@ async fn login(
         return Err(BrokerError::Refused(explained(*code, text)));
     }
     if matches!(&heard, Heard::Answer(Answer::None(-10_005, _))) {
-        return Err(BrokerError::Unreachable(
+        return Err(BrokerError::NotConnected(
             "the terminal did not reach the trade server in time: check its network, MT5_SERVER and MT5_PASSWORD".into(),
         ));
     }
@@ -157,7 +161,7 @@ async fn login(
     let fields = Fields::of("login", &raw)?;
     let mut known = known.lock();
     known.account(fields.raw("account")?, fields.raw("terminal")?)?;
-    Ok(())
+    known.unusable()
 }
 
 /// Learns which deals are past, at the first opening: whoever reads the history next is told of
@@ -209,8 +213,9 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).map_or(10_000, |ms| ms.clamp(1, 10_000))
 }
 
-/// Notices that the bridge is stopped, hung or gone without a word. Its reader answers at once,
-/// however long the package's call under way takes. Also renews a watch that has outgrown.
+/// Notices that the bridge is stopped, hung or gone without a word. A package that does not let go
+/// of the interpreter keeps also the bridge's reader waiting: while a call of ours is out, silence
+/// says nothing, and that call's own patience ends it. Also renews a watch that has outgrown.
 async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Arc<Known>) {
     loop {
         tokio::select! {
@@ -220,15 +225,18 @@ async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Ar
         if let Err(error) = renew(&settings, &known, &connection).await {
             return connection.close(error.to_string());
         }
+        let begun = Instant::now();
         match calls::ping(&connection, BEAT_PATIENCE).await {
             Ok(pong) => {
                 let status = &mut known.lock().status;
+                status.latency = begun.elapsed();
                 let busy = pong
                     .busy
                     .map(|call| (call, Duration::from_millis(pong.busy_ms)));
                 (status.busy, status.queued) = (busy, pong.queued);
                 status.build = pong.build.or(status.build);
             }
+            Err(_) if connection.is_waited_for() => {}
             Err(error) => return connection.close(error.to_string()),
         }
     }

@@ -29,27 +29,40 @@ struct Send<'a> {
     request: &'a RawRequest,
 }
 
+fn too_late() -> SendFailure {
+    SendFailure::NotSent("its time passed before it could be sent".into())
+}
+
 impl Terminal {
-    /// Sends.
+    /// Sends, unless `before` has come by then: all that is waited for on the way counts.
     ///
     /// # Errors
     /// See [`SendFailure`].
-    pub(super) async fn send_once(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+    pub(super) async fn send_once(
+        &self,
+        request: &TradeRequest,
+        before: Instant,
+    ) -> Result<Receipt, SendFailure> {
         let until = Instant::now() + self.settings.call_timeout;
-        let turn = timeout_at(until, self.turn.read()).await;
+        let before = before.min(until);
+        let turn = timeout_at(before, self.turn.read()).await;
         let connection = turn
             .as_ref()
             .ok()
             .and_then(|_| self.connection())
             .ok_or_else(|| SendFailure::NotSent("the link to the terminal is down".into()))?;
-        let target = self.target(&connection, request).await;
+        let target = timeout_at(before, self.target(&connection, request)).await;
+        let target = target.map_err(|_| too_late())?;
         let raw = raw(request, &target).map_err(|why| SendFailure::NotSent(why.to_string()))?;
         if is_entry(request) {
             let args = json!({ "request": raw });
-            checked(connection.ask("order_check", &args, left(until)).await)?;
+            checked(connection.ask("order_check", &args, left(before)).await)?;
         }
         let key = key(request);
-        let wait = u64::try_from(left(until).as_millis()).unwrap_or(u64::MAX);
+        let wait = u64::try_from(left(before).as_millis()).unwrap_or(u64::MAX);
+        if wait == 0 {
+            return Err(too_late());
+        }
         let args = Send {
             key: &key,
             wait_ms: wait.clamp(1, LONGEST_WAIT_MS),

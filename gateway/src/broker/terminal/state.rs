@@ -2,6 +2,8 @@
 //! about symbols, positions and the terminal.
 
 use super::{
+    super::BrokerError,
+    bound::Bound,
     deals::Deals,
     names::Names,
     rows::{Context, RawSymbol, TerminalRow, account, all, call_level, deal, order, position},
@@ -23,6 +25,8 @@ use std::{
 pub struct TerminalStatus {
     /// Why nothing can be traded, with the fix; none while it can, or before the first login.
     pub trade_obstacle: Option<&'static str>,
+    /// How long the bridge took to answer last.
+    pub latency: Duration,
     /// The package's call under way and how long it has run. A busy bridge is not a dead one.
     pub busy: Option<(String, Duration)>,
     /// Calls that wait in the bridge.
@@ -44,6 +48,10 @@ pub(crate) struct Known(Mutex<State>);
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) context: Context,
+    /// The account that must be there.
+    pub(crate) bound: Bound,
+    /// Why what the terminal tells does not count now.
+    unusable: Option<BrokerError>,
     pub(crate) symbols: BTreeMap<Symbol, RawSymbol>,
     pub(crate) cursors: Cursors,
     pub(crate) deals: Deals,
@@ -69,13 +77,15 @@ pub(crate) struct Rows {
 }
 
 impl Known {
-    pub(crate) fn new(names: Names) -> Self {
+    pub(crate) fn new(names: Names, bound: Bound) -> Self {
         Self(Mutex::new(State {
             context: Context {
                 names,
                 digits: HashMap::new(),
                 money: 2,
             },
+            bound,
+            unusable: None,
             symbols: BTreeMap::new(),
             cursors: Cursors::default(),
             deals: Deals::default(),
@@ -101,10 +111,27 @@ impl State {
         raw: &RawValue,
         terminal: &RawValue,
     ) -> Result<AccountRow, RowError> {
-        let (row, obstacle) = account(raw, TerminalRow::read(terminal)?)?;
+        let terminal = TerminalRow::read(terminal)?;
+        let (row, login, obstacle) = account(raw, terminal)?;
+        let differs = self.bound.differs(login, &row.server, row.kind);
+        self.unusable = match differs {
+            Some(why) => Some(BrokerError::OtherAccount(why)),
+            None if !terminal.connected => Some(BrokerError::Unreachable(
+                "the terminal has no connection with the trade server".into(),
+            )),
+            None => None,
+        };
         self.context.money = row.currency_digits;
         self.status.trade_obstacle = obstacle;
         Ok(row)
+    }
+
+    /// Whether what was told last counts.
+    ///
+    /// # Errors
+    /// `OtherAccount`, or `Unreachable` while the terminal itself has no connection.
+    pub(crate) fn unusable(&self) -> Result<(), BrokerError> {
+        self.unusable.clone().map_or(Ok(()), Err)
     }
 
     /// Takes the symbols' specifications.

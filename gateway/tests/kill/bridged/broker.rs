@@ -26,6 +26,7 @@ pub(crate) fn terminal(scene: &Scene, port: u16) -> impl Broker {
     let settings = TerminalSettings {
         address: format!("127.0.0.1:{port}"),
         certificate: None,
+        kind: AccountKind::Demo,
         symbols: SYMBOLS.map(named).into(),
         poll_interval: 2 * scene.tick(),
         rows_interval: 4 * scene.tick(),

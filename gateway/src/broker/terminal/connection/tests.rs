@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use super::super::{super::Events, names::Names, state::Known};
+use super::super::{
+    super::Events, bound::Bound, bound::tests::account, names::Names, state::Known,
+};
 use super::*;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
@@ -9,7 +11,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A session over a pipe that holds so many bytes: it, the bridge's end, the link's end.
 fn session(holds: usize) -> (Arc<Connection>, DuplexStream, Events) {
     let names = Names::new([].into()).unwrap();
-    let (feed, events) = Feed::new(Arc::new(Known::new(names)));
+    let bound = Bound::to(
+        &account("10000001", "Demo-1"),
+        mymt5_model::AccountKind::Demo,
+    );
+    let (feed, events) = Feed::new(Arc::new(Known::new(names, bound)));
     let (ours, theirs) = duplex(holds);
     (Connection::start(Box::new(ours), feed), theirs, events)
 }

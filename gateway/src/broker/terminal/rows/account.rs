@@ -53,11 +53,11 @@ fn obstacle(terminal: TerminalRow, account: &Fields<'_>) -> Result<Option<&'stat
         .find_map(|(met, why)| met.then_some(why)))
 }
 
-/// Reads the account. Also why it cannot trade, if so.
+/// Reads the account. Also its whole number, and why it cannot trade, if so.
 pub(crate) fn account(
     raw: &RawValue,
     terminal: TerminalRow,
-) -> Result<(AccountRow, Option<&'static str>), RowError> {
+) -> Result<(AccountRow, u64, Option<&'static str>), RowError> {
     let fields = Fields::of("account", raw)?;
     let mode = match fields.code("margin_mode")? {
         0 | 1 => AccountMode::Netting,
@@ -79,8 +79,9 @@ pub(crate) fn account(
     };
     let (margin, level) = (money("margin")?, fields.number("margin_level")?);
     let obstacle = obstacle(terminal, &fields)?;
+    let login = super::ticket(&fields, "login")?;
     let row = AccountRow {
-        account: MaskedAccount::of(super::ticket(&fields, "login")?),
+        account: MaskedAccount::of(login),
         server: fields.text("server")?,
         mode,
         kind,
@@ -96,7 +97,7 @@ pub(crate) fn account(
         margin_level: (margin > Money::ZERO).then_some(level),
         trade_allowed: obstacle.is_none(),
     };
-    Ok((row, obstacle))
+    Ok((row, login, obstacle))
 }
 
 /// The level, in percent, below which the broker calls for margin; none where it counts in money.

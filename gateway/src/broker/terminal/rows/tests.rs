@@ -230,7 +230,7 @@ fn connected() -> TerminalRow {
 
 #[test]
 fn an_account_is_read_without_its_holder() {
-    let (row, obstacle) = account(&raw(&raw_account()), connected()).unwrap();
+    let (row, _, obstacle) = account(&raw(&raw_account()), connected()).unwrap();
     assert_eq!(
         (row.account.to_string(), obstacle),
         ("****5678".into(), None)

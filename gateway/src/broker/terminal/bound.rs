@@ -1,0 +1,78 @@
+//! The one account that this link is for. Whatever else the terminal is logged in to, also in the
+//! middle of a session, is never read as it and never traded.
+
+use super::{super::BrokerError, Account};
+use mymt5_chassis::secrets::Secret;
+use mymt5_model::AccountKind;
+
+#[derive(Debug)]
+pub(crate) struct Bound {
+    login: Secret,
+    server: Secret,
+    kind: AccountKind,
+}
+
+impl Bound {
+    pub(crate) fn to(account: &Account, kind: AccountKind) -> Self {
+        Self {
+            login: account.login.clone(),
+            server: account.server.clone(),
+            kind,
+        }
+    }
+
+    /// Credentials of another account are not even tried.
+    ///
+    /// # Errors
+    /// `OtherAccount`.
+    pub(crate) fn takes(&self, account: &Account) -> Result<(), BrokerError> {
+        let same = account.login.expose().trim() == self.login.expose().trim()
+            && account.server.expose() == self.server.expose();
+        if same {
+            return Ok(());
+        }
+        Err(BrokerError::OtherAccount(
+            "MT5_LOGIN or MT5_SERVER changed: start the gateway anew, with a data folder of that account's own".into(),
+        ))
+    }
+
+    /// What is wrong with the account that the terminal is logged in to.
+    pub(crate) fn differs(&self, login: u64, server: &str, kind: AccountKind) -> Option<String> {
+        if self.login.expose().trim() != login.to_string() {
+            return Some("its number is not MT5_LOGIN".into());
+        }
+        if server != self.server.expose() {
+            return Some("its server is not MT5_SERVER".into());
+        }
+        let wanted = self.kind;
+        (kind != wanted)
+            .then(|| format!("it is of kind {kind:?}, the configuration wants {wanted:?}"))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn account(login: &str, server: &str) -> Account {
+        let secret = Secret::new;
+        Account {
+            login: secret(login),
+            password: secret("any password"),
+            server: secret(server),
+            bridge: secret("any secret of the bridge, long enough"),
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_compared_and_not_their_last_digits() {
+        let bound = Bound::to(&account("10005678", "Live-1"), AccountKind::Real);
+        let differs = |login, server, kind| bound.differs(login, server, kind).is_some();
+        assert!(!differs(10_005_678, "Live-1", AccountKind::Real));
+        assert!(differs(20_005_678, "Live-1", AccountKind::Real));
+        assert!(differs(10_005_678, "Live-2", AccountKind::Real));
+        assert!(differs(10_005_678, "Live-1", AccountKind::Demo));
+        assert!(bound.takes(&account("10005678", "Live-1")).is_ok());
+        assert!(bound.takes(&account("20005678", "Live-1")).is_err());
+    }
+}
