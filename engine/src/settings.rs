@@ -55,6 +55,7 @@ impl Settings {
             .flat_map(|(certificate, key)| [certificate, key]);
         let plan = Plan::default()
             .reads_beside(config)
+            .reads_if_there(".env")
             .writes(&self.data_folder)
             .writes(&self.logging.folder)
             .connects(gateway.port());

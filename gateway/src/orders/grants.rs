@@ -34,7 +34,7 @@ pub struct SlotsUsedUp;
 
 impl Core {
     /// Replaces what is granted. A client that is new gets a slot; one that is granted nothing any
-    /// more keeps its slot, its orders, its positions and, until the next start, its limits of losses.
+    /// more keeps its slot, its orders, its positions and, until the next start, its limits.
     ///
     /// # Errors
     /// More new clients than free slots.
@@ -47,11 +47,13 @@ impl Core {
             return Err(SlotsUsedUp);
         }
         for (client, rules) in &mut self.rules {
-            let loss = rules.grant.loss;
-            rules.grant = grants.remove(client).unwrap_or(Grant {
-                loss,
-                ..Grant::default()
-            });
+            // Whoever is gone may still be in the middle of a call: without its limits it could do
+            // more than before.
+            let kept = Grant {
+                dead_man: None,
+                ..rules.grant.clone()
+            };
+            rules.grant = grants.remove(client).unwrap_or(kept);
             self.losses.regulate(client, rules.grant.loss);
         }
         for (client, slot) in new.into_iter().zip(next..) {

@@ -84,6 +84,7 @@ pub struct Owned {
 struct Fresh {
     settings: Settings,
     identity: ServerIdentity,
+    files: Files,
 }
 
 impl Reloader {
@@ -99,8 +100,13 @@ impl Reloader {
     /// # Errors
     /// Anything is wrong with any of it; nothing was changed then.
     pub async fn reload(&self) -> Result<Vec<String>, ReloadError> {
-        let mut files = self.0.turn.lock().await;
-        let taken = self.take_up(&mut files).await;
+        let this = self.clone();
+        // A caller that goes away in the middle leaves nothing half done.
+        let taking = tokio::spawn(async move {
+            let mut files = this.0.turn.lock().await;
+            this.take_up(&mut files).await
+        });
+        let taken = taking.await.unwrap_or(Err(ReloadError::Broken));
         match &taken {
             Ok(_) => metrics::counter!("mymt5_reloads_total").increment(1),
             Err(error) => {
@@ -115,13 +121,17 @@ impl Reloader {
         let owned = &self.0.owned;
         let config = owned.config.clone();
         let read = tokio::task::spawn_blocking(move || read(&config)).await;
-        let Fresh { settings, identity } = read.map_err(|_| ReloadError::Broken)??;
+        let Fresh {
+            settings,
+            identity,
+            files: seen,
+        } = read.map_err(|_| ReloadError::Broken)??;
         // The last that can fail for what stands in a file: the configuration was whole.
         let secrets = owned.secrets.clone();
         let replaced = tokio::task::spawn_blocking(move || secrets.reload()).await;
         replaced.map_err(|_| ReloadError::Broken)??;
         self.grant(&settings.clients).await?;
-        *files = Files::of(&settings);
+        *files = seen;
         owned.identity.store(Arc::new(identity));
         logs::set_level(&owned.log, Some(settings.logging.level));
         let revoked = self.renew(settings.clients);
@@ -162,12 +172,18 @@ fn read(config: &std::path::Path) -> Result<Fresh, ReloadError> {
     let settings = Settings::read(&mut reader);
     reader.finish()?;
     let settings = settings.ok_or(ReloadError::Broken)?;
+    // Looked at before they are read: what changes in between is noticed later.
+    let files = Files::of(&settings);
     let (certificate, key, client_ca) = &settings.tls;
     let identity = ServerIdentity::load(certificate, key, client_ca)?;
-    Ok(Fresh { settings, identity })
+    Ok(Fresh {
+        settings,
+        identity,
+        files,
+    })
 }
 
-/// What each client is granted; one that is disabled, nothing.
+/// What each client is granted. One that is disabled keeps its limits, and owes no sign of life.
 pub fn grants(clients: &[Client]) -> BTreeMap<ClientName, Grant> {
     let granted = clients.iter().map(|client| {
         let grant = Grant {

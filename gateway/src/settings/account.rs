@@ -5,7 +5,7 @@ use crate::broker::{SimulatedSettings, terminal::TerminalSettings};
 use mymt5_chassis::{loader::Reader, secrets::Secret};
 use mymt5_model::{BrokerZone, MaskedAccount};
 use serde::de::IgnoredAny;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the template of `.env` says: nobody's account.
 const TEMPLATE: [&str; 3] = ["12345678", "your_password", "YourBroker-Demo"];
@@ -29,6 +29,8 @@ pub enum BrokerSettings {
 pub struct TerminalAccount {
     /// The bridge.
     pub terminal: TerminalSettings,
+    /// The file of the bridge's certificate.
+    pub pinned: Option<PathBuf>,
     /// The masked account number.
     pub account: MaskedAccount,
     /// The trade server's name.
@@ -127,6 +129,7 @@ fn terminal(
     }
     Some(BrokerSettings::Terminal(Box::new(TerminalAccount {
         terminal: settings?,
+        pinned: reader.optional(terminal::PINNED, "a PEM file"),
         account: MaskedAccount::of(number?),
         server: server?,
     })))

@@ -123,6 +123,7 @@ impl Settings {
             .reads_beside(certificate)
             .reads_beside(key)
             .reads_beside(client_ca)
+            .reads_if_there(".env")
             .writes(&self.data_folder)
             .writes(&self.logging.folder);
         match &self.broker {
@@ -130,7 +131,11 @@ impl Settings {
                 Feed::Synthetic => plan,
                 Feed::Ticks(file) | Feed::Bars(file) => plan.reads(file),
             },
-            BrokerSettings::Terminal(terminal) => plan.connects(terminal.terminal.port()),
+            BrokerSettings::Terminal(terminal) => {
+                let plan = plan.connects(terminal.terminal.port());
+                let pinned = terminal.pinned.iter();
+                pinned.fold(plan, Plan::reads_beside)
+            }
         }
     }
 

@@ -9,6 +9,9 @@ use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive, path::PathBuf
 /// How often rows of orders, positions and deals are asked for.
 const ROWS: Duration = Duration::from_millis(250);
 
+/// Where the bridge's certificate is.
+pub(super) const PINNED: &str = "broker.terminal.tls";
+
 /// Reads the link's settings.
 pub(super) fn read(reader: &mut Reader) -> Option<TerminalSettings> {
     let address = address(reader);
@@ -47,7 +50,7 @@ fn certificate(
     reader: &mut Reader,
     address: Option<&str>,
 ) -> Option<Option<CertificateDer<'static>>> {
-    const KEY: &str = "broker.terminal.tls";
+    const KEY: &str = PINNED;
     let file: Option<PathBuf> = reader.optional(KEY, "the bridge's certificate, a PEM file");
     let Some(file) = file else {
         if address.is_some_and(|address| !is_this_host(address)) {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Denied whatever their arguments.
-const DENIED: [libc::c_long; 46] = [
+const DENIED: [libc::c_long; 48] = [
     // Other programs, and other processes' memory.
     libc::SYS_execve,
     libc::SYS_execveat,
@@ -63,6 +63,10 @@ const DENIED: [libc::c_long; 46] = [
     libc::SYS_settimeofday,
     libc::SYS_clock_settime,
     libc::SYS_adjtimex,
+    libc::SYS_clock_adjtime,
+    // A socket that listens without having been bound has a port all the same; all that listen do
+    // so by now.
+    libc::SYS_listen,
 ];
 
 /// x86-64 answers a second set of numbers, with this bit, where the kernel has the x32 interface;
@@ -84,9 +88,22 @@ pub(super) fn enforce() -> Result<(), Error> {
 fn denied() -> Result<Rules, Error> {
     let mut rules: Rules = DENIED.iter().map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_clone, new_namespaces()?);
+    rules.insert(libc::SYS_socket, other_transports()?);
+    // Connects and sends at once, past the rules for ports.
+    for (call, flags) in [
+        (libc::SYS_sendto, 3),
+        (libc::SYS_sendmsg, 2),
+        (libc::SYS_sendmmsg, 3),
+    ] {
+        let fast = u64::from(libc::MSG_FASTOPEN.unsigned_abs());
+        let has = SeccompCmpOp::MaskedEq(fast);
+        let condition = SeccompCondition::new(flags, SeccompCmpArgLen::Dword, has, fast)?;
+        rules.insert(call, vec![SeccompRule::new(vec![condition])?]);
+    }
     #[cfg(target_arch = "x86_64")]
     {
-        let x32: Vec<_> = rules.keys().copied().chain(X32_OWN).collect();
+        let more = X32_OWN.into_iter().chain([libc::SYS_clone3]);
+        let x32: Vec<_> = rules.keys().copied().chain(more).collect();
         rules.extend(x32.into_iter().map(|call| (call | X32, Vec::new())));
     }
     Ok(rules)
@@ -110,6 +127,18 @@ fn new_namespaces() -> Result<Vec<SeccompRule>, Error> {
         SeccompRule::new(vec![condition])
     };
     Ok(NEW.into_iter().map(rule).collect::<Result<_, _>>()?)
+}
+
+/// Transports that the rules for TCP ports do not see.
+fn other_transports() -> Result<Vec<SeccompRule>, Error> {
+    let rule = |protocol: libc::c_int| {
+        let equals = SeccompCmpOp::Eq;
+        let protocol = u64::from(protocol.unsigned_abs());
+        let condition = SeccompCondition::new(2, SeccompCmpArgLen::Dword, equals, protocol)?;
+        SeccompRule::new(vec![condition])
+    };
+    let all = [libc::IPPROTO_MPTCP, libc::IPPROTO_SCTP, libc::IPPROTO_DCCP];
+    Ok(all.into_iter().map(rule).collect::<Result<_, _>>()?)
 }
 
 fn program(rules: Rules, errno: u32) -> Result<BpfProgram, Error> {

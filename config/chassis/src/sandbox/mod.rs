@@ -11,7 +11,11 @@ mod tests;
 pub(crate) mod trial;
 
 use crate::loader::Reader;
-use std::{collections::BTreeSet, fmt, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// How much of it must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +62,9 @@ impl Plan {
         self
     }
 
-    /// The folder of a file may be read: a file that is replaced there, as secrets and
-    /// certificates are at their rotation, can be read again.
+    /// The folder of a file may be read, and where the file is a link, that of what it leads to: a
+    /// file that is replaced there, as secrets and certificates are at their rotation, can be read
+    /// again. The folder itself must stay the same.
     #[must_use]
     pub fn reads_beside(self, file: impl Into<PathBuf>) -> Self {
         let file: PathBuf = file.into();
@@ -67,7 +72,21 @@ impl Plan {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        self.reads(folder)
+        let real = file.canonicalize().ok();
+        let real = real.as_deref().and_then(Path::parent).map(Path::to_owned);
+        let plan = self.reads(folder);
+        real.into_iter().fold(plan, Self::reads)
+    }
+
+    /// A file that may be there, such as a local `.env`, may be read.
+    #[must_use]
+    pub fn reads_if_there(self, file: impl Into<PathBuf>) -> Self {
+        let file: PathBuf = file.into();
+        if file.exists() {
+            self.reads(file)
+        } else {
+            self
+        }
     }
 
     /// All below a folder may be read, written, made and removed.
@@ -90,7 +109,7 @@ impl Plan {
 pub enum SandboxError {
     /// The kernel has no Landlock, or too old a one.
     #[error(
-        "process.sandbox is \"required\", and this kernel cannot confine files and ports (Landlock with TCP rules, Linux 6.7 or newer); use such a kernel, or set process.sandbox = \"best-effort\""
+        "process.sandbox is \"required\", and this kernel cannot confine files and ports (Landlock with TCP rules, Linux 6.7 or newer, and enabled); use such a kernel, or set process.sandbox = \"best-effort\""
     )]
     NoLandlock,
     /// A rule cannot be made or applied.
@@ -147,8 +166,8 @@ impl fmt::Display for Enforced {
         };
         match (list(true), list(false)) {
             (held, _) if held.is_empty() => f.write_str("none"),
-            (held, free) if free.is_empty() => write!(f, "enforced: {held}; not: hosts, udp"),
-            (held, free) => write!(f, "enforced: {held}; not: {free}, hosts, udp"),
+            (held, free) if free.is_empty() => write!(f, "enforced: {held}; not: hosts, udp, local sockets"),
+            (held, free) => write!(f, "enforced: {held}; not: {free}, hosts, udp, local sockets"),
         }
     }
 }
@@ -167,14 +186,12 @@ pub fn enforce(wanted: Wanted, plan: &Plan) -> Result<Enforced, SandboxError> {
     if wanted == Wanted::Off {
         return Ok(enforced);
     }
-    match paths::enforce(plan)? {
-        Some(scopes) => {
-            enforced.files = true;
-            enforced.ports = true;
-            enforced.scopes = scopes;
-        }
-        None if wanted == Wanted::Required => return Err(SandboxError::NoLandlock),
-        None => {}
+    let held = paths::enforce(plan, wanted == Wanted::Required)?;
+    enforced.files = held.files;
+    enforced.ports = held.ports;
+    enforced.scopes = held.scopes;
+    if wanted == Wanted::Required && !(held.files && held.ports) {
+        return Err(SandboxError::NoLandlock);
     }
     match calls::enforce() {
         Ok(()) => enforced.calls = true,

@@ -6,10 +6,13 @@ use landlock::{
     PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus,
     Scope,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Files and TCP ports, since Linux 6.10; what is newer is added where the kernel has it.
-const BASE: ABI = ABI::V5;
+/// What kernels can, the newest first: files since Linux 5.13, TCP ports since 6.7. What is newer
+/// and of use is added where the kernel has it.
+const LEVELS: [ABI; 5] = [ABI::V5, ABI::V4, ABI::V3, ABI::V2, ABI::V1];
+/// The first with ports.
+const PORTS: usize = 1;
 
 /// What resolving names, reading clocks and loading the resolver's libraries needs. Not every
 /// system has them all.
@@ -35,24 +38,33 @@ const SYSTEM: [&str; 16] = [
 /// Name servers also answer over TCP.
 const DNS: u16 = 53;
 
-/// Applies the plan. None: the kernel cannot; else whether signals are confined too.
-pub(super) fn enforce(plan: &Plan) -> Result<Option<bool>, SandboxError> {
-    if is_hidden() {
-        return Ok(None);
-    }
+/// What holds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Held {
+    pub(super) files: bool,
+    pub(super) ports: bool,
+    pub(super) scopes: bool,
+}
+
+/// Applies the plan as far as the kernel can; nothing of it where `all` is asked for and files or
+/// ports cannot be confined.
+pub(super) fn enforce(plan: &Plan, all: bool) -> Result<Held, SandboxError> {
     let failed = SandboxError::Landlock;
-    let Some(ruleset) = whole().map_err(failed)? else {
-        return Ok(None);
+    let Some((abi, mut ruleset, held)) = strictest().map_err(failed)? else {
+        return Ok(Held::default());
     };
-    let (ruleset, scopes) = ruleset;
-    let mut ruleset = ruleset;
+    if all && !held.ports {
+        return Ok(Held::default());
+    }
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     for path in SYSTEM.iter().map(Path::new) {
-        if let Ok(file) = PathFd::new(path) {
-            ruleset = allow(ruleset, file, path, read).map_err(failed)?;
+        for place in places(path) {
+            if let Ok(file) = PathFd::new(&place) {
+                ruleset = allow(ruleset, file, &place, (read, abi)).map_err(failed)?;
+            }
         }
     }
-    let write = AccessFs::from_all(BASE)
+    let write = AccessFs::from_all(abi)
         & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
     let reads = plan.reads.iter().map(|path| (path, read));
     for (path, rights) in reads.chain(plan.writes.iter().map(|path| (path, write))) {
@@ -60,34 +72,66 @@ pub(super) fn enforce(plan: &Plan) -> Result<Option<bool>, SandboxError> {
             path: path.clone(),
             source,
         })?;
-        ruleset = allow(ruleset, file, path, rights).map_err(failed)?;
+        ruleset = allow(ruleset, file, path, (rights, abi)).map_err(failed)?;
     }
-    for port in plan.connects.iter().copied().chain([DNS]) {
+    let ports = plan.connects.iter().copied().chain([DNS]);
+    for port in ports.filter(|_| held.ports) {
         let rule = NetPort::new(port, AccessNet::ConnectTcp);
         ruleset = ruleset.add_rule(rule).map_err(failed)?;
     }
     let status = ruleset.restrict_self().map_err(failed)?;
-    Ok((status.ruleset == RulesetStatus::FullyEnforced).then_some(scopes))
+    Ok(if status.ruleset == RulesetStatus::FullyEnforced {
+        held
+    } else {
+        Held::default()
+    })
 }
 
-/// A ruleset that denies everything, as strict as the kernel can; none where it cannot confine
-/// files and ports both.
-fn whole() -> Result<Option<(RulesetCreated, bool)>, RulesetError> {
-    let base = || {
-        Ruleset::default()
-            .set_compatibility(CompatLevel::HardRequirement)
-            .handle_access(AccessFs::from_all(BASE))?
-            .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)
-    };
-    let scoped = base().and_then(|base| base.scope(Scope::AbstractUnixSocket | Scope::Signal));
-    if let Ok(scoped) = scoped {
-        return Ok(Some((scoped.create()?, true)));
+/// A ruleset that denies everything, as strict as the kernel can; none without Landlock.
+fn strictest() -> Result<Option<(ABI, RulesetCreated, Held)>, RulesetError> {
+    if is_hidden() {
+        return Ok(None);
     }
-    match base() {
-        Ok(base) => Ok(Some((base.create()?, false))),
-        Err(RulesetError::HandleAccesses(_)) => Ok(None),
-        Err(error) => Err(error),
+    for (at, abi) in LEVELS.into_iter().enumerate() {
+        let ports = at <= PORTS;
+        let base = || {
+            let base = Ruleset::default()
+                .set_compatibility(CompatLevel::HardRequirement)
+                .handle_access(AccessFs::from_all(abi))?;
+            if ports {
+                base.handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)
+            } else {
+                Ok(base)
+            }
+        };
+        let mut held = Held {
+            files: true,
+            ports,
+            scopes: true,
+        };
+        let scope = Scope::AbstractUnixSocket | Scope::Signal;
+        if let Ok(scoped) = base().and_then(|base| base.scope(scope)) {
+            return Ok(Some((abi, scoped.create()?, held)));
+        }
+        held.scopes = false;
+        match base() {
+            Ok(base) => return Ok(Some((abi, base.create()?, held))),
+            Err(RulesetError::HandleAccesses(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(None)
+}
+
+/// A system file, and where it is a link into a folder of its own, such as the resolver's, that
+/// folder: what it leads to is replaced while the process runs.
+fn places(path: &Path) -> Vec<PathBuf> {
+    let mut places = vec![path.to_owned()];
+    let real = path.canonicalize().ok();
+    let folder = real.as_deref().and_then(Path::parent);
+    let own = folder.filter(|_| path.starts_with("/etc") && path.is_symlink());
+    places.extend(own.filter(|folder| !folder.starts_with("/etc")).map(Path::to_owned));
+    places
 }
 
 /// Rights that make sense for folders only are no fault of a file.
@@ -95,12 +139,12 @@ fn allow(
     ruleset: RulesetCreated,
     file: PathFd,
     path: &Path,
-    rights: BitFlags<AccessFs>,
+    (rights, abi): (BitFlags<AccessFs>, ABI),
 ) -> Result<RulesetCreated, RulesetError> {
     let rights = if path.is_dir() {
         rights
     } else {
-        rights & AccessFs::from_file(BASE)
+        rights & AccessFs::from_file(abi)
     };
     ruleset.add_rule(PathBeneath::new(file, rights))
 }

@@ -50,10 +50,10 @@ fn what_holds_and_what_not_is_told() {
     assert_eq!(told(false, false, false, false), "none");
     assert_eq!(
         told(true, true, true, true),
-        "enforced: files, tcp ports, signals, system calls; not: hosts, udp"
+        "enforced: files, tcp ports, signals, system calls; not: hosts, udp, local sockets"
     );
     assert_eq!(
         told(false, false, false, true),
-        "enforced: system calls; not: files, tcp ports, signals, hosts, udp"
+        "enforced: system calls; not: files, tcp ports, signals, hosts, udp, local sockets"
     );
 }

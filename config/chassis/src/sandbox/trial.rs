@@ -48,7 +48,7 @@ pub(crate) async fn run() {
 impl Trial {
     fn attempts(&self, thread: &str) -> String {
         let (exec, ptrace) = exec_and_trace();
-        let tries: [(&str, io::Result<()>); 7] = [
+        let tries: [(&str, io::Result<()>); 8] = [
             ("write", fs::write(&self.write, "taken over")),
             ("read", fs::read(&self.read).map(drop)),
             (
@@ -59,6 +59,7 @@ impl Trial {
                 "bind",
                 TcpListener::bind(("127.0.0.1", self.bind)).map(drop),
             ),
+            ("multipath", multipath()),
             ("exec", exec),
             ("ptrace", ptrace),
             // The mildest form: anybody may do it where nothing forbids the call.
@@ -78,7 +79,8 @@ impl Trial {
     }
 }
 
-/// Starts a program and traces it; traces whoever started this process where that is refused.
+/// Starts a program and traces it. Where that is refused it traces a process that cannot be: only
+/// a call that is refused as such is not answered by that.
 fn exec_and_trace() -> (io::Result<()>, io::Result<()>) {
     let trace = |pid| ptrace::seize(pid, ptrace::Options::empty()).map_err(Error::from);
     match Command::new("sleep").arg("60").spawn() {
@@ -88,8 +90,16 @@ fn exec_and_trace() -> (io::Result<()>, io::Result<()>) {
             let _ended = child.kill().and_then(|()| child.wait());
             (Ok(()), traced)
         }
-        Err(error) => (Err(error), trace(Pid::parent())),
+        Err(error) => (Err(error), trace(Pid::from_raw(i32::MAX))),
     }
+}
+
+/// Multipath TCP, which no rule for TCP ports sees.
+fn multipath() -> io::Result<()> {
+    use rustix::net::{AddressFamily, Protocol, SocketType, ipproto, socket};
+    let multipath: Protocol = ipproto::MPTCP;
+    socket(AddressFamily::INET, SocketType::STREAM, Some(multipath))?;
+    Ok(())
 }
 
 fn pid_of(child: &Child) -> Pid {

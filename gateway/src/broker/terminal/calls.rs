@@ -26,7 +26,7 @@ impl From<RowError> for BrokerError {
 pub(super) fn value(heard: Heard) -> Result<Box<RawValue>, BrokerError> {
     let why = match heard {
         Heard::Answer(Answer::Ok(value)) => return Ok(value),
-        Heard::Answer(Answer::None(code, text)) => explained(code, &text),
+        Heard::Answer(Answer::None(code, _)) => explained(code),
         Heard::Answer(Answer::Refused(why)) => format!("the bridge refused: {why}"),
         Heard::Answer(Answer::Raised(kind)) => format!("the package raised {kind}"),
         Heard::NotWritten(why) | Heard::Lost(why) => why,

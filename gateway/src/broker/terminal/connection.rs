@@ -94,11 +94,6 @@ impl Connection {
         self.end.is_cancelled()
     }
 
-    /// Somebody waits for an answer.
-    pub(crate) fn is_waited_for(&self) -> bool {
-        !self.waiting().is_empty()
-    }
-
     pub(crate) async fn closed(&self) {
         self.end.cancelled().await;
     }

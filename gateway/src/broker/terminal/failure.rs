@@ -29,8 +29,8 @@ pub(crate) fn decide(heard: Heard) -> Result<Receipt, SendFailure> {
             Ok(receipt) => judge(receipt),
             Err(error) => Err(SendFailure::Unknown(error.to_string())),
         },
-        Heard::Answer(Answer::None(code, text)) => {
-            let told = explained(code, &text);
+        Heard::Answer(Answer::None(code, _)) => {
+            let told = explained(code);
             Err(match code {
                 -2 | -3 | -5 | -6 | -7 | -8 | -10_003 | -10_004 => SendFailure::NotSent(told),
                 _ => SendFailure::Unknown(told),
@@ -56,7 +56,7 @@ pub(crate) fn checked(heard: Heard) -> Result<(), SendFailure> {
         Heard::Answer(Answer::Ok(value)) => value,
         heard => {
             let why = match heard {
-                Heard::Answer(Answer::None(code, text)) => explained(code, &text),
+                Heard::Answer(Answer::None(code, _)) => explained(code),
                 Heard::Answer(Answer::Refused(why) | Answer::Raised(why)) => short(&why),
                 Heard::NotWritten(why) | Heard::Lost(why) => why,
                 Heard::Answer(Answer::Ok(_)) => String::new(),
@@ -77,8 +77,26 @@ fn not_checked(why: &str) -> SendFailure {
     SendFailure::NotSent(format!("the terminal could not check it: {why}"))
 }
 
-/// The package's last error, with the fix where there is one.
-pub(crate) fn explained(code: i64, text: &str) -> String {
+/// The package's last error by its code, with the fix where there is one. Its own words are left
+/// out: they may quote the account.
+pub(crate) fn explained(code: i64) -> String {
+    let name = match code {
+        -1 => "failed",
+        -2 => "invalid arguments",
+        -3 => "no memory",
+        -4 => "not found",
+        -5 => "incompatible versions",
+        -6 => "authorization failed",
+        -7 => "unsupported kind of account",
+        -8 => "automated trading is disabled",
+        -10_000 => "internal failure of the connection with the terminal",
+        -10_001 => "not sent to the terminal",
+        -10_002 => "nothing received from the terminal",
+        -10_003 => "the terminal could not be started or reached",
+        -10_004 => "no connection with the terminal",
+        -10_005 => "the terminal did not answer in time",
+        _ => "unknown error",
+    };
     let fix = match code {
         -5 => ": install the terminal's and the package's newest versions",
         -6 => ": correct MT5_LOGIN, MT5_PASSWORD and MT5_SERVER",
@@ -87,7 +105,7 @@ pub(crate) fn explained(code: i64, text: &str) -> String {
         -10_005..=-10_000 => ": see that the terminal runs beside the bridge",
         _ => "",
     };
-    format!("{} ({code}){fix}", short(text))
+    format!("{name} ({code}){fix}")
 }
 
 /// Foreign text, bounded and in one line.

@@ -103,12 +103,12 @@ impl Feed {
     pub(crate) fn rows(&mut self, push: &RowsPush) -> Result<(), String> {
         let raw = match push {
             RowsPush::Rows(raw) => raw,
-            RowsPush::None(code, text) => {
+            RowsPush::None(code, _) => {
                 self.silent += 1;
                 if self.silent < SILENT_PUSHES {
                     return Ok(());
                 }
-                let told = super::failure::explained(*code, text);
+                let told = super::failure::explained(*code);
                 return Err(format!("the terminal does not answer its bridge: {told}"));
             }
         };

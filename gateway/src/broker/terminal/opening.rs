@@ -36,8 +36,8 @@ const REACH: Duration = Duration::from_secs(5);
 const LOGIN: Duration = Duration::from_secs(30);
 const LOGIN_ANSWER: Duration = Duration::from_secs(10);
 /// The bridge is asked so often whether it lives, and must say so within that.
-const BEAT: Duration = Duration::from_secs(1);
-const BEAT_PATIENCE: Duration = Duration::from_millis(2_500);
+const BEAT: Duration = Duration::from_millis(500);
+const BEAT_PATIENCE: Duration = Duration::from_secs(3);
 /// Without a known deal: how far back one is looked for, and how far the broker's clock may be
 /// behind UTC. Milliseconds.
 const RECENT: i64 = 2 * 86_400_000;
@@ -150,7 +150,7 @@ async fn login(
     if let Heard::Answer(Answer::None(code, text)) = &heard
         && (matches!(code, -6 | -7) || text.to_ascii_lowercase().contains("authorization"))
     {
-        return Err(BrokerError::Refused(explained(*code, text)));
+        return Err(BrokerError::Refused(explained(*code)));
     }
     if matches!(&heard, Heard::Answer(Answer::None(-10_005, _))) {
         return Err(BrokerError::NotConnected(
@@ -214,8 +214,8 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 /// Notices that the bridge is stopped, hung or gone without a word. A package that does not let go
-/// of the interpreter keeps also the bridge's reader waiting: while a call of ours is out, silence
-/// says nothing, and that call's own patience ends it. Also renews a watch that has outgrown.
+/// of the interpreter keeps also the bridge's reader waiting: calls of two seconds must pass. Also
+/// renews a watch that has outgrown.
 async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Arc<Known>) {
     loop {
         tokio::select! {
@@ -236,7 +236,6 @@ async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Ar
                 (status.busy, status.queued) = (busy, pong.queued);
                 status.build = pong.build.or(status.build);
             }
-            Err(_) if connection.is_waited_for() => {}
             Err(error) => return connection.close(error.to_string()),
         }
     }

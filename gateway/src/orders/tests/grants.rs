@@ -31,7 +31,7 @@ fn a_new_client_gets_the_next_slot_and_nobody_gets_a_used_one() {
     let limit = |client: &str| core.rules[&name(client)].grant.limits.max_open_orders;
     assert_eq!(
         ["alpha", "beta", "delta"].map(limit),
-        [Some(1), None, Some(1)]
+        [Some(1), Some(1), Some(1)]
     );
     let mut kept = Loaded::default();
     keep(&mut kept, core.take_records());

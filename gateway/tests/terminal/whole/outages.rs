@@ -1,8 +1,11 @@
 //! A bridge that is killed, stopped or slow: the gateway stays up, says so and recovers.
 
 use super::{stage::Stage, trading::market};
-use mymt5_proto::v1::{LinkState, OrderState, Side};
+use mymt5_proto::v1::{
+    GetStatusRequest, LinkState, OrderState, Side, control_service_client::ControlServiceClient,
+};
 use std::time::{Duration, Instant};
+use tonic::transport::Channel;
 
 /// Within which an outage must be told.
 const TOLD: Duration = Duration::from_secs(5);
@@ -10,7 +13,12 @@ const EXECUTED: &str = "SELECT count(*) FROM sends WHERE executed";
 
 /// Waits for the state to change away from READY; how long that took.
 async fn noticed(stage: &Stage, since: Instant) -> Duration {
-    while stage.status().await.link.unwrap().state() == LinkState::Ready {
+    let mut control = ControlServiceClient::new(stage.channel().await);
+    let ready = async |control: &mut ControlServiceClient<Channel>| {
+        let status = control.get_status(GetStatusRequest {}).await.unwrap();
+        status.into_inner().link.unwrap().state() == LinkState::Ready
+    };
+    while ready(&mut control).await {
         assert!(since.elapsed() < 4 * TOLD, "never noticed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -26,12 +34,14 @@ async fn a_bridge_that_dies_or_stops_is_told_and_comes_back_by_itself() {
     stage.settled(order.order_id).await;
     let begun = Instant::now();
     stage.bridge.kill();
-    assert!(noticed(&stage, begun).await < TOLD);
+    let after = noticed(&stage, begun).await;
+    assert!(after < TOLD, "{after:?}");
     stage.bridge.launch();
     stage.link(LinkState::Ready).await;
     let begun = Instant::now();
     stage.bridge.signal("STOP");
-    assert!(noticed(&stage, begun).await < TOLD);
+    let after = noticed(&stage, begun).await;
+    assert!(after < TOLD, "{after:?}");
     stage.bridge.signal("CONT");
     stage.link(LinkState::Ready).await;
     let order = stage.submit(market("after", Side::Buy)).await;

@@ -197,7 +197,8 @@ impl Stage {
 
     /// Waits until the link is in that state; how it stands then.
     pub async fn link(&self, state: LinkState) -> mymt5_proto::v1::LinkStatus {
-        let end = Instant::now() + BOUND;
+        // A link that failed a few times pauses up to half a minute.
+        let end = Instant::now() + 3 * BOUND;
         loop {
             let link = self.status().await.link.unwrap();
             if link.state() == state {
