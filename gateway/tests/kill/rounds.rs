@@ -170,7 +170,7 @@ async fn an_unanswered_send_through_the_bridge_is_never_told_as_not_done() {
 async fn an_execution_long_after_its_timeout_is_adopted_through_the_bridge() {
     let play = Play {
         bridge: Some(Mischief::only(&[Mishap::Execute, Mishap::Late])),
-        requests: 24,
+        requests: 60,
         ..bridged()
     };
     let figures = played(&play).await;
