@@ -148,10 +148,29 @@ async fn nothing_is_found_where_nothing_goes_wrong_behind_a_bridge() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unanswered_send_through_the_bridge_is_never_told_as_not_done() {
+    let done = [
+        Mishap::Execute,
+        Mishap::TimeoutAfter,
+        Mishap::SlowAfter,
+        Mishap::SlowBefore,
+        Mishap::RaiseAfter,
+        Mishap::LateHistory,
+        Mishap::ZeroResult,
+    ];
+    let play = Play {
+        bridge: Some(Mischief::only(&done)),
+        ..bridged()
+    };
+    let figures = played(&play).await;
+    assert_eq!((figures.findings, figures.adopted), (vec![], 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_execution_long_after_its_timeout_is_adopted_through_the_bridge() {
     let play = Play {
         bridge: Some(Mischief::only(&[Mishap::Execute, Mishap::Late])),
-        requests: 24,
+        requests: 60,
         ..bridged()
     };
     let figures = played(&play).await;
@@ -204,5 +223,7 @@ async fn whatever_dies_around_the_bridge_nothing_is_doubled_lost_or_invented() {
         };
         let figures = played(&play).await;
         assert_eq!(figures.findings, [], "seed {}", figures.seed);
+        // Nothing else may be told as not done and be done.
+        assert!(figures.adopted <= figures.late(), "seed {}", figures.seed);
     }
 }

@@ -6,6 +6,7 @@ use crate::{ledger::Line, scene::Scene, standin::ticks};
 use mymt5_chassis::clock;
 use mymt5_model::{BrokerTime, Lots, RowState, Side, Ticket};
 use rusqlite::{Connection, Row, params};
+use serde_json::Value;
 use std::{path::Path, time::Duration};
 
 /// Longest wait for a bridge that was stopped with the file in its hands.
@@ -47,7 +48,7 @@ impl Books {
         change
             .execute("DELETE FROM faults WHERE remaining = 0", [])
             .unwrap();
-        let query = "SELECT count(*) FROM faults";
+        let query = "SELECT count(*) FROM faults WHERE on_call = 'order_send'";
         let wait: i64 = change.query_row(query, [], |row| row.get(0)).unwrap();
         for _ in wait..PLANNED {
             *planned += 1;
@@ -60,7 +61,16 @@ impl Books {
         change.commit().unwrap();
     }
 
-    /// No send has a mishap any more.
+    /// Lets a read go wrong, once.
+    pub(super) fn trouble(&mut self, (call, kind, args): (&str, &str, Value)) {
+        // Above the numbers of all sends' mishaps.
+        const TROUBLE: &str = "INSERT INTO faults (id, on_call, kind, args)
+            SELECT max(1 << 40, coalesce(max(id) + 1, 0)), ?, ?, ? FROM faults";
+        let row = params![call, kind, args.to_string()];
+        self.0.execute(TROUBLE, row).unwrap();
+    }
+
+    /// Nothing goes wrong any more.
     pub(super) fn calm(&self) {
         self.0.execute("DELETE FROM faults", []).unwrap();
     }

@@ -11,8 +11,9 @@ use std::{
 use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Purpose of the dice.
+/// Purposes of the dice.
 const HARRYING: u64 = 2;
+const READING: u64 = 3;
 
 /// How often the broker's process died, and stood still.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,7 +87,9 @@ struct Market {
 impl Market {
     /// Fewer ticks than the other stand-in has: each is written to a file that the bridge reads.
     fn run(mut self) {
+        const OFTEN: u64 = 10;
         let (mut last, mut planned) = (0, 0);
+        let mut dice = Dice::new(self.scene.seed, READING);
         for number in 0.. {
             if self.over.is_cancelled() {
                 return;
@@ -95,6 +98,11 @@ impl Market {
             match self.calm.is_cancelled() {
                 true => self.books.calm(),
                 false => self.books.plan(&self.mischief, &self.scene, &mut planned),
+            }
+            let trouble = self.mischief.harried && dice.below(OFTEN) == 0;
+            if trouble && !self.calm.is_cancelled() {
+                let trouble = Mischief::trouble(&self.scene, &mut dice);
+                self.books.trouble(trouble);
             }
             thread::sleep(4 * self.scene.tick());
         }

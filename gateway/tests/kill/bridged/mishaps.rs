@@ -68,7 +68,8 @@ impl Mishap {
             Self::TimeoutBefore => ("timeout_before".into(), json!({})),
             Self::TimeoutAfter => ("timeout_after".into(), json!({})),
             Self::Late => {
-                let late = scene.late().as_millis() as u64;
+                // On a busy machine the looks take their time too.
+                let late = 3 * scene.grace().as_millis() as u64;
                 ("late".into(), json!({ "ms": late }))
             }
             Self::SlowBefore => ("delay_ms".into(), json!({ "before_ms": slow })),
@@ -91,17 +92,30 @@ impl Mishap {
     }
 }
 
+/// The package's functions that the gateway learns from.
+const READS: [&str; 9] = [
+    "initialize",
+    "account_info",
+    "terminal_info",
+    "symbol_info",
+    "orders_get",
+    "positions_get",
+    "history_orders_get",
+    "history_deals_get",
+    "copy_ticks_from",
+];
+
 /// What goes wrong behind a bridge.
 #[derive(Clone, Debug)]
 pub(crate) struct Mischief {
     /// How often each mishap comes: weights.
     menu: Vec<(Mishap, u32)>,
-    /// The bridge is killed and stopped at any moment.
+    /// The bridge is killed and stopped at any moment, and its reads go wrong.
     pub(crate) harried: bool,
 }
 
 impl Mischief {
-    /// Every kind of mishap, half of all sends, to a bridge that is killed and stopped.
+    /// Every kind of mishap, half of all sends, to a bridge that is harried.
     pub(crate) fn everything() -> Self {
         let mut menu = vec![
             (Mishap::Execute, 130),
@@ -136,6 +150,21 @@ impl Mischief {
             menu: mishaps.iter().map(|mishap| (*mishap, 1)).collect(),
             harried: false,
         }
+    }
+
+    /// What happens to a read: the package's function, the stand-in's name of it, its arguments.
+    pub(super) fn trouble(scene: &Scene, dice: &mut Dice) -> (&'static str, &'static str, Value) {
+        let slow = scene.delay().as_millis() as u64;
+        let kinds = [
+            ("none:-1", json!({})),
+            ("timeout_after", json!({})),
+            ("raise", json!({ "when": "before" })),
+            ("delay_ms", json!({ "after_ms": slow })),
+            ("disconnect", json!({ "ms": slow })),
+        ];
+        let call = dice.pick(&READS).copied().unwrap();
+        let (kind, args) = dice.pick(&kinds).cloned().unwrap();
+        (call, kind, args)
     }
 
     /// What happens to that send.

@@ -60,6 +60,11 @@ impl Figures {
         }
     }
 
+    /// Sends that were held back, so that their executions came after all looking.
+    pub(crate) fn late(&self) -> usize {
+        self.faults.get("late").copied().unwrap_or(0) as usize
+    }
+
     /// How often that was found.
     pub(crate) fn count(&self, wrong: Wrong) -> usize {
         let of_it = |found: &&Finding| found.wrong == wrong;

@@ -11,6 +11,7 @@ use crate::{
 use mymt5_chassis::tls;
 use mymt5_proto::v1::trading_service_client::TradingServiceClient;
 use std::{
+    collections::HashSet,
     fs,
     net::{SocketAddr, TcpListener},
     path::Path,
@@ -97,11 +98,17 @@ impl Stage {
         self.client(OPERATOR)
     }
 
-    /// How often a gateway was told by evidence that came late.
+    /// Of how many orders evidence came that contradicted what was told. A gateway that dies with
+    /// its alarm sounds it in its next life again.
     pub(super) fn alarms(&self) -> usize {
         let said = fs::read_to_string(self.folder().join("gateway.err")).unwrap_or_default();
-        said.matches("late evidence contradicts what was told")
-            .count()
+        let alarms = said
+            .lines()
+            .filter(|line| line.contains("late evidence contradicts what was told"));
+        let orders: HashSet<&str> = alarms
+            .filter_map(|line| line.split("order_id=").nth(1)?.split(' ').next())
+            .collect();
+        orders.len()
     }
 
     /// What the broker did until now.
