@@ -20,7 +20,8 @@ TESTS = os.path.dirname(os.path.abspath(__file__))
 BRIDGE = os.path.join(os.path.dirname(TESTS), "mymt5_bridge.py")
 STANDIN = os.path.join(TESTS, "standin")
 SECRET = "0123456789abcdef0123456789abcdef-test"
-PASSWORD = "correct-horse-password-canary"
+# Made anew each time: a traceback's source lines, kept by linecache, must not hold it.
+PASSWORD = "password-canary-" + secrets.token_hex(8)
 LOGIN = {"login": 10000001, "password": PASSWORD, "server": "StandIn-Demo", "timeout_ms": 5000}
 BUY = {"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "type_filling": 1, "magic": 7}
 

@@ -25,7 +25,7 @@ class Arrays(unittest.TestCase):
                 row = (1, 1.5, 1.6, float("nan"), 2, 1500, 6, 0.0)
                 return numpy.array([row, row], dtype=TICKS)
 
-        package = bridge.Package(Terminal(), None, False, lambda: False)
+        package = bridge.Package(Terminal(), None, False)
         rows = package.table(bridge.TICK, "copy_ticks_from", "EURUSD", 1, 10, -1)
         self.assertEqual(len(rows), 2)
         data = bridge.encode({"push": "ticks", "rows": rows[:1]})

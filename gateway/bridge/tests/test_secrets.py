@@ -1,6 +1,7 @@
 """After a login nothing in the bridge holds the password: no live object, no environment, no
 traceback; nor do log, arguments or other frames."""
 
+import asyncio
 import gc
 import importlib.util
 import os
@@ -59,20 +60,26 @@ class InProcess(BridgeTest):
         self.module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.module)
         self.module.log = lambda text: None
-        self.bridge = self.module.Bridge(MetaTrader5, None, False)
+        self.bridge = self.module.Bridge(self.module.Package(MetaTrader5, None, False))
         listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
         self.address = listener.getsockname()
-        door = (listener, self.bridge, None, self.module.Handshake(SECRET.encode()))
-        threading.Thread(target=self.module.listen, args=door, daemon=True).start()
-        self.worker = threading.Thread(target=self.bridge.run, daemon=True)
-        self.worker.start()
+        self.addCleanup(listener.close)
+        door = (self.bridge, listener, None, SECRET.encode())
+        self.loop = asyncio.new_event_loop()
+        self.serving = self.loop.create_task(self.module.serve(*door))
+        works = (lambda: self.loop.run_until_complete(asyncio.wait([self.serving])), self.bridge.run)
+        self.threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in self.threads:
+            thread.start()
         self.addCleanup(self.stop)
 
     def stop(self):
-        with self.bridge.turn:
-            self.bridge.stop = True
-            self.bridge.turn.notify_all()
-        self.worker.join(10)
+        self.bridge.end()
+        self.loop.call_soon_threadsafe(self.serving.cancel)
+        for thread in self.threads:
+            thread.join(10)
+        self.loop.close()
 
     def connect(self):
         gateway = Gateway(self.address)
@@ -92,7 +99,7 @@ class InProcess(BridgeTest):
         self.assertIn("ok", gateway.login())
         self.assertEqual(holders(PASSWORD), [])
         gateway.call("ping")
-        wrong = "another-password-canary"
+        wrong = "x".join(reversed(PASSWORD))[:60]
         self.assertIn("none", gateway.call("login", dict(LOGIN, password=wrong)))
         self.assertEqual(holders(wrong), [])
         self.state.fault("initialize", "raise", when="after")
@@ -107,7 +114,7 @@ class InProcess(BridgeTest):
         gateway.send("login", LOGIN)
         until(lambda: gateway.call("ping")["ok"]["queued"] == 1)
         gateway.close()
-        until(lambda: not any(map(len, self.bridge.sessions[0].queues)))
+        until(lambda: not (self.bridge.sessions and self.bridge.sessions[0].calls))
         until(lambda: holders(PASSWORD) == [], what="nothing holds the password")
 
 
