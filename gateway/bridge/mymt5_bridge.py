@@ -5,12 +5,7 @@ is dumb on purpose: it decides nothing, repeats no trade, logs no request, write
 
 Protocol 1, over TCP, beyond loopback in TLS. A frame is a 4-byte big-endian length and that many
 bytes of UTF-8 JSON: one object with its sender's role. What breaks a rule of form closes the
-connection. A frame has at most 1 KiB until both sides have proven the shared secret:
-
-    bridge   {role, protocol, nonce: Nb}
-    gateway  {role, protocol, nonce: Ng, proof: HMAC-SHA256(secret, "mymt5-bridge/1 gateway Nb Ng")}
-    bridge   {role, proof: HMAC-SHA256(secret, "mymt5-bridge/1 bridge Nb Ng")}
-
+connection. A frame has at most 1 KiB until both sides have proven the shared secret (see `prove`),
 then 64 KiB in and 8 MiB out. Calls of the gateway, {id, t, call, args}, get one answer each: {id}
 with `ok`, or `none` (the package returned None: its last error), or `refused` (surely not done),
 or `raised` (the type of an exception). After the call `watch` ticks and rows are pushed besides.
@@ -37,15 +32,14 @@ import ssl
 import sys
 import threading
 import time
-from collections import deque
 
 FIRST_LIMIT, IN_LIMIT, OUT_LIMIT, PIECE = 1024, 64 * 1024, 8 * 1024 * 1024, 65536
 HANDSHAKE_S, IDLE_S, END_S, DRIFT = 5, 30, 5, 0.02
 PENDING_HANDSHAKES, QUEUE, PUSHES, REMEMBERED = 4, 256, 64, 1000
 ROWS, PAGE, LAST_PAGE, PUSHED_ROWS = 5000, 1024, 65536, 8192
-TRADE, READ, HISTORY = range(3)
-FAR = 2**31 - 1  # an epoch beyond all rows, also where the broker's clock is ahead
+TRADE, READ, HISTORY, FAR = 0, 1, 2, 2**31 - 1  # FAR: beyond all rows, whatever the broker's clock
 TICK = ("time_msc", "bid", "ask", "last", "volume", "flags", "volume_real")
+TOTAL = ("history_deals_total", 0, FAR)
 BAR = ("time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume")
 
 
@@ -84,29 +78,24 @@ async def patiently(work, seconds=IDLE_S):
     """What the peer lets happen in time; else the connection is over."""
     try:
         return await asyncio.wait_for(work, seconds)
-    except asyncio.TimeoutError:
-        raise Closed("the peer does nothing") from None
-    except (OSError, EOFError):
-        raise Closed("connection lost") from None
+    except (asyncio.TimeoutError, OSError, EOFError) as fault:
+        raise Closed("connection lost: " + type(fault).__name__) from None
 
 
 async def read(reader, limit):
     """The next frame of a gateway."""
-    size = int.from_bytes(await reader.readexactly(4), "big")
+    frame, size = None, int.from_bytes(await reader.readexactly(4), "big")
     if not 0 < size <= limit:
         raise Closed("frame of a wrong length")
-    body = await reader.readexactly(size)
-    try:
-        frame = json.loads(str(body, "utf-8"))
-    except (ValueError, RecursionError):
-        frame = None
+    with contextlib.suppress(ValueError, RecursionError):
+        frame = json.loads(str(await reader.readexactly(size), "utf-8"))
     if not isinstance(frame, dict) or frame.get("role") != "gateway":
         raise Closed("not a gateway's frame")
     return frame
 
 
 async def prove(reader, writer, secret):
-    """The handshake: both sides prove the secret, the gateway first."""
+    """Both prove the secret, the gateway first: an HMAC-SHA256 over the side and both nonces."""
     ours = secrets.token_hex(32)
     writer.write(encode({"protocol": 1, "nonce": ours}))
     answer = await read(reader, FIRST_LIMIT)
@@ -162,7 +151,7 @@ CALLS = {
     "order_check": (TRADE, {"request": "request"}, lambda p, r: p.ask("order_check", r)),
     "account": (READ, {}, lambda p: p.ask("account_info")),
     "terminal": (READ, {}, lambda p: p.ask("terminal_info")),
-    "state": (READ, {}, lambda p: p.state()),
+    "state": (READ, {}, lambda p: p.now(deals_total=p.ask(*TOTAL), server_time=p.newest)),
     "symbols": (READ, {"names": "names"}, lambda p, names: [p.symbol(name) for name in names]),
     "margin": (READ, dict(DEAL, price="number"), lambda p, *a: p.ask("order_calc_margin", *a)),
     "profit": (READ, PROFIT, lambda p, *a: p.ask("order_calc_profit", *a)),
@@ -193,7 +182,7 @@ class Session:
     def __init__(self, bridge, reader, writer, name):
         self.bridge, self.reader, self.writer, self.name = bridge, reader, writer, name
         self.loop, self.filled = asyncio.get_running_loop(), asyncio.Event()
-        self.calls, self.out, self.ended = [], deque(), False
+        self.calls, self.out, self.ended = [], [], False
         self.skew, self.heard = float("inf"), now_ms()
         self.logged_in, self.watch = False, None
 
@@ -274,7 +263,7 @@ class Session:
                     self.writer.write(self.out[0][start : start + PIECE])
                     await patiently(self.writer.drain())
                 with self.bridge.turn:
-                    self.out.popleft()
+                    self.out.pop(0)
                     self.bridge.turn.notify_all()
 
 
@@ -320,14 +309,10 @@ class Package:
         log(f"logged in, terminal build {self.build}")
         return login
 
-    def now(self):
+    def now(self, **more):
         """The account as it stands."""
         names = {"account": "info", "terminal": "info", "orders": "get", "positions": "get"}
-        return {name: self.ask(f"{name}_{end}") for name, end in names.items()}
-
-    def state(self):
-        total = self.ask("history_deals_total", 0, FAR)
-        return dict(self.now(), deals_total=total, server_time=self.newest)
+        return dict({name: self.ask(f"{name}_{end}") for name, end in names.items()}, **more)
 
     def symbol(self, name):
         """A symbol's row; None where the package knows none of that name."""
@@ -360,7 +345,7 @@ class Watch:
             deals = package.history("deals", self._deals_from, FAR).get("rows")
             if deals is None:
                 raise Nothing(-2, f"more than {ROWS} deals since deals_from")
-            return dict(package.now(), push="rows", deals=deals)
+            return package.now(push="rows", deals=deals)
         except Nothing as nothing:  # a symbol's history may still be loading
             return None if name else {"push": "rows", "none": list(nothing.args)}
         except Exception as fault:  # noqa: BLE001
@@ -448,7 +433,6 @@ class Bridge:
 
     def _perform(self, session, call):
         """A call's answer, made with the package."""
-        age, allowed = now_ms() - call.t - session.skew, call.args.get("wait_ms", float("inf"))
         try:
             if call.name == "login":
                 session.logged_in = False
@@ -456,13 +440,12 @@ class Bridge:
                 session.logged_in = True
             elif not session.logged_in:
                 answer = {"refused": "not logged in"}
-            elif age > allowed:
+            elif now_ms() - call.t - session.skew > call.args.get("wait_ms", FAR):
                 answer = {"refused": "stale"}
             elif call.name == "watch":
                 session.watch, answer = Watch(**call.args), {"ok": {}}
             else:
-                args = [call.args[name] for name in call.shape]
-                answer = {"ok": call.work(self.package, *args)}
+                answer = {"ok": call.work(self.package, *map(call.args.get, call.shape))}
         except Nothing as nothing:
             answer = {"none": list(nothing.args)}
         except Exception as fault:  # noqa: BLE001, its text may quote the request
@@ -486,7 +469,7 @@ async def serve(bridge, listener, context, secret):
         except BaseException:
             transport.abort()
             raise
-        return Session(bridge, reader, writer, name)
+        return Session(bridge, reader, writer, "session " + name)
 
     async def connection(sock, name):
         try:
@@ -545,15 +528,13 @@ def open_listener(address, certificate, key):
     """A listening socket and its TLS, which it must have beyond loopback."""
     context, (host, _, port) = None, address.rpartition(":")
     if certificate or key:
-        if not certificate or not key:
-            fail("--tls-certificate and --tls-key go together")
-        read_private(key, "--tls-key")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
+            read_private(key, "--tls-key")
             context.load_cert_chain(certificate, key)
-        except (OSError, ValueError):
-            fail("--tls-certificate, --tls-key: not a matching PEM pair")
+        except (OSError, ValueError, TypeError):
+            fail("--tls-certificate and --tls-key go together, a matching pair of PEM files")
     host, family = host.strip("[]"), socket.AF_INET6 if "]" in host else socket.AF_INET
     try:
         socket.inet_pton(family, host)
@@ -581,6 +562,7 @@ async def run(bridge, listener, context, secret):
         log("ended with a call in flight")
         os._exit(1)
     working.result()
+    log("ended")
     return 0 if asked.done() else 1
 
 
@@ -607,12 +589,10 @@ def main():
     except ImportError:
         fail("no package MetaTrader5: pip install --require-hashes -r requirements.txt")
     listener, context = open_listener(given.listen, given.tls_certificate, given.tls_key)
+    at, how = "{}:{}".format(*listener.getsockname()), " with TLS" if context else ""
+    log(f"listening on {at}{how}, MetaTrader5 {module.__version__}")
     bridge = Bridge(Package(module, given.terminal_path, given.portable))
-    at = "{}:{}".format(*listener.getsockname()) + (" with TLS" if context else "")
-    log(f"listening on {at}, MetaTrader5 {module.__version__}")
-    status = asyncio.run(run(bridge, listener, context, secret))
-    log("ended")
-    return status
+    return asyncio.run(run(bridge, listener, context, secret))
 
 
 if __name__ == "__main__":
