@@ -558,12 +558,12 @@ async def run(bridge, listener, context, secret):
     asked, working = asyncio.ensure_future(told.wait()), loop.run_in_executor(None, bridge.run)
     await asyncio.wait([working, serving, asked], return_when=asyncio.FIRST_COMPLETED)
     bridge.end()
-    if not (await asyncio.wait([working], timeout=END_S))[0]:
-        log("ended with a call in flight")
-        os._exit(1)
-    working.result()
-    log("ended")
-    return 0 if asked.done() else 1
+    await asyncio.wait([working], timeout=END_S)
+    why = " with a call in flight"
+    if working.done():
+        why = " by fault " + type(working.exception()).__name__ if working.exception() else ""
+    log("ended" + why)
+    os._exit(0 if asked.done() and not why else 1)  # there is nothing else worth a wait
 
 
 def main():
@@ -592,8 +592,8 @@ def main():
     at, how = "{}:{}".format(*listener.getsockname()), " with TLS" if context else ""
     log(f"listening on {at}{how}, MetaTrader5 {module.__version__}")
     bridge = Bridge(Package(module, given.terminal_path, given.portable))
-    return asyncio.run(run(bridge, listener, context, secret))
+    asyncio.run(run(bridge, listener, context, secret))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

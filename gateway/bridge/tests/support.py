@@ -38,6 +38,24 @@ def until(condition, seconds=10.0, what="condition"):
         time.sleep(0.005)
 
 
+def skip(test, reason, absent=False):
+    """Skips a test aloud. Where MYMT5_REQUIRE=1 that is a failure, but for what may be absent."""
+    if os.environ.get("MYMT5_REQUIRE") == "1" and not absent:
+        test.fail("skipped: " + reason)
+    print("skipped: " + reason, flush=True)
+    test.skipTest(reason)
+
+
+def official_surface():
+    """The extracted surface beside the repository, or where MYMT5_SHARED says; None without."""
+    beside = os.path.join(TESTS, "..", "..", "..", "..", "shared")
+    path = os.path.join(os.environ.get("MYMT5_SHARED", beside), "mt5", "surface.json")
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 class State:
     """The stand-in's SQLite file, written and read from outside."""
 
@@ -73,7 +91,7 @@ class State:
         return self.db.execute(query, values).fetchone()[0]
 
     def sends(self, executed=None):
-        where = "" if executed is None else " WHERE executed = %d" % executed
+        where = "" if executed is None else f" WHERE executed = {executed:d}"
         return self.one("SELECT count(*) FROM sends" + where)
 
 
