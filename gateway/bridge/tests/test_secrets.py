@@ -1,6 +1,7 @@
 """After a login nothing in the bridge holds the password: no live object, no environment, no
 traceback; nor do log, arguments or other frames."""
 
+import asyncio
 import gc
 import importlib.util
 import os
@@ -59,20 +60,26 @@ class InProcess(BridgeTest):
         self.module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.module)
         self.module.log = lambda text: None
-        self.bridge = self.module.Bridge(MetaTrader5, None, False)
+        self.bridge = self.module.Bridge(self.module.Package(MetaTrader5, None, False))
         listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
         self.address = listener.getsockname()
-        door = (listener, self.bridge, None, self.module.Handshake(SECRET.encode()))
-        threading.Thread(target=self.module.listen, args=door, daemon=True).start()
-        self.worker = threading.Thread(target=self.bridge.run, daemon=True)
-        self.worker.start()
+        self.addCleanup(listener.close)
+        door = (self.bridge, listener, None, SECRET.encode())
+        self.loop = asyncio.new_event_loop()
+        self.serving = self.loop.create_task(self.module.serve(*door))
+        works = (lambda: self.loop.run_until_complete(asyncio.wait([self.serving])), self.bridge.run)
+        self.threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in self.threads:
+            thread.start()
         self.addCleanup(self.stop)
 
     def stop(self):
-        with self.bridge.turn:
-            self.bridge.stop = True
-            self.bridge.turn.notify_all()
-        self.worker.join(10)
+        self.bridge.end()
+        self.loop.call_soon_threadsafe(self.serving.cancel)
+        for thread in self.threads:
+            thread.join(10)
+        self.loop.close()
 
     def connect(self):
         gateway = Gateway(self.address)
@@ -87,19 +94,30 @@ class InProcess(BridgeTest):
         self.bridge.kept = (text + "!").encode()
         self.assertTrue(holders(text))
 
+    def call_and_scan(self, gateway, call, **more):
+        """Calls, and expects the password to be gone before the answer is on its way."""
+        put = self.module.Session.put
+
+        def scan_and_put(session, frame):
+            until(lambda: holders(PASSWORD) == [], 5, "the password is forgotten")
+            put(session, frame)
+
+        with mock.patch.object(self.module.Session, "put", scan_and_put):
+            return gateway.wait(gateway.send(call, dict(LOGIN, **more)))
+
     def test_after_every_kind_of_login(self):
         gateway = self.connect()
         self.assertIn("ok", gateway.login())
         self.assertEqual(holders(PASSWORD), [])
         gateway.call("ping")
-        wrong = "another-password-canary"
+        wrong = "x".join(reversed(PASSWORD))[:60]
         self.assertIn("none", gateway.call("login", dict(LOGIN, password=wrong)))
         self.assertEqual(holders(wrong), [])
         self.state.fault("initialize", "raise", when="after")
         self.assertEqual(gateway.login(), {"raised": "ValueError"})
         self.assertEqual(holders(PASSWORD), [])
-        self.assertIn("refused", gateway.call("login", dict(LOGIN, extra=1)))
-        self.assertIn("refused", gateway.call("logon", dict(LOGIN)))
+        self.assertIn("refused", self.call_and_scan(gateway, "login", extra=1))
+        self.assertIn("refused", self.call_and_scan(gateway, "logon"))
         self.assertEqual(holders(PASSWORD), [])
         self.state.set(connect_ms=60000)
         gateway.send("login", LOGIN)
@@ -107,7 +125,7 @@ class InProcess(BridgeTest):
         gateway.send("login", LOGIN)
         until(lambda: gateway.call("ping")["ok"]["queued"] == 1)
         gateway.close()
-        until(lambda: not any(map(len, self.bridge.sessions[0].queues)))
+        until(lambda: not (self.bridge.sessions and self.bridge.sessions[0].calls))
         until(lambda: holders(PASSWORD) == [], what="nothing holds the password")
 
 
