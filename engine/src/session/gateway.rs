@@ -1,7 +1,11 @@
 //! Two channels to the gateway, one for calls and one for streams: unread streams exhaust a
 //! connection's window and would hold the orders with it.
 
-use mymt5_chassis::{correlation::Correlation, redact::Redactor, secrets::Secret};
+use mymt5_chassis::{
+    correlation::Correlation,
+    redact::Redactor,
+    secrets::{self, Secret, SecretFileError},
+};
 use mymt5_proto::v1::{
     control_service_client::ControlServiceClient,
     market_data_service_client::MarketDataServiceClient,
@@ -43,9 +47,7 @@ impl GatewaySettings {
         let Some(path) = &self.token_file else {
             return Ok(None);
         };
-        let mut text = String::from_utf8(read(path)?).map_err(|_| ConnectError::Token)?;
-        text.truncate(text.trim_end().len());
-        let token = Secret::new(text);
+        let token = secrets::read_file("gateway.token_file", path).map_err(ConnectError::Token)?;
         redactor.set_values(&[&token], &[]);
         Ok(Some(token))
     }
@@ -57,9 +59,12 @@ pub enum ConnectError {
     /// A file of the identity cannot be read.
     #[error("cannot read {0}")]
     File(PathBuf, #[source] io::Error),
-    /// The token's file holds no token.
-    #[error("the token's file does not hold a token")]
-    Token,
+    /// The token's file cannot be used.
+    #[error("the token of gateway.token_file cannot be used")]
+    Token(#[source] SecretFileError),
+    /// The token cannot be sent.
+    #[error("the token is no text that can be sent")]
+    Unsendable,
     /// The gateway cannot be reached, or TLS fails.
     #[error("the gateway cannot be reached")]
     Transport(#[source] tonic::transport::Error),
@@ -176,7 +181,7 @@ fn authorization(
     };
     let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose())
         .parse()
-        .map_err(|_| ConnectError::Token)?;
+        .map_err(|_| ConnectError::Unsendable)?;
     value.set_sensitive(true);
     Ok(Some(value))
 }

@@ -166,8 +166,13 @@ impl fmt::Display for Enforced {
         };
         match (list(true), list(false)) {
             (held, _) if held.is_empty() => f.write_str("none"),
-            (held, free) if free.is_empty() => write!(f, "enforced: {held}; not: hosts, udp, local sockets"),
-            (held, free) => write!(f, "enforced: {held}; not: {free}, hosts, udp, local sockets"),
+            (held, free) if free.is_empty() => {
+                write!(f, "enforced: {held}; not: hosts, udp, local sockets")
+            }
+            (held, free) => write!(
+                f,
+                "enforced: {held}; not: {free}, hosts, udp, local sockets"
+            ),
         }
     }
 }

@@ -130,7 +130,10 @@ fn places(path: &Path) -> Vec<PathBuf> {
     let real = path.canonicalize().ok();
     let folder = real.as_deref().and_then(Path::parent);
     let own = folder.filter(|_| path.starts_with("/etc") && path.is_symlink());
-    places.extend(own.filter(|folder| !folder.starts_with("/etc")).map(Path::to_owned));
+    places.extend(
+        own.filter(|folder| !folder.starts_with("/etc"))
+            .map(Path::to_owned),
+    );
     places
 }
 

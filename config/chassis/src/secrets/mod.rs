@@ -24,6 +24,30 @@ use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
+/// Why a file holds no secret that can be used: never with what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}; {fix}")]
+pub struct SecretFileError {
+    reason: String,
+    fix: String,
+}
+
+/// Reads the one secret of a file, by the rules that hold for all of them: this user's alone, one
+/// line, neither too short nor too long to be masked.
+///
+/// # Errors
+/// A file that cannot be read, that others may read, or that holds no fit secret.
+pub fn read_file(name: &str, path: &std::path::Path) -> Result<Secret, SecretFileError> {
+    let read = file::secret(path, false).and_then(|text| {
+        check(name, &text)?;
+        Ok(Secret::new(text.as_str()))
+    });
+    read.map_err(|refusal| SecretFileError {
+        reason: refusal.reason,
+        fix: refusal.fix,
+    })
+}
+
 /// A secret text. Clones share one memory, wiped when the last of them is dropped; its `Debug`
 /// is `***`.
 #[derive(Clone)]

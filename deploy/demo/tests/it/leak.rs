@@ -119,6 +119,7 @@ fn stage(bridge: &Bridge) -> Stage {
     );
     let token = stage.path("token");
     fs::write(&token, stage.token()).unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
     stage.give(
         "engine",
         "MYMT5__GATEWAY__TOKEN_FILE",
@@ -293,7 +294,21 @@ async fn nothing_that_nobody_may_see_leaves_the_pair() {
             .collect();
         assert_eq!(found, Vec::<&String>::new(), "{sink}");
     }
-    // Each place was really looked at: what is put there is found, in every form.
+    // Each holds what it must, so that it was really there to be looked at.
+    for (sink, marker) in [
+        ("gRPC", "EURUSD"),
+        ("gRPC", "****1623"),
+        ("gateway metrics", "mymt5_ticks_total"),
+        ("engine metrics", "mymt5_"),
+        ("gateway cmdline", "mymt5-gateway"),
+        ("engine cmdline", "mymt5-engine"),
+        ("gateway.stderr", "asked to say"),
+        ("engine.stderr", "asked to say"),
+    ] {
+        let text = String::from_utf8_lossy(&sinks[sink]);
+        assert!(text.contains(marker), "{marker} in {sink}");
+    }
+    // And what is put there is found, in every form.
     for (sink, bytes) in &sinks {
         let forms = forms_of(PASSWORDS[2]);
         let planted = forms.iter().map(|(_, form)| &**form);

@@ -12,7 +12,14 @@ use tempfile::TempDir;
 
 /// What a process tries from a worker of its runtime and from a blocking thread.
 const ATTEMPTS: [&str; 8] = [
-    "write", "read", "connect", "bind", "multipath", "exec", "ptrace", "unshare",
+    "write",
+    "read",
+    "connect",
+    "bind",
+    "multipath",
+    "exec",
+    "ptrace",
+    "unshare",
 ];
 
 /// Things outside both processes' folders that any user may write, read and connect to.
@@ -107,7 +114,8 @@ async fn what_is_taken_over_can_do_little_and_works_all_the_same() {
     assert_eq!(tried, every("refused"));
     for name in ["gateway", "engine"] {
         let log = stage.written(name);
-        let told = "enforced: files, tcp ports, signals, system calls; not: hosts, udp, local sockets";
+        let told =
+            "enforced: files, tcp ports, signals, system calls; not: hosts, udp, local sockets";
         assert!(log.contains(told), "{log}");
     }
 }

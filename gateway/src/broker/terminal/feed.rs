@@ -103,7 +103,7 @@ impl Feed {
     pub(crate) fn rows(&mut self, push: &RowsPush) -> Result<(), String> {
         let raw = match push {
             RowsPush::Rows(raw) => raw,
-            RowsPush::None(code, _) => {
+            RowsPush::None(code) => {
                 self.silent += 1;
                 if self.silent < SILENT_PUSHES {
                     return Ok(());

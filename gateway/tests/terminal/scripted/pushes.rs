@@ -122,7 +122,7 @@ async fn a_terminal_that_is_gone_behind_its_bridge_ends_the_session() {
     for push in [none(), none(), rows(vec![]), none(), none(), none()] {
         bridge.push(push);
     }
-    assert!(lost(&mut events).await.contains("No IPC connection"));
+    assert!(lost(&mut events).await.contains("(-10004)"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,7 +70,7 @@ pub(crate) struct TicksPush {
 #[derive(Debug)]
 pub(crate) enum RowsPush {
     Rows(Box<RawValue>),
-    None(i64, String),
+    None(i64),
 }
 
 /// A frame from the bridge.
@@ -154,7 +154,7 @@ pub(crate) fn incoming(body: &[u8]) -> Result<Incoming, WireError> {
         (Some(id), None) => Ok(Incoming::Answer(id, parse::<Body>(body)?.answer()?)),
         (None, Some(Push::Ticks)) => Ok(Incoming::Ticks(parse(body)?)),
         (None, Some(Push::Rows)) => Ok(Incoming::Rows(match parse::<Body>(body)?.none {
-            Some((code, text)) => RowsPush::None(code, text),
+            Some((code, _)) => RowsPush::None(code),
             None => RowsPush::Rows(parse(body)?),
         })),
         _ => Err(WireError::Malformed),
@@ -240,7 +240,7 @@ mod tests {
         let none = r#"{"role":"bridge","push":"rows","none":[-10004,"No IPC connection"]}"#;
         assert!(matches!(
             read(none),
-            Ok(Incoming::Rows(RowsPush::None(-10004, _)))
+            Ok(Incoming::Rows(RowsPush::None(-10004)))
         ));
         for bad in [
             r#"{"role":"bridge"}"#,
