@@ -531,8 +531,8 @@ def open_listener(address, certificate, key):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            read_private(key, "--tls-key")
             context.load_cert_chain(certificate, key)
+            read_private(key, "--tls-key")
         except (OSError, ValueError, TypeError):
             fail("--tls-certificate and --tls-key go together, a matching pair of PEM files")
     host, family = host.strip("[]"), socket.AF_INET6 if "]" in host else socket.AF_INET
