@@ -342,8 +342,8 @@ async fn without_the_redactor_every_form_would_be_found_in_every_log() {
         stage.give(name, "MYMT5_TEST_REDACTOR_OFF", "1");
         stage.give(name, "MYMT5_TEST_SAY", &speech(&[PASSWORDS[1], LOGIN]));
         stage.start(name);
+        stage.serving(name, true).await;
     }
-    stage.serving("engine", true).await;
     stage.stop("engine").await;
     stage.stop("gateway").await;
     let sinks = written(&stage);

@@ -145,8 +145,8 @@ async fn a_kernel_that_cannot_is_refused_where_it_is_required_and_told_elsewhere
         );
         stage.give(name, "MYMT5__PROCESS__SANDBOX", "best-effort");
         stage.start(name);
+        stage.serving(name, true).await;
     }
-    stage.serving("engine", true).await;
     for name in ["gateway", "engine"] {
         let said = stage.written(name);
         assert!(
@@ -167,10 +167,11 @@ async fn the_engines_user_reaches_nothing_of_the_gateways() {
     }
     let mut stage = Stage::set("info", &[]).under_users();
     let secret = stage.secret("gateway", "MT5_PASSWORD", "correct-horse-7");
+    // An engine that comes before its gateway pauses ever longer.
     for name in ["gateway", "engine"] {
         stage.start(name);
+        stage.serving(name, true).await;
     }
-    stage.serving("engine", true).await;
     let log = fs::read_dir(stage.path("logs/gateway")).unwrap();
     let log = log.flatten().map(|entry| entry.path());
     let log = log
