@@ -5,6 +5,7 @@ use std::{
     fs,
     io::Read,
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
@@ -122,7 +123,9 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
         ),
     )
     .unwrap();
-    fs::write(folder.path().join("token"), "some-token-of-nobody").unwrap();
+    let token = folder.path().join("token");
+    fs::write(&token, "some-token-of-nobody").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
     let authority = folder.path().join("made");
     mymt5_chassis::tls::throwaway(&authority, &["x".to_owned()], &["localhost".to_owned()], 1)
         .unwrap();
