@@ -4,6 +4,7 @@ traceback; nor do log, arguments or other frames."""
 import asyncio
 import gc
 import importlib.util
+import inspect
 import os
 import socket
 import sys
@@ -12,7 +13,7 @@ import types
 import unittest
 from unittest import mock
 
-from support import BRIDGE, LOGIN, PASSWORD, SECRET, STANDIN, BridgeTest, Gateway, until
+from support import BRIDGE, LOGIN, PASSWORD, SECRET, STANDIN, BridgeTest, Gateway, skip, until
 
 
 def holders(word):
@@ -21,7 +22,8 @@ def holders(word):
     found, seen, queue = [], set(), list(gc.get_objects())
     for thread, frame in sys._current_frames().items():
         while frame and thread != threading.get_ident():
-            queue.append(frame.f_locals)
+            if not frame.f_code.co_flags & inspect.CO_COROUTINE:  # those are listed by gc
+                queue.append(frame.f_locals)
             frame = frame.f_back
     own = {id(globals()), id(LOGIN), id(sys.modules["support"].__dict__), id(queue)}
     while queue:
@@ -43,6 +45,8 @@ class InProcess(BridgeTest):
     """The bridge as a module of this process, so that its objects can be looked at."""
 
     def setUp(self):
+        if (3, 12) <= sys.version_info < (3, 12, 2):
+            skip(self, "the collector of 3.12.1 hangs after a walk over referents", absent=True)
         super().setUp()
         sys.path.insert(0, STANDIN)
         self.addCleanup(sys.path.remove, STANDIN)
@@ -94,16 +98,18 @@ class InProcess(BridgeTest):
         self.bridge.kept = (text + "!").encode()
         self.assertTrue(holders(text))
 
-    def call_and_scan(self, gateway, call, **more):
-        """Calls, and expects the password to be gone before the answer is on its way."""
-        put = self.module.Session.put
+    def test_a_refused_login_is_forgotten_before_its_answer(self):
+        async def session():
+            return self.module.Session(self.bridge, None, None, "session")
 
-        def scan_and_put(session, frame):
-            until(lambda: holders(PASSWORD) == [], 5, "the password is forgotten")
-            put(session, frame)
-
-        with mock.patch.object(self.module.Session, "put", scan_and_put):
-            return gateway.wait(gateway.send(call, dict(LOGIN, **more)))
+        for name, more in (("login", {"extra": 1}), ("logon", {})):
+            frame = {"id": 1, "t": 1, "call": name, "args": dict(LOGIN, **more)}
+            call, kept, hearing = self.module.Call(frame), [], asyncio.run(session())
+            hearing.put = lambda answer, call=call, kept=kept: kept.append((answer, call.args))
+            hearing._hear(call)
+            ((answer, args),) = kept
+            self.assertIn("refused", answer)
+            self.assertEqual(args, {})
 
     def test_after_every_kind_of_login(self):
         gateway = self.connect()
@@ -116,8 +122,8 @@ class InProcess(BridgeTest):
         self.state.fault("initialize", "raise", when="after")
         self.assertEqual(gateway.login(), {"raised": "ValueError"})
         self.assertEqual(holders(PASSWORD), [])
-        self.assertIn("refused", self.call_and_scan(gateway, "login", extra=1))
-        self.assertIn("refused", self.call_and_scan(gateway, "logon"))
+        self.assertIn("refused", gateway.call("login", dict(LOGIN, extra=1)))
+        self.assertIn("refused", gateway.call("logon", LOGIN))
         self.assertEqual(holders(PASSWORD), [])
         self.state.set(connect_ms=60000)
         gateway.send("login", LOGIN)
