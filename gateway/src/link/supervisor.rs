@@ -27,8 +27,9 @@ use tokio_util::sync::CancellationToken;
 /// How often the state is looked at, though nothing happened: sessions begin and end.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// After a login that the terminal took and that led nowhere: a network that is down, or a wrong
-/// password which the terminal does not tell.
+/// Logins in a row that the terminal took and that led nowhere, for want of a network or for a wrong
+/// password which the terminal does not tell; and the pause after each further one.
+const UNANSWERED: u32 = 4;
 const UNANSWERED_LOGIN: Duration = Duration::from_secs(120);
 
 /// How the link stands, for whoever asks. Cheap to clone.
@@ -108,6 +109,7 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     async fn live(&self) {
+        let mut unanswered = 0;
         loop {
             if let Some(gate) = &self.wiring.login
                 && let Some(why) = gate.refused()
@@ -126,6 +128,11 @@ impl Supervisor {
             self.report(Fact::Lost(error.to_string())).await;
             let mut pause = self.machine().0.pause(rand::random());
             if matches!(error, BrokerError::NotConnected(_)) {
+                unanswered += 1;
+            } else {
+                unanswered = 0;
+            }
+            if unanswered > UNANSWERED {
                 // A wrong password may look like that: it must not be hammered either.
                 pause += UNANSWERED_LOGIN;
             }
