@@ -55,7 +55,7 @@ impl<'a> Session<'a> {
                 error = session.pump_changes(&mut changes) => Some(error),
                 error = session.ping() => Some(error),
                 () = session.refresh() => None,
-                () = session.renewed() => None,
+                () = session.renewed(tried) => None,
             };
             if let Some(error) = end {
                 ticks.drain().await;
@@ -75,9 +75,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn renewed(&self) {
+    /// Waits until the credentials are others than those that were tried.
+    async fn renewed(&self, tried: &str) {
         match &self.wiring.login {
-            Some(gate) => gate.renewed().await,
+            Some(gate) => gate.renewed(tried).await,
             None => std::future::pending().await,
         }
     }

@@ -112,10 +112,10 @@ impl Supervisor {
         let mut unanswered = 0;
         loop {
             if let Some(gate) = &self.wiring.login
-                && let Some(why) = gate.refused()
+                && let Some((refused, why)) = gate.refused()
             {
                 self.report(Fact::Refused(why)).await;
-                gate.opens().await;
+                gate.opens(&refused).await;
             }
             let mut tried = String::new();
             let error = Session::run(self, &mut tried).await;
