@@ -1,9 +1,10 @@
 //! Logins: wrong ones are not hammered, another account is never traded.
 
-use super::stage::Stage;
-use mymt5_proto::v1::LinkState;
+use super::{stage::Stage, trading::market};
+use mymt5_proto::v1::{LinkState, OrderState, Side};
 
 const LOGINS: &str = "SELECT count(*) FROM logins";
+const SENDS: &str = "SELECT count(*) FROM sends";
 const WRONG: &str = "wrong horse battery staple";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,12 +53,19 @@ async fn another_account_or_kind_is_never_traded_and_the_right_one_recovers() {
         stage
             .bridge
             .broker(&["fault", "account_info", fault, "-1", args]);
-        // As after any break of the link.
-        stage.bridge.kill();
-        stage.bridge.launch();
+        // In the middle of a session, as when somebody switches accounts in the terminal.
         stage.says(told).await;
+        let mut trading = stage.trading().await;
+        let order = trading.submit_order(market(fault, Side::Buy)).await;
+        assert!(order.is_err(), "{order:?}");
         stage.bridge.change("DELETE FROM faults");
         stage.link(LinkState::Ready).await;
     }
-    assert_eq!(stage.bridge.count("SELECT count(*) FROM sends"), 0);
+    assert_eq!(stage.bridge.count(SENDS), 0);
+    let order = stage.submit(market("right", Side::Buy)).await;
+    assert_eq!(
+        stage.settled(order.order_id).await.state(),
+        OrderState::Filled
+    );
+    assert_eq!(stage.bridge.count(SENDS), 1);
 }
