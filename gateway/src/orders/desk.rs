@@ -19,7 +19,10 @@ use mymt5_chassis::clock;
 use mymt5_model::{OrderId, Receipt, TradeRequest, UtcTime};
 use std::{
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -102,7 +105,7 @@ pub(super) struct Desk {
     dirty: bool,
     pause: Duration,
     /// Outcomes of changes so far, and outdated rows in a row.
-    changes: u64,
+    changes: Arc<AtomicU64>,
     outdated: u32,
 }
 
@@ -130,7 +133,7 @@ impl Desk {
             reading: false,
             dirty: false,
             pause: Duration::ZERO,
-            changes: 0,
+            changes: Arc::default(),
             outdated: 0,
         }
     }
@@ -181,8 +184,8 @@ impl Desk {
             }
             Message::Wait(question) => self.waiters.push(question),
             Message::Change(change) => self.on_change(change),
-            Message::Snapshot(begun, _) if self.is_outdated(Some(begun)) => self.on_read(Ok(false)),
-            Message::Pass(begun, _) if self.is_outdated(begun) => self.on_read(Ok(false)),
+            Message::Snapshot(begun, _) if self.is_outdated(Some(begun)) => self.read_again(),
+            Message::Pass(begun, _) if self.is_outdated(begun) => self.read_again(),
             Message::Snapshot(_, read) => {
                 let fresh = read.map(|snapshot| self.core.on_snapshot(snapshot));
                 self.on_read(fresh);
@@ -193,11 +196,11 @@ impl Desk {
             }
             Message::Sent(id, outcome) => self.core.on_sent(id, outcome),
             Message::ChangeSent(id, change, outcome) => {
-                self.changes += 1;
+                self.changes.fetch_add(1, Ordering::Relaxed);
                 self.core.on_change_sent(id, change, outcome);
             }
             Message::LevelsSent(key, outcome) => {
-                self.changes += 1;
+                self.changes.fetch_add(1, Ordering::Relaxed);
                 self.core.on_levels_sent(&key, outcome);
             }
             Message::LaneFree => self.queue.free(),
@@ -219,10 +222,16 @@ impl Desk {
     /// True for rows whose reading began before the last change of an order or of levels: they may
     /// lack it. Where changes never pause some are believed after all.
     fn is_outdated(&mut self, begun: Option<u64>) -> bool {
-        const MOST: u32 = 20;
-        let outdated = begun.is_some_and(|begun| begun != self.changes) && self.outdated < MOST;
+        const MOST: u32 = 8;
+        let now = self.changes.load(Ordering::Relaxed);
+        let outdated = begun.is_some_and(|begun| begun != now) && self.outdated < MOST;
         self.outdated = if outdated { self.outdated + 1 } else { 0 };
         outdated
+    }
+
+    /// Soon: how old the rows were says nothing about the broker.
+    fn read_again(&mut self) {
+        (self.reading, self.dirty, self.pause) = (false, true, STALE_PAUSE);
     }
 
     fn on_read(&mut self, fresh: Result<bool, BrokerError>) {
@@ -380,9 +389,10 @@ impl Desk {
         }
         (self.reading, self.dirty) = (true, false);
         let (broker, mailbox) = (self.setup.broker.clone(), self.mailbox.clone());
-        let (pause, reach, begun) = (self.pause, self.core.reach(), self.changes);
+        let (pause, reach, changes) = (self.pause, self.core.reach(), self.changes.clone());
         self.sends.spawn(async move {
             tokio::time::sleep(pause).await;
+            let begun = changes.load(Ordering::Relaxed);
             let message = if looks {
                 Message::Pass(Some(begun), look(broker.as_ref(), reach).await)
             } else {
