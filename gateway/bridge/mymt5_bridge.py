@@ -5,69 +5,50 @@ is dumb on purpose: it decides nothing, repeats no trade, logs no request, write
 
 Protocol 1, over TCP, beyond loopback in TLS. A frame is a 4-byte big-endian length and that many
 bytes of UTF-8 JSON: one object with its sender's role. What breaks a rule of form closes the
-connection. A frame has at most 1 KiB until both sides have proven the shared secret:
-
-    bridge   {role, protocol, nonce: Nb}
-    gateway  {role, protocol, nonce: Ng, proof: HMAC-SHA256(secret, "mymt5-bridge/1 gateway Nb Ng")}
-    bridge   {role, proof: HMAC-SHA256(secret, "mymt5-bridge/1 bridge Nb Ng")}
-
+connection. A frame has at most 1 KiB until both sides have proven the shared secret (see `prove`),
 then 64 KiB in and 8 MiB out. Calls of the gateway, {id, t, call, args}, get one answer each: {id}
 with `ok`, or `none` (the package returned None: its last error), or `refused` (surely not done),
 or `raised` (the type of an exception). After the call `watch` ticks and rows are pushed besides.
 
-Design. The main thread alone calls the package, one call after the other: trades first, then reads,
-polls, history. Each session has a thread that reads and one that writes; the reader answers `ping`
-and `recall` itself, also while the package is busy. A newly proven session takes the former one's
-place when the call in flight has ended. `t` is the gateway's clock: an order that lay anywhere for
-longer than its `wait_ms` is refused, never sent late. An order's key is executed once; its outcome
-is remembered, to be recalled, and never made again.
+One thread calls the package, one call after the other: trades first, then reads, polls, history.
+The main thread does the rest, so `ping` and `recall` are answered while the package is busy. A newly
+proven session takes over when the call in flight has ended. An order's key is executed once. An
+order older than its `wait_ms` is never sent: its age is now - t - skew, `t` the gateway's clock,
+skew the least now - t heard, which may rise by 2% of the time between two frames (of 30 s at most).
+So no drift of the clocks makes an order old, and no silence makes one young that lay somewhere.
 """
 
 import argparse
-import hashlib
+import asyncio
+import contextlib
 import hmac
 import json
 import os
+import re
 import secrets
-import select
 import signal
 import socket
 import ssl
 import sys
 import threading
 import time
-from collections import deque
 
-FIRST_LIMIT, IN_LIMIT, OUT_LIMIT = 1024, 64 * 1024, 8 * 1024 * 1024
-HANDSHAKE_MS, IDLE_MS, END_S = 5000, 30000, 5
+FIRST_LIMIT, IN_LIMIT, OUT_LIMIT, PIECE = 1024, 64 * 1024, 8 * 1024 * 1024, 65536
+HANDSHAKE_S, IDLE_S, END_S, DRIFT = 5, 30, 5, 0.02
 PENDING_HANDSHAKES, QUEUE, PUSHES, REMEMBERED = 4, 256, 64, 1000
 ROWS, PAGE, LAST_PAGE, PUSHED_ROWS = 5000, 1024, 65536, 8192
-TRADE, READ, HISTORY = range(3)
-FAR = 2**31 - 1  # an epoch beyond all rows, also where the broker's clock is ahead
+TRADE, READ, HISTORY, FAR = 0, 1, 2, 2**31 - 1  # FAR: beyond all rows, whatever the broker's clock
 TICK = ("time_msc", "bid", "ask", "last", "volume", "flags", "volume_real")
+TOTAL = ("history_deals_total", 0, FAR)
 BAR = ("time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume")
-REQUEST = {
-    "action", "magic", "order", "symbol", "volume", "price", "stoplimit", "sl", "tp", "deviation",
-    "type", "type_filling", "type_time", "expiration", "comment", "position", "position_by",
-}  # fmt: skip
 
 
 class Closed(Exception):
     """The connection is over. The text says why and quotes nothing of the peer's."""
 
 
-class Refused(Exception):
-    """The call is not executed. The text goes to the gateway."""
-
-
 class Nothing(Exception):
     """The package returned None. Its last error: code, text."""
-
-
-def fail(text):
-    """Ends the program for a fault of the configuration; the text says how to mend it."""
-    log("error: " + text)
-    raise SystemExit(78)
 
 
 def now_ms():
@@ -77,10 +58,8 @@ def now_ms():
 
 
 def log(text):
-    try:
+    with contextlib.suppress(OSError, ValueError):  # if nobody reads it, the work goes on
         print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text, file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        pass  # nobody reads it; the work goes on
 
 
 def encode(frame):
@@ -90,130 +69,44 @@ def encode(frame):
     except ValueError:
         return encode(json.loads(json.dumps(frame), parse_constant=lambda _: None))
     if len(text) > OUT_LIMIT:
-        short = {key: frame[key] for key in ("id", "push") if key in frame}
-        return encode(dict(short, none=[-3, "too long"]))
+        known = {key: frame[key] for key in ("id", "push") if key in frame}
+        return encode(dict(known, none=[-3, "too long"]))
     return len(text).to_bytes(4, "big") + text.encode("ascii")
 
 
-class Frames:
-    """Frames over one socket, for one reading and one writing thread."""
-
-    def __init__(self, sock):
-        self.sock, self.broken, self.lock = sock, False, threading.Lock()
-        self.limit, self.deadline = FIRST_LIMIT, now_ms() + HANDSHAKE_MS
-        sock.setblocking(False)
-
-    def shut(self):
-        """Wakes both threads up; the reading one closes the socket."""
-        self.broken = True
-        try:  # not SSLSocket.shutdown, which would go on in plain text
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-        except OSError:
-            pass
-
-    def _patiently(self, operation, writes=False):
-        """Does it as soon as the socket lets it; a TLS connection bears one thread at a time."""
-        deadline = self.deadline or now_ms() + IDLE_MS
-        while not self.broken:
-            try:
-                with self.lock:
-                    return operation()
-            except ssl.SSLWantReadError:
-                writes = False
-            except ssl.SSLWantWriteError:
-                writes = True
-            except BlockingIOError:
-                pass
-            except (OSError, ValueError):
-                raise Closed("connection lost") from None
-            files, wait = [self.sock], max(0.0, deadline - now_ms()) / 1000
-            ready = select.select([] if writes else files, files if writes else [], [], wait)
-            if not any(ready):
-                raise Closed("the peer takes nothing" if writes else "the peer says nothing")
-        raise Closed("shut")
-
-    def encrypt(self, context):
-        """The server's side of TLS."""
-        self.sock = context.wrap_socket(self.sock, True, do_handshake_on_connect=False)
-        self._patiently(self.sock.do_handshake)
-
-    def _take(self, size):
-        buffer, got = bytearray(size), 0
-        while got < size:
-            rest = memoryview(buffer)[got:]
-            count = self._patiently(lambda into=rest: self.sock.recv_into(into))
-            if not count:
-                raise Closed("closed by the peer")
-            got += count
-        return buffer
-
-    def read(self):
-        """The next frame of a gateway."""
-        size = int.from_bytes(self._take(4), "big")
-        if not 0 < size <= self.limit:
-            raise Closed("frame of a wrong length")
-        body = self._take(size)
-        try:
-            frame = json.loads(str(body, "utf-8"))
-        except (ValueError, RecursionError):
-            frame = None
-        body[:] = bytes(size)  # it may have held the password
-        if not isinstance(frame, dict) or frame.get("role") != "gateway":
-            raise Closed("not a gateway's frame")
-        return frame
-
-    def write(self, data):
-        """Sends bytes; the peer must take each piece in time."""
-        rest = memoryview(data)
-        while rest:
-            piece = rest[:65536]
-            rest = rest[self._patiently(lambda piece=piece: self.sock.send(piece), True) :]
+async def patiently(work, seconds=IDLE_S):
+    """What the peer lets happen in time; else the connection is over."""
+    try:
+        return await asyncio.wait_for(work, seconds)
+    except (asyncio.TimeoutError, OSError, EOFError) as fault:
+        raise Closed("connection lost: " + type(fault).__name__) from None
 
 
-class Handshake:
-    """Both sides prove the secret, the gateway first."""
-
-    def __init__(self, secret):
-        self._secret = secret
-
-    def _proof(self, side, ours, theirs):
-        words = f"mymt5-bridge/1 {side} {ours} {theirs}"
-        return hmac.new(self._secret, words.encode("ascii"), hashlib.sha256).hexdigest()
-
-    def run(self, frames):
-        """Returns when the peer is the gateway."""
-        ours = secrets.token_hex(32)
-        frames.write(encode({"protocol": 1, "nonce": ours}))
-        answer = frames.read()
-        theirs, proof = answer.get("nonce"), answer.get("proof")
-        for word in (theirs, proof):
-            if not isinstance(word, str) or len(word) != 64 or set(word) - set("0123456789abcdef"):
-                raise Closed("malformed proof")
-        right = hmac.compare_digest(proof, self._proof("gateway", ours, theirs))
-        if answer.get("protocol") != 1 or theirs == ours or not right:
-            raise Closed("wrong proof")
-        frames.write(encode({"proof": self._proof("bridge", ours, theirs)}))
-        frames.limit, frames.deadline = IN_LIMIT, None
+async def read(reader, limit):
+    """The next frame of a gateway."""
+    frame, size = None, int.from_bytes(await reader.readexactly(4), "big")
+    if not 0 < size <= limit:
+        raise Closed("frame of a wrong length")
+    with contextlib.suppress(ValueError, RecursionError):
+        frame = json.loads(str(await reader.readexactly(size), "utf-8"))
+    if not isinstance(frame, dict) or frame.get("role") != "gateway":
+        raise Closed("not a gateway's frame")
+    return frame
 
 
-class Sends:
-    """The last order_send calls by key, over all sessions of this process."""
-
-    def __init__(self):
-        self._lock, self._known = threading.Lock(), {}
-
-    def recall(self, key):
-        with self._lock:
-            state, answer = self._known.get(key, ("unheard", None))
-        return {"state": state, "answer": answer}
-
-    def note(self, key, state, answer=None):
-        """Notes a key's state; beyond the limit the oldest settled keys are forgotten."""
-        with self._lock:
-            self._known[key] = (state, answer)
-            settled = [k for k, (s, _) in self._known.items() if s in ("done", "dropped")]
-            for old in settled[: max(0, len(self._known) - REMEMBERED)]:
-                del self._known[old]
+async def prove(reader, writer, secret):
+    """Both prove the secret, the gateway first: an HMAC-SHA256 over the side and both nonces."""
+    ours = secrets.token_hex(32)
+    writer.write(encode({"protocol": 1, "nonce": ours}))
+    answer = await read(reader, FIRST_LIMIT)
+    theirs, proof = str(answer.get("nonce")), str(answer.get("proof"))
+    if not all(re.fullmatch("[0-9a-f]{64}", word) for word in (theirs, proof)):
+        raise Closed("malformed proof")
+    words = [f"mymt5-bridge/1 {side} {ours} {theirs}".encode() for side in ("gateway", "bridge")]
+    right, mine = (hmac.new(secret, text, "sha256").hexdigest() for text in words)
+    if not hmac.compare_digest(proof, right) or answer.get("protocol") != 1 or theirs == ours:
+        raise Closed("wrong proof")
+    writer.write(encode({"proof": mine}))
 
 
 def fits(kind, value):
@@ -224,19 +117,22 @@ def fits(kind, value):
         return type(value) in (int, float) and -(2**63) <= value < 2**63
     if kind == "text":
         return isinstance(value, str) and 0 < len(value) <= 64 and "\0" not in value
-    if kind == "names":
-        return isinstance(value, list) and len(value) <= 256 and all(fits("text", n) for n in value)
     if kind == "cursor":
         pair = isinstance(value, list) and len(value) == 2
         return value is None or (pair and all(fits(EPOCH, n) for n in value))
-    if not isinstance(value, dict):
+    if not isinstance(value, list if kind == "names" else dict) or len(value) > 256:
         return False
-    if kind == "cursors":
-        return fits("names", list(value)) and all(fits("cursor", at) for at in value.values())
-    fields = all(fits("number", v) or v == "" or fits("text", v) for v in value.values())
-    return kind == "request" and REQUEST.issuperset(value) and fields
+    if kind == "request":
+        fields = all(fits("number", v) or v == "" or fits("text", v) for v in value.values())
+        return fields and REQUEST.issuperset(value)
+    cursors = kind == "names" or all(fits("cursor", at) for at in value.values())
+    return cursors and all(fits("text", name) for name in value)
 
 
+REQUEST = {
+    "action", "magic", "order", "symbol", "volume", "price", "stoplimit", "sl", "tp", "deviation",
+    "type", "type_filling", "type_time", "expiration", "comment", "position", "position_by",
+}  # fmt: skip
 EPOCH, WAIT = range(2**40), range(1, 600001)
 SPAN = {"from": EPOCH, "to": EPOCH}
 DEAL = {"action": range(2), "symbol": "text", "volume": "number"}
@@ -247,13 +143,15 @@ LOGIN = {"login": range(1, 2**63), "password": "text", "server": "text", "timeou
 MS = {"poll_ms": range(1, 10001), "rows_ms": range(1, 3600001)}
 # Each call: its class, its arguments, and what the package does with them, in that order.
 CALLS = {
-    "order_send": (TRADE, ORDER, lambda p, request, *_: p.trade("order_send", request)),
-    "order_check": (TRADE, {"request": "request"}, lambda p, r: p.trade("order_check", r)),
+    "ping": (None, {}, None),
+    "recall": (None, {"key": "text"}, None),
     "login": (READ, LOGIN, None),
     "watch": (READ, dict(MS, symbols="cursors", deals_from=EPOCH), None),
-    "account": (READ, {}, lambda p: p.record("account_info")),
-    "terminal": (READ, {}, lambda p: p.record("terminal_info")),
-    "state": (READ, {}, lambda p: p.now(deals_total=p.ask("history_deals_total", 0, FAR))),
+    "order_send": (TRADE, ORDER, lambda p, request, *_: p.ask("order_send", request)),
+    "order_check": (TRADE, {"request": "request"}, lambda p, r: p.ask("order_check", r)),
+    "account": (READ, {}, lambda p: p.ask("account_info")),
+    "terminal": (READ, {}, lambda p: p.ask("terminal_info")),
+    "state": (READ, {}, lambda p: p.now(deals_total=p.ask(*TOTAL), server_time=p.newest)),
     "symbols": (READ, {"names": "names"}, lambda p, names: [p.symbol(name) for name in names]),
     "margin": (READ, dict(DEAL, price="number"), lambda p, *a: p.ask("order_calc_margin", *a)),
     "profit": (READ, PROFIT, lambda p, *a: p.ask("order_calc_profit", *a)),
@@ -264,47 +162,41 @@ CALLS = {
 
 
 class Call:
-    """One call on its way to the package."""
+    """One call: what it asks, and why it is refused where it asks that wrongly."""
 
     def __init__(self, frame):
         self.id, self.t, self.name, self.args = map(frame.get, ("id", "t", "call", "args"))
         typed = isinstance(self.name, str) and isinstance(self.args, dict)
         if not typed or not fits("number", self.t) or not fits(range(2**53), self.id):
             raise Closed("malformed call")
-        self.key = self.args.get("key") if self.name == "order_send" else None
-
-    def check(self, shape):
-        """Refuses arguments that are not exactly of that shape."""
-        wrong = [name for name in shape if not fits(shape[name], self.args.get(name))]
-        if wrong or set(self.args) != set(shape):
-            raise Refused("wrong arguments " + " ".join(wrong))
+        self.level, self.shape, self.work = CALLS.get(self.name, (None, {}, None))
+        wrong = [name for name, kind in self.shape.items() if not fits(kind, self.args.get(name))]
+        self.fault = None if self.name in CALLS else "unknown call"
+        if not self.fault and (wrong or set(self.args) != set(self.shape)):
+            self.fault = " ".join(["wrong arguments", *wrong])
 
 
 class Session:
     """One proven gateway: its calls on their way in, its answers and pushes on their way out."""
 
-    def __init__(self, bridge, frames, name):
-        self.bridge, self.frames, self.name = bridge, frames, name
-        self.queues, self.skew = [deque(), deque(), deque()], None
-        self.logged_in, self.watch, self.ended = False, None, False
-        self.out, self.pushes, self.can_write = deque(), 0, threading.Condition()
-        log(name + " begun")
-        for work in (self._read, self._write):
-            threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
-        with bridge.turn:
-            bridge.sessions.append(self)
-            bridge.turn.notify_all()
+    def __init__(self, bridge, reader, writer, name):
+        self.bridge, self.reader, self.writer, self.name = bridge, reader, writer, name
+        self.loop, self.filled = asyncio.get_running_loop(), asyncio.Event()
+        self.calls, self.out, self.ended = [], [], False
+        self.skew, self.heard = float("inf"), now_ms()
+        self.logged_in, self.watch = False, None
 
-    def _guarded(self, work):
-        try:
-            work()
-        except Closed as closed:
-            self.end(str(closed))
-        except Exception as fault:  # noqa: BLE001, its text may quote the peer
-            self.end("fault " + type(fault).__name__)
-        if work == self._read:
-            with self.frames.lock:
-                self.frames.sock.close()
+    async def run(self):
+        """Reads and writes until the session is over."""
+        log(self.name + " begun")
+        with self.bridge.turn:
+            self.bridge.sessions.append(self)
+            self.bridge.turn.notify_all()
+        both = [asyncio.ensure_future(work) for work in (self._read(), self._write())]
+        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        fault, *_ = [work.exception() for work in done]
+        self.end(str(fault) if isinstance(fault, Closed) else "fault " + type(fault).__name__)
+        both[1].cancel()
 
     def end(self, reason):
         """Ends it once: what is queued is dropped, and its sends are remembered as dropped."""
@@ -312,96 +204,85 @@ class Session:
             if self.ended:
                 return
             self.ended = True
-            for call in self.queues[TRADE]:
-                if call.key:
-                    self.bridge.sends.note(call.key, "dropped", {"refused": "dropped"})
-            self.queues = [deque(), deque(), deque()]
+            for call in self.calls:
+                self.bridge.note(call, "dropped", {"refused": "dropped"})
+            self.calls = []
             self.bridge.turn.notify_all()
-        self.frames.shut()
-        with self.can_write:
-            self.can_write.notify_all()
+        self.loop.call_soon_threadsafe(self.writer.transport.abort)
         log(f"{self.name} ended: {reason}")
 
-    def _read(self):
+    async def _read(self):
         while True:
-            self._hear(Call(self.frames.read()))
+            self._hear(Call(await patiently(read(self.reader, IN_LIMIT))))
 
     def _hear(self, call):
-        late = now_ms() - call.t
-        self.skew = late if self.skew is None else min(self.skew, late)
-        try:
+        """Answers a call at once, or queues it."""
+        now = now_ms()
+        risen = self.skew + DRIFT * min(now - self.heard, IDLE_S * 1000)
+        self.skew, self.heard = min(now - call.t, risen), now
+        with self.bridge.turn:
             answer = self._answer_or_queue(call)
-        except Refused as refused:
-            answer = {"refused": str(refused)}
         if answer:
+            call.args.clear()  # a refused login still has its password
             self.put(dict(answer, id=call.id))
 
     def _answer_or_queue(self, call):
+        if call.fault:
+            return {"refused": call.fault}
         if call.name == "ping":
-            return {"ok": self.bridge.ping(self)}
+            busy, since = self.bridge.busy or (None, now_ms())
+            ping = {"busy": busy, "busy_ms": int(now_ms() - since), "queued": len(self.calls)}
+            return {"ok": dict(ping, build=self.bridge.package.build)}
+        state, answer = self.bridge.sends.get(call.args.get("key"), ("unheard", None))
         if call.name == "recall":
-            call.check({"key": "text"})
-            return {"ok": self.bridge.sends.recall(call.args["key"])}
-        if call.name not in CALLS:
-            raise Refused("unknown call")
-        call.check(CALLS[call.name][1])
-        with self.bridge.turn:
-            known = self.bridge.sends.recall(call.key)
-            if call.key and known["state"] != "unheard":
-                return known["answer"] or {"refused": "this key is " + known["state"]}
-            if self.ended or sum(map(len, self.queues)) >= QUEUE:
-                raise Refused("queue full")
-            if call.key:
-                self.bridge.sends.note(call.key, "queued")
-            self.queues[CALLS[call.name][0]].append(call)
-            self.bridge.turn.notify_all()
+            return {"ok": {"state": state, "answer": answer}}
+        if state != "unheard":
+            return answer or {"refused": "this key is " + state}
+        if self.ended or len(self.calls) >= QUEUE:
+            return {"refused": "queue full"}
+        self.bridge.note(call, "queued")
+        self.calls.append(call)
+        self.bridge.turn.notify_all()
+        return None
 
-    def put(self, frame, is_push=False):
-        """Hands a frame to the writing thread."""
+    def put(self, frame):
+        """Hands a frame to the writing side."""
         data = encode(frame)
         with self.bridge.turn:
-            self.pushes += is_push
-        with self.can_write:
             if len(self.out) > PUSHES + 4 * QUEUE:
-                raise Closed("answers are not taken")
-            self.out.append((data, is_push))
-            self.can_write.notify_all()
+                return self.end("answers are not taken")
+            self.out.append(data)
+        self.loop.call_soon_threadsafe(self.filled.set)
 
-    def _write(self):
+    async def _write(self):
         while True:
-            with self.can_write:
-                self.can_write.wait_for(lambda: self.out or self.ended)
-                if self.ended:
-                    return
-                data, was_push = self.out.popleft()
-            self.frames.write(data)
-            with self.bridge.turn:
-                self.pushes -= was_push
-                self.bridge.turn.notify_all()
+            await self.filled.wait()
+            self.filled.clear()
+            while self.out:
+                for start in range(0, len(self.out[0]), PIECE):
+                    self.writer.write(self.out[0][start : start + PIECE])
+                    await patiently(self.writer.drain())
+                with self.bridge.turn:
+                    self.out.pop(0)
+                    self.bridge.turn.notify_all()
 
 
 class Package:
-    """All that is asked of MetaTrader5. The main thread's alone."""
+    """All that is asked of MetaTrader5, by one thread alone."""
 
-    def __init__(self, module, path, portable, stop):
-        self._mt5, self._stop, self.build = module, stop, None
+    def __init__(self, module, path, portable):
+        self.mt5, self.stop, self.build, self.newest = module, False, None, None
         self._path, self._portable = [path] if path else [], portable
 
-    def ask(self, function, *args):
-        value = getattr(self._mt5, function)(*args)
-        if value is None:
-            raise self._nothing()
-        return value
-
-    def _nothing(self):
-        code, words = self._mt5.last_error()[:2]
-        return Nothing(int(code), str(words)[:256])
-
-    def record(self, function, *args):
-        return self.ask(function, *args)._asdict()
-
-    def rows(self, function, *args):
-        return [row._asdict() for row in self.ask(function, *args)]
+    def ask(self, function, *args, **named):
+        """What the package returns: its records as dicts, without the request of an order."""
+        value = getattr(self.mt5, function)(*args, **named)
+        if value is None or value is False:
+            code, words = self.mt5.last_error()[:2]
+            raise Nothing(int(code), str(words)[:256])
+        if hasattr(value, "_asdict"):
+            return {name: part for name, part in value._asdict().items() if name != "request"}
+        return [row._asdict() for row in value] if isinstance(value, tuple) else value
 
     def table(self, fields, function, *args):
         """An array of the package as tuples of those fields."""
@@ -409,110 +290,82 @@ class Package:
         order = [array.dtype.names.index(name) for name in fields]
         return [tuple(row[i] for i in order) for row in array.tolist()]
 
-    def close(self):
-        self._mt5.shutdown()
-
     def login(self, args):
         """Logs in and waits for the trade server. The password dies in here."""
         deadline = now_ms() + args["timeout_ms"]
-        self.close()
+        self.mt5.shutdown()
+        self.newest = None
         args["timeout"] = args.pop("timeout_ms")
         try:
-            done = self._mt5.initialize(*self._path, portable=self._portable, **args)
+            self.ask("initialize", *self._path, portable=self._portable, **args)
         finally:
             args.clear()
-        if not done:
-            raise self._nothing()
-        while not self.record("terminal_info")["connected"]:
-            if now_ms() >= deadline or self._stop():
+        while not self.ask("terminal_info")["connected"]:
+            if now_ms() >= deadline or self.stop:
                 raise Nothing(-10005, "not connected")
             time.sleep(0.05)
-        login = {name: self.record(name + "_info") for name in ("account", "terminal")}
-        if login["terminal"]["build"] != self.build:
-            self.build = login["terminal"]["build"]
-            log(f"terminal build {self.build}")
+        login = {"account": self.ask("account_info"), "terminal": self.ask("terminal_info")}
+        self.build = login["terminal"]["build"]
+        log(f"logged in, terminal build {self.build}")
         return login
 
     def now(self, **more):
         """The account as it stands."""
-        infos = {name: self.record(name + "_info") for name in ("account", "terminal")}
-        rows = {name: self.rows(name + "_get") for name in ("orders", "positions")}
-        return dict(infos, **rows, **more)
+        names = {"account": "info", "terminal": "info", "orders": "get", "positions": "get"}
+        return dict({name: self.ask(f"{name}_{end}") for name, end in names.items()}, **more)
 
     def symbol(self, name):
         """A symbol's row; None where the package knows none of that name."""
-        self._mt5.symbol_select(name, True)
-        info = self._mt5.symbol_info(name)
-        return None if info is None else info._asdict()
-
-    def trade(self, function, request):
-        result = self.record(function, request)
-        result.pop("request", None)
-        return result
+        self.mt5.symbol_select(name, True)
+        info = self.mt5.symbol_info(name)
+        return info and info._asdict()
 
     def history(self, kind, start, end):
         """Rows of that span, or only their number where they are too many."""
         total = self.ask(f"history_{kind}_total", start, end)
-        if total > ROWS:
-            return {"total": total}
-        return {"rows": self.rows(f"history_{kind}_get", start, end)}
+        few = total <= ROWS
+        return {"rows": self.ask(f"history_{kind}_get", start, end)} if few else {"total": total}
 
 
 class Watch:
-    """What a session wants pushed, and how far that has come."""
+    """What a session wants pushed, how far that has come, and when each is due: "" are the rows."""
 
-    def __init__(self, args):
-        self._cursors = {name: at and tuple(at) for name, at in args["symbols"].items()}
-        self._pages = dict.fromkeys(self._cursors, PAGE)
-        self._poll_ms, self._rows_ms = args["poll_ms"], args["rows_ms"]
-        self._deals_from, self.newest, self._round = args["deals_from"], None, deque()
-        self._next_poll = self._next_rows = now_ms()
-
-    def wait_ms(self):
-        """Milliseconds until something is to be polled."""
-        wait = min(self._next_poll, self._next_rows) - now_ms()
-        return 0.0 if self._round else max(0.0, wait)
+    def __init__(self, symbols, poll_ms, rows_ms, deals_from):
+        self._cursors, self._pages = symbols, dict.fromkeys(symbols, PAGE)
+        self._every = dict(dict.fromkeys(symbols, poll_ms), **{"": rows_ms})
+        self._deals_from, self.due = deals_from, dict.fromkeys(self._every, now_ms())
 
     def step(self, package):
-        """Polls one symbol, or the rows: what is to be pushed, and whether a round is over."""
-        now = now_ms()
-        if not self._round:
-            if now >= self._next_poll:
-                self._round.extend(self._cursors)
-                self._next_poll = now + self._poll_ms
-            if now >= self._next_rows:
-                self._round.append(None)
-                self._next_rows = now + self._rows_ms
-        name = self._round.popleft() if self._round else ""
+        """Polls what is due for longest: what is to be pushed, if anything."""
+        name = min(self.due, key=self.due.get)
+        self.due[name] = now_ms() + self._every[name]
         try:
-            push = self._rows(package) if name is None else name and self._ticks(package, name)
+            if name:
+                return self._ticks(package, name)
+            deals = package.history("deals", self._deals_from, FAR).get("rows")
+            if deals is None:
+                raise Nothing(-2, f"more than {ROWS} deals since deals_from")
+            return package.now(push="rows", deals=deals)
         except Nothing as nothing:  # a symbol's history may still be loading
-            push = None if name else {"push": "rows", "none": list(nothing.args)}
+            return None if name else {"push": "rows", "none": list(nothing.args)}
         except Exception as fault:  # noqa: BLE001
-            push = {"push": "rows", "none": [-1, "raised " + type(fault).__name__]}
-        return push, not self._round
-
-    def _rows(self, package):
-        deals = package.history("deals", self._deals_from, FAR)
-        if "rows" not in deals:
-            raise Nothing(-2, f"more than {ROWS} deals since deals_from")
-        return package.now(push="rows", deals=deals["rows"])
+            return {"push": "rows", "none": [-1, "raised " + type(fault).__name__]}
 
     def _ticks(self, package, name):
         """The ticks after the cursor: asked from its whole second, skipped by position."""
         at, page = self._cursors[name], self._pages[name]
-        second, k = at or (package.record("symbol_info_tick", name)["time"], 0)
+        second, k = at or (package.ask("symbol_info_tick", name)["time"], 0)
         rows = package.table(TICK, "copy_ticks_from", name, second, page, -1)  # COPY_TICKS_ALL
         full = len(rows) >= page
         stuck = full and (at is None or len(rows) <= k)  # only a greater page leads on
         self._pages[name] = page * 2 if stuck else min(page * 2, LAST_PAGE) if full else PAGE
         if full:
-            self._round.append(name)
+            self.due[name] = now_ms()
         fresh = rows[k : k + PUSHED_ROWS] if at else rows[-1:]
         if stuck or not fresh:
             return None
         seen = rows[: k + len(fresh)] if at else rows
-        self.newest = max(self.newest or 0, seen[-1][0])
+        package.newest = max(package.newest or 0, seen[-1][0])
         second = seen[-1][0] // 1000
         k = next((i for i, row in enumerate(reversed(seen)) if row[0] // 1000 < second), len(seen))
         self._cursors[name] = (second, k)
@@ -520,21 +373,25 @@ class Watch:
 
 
 class Bridge:
-    """The main thread's work: whose turn it is, and each call into the package."""
+    """Whose turn it is, each call into the package, and the last sends over all sessions."""
 
-    def __init__(self, module, path, portable):
-        self.turn, self.stop, self.sends = threading.Condition(), False, Sends()
-        self.package = Package(module, path, portable, lambda: self.stop)
-        self.sessions, self.busy, self._history_next = [], None, False
+    def __init__(self, package):
+        self.package, self.turn, self.sessions = package, threading.Condition(), []
+        self.busy, self._polls, self.sends = None, 0, {}
 
-    def ping(self, session):
-        name, since = self.busy or (None, now_ms())
-        ping = {"busy_ms": int(now_ms() - since), "busy": name, "build": self.package.build}
-        return dict(ping, queued=sum(map(len, session.queues)))
+    def note(self, call, state, answer=None):
+        """Notes a send's state; beyond the limit the oldest settled ones are forgotten."""
+        if call.name != "order_send":
+            return
+        with self.turn:
+            self.sends[call.args["key"]] = (state, answer)
+            settled = [key for key, (_, answer) in self.sends.items() if answer]
+            for old in settled[: max(0, len(self.sends) - REMEMBERED)]:
+                del self.sends[old]
 
     def run(self):
         """Works until told to stop."""
-        while not self.stop:
+        while not self.package.stop:
             with self.turn:
                 live = [session for session in self.sessions if not session.ended]
                 self.sessions = live[-1:]  # no call is in flight: the newest takes over
@@ -544,97 +401,105 @@ class Bridge:
                 if not call and wait != 0:
                     self.turn.wait(wait and wait / 1000)
                     continue
-                if call and call.key:
-                    self.sends.note(call.key, "running")
-                self.busy = (call.name if call else "poll", now_ms())
-            try:
                 if call:
-                    live[-1].put(dict(self._perform(live[-1], call), id=call.id))
-                else:
-                    push, self._history_next = live[-1].watch.step(self.package)
-                    if push:
-                        live[-1].put(push, True)
-            except Closed as closed:
-                live[-1].end(str(closed))
+                    self.note(call, "running")
+                self.busy = (call.name if call else "poll", now_ms())
+            frame = self._perform(live[-1], call) if call else live[-1].watch.step(self.package)
             self.busy = call = None
-        self.package.close()
+            if frame:
+                live[-1].put(frame)
+        for session in self.sessions:
+            session.end("the bridge ends")
+        self.package.mt5.shutdown()
+
+    def end(self):
+        """Tells the thread that works to stop, as soon as the call in flight has ended."""
+        with self.turn:
+            self.package.stop = True
+            self.turn.notify_all()
 
     def _next(self, session):
         """The next call, or how many ms to wait for a poll: 0 for now, None for a notice."""
-        wait = session.watch.wait_ms() if session.watch and session.pushes < PUSHES else None
-        order = [TRADE, READ] + [HISTORY] * (wait != 0 or self._history_next)
-        for level in order:
-            if session.queues[level]:
-                self._history_next = self._history_next and level != HISTORY
-                return session.queues[level].popleft(), None
-        return None, wait
+        watch = session.watch if len(session.out) < PUSHES else None
+        wait = max(0.0, min(watch.due.values()) - now_ms()) if watch else None
+        call = min(session.calls, key=lambda call: call.level, default=None)
+        history = call is not None and call.level == HISTORY
+        if history and wait == 0 and self._polls < len(watch.due):
+            call, history = None, False  # it comes after a round of polls
+        if call:
+            session.calls.remove(call)
+        self._polls = 0 if history else self._polls + (not call and wait == 0)
+        return call, wait
 
     def _perform(self, session, call):
+        """A call's answer, made with the package."""
         try:
-            answer = {"ok": self._execute(session, call)}
+            if call.name == "login":
+                session.logged_in = False
+                answer = {"ok": self.package.login(call.args)}
+                session.logged_in = True
+            elif not session.logged_in:
+                answer = {"refused": "not logged in"}
+            elif now_ms() - call.t - session.skew > call.args.get("wait_ms", FAR):
+                answer = {"refused": "stale"}
+            elif call.name == "watch":
+                session.watch, answer = Watch(**call.args), {"ok": {}}
+            else:
+                answer = {"ok": call.work(self.package, *map(call.args.get, call.shape))}
         except Nothing as nothing:
             answer = {"none": list(nothing.args)}
-        except Refused as refused:
-            answer = {"refused": str(refused)}
         except Exception as fault:  # noqa: BLE001, its text may quote the request
             answer = {"raised": type(fault).__name__}
-        if call.key:
-            self.sends.note(call.key, "done", answer)
-        return answer
-
-    def _execute(self, session, call):
-        if call.name == "login":
-            session.logged_in = False
-            value = self.package.login(call.args)
-            session.logged_in = True
-            return value
-        if not session.logged_in:
-            raise Refused("not logged in")
-        if call.name == "watch":
-            session.watch = Watch(call.args)
-            return {}
-        _, shape, work = CALLS[call.name]
-        if call.key and now_ms() - call.t - session.skew > call.args["wait_ms"]:
-            raise Refused("stale")  # written longer ago than it may wait
-        value = work(self.package, *[call.args[name] for name in shape])
-        if call.name == "state":
-            value["server_time"] = session.watch and session.watch.newest
-        return value
+        self.note(call, "done", answer)
+        return dict(answer, id=call.id)
 
 
-def listen(listener, bridge, context, handshake):
-    """Takes connections, few at a time: each must prove the secret to become a session."""
-    places = threading.BoundedSemaphore(PENDING_HANDSHAKES)
+async def serve(bridge, listener, context, secret):
+    """Takes connections, few at a time: each must prove the secret in time to become a session."""
+    loop, pending = asyncio.get_running_loop(), set()
+    tls = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S} if context else {}
 
-    def admit(sock, peer):
-        frames, reason = Frames(sock), None
+    async def admit(sock, name):
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, **tls)
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if context:
-                frames.encrypt(context)
-            handshake.run(frames)
-        except (Closed, OSError, ValueError) as fault:
-            reason = str(fault) if isinstance(fault, Closed) else type(fault).__name__
-            frames.sock.close()
-        places.release()
-        if reason:
-            log(f"connection from {peer[0]} turned away: {reason}")
-        else:
-            Session(bridge, frames, f"session {peer[0]}:{peer[1]}")
+            await prove(reader, writer, secret)
+        except BaseException:
+            transport.abort()
+            raise
+        return Session(bridge, reader, writer, "session " + name)
+
+    async def connection(sock, name):
+        try:
+            session = await patiently(admit(sock, name), HANDSHAKE_S)
+        except Closed as closed:
+            return log(f"connection from {name} turned away: {closed}")
+        finally:
+            pending.discard(sock)
+        await session.run()
 
     while True:
         try:
-            sock, peer = listener.accept()
+            sock, peer = await loop.sock_accept(listener)
         except OSError:
-            time.sleep(0.1)  # out of descriptors, or a connection that died early
+            await asyncio.sleep(0.1)  # out of descriptors, or a connection that died early
             continue
-        if places.acquire(blocking=False):
-            threading.Thread(target=admit, args=(sock, peer), daemon=True).start()
+        if len(pending) < PENDING_HANDSHAKES:
+            pending.add(sock)
+            asyncio.ensure_future(connection(sock, "{}:{}".format(*peer)))
         else:
             sock.close()
 
 
-def private_file(path, name):
+def fail(text):
+    """Ends the program for a fault of the configuration; the text says how to mend it."""
+    log("error: " + text)
+    raise SystemExit(78)
+
+
+def read_private(path, name):
     """The content of a file that nobody else may read."""
     try:
         with open(path, "rb") as file:
@@ -647,11 +512,11 @@ def private_file(path, name):
 
 def read_secret():
     """The shared secret; the environment forgets it."""
-    secret = os.environ.pop("BRIDGE_SECRET", "").strip().encode("utf-8", "replace")
+    secret = os.fsencode(os.environ.pop("BRIDGE_SECRET", "").strip())
     path = os.environ.get("BRIDGE_SECRET_FILE")
     if secret and path:
         fail("BRIDGE_SECRET and BRIDGE_SECRET_FILE are both set; keep one")
-    secret = private_file(path, "BRIDGE_SECRET_FILE") if path else secret
+    secret = read_private(path, "BRIDGE_SECRET_FILE") if path else secret
     if len(secret) < 32:
         what = "the secret has fewer than 32 characters" if secret else "no secret"
         make = 'python -c "import secrets; print(secrets.token_hex(32))"'
@@ -659,71 +524,57 @@ def read_secret():
     return secret
 
 
-def tls_context(certificate, key):
-    if not certificate and not key:
-        return None
-    if not certificate or not key:
-        fail("--tls-certificate and --tls-key go together")
-    private_file(key, "--tls-key")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ValueError):
-        fail("--tls-certificate, --tls-key: not a matching PEM pair")
-    return context
-
-
-def open_listener(address, encrypted):
-    """A listening socket, beyond loopback only with TLS."""
-    host, _, port = address.rpartition(":")
+def open_listener(address, certificate, key):
+    """A listening socket and its TLS, which it must have beyond loopback."""
+    context, (host, _, port) = None, address.rpartition(":")
+    if certificate or key:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(certificate, key)
+            read_private(key, "--tls-key")
+        except (OSError, ValueError, TypeError):
+            fail("--tls-certificate and --tls-key go together, a matching pair of PEM files")
     host, family = host.strip("[]"), socket.AF_INET6 if "]" in host else socket.AF_INET
     try:
         socket.inet_pton(family, host)
-        if not (host.startswith("127.") or host == "::1" or encrypted):
+        if not (host.startswith("127.") or host == "::1" or context):
             fail(f"--listen {address} is beyond loopback: give --tls-certificate, --tls-key")
-        return socket.create_server((host, int(port)), family=family, backlog=8)
-    except (ValueError, OverflowError):
-        fail(f"--listen {address}: say IP:PORT, e.g. 127.0.0.1:18812")
-    except OSError as fault:
-        fail("cannot listen on {} (IP:PORT): {}".format(address, fault.strerror or "no such address"))
+        listener = socket.create_server((host, int(port)), family=family, backlog=8)
+    except (ValueError, OverflowError, OSError) as fault:
+        why = getattr(fault, "strerror", None) or "say IP:PORT, e.g. 127.0.0.1:18812"
+        fail(f"cannot listen on {address}: {why}")
+    listener.setblocking(False)
+    return listener, context
 
 
-def quiet_faults():
-    """A fault that nobody caught shows its type only; no memory is written to disk."""
-    sys.excepthook = lambda kind, *_: log("fault: " + kind.__name__)
-    threading.excepthook = lambda fault: log("fault in a thread: " + fault.exc_type.__name__)
-    if os.name == "posix":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def end_on_signals(bridge, finished):
-    """SIGTERM and SIGINT end the bridge, also while the main thread is inside the package."""
-    told, tell = socket.socketpair()
-    tell.setblocking(False)
-    signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)
+async def run(bridge, listener, context, secret):
+    """Serves until a signal ends the bridge, which waits for a call in flight, but not for ever."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_exception_handler(lambda *_: log("fault in a connection"))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-
-    def wait(_keep=tell):
-        told.recv(1)
-        with bridge.turn:
-            bridge.stop = True
-            bridge.turn.notify_all()
-        if not finished.wait(END_S):
-            log("ended with a call in flight")
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(told.set))
+    serving = asyncio.ensure_future(serve(bridge, listener, context, secret))
+    asked, working = asyncio.ensure_future(told.wait()), loop.run_in_executor(None, bridge.run)
+    await asyncio.wait([working, serving, asked], return_when=asyncio.FIRST_COMPLETED)
+    bridge.end()
+    await asyncio.wait([working], timeout=END_S)
+    why = " with a call in flight"
+    if working.done():
+        why = " by fault " + type(working.exception()).__name__ if working.exception() else ""
+    log("ended" + why)
+    os._exit(0 if asked.done() and not why else 1)  # there is nothing else worth a wait
 
 
 def main():
+    sys.excepthook = lambda kind, *_: log("fault: " + kind.__name__)
+    if os.name == "posix":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no memory is written to disk
     parser = argparse.ArgumentParser(
-        description="Lends a MetaTrader 5 terminal to one MyMT5 gateway.",
-        epilog="The shared secret comes from BRIDGE_SECRET or BRIDGE_SECRET_FILE. Exit status 78: "
-        "a fault of the configuration; the message says how to mend it.",
+        description="Lends a MetaTrader 5 terminal to one MyMT5 gateway. The shared secret comes from "
+        "BRIDGE_SECRET or BRIDGE_SECRET_FILE. Exit status 78: a fault of the configuration."
     )
     add = parser.add_argument
     add("--listen", default="127.0.0.1:18812", metavar="IP:PORT", help="default: %(default)s")
@@ -732,25 +583,17 @@ def main():
     add("--tls-certificate", metavar="FILE", help="PEM; needed beyond loopback")
     add("--tls-key", metavar="FILE", help="its private key, PEM")
     given = parser.parse_args()
-    quiet_faults()
-    handshake = Handshake(read_secret())
-    context = tls_context(given.tls_certificate, given.tls_key)
+    secret = read_secret()
     try:
         import MetaTrader5 as module
     except ImportError:
         fail("no package MetaTrader5: pip install --require-hashes -r requirements.txt")
-    listener = open_listener(given.listen, context is not None)
-    bridge, finished = Bridge(module, given.terminal_path, given.portable), threading.Event()
-    end_on_signals(bridge, finished)
-    door = (listener, bridge, context, handshake)
-    threading.Thread(target=listen, args=door, daemon=True).start()
-    at = "%s:%d" % listener.getsockname()[:2] + (" with TLS" if context else "")
-    log(f"listening on {at}, MetaTrader5 {module.__version__}")
-    bridge.run()
-    finished.set()
-    log("ended")
-    return 0
+    listener, context = open_listener(given.listen, given.tls_certificate, given.tls_key)
+    at, how = "{}:{}".format(*listener.getsockname()), " with TLS" if context else ""
+    log(f"listening on {at}{how}, MetaTrader5 {module.__version__}")
+    bridge = Bridge(Package(module, given.terminal_path, given.portable))
+    asyncio.run(run(bridge, listener, context, secret))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

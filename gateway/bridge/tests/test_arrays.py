@@ -2,9 +2,10 @@
 
 import importlib.util
 import json
+import sys
 import unittest
 
-from support import BRIDGE
+from support import BRIDGE, skip
 
 TICKS = [("time", "<i8"), ("bid", "<f8"), ("ask", "<f8"), ("last", "<f8"), ("volume", "<u8"),
          ("time_msc", "<i8"), ("flags", "<u4"), ("volume_real", "<f8")]  # fmt: skip
@@ -15,7 +16,7 @@ class Arrays(unittest.TestCase):
         try:
             import numpy
         except ImportError:
-            self.skipTest("skipped: no numpy here")
+            skip(self, "no numpy here", absent=sys.prefix == sys.base_prefix)
         spec = importlib.util.spec_from_file_location("bridge_for_arrays", BRIDGE)
         bridge = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(bridge)
@@ -25,7 +26,7 @@ class Arrays(unittest.TestCase):
                 row = (1, 1.5, 1.6, float("nan"), 2, 1500, 6, 0.0)
                 return numpy.array([row, row], dtype=TICKS)
 
-        package = bridge.Package(Terminal(), None, False, lambda: False)
+        package = bridge.Package(Terminal(), None, False)
         rows = package.table(bridge.TICK, "copy_ticks_from", "EURUSD", 1, 10, -1)
         self.assertEqual(len(rows), 2)
         data = bridge.encode({"push": "ticks", "rows": rows[:1]})

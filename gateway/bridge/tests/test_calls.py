@@ -213,8 +213,9 @@ class Calls(BridgeTest):
         gateway = self.gateway(self.bridge)
         self.state.fault("order_send", "retcode:10006", -1)
         for i in range(1003):
-            self.assertIn("ok", gateway.order("k%d" % i))
-        known = [gateway.call("recall", {"key": "k%d" % i})["ok"]["state"] for i in (0, 2, 3, 1002)]
+            self.assertIn("ok", gateway.order(f"k{i}"))
+        keys = ("k0", "k2", "k3", "k1002")
+        known = [gateway.call("recall", {"key": key})["ok"]["state"] for key in keys]
         self.assertEqual(known, ["unheard", "unheard", "done", "done"])
 
     def test_frames_out_of_form_close(self):

@@ -1,8 +1,10 @@
 """After a login nothing in the bridge holds the password: no live object, no environment, no
 traceback; nor do log, arguments or other frames."""
 
+import asyncio
 import gc
 import importlib.util
+import inspect
 import os
 import socket
 import sys
@@ -11,7 +13,7 @@ import types
 import unittest
 from unittest import mock
 
-from support import BRIDGE, LOGIN, PASSWORD, SECRET, STANDIN, BridgeTest, Gateway, until
+from support import BRIDGE, LOGIN, PASSWORD, SECRET, STANDIN, BridgeTest, Gateway, skip, until
 
 
 def holders(word):
@@ -20,7 +22,8 @@ def holders(word):
     found, seen, queue = [], set(), list(gc.get_objects())
     for thread, frame in sys._current_frames().items():
         while frame and thread != threading.get_ident():
-            queue.append(frame.f_locals)
+            if not frame.f_code.co_flags & inspect.CO_COROUTINE:  # those are listed by gc
+                queue.append(frame.f_locals)
             frame = frame.f_back
     own = {id(globals()), id(LOGIN), id(sys.modules["support"].__dict__), id(queue)}
     while queue:
@@ -42,6 +45,8 @@ class InProcess(BridgeTest):
     """The bridge as a module of this process, so that its objects can be looked at."""
 
     def setUp(self):
+        if (3, 12) <= sys.version_info < (3, 12, 2):
+            skip(self, "the collector of 3.12.1 hangs after a walk over referents", absent=True)
         super().setUp()
         sys.path.insert(0, STANDIN)
         self.addCleanup(sys.path.remove, STANDIN)
@@ -59,20 +64,26 @@ class InProcess(BridgeTest):
         self.module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.module)
         self.module.log = lambda text: None
-        self.bridge = self.module.Bridge(MetaTrader5, None, False)
+        self.bridge = self.module.Bridge(self.module.Package(MetaTrader5, None, False))
         listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
         self.address = listener.getsockname()
-        door = (listener, self.bridge, None, self.module.Handshake(SECRET.encode()))
-        threading.Thread(target=self.module.listen, args=door, daemon=True).start()
-        self.worker = threading.Thread(target=self.bridge.run, daemon=True)
-        self.worker.start()
+        self.addCleanup(listener.close)
+        door = (self.bridge, listener, None, SECRET.encode())
+        self.loop = asyncio.new_event_loop()
+        self.serving = self.loop.create_task(self.module.serve(*door))
+        works = (lambda: self.loop.run_until_complete(asyncio.wait([self.serving])), self.bridge.run)
+        self.threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in self.threads:
+            thread.start()
         self.addCleanup(self.stop)
 
     def stop(self):
-        with self.bridge.turn:
-            self.bridge.stop = True
-            self.bridge.turn.notify_all()
-        self.worker.join(10)
+        self.bridge.end()
+        self.loop.call_soon_threadsafe(self.serving.cancel)
+        for thread in self.threads:
+            thread.join(10)
+        self.loop.close()
 
     def connect(self):
         gateway = Gateway(self.address)
@@ -87,19 +98,32 @@ class InProcess(BridgeTest):
         self.bridge.kept = (text + "!").encode()
         self.assertTrue(holders(text))
 
+    def test_a_refused_login_is_forgotten_before_its_answer(self):
+        async def session():
+            return self.module.Session(self.bridge, None, None, "session")
+
+        for name, more in (("login", {"extra": 1}), ("logon", {})):
+            frame = {"id": 1, "t": 1, "call": name, "args": dict(LOGIN, **more)}
+            call, kept, hearing = self.module.Call(frame), [], asyncio.run(session())
+            hearing.put = lambda answer, call=call, kept=kept: kept.append((answer, call.args))
+            hearing._hear(call)
+            ((answer, args),) = kept
+            self.assertIn("refused", answer)
+            self.assertEqual(args, {})
+
     def test_after_every_kind_of_login(self):
         gateway = self.connect()
         self.assertIn("ok", gateway.login())
         self.assertEqual(holders(PASSWORD), [])
         gateway.call("ping")
-        wrong = "another-password-canary"
+        wrong = "x".join(reversed(PASSWORD))[:60]
         self.assertIn("none", gateway.call("login", dict(LOGIN, password=wrong)))
         self.assertEqual(holders(wrong), [])
         self.state.fault("initialize", "raise", when="after")
         self.assertEqual(gateway.login(), {"raised": "ValueError"})
         self.assertEqual(holders(PASSWORD), [])
         self.assertIn("refused", gateway.call("login", dict(LOGIN, extra=1)))
-        self.assertIn("refused", gateway.call("logon", dict(LOGIN)))
+        self.assertIn("refused", gateway.call("logon", LOGIN))
         self.assertEqual(holders(PASSWORD), [])
         self.state.set(connect_ms=60000)
         gateway.send("login", LOGIN)
@@ -107,7 +131,7 @@ class InProcess(BridgeTest):
         gateway.send("login", LOGIN)
         until(lambda: gateway.call("ping")["ok"]["queued"] == 1)
         gateway.close()
-        until(lambda: not any(map(len, self.bridge.sessions[0].queues)))
+        until(lambda: not (self.bridge.sessions and self.bridge.sessions[0].calls))
         until(lambda: holders(PASSWORD) == [], what="nothing holds the password")
 
 

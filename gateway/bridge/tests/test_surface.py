@@ -7,7 +7,7 @@ import subprocess
 import sys
 import unittest
 
-from support import STANDIN, TESTS
+from support import STANDIN, official_surface, skip
 
 # SHA-256 of the official surface as `describe` writes it, so that the test needs no other file.
 DIGEST = "23ec4bcd9cf7b47ee317140d1097059a1e12979e48e8d994b0f9320e78d5c313"
@@ -31,13 +31,10 @@ def standin():
 
 
 def official():
-    """The extracted surface beside the repository, or where MYMT5_SHARED says; None without."""
-    beside = os.path.join(TESTS, "..", "..", "..", "..", "shared")
-    path = os.path.join(os.environ.get("MYMT5_SHARED", beside), "mt5", "surface.json")
-    if not os.path.exists(path):
+    """The extracted surface in the form of `standin`; None without."""
+    surface = official_surface()
+    if surface is None:
         return None
-    with open(path, encoding="utf-8") as file:
-        surface = json.load(file)
     constants = {k: v for group in surface["constants"].values() for k, v in group.items()}
     structures = {name: struct["fields"] for name, struct in surface["structs"].items()}
     functions = sorted(function["name"] for function in surface["functions"])
@@ -60,7 +57,7 @@ class Surface(unittest.TestCase):
     def test_against_the_extracted_surface(self):
         wanted = official()
         if wanted is None:
-            self.skipTest("skipped: no surface.json; set MYMT5_SHARED to the folder over mt5/")
+            skip(self, "no surface.json; set MYMT5_SHARED to the folder over mt5/", absent=True)
         for ours, theirs in zip(standin(), wanted):
             self.assertEqual(ours, theirs)
         self.assertEqual(describe(wanted), DIGEST)

@@ -46,7 +46,7 @@ def seconds_of(timeframe):
 @lru_cache(maxsize=4096)
 def synthetic(seed, name, second, count, base, spread):
     """The ticks of one second: (visible from, time_msc, bid, ask) with prices in points."""
-    dice = random.Random("%s/%s/%d" % (seed, name, second))
+    dice = random.Random(f"{seed}/{name}/{second:d}")
     width = 60 if second % 10 == 7 else 1000  # now and then all at once
     offsets = sorted(dice.randrange(width) for _ in range(count))
     for i in range(1, count):
@@ -105,7 +105,7 @@ class Market:
             currency_base=base, currency_profit=quote, currency_margin=base,
             name=name, path="StandIn\\" + name, description=name,
         )  # fmt: skip
-        row["point"] = row["trade_tick_size"] = float("1e-%d" % digits)
+        row["point"] = row["trade_tick_size"] = float(f"1e-{digits}")
         row.update(self._fields.get(name, {}))
         tick = self.quote(name)
         if tick:

@@ -91,7 +91,7 @@ class Matching(Server):
         closing = self.touch(position["symbol"], -sign)
         for level, way, reason, word in ((position["sl"], -1, 4, "sl"), (position["tp"], 1, 5, "tp")):
             if level and way * sign * (closing - self.points(spec, level)) >= 0:
-                text = "[%s %.*f]" % (word, spec["digits"], level)
+                text = "[{} {:.{}f}]".format(word, level, spec["digits"])
                 self._close(position, -sign, closing, reason, text)
                 return
 

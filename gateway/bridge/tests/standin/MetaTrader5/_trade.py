@@ -65,7 +65,7 @@ def _history(desk, table, date_from, date_to, group, ticket, position):
         where += f" AND {when} >= ? AND {when} <= ?"
         values += [epoch(date_from), epoch(date_to)]
     if ticket is not None:
-        where += ' AND %s = ?' % ("ticket" if table == "history_orders" else '"order"')
+        where += " AND {} = ?".format("ticket" if table == "history_orders" else '"order"')
         values.append(ticket)
     if position is not None:
         where += " AND position_id = ?"
