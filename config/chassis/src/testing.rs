@@ -1,6 +1,20 @@
 //! For leak tests: every form in which a secret may have got out. Written apart from the
 //! redactor, plain and slow, so that a form which the redactor misses is not missed here too.
 
+/// A port of loopback that is free now, and that no outgoing connection is given by chance: below
+/// the kernel's ephemeral ones, so that a process which is killed finds it free again. None: all
+/// that were tried are taken.
+#[doc(hidden)]
+#[must_use]
+pub fn free_port() -> Option<u16> {
+    const LOWEST: u128 = 10_000;
+    const MANY: u128 = 20_000;
+    const TRIES: usize = 100;
+    let random = || (LOWEST + uuid::Uuid::new_v4().as_u128() % MANY) as u16;
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(random).take(TRIES).find(free)
+}
+
 /// What a test asks a running process to do, in builds with debug assertions only: to try what the
 /// sandbox is to refuse, and to say what no log may show.
 #[cfg(debug_assertions)]

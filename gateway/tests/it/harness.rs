@@ -8,7 +8,7 @@ use mymt5_proto::v1::{
 };
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
@@ -34,10 +34,8 @@ pub(crate) struct Gateway {
 }
 
 fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    let port = mymt5_chassis::testing::free_port().unwrap();
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 fn launch(folder: &Path) -> Child {

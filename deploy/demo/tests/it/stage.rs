@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::{
     collections::BTreeMap,
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     os::unix::{
         fs::{PermissionsExt, chown},
         process::CommandExt,
@@ -81,10 +81,8 @@ fn binaries() -> &'static Path {
 }
 
 fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    let port = mymt5_chassis::testing::free_port().unwrap();
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 /// A bearer token as the gateway makes it, and the line of the configuration that holds its hash.

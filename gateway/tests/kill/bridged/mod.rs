@@ -13,10 +13,9 @@ pub(crate) use broker::terminal;
 pub(crate) use keeper::{Deaths, Keeper};
 pub(crate) use mishaps::{Mischief, Mishap};
 
-use crate::{dice::Dice, scene::Scene};
-use mymt5_chassis::clock;
+use crate::scene::Scene;
 use mymt5_model::AccountMode;
-use std::{net::TcpListener, path::Path, process::id};
+use std::path::Path;
 
 const SECRET: &str = "a secret of both sides, long enough to count";
 const PASSWORD: &str = "correct horse battery staple";
@@ -24,10 +23,7 @@ const PASSWORD: &str = "correct horse battery staple";
 /// A port that nobody listens at. It is below those that the kernel gives to whoever connects: one
 /// of these could be taken while the bridge is dead.
 pub(crate) fn free_port() -> u16 {
-    let mut dice = Dice::new(clock::utc_now_ms().cast_unsigned(), u64::from(id()));
-    let ports = std::iter::repeat_with(|| 15_000 + dice.below(15_000) as u16);
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    ports.take(1_000).find(free).unwrap()
+    mymt5_chassis::testing::free_port().unwrap()
 }
 
 /// Opens the account.

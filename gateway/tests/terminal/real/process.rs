@@ -57,7 +57,7 @@ impl Bridge {
         }
         let mut bridge = Self {
             folder,
-            port: 0,
+            port: mymt5_chassis::testing::free_port().unwrap(),
             child: None,
             certificate: made.map(|made| made.cert.der().clone()),
         };

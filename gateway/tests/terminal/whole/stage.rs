@@ -13,7 +13,7 @@ use mymt5_proto::v1::{
 };
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -32,8 +32,8 @@ pub struct Stage {
 }
 
 fn free_port() -> SocketAddr {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap()
+    let port = mymt5_chassis::testing::free_port().unwrap();
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 impl Stage {
