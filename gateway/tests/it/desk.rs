@@ -280,6 +280,41 @@ async fn rows_read_before_a_change_do_not_undo_it() {
 }
 
 #[tokio::test]
+async fn what_is_unknown_is_found_out_while_changes_never_pause() {
+    let plan = Plan {
+        send_timeout: Duration::from_millis(50),
+        patience: Patience {
+            grace_ms: 600,
+            between_passes_ms: 100,
+            ..Patience::default()
+        },
+        script: Box::new(|number, request| match request {
+            TradeRequest::Market { .. } if number > 0 => Act::Lose,
+            _ => Act::Do,
+        }),
+        ..Plan::default()
+    };
+    let desk = Desk::set(plan).await;
+    let position = desk.hold("open", 0.1).await;
+    let lost = desk.submit("lost", Side::Buy, 0.1).await.unwrap();
+    let changes = async {
+        for number in 0.. {
+            let level = [1.09, 1.08][number % 2];
+            let id = format!("change-{number}");
+            desk.protect(&id, position, level).await.unwrap();
+        }
+    };
+    let ended = desk.until(move |core| {
+        let order = core.order(lost.order).unwrap();
+        order.state.is_final().then(|| order.reason.clone())
+    });
+    tokio::select! {
+        reason = ended => assert_eq!(reason, "NOT_FOUND_AT_BROKER"),
+        () = changes => unreachable!("changes never pause"),
+    }
+}
+
+#[tokio::test]
 async fn a_change_that_waited_too_long_never_leaves() {
     let plan = Plan {
         max_queue: Duration::from_secs(1),
