@@ -14,7 +14,7 @@ One thread calls the package, one call after the other: trades first, then reads
 The main thread does the rest, so `ping` and `recall` are answered while the package is busy. A newly
 proven session takes over when the call in flight has ended. An order's key is executed once. An
 order older than its `wait_ms` is never sent: its age is now - t - skew, `t` the gateway's clock,
-skew the least now - t heard, which may rise by 2% of the time between two frames (of 30 s at most).
+skew the least now - t heard, which may rise by 2% of the time between two frames (of 60 s at most).
 So no drift of the clocks makes an order old, and no silence makes one young that lay somewhere.
 """
 
@@ -34,7 +34,7 @@ import threading
 import time
 
 FIRST_LIMIT, IN_LIMIT, OUT_LIMIT, PIECE = 1024, 64 * 1024, 8 * 1024 * 1024, 65536
-HANDSHAKE_S, IDLE_S, END_S, DRIFT = 5, 30, 5, 0.02
+HANDSHAKE_S, IDLE_S, END_S, DRIFT = 5, 60, 5, 0.02
 PENDING_HANDSHAKES, QUEUE, PUSHES, REMEMBERED = 4, 256, 64, 1000
 ROWS, PAGE, LAST_PAGE, PUSHED_ROWS = 5000, 1024, 65536, 8192
 TRADE, READ, HISTORY, FAR = 0, 1, 2, 2**31 - 1  # FAR: beyond all rows, whatever the broker's clock
@@ -137,7 +137,8 @@ EPOCH, WAIT = range(2**40), range(1, 600001)
 SPAN = {"from": EPOCH, "to": EPOCH}
 DEAL = {"action": range(2), "symbol": "text", "volume": "number"}
 PROFIT = dict(DEAL, price_open="number", price_close="number")
-ORDER = {"request": "request", "key": "text", "wait_ms": WAIT}
+CHECK = {"request": "request", "correlation": "text"}
+ORDER = dict(CHECK, key="text", wait_ms=WAIT)
 BARS = {"symbol": "text", "timeframe": range(2**31), "from": EPOCH, "count": range(1, ROWS + 1)}
 LOGIN = {"login": range(1, 2**63), "password": "text", "server": "text", "timeout_ms": WAIT}
 MS = {"poll_ms": range(1, 10001), "rows_ms": range(1, 3600001)}
@@ -148,7 +149,7 @@ CALLS = {
     "login": (READ, LOGIN, None),
     "watch": (READ, dict(MS, symbols="cursors", deals_from=EPOCH), None),
     "order_send": (TRADE, ORDER, lambda p, request, *_: p.ask("order_send", request)),
-    "order_check": (TRADE, {"request": "request"}, lambda p, r: p.ask("order_check", r)),
+    "order_check": (TRADE, CHECK, lambda p, request, *_: p.ask("order_check", request)),
     "account": (READ, {}, lambda p: p.ask("account_info")),
     "terminal": (READ, {}, lambda p: p.ask("terminal_info")),
     "state": (READ, {}, lambda p: p.now(deals_total=p.ask(*TOTAL), server_time=p.newest)),
@@ -182,9 +183,8 @@ class Session:
     def __init__(self, bridge, reader, writer, name):
         self.bridge, self.reader, self.writer, self.name = bridge, reader, writer, name
         self.loop, self.filled = asyncio.get_running_loop(), asyncio.Event()
-        self.calls, self.out, self.ended = [], [], False
+        self.calls, self.out, self.ended, self.logged_in, self.watch = [], [], False, False, None
         self.skew, self.heard = float("inf"), now_ms()
-        self.logged_in, self.watch = False, None
 
     async def run(self):
         """Reads and writes until the session is over."""
@@ -451,6 +451,8 @@ class Bridge:
         except Exception as fault:  # noqa: BLE001, its text may quote the request
             answer = {"raised": type(fault).__name__}
         self.note(call, "done", answer)
+        if call.level == TRADE and "ok" not in answer:
+            log("{} {!r} {}".format(call.name, call.args["correlation"], *answer))
         return dict(answer, id=call.id)
 
 
@@ -572,10 +574,8 @@ def main():
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no memory is written to disk
-    parser = argparse.ArgumentParser(
-        description="Lends a MetaTrader 5 terminal to one MyMT5 gateway. The shared secret comes from "
-        "BRIDGE_SECRET or BRIDGE_SECRET_FILE. Exit status 78: a fault of the configuration."
-    )
+    parser = argparse.ArgumentParser(description="Lends a MetaTrader 5 terminal to one gateway.")
+    parser.epilog = "The secret: BRIDGE_SECRET or BRIDGE_SECRET_FILE. Status 78: a faulty set-up."
     add = parser.add_argument
     add("--listen", default="127.0.0.1:18812", metavar="IP:PORT", help="default: %(default)s")
     add("--terminal-path", metavar="PATH", help="terminal64.exe, where there are several")

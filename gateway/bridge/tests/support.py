@@ -23,6 +23,7 @@ SECRET = "0123456789abcdef0123456789abcdef-test"
 # Made anew each time: a traceback's source lines, kept by linecache, must not hold it.
 PASSWORD = "password-canary-" + secrets.token_hex(8)
 LOGIN = {"login": 10000001, "password": PASSWORD, "server": "StandIn-Demo", "timeout_ms": 5000}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 BUY = {"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "type_filling": 1, "magic": 7}
 
 
@@ -159,6 +160,8 @@ class Gateway:
         """Writes a call; its id."""
         self.next_id += 1
         t = int((time.monotonic() - self.began) * 1000) - late_ms
+        if call in ("order_send", "order_check"):
+            args = dict({"correlation": TRACE}, **args)
         frame = {"role": "gateway", "id": self.next_id, "t": t, "call": call, "args": args}
         self.write(dict(frame, **more))
         return self.next_id

@@ -4,7 +4,7 @@ import signal
 import time
 import unittest
 
-from support import BUY, BridgeTest, until
+from support import BUY, TRACE, BridgeTest, until
 
 
 class Calls(BridgeTest):
@@ -66,6 +66,7 @@ class Calls(BridgeTest):
         for call, args in (
             ("eval", {}), ("ping_", {}), ("account", {"x": 1}), ("order_send", {}),
             ("order_send", dict(send, key="k" * 65)), ("order_send", dict(send, key="")),
+            ("order_send", dict(send, correlation="c" * 65)), ("order_send", dict(send, correlation=1)),
             ("order_send", dict(send, wait_ms=0)), ("order_send", dict(send, wait_ms=True)),
             ("order_send", dict(send, request=dict(BUY, evil=1))),
             ("order_send", dict(send, request=dict(BUY, volume=[1]))),
@@ -91,6 +92,9 @@ class Calls(BridgeTest):
         self.assertEqual(self.state.sends(executed=1), 1)
         self.assertEqual(gateway.order("b")["none"], [-10005, "IPC timeout"])
         self.assertEqual((self.state.sends(), self.state.sends(executed=1)), (2, 1))
+        gateway.order("c")
+        failed = [line.split()[1:] for line in self.bridge.log().splitlines() if "order_" in line]
+        self.assertEqual(failed, [["order_send", repr(TRACE), kind] for kind in ("raised", "none")])
         self.assertNotIn("canary", self.bridge.log().lower())
 
     def test_a_key_is_executed_once(self):

@@ -4,7 +4,7 @@ import json
 import random
 import unittest
 
-from support import BUY, BridgeTest, Gateway
+from support import BUY, TRACE, BridgeTest, Gateway
 
 WORDS = ["order_send", "order_check", "ping", "recall", "login", "state", "watch", "symbols", "bars",
          "history_deals", "margin", "profit", "account", "", "eval", "__class__"]  # fmt: skip
@@ -26,8 +26,8 @@ class Fuzz(BridgeTest):
 
     def frame(self):
         """Valid JSON, near to a call, but its order_send is never right in every part."""
-        args = self.dice.choice([self.value(), {"key": self.value(), "wait_ms": 1000,
-                                                "request": self.value()}])  # fmt: skip
+        send = {"key": self.value(), "wait_ms": 1000, "correlation": TRACE, "request": self.value()}
+        args = self.dice.choice([self.value(), send])
         frame = {"role": "gateway", "id": self.dice.choice([1, 2, 3] + ATOMS), "t": 1,
                  "call": self.dice.choice(WORDS), "args": args}  # fmt: skip
         if self.dice.random() < 0.2:

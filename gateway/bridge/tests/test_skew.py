@@ -35,7 +35,7 @@ class Skew(unittest.TestCase):
     def order(self, wait_ms, late_ms=0.0):
         """The answer to an order that was written that long ago."""
         self.orders += 1
-        args = {"key": str(self.orders), "wait_ms": wait_ms, "request": BUY}
+        args = {"key": str(self.orders), "wait_ms": wait_ms, "request": BUY, "correlation": "-"}
         self.hear("order_send", args, late_ms)
         call, _ = self.bridge._next(self.session)
         answer = self.bridge._perform(self.session, call)

@@ -97,6 +97,9 @@ pub enum BrokerError {
     /// It cannot be reached.
     #[error("the broker cannot be reached: {0}")]
     Unreachable(String),
+    /// It says nothing for now. The link is not given up yet.
+    #[error("{0}")]
+    Silent(&'static str),
     /// It refused the credentials.
     #[error("the broker refused the login: {0}")]
     Refused(String),
@@ -111,6 +114,15 @@ pub enum BrokerError {
     NotAvailable(&'static str),
 }
 
+/// How a request is sent.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// It must have left by then.
+    pub before: Instant,
+    /// The trace of the call that led to it; empty where no call did.
+    pub correlation: String,
+}
+
 /// A broker. All calls may be made at once from several tasks.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
@@ -123,6 +135,9 @@ pub trait Broker: Send + Sync + 'static {
     /// Which account this is, as the broker says.
     async fn identify(&self) -> Result<AccountRow, BrokerError>;
     /// One round trip: its latency.
+    ///
+    /// # Errors
+    /// `Silent` leaves the link as it is; any other error ends it.
     async fn ping(&self) -> Result<Duration, BrokerError>;
     /// Why the broker or the terminal forbids trading now, with the fix; none: it does not.
     fn trade_obstacle(&self) -> Option<String> {
@@ -134,17 +149,13 @@ pub trait Broker: Send + Sync + 'static {
     }
     /// Contract specifications.
     async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError>;
-    /// Sends one request, once.
-    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure>;
-    /// The same, and not after that time: whatever has to be waited for on the way, what is too
-    /// late is not sent. A broker without a way sends at once.
-    async fn send_before(
+    /// Sends one request, once, and not after its time: whatever has to be waited for on the way,
+    /// what is too late is not sent.
+    async fn send(
         &self,
         request: &TradeRequest,
-        _before: Instant,
-    ) -> Result<Receipt, SendFailure> {
-        self.send(request).await
-    }
+        dispatch: &Dispatch,
+    ) -> Result<Receipt, SendFailure>;
     /// Account, positions and working orders.
     async fn snapshot(&self) -> Result<Snapshot, BrokerError>;
     /// Ended orders and deals of `[from, to)` in raw broker time.

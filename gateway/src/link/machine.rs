@@ -37,6 +37,8 @@ pub(super) enum Fact {
 /// What can be wrong with a link that is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trouble {
+    /// It says nothing. Until it does, nothing can be sent and nothing counts.
+    Silence,
     /// The broker or the terminal forbids trading.
     Permission,
     /// The broker's clock is not the configured one.
@@ -141,13 +143,13 @@ impl Machine {
     /// Trouble, or down for too long, while the market trades: each once per time.
     fn alert(&mut self, now: UtcTime) -> Option<String> {
         let stable = self.up_since.is_some_and(|since| now.0 - since > STABLE_MS);
-        if stable || self.phase == Phase::Idle || self.is_closed(now) {
+        if (stable && self.is_up()) || self.phase == Phase::Idle || self.is_closed(now) {
             (self.down_since, self.alerted) = (None, false);
         }
         if self.is_closed(now) || self.phase == Phase::Idle {
             return None;
         }
-        if self.phase == Phase::Up {
+        if self.is_up() {
             let (why, told) = self.troubles.values_mut().find(|(_, told)| !told)?;
             *told = true;
             return Some(why.clone());
@@ -160,8 +162,18 @@ impl Machine {
         let seconds = (now.0 - since) / 1_000;
         Some(format!(
             "the broker is out of reach for {seconds} s: {}",
-            self.why
+            self.silence().unwrap_or(&self.why)
         ))
+    }
+
+    /// True when orders can be sent.
+    fn is_up(&self) -> bool {
+        self.phase == Phase::Up && self.silence().is_none()
+    }
+
+    fn silence(&self) -> Option<&String> {
+        let silence = self.troubles.get(&Trouble::Silence);
+        silence.map(|(why, _)| why)
     }
 
     fn is_closed(&self, now: UtcTime) -> bool {
@@ -178,31 +190,31 @@ impl Machine {
     }
 
     pub(super) fn view(&self, now: UtcTime) -> View {
-        let closed = self.is_closed(now);
+        let why = self.silence().unwrap_or(&self.why).clone();
         let (state, reason) = match self.phase {
-            Phase::Idle => (LinkState::Disconnected, self.why.clone()),
-            Phase::Refused => (LinkState::Refused, self.why.clone()),
+            Phase::Idle => (LinkState::Disconnected, why),
+            Phase::Refused => (LinkState::Refused, why),
             Phase::Up if self.feed_over => (LinkState::MarketClosed, "the replay is over".into()),
-            Phase::Up if closed => (LinkState::MarketClosed, "outside trading sessions".into()),
+            _ if self.is_closed(now) && !why.is_empty() => {
+                let why = format!("outside trading sessions, and not connected: {why}");
+                (LinkState::MarketClosed, why)
+            }
+            Phase::Up if self.is_closed(now) => {
+                (LinkState::MarketClosed, "outside trading sessions".into())
+            }
             Phase::Up if !self.troubles.is_empty() => {
                 let all: Vec<_> = self.troubles.values().map(|(why, _)| why.clone()).collect();
                 (LinkState::Degraded, all.join("; "))
             }
-            Phase::Up => (LinkState::Ready, String::new()),
-            Phase::Opening | Phase::Identifying | Phase::Waiting
-                if closed && !self.why.is_empty() =>
-            {
-                let why = format!("outside trading sessions, and not connected: {}", self.why);
-                (LinkState::MarketClosed, why)
-            }
-            Phase::Opening => (LinkState::Connecting, self.why.clone()),
-            Phase::Identifying => (LinkState::Identifying, self.why.clone()),
-            Phase::Waiting => (LinkState::BackingOff, self.why.clone()),
+            Phase::Up => (LinkState::Ready, why),
+            Phase::Opening => (LinkState::Connecting, why),
+            Phase::Identifying => (LinkState::Identifying, why),
+            Phase::Waiting => (LinkState::BackingOff, why),
         };
         View {
             state,
             reason,
-            up: self.phase == Phase::Up,
+            up: self.is_up(),
         }
     }
 }

@@ -155,13 +155,15 @@ impl<'a> Session<'a> {
                 let why = format!("no answer to a ping in {PING_PATIENCE:?}");
                 Err(BrokerError::Unreachable(why))
             });
-            match answered {
-                Ok(latency) => self.supervisor.count(Some(latency), true),
-                Err(error) => {
-                    self.supervisor.count(None, false);
-                    return error;
-                }
-            }
+            self.supervisor
+                .count(answered.as_ref().ok().copied(), answered.is_ok());
+            let silence = match answered {
+                Ok(_) => None,
+                Err(BrokerError::Silent(why)) => Some(why.to_owned()),
+                Err(error) => return error,
+            };
+            let silence = Fact::Trouble(Trouble::Silence, silence);
+            self.supervisor.report(silence).await;
             let (obstacle, clock) = (broker.trade_obstacle(), self.clock_check());
             self.supervisor.tell(obstacle.clone(), clock);
             let permission = Fact::Trouble(Trouble::Permission, obstacle);

@@ -116,6 +116,40 @@ fn trouble_degrades_and_is_told_once_per_time() {
 }
 
 #[test]
+fn silence_closes_trading_at_once_and_is_an_alert_when_it_lasts() {
+    let mut machine = Machine::new(Some(calendar()));
+    let noon = FRIDAY + 12 * HOUR;
+    let silent = || Fact::Trouble(Trouble::Silence, Some("it says nothing".into()));
+    let over = || Fact::Trouble(Trouble::Silence, None);
+    let told = |machine: &Machine, at| {
+        let view = machine.view(UtcTime(at));
+        (view.state, view.reason, view.up)
+    };
+    machine.on(Fact::Up, UtcTime(noon));
+    let begin = noon + 5 * MINUTE;
+    assert_eq!(machine.on(silent(), UtcTime(begin)), None);
+    let degraded = (LinkState::Degraded, "it says nothing".to_owned(), false);
+    assert_eq!(told(&machine, begin), degraded);
+    assert_eq!(machine.on(over(), UtcTime(begin + 20_000)), None);
+    let ready = (LinkState::Ready, String::new(), true);
+    assert_eq!(told(&machine, begin + 20_000), ready);
+    // Each silence counts for itself, and one that ends the session counts on.
+    let begin = begin + MINUTE;
+    machine.on(silent(), UtcTime(begin));
+    machine.on(Fact::Lost("given up".into()), UtcTime(begin + 20_000));
+    assert_eq!(machine.on(Fact::Nothing, UtcTime(begin + 29_000)), None);
+    let alert = machine.on(Fact::Nothing, UtcTime(begin + 30_000));
+    assert!(alert.unwrap().ends_with("for 30 s: given up"));
+    // At night nobody is woken for it.
+    let night = FRIDAY + 30 * HOUR;
+    machine.on(Fact::Up, UtcTime(night));
+    machine.on(silent(), UtcTime(night));
+    assert_eq!(machine.on(Fact::Nothing, UtcTime(night + MINUTE)), None);
+    let (state, _, up) = told(&machine, night);
+    assert_eq!((state, up), (LinkState::MarketClosed, false));
+}
+
+#[test]
 fn pauses_double_to_a_ceiling_and_a_stable_minute_forgets_them() {
     let mut machine = Machine::new(None);
     let pauses = |machine: &mut Machine| -> Vec<u128> {

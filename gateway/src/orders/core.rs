@@ -237,6 +237,19 @@ impl Core {
         self.orders.get(&id)
     }
 
+    /// The trace of the call that an order comes from.
+    #[must_use]
+    pub fn trace_of_order(&self, id: OrderId) -> &str {
+        self.order(id).map_or("", |order| &order.correlation)
+    }
+
+    /// The trace of the call that a change of levels under way comes from.
+    #[must_use]
+    pub fn trace_of_levels(&self, key: &LevelsKey) -> &str {
+        let change = self.level_changes.get(key);
+        change.map_or("", |change| &change.correlation)
+    }
+
     /// The order that a call of a client made or targeted.
     #[must_use]
     pub fn order_of_request(&self, client: &ClientName, request: &RequestId) -> Option<&Order> {

@@ -10,7 +10,7 @@ use super::{
     reconcile::Reach,
 };
 use crate::{
-    broker::{self, Broker, BrokerError, History, SendFailure, Snapshot},
+    broker::{self, Broker, BrokerError, Dispatch, History, SendFailure, Snapshot},
     journal::{JournalError, Record, Writer},
     market::Hub,
 };
@@ -318,9 +318,9 @@ impl Desk {
                     let quote = symbol.and_then(|symbol| self.hub.latest(symbol));
                     if self.core.sending(id, quote.as_deref()) {
                         let request = self.core.resolved(id, request);
-                        let order = self.core.order(id);
-                        let before = order.map_or(0, |order| order.send_before_ms);
-                        self.send(request, before, move |outcome| Message::Sent(id, outcome));
+                        let before = self.core.order(id).map_or(0, |order| order.send_before_ms);
+                        let dispatch = self.dispatch(before, self.core.trace_of_order(id));
+                        self.send(request, dispatch, move |outcome| Message::Sent(id, outcome));
                     } else {
                         self.queue.free();
                     }
@@ -334,16 +334,26 @@ impl Desk {
                     self.core.on_change_sent(id, change, Err(too_late()));
                 }
                 Job::Levels(key, request, before) => {
-                    self.send(request, before, move |outcome| {
+                    let dispatch = self.dispatch(before, self.core.trace_of_levels(&key));
+                    self.send(request, dispatch, move |outcome| {
                         Message::LevelsSent(key.clone(), outcome)
                     });
                 }
                 Job::Change(id, change, request, before) => {
-                    self.send(request, before, move |outcome| {
+                    let dispatch = self.dispatch(before, self.core.trace_of_order(id));
+                    self.send(request, dispatch, move |outcome| {
                         Message::ChangeSent(id, change, outcome)
                     });
                 }
             }
+        }
+    }
+
+    fn dispatch(&self, before_ms: i64, correlation: &str) -> Dispatch {
+        let left = u64::try_from(before_ms - self.core.now().0).unwrap_or(0);
+        Dispatch {
+            before: Instant::now() + Duration::from_millis(left),
+            correlation: correlation.to_owned(),
         }
     }
 
@@ -352,15 +362,13 @@ impl Desk {
     fn send(
         &self,
         request: TradeRequest,
-        before_ms: i64,
+        dispatch: Dispatch,
         report: impl Fn(Outcome) -> Message + Send + 'static,
     ) {
-        let left = u64::try_from(before_ms - self.core.now().0).unwrap_or(0);
-        let before = Instant::now() + Duration::from_millis(left);
         let (broker, bound) = (self.setup.broker.clone(), self.setup.send_timeout);
         let mailbox = self.mailbox.clone();
         self.sends.spawn(async move {
-            let answer = AssertUnwindSafe(broker.send_before(&request, before)).catch_unwind();
+            let answer = AssertUnwindSafe(broker.send(&request, &dispatch)).catch_unwind();
             let mut answer = std::pin::pin!(answer.map(|answer| {
                 answer.unwrap_or_else(|_| {
                     Err(SendFailure::Unknown("the sending task panicked".into()))

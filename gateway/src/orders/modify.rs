@@ -59,10 +59,12 @@ pub struct Terms {
 pub struct LevelsKey(pub ClientName, pub RequestId);
 
 /// How a change of levels stands that has no known outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LevelChange {
     /// The position.
     pub(super) position: PositionId,
+    /// The trace of the call.
+    pub(super) correlation: String,
     /// Since when its outcome is unknown, Unix milliseconds; the end of time before that.
     pub(super) unknown_since: i64,
 }
@@ -241,6 +243,7 @@ impl Core {
         self.bind(call, Subject::Levels(id, levels, LevelsOutcome::Pending));
         let change = LevelChange {
             position: id,
+            correlation: call.correlation.clone(),
             unknown_since: i64::MAX,
         };
         self.level_changes.insert(key.clone(), change);

@@ -126,6 +126,7 @@ impl Core {
         for (key, position, _) in self.requests.pending_levels() {
             let change = LevelChange {
                 position,
+                correlation: String::new(),
                 unknown_since: self.now.0,
             };
             self.level_changes.insert(key.clone(), change);

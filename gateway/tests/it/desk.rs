@@ -1,6 +1,9 @@
 //! Orders under pressure: many callers, a slow or silent broker, a journal that fails.
 
-use crate::scripted::{Act, Desk, Plan};
+use crate::{
+    harness::BOUND,
+    scripted::{Act, Desk, Plan},
+};
 use mymt5_gateway::{
     journal::{Journal, JournalError, Record, Sqlite},
     orders::{Event, Patience},
@@ -277,6 +280,17 @@ async fn rows_read_before_a_change_do_not_undo_it() {
         !events.iter().any(|recorded| undone(&recorded.event)),
         "{events:?}"
     );
+}
+
+#[tokio::test]
+async fn every_request_reaches_the_broker_with_the_trace_of_its_call() {
+    let desk = Desk::set(Plan::default()).await;
+    let position = desk.hold("open", 0.2).await;
+    desk.protect("protect", position, 1.09).await.unwrap();
+    let closing = desk.close("close", position, None).await.unwrap();
+    desk.answered(closing, BOUND).await;
+    let traces = ["open", "protect", "close"].map(|id| format!("trace-of-{id}"));
+    assert_eq!(desk.broker.traces(), traces);
 }
 
 #[tokio::test]

@@ -4,7 +4,10 @@
 use async_trait::async_trait;
 use mymt5_gateway::{
     book::Position,
-    broker::{Broker, BrokerError, Change, Events, History, SendFailure, Snapshot, outcome::judge},
+    broker::{
+        Broker, BrokerError, Change, Dispatch, Events, History, SendFailure, Snapshot,
+        outcome::judge,
+    },
     journal::{Identity, Journal, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments, Kind},
     orders::{
@@ -52,7 +55,7 @@ pub(crate) struct Scripted {
     changes: mpsc::UnboundedSender<Change>,
     script: Script,
     /// What reached it, in order.
-    received: Mutex<Vec<TradeRequest>>,
+    received: Mutex<Vec<(TradeRequest, String)>>,
     /// Rows that were read, and whether they are held back before they are handed over.
     rows_read: AtomicUsize,
     rows_held: AtomicBool,
@@ -64,7 +67,17 @@ impl Scripted {
     }
 
     pub(crate) fn received(&self) -> Vec<TradeRequest> {
-        self.received.lock().unwrap().clone()
+        let received = self.received.lock().unwrap();
+        received
+            .iter()
+            .map(|(request, _)| request.clone())
+            .collect()
+    }
+
+    /// The traces of what reached it, in order.
+    pub(crate) fn traces(&self) -> Vec<String> {
+        let received = self.received.lock().unwrap();
+        received.iter().map(|(_, trace)| trace.clone()).collect()
     }
 
     /// Holds rows back once they are read, or lets them go.
@@ -132,10 +145,14 @@ impl Broker for Scripted {
         Ok(self.lock().symbols())
     }
 
-    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+    async fn send(
+        &self,
+        request: &TradeRequest,
+        dispatch: &Dispatch,
+    ) -> Result<Receipt, SendFailure> {
         let number = {
             let mut received = self.received.lock().unwrap();
-            received.push(request.clone());
+            received.push((request.clone(), dispatch.correlation.clone()));
             received.len() - 1
         };
         match (self.script)(number, request) {
@@ -292,7 +309,7 @@ impl Desk {
             request_id: RequestId::parse(id).unwrap(),
             method: "Bench",
             content: [7; 32],
-            correlation: String::new(),
+            correlation: format!("trace-of-{id}"),
             send_before_ms: now_ms() + i64::try_from(self.max_queue.as_millis()).unwrap(),
         }
     }

@@ -3,7 +3,9 @@
 
 use crate::role::die;
 use async_trait::async_trait;
-use mymt5_gateway::broker::{Broker, BrokerError, Events, History, SendFailure, Snapshot};
+use mymt5_gateway::broker::{
+    Broker, BrokerError, Dispatch, Events, History, SendFailure, Snapshot,
+};
 use mymt5_model::{AccountRow, BrokerTime, Receipt, SymbolSpec, TradeRequest};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::time::sleep;
 
@@ -77,10 +79,18 @@ pub(crate) struct Trapped<B> {
 }
 
 impl<B: Broker> Trapped<B> {
-    /// Sends until it leaves.
-    async fn again(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+    /// Sends until it leaves, whatever its time.
+    async fn again(
+        &self,
+        request: &TradeRequest,
+        dispatch: &Dispatch,
+    ) -> Result<Receipt, SendFailure> {
         loop {
-            match self.broker.send(request).await {
+            let again = Dispatch {
+                before: Instant::now() + Duration::from_secs(10),
+                correlation: dispatch.correlation.clone(),
+            };
+            match self.broker.send(request, &again).await {
                 Err(SendFailure::NotSent(_)) => sleep(Duration::from_millis(50)).await,
                 outcome => return outcome,
             }
@@ -90,11 +100,15 @@ impl<B: Broker> Trapped<B> {
 
 #[async_trait]
 impl<B: Broker> Broker for Trapped<B> {
-    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+    async fn send(
+        &self,
+        request: &TradeRequest,
+        dispatch: &Dispatch,
+    ) -> Result<Receipt, SendFailure> {
         self.trap.pass(Point::BeforeSend);
-        let mut outcome = self.broker.send(request).await;
+        let mut outcome = self.broker.send(request, dispatch).await;
         if self.mutant == Some(Mutant::Resends) && matches!(outcome, Err(SendFailure::Unknown(_))) {
-            outcome = self.again(request).await;
+            outcome = self.again(request, dispatch).await;
         }
         self.trap.pass(Point::AfterSend);
         outcome

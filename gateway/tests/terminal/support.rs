@@ -2,14 +2,14 @@
 
 use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::broker::{
-    Change, Events,
+    Broker, Change, Dispatch, Events, SendFailure,
     terminal::{Account, Credentials, Terminal, TerminalSettings},
 };
-use mymt5_model::Symbol;
+use mymt5_model::{Receipt, Symbol, TradeRequest};
 use std::{
     future::Future,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::time::{sleep, timeout};
 
@@ -18,6 +18,8 @@ pub const PASSWORD: &str = "correct horse \"battery\" staple";
 pub const LOGIN: &str = "10000001";
 pub const SERVER: &str = "StandIn-Demo";
 
+/// The trace of every request.
+pub const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 /// Longest wait for anything.
 pub const BOUND: Duration = Duration::from_secs(20);
 
@@ -58,6 +60,18 @@ pub fn settings(address: String, suffix: &str) -> TerminalSettings {
 
 pub fn terminal(settings: TerminalSettings) -> Terminal {
     Terminal::new(settings, Arc::new(Changeable(Mutex::new(account())))).unwrap()
+}
+
+/// Sends, with time enough.
+pub async fn send(
+    broker: &(impl Broker + ?Sized),
+    request: &TradeRequest,
+) -> Result<Receipt, SendFailure> {
+    let dispatch = Dispatch {
+        before: Instant::now() + BOUND,
+        correlation: TRACE.into(),
+    };
+    broker.send(request, &dispatch).await
 }
 
 pub async fn bounded<T>(what: impl Future<Output = T>) -> T {

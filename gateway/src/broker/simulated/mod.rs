@@ -7,7 +7,7 @@ mod store;
 pub use store::KeptError;
 
 use super::{
-    Broker, BrokerError, Change, Events, History, Pace, SendFailure, Snapshot,
+    Broker, BrokerError, Change, Dispatch, Events, History, Pace, SendFailure, Snapshot,
     outcome::{judge, settled},
 };
 use async_trait::async_trait;
@@ -168,7 +168,11 @@ impl Broker for Simulated {
         Ok(self.market.lock().simulator.symbols())
     }
 
-    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+    async fn send(
+        &self,
+        request: &TradeRequest,
+        _dispatch: &Dispatch,
+    ) -> Result<Receipt, SendFailure> {
         let mut state = self.market.lock();
         if state.changes.is_none() {
             return Err(SendFailure::NotSent("the link is down".into()));

@@ -25,7 +25,7 @@ pub use credentials::{Account, Credentials};
 pub use state::TerminalStatus;
 pub use wire::RowError;
 
-use super::{Broker, BrokerError, Change, Events, History, SendFailure, Snapshot};
+use super::{Broker, BrokerError, Change, Dispatch, Events, History, SendFailure, Snapshot};
 use async_trait::async_trait;
 use bound::Bound;
 use calls::ask;
@@ -40,11 +40,7 @@ use names::Names;
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use state::{Known, Rows, server_time};
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{RwLock, watch},
     time::timeout,
@@ -226,9 +222,15 @@ impl Broker for Terminal {
     }
 
     async fn ping(&self) -> Result<Duration, BrokerError> {
-        // The session asks by itself, and ends where no answer comes.
+        // The session asks by itself, and ends where no answer comes for long.
         self.link()?;
-        Ok(self.status().latency)
+        let status = self.status();
+        if status.silent {
+            return Err(BrokerError::Silent(
+                "the bridge says nothing: the terminal takes long over a call, or the bridge or its host is stopped",
+            ));
+        }
+        Ok(status.latency)
     }
 
     async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError> {
@@ -238,17 +240,12 @@ impl Broker for Terminal {
         Ok(self.known.lock().take_symbols(symbols))
     }
 
-    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
-        let before = Instant::now() + self.settings.call_timeout;
-        self.send_once(request, before.into()).await
-    }
-
-    async fn send_before(
+    async fn send(
         &self,
         request: &TradeRequest,
-        before: Instant,
+        dispatch: &Dispatch,
     ) -> Result<Receipt, SendFailure> {
-        self.send_once(request, before.into()).await
+        self.send_once(request, dispatch).await
     }
 
     /// Rows and deals come by two calls: a deal in between would be in the one and not in the

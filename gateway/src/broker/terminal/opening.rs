@@ -35,9 +35,11 @@ const REACH: Duration = Duration::from_secs(5);
 /// What the terminal may take to log in; the answer needs a little more.
 const LOGIN: Duration = Duration::from_secs(30);
 const LOGIN_ANSWER: Duration = Duration::from_secs(10);
-/// The bridge is asked so often whether it lives, and must say so within that.
+/// The bridge is asked so often whether it lives. Where it does not say so within the first time it
+/// counts as silent, and within the second its session is given up.
 const BEAT: Duration = Duration::from_millis(500);
-const BEAT_PATIENCE: Duration = Duration::from_secs(3);
+const SILENT: Duration = Duration::from_millis(2_500);
+const GIVEN_UP: Duration = Duration::from_secs(15);
 /// Without a known deal: how far back one is looked for, and how far the broker's clock may be
 /// behind UTC. Milliseconds.
 const RECENT: i64 = 2 * 86_400_000;
@@ -214,8 +216,9 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 /// Notices that the bridge is stopped, hung or gone without a word. A package that does not let go
-/// of the interpreter keeps also the bridge's reader waiting: calls of two seconds must pass. Also
-/// renews a watch that has outgrown.
+/// of the interpreter keeps also the bridge's reader waiting, and a new login would make nothing of
+/// it faster: so silence is told soon, and ends the session late. Also renews a watch that has
+/// outgrown.
 async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Arc<Known>) {
     loop {
         tokio::select! {
@@ -226,7 +229,17 @@ async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Ar
             return connection.close(error.to_string());
         }
         let begun = Instant::now();
-        match calls::ping(&connection, BEAT_PATIENCE).await {
+        let asked = calls::ping(&connection, GIVEN_UP);
+        tokio::pin!(asked);
+        let answer = match timeout(SILENT, &mut asked).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                known.lock().status.silent = true;
+                asked.await
+            }
+        };
+        known.lock().status.silent = false;
+        match answer {
             Ok(pong) => {
                 let status = &mut known.lock().status;
                 status.latency = begun.elapsed();

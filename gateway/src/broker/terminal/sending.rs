@@ -2,7 +2,7 @@
 //! second send.
 
 use super::{
-    super::{SendFailure, outcome::settled},
+    super::{Dispatch, SendFailure, outcome::settled},
     Terminal, calls,
     connection::{Connection, Pending},
     failure::{Heard, checked, decide},
@@ -21,11 +21,14 @@ const LONGEST_WAIT_MS: u64 = 2_000;
 const RECALL: Duration = Duration::from_secs(2);
 /// While the bridge is still at it, it is asked again after so long.
 const RECALL_PAUSE: Duration = Duration::from_millis(100);
+/// The bridge wants a word also where no call led to a request.
+const NO_TRACE: &str = "-";
 
 #[derive(Serialize)]
 struct Send<'a> {
     key: &'a str,
     wait_ms: u64,
+    correlation: &'a str,
     request: &'a RawRequest,
 }
 
@@ -34,17 +37,21 @@ fn too_late() -> SendFailure {
 }
 
 impl Terminal {
-    /// Sends, unless `before` has come by then: all that is waited for on the way counts.
+    /// Sends, unless its time has come by then: all that is waited for on the way counts.
     ///
     /// # Errors
     /// See [`SendFailure`].
     pub(super) async fn send_once(
         &self,
         request: &TradeRequest,
-        before: Instant,
+        dispatch: &Dispatch,
     ) -> Result<Receipt, SendFailure> {
         let until = Instant::now() + self.settings.call_timeout;
-        let before = before.min(until);
+        let before = until.min(dispatch.before.into());
+        let correlation = match dispatch.correlation.as_str() {
+            "" => NO_TRACE,
+            trace => trace,
+        };
         let turn = timeout_at(before, self.turn.read()).await;
         let connection = turn
             .as_ref()
@@ -55,7 +62,7 @@ impl Terminal {
         let target = target.map_err(|_| too_late())?;
         let raw = raw(request, &target).map_err(|why| SendFailure::NotSent(why.to_string()))?;
         if is_entry(request) {
-            let args = json!({ "request": raw });
+            let args = json!({ "request": raw, "correlation": correlation });
             checked(connection.ask("order_check", &args, left(before)).await)?;
         }
         let key = key(request);
@@ -66,6 +73,7 @@ impl Terminal {
         let args = Send {
             key: &key,
             wait_ms: wait.clamp(1, LONGEST_WAIT_MS),
+            correlation,
             request: &raw,
         };
         let begun = Instant::now();

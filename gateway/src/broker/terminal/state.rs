@@ -29,6 +29,8 @@ pub struct TerminalStatus {
     pub latency: Duration,
     /// The package's call under way and how long it has run. A busy bridge is not a dead one.
     pub busy: Option<(String, Duration)>,
+    /// The bridge says nothing, and its session is not given up yet.
+    pub silent: bool,
     /// Calls that wait in the bridge.
     pub queued: u64,
     /// The terminal's build: it changes when the terminal updates itself.

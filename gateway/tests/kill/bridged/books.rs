@@ -65,7 +65,8 @@ impl Books {
     pub(super) fn trouble(&mut self, (call, kind, args): (&str, &str, Value)) {
         // Above the numbers of all sends' mishaps.
         const TROUBLE: &str = "INSERT INTO faults (id, on_call, kind, args)
-            SELECT max(1 << 40, coalesce(max(id) + 1, 0)), ?, ?, ? FROM faults";
+            SELECT max(1 << 40, coalesce(max(id) + 1, 0)), ?, ?, ? FROM faults
+            HAVING count(*) FILTER (WHERE remaining <> 0 AND on_call <> 'order_send') = 0";
         let row = params![call, kind, args.to_string()];
         self.0.execute(TROUBLE, row).unwrap();
     }

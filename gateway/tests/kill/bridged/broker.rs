@@ -7,7 +7,7 @@ use crate::scene::{SYMBOLS, Scene};
 use async_trait::async_trait;
 use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::broker::{
-    Broker, BrokerError, Events, History, SendFailure, Snapshot,
+    Broker, BrokerError, Dispatch, Events, History, SendFailure, Snapshot,
     terminal::{Account, Credentials, Terminal, TerminalSettings},
 };
 use mymt5_model::{AccountKind, AccountRow, BrokerTime, Receipt, Symbol, SymbolSpec, TradeRequest};
@@ -70,8 +70,12 @@ impl Broker for Simulated {
         self.0.symbols().await
     }
 
-    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
-        self.0.send(request).await
+    async fn send(
+        &self,
+        request: &TradeRequest,
+        dispatch: &Dispatch,
+    ) -> Result<Receipt, SendFailure> {
+        self.0.send(request, dispatch).await
     }
 
     async fn snapshot(&self) -> Result<Snapshot, BrokerError> {

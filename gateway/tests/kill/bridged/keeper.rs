@@ -27,6 +27,8 @@ pub(crate) struct Deaths {
 }
 
 pub(crate) struct Keeper {
+    /// The link is left alone from then on.
+    spare: CancellationToken,
     /// No harm is done from then on.
     calm: CancellationToken,
     over: CancellationToken,
@@ -36,11 +38,12 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn start(folder: &Path, scene: &Scene, mischief: &Mischief) -> Self {
-        let (calm, over) = (CancellationToken::new(), CancellationToken::new());
+        let [spare, calm, over] = [(); 3].map(|()| CancellationToken::new());
         let market = Market {
             books: Books::open(folder),
             scene: scene.clone(),
             mischief: mischief.clone(),
+            spare: spare.clone(),
             calm: calm.clone(),
             over: over.clone(),
         };
@@ -50,11 +53,12 @@ impl Keeper {
             scene: scene.clone(),
             dice: Dice::new(scene.seed, HARRYING),
             harried: mischief.harried,
-            calm: calm.clone(),
+            spare: spare.clone(),
             over: over.clone(),
             deaths: Deaths::default(),
         };
         Self {
+            spare,
             calm,
             over,
             bridge: tokio::spawn(harrier.keep()),
@@ -62,8 +66,14 @@ impl Keeper {
         }
     }
 
+    /// The bridge is neither killed nor stopped any more, and its reads go well.
+    pub(crate) fn spare(&self) {
+        self.spare.cancel();
+    }
+
     /// Nothing goes wrong any more.
     pub(crate) fn calm(&self) {
+        self.spare.cancel();
         self.calm.cancel();
     }
 
@@ -80,6 +90,7 @@ struct Market {
     books: Books,
     scene: Scene,
     mischief: Mischief,
+    spare: CancellationToken,
     calm: CancellationToken,
     over: CancellationToken,
 }
@@ -100,7 +111,7 @@ impl Market {
                 false => self.books.plan(&self.mischief, &self.scene, &mut planned),
             }
             let trouble = self.mischief.harried && dice.below(OFTEN) == 0;
-            if trouble && !self.calm.is_cancelled() {
+            if trouble && !self.spare.is_cancelled() {
                 let trouble = Mischief::trouble(&self.scene, &mut dice);
                 self.books.trouble(trouble);
             }
@@ -115,7 +126,7 @@ struct Harrier {
     scene: Scene,
     dice: Dice,
     harried: bool,
-    calm: CancellationToken,
+    spare: CancellationToken,
     over: CancellationToken,
     deaths: Deaths,
 }
@@ -141,7 +152,7 @@ impl Harrier {
                     return;
                 }
                 () = sleep(pause) => {
-                    if !self.harried || self.calm.is_cancelled() {
+                    if !self.harried || self.spare.is_cancelled() {
                         continue;
                     }
                     if self.dice.below(2) == 0 {
@@ -162,7 +173,7 @@ impl Harrier {
     /// Lets it stand still: mostly for as long as a send may take, now and then until the link is
     /// given up.
     async fn pause(&mut self, bridge: &Bridge) {
-        const GIVEN_UP: Duration = Duration::from_secs(5);
+        const GIVEN_UP: Duration = Duration::from_secs(17);
         let short = self.dice.below(3 * self.scene.delay().as_millis() as u64);
         let still = match self.dice.below(8) {
             0 => GIVEN_UP,

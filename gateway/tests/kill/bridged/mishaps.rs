@@ -18,6 +18,8 @@ pub(crate) enum Mishap {
     SlowBefore,
     /// Executes, and answers when the gateway waits no more.
     SlowAfter,
+    /// As `SlowBefore`, and nothing else of the bridge runs meanwhile.
+    Hold,
     /// The bridge dies with nothing done.
     DieBefore,
     /// The bridge dies with everything done, nothing told.
@@ -48,6 +50,7 @@ impl Mishap {
             Self::Late => "late",
             Self::SlowBefore => "slow before",
             Self::SlowAfter => "slow after",
+            Self::Hold => "held",
             Self::DieBefore => "died before",
             Self::DieAfter => "died after",
             Self::RaiseBefore => "raised before",
@@ -74,6 +77,7 @@ impl Mishap {
             }
             Self::SlowBefore => ("delay_ms".into(), json!({ "before_ms": slow })),
             Self::SlowAfter => ("delay_ms".into(), json!({ "after_ms": slow })),
+            Self::Hold => ("hold_ms".into(), json!({ "ms": slow })),
             Self::DieBefore => ("exit".into(), json!({ "when": "before" })),
             Self::DieAfter => ("exit".into(), json!({ "when": "after" })),
             Self::RaiseBefore => ("raise".into(), json!({ "when": "before" })),
@@ -124,6 +128,7 @@ impl Mischief {
             (Mishap::Late, 7),
             (Mishap::SlowBefore, 6),
             (Mishap::SlowAfter, 8),
+            (Mishap::Hold, 6),
             (Mishap::DieBefore, 5),
             (Mishap::DieAfter, 7),
             (Mishap::RaiseBefore, 3),
@@ -160,6 +165,7 @@ impl Mischief {
             ("timeout_after", json!({})),
             ("raise", json!({ "when": "before" })),
             ("delay_ms", json!({ "after_ms": slow })),
+            ("hold_ms", json!({ "ms": slow })),
             ("disconnect", json!({ "ms": slow })),
         ];
         let call = dice.pick(&READS).copied().unwrap();

@@ -24,6 +24,14 @@ impl Keeper {
         }
     }
 
+    /// From now on the link to a bridge is left alone, but for what becomes of its sends.
+    pub(super) fn spare(&self) {
+        match self {
+            Self::Socket(_) => {}
+            Self::Bridge(keeper) => keeper.spare(),
+        }
+    }
+
     /// From now on nothing goes wrong.
     pub(super) fn calm(&self) {
         match self {

@@ -8,7 +8,7 @@ use crate::wire::{Answer, Ask, Rows};
 use async_trait::async_trait;
 use connection::Connection;
 use mymt5_gateway::broker::{
-    Broker, BrokerError, Events, History, Pace, SendFailure, Snapshot, outcome::judge,
+    Broker, BrokerError, Dispatch, Events, History, Pace, SendFailure, Snapshot, outcome::judge,
 };
 use mymt5_model::{AccountRow, BrokerTime, Receipt, SymbolSpec, TradeRequest};
 use std::{
@@ -108,7 +108,11 @@ impl Broker for Remote {
         .await
     }
 
-    async fn send(&self, request: &TradeRequest) -> Result<Receipt, SendFailure> {
+    async fn send(
+        &self,
+        request: &TradeRequest,
+        _dispatch: &Dispatch,
+    ) -> Result<Receipt, SendFailure> {
         match self
             .ask(Ask::Send(request.clone()), self.send_timeout)
             .await

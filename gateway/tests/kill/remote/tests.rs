@@ -2,14 +2,14 @@
 
 use super::Remote;
 use crate::wire::{self, Answer, Ask, Question, Said};
-use mymt5_gateway::broker::{Broker, SendFailure};
+use mymt5_gateway::broker::{Broker, Dispatch, SendFailure};
 use mymt5_model::{Receipt, Retcode, Ticket, TradeRequest};
 use std::{
     io::{BufReader, Write},
     os::unix::net::{UnixListener, UnixStream},
     path::Path,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const REQUEST: TradeRequest = TradeRequest::Cancel { order: Ticket(7) };
@@ -46,6 +46,13 @@ fn answer(stream: &mut UnixStream, id: u64, retcode: Retcode) -> bool {
     stream.write_all(&line).is_ok()
 }
 
+fn dispatch() -> Dispatch {
+    Dispatch {
+        before: Instant::now() + LONG,
+        correlation: String::new(),
+    }
+}
+
 async fn sent(
     patience: Duration,
     on_send: fn(&mut UnixStream, u64) -> bool,
@@ -55,7 +62,7 @@ async fn sent(
     let peer = peer(&path, on_send);
     let remote = Remote::at(path, patience);
     let _events = remote.open().await.unwrap();
-    let outcome = remote.send(&REQUEST).await;
+    let outcome = remote.send(&REQUEST, &dispatch()).await;
     drop(peer.join().unwrap());
     outcome
 }
@@ -65,15 +72,15 @@ async fn what_never_left_is_not_sent() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("socket");
     let remote = Remote::at(path.clone(), LONG);
-    let never = remote.send(&REQUEST).await;
+    let never = remote.send(&REQUEST, &dispatch()).await;
     assert!(matches!(never, Err(SendFailure::NotSent(_))), "{never:?}");
     let peer = peer(&path, |_, _| false);
     let mut events = remote.open().await.unwrap();
-    let lost = remote.send(&REQUEST).await;
+    let lost = remote.send(&REQUEST, &dispatch()).await;
     assert_eq!(lost, Err(SendFailure::Unknown("the link broke".into())));
     assert!(peer.join().unwrap().is_none());
     assert!(events.changes.recv().await.is_none(), "the link ends");
-    let after = remote.send(&REQUEST).await;
+    let after = remote.send(&REQUEST, &dispatch()).await;
     assert!(matches!(after, Err(SendFailure::NotSent(_))), "{after:?}");
 }
 

@@ -6,7 +6,7 @@ use super::{
     setup::Setup,
     stage::{Stage, begin},
 };
-use crate::support::bounded;
+use crate::support::{bounded, send};
 use mymt5_gateway::broker::{Broker, Change, SendFailure, Snapshot};
 use mymt5_model::{
     AccountMode, BrokerTime, DealRow, Magic, OrderRow, PositionRow, Price, Receipt, Symbol, Tick,
@@ -115,7 +115,7 @@ impl Play {
         {
             *magic = number;
         }
-        let outcome = bounded(self.broker().send(&request)).await;
+        let outcome = bounded(send(self.broker(), &request)).await;
         let line = self.names.outcome(&outcome);
         self.note(line);
         self.look().await;

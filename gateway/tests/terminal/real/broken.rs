@@ -1,7 +1,7 @@
 //! Replies that are lost, bridges that die: what may have happened is never told as certain.
 
 use super::{process::Bridge, trading::market};
-use crate::support::{bounded, lost, terminal, until};
+use crate::support::{bounded, lost, send, terminal, until};
 use mymt5_gateway::broker::{Broker, BrokerError, SendFailure};
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ async fn last_errors_tell_what_was_not_sent_from_what_may_have_been() {
     ];
     for (number, code) in (1..).zip(codes) {
         bridge.fault("order_send", &format!("none:{code}"), "{}");
-        let outcome = bounded(terminal.send(&market(number, None))).await;
+        let outcome = bounded(send(&terminal, &market(number, None))).await;
         let definite = code != -1 && code != -10_005 && !(-10_002..=-10_000).contains(&code);
         match outcome {
             Err(SendFailure::NotSent(_)) if definite => {}
@@ -26,17 +26,17 @@ async fn last_errors_tell_what_was_not_sent_from_what_may_have_been() {
         }
     }
     bridge.fault("order_send", "timeout_after", "{}");
-    let outcome = bounded(terminal.send(&market(50, None))).await;
+    let outcome = bounded(send(&terminal, &market(50, None))).await;
     assert!(
         matches!(outcome, Err(SendFailure::Unknown(_))),
         "{outcome:?}"
     );
     assert_eq!(bridge.count(EXECUTED), 1);
     bridge.fault("order_send", "raise", r#"{"when": "before"}"#);
-    let outcome = bounded(terminal.send(&market(51, None))).await;
+    let outcome = bounded(send(&terminal, &market(51, None))).await;
     assert!(matches!(&outcome, Err(SendFailure::Unknown(why)) if why.contains("ValueError")));
     bridge.fault("order_send", "zero_result", "{}");
-    let receipt = bounded(terminal.send(&market(52, None))).await.unwrap();
+    let receipt = bounded(send(&terminal, &market(52, None))).await.unwrap();
     assert_eq!(
         (receipt.deal, receipt.lots, receipt.price),
         (None, None, None)
@@ -51,7 +51,7 @@ async fn an_answer_that_is_late_is_recalled() {
     let terminal = terminal(settings);
     let _events = bounded(terminal.open()).await.unwrap();
     bridge.fault("order_send", "delay_ms", r#"{"after_ms": 1000}"#);
-    bounded(terminal.send(&market(1, None))).await.unwrap();
+    bounded(send(&terminal, &market(1, None))).await.unwrap();
     assert_eq!(bridge.count(EXECUTED), 1);
 }
 
@@ -63,7 +63,7 @@ async fn an_answer_lost_with_its_session_is_recalled_from_the_next() {
     bridge.fault("order_send", "delay_ms", r#"{"before_ms": 1000}"#);
     let sending = tokio::spawn({
         let terminal = terminal.clone();
-        async move { terminal.send(&market(1, None)).await }
+        async move { send(&*terminal, &market(1, None)).await }
     });
     until(async || {
         let busy = terminal.status().busy;
@@ -87,7 +87,7 @@ async fn a_bridge_killed_in_a_send_leaves_it_unknown_and_the_rows_tell() {
     bridge.fault("order_send", "delay_ms", r#"{"after_ms": 30000}"#);
     let sending = tokio::spawn({
         let terminal = terminal.clone();
-        async move { terminal.send(&market(1, None)).await }
+        async move { send(&*terminal, &market(1, None)).await }
     });
     tokio::task::block_in_place(|| bridge.wait_for(EXECUTED, 1));
     bridge.kill();
@@ -96,7 +96,7 @@ async fn a_bridge_killed_in_a_send_leaves_it_unknown_and_the_rows_tell() {
         terminal.ping().await,
         Err(BrokerError::Unreachable(_))
     ));
-    let down = terminal.send(&market(2, None)).await;
+    let down = send(&*terminal, &market(2, None)).await;
     assert!(matches!(down, Err(SendFailure::NotSent(_))));
     bridge.launch();
     let _events = bounded(terminal.open()).await.unwrap();
@@ -109,22 +109,29 @@ async fn a_bridge_killed_in_a_send_leaves_it_unknown_and_the_rows_tell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_bridge_is_noticed_and_what_lay_in_it_is_not_sent_late() {
+async fn a_stopped_bridge_is_noticed_given_up_late_and_sends_nothing_late() {
     let bridge = Bridge::start(&[]);
     let mut settings = bridge.settings("");
     settings.call_timeout = Duration::from_secs(2);
     let terminal = terminal(settings);
     let mut events = bounded(terminal.open()).await.unwrap();
     let held = {
-        terminal.send(&market(1, None)).await.unwrap();
+        send(&terminal, &market(1, None)).await.unwrap();
         terminal.snapshot().await.unwrap().positions.remove(0)
     };
     bridge.signal("STOP");
-    let outcome = bounded(terminal.send(&market(2, Some(held.ticket)))).await;
+    let outcome = bounded(send(&terminal, &market(2, Some(held.ticket)))).await;
     assert!(
         matches!(outcome, Err(SendFailure::Unknown(_))),
         "{outcome:?}"
     );
+    let silent =
+        async || matches!(terminal.ping().await, Err(BrokerError::Silent(_))).then_some(());
+    until(silent).await;
+    bridge.signal("CONT");
+    until(async || terminal.ping().await.ok()).await;
+    assert_eq!(terminal.snapshot().await.unwrap().positions.len(), 1);
+    bridge.signal("STOP");
     assert!(lost(&mut events).await.contains("no answer in time"));
     bridge.signal("CONT");
     let _events = until(async || terminal.open().await.ok()).await;

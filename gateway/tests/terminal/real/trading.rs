@@ -1,7 +1,7 @@
 //! Orders through the real bridge.
 
 use super::process::Bridge;
-use crate::support::{bounded, change, symbol, terminal, until};
+use crate::support::{bounded, change, send, symbol, terminal, until};
 use mymt5_gateway::broker::{Broker, Change, SendFailure, terminal::Terminal};
 use mymt5_model::{
     BrokerTime, Comment, Entry, Levels, Lots, Magic, OrderType, Price, Retcode, RowState, Side,
@@ -68,7 +68,7 @@ async fn a_position_is_opened_protected_and_closed() {
     let mut events = bounded(terminal.open()).await.unwrap();
     let price = bid(&terminal).await;
 
-    let receipt = bounded(terminal.send(&market(1, None))).await.unwrap();
+    let receipt = bounded(send(&terminal, &market(1, None))).await.unwrap();
     assert_eq!(receipt.retcode, Retcode::DONE);
     assert_eq!(receipt.price.map(Price::digits), Some(5));
     let deal = change(&mut events, |change| match change {
@@ -96,20 +96,20 @@ async fn a_position_is_opened_protected_and_closed() {
         position: held.ticket,
         levels,
     };
-    bounded(terminal.send(&protect)).await.unwrap();
+    bounded(send(&terminal, &protect)).await.unwrap();
     assert_eq!(
         terminal.snapshot().await.unwrap().positions[0].levels,
         levels
     );
     // 10025: they are so already.
-    bounded(terminal.send(&protect)).await.unwrap();
+    bounded(send(&terminal, &protect)).await.unwrap();
 
-    bounded(terminal.send(&market(3, Some(held.ticket))))
+    bounded(send(&terminal, &market(3, Some(held.ticket))))
         .await
         .unwrap();
     let snapshot = terminal.snapshot().await.unwrap();
     assert!(snapshot.positions.is_empty() && snapshot.last_deal > deal.ticket);
-    let again = bounded(terminal.send(&market(4, Some(held.ticket)))).await;
+    let again = bounded(send(&terminal, &market(4, Some(held.ticket)))).await;
     assert!(matches!(again, Err(SendFailure::Rejected(_))), "{again:?}");
 
     let history = terminal
@@ -138,7 +138,7 @@ async fn a_pending_order_is_placed_moved_and_removed() {
     let _events = bounded(terminal.open()).await.unwrap();
     let price = bid(&terminal).await.moved(-3_000);
 
-    let receipt = bounded(terminal.send(&pending(price))).await.unwrap();
+    let receipt = bounded(send(&terminal, &pending(price))).await.unwrap();
     let order = receipt.order.unwrap();
     let row = terminal.snapshot().await.unwrap().orders.remove(0);
     assert_eq!(
@@ -153,12 +153,12 @@ async fn a_pending_order_is_placed_moved_and_removed() {
         levels: row.levels,
         time_in_force: TimeInForce::Gtc,
     };
-    bounded(terminal.send(&moved)).await.unwrap();
+    bounded(send(&terminal, &moved)).await.unwrap();
     let row = terminal.snapshot().await.unwrap().orders.remove(0);
     assert_eq!(row.price, Some(price.moved(-10)));
     assert_eq!(row.levels.stop_loss, Some(price.moved(-1_000)));
 
-    bounded(terminal.send(&TradeRequest::Cancel { order }))
+    bounded(send(&terminal, &TradeRequest::Cancel { order }))
         .await
         .unwrap();
     assert!(terminal.snapshot().await.unwrap().orders.is_empty());
@@ -174,11 +174,11 @@ async fn instant_execution_names_its_price() {
     let mut events = bounded(terminal.open()).await.unwrap();
     bounded(events.ticks.recv()).await.unwrap();
     bridge.fault("order_send", "requote", "{}");
-    let moved = bounded(terminal.send(&market(1, None))).await;
+    let moved = bounded(send(&terminal, &market(1, None))).await;
     assert_eq!(moved, Err(SendFailure::Rejected(Retcode::REQUOTE)));
     bridge.change("UPDATE settings SET value = '1' WHERE key = 'ticks_per_second'");
     // A price may move between tick and order: that is no fault of the request.
-    until(async || terminal.send(&market(2, None)).await.ok()).await;
+    until(async || send(&terminal, &market(2, None)).await.ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,9 +186,9 @@ async fn a_netting_account_closes_by_the_opposite_deal() {
     let bridge = Bridge::start(&["margin_mode=0"]);
     let terminal = terminal(bridge.settings(""));
     let _events = bounded(terminal.open()).await.unwrap();
-    bounded(terminal.send(&market(1, None))).await.unwrap();
+    bounded(send(&terminal, &market(1, None))).await.unwrap();
     let held = terminal.snapshot().await.unwrap().positions.remove(0);
-    bounded(terminal.send(&market(2, Some(held.ticket))))
+    bounded(send(&terminal, &market(2, Some(held.ticket))))
         .await
         .unwrap();
     assert!(terminal.snapshot().await.unwrap().positions.is_empty());
@@ -199,13 +199,13 @@ async fn a_failed_check_stops_an_entry_and_no_exit() {
     let bridge = Bridge::start(&[]);
     let terminal = terminal(bridge.settings(""));
     let _events = bounded(terminal.open()).await.unwrap();
-    bounded(terminal.send(&market(1, None))).await.unwrap();
+    bounded(send(&terminal, &market(1, None))).await.unwrap();
     let held = terminal.snapshot().await.unwrap().positions.remove(0);
     bridge.broker(&["fault", "order_check", "timeout_before", "-1", "{}"]);
-    let entry = bounded(terminal.send(&market(2, None))).await;
+    let entry = bounded(send(&terminal, &market(2, None))).await;
     assert!(matches!(entry, Err(SendFailure::NotSent(_))), "{entry:?}");
     assert_eq!(bridge.count("SELECT count(*) FROM sends"), 1);
-    bounded(terminal.send(&market(3, Some(held.ticket))))
+    bounded(send(&terminal, &market(3, Some(held.ticket))))
         .await
         .unwrap();
 }
@@ -215,7 +215,7 @@ async fn a_check_that_refuses_is_the_brokers_refusal() {
     let bridge = Bridge::start(&["terminal_trade_allowed=0"]);
     let terminal = terminal(bridge.settings(""));
     let _events = bounded(terminal.open()).await.unwrap();
-    let refused = bounded(terminal.send(&market(1, None))).await;
+    let refused = bounded(send(&terminal, &market(1, None))).await;
     assert_eq!(
         refused,
         Err(SendFailure::Rejected(Retcode::CLIENT_DISABLES_AT))

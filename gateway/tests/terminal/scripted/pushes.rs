@@ -1,7 +1,7 @@
 //! What is pushed, and what becomes of it.
 
 use super::bridge::{Scripted, deal, rows, tick, usual};
-use crate::support::{bounded, change, lost, terminal, until};
+use crate::support::{bounded, change, lost, send, terminal, until};
 use mymt5_gateway::broker::{Broker, Change};
 use serde_json::{Value, json};
 
@@ -110,7 +110,7 @@ async fn rows_that_are_not_understood_stop_no_exit() {
     })
     .await;
     let close = crate::real::market(1, Some(mymt5_model::Ticket(1)));
-    bounded(terminal.send(&close)).await.unwrap();
+    bounded(send(&terminal, &close)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

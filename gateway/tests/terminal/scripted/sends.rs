@@ -3,7 +3,7 @@
 use super::bridge::{Scripted, usual};
 use crate::{
     real::market,
-    support::{bounded, lost, terminal},
+    support::{TRACE, bounded, lost, send, terminal},
 };
 use mymt5_gateway::broker::{Broker, SendFailure};
 use mymt5_model::{Receipt, Retcode, Ticket};
@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Closes a position against a bridge that answers the send, and a recall of it, like that.
-async fn send(answer: Option<Value>, recalled: Value) -> (Result<Receipt, SendFailure>, Scripted) {
+async fn closed(
+    answer: Option<Value>,
+    recalled: Value,
+) -> (Result<Receipt, SendFailure>, Scripted) {
     let bridge = Scripted::start(usual(move |call, _| match call {
         "order_send" => Some(answer.clone().into_iter().collect()),
         "recall" => Some(vec![json!({"ok": recalled})]),
@@ -22,7 +25,7 @@ async fn send(answer: Option<Value>, recalled: Value) -> (Result<Receipt, SendFa
     settings.call_timeout = Duration::from_millis(200);
     let terminal = terminal(settings);
     let _events = bounded(terminal.open()).await.unwrap();
-    let outcome = bounded(terminal.send(&market(1, Some(Ticket(1))))).await;
+    let outcome = bounded(send(&terminal, &market(1, Some(Ticket(1))))).await;
     (outcome, bridge)
 }
 
@@ -30,19 +33,19 @@ async fn send(answer: Option<Value>, recalled: Value) -> (Result<Receipt, SendFa
 async fn a_recall_tells_what_a_lost_answer_was() {
     let done = |answer: Value| json!({"state": "done", "answer": answer});
     let result = |code: u32| json!({"ok": {"retcode": code, "deal": 0, "order": 0}});
-    let (outcome, bridge) = send(None, done(result(10_009))).await;
+    let (outcome, bridge) = closed(None, done(result(10_009))).await;
     assert_eq!(outcome.unwrap().retcode, Retcode::DONE);
     let sent = &bridge.calls("order_send")[0];
     assert_eq!(bridge.calls("recall"), [json!({"key": sent["key"]})]);
     assert!((1..=200).contains(&sent["wait_ms"].as_u64().unwrap()));
 
-    let (outcome, _) = send(None, done(result(10_019))).await;
+    let (outcome, _) = closed(None, done(result(10_019))).await;
     assert_eq!(outcome, Err(SendFailure::Rejected(Retcode::NO_MONEY)));
     let dropped = json!({"state": "dropped", "answer": {"refused": "dropped"}});
-    let (outcome, _) = send(None, dropped).await;
+    let (outcome, _) = closed(None, dropped).await;
     assert!(matches!(outcome, Err(SendFailure::NotSent(_))));
     let none = json!({"none": [-10_005, "IPC timeout"]});
-    let (outcome, _) = send(None, done(none)).await;
+    let (outcome, _) = closed(None, done(none)).await;
     assert!(matches!(outcome, Err(SendFailure::Unknown(_))));
 }
 
@@ -57,7 +60,7 @@ async fn a_recall_that_tells_nothing_leaves_it_unknown_and_nothing_is_sent_twice
         json!(null),
     ];
     for state in states {
-        let (outcome, bridge) = send(None, state).await;
+        let (outcome, bridge) = closed(None, state).await;
         assert!(
             matches!(outcome, Err(SendFailure::Unknown(_))),
             "{outcome:?}"
@@ -68,10 +71,10 @@ async fn a_recall_that_tells_nothing_leaves_it_unknown_and_nothing_is_sent_twice
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_bridge_refuses_was_not_sent() {
-    let (outcome, _) = send(Some(json!({"refused": "queue full"})), json!(null)).await;
+    let (outcome, _) = closed(Some(json!({"refused": "queue full"})), json!(null)).await;
     assert_eq!(outcome, Err(SendFailure::NotSent("queue full".into())));
     let odd = json!({"ok": {"retcode": null}});
-    let (outcome, _) = send(Some(odd), json!(null)).await;
+    let (outcome, _) = closed(Some(odd), json!(null)).await;
     assert!(matches!(outcome, Err(SendFailure::Unknown(_))));
 }
 
@@ -83,7 +86,7 @@ async fn clocks_that_ran_apart_make_a_new_session() {
     .await;
     let terminal = terminal(bridge.settings());
     let mut events = bounded(terminal.open()).await.unwrap();
-    let outcome = bounded(terminal.send(&market(1, Some(Ticket(1))))).await;
+    let outcome = bounded(send(&terminal, &market(1, Some(Ticket(1))))).await;
     assert!(matches!(outcome, Err(SendFailure::NotSent(_))));
     assert!(lost(&mut events).await.contains("clock"));
 }
@@ -93,19 +96,22 @@ async fn requests_have_the_packages_form() {
     let bridge = Scripted::start(usual(|_, _| None)).await;
     let terminal = terminal(bridge.settings());
     let _events = bounded(terminal.open()).await.unwrap();
-    bounded(terminal.send(&market(7, None))).await.unwrap();
+    bounded(send(&terminal, &market(7, None))).await.unwrap();
     let magic = mymt5_model::Magic::new(1, 7).unwrap().raw();
     let expected = json!({
         "action": 1, "magic": magic, "symbol": "EURUSD", "volume": 0.1, "sl": 0.0, "tp": 0.0,
         "type": 0, "type_filling": 1, "type_time": 0, "comment": "a_comment_that_is_longer_t",
     });
-    assert_eq!(bridge.calls("order_check"), [json!({"request": expected})]);
+    assert_eq!(
+        bridge.calls("order_check"),
+        [json!({"request": expected, "correlation": TRACE})]
+    );
     let sent = &bridge.calls("order_send")[0];
     assert_eq!(
-        (&sent["request"], &sent["key"]),
-        (&expected, &json!(magic.to_string()))
+        (&sent["request"], &sent["key"], &sent["correlation"]),
+        (&expected, &json!(magic.to_string()), &json!(TRACE))
     );
-    bounded(terminal.send(&market(8, Some(Ticket(5)))))
+    bounded(send(&terminal, &market(8, Some(Ticket(5)))))
         .await
         .unwrap();
     assert_eq!(bridge.calls("order_check").len(), 1);

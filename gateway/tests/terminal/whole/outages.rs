@@ -1,8 +1,11 @@
 //! A bridge that is killed, stopped or slow: the gateway stays up, says so and recovers.
 
 use super::{stage::Stage, trading::market};
-use mymt5_proto::v1::{
-    GetStatusRequest, LinkState, OrderState, Side, control_service_client::ControlServiceClient,
+use mymt5_proto::{
+    Reason, reason_of,
+    v1::{
+        GetStatusRequest, LinkState, OrderState, Side, control_service_client::ControlServiceClient,
+    },
 };
 use std::time::{Duration, Instant};
 use tonic::transport::Channel;
@@ -72,5 +75,30 @@ async fn a_slow_bridge_is_busy_and_not_dead() {
         assert_eq!(link.state(), LinkState::Ready, "{link:?}");
     }
     assert_eq!(stage.bridge.count(EXECUTED), 3);
+    assert_eq!(stage.bridge.count("SELECT count(*) FROM logins"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_that_keeps_its_interpreter_is_told_and_keeps_its_session() {
+    let mut stage = Stage::set(&[]);
+    stage.launch();
+    stage.link(LinkState::Ready).await;
+    let long = r#"{"ms": 7000}"#;
+    stage
+        .bridge
+        .broker(&["fault", "order_send", "hold_ms", "1", long]);
+    let begun = Instant::now();
+    let order = stage.submit(market("long", Side::Buy)).await;
+    let after = noticed(&stage, begun).await;
+    assert!(after < TOLD, "{after:?}");
+    let link = stage.status().await.link.unwrap();
+    assert_eq!(link.state(), LinkState::Degraded, "{link:?}");
+    let meanwhile = market("meanwhile", Side::Buy);
+    let refusal = stage.trading().await.submit_order(meanwhile).await;
+    assert_eq!(reason_of(&refusal.unwrap_err()), Some(Reason::LinkDown));
+    let order = stage.settled(order.order_id).await;
+    assert_eq!(order.state(), OrderState::Filled);
+    stage.link(LinkState::Ready).await;
+    assert_eq!(stage.bridge.count(EXECUTED), 1);
     assert_eq!(stage.bridge.count("SELECT count(*) FROM logins"), 1);
 }

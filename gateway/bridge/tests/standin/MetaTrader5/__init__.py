@@ -17,6 +17,7 @@ faults(on_call, kind, remaining, args)
     timeout_after      executed, then None with -10005
     none:<code>        None with that last_error, nothing executed; initialize: False
     delay_ms           {"before_ms": n, "after_ms": n}
+    hold_ms            {"ms": n}: a delay before it that keeps the interpreter from all its threads
     exit               the process dies in the call, {"when": "before" | "after"} it is executed
     raise              ValueError with a canary text, {"when": "before" | "after"}
     disconnect         {"ms": n}: terminal_info().connected is False for so long

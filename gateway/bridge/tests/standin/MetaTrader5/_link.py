@@ -1,6 +1,7 @@
 """The link to the terminal: initialize and shutdown, the last error, and how each call is made:
 one transaction that catches up with the market, then answers."""
 
+import ctypes
 import functools
 import hashlib
 import os
@@ -38,6 +39,8 @@ def _store():
 def _before(kind, args):
     if kind == "delay_ms":
         time.sleep(args.get("before_ms", 0) / 1000.0)
+    elif kind == "hold_ms":
+        ctypes.PyDLL(None).usleep(args["ms"] * 1000)  # a PyDLL's call keeps the interpreter's lock
     elif kind == "exit" and args.get("when", "before") == "before":
         os._exit(9)
     elif kind == "raise" and args.get("when", "before") == "before":
