@@ -2,43 +2,31 @@
 //! answers, events) happens once its records are durable. While one batch of records is being
 //! written the next one gathers.
 
+mod reads;
+mod sends;
+
+pub use reads::look;
+
 use super::{
     core::{Change, Core, Effect},
     events::{Event, EventLog, Recorded},
     modify::LevelsKey,
-    queue::{Job, SendQueue},
-    reconcile::Reach,
+    queue::SendQueue,
 };
 use crate::{
-    broker::{self, Broker, BrokerError, Dispatch, History, SendFailure, Snapshot},
+    broker::{self, Broker, BrokerError, History, SendFailure, Snapshot},
     journal::{JournalError, Record, Writer},
     market::Hub,
 };
-use futures_util::FutureExt;
 use mymt5_chassis::clock;
-use mymt5_model::{OrderId, Receipt, TradeRequest, UtcTime};
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use mymt5_model::{OrderId, Receipt, UtcTime};
+use reads::Reads;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval},
 };
 use tokio_util::task::TaskTracker;
-
-/// How many times the bound of an answer one that is late is still listened for.
-const LATE_ANSWERS: u32 = 10;
-/// Before a stale snapshot is read again.
-const STALE_PAUSE: Duration = Duration::from_millis(20);
-/// The longest such pause.
-const STALE_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// Before a broker that did not answer is asked again.
-const FAILED_PAUSE: Duration = Duration::from_secs(1);
 
 type Outcome = Result<Receipt, SendFailure>;
 pub(super) type Answer = Box<dyn FnOnce() + Send>;
@@ -101,12 +89,7 @@ pub(super) struct Desk {
     next: Batch,
     committing: Option<Batch>,
     up: watch::Sender<bool>,
-    reading: bool,
-    dirty: bool,
-    pause: Duration,
-    /// Outcomes of changes so far, and outdated rows in a row.
-    changes: Arc<AtomicU64>,
-    outdated: u32,
+    reads: Reads,
 }
 
 impl Desk {
@@ -130,11 +113,7 @@ impl Desk {
             next: Batch::default(),
             committing: None,
             up,
-            reading: false,
-            dirty: false,
-            pause: Duration::ZERO,
-            changes: Arc::default(),
-            outdated: 0,
+            reads: Reads::default(),
         }
     }
 
@@ -167,7 +146,7 @@ impl Desk {
 
     fn every_second(&mut self) {
         self.core.at(UtcTime(clock::utc_now_ms()));
-        self.dirty = true;
+        self.reads.want();
         self.core.expire();
         let effects = self.core.watch();
         self.after(effects);
@@ -184,23 +163,23 @@ impl Desk {
             }
             Message::Wait(question) => self.waiters.push(question),
             Message::Change(change) => self.on_change(change),
-            Message::Snapshot(begun, _) if self.is_outdated(Some(begun)) => self.read_again(),
-            Message::Pass(begun, _) if self.is_outdated(begun) => self.read_again(),
+            Message::Snapshot(begun, _) if self.reads.are_outdated(Some(begun)) => {}
+            Message::Pass(begun, _) if self.reads.are_outdated(begun) => {}
             Message::Snapshot(_, read) => {
                 let fresh = read.map(|snapshot| self.core.on_snapshot(snapshot));
-                self.on_read(fresh);
+                self.reads.ended(fresh);
             }
             Message::Pass(_, read) => {
                 let fresh = read.map(|(snapshot, history)| self.core.on_pass(snapshot, history));
-                self.on_read(fresh);
+                self.reads.ended(fresh);
             }
             Message::Sent(id, outcome) => self.core.on_sent(id, outcome),
             Message::ChangeSent(id, change, outcome) => {
-                self.changes.fetch_add(1, Ordering::Relaxed);
+                self.reads.changed();
                 self.core.on_change_sent(id, change, outcome);
             }
             Message::LevelsSent(key, outcome) => {
-                self.changes.fetch_add(1, Ordering::Relaxed);
+                self.reads.changed();
                 self.core.on_levels_sent(&key, outcome);
             }
             Message::LaneFree => self.queue.free(),
@@ -209,7 +188,7 @@ impl Desk {
     }
 
     fn on_change(&mut self, change: broker::Change) {
-        self.dirty = true;
+        self.reads.want();
         match change {
             broker::Change::Deal(deal) => self.core.on_deal(deal),
             broker::Change::MarginCall(level) => self.core.announce(Event::MarginCall(level)),
@@ -217,39 +196,6 @@ impl Desk {
             | broker::Change::FeedEnded
             | broker::Change::LinkLost(_) => {}
         }
-    }
-
-    /// True for rows whose reading began before the last change of an order or of levels: they may
-    /// lack it. Where changes never pause some are believed after all.
-    fn is_outdated(&mut self, begun: Option<u64>) -> bool {
-        const MOST: u32 = 8;
-        let now = self.changes.load(Ordering::Relaxed);
-        let outdated = begun.is_some_and(|begun| begun != now) && self.outdated < MOST;
-        self.outdated = if outdated { self.outdated + 1 } else { 0 };
-        outdated
-    }
-
-    /// Soon: how old the rows were says nothing about the broker.
-    fn read_again(&mut self) {
-        (self.reading, self.dirty, self.pause) = (false, true, STALE_PAUSE);
-    }
-
-    fn on_read(&mut self, fresh: Result<bool, BrokerError>) {
-        self.reading = false;
-        self.pause = match fresh {
-            Ok(true) => Duration::ZERO,
-            Ok(false) => {
-                self.dirty = true;
-                if self.pause >= STALE_PAUSE_MAX {
-                    tracing::error!("the broker's rows are older than the deals that are known");
-                }
-                (self.pause * 2).clamp(STALE_PAUSE, STALE_PAUSE_MAX)
-            }
-            Err(error) => {
-                tracing::warn!(%error, "broker not read");
-                FAILED_PAUSE
-            }
-        };
     }
 
     /// Gathers what the last message led to.
@@ -310,108 +256,6 @@ impl Desk {
         self.wake();
     }
 
-    fn send_next(&mut self) {
-        while let Some(job) = self.queue.next() {
-            match job {
-                Job::Order(id, request) => {
-                    let symbol = self.core.order(id).map(|order| &order.symbol);
-                    let quote = symbol.and_then(|symbol| self.hub.latest(symbol));
-                    if self.core.sending(id, quote.as_deref()) {
-                        let request = self.core.resolved(id, request);
-                        let before = self.core.order(id).map_or(0, |order| order.send_before_ms);
-                        let dispatch = self.dispatch(before, self.core.trace_of_order(id));
-                        self.send(request, dispatch, move |outcome| Message::Sent(id, outcome));
-                    } else {
-                        self.queue.free();
-                    }
-                }
-                Job::Levels(key, _, before) if before <= self.core.now().0 => {
-                    self.queue.free();
-                    self.core.on_levels_sent(&key, Err(too_late()));
-                }
-                Job::Change(id, change, _, before) if before <= self.core.now().0 => {
-                    self.queue.free();
-                    self.core.on_change_sent(id, change, Err(too_late()));
-                }
-                Job::Levels(key, request, before) => {
-                    let dispatch = self.dispatch(before, self.core.trace_of_levels(&key));
-                    self.send(request, dispatch, move |outcome| {
-                        Message::LevelsSent(key.clone(), outcome)
-                    });
-                }
-                Job::Change(id, change, request, before) => {
-                    let dispatch = self.dispatch(before, self.core.trace_of_order(id));
-                    self.send(request, dispatch, move |outcome| {
-                        Message::ChangeSent(id, change, outcome)
-                    });
-                }
-            }
-        }
-    }
-
-    fn dispatch(&self, before_ms: i64, correlation: &str) -> Dispatch {
-        let left = u64::try_from(before_ms - self.core.now().0).unwrap_or(0);
-        Dispatch {
-            before: Instant::now() + Duration::from_millis(left),
-            correlation: correlation.to_owned(),
-        }
-    }
-
-    /// Sends once, in a task of its own. No answer in time, or a panic on the way, is an unknown
-    /// outcome; an answer that comes later is evidence all the same.
-    fn send(
-        &self,
-        request: TradeRequest,
-        dispatch: Dispatch,
-        report: impl Fn(Outcome) -> Message + Send + 'static,
-    ) {
-        let (broker, bound) = (self.setup.broker.clone(), self.setup.send_timeout);
-        let mailbox = self.mailbox.clone();
-        self.sends.spawn(async move {
-            let answer = AssertUnwindSafe(broker.send(&request, &dispatch)).catch_unwind();
-            let mut answer = std::pin::pin!(answer.map(|answer| {
-                answer.unwrap_or_else(|_| {
-                    Err(SendFailure::Unknown("the sending task panicked".into()))
-                })
-            }));
-            let (first, late) = match timeout(bound, &mut answer).await {
-                Ok(outcome) => (outcome, false),
-                Err(_) => (Err(SendFailure::Unknown("no answer in time".into())), true),
-            };
-            let Some(mailbox) = mailbox.upgrade() else {
-                return;
-            };
-            let _ = mailbox.send(report(first)).await;
-            let _ = mailbox.send(Message::LaneFree).await;
-            if late && let Ok(outcome) = timeout(bound * LATE_ANSWERS, answer).await {
-                let _ = mailbox.send(report(outcome)).await;
-            }
-        });
-    }
-
-    fn read_if_due(&mut self) {
-        // An account is read only once the link knows it for ours.
-        let looks = self.core.wants_pass();
-        if self.reading || !self.core.link_is_up() || !(self.dirty || looks) {
-            return;
-        }
-        (self.reading, self.dirty) = (true, false);
-        let (broker, mailbox) = (self.setup.broker.clone(), self.mailbox.clone());
-        let (pause, reach, changes) = (self.pause, self.core.reach(), self.changes.clone());
-        self.sends.spawn(async move {
-            tokio::time::sleep(pause).await;
-            let begun = changes.load(Ordering::Relaxed);
-            let message = if looks {
-                Message::Pass(Some(begun), look(broker.as_ref(), reach).await)
-            } else {
-                Message::Snapshot(begun, broker.snapshot().await)
-            };
-            if let Some(mailbox) = mailbox.upgrade() {
-                let _ = mailbox.send(message).await;
-            }
-        });
-    }
-
     /// Tells those who wait for what is there now.
     fn wake(&mut self) {
         let (core, answers) = (&self.core, &mut self.next.answers);
@@ -422,19 +266,4 @@ impl Desk {
             waits
         });
     }
-}
-
-fn too_late() -> SendFailure {
-    SendFailure::NotSent("its time passed before it could be sent".into())
-}
-
-/// One complete look at the broker: rows first, then the history that whatever left them is in.
-///
-/// # Errors
-/// The broker did not answer.
-pub async fn look(broker: &dyn Broker, reach: Reach) -> Result<(Snapshot, History), BrokerError> {
-    let snapshot = broker.snapshot().await?;
-    let (from, to) = reach.window(snapshot.time);
-    let history = broker.history(from, to).await?;
-    Ok((snapshot, history))
 }

@@ -10,6 +10,7 @@ mod events;
 mod exits;
 mod exposure;
 mod fills;
+mod foreign;
 mod grants;
 mod ids;
 mod losses;

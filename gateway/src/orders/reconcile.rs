@@ -3,7 +3,6 @@
 
 use super::{
     core::{Core, Patience},
-    events::{Audience, Event},
     losses::GATEWAY,
     modify::LevelChange,
     order::Order,
@@ -11,11 +10,10 @@ use super::{
 use crate::{
     book::PositionChange,
     broker::{History, SendFailure, Snapshot},
-    journal::Record,
 };
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    AccountKind, BrokerTime, Magic, OrderId, OrderRow, OrderState, PositionId, Symbol, Ticket,
+    AccountKind, BrokerTime, Magic, OrderId, OrderRow, OrderState, PositionId, Ticket,
 };
 use mymt5_proto::Reason;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -294,50 +292,6 @@ impl Core {
         }
     }
 
-    /// Somebody else did something. Where it is a symbol of ours, nothing new is opened there until
-    /// an operator has looked: what our strategies take for their own may not be.
-    pub(super) fn on_foreign(
-        &mut self,
-        symbol: Option<Symbol>,
-        description: String,
-        freezes: bool,
-    ) {
-        let owned = symbol.as_ref().is_some_and(|symbol| self.owns_in(symbol));
-        let frozen = freezes && owned;
-        if let Some(symbol) = symbol.clone().filter(|_| frozen) {
-            tracing::warn!(
-                symbol = symbol.as_str(),
-                description,
-                "somebody else trades a symbol of ours"
-            );
-            self.touch(Some(symbol));
-        }
-        let event = Event::Foreign {
-            symbol,
-            description,
-            frozen,
-        };
-        self.tell("", Audience::Control, event);
-    }
-
-    fn owns_in(&self, symbol: &Symbol) -> bool {
-        let held = self.book.positions();
-        held.filter(|held| held.client.is_some())
-            .any(|held| held.row.symbol == *symbol)
-            || self.open_orders().any(|order| order.symbol == *symbol)
-    }
-
-    /// Freezes a symbol, or (none) lifts it from all of them.
-    pub(super) fn touch(&mut self, symbol: Option<Symbol>) {
-        match symbol {
-            Some(symbol) => {
-                self.touched.insert(symbol);
-            }
-            None => self.touched.clear(),
-        }
-        self.records.push(Record::Touched(self.touched.clone()));
-    }
-
     /// Real money is not traded before somebody said so, once.
     fn halt_first(&mut self) {
         let real = self
@@ -356,28 +310,6 @@ impl Core {
             .filter(|order| works(order.state))
             .filter_map(|order| order.ticket)
             .any(|ticket| !working.contains(&ticket))
-    }
-
-    /// Every change of a position's lots needs a deal. One without is told.
-    fn explain(&mut self, changes: &[PositionChange], before: Ticket) {
-        for change in changes {
-            let (PositionChange::Changed(position) | PositionChange::Closed(position)) = change;
-            let id = Some(position.row.id);
-            let since = Ticket(before.0 + 1);
-            let explained = self
-                .deals
-                .range(since..)
-                .any(|(_, deal)| deal.deal.position_id == id);
-            let moved = position.row.updated > position.row.opened
-                && matches!(change, PositionChange::Changed(_));
-            if explained || moved {
-                continue;
-            }
-            metrics::counter!("mymt5_reconciliation_differences_total").increment(1);
-            tracing::error!(position_id = %position.row.id, "a position changed without a deal");
-            let description = format!("position {} changed without a deal", position.row.id);
-            self.on_foreign(Some(position.row.symbol.clone()), description, true);
-        }
     }
 
     /// True when the history holds the newest deals that the journal knows in that window.

@@ -1,9 +1,12 @@
 //! The reader of keys. Reading never stops at a fault: it is recorded, and [`Reader::finish`]
 //! reports all of them, along with every key nobody asked for.
 
+mod layers;
+mod unknown;
+
 use super::secret_sources::Sources;
-use super::tree::{Kind, Node, Source};
-use super::{Environment, Provenance, Table, environment, files, guard, hints};
+use super::tree::{Kind, Node};
+use super::{Environment, Provenance, Table, files, guard, hints};
 use crate::faults::{Fault, Faults};
 use crate::secrets::{FoundSecrets, Secret};
 use serde::de::DeserializeOwned;
@@ -96,58 +99,6 @@ impl Reader {
             return None;
         }
         Some(folder)
-    }
-
-    /// Lays the variables over the files' values.
-    fn lay_environment(&mut self, environment: &Environment) {
-        for name in environment.not_unicode() {
-            if environment::is_own(&self.table, name) {
-                self.fault(name, "is not Unicode", "set it to a text in UTF-8");
-            }
-        }
-        for name in environment.process_names() {
-            if name.starts_with("MYMT5_") && !name.starts_with(environment::PREFIX) {
-                self.warnings.push(format!(
-                    "{name} is ignored: a variable that sets a key starts with {}",
-                    environment::PREFIX
-                ));
-            }
-        }
-        let prefixed = environment.prefixed();
-        for (name, (text, local)) in &prefixed {
-            let path = name[environment::PREFIX.len()..].to_ascii_lowercase();
-            let names: Vec<&str> = path.split("__").collect();
-            if names.iter().any(|name| name.is_empty()) {
-                self.fault(name, "names no key", "write it like MYMT5__SECTION__KEY");
-            } else {
-                self.lay(name, &names, text, *local);
-            }
-        }
-        for (name, key) in self.table.names {
-            let Some((text, local)) = environment.get(name) else {
-                continue;
-            };
-            let twin = hints::variable(key);
-            if prefixed.contains_key(twin.as_str()) {
-                self.fault(
-                    name,
-                    format!("both it and {twin} are set"),
-                    "keep one of them",
-                );
-            }
-            self.lay(name, &key.split('.').collect::<Vec<_>>(), text, local);
-        }
-    }
-
-    fn lay(&mut self, name: &str, names: &[&str], text: &str, local: bool) {
-        let source = if local {
-            Source::Dotenv(name.into())
-        } else {
-            Source::Environment(name.into())
-        };
-        if let Err(reason) = self.root.put(names, Node::of_text(text, source)) {
-            self.fault(name, reason, "name an existing place, or unset it");
-        }
     }
 
     /// A flag looked at before everything is read; `false` when it is absent or no boolean. It
@@ -331,54 +282,6 @@ impl Reader {
         } else {
             Err(Faults(self.faults))
         }
-    }
-
-    fn report_unknown(&mut self) {
-        let mut leaves = Vec::new();
-        self.root.leaves("", &mut leaves);
-        for (key, _, source) in leaves {
-            if self.is_known(&key) {
-                continue;
-            }
-            let fix = match hints::nearest(&key, self.asked.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean {near}?"),
-                None => "remove it".to_owned(),
-            };
-            if let Source::Dotenv(name) = &source {
-                self.warnings.push(format!(
-                    "{name} of .env sets {key}, which {} does not know; {fix}",
-                    self.table.program
-                ));
-            } else {
-                self.fault(&key, format!("in {source} is unknown"), fix);
-            }
-        }
-    }
-
-    /// A leaf is known when it, or a table above it, was read as a whole; an empty table also
-    /// when a key under it was asked for.
-    fn is_known(&self, key: &str) -> bool {
-        let above = key
-            .char_indices()
-            .filter(|(_, c)| *c == '.')
-            .map(|(at, _)| &key[..at])
-            .chain([key]);
-        let under = format!("{key}.");
-        key.is_empty()
-            || above.into_iter().any(|prefix| self.asked.contains(prefix))
-            || self.containers.contains(key)
-            || self
-                .asked
-                .range(under.clone()..)
-                .next()
-                .is_some_and(|asked| asked.starts_with(&under))
-                && self.is_empty_table(key)
-    }
-
-    fn is_empty_table(&self, key: &str) -> bool {
-        self.root
-            .get(key)
-            .is_some_and(|node| matches!(&node.kind, Kind::Table(entries) if entries.is_empty()))
     }
 
     fn note(&mut self, key: &str) {
