@@ -175,7 +175,7 @@ fn wiring(
     let login = match settings.broker {
         BrokerSettings::Simulator(_) => None,
         BrokerSettings::Terminal(_) => {
-            let file = settings.data_folder.join("refused-login.json");
+            let file = settings.data_folder.join("login.json");
             Some(LoginGate::new(file, secrets.clone(), retry))
         }
     };

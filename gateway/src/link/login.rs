@@ -1,16 +1,22 @@
 //! Credentials that the broker refused are not tried again: an account that is hammered with a
-//! wrong password is locked. What was refused is kept across restarts, as a keyed fingerprint.
+//! wrong password is locked. Those that led nowhere are tried rarely: a terminal may take a wrong
+//! password, and only never come to the trade server. Both are kept across restarts, under a keyed
+//! fingerprint.
 
 use hmac::{Hmac, KeyInit, Mac};
 use mymt5_chassis::{clock, process::write_atomically, secrets::SecretReader};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 /// Longest text kept of what the broker said.
 const TEXT: usize = 200;
 const NAMES: [&str; 3] = ["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER"];
+
+/// Logins that may lead nowhere in a row before there is a pause before each further one.
+const UNANSWERED: u32 = 4;
+const UNANSWERED_PAUSE_MS: i64 = 120_000;
 
 /// The memory of what was refused, and what ends it.
 pub struct LoginGate {
@@ -20,11 +26,29 @@ pub struct LoginGate {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Refused {
+struct Kept {
     fingerprint: String,
     /// Unix milliseconds.
     at: i64,
-    why: String,
+    outcome: Outcome,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    /// For this reason.
+    Refused(String),
+    /// So many times.
+    Unanswered(u32),
+}
+
+/// Why credentials are not to be tried now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// The broker refused them, and why.
+    Refused(String),
+    /// They led nowhere too often: until then.
+    For(Duration),
 }
 
 impl LoginGate {
@@ -57,25 +81,55 @@ impl LoginGate {
         hex::encode(mac.finalize().into_bytes())
     }
 
-    /// The fingerprint of the credentials, and why they must not be tried, if so.
-    pub(super) fn refused(&self) -> Option<(String, String)> {
+    /// The fingerprint of the credentials, and why they are not to be tried, if so.
+    pub(super) fn held(&self) -> Option<(String, Held)> {
+        let kept = self.kept()?;
+        let held = match kept.outcome {
+            Outcome::Refused(why) => Held::Refused(why),
+            Outcome::Unanswered(times) if times > UNANSWERED => {
+                // A clock that was set makes it no longer.
+                let since = clock::utc_now_ms().saturating_sub(kept.at).max(0);
+                let left = u64::try_from(UNANSWERED_PAUSE_MS - since).ok()?;
+                Held::For(Duration::from_millis(left))
+            }
+            Outcome::Unanswered(_) => return None,
+        };
+        Some((kept.fingerprint, held))
+    }
+
+    /// What is kept of the credentials.
+    fn kept(&self) -> Option<Kept> {
         let bytes = fs::read(&self.file).ok()?;
-        let Ok(kept) = serde_json::from_slice::<Refused>(&bytes) else {
-            tracing::warn!(file = %self.file.display(), "what the broker refused cannot be read, it is forgotten");
+        let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) else {
+            tracing::warn!(file = %self.file.display(), "what came of the last login cannot be read, it is forgotten");
             return None;
         };
-        (kept.fingerprint == self.fingerprint()).then_some((kept.fingerprint, kept.why))
+        (kept.fingerprint == self.fingerprint()).then_some(kept)
     }
 
     /// Keeps that the broker refused the credentials of that fingerprint: those that were tried,
     /// which others may have replaced meanwhile.
-    pub(super) fn keep(&self, fingerprint: String, why: &str) -> io::Result<()> {
-        let refused = Refused {
+    pub(super) fn keep_refused(&self, fingerprint: String, why: &str) -> io::Result<()> {
+        let why = why.chars().take(TEXT).collect();
+        self.keep(fingerprint, Outcome::Refused(why))
+    }
+
+    /// Keeps that they led nowhere, once more.
+    pub(super) fn keep_unanswered(&self, fingerprint: String) -> io::Result<()> {
+        let times = match self.kept().map(|kept| kept.outcome) {
+            Some(Outcome::Unanswered(times)) => times,
+            _ => 0,
+        };
+        self.keep(fingerprint, Outcome::Unanswered(times.saturating_add(1)))
+    }
+
+    fn keep(&self, fingerprint: String, outcome: Outcome) -> io::Result<()> {
+        let kept = Kept {
             fingerprint,
             at: clock::utc_now_ms(),
-            why: why.chars().take(TEXT).collect(),
+            outcome,
         };
-        write_atomically(&self.file, &serde_json::to_vec(&refused)?)
+        write_atomically(&self.file, &serde_json::to_vec(&kept)?)
     }
 
     /// Forgets it: the broker took them, or an operator says to try.
@@ -155,14 +209,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (gate, store) = gate(folder.path());
         let tried = gate.fingerprint();
-        gate.keep(tried.clone(), "wrong password").unwrap();
-        let (refused, why) = gate.refused().unwrap();
-        assert_eq!((&refused, why.as_str()), (&tried, "wrong password"));
+        gate.keep_refused(tried.clone(), "wrong password").unwrap();
+        let (refused, why) = gate.held().unwrap();
+        assert_eq!(
+            (&refused, why),
+            (&tried, Held::Refused("wrong password".into()))
+        );
         write(&folder.path().join("secrets"), "other password");
         store.reload().unwrap();
         let bound = Duration::from_secs(10);
         timeout(bound, gate.opens(&refused)).await.unwrap();
-        assert!(gate.refused().is_none() && gate.fingerprint() != tried);
+        assert!(gate.held().is_none() && gate.fingerprint() != tried);
         timeout(bound, gate.renewed(&tried)).await.unwrap();
     }
 
@@ -170,13 +227,47 @@ mod tests {
     fn what_is_kept_holds_no_secret_and_is_for_those_credentials_alone() {
         let folder = tempfile::tempdir().unwrap();
         let (gate, _store) = gate(folder.path());
-        gate.keep("of others".into(), "why").unwrap();
-        assert!(gate.refused().is_none());
-        gate.keep(gate.fingerprint(), "why").unwrap();
-        assert!(gate.refused().is_some());
+        gate.keep_refused("of others".into(), "why").unwrap();
+        assert!(gate.held().is_none());
+        gate.keep_refused(gate.fingerprint(), "why").unwrap();
+        assert!(gate.held().is_some());
         let kept = fs::read_to_string(&gate.file).unwrap();
         assert!(!kept.contains("first password") && !kept.contains("10000001"));
         gate.forget();
-        assert!(gate.refused().is_none());
+        assert!(gate.held().is_none());
+    }
+
+    #[test]
+    fn what_led_nowhere_is_tried_rarely_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gate, store) = gate(folder.path());
+        for _ in 0..UNANSWERED {
+            assert_eq!(gate.held(), None);
+            gate.keep_unanswered(gate.fingerprint()).unwrap();
+        }
+        assert_eq!(gate.held(), None);
+        gate.keep_unanswered(gate.fingerprint()).unwrap();
+        let again = LoginGate::new(gate.file.clone(), store.reader(), Arc::default());
+        let Some((_, Held::For(left))) = again.held() else {
+            panic!("{:?}", again.held());
+        };
+        assert!(left > Duration::from_secs(60) && left <= Duration::from_secs(120));
+        // Long ago, and in a future that a clock told: neither holds for longer.
+        for (at, held) in [(0, false), (i64::MAX, true)] {
+            let (fingerprint, outcome) = (gate.fingerprint(), Outcome::Unanswered(9));
+            let kept = serde_json::to_vec(&Kept {
+                fingerprint,
+                at,
+                outcome,
+            });
+            fs::write(&gate.file, kept.unwrap()).unwrap();
+            assert_eq!(gate.held().is_some(), held);
+        }
+        // Other credentials are tried at once, and begin to count anew.
+        write(&folder.path().join("secrets"), "other password");
+        store.reload().unwrap();
+        assert_eq!(gate.held(), None);
+        gate.keep_unanswered(gate.fingerprint()).unwrap();
+        assert_eq!(gate.held(), None);
     }
 }

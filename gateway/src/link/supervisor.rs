@@ -3,6 +3,7 @@
 use super::{
     Calendar, ClockCheck, LinkState, LinkStatus, LoginGate,
     errors::Outcomes,
+    login::Held,
     machine::{Fact, Machine},
     session::Session,
 };
@@ -20,17 +21,12 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 /// How often the state is looked at, though nothing happened: sessions begin and end.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Logins in a row that the terminal took and that led nowhere, for want of a network or for a wrong
-/// password which the terminal does not tell; and the pause after each further one.
-const UNANSWERED: u32 = 4;
-const UNANSWERED_LOGIN: Duration = Duration::from_secs(120);
 
 /// How the link stands, for whoever asks. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -109,45 +105,52 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     async fn live(&self) {
-        let mut unanswered = 0;
         loop {
-            if let Some(gate) = &self.wiring.login
-                && let Some((refused, why)) = gate.refused()
-            {
-                self.report(Fact::Refused(why)).await;
-                gate.opens(&refused).await;
-            }
+            self.admitted().await;
             let mut tried = String::new();
             let error = Session::run(self, &mut tried).await;
             tracing::warn!(%error, "link to the broker lost");
-            if let BrokerError::Refused(why) = &error
-                && self.keeps(tried, why)
-            {
+            if self.keep(tried, &error) && matches!(error, BrokerError::Refused(_)) {
                 continue;
             }
             self.report(Fact::Lost(error.to_string())).await;
-            let mut pause = self.machine().0.pause(rand::random());
-            if matches!(error, BrokerError::NotConnected(_)) {
-                unanswered += 1;
-            } else {
-                unanswered = 0;
-            }
-            if unanswered > UNANSWERED {
-                // A wrong password may look like that: it must not be hammered either.
-                pause += UNANSWERED_LOGIN;
-            }
+            let pause = self.machine().0.pause(rand::random());
             sleep(pause).await;
         }
     }
 
-    /// Keeps a refusal. Where that fails, the pause of a lost link is all that holds it back.
-    fn keeps(&self, tried: String, why: &str) -> bool {
+    /// Waits until the credentials may be tried.
+    async fn admitted(&self) {
+        let Some(gate) = &self.wiring.login else {
+            return;
+        };
+        match gate.held() {
+            None => {}
+            Some((fingerprint, Held::Refused(why))) => {
+                self.report(Fact::Refused(why)).await;
+                gate.opens(&fingerprint).await;
+            }
+            Some((fingerprint, Held::For(left))) => {
+                let why = "the last logins led nowhere, as with a wrong password that the terminal does not tell: the next one waits for two minutes, other credentials or a reload";
+                self.report(Fact::Lost(why.into())).await;
+                let _ = timeout(left, gate.opens(&fingerprint)).await;
+            }
+        }
+    }
+
+    /// Keeps what came of a login. Where that fails, the pause of a lost link is all that holds the
+    /// next one back.
+    fn keep(&self, tried: String, error: &BrokerError) -> bool {
         let Some(gate) = &self.wiring.login else {
             return false;
         };
-        let kept = gate.keep(tried, why);
+        let kept = match error {
+            BrokerError::Refused(why) => gate.keep_refused(tried, why),
+            BrokerError::NotConnected(_) => gate.keep_unanswered(tried),
+            _ => return false,
+        };
         if let Err(error) = &kept {
-            tracing::error!(%error, "the refused login cannot be kept, it will be tried again");
+            tracing::error!(%error, "what came of the login cannot be kept, it will be tried again soon");
         }
         kept.is_ok()
     }
