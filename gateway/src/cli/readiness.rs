@@ -28,7 +28,7 @@ pub(super) async fn follow(
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut told, mut warned) = (None, None);
     loop {
-        let (now, identity) = (clock::utc_now_ms(), identity.load_full());
+        let (now, identity) = (clock::utc_now_ms(), identity.borrow().clone());
         let days = identity.days_left(now);
         if days < SOON_DAYS && warned != Some(days) {
             warned = Some(days);

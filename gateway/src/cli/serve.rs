@@ -57,7 +57,7 @@ pub(super) async fn serve(
         writer: Writer::start(wrap(opened.journal)).context("no thread for the journal")?,
         loaded: opened.loaded,
     };
-    let identity: Identity = Arc::new(ArcSwap::from_pointee(opened.identity));
+    let identity = Identity::new(opened.identity);
     let clients = ClientRegistry::new(settings.clients.clone());
     let registry: Registry = Arc::new(ArcSwap::from_pointee(clients));
     let market = Market::default();

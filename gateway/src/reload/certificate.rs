@@ -5,7 +5,7 @@ use super::Reloader;
 use crate::settings::Settings;
 use mymt5_chassis::tls::ServerIdentity;
 use sha2::{Digest, Sha256};
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Between two looks.
@@ -50,7 +50,8 @@ fn digest(paths: &[PathBuf]) -> [u8; 32] {
 }
 
 impl Reloader {
-    /// Takes up a changed certificate for new connections; those that are open go on. One that
+    /// Takes up a changed certificate for new connections; those that are open go on, but for
+    /// clients of an authority that is gone. One that
     /// does not hold together, such as a new certificate beside the old key, keeps the old one
     /// until the rest is there too. Never ends.
     pub async fn follow_certificate(self) {
@@ -70,7 +71,7 @@ impl Reloader {
             *files = looked;
             match found {
                 Some(Ok(identity)) => {
-                    self.0.owned.identity.store(Arc::new(identity));
+                    self.0.owned.identity.send_replace(identity);
                     tracing::warn!("a new certificate is in use");
                 }
                 Some(Err(error)) => {

@@ -10,7 +10,6 @@ use crate::{
     server::Registry,
     settings::{Settings, TABLE},
 };
-use arc_swap::ArcSwap;
 use certificate::Files;
 use mymt5_chassis::{
     faults::Faults,
@@ -25,10 +24,10 @@ use std::{
     path::PathBuf,
     sync::{Arc, Weak},
 };
-use tokio::sync::{Mutex, Notify, oneshot};
+use tokio::sync::{Mutex, Notify, oneshot, watch};
 
 /// The server's identity, replaced as a whole.
-pub type Identity = Arc<ArcSwap<ServerIdentity>>;
+pub type Identity = watch::Sender<ServerIdentity>;
 
 /// Why everything stays as it was.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +131,7 @@ impl Reloader {
         replaced.map_err(|_| ReloadError::Broken)??;
         self.grant(&settings.clients).await?;
         *files = seen;
-        owned.identity.store(Arc::new(identity));
+        owned.identity.send_replace(identity);
         logs::set_level(&owned.log, Some(settings.logging.level));
         let revoked = self.renew(settings.clients);
         let revoked: Vec<_> = revoked.iter().map(ClientName::as_str).collect();

@@ -3,11 +3,15 @@
 
 use super::connection::{Peer, PeerProof, Services, converse};
 use crate::reload::Identity;
-use mymt5_chassis::tls;
+use mymt5_chassis::{
+    clock,
+    tls::{self, ServerIdentity},
+};
+use rustls::pki_types::CertificateDer;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -80,14 +84,16 @@ impl Door {
                 metrics::counter!("mymt5_connections_refused_total").increment(1);
                 continue;
             };
-            let acceptor = TlsAcceptor::from(tls::server_config(&tls.load()));
-            let (services, stop) = (self.services.clone(), self.stop.clone());
+            let mut identity = tls.subscribe();
+            let config = tls::server_config(&identity.borrow_and_update());
+            let acceptor = TlsAcceptor::from(config);
+            let (services, stop) = (self.services.clone(), self.stop.child_token());
             self.conversations.spawn(async move {
                 let shaken = timeout(HANDSHAKE, handshake(stream, address, &acceptor));
                 match stop.run_until_cancelled(shaken).await {
                     Some(Ok(Ok((stream, peer)))) => {
                         drop(handshaking);
-                        converse(stream, peer, services, stop).await;
+                        converse_while_believed(stream, peer, services, stop, identity).await;
                     }
                     Some(Ok(Err(error))) => tracing::debug!(%address, %error, "handshake failed"),
                     Some(Err(_)) => tracing::debug!(%address, "handshake took too long"),
@@ -145,6 +151,45 @@ async fn handshake(
         address: address.to_string(),
     };
     Ok((stream, peer))
+}
+
+/// Answers a connection's calls until it ends, or its client's certificate is believed no more.
+async fn converse_while_believed(
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    services: Services,
+    stop: CancellationToken,
+    identity: watch::Receiver<ServerIdentity>,
+) {
+    let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec);
+    let address = peer.address.clone();
+    let conversation = async {
+        converse(stream, peer, services, stop.clone()).await;
+        stop.cancel();
+    };
+    let doubt = async {
+        doubted(identity, chain).await;
+        tracing::warn!(
+            peer = address,
+            "connection ended, its certificate is believed no more"
+        );
+        stop.cancel();
+    };
+    tokio::join!(conversation, stop.run_until_cancelled(doubt));
+}
+
+/// Ends once a client's chain is believed no more. One without a chain proves itself otherwise.
+async fn doubted(
+    mut identity: watch::Receiver<ServerIdentity>,
+    chain: Option<Vec<CertificateDer<'static>>>,
+) {
+    while let (Some(chain), Ok(())) = (&chain, identity.changed().await) {
+        let now = clock::utc_now_ms();
+        if !identity.borrow_and_update().believes(chain, now) {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 /// True for the user that the gateway itself runs as, told by the kernel.

@@ -203,10 +203,14 @@ impl Gateway {
 
     /// How to reach it as that client, or without a certificate.
     pub(crate) fn endpoint(&self, client: Option<&str>) -> Endpoint {
+        self.endpoint_trusting(&fs::read(self.tls("ca.pem")).unwrap(), client)
+    }
+
+    /// For a client that trusts only those authorities.
+    pub(crate) fn endpoint_trusting(&self, authorities: &[u8], client: Option<&str>) -> Endpoint {
         tls::install_provider();
         let read = |part: &str| fs::read(self.tls(part)).unwrap();
-        let mut config =
-            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read("ca.pem")));
+        let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authorities));
         if let Some(name) = client {
             let identity = Identity::from_pem(
                 read(&format!("{name}/certificate.pem")),

@@ -271,13 +271,13 @@ async fn authorities_and_certificates_change_under_load_without_a_failed_call() 
     replace("gateway/key.pem", &read("new/gateway/key.pem"));
     gateway.says("a new certificate is in use").await;
     // Who trusts the new authority alone is served now.
-    replace("ca.pem", &new);
-    let only_new = gateway.endpoint(Some("all"));
+    let only_new = gateway.endpoint_trusting(&new, Some("all"));
     status(only_new.connect().await.unwrap()).await.unwrap();
-    replace("ca.pem", &[&*old, &*new].concat());
     assert_eq!(work.end().await, Vec::<String>::new());
     // Then the clients', and at last the old authority goes.
     let forgotten = gateway.endpoint(Some("all"));
+    let open = forgotten.connect().await.unwrap();
+    let stream = ticks(open).await;
     for client in clients {
         for part in ["certificate.pem", "key.pem"] {
             let part = format!("{client}/{part}");
@@ -292,5 +292,7 @@ async fn authorities_and_certificates_change_under_load_without_a_failed_call() 
         Err(_) => true,
     };
     assert!(refused, "the old authority is trusted no more");
+    // Nor is who came before it went.
+    end(stream).await;
     assert_eq!(work.end().await, Vec::<String>::new());
 }

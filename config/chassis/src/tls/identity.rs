@@ -2,11 +2,13 @@
 
 use super::{CLIENT_URI, is_name};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// Why an identity could not be loaded. Each names its file, none what stands in it.
@@ -60,6 +62,7 @@ pub enum IdentityError {
 #[derive(Clone, Debug)]
 pub struct ServerIdentity {
     config: Arc<ServerConfig>,
+    verifier: Arc<dyn ClientCertVerifier>,
     /// First and last second of the certificate's validity, Unix time.
     valid: (i64, i64),
 }
@@ -94,7 +97,7 @@ impl ServerIdentity {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(at_key)?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(verifier.clone())
             .with_single_cert(chain, private)
             .map_err(at_key)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
@@ -102,6 +105,7 @@ impl ServerIdentity {
         config.max_early_data_size = 0;
         Ok(Self {
             config: Arc::new(config),
+            verifier,
             valid,
         })
     }
@@ -111,6 +115,18 @@ impl ServerIdentity {
     pub const fn is_valid_at(&self, unix_ms: i64) -> bool {
         let second = unix_ms.div_euclid(1_000);
         self.valid.0 <= second && second <= self.valid.1
+    }
+
+    /// True when a client with that chain, its own certificate first, would be believed at that
+    /// time, Unix milliseconds.
+    #[must_use]
+    pub fn believes(&self, chain: &[CertificateDer<'_>], unix_ms: i64) -> bool {
+        let seconds = u64::try_from(unix_ms.div_euclid(1_000)).unwrap_or(0);
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        chain.split_first().is_some_and(|(leaf, rest)| {
+            let verified = self.verifier.verify_client_cert(leaf, rest, now);
+            verified.is_ok()
+        })
     }
 
     /// Whole days until the certificate ends, from that time on; negative once it has.
