@@ -143,6 +143,10 @@ pub trait Broker: Send + Sync + 'static {
     fn trade_obstacle(&self) -> Option<String> {
         None
     }
+    /// True while it takes long over what it is asked.
+    fn slow(&self) -> bool {
+        false
+    }
     /// True when its ticks carry the broker's clock of now, so that they can verify a time zone.
     fn keeps_time(&self) -> bool {
         false

@@ -7,7 +7,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use mymt5_chassis::{clock, process::write_atomically, secrets::SecretReader};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::sync::Notify;
 
 /// Longest text kept of what the broker said.
@@ -23,9 +28,11 @@ pub struct LoginGate {
     file: PathBuf,
     secrets: SecretReader,
     retry: Arc<Notify>,
+    /// As the file has it, or should.
+    kept: Mutex<Option<Kept>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Kept {
     fingerprint: String,
     /// Unix milliseconds.
@@ -33,7 +40,7 @@ struct Kept {
     outcome: Outcome,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     /// For this reason.
@@ -55,10 +62,12 @@ impl LoginGate {
     /// Kept in that file; `retry` is an operator's wish to try the same credentials once more.
     #[must_use]
     pub fn new(file: PathBuf, secrets: SecretReader, retry: Arc<Notify>) -> Self {
+        let kept = Mutex::new(read(&file));
         Self {
             file,
             secrets,
             retry,
+            kept,
         }
     }
 
@@ -99,12 +108,12 @@ impl LoginGate {
 
     /// What is kept of the credentials.
     fn kept(&self) -> Option<Kept> {
-        let bytes = fs::read(&self.file).ok()?;
-        let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) else {
-            tracing::warn!(file = %self.file.display(), "what came of the last login cannot be read, it is forgotten");
-            return None;
-        };
-        (kept.fingerprint == self.fingerprint()).then_some(kept)
+        let kept = self.memory().clone();
+        kept.filter(|kept| kept.fingerprint == self.fingerprint())
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps that the broker refused the credentials of that fingerprint: those that were tried,
@@ -129,11 +138,15 @@ impl LoginGate {
             at: clock::utc_now_ms(),
             outcome,
         };
-        write_atomically(&self.file, &serde_json::to_vec(&kept)?)
+        let bytes = serde_json::to_vec(&kept)?;
+        // Where the file cannot be written it holds until a restart.
+        *self.memory() = Some(kept);
+        write_atomically(&self.file, &bytes)
     }
 
     /// Forgets it: the broker took them, or an operator says to try.
     pub(super) fn forget(&self) {
+        *self.memory() = None;
         match fs::remove_file(&self.file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(%error, file = %self.file.display(), "an old refusal cannot be removed");
@@ -163,6 +176,15 @@ impl LoginGate {
     }
 }
 
+fn read(file: &Path) -> Option<Kept> {
+    let bytes = fs::read(file).ok()?;
+    let kept = serde_json::from_slice(&bytes);
+    if kept.is_err() {
+        tracing::warn!(file = %file.display(), "what came of the last login cannot be read, it is forgotten");
+    }
+    kept.ok()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -172,7 +194,7 @@ mod tests {
         redact::Redactor,
         secrets::SecretStore,
     };
-    use std::{path::Path, time::Duration};
+    use std::time::Duration;
     use tokio::time::timeout;
 
     fn write(folder: &Path, password: &str) {
@@ -235,6 +257,10 @@ mod tests {
         assert!(!kept.contains("first password") && !kept.contains("10000001"));
         gate.forget();
         assert!(gate.held().is_none());
+        // Where nothing can be written it holds all the same, as long as the process lives.
+        fs::create_dir(&gate.file).unwrap();
+        assert!(gate.keep_refused(gate.fingerprint(), "why").is_err());
+        assert!(gate.held().is_some());
     }
 
     #[test]
@@ -261,7 +287,8 @@ mod tests {
                 outcome,
             });
             fs::write(&gate.file, kept.unwrap()).unwrap();
-            assert_eq!(gate.held().is_some(), held);
+            let again = LoginGate::new(gate.file.clone(), store.reader(), Arc::default());
+            assert_eq!(again.held().is_some(), held);
         }
         // Other credentials are tried at once, and begin to count anew.
         write(&folder.path().join("secrets"), "other password");

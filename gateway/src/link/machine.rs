@@ -39,6 +39,10 @@ pub(super) enum Fact {
 pub(super) enum Trouble {
     /// It says nothing. Until it does, nothing can be sent and nothing counts.
     Silence,
+    /// It takes long over what it is asked.
+    Slow,
+    /// The account could not be read for long.
+    Blind,
     /// The broker or the terminal forbids trading.
     Permission,
     /// The broker's clock is not the configured one.
@@ -150,7 +154,10 @@ impl Machine {
             return None;
         }
         if self.is_up() {
-            let (why, told) = self.troubles.values_mut().find(|(_, told)| !told)?;
+            let news = |(trouble, (_, told)): &(&Trouble, &mut (String, bool))| {
+                **trouble != Trouble::Slow && !told
+            };
+            let (_, (why, told)) = self.troubles.iter_mut().find(news)?;
             *told = true;
             return Some(why.clone());
         }

@@ -1,53 +1,79 @@
 //! Ticks from the broker to the hub. What was handed over before the link broke still counts.
 
 use super::{ClockCheck, supervisor::Wiring};
-use crate::{
-    broker::{BrokerError, Pace},
-    market::Kind,
-};
+use crate::{broker::Pace, market::Kind};
 use mymt5_chassis::clock;
-use mymt5_model::{BrokerTime, Tick, UtcTime};
+use mymt5_model::{Tick, UtcTime};
 use std::{
-    sync::{Mutex, PoisonError},
+    convert::Infallible,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::mpsc, time::timeout};
 
 /// Longest wait for the end of what a closed link had handed over.
 const DRAIN: Duration = Duration::from_secs(1);
-/// A tick that is older than the link by more than that was missed.
+/// A tick that is older than the link, or than the end of its silence, by more than that was missed.
 const LATE_MS: i64 = 2_000;
+
+/// From which moment of the broker's clock on a tick is live, and not late.
+#[derive(Debug)]
+pub(super) struct LiveFrom(AtomicI64);
+
+impl LiveFrom {
+    /// All ticks are live, as where nothing is known of the broker's clock.
+    pub(super) const ALL: i64 = i64::MIN;
+
+    pub(super) const fn new() -> Self {
+        Self(AtomicI64::new(Self::ALL))
+    }
+
+    /// From now on, or none.
+    pub(super) fn set(&self, wiring: &Wiring, live: bool) {
+        let now = UtcTime(clock::utc_now_ms() - LATE_MS);
+        let zone = wiring.zone.as_ref().filter(|_| wiring.broker.keeps_time());
+        let from = zone.map_or(Self::ALL, |zone| match live {
+            true => zone.to_broker(now).map_or(Self::ALL, |time| time.0),
+            false => i64::MAX,
+        });
+        self.0.store(from, Ordering::Relaxed);
+    }
+
+    fn is_late(&self, tick: &Tick) -> bool {
+        tick.time.0 < self.0.load(Ordering::Relaxed)
+    }
+}
 
 pub(super) struct Ticks<'a> {
     wiring: &'a Wiring,
     clock: &'a Mutex<ClockCheck>,
+    live_from: &'a LiveFrom,
     ticks: mpsc::Receiver<Vec<Tick>>,
     pace: Pace,
-    /// What happened before is late; none: nothing can be, or the zone is unknown.
-    live_from: Option<BrokerTime>,
 }
 
 impl<'a> Ticks<'a> {
     pub(super) fn new(
-        wiring: &'a Wiring,
-        clock: &'a Mutex<ClockCheck>,
+        (wiring, clock): (&'a Wiring, &'a Mutex<ClockCheck>),
+        live_from: &'a LiveFrom,
         ticks: mpsc::Receiver<Vec<Tick>>,
         pace: Pace,
     ) -> Self {
-        let now = UtcTime(clock::utc_now_ms() - LATE_MS);
-        let zone = wiring.zone.as_ref().filter(|_| wiring.broker.keeps_time());
         Self {
             wiring,
             clock,
+            live_from,
             ticks,
             pace,
-            live_from: zone.and_then(|zone| zone.to_broker(now)),
         }
     }
 
-    /// Hands on until the link breaks. The feed's end is told by a change: until the link ends
-    /// there is nothing more to hand on then.
-    pub(super) async fn pump(&mut self) -> BrokerError {
+    /// Hands on. The feed's end is told by a change: until the link ends there is nothing more to
+    /// hand on then.
+    pub(super) async fn pump(&mut self) -> Infallible {
         loop {
             if self.pace == Pace::OnDemand {
                 self.wiring.hub.demand().await;
@@ -57,6 +83,16 @@ impl<'a> Ticks<'a> {
                 None => return std::future::pending().await,
             }
         }
+    }
+
+    /// Hands on until the next session is there, and then the rest: what that one brings comes after.
+    pub(super) async fn pump_until<T>(&mut self, next: impl Future<Output = T>) -> T {
+        let next = tokio::select! {
+            next = next => next,
+            never = self.pump() => match never {},
+        };
+        self.drain().await;
+        next
     }
 
     /// Hands on what a link that is over had handed over.
@@ -74,7 +110,7 @@ impl<'a> Ticks<'a> {
         }
         let zone = self.wiring.zone.as_ref();
         self.wiring.hub.publish(batch, |tick| {
-            let late = self.live_from.is_some_and(|from| tick.time < from);
+            let late = self.live_from.is_late(tick);
             let kind = if late { Kind::Backfill } else { Kind::Live };
             (zone.and_then(|zone| zone.to_utc(tick.time)), kind)
         });

@@ -4,7 +4,7 @@
 use super::{
     ClockCheck,
     machine::{Fact, Trouble},
-    pumps::Ticks,
+    pumps::{LiveFrom, Ticks},
     supervisor::{Supervisor, Wiring},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     orders::{Core, Event, look},
 };
 use mymt5_model::{AccountRow, SymbolSpec};
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -24,13 +24,16 @@ const REFRESH_SOON: Duration = Duration::from_millis(500);
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// A login anew that takes longer is told.
 const UNNOTICED: Duration = Duration::from_secs(3);
+const SLOW: &str =
+    "the terminal takes long over its calls: its host or its network is slow or busy";
+const BLIND: &str = "the account cannot be read, nothing new is opened: the log says what was not understood or not answered";
 /// A ping that takes longer was not answered.
 const PING_PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) struct Session<'a> {
     supervisor: &'a Supervisor,
     wiring: &'a Wiring,
-    clock: Mutex<ClockCheck>,
+    live_from: LiveFrom,
 }
 
 impl<'a> Session<'a> {
@@ -39,10 +42,10 @@ impl<'a> Session<'a> {
         let session = Self {
             supervisor,
             wiring: &supervisor.wiring,
-            clock: Mutex::default(),
+            live_from: LiveFrom::new(),
         };
         supervisor.report(Fact::Opening).await;
-        let mut opened = session.open(true, tried).await;
+        let mut opened = session.open(tried, None).await;
         loop {
             supervisor.count(None, opened.is_ok());
             let (mut ticks, mut changes) = match opened {
@@ -51,7 +54,7 @@ impl<'a> Session<'a> {
             };
             supervisor.report(Fact::Up).await;
             let end = tokio::select! {
-                error = ticks.pump() => Some(error),
+                never = ticks.pump() => match never {},
                 error = session.pump_changes(&mut changes) => Some(error),
                 error = session.ping() => Some(error),
                 () = session.refresh() => None,
@@ -62,7 +65,7 @@ impl<'a> Session<'a> {
                 return error;
             }
             tracing::info!("the credentials changed, logging in anew");
-            let opening = session.open(false, tried);
+            let opening = session.open(tried, Some(&mut ticks));
             tokio::pin!(opening);
             opened = match timeout(UNNOTICED, &mut opening).await {
                 Ok(opened) => opened,
@@ -71,7 +74,6 @@ impl<'a> Session<'a> {
                     opening.await
                 }
             };
-            ticks.drain().await;
         }
     }
 
@@ -84,24 +86,32 @@ impl<'a> Session<'a> {
     }
 
     /// Opens the link and compares what is there with what must be. Ticks flow meanwhile: what was
-    /// handed over is never lost, whatever comes of it.
+    /// handed over is never lost, whatever comes of it. `old`: of the session before, while nobody
+    /// above knows that there is another.
     async fn open(
         &self,
-        first: bool,
         tried: &mut String,
+        old: Option<&mut Ticks<'_>>,
     ) -> Result<(Ticks<'_>, mpsc::Receiver<Change>), BrokerError> {
         if let Some(gate) = &self.wiring.login {
             *tried = gate.fingerprint();
         }
+        let (first, opening) = (old.is_none(), self.wiring.broker.open());
+        let opened = match old {
+            Some(old) => old.pump_until(opening).await,
+            None => opening.await,
+        };
         let Events {
             ticks,
             changes,
             pace,
-        } = self.wiring.broker.open().await?;
-        let mut ticks = Ticks::new(self.wiring, &self.clock, ticks, pace);
+        } = opened?;
+        self.live_from.set(self.wiring, true);
+        let clock = &self.supervisor.clock;
+        let mut ticks = Ticks::new((self.wiring, clock), &self.live_from, ticks, pace);
         let verified = tokio::select! {
             verified = self.verify(first) => verified,
-            error = ticks.pump(), if pace == Pace::Live => Err(error),
+            never = ticks.pump(), if pace == Pace::Live => match never {},
         };
         match verified {
             Ok(()) => Ok((ticks, changes)),
@@ -124,6 +134,11 @@ impl<'a> Session<'a> {
         check(wiring, &account)?;
         renew(wiring, wiring.broker.symbols().await?).await;
         tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
+        if !first {
+            // Sends went on all the time: the desk alone knows which rows are too old for them.
+            wiring.orders.tell(Core::look_again).await;
+            return Ok(());
+        }
         let reach = wiring.orders.ask(|core| core.reach()).await;
         let reach = reach.map_err(|refusal| BrokerError::Unreachable(refusal.to_string()))?;
         let (snapshot, history) = look(wiring.broker.as_ref(), reach).await?;
@@ -146,6 +161,7 @@ impl<'a> Session<'a> {
     /// Asks whether it lives, whether it may trade, and whether its clock is the configured one.
     async fn ping(&self) -> BrokerError {
         let broker = &self.wiring.broker;
+        let mut silent = false;
         let mut every = interval(PING_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -162,19 +178,31 @@ impl<'a> Session<'a> {
                 Err(BrokerError::Silent(why)) => Some(why.to_owned()),
                 Err(error) => return error,
             };
-            let silence = Fact::Trouble(Trouble::Silence, silence);
-            self.supervisor.report(silence).await;
+            if silence.is_some() != silent {
+                silent = silence.is_some();
+                self.live_from.set(self.wiring, !silent);
+            }
+            self.trouble(Trouble::Silence, silence).await;
+            let slow = broker.slow().then(|| SLOW.to_owned());
+            self.trouble(Trouble::Slow, slow).await;
+            let blind = self.wiring.orders.ask(|core| core.is_blind()).await;
+            let blind = blind.is_ok_and(|blind| blind).then(|| BLIND.to_owned());
+            self.trouble(Trouble::Blind, blind).await;
             let (obstacle, clock) = (broker.trade_obstacle(), self.clock_check());
             self.supervisor.tell(obstacle.clone(), clock);
-            let permission = Fact::Trouble(Trouble::Permission, obstacle);
-            self.supervisor.report(permission).await;
-            let clock = Fact::Trouble(Trouble::Clock, clock.differs.map(wrong_zone));
-            self.supervisor.report(clock).await;
+            self.trouble(Trouble::Permission, obstacle).await;
+            let clock = clock.differs.map(wrong_zone);
+            self.trouble(Trouble::Clock, clock).await;
         }
+    }
+
+    async fn trouble(&self, trouble: Trouble, why: Option<String>) {
+        self.supervisor.report(Fact::Trouble(trouble, why)).await;
     }
 
     fn clock_check(&self) -> ClockCheck {
         *self
+            .supervisor
             .clock
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

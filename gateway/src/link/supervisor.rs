@@ -86,6 +86,8 @@ impl Link {
         let supervisor = Supervisor {
             link: self,
             machine: Mutex::new((Machine::new(wiring.calendar.clone()), Outcomes::default())),
+            telling: tokio::sync::Mutex::default(),
+            clock: Mutex::default(),
             wiring,
         };
         tokio::select! {
@@ -100,6 +102,8 @@ impl Link {
 pub(super) struct Supervisor {
     link: Link,
     machine: Mutex<(Machine, Outcomes)>,
+    telling: tokio::sync::Mutex<()>,
+    pub(super) clock: Mutex<ClockCheck>,
     pub(super) wiring: Wiring,
 }
 
@@ -110,7 +114,8 @@ impl Supervisor {
             let mut tried = String::new();
             let error = Session::run(self, &mut tried).await;
             tracing::warn!(%error, "link to the broker lost");
-            if self.keep(tried, &error) && matches!(error, BrokerError::Refused(_)) {
+            self.keep(tried, &error);
+            if self.wiring.login.is_some() && matches!(error, BrokerError::Refused(_)) {
                 continue;
             }
             self.report(Fact::Lost(error.to_string())).await;
@@ -138,21 +143,19 @@ impl Supervisor {
         }
     }
 
-    /// Keeps what came of a login. Where that fails, the pause of a lost link is all that holds the
-    /// next one back.
-    fn keep(&self, tried: String, error: &BrokerError) -> bool {
+    /// Keeps what came of a login.
+    fn keep(&self, tried: String, error: &BrokerError) {
         let Some(gate) = &self.wiring.login else {
-            return false;
+            return;
         };
         let kept = match error {
             BrokerError::Refused(why) => gate.keep_refused(tried, why),
             BrokerError::NotConnected(_) => gate.keep_unanswered(tried),
-            _ => return false,
+            _ => return,
         };
-        if let Err(error) = &kept {
-            tracing::error!(%error, "what came of the login cannot be kept, it will be tried again soon");
+        if let Err(error) = kept {
+            tracing::error!(%error, "what came of the login cannot be kept, a restart will try it again");
         }
-        kept.is_ok()
     }
 
     async fn look(&self) {
@@ -168,27 +171,22 @@ impl Supervisor {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a fact, and tells everybody when the state is another for it.
+    /// Takes a fact, and tells everybody when the state is another for it. The link's status comes
+    /// last: whoever is dropped on the way leaves the telling to the next.
     pub(super) async fn report(&self, fact: Fact) {
         let now = UtcTime(clock::utc_now_ms());
-        let (alert, view) = {
-            let mut machine = self.machine();
-            (machine.0.on(fact, now), machine.0.view(now))
-        };
-        if let Some(alert) = alert {
+        if let Some(alert) = self.machine().0.on(fact, now) {
             metrics::counter!("mymt5_alerts_total", "kind" => "link").increment(1);
             tracing::error!(alert, "somebody must look at the link to the broker");
         }
+        let _turn = self.telling.lock().await;
+        let view = self.machine().0.view(now);
         let before = self.link.status();
         if (before.state, before.up, &before.reason) == (view.state, view.up, &view.reason) {
             return;
         }
         tracing::info!(state = ?view.state, reason = view.reason, "link");
-        self.link.0.send_modify(|status| {
-            (status.state, status.up) = (view.state, view.up);
-            status.reason.clone_from(&view.reason);
-        });
-        let (up, event) = (view.up, Event::Link(view.state, view.reason));
+        let (up, event) = (view.up, Event::Link(view.state, view.reason.clone()));
         let announce = self.wiring.orders.tell(move |core| {
             core.link(up);
             core.announce(event);
@@ -196,6 +194,9 @@ impl Supervisor {
         announce.await;
         let trades = up && *self.wiring.orders.journal_up().borrow();
         self.wiring.health.set(self.wiring.service, trades).await;
+        self.link.0.send_modify(|status| {
+            (status.state, status.up, status.reason) = (view.state, view.up, view.reason);
+        });
     }
 
     /// Counts an outcome: of a ping, with its latency, or of an attempt to connect.

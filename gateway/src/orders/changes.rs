@@ -74,6 +74,7 @@ impl Core {
         if to.is_final() {
             self.open.remove(&id);
             self.changing.remove(&id);
+            self.unknown_terms.remove(&id);
             self.cancel_pauses.remove(&id);
         } else {
             self.open.insert(id);

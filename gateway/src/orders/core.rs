@@ -105,6 +105,8 @@ pub struct Core {
     pub(super) touched: BTreeSet<Symbol>,
     pub(super) sessions: Sessions,
     pub(super) changing: HashMap<OrderId, Change>,
+    /// Terms that an order may have, or come to have, and since when that is unknown.
+    pub(super) unknown_terms: HashMap<OrderId, (Terms, i64)>,
     /// Changes of levels without a known outcome, and their positions: one each at a time.
     pub(super) level_changes: HashMap<LevelsKey, LevelChange>,
     /// When a cancellation of the gateway's own may be tried again, and the pause after that.
@@ -163,6 +165,7 @@ impl Core {
             touched: loaded.touched,
             sessions: Sessions::new(patience.lease),
             changing: HashMap::new(),
+            unknown_terms: HashMap::new(),
             level_changes: HashMap::new(),
             cancel_pauses: HashMap::new(),
             link_up: false,

@@ -147,6 +147,7 @@ impl Desk {
     fn every_second(&mut self) {
         self.core.at(UtcTime(clock::utc_now_ms()));
         self.reads.want();
+        self.core.blind(self.reads.are_blind());
         self.core.expire();
         let effects = self.core.watch();
         self.after(effects);

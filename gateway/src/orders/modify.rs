@@ -13,11 +13,11 @@ use crate::{
 };
 use mymt5_guard::{Action, StopFacts};
 use mymt5_model::{
-    ClientName, Levels, OrderId, OrderState, PositionId, Price, Receipt, RequestId, Retcode, Side,
-    Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
+    ClientName, Levels, OrderId, OrderRow, OrderState, PositionId, Price, Receipt, RequestId,
+    Retcode, Side, Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
 };
 use mymt5_proto::{Reason, Refusal, Violations};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A change of one level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,6 +52,14 @@ pub struct Terms {
     stop_limit_price: Option<Price>,
     levels: Levels,
     time_in_force: TimeInForce,
+}
+
+impl Terms {
+    /// True when the broker's row has them.
+    pub(super) fn are_of(&self, row: &OrderRow) -> bool {
+        (Some(self.price), self.stop_limit_price, self.levels)
+            == (row.price, row.stop_limit_price, row.levels)
+    }
 }
 
 /// A change of a position's levels on its way.
@@ -134,6 +142,10 @@ impl Core {
             let state = format!("{:?}", order.state);
             return Err(Refusal::new(Reason::OrderNotWorking).with("state", state));
         };
+        // What is not named would be sent as it was before.
+        if self.unknown_terms.contains_key(&target) {
+            return Err(Refusal::new(Reason::PendingReconciliation));
+        }
         let spec = spec(&order.symbol).ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
         let levels = Levels {
             stop_loss: edit
@@ -220,6 +232,10 @@ impl Core {
             .ok_or_else(|| Refusal::new(Reason::PositionNotFound))?
             .row;
         let spec = spec(&row.symbol).ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
+        // What is not named is sent as it was: somebody may have moved it while nothing was seen.
+        if !self.reconciliation.fresh {
+            return Err(Refusal::new(Reason::PendingReconciliation).after(Duration::from_secs(1)));
+        }
         let old = row.levels;
         let levels = Levels {
             stop_loss: edits.0.apply("stop_loss", old.stop_loss, &spec)?,
@@ -344,6 +360,7 @@ impl Core {
     /// without them after the grace time.
     pub(super) fn weigh_levels(&mut self) {
         let patient = self.now.0 - self.reconciliation.patience.grace_ms;
+        self.unknown_terms.retain(|_, (_, since)| *since > patient);
         let changes = self.level_changes.iter();
         let changes: Vec<(LevelsKey, bool)> = changes
             .map(|(key, change)| (key.clone(), change.unknown_since <= patient))

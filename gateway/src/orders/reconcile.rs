@@ -47,8 +47,14 @@ struct Search {
 pub(super) struct Reconciliation {
     pub(super) patience: Patience,
     searches: HashMap<OrderId, Search>,
+    /// Orders with a row in the last look.
+    seen: HashSet<OrderId>,
     /// Compared since the link came up.
     compared: bool,
+    /// Rows were read since the link came up.
+    pub(super) fresh: bool,
+    /// The account cannot be read.
+    blind: bool,
     /// The broker's history holds what the journal knows.
     complete: bool,
     last_pass: Option<i64>,
@@ -63,7 +69,10 @@ impl Reconciliation {
         Self {
             patience,
             searches: HashMap::new(),
+            seen: HashSet::new(),
             compared: false,
+            fresh: false,
+            blind: false,
             complete: true,
             last_pass: None,
             missing: false,
@@ -137,8 +146,33 @@ impl Core {
         if !up {
             self.reconciliation.searches.clear();
             self.reconciliation.compared = false;
+            self.reconciliation.fresh = false;
+        } else if !self.link_up {
+            self.restart_grace();
         }
         self.link_up = up;
+    }
+
+    /// What is unknown is waited for from now on again: absence counts only where it is seen.
+    fn restart_grace(&mut self) {
+        let now = self.now.0;
+        let levels = self.level_changes.values_mut();
+        let levels = levels.map(|change| &mut change.unknown_since);
+        let terms = self.unknown_terms.values_mut().map(|(_, since)| since);
+        for since in levels.chain(terms).filter(|since| **since < now) {
+            *since = now;
+        }
+    }
+
+    /// The account could not be read for long, or could again.
+    pub fn blind(&mut self, blind: bool) {
+        self.reconciliation.blind = blind;
+    }
+
+    /// True while the account cannot be read, though the link is up.
+    #[must_use]
+    pub const fn is_blind(&self) -> bool {
+        self.reconciliation.blind
     }
 
     /// Why entries are closed for everybody, trading states aside. Empty: they are open.
@@ -154,7 +188,10 @@ impl Core {
                 Reason::LinkDown,
             ),
             (!trade_allowed, Reason::TradeNotAllowed),
-            (!self.reconciliation.compared, Reason::PendingReconciliation),
+            (
+                !self.reconciliation.compared || self.reconciliation.blind,
+                Reason::PendingReconciliation,
+            ),
             (!self.reconciliation.complete, Reason::HistoryIncomplete),
             (!self.reconciliation.strays.is_empty(), Reason::StraysFound),
         ];
@@ -196,7 +233,10 @@ impl Core {
         let Some(changes) = self.read(snapshot) else {
             return false;
         };
-        history.orders.iter().for_each(|row| self.on_row(row));
+        for row in &history.orders {
+            self.on_row(row);
+            self.reconciliation.seen.extend(self.of_row(row));
+        }
         let tickets: HashSet<Ticket> = history.deals.iter().map(|deal| deal.ticket).collect();
         history
             .deals
@@ -235,10 +275,12 @@ impl Core {
         self.book = book;
         let changes = changes?;
         self.unread.clear();
+        self.reconciliation.fresh = true;
         for change in &changes {
             self.tell_position(change.clone(), "");
         }
         orders.iter().for_each(|row| self.on_row(row));
+        self.reconciliation.seen = orders.iter().filter_map(|row| self.of_row(row)).collect();
         let working: HashSet<Ticket> = orders.iter().map(|row| row.ticket).collect();
         self.reconciliation.missing = self.is_missing(&working);
         self.weigh_levels();
@@ -265,7 +307,7 @@ impl Core {
     }
 
     /// The next look is due at once.
-    pub(super) fn look_again(&mut self) {
+    pub fn look_again(&mut self) {
         self.reconciliation.last_pass = None;
     }
 
@@ -325,10 +367,12 @@ impl Core {
         let unknown = self
             .open_orders()
             .filter(|order| order.state == OrderState::Unknown);
-        let unknown: BTreeSet<OrderId> = unknown.map(|order| order.id).collect();
-        self.reconciliation
-            .searches
-            .retain(|id, _| unknown.contains(id));
+        let unknown: Vec<OrderId> = unknown.map(|order| order.id).collect();
+        let Reconciliation { searches, seen, .. } = &mut self.reconciliation;
+        // A row is evidence, even where it does not say yet what becomes of the order.
+        let unknown = unknown.into_iter().filter(|id| !seen.contains(id));
+        let unknown: BTreeSet<OrderId> = unknown.collect();
+        searches.retain(|id, _| unknown.contains(id));
         for id in unknown {
             let search = self.reconciliation.searches.entry(id).or_insert(Search {
                 since: now,

@@ -7,7 +7,7 @@ use super::{
     reconcile::NOT_FOUND,
 };
 use crate::broker::SendFailure;
-use mymt5_model::{OrderId, OrderRow, OrderState, Receipt, Retcode, RowState, Tick};
+use mymt5_model::{OrderId, OrderRow, OrderState, OrderType, Receipt, Retcode, RowState, Tick};
 
 impl Core {
     /// The moment before sending. False: too late, or what allowed it holds no more; the order ended
@@ -137,7 +137,10 @@ impl Core {
             (Ok(_) | Err(SendFailure::Rejected(Retcode::NO_CHANGES)), Change::Modify(terms)) => {
                 self.take_terms(id, terms);
             }
-            (Err(failure), Change::Modify(_)) => {
+            (Err(failure), Change::Modify(terms)) => {
+                if matches!(failure, SendFailure::Unknown(_)) {
+                    self.unknown_terms.insert(id, (terms, self.now.0));
+                }
                 self.change(id, state, |order| {
                     order.reason = format!("modification: {failure}");
                 });
@@ -162,6 +165,10 @@ impl Core {
         let Some(order) = self.orders.get_mut(&id) else {
             return;
         };
+        let terms = self.unknown_terms.get(&id);
+        if terms.is_some_and(|(terms, _)| terms.are_of(row)) {
+            self.unknown_terms.remove(&id);
+        }
         let position = order.position.or(row.position_id);
         if (order.ticket, order.position) != (Some(row.ticket), position) {
             (order.ticket, order.position) = (Some(row.ticket), position);
@@ -192,8 +199,17 @@ impl Core {
     fn first_row_of(&self, row: &OrderRow) -> Option<OrderId> {
         let id = *self.by_magic.get(&row.magic)?;
         let order = self.orders.get(&id)?;
-        let same = (order.side, order.kind, order.lots) == (row.side, row.kind, row.lots);
+        // A stop-limit order that was triggered has become a limit order.
+        let triggered = (order.kind, row.kind) == (OrderType::StopLimit, OrderType::Limit);
+        let same = (order.side, order.lots) == (row.side, row.lots)
+            && (order.kind == row.kind || triggered);
         (order.ticket.is_none() && same).then_some(id)
+    }
+
+    /// The order that a row belongs to, or that it came of, as a stop loss does.
+    pub(super) fn of_row(&self, row: &OrderRow) -> Option<OrderId> {
+        let by_ticket = self.by_ticket.get(&row.ticket);
+        by_ticket.or_else(|| self.by_magic.get(&row.magic)).copied()
     }
 }
 

@@ -113,12 +113,11 @@ impl Feed {
             }
         };
         self.silent = 0;
-        match self.read(raw) {
+        let read = self.read(raw);
+        let usable = self.known.lock().unusable();
+        usable.map_err(|error| error.to_string())?;
+        match read {
             Ok(changes) => {
-                self.known
-                    .lock()
-                    .unusable()
-                    .map_err(|error| error.to_string())?;
                 self.unread = false;
                 changes.into_iter().try_for_each(|change| self.tell(change))
             }
@@ -137,6 +136,9 @@ impl Feed {
         let fields = Fields::of("rows", raw)?;
         let mut state = self.known.lock();
         let rows = state.rows(&fields)?;
+        if state.unusable().is_err() {
+            return Ok(Vec::new());
+        }
         let deals = state.deals(&fields.rows("deals")?)?;
         state.outgrown |= deals.len() > MANY_DEALS;
         let call = state.margin_call(fields.raw("account")?, &rows.account)?;

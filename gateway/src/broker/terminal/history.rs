@@ -26,7 +26,8 @@ impl Window {
     /// The seconds of `[from, to)`, cut to what can be. `now`: Unix milliseconds.
     pub(super) fn of(from: BrokerTime, to: BrokerTime, now: i64) -> Self {
         let latest = now.div_euclid(1_000) + AHEAD;
-        let from = from.0.div_euclid(1_000).clamp(0, latest);
+        // The package takes a date of 0 for none at all.
+        let from = from.0.div_euclid(1_000).clamp(1, latest);
         let to = to.0.div_euclid(1_000).saturating_add(1).clamp(from, latest);
         Self { from, to }
     }
@@ -100,11 +101,11 @@ mod tests {
         assert_eq!(
             window(0, i64::MAX),
             Window {
-                from: 0,
+                from: 1,
                 to: latest
             }
         );
-        assert_eq!(window(-5, 1), Window { from: 0, to: 1 });
+        assert_eq!(window(-5, 1), Window { from: 1, to: 1 });
         assert_eq!(window(9_000, 2_000), Window { from: 9, to: 9 });
     }
 

@@ -40,13 +40,19 @@ use names::Names;
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use state::{Known, Rows, server_time};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::{RwLock, watch},
     time::timeout,
 };
 use wire::Fields;
 
+/// How many times the patience for one call that for a question is.
+const READS: u32 = 4;
 /// A read of the account is repeated so often when deals came in between.
 const LOOKS: usize = 4;
 const DAY_MS: i64 = 86_400_000;
@@ -71,6 +77,11 @@ pub struct TerminalSettings {
 }
 
 impl TerminalSettings {
+    /// How long a question that changes nothing is waited for: it takes several calls of the package.
+    pub(crate) fn patience(&self) -> Duration {
+        self.call_timeout * READS
+    }
+
     /// The port of the address; 0 where it names none.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -153,18 +164,21 @@ impl Terminal {
             .ok_or(BrokerError::NotAvailable("a symbol that is not in the map"))
     }
 
-    /// Deals since the newest known one. Those that were not known are reported.
-    async fn new_deals(&self, link: &Arc<Connection>) -> Result<(), BrokerError> {
+    /// Deals since the newest known one.
+    async fn new_deals(&self, link: &Arc<Connection>) -> Result<Vec<DealRow>, BrokerError> {
         let now = clock::utc_now_ms();
         let newest = self.known.lock().deals.newest();
         let from = newest.unwrap_or(BrokerTime(now - DAY_MS));
-        let window = Window::of(from, BrokerTime(i64::MAX), now);
-        let deals = self.deals(link, window).await?;
+        self.deals(link, Window::of(from, BrokerTime(i64::MAX), now))
+            .await
+    }
+
+    /// Reports those that were not known.
+    fn report(&self, link: &Arc<Connection>, deals: Vec<DealRow>) {
         let fresh = self.known.lock().deals.take(deals);
         fresh
             .into_iter()
             .for_each(|deal| link.report(Change::Deal(deal)));
-        Ok(())
     }
 
     async fn deals(
@@ -172,7 +186,7 @@ impl Terminal {
         link: &Arc<Connection>,
         window: Window,
     ) -> Result<Vec<DealRow>, BrokerError> {
-        let patience = self.settings.call_timeout;
+        let patience = self.settings.patience();
         let read = |rows: &[&_]| self.known.lock().deals(rows);
         history::read(link, "history_deals", window, patience, read).await
     }
@@ -207,7 +221,7 @@ impl Broker for Terminal {
     }
 
     async fn identify(&self) -> Result<AccountRow, BrokerError> {
-        let (link, patience) = (self.link()?, self.settings.call_timeout);
+        let (link, patience) = (self.link()?, self.settings.patience());
         let account = ask(&link, "account", &json!({}), patience).await?;
         let terminal = ask(&link, "terminal", &json!({}), patience).await?;
         Ok(self.known.lock().account(&account, &terminal)?)
@@ -217,6 +231,11 @@ impl Broker for Terminal {
         self.status().trade_obstacle.map(str::to_owned)
     }
 
+    fn slow(&self) -> bool {
+        let until = self.known.lock().status.slow_until;
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
     fn keeps_time(&self) -> bool {
         true
     }
@@ -224,8 +243,10 @@ impl Broker for Terminal {
     async fn ping(&self) -> Result<Duration, BrokerError> {
         // The session asks by itself, and ends where no answer comes for long.
         self.link()?;
-        let status = self.status();
-        if status.silent {
+        let mut known = self.known.lock();
+        let status = &mut known.status;
+        let untold = std::mem::take(&mut status.silence_untold);
+        if status.silent || untold {
             return Err(BrokerError::Silent(
                 "the bridge says nothing: the terminal takes long over a call, or the bridge or its host is stopped",
             ));
@@ -235,7 +256,7 @@ impl Broker for Terminal {
 
     async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError> {
         let names = self.known.lock().context.names.clone();
-        let patience = self.settings.call_timeout;
+        let patience = self.settings.patience();
         let symbols = calls::symbols(&self.link()?, &names, patience).await?;
         Ok(self.known.lock().take_symbols(symbols))
     }
@@ -249,22 +270,28 @@ impl Broker for Terminal {
     }
 
     /// Rows and deals come by two calls: a deal in between would be in the one and not in the
-    /// other. Where one is found the rows are read again.
+    /// other. Where one is found the rows are read again, which also tells whether it is still the
+    /// right account whose deal that is.
     async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
-        let (link, patience) = (self.link()?, self.settings.call_timeout);
-        let mut looks = 1;
+        let (link, patience) = (self.link()?, self.settings.patience());
+        let (mut looks, mut deals) = (1, Vec::<DealRow>::new());
         loop {
-            let before = self.known.lock().deals.highest();
+            let highest = self.known.lock().deals.highest();
             let raw = ask(&link, "state", &json!({}), patience).await?;
             let fields = Fields::of("state", &raw)?;
+            let rows = self.known.lock().rows(&fields);
+            self.usable()?;
             let Rows {
                 account,
                 orders,
                 positions,
-            } = self.known.lock().rows(&fields)?;
-            self.usable()?;
-            self.new_deals(&link).await?;
-            if before == self.known.lock().deals.highest() || looks >= LOOKS {
+            } = rows?;
+            let found = deals.iter().map(|deal| deal.ticket).max();
+            let before = found.map_or(highest, |found| found.max(highest));
+            self.report(&link, std::mem::take(&mut deals));
+            deals = self.new_deals(&link).await?;
+            let is_new = |deal: &DealRow| deal.ticket > before;
+            if !deals.iter().any(is_new) || looks >= LOOKS {
                 return Ok(Snapshot {
                     account,
                     positions,
@@ -279,7 +306,7 @@ impl Broker for Terminal {
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         self.usable()?;
-        let (link, patience) = (self.link()?, self.settings.call_timeout);
+        let (link, patience) = (self.link()?, self.settings.patience());
         let window = Window::of(from, to, clock::utc_now_ms());
         let read = |rows: &[&_]| {
             let state = self.known.lock();

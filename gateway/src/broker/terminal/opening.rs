@@ -3,7 +3,7 @@
 
 use super::{
     super::{BrokerError, Events},
-    Account, TerminalSettings,
+    Account, DAY_MS, TerminalSettings,
     calls::{self, ask},
     connection::{Connection, Stream},
     failure::{Heard, explained},
@@ -40,9 +40,12 @@ const LOGIN_ANSWER: Duration = Duration::from_secs(10);
 const BEAT: Duration = Duration::from_millis(500);
 const SILENT: Duration = Duration::from_millis(2_500);
 const GIVEN_UP: Duration = Duration::from_secs(15);
-/// Without a known deal: how far back one is looked for, and how far the broker's clock may be
-/// behind UTC. Milliseconds.
-const RECENT: i64 = 2 * 86_400_000;
+/// A call that runs for longer is slow, and that is told for a while.
+const SLOW: Duration = Duration::from_millis(2_500);
+const SLOW_FOR: Duration = Duration::from_secs(10);
+/// Without a known deal: how far back the newest is looked for, ever farther until one is found, and
+/// how far the broker's clock may be behind UTC. Milliseconds.
+const BACK: [i64; 4] = [2 * DAY_MS, 60 * DAY_MS, 730 * DAY_MS, i64::MAX];
 const BEHIND: i64 = 13 * 3_600_000;
 
 /// Opens a session.
@@ -75,7 +78,7 @@ async fn enter(
     login(known, account, connection).await?;
     tokio::spawn(beat(settings.clone(), connection.clone(), known.clone()));
     let names = known.lock().context.names.clone();
-    let symbols = calls::symbols(connection, &names, settings.call_timeout).await?;
+    let symbols = calls::symbols(connection, &names, settings.patience()).await?;
     known.lock().take_symbols(symbols);
     past_deals(settings, known, connection).await?;
     watch(settings, known, connection, true).await
@@ -167,7 +170,7 @@ async fn login(
 }
 
 /// Learns which deals are past, at the first opening: whoever reads the history next is told of
-/// them there.
+/// them there. The newest must be among them, however old it is: what is open reflects it.
 async fn past_deals(
     settings: &TerminalSettings,
     known: &Arc<Known>,
@@ -177,11 +180,17 @@ async fn past_deals(
         return Ok(());
     }
     let now = clock::utc_now_ms();
-    let window = Window::of(BrokerTime(now - RECENT), BrokerTime(i64::MAX), now);
-    let (call, patience) = ("history_deals", settings.call_timeout);
     let read = |rows: &[&_]| known.lock().deals(rows);
-    let deals = history::read(connection, call, window, patience, read).await?;
-    known.lock().deals.take(deals);
+    for back in BACK {
+        let from = BrokerTime(now.saturating_sub(back));
+        let window = Window::of(from, BrokerTime(i64::MAX), now);
+        let (call, patience) = ("history_deals", settings.patience());
+        let deals = history::read(connection, call, window, patience, read).await?;
+        if !deals.is_empty() {
+            known.lock().deals.take(deals);
+            break;
+        }
+    }
     Ok(())
 }
 
@@ -207,7 +216,7 @@ async fn watch(
             "deals_from": since.div_euclid(1_000),
         })
     };
-    ask(connection, "watch", &args, settings.call_timeout).await?;
+    ask(connection, "watch", &args, settings.patience()).await?;
     Ok(())
 }
 
@@ -226,7 +235,8 @@ async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Ar
             () = sleep(BEAT) => {}
         }
         if let Err(error) = renew(&settings, &known, &connection).await {
-            return connection.close(error.to_string());
+            tracing::warn!(%error, "the watch is not renewed yet");
+            known.lock().outgrown = true;
         }
         let begun = Instant::now();
         let asked = calls::ping(&connection, GIVEN_UP);
@@ -234,7 +244,7 @@ async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Ar
         let answer = match timeout(SILENT, &mut asked).await {
             Ok(answer) => answer,
             Err(_) => {
-                known.lock().status.silent = true;
+                known.lock().status.fall_silent();
                 asked.await
             }
         };
@@ -243,6 +253,9 @@ async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Ar
             Ok(pong) => {
                 let status = &mut known.lock().status;
                 status.latency = begun.elapsed();
+                if Duration::from_millis(pong.busy_ms) > SLOW {
+                    status.slow_until = Some(Instant::now() + SLOW_FOR);
+                }
                 let busy = pong
                     .busy
                     .map(|call| (call, Duration::from_millis(pong.busy_ms)));

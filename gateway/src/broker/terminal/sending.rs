@@ -58,6 +58,8 @@ impl Terminal {
             .ok()
             .and_then(|_| self.connection())
             .ok_or_else(|| SendFailure::NotSent("the link to the terminal is down".into()))?;
+        let usable = self.known.lock().unusable();
+        usable.map_err(|error| SendFailure::NotSent(error.to_string()))?;
         let target = timeout_at(before, self.target(&connection, request)).await;
         let target = target.map_err(|_| too_late())?;
         let raw = raw(request, &target).map_err(|why| SendFailure::NotSent(why.to_string()))?;

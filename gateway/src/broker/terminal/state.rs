@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How the terminal and its bridge stand, for whoever asks.
@@ -31,6 +31,10 @@ pub struct TerminalStatus {
     pub busy: Option<(String, Duration)>,
     /// The bridge says nothing, and its session is not given up yet.
     pub silent: bool,
+    /// It was silent since that was last told.
+    pub(super) silence_untold: bool,
+    /// The package took long over a call; told until then.
+    pub(super) slow_until: Option<Instant>,
     /// Calls that wait in the bridge.
     pub queued: u64,
     /// The terminal's build: it changes when the terminal updates itself.
@@ -41,6 +45,12 @@ pub struct TerminalStatus {
     pub quoteless_ticks: u64,
     /// Pushes of ticks that had been handed on before.
     pub repeated_pushes: u64,
+}
+
+impl TerminalStatus {
+    pub(super) fn fall_silent(&mut self) {
+        (self.silent, self.silence_untold) = (true, true);
+    }
 }
 
 /// Shared by all sessions.

@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Before a stale snapshot is read again.
@@ -19,6 +19,9 @@ const STALE_PAUSE: Duration = Duration::from_millis(20);
 const STALE_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Before a broker that did not answer is asked again.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Without fresh rows for so long nothing is known of the account any more.
+const BLIND: Duration = Duration::from_secs(15);
 
 /// How the reading stands.
 #[derive(Default)]
@@ -32,6 +35,8 @@ pub(super) struct Reads {
     changes: Arc<AtomicU64>,
     /// Outdated rows in a row.
     outdated: u32,
+    /// When the first of the readings failed that did since the last fresh rows.
+    failed: Option<Instant>,
 }
 
 impl Reads {
@@ -58,9 +63,25 @@ impl Reads {
         outdated
     }
 
+    /// True when no rows could be read for long.
+    pub(super) fn are_blind(&self) -> bool {
+        self.failed.is_some_and(|since| since.elapsed() > BLIND)
+    }
+
+    /// The link is down: what was asked before says nothing of what comes after.
+    pub(super) fn forget(&mut self) {
+        if self.failed.take().is_some() || self.under_way {
+            self.changed();
+        }
+    }
+
     /// A reading ended: whether its rows were fresh.
     pub(super) fn ended(&mut self, fresh: Result<bool, BrokerError>) {
         self.under_way = false;
+        self.failed = match fresh {
+            Ok(true) => None,
+            _ => self.failed.or_else(|| Some(Instant::now())),
+        };
         self.pause = match fresh {
             Ok(true) => Duration::ZERO,
             Ok(false) => {
@@ -82,9 +103,12 @@ impl Desk {
     /// Reads the rows, or looks through the history too.
     pub(super) fn read_if_due(&mut self) {
         // An account is read only once the link knows it for ours.
+        if !self.core.link_is_up() {
+            return self.reads.forget();
+        }
         let looks = self.core.wants_pass();
         let due = self.reads.wanted || looks;
-        if self.reads.under_way || !self.core.link_is_up() || !due {
+        if self.reads.under_way || !due {
             return;
         }
         (self.reads.under_way, self.reads.wanted) = (true, false);

@@ -249,6 +249,39 @@ fn rows_tell_what_an_unanswered_change_of_an_order_led_to() {
 }
 
 #[test]
+fn what_a_change_led_to_is_known_before_the_next_one() {
+    let mut core = core();
+    let (id, mut row) = working(&mut core);
+    let modify = |core: &mut Core, name: &str| {
+        core.modify_order(&call(name), id, &edit(1.0895), &specs, &quotes)
+    };
+    let (_, effects) = modify(&mut core, "m").unwrap();
+    let [Effect::SendChange(_, change, ..)] = effects[..] else {
+        panic!("{effects:?}")
+    };
+    core.on_change_sent(id, change, Err(SendFailure::Unknown("lost".into())));
+    let refused = modify(&mut core, "n").unwrap_err();
+    assert_eq!(refused.reason(), Reason::PendingReconciliation);
+    core.on_row(&row);
+    assert!(modify(&mut core, "n").is_err(), "it may still be under way");
+    (row.price, row.levels.stop_loss) = (points(108_950), points(108_000));
+    core.on_row(&row);
+    modify(&mut core, "n").unwrap();
+}
+
+#[test]
+fn levels_are_sent_along_only_as_rows_of_this_link_tell_them() {
+    let mut core = holding();
+    let row = core.book().position(OPENED).unwrap().row.clone();
+    core.link(false);
+    core.link(true);
+    let refused = set(&mut core, "a", Edit::Set(1.091)).unwrap_err();
+    assert_eq!(refused.reason(), Reason::PendingReconciliation);
+    assert!(core.on_snapshot(rows(vec![row], 1)));
+    set(&mut core, "a", Edit::Set(1.091)).unwrap();
+}
+
+#[test]
 fn leaving_active_cancels_what_could_open() {
     let mut core = core();
     let (id, row) = working(&mut core);

@@ -11,8 +11,8 @@ use crate::{
     testing::deal,
 };
 use mymt5_model::{
-    BrokerTime, DealRow, Entry, Magic, OrderId, OrderState, PositionId, PositionRow, Retcode,
-    RowState, Side, Ticket, TradeRequest, UtcTime,
+    BrokerTime, DealRow, Entry, Magic, OrderId, OrderRow, OrderState, OrderType, PositionId,
+    PositionRow, Retcode, RowState, Side, Ticket, TradeRequest, UtcTime,
 };
 use mymt5_proto::Reason;
 
@@ -48,6 +48,16 @@ fn position(magic: Magic) -> PositionRow {
     core.book().position(PositionId(1)).unwrap().row.clone()
 }
 
+fn market_row(magic: Magic, state: RowState) -> OrderRow {
+    OrderRow {
+        magic,
+        state,
+        kind: OrderType::Market,
+        price: None,
+        ..super::modify::working(&mut core()).1
+    }
+}
+
 #[test]
 fn absence_counts_after_three_looks_over_the_grace() {
     let mut core = core();
@@ -61,6 +71,48 @@ fn absence_counts_after_three_looks_over_the_grace() {
         state(&core, id),
         (OrderState::Rejected, "NOT_FOUND_AT_BROKER")
     );
+}
+
+#[test]
+fn a_row_is_evidence_though_it_does_not_tell_the_outcome_yet() {
+    for state_of_row in [RowState::Placed, RowState::Partial, RowState::Filled] {
+        for in_history in [true, false] {
+            let mut core = core();
+            let (id, magic) = unknown(&mut core);
+            let row = market_row(magic, state_of_row);
+            for at in [2_000, 10_000, 20_000, 40_000, 80_000] {
+                core.at(UtcTime(at));
+                let mut snapshot = rows(vec![], 0);
+                let mut orders = Vec::new();
+                let place = if in_history {
+                    &mut orders
+                } else {
+                    &mut snapshot.orders
+                };
+                place.push(row.clone());
+                let deals = Vec::new();
+                assert!(core.on_pass(snapshot, History { orders, deals }));
+                assert_eq!(state(&core, id).0, OrderState::Unknown, "{row:?}");
+            }
+            // Gone without a trace after all: it is missed from then on.
+            for at in [90_000, 100_000, 110_000, 119_999] {
+                look(&mut core, at, vec![]);
+                assert_eq!(state(&core, id).0, OrderState::Unknown, "{at}");
+            }
+            look(&mut core, 120_000, vec![]);
+            assert_eq!(state(&core, id).0, OrderState::Rejected);
+        }
+    }
+}
+
+#[test]
+fn an_account_that_cannot_be_read_is_not_traded() {
+    let mut core = core();
+    assert!(core.closed().is_empty());
+    core.blind(true);
+    assert_eq!(core.closed(), [Reason::PendingReconciliation]);
+    core.blind(false);
+    assert!(core.closed().is_empty());
 }
 
 #[test]

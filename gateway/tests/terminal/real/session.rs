@@ -1,8 +1,8 @@
 //! Logging in, and what a session knows.
 
-use super::process::Bridge;
+use super::{process::Bridge, trading::market};
 use crate::support::{
-    Changeable, SERVER, account, bounded, change, settings, symbol, terminal, until,
+    Changeable, SERVER, account, bounded, change, send, settings, symbol, terminal, until,
 };
 use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::broker::{Broker, BrokerError, Change, terminal::Terminal};
@@ -221,5 +221,32 @@ async fn no_log_holds_the_password_or_the_account_number() {
         crate::support::SECRET,
     ] {
         assert!(!told.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_deal_is_known_however_old_it_is() {
+    const DAY_MS: i64 = 86_400_000;
+    let bridge = Bridge::start(&[]);
+    let first = terminal(bridge.settings(""));
+    let events = bounded(first.open()).await.unwrap();
+    bounded(send(&first, &market(1, None))).await.unwrap();
+    let snapshot = until(async || {
+        let snapshot = first.snapshot().await.unwrap();
+        (!snapshot.positions.is_empty()).then_some(snapshot)
+    })
+    .await;
+    assert!(snapshot.last_deal.0 > 0);
+    drop((first, events));
+    for days in [3, 100, 1_000] {
+        let back = format!("{days} * {DAY_MS}");
+        bridge.change(&format!(
+            "UPDATE deals SET time_msc = (SELECT max(time_msc) FROM deals) - {back};
+             UPDATE deals SET time = time_msc / 1000;"
+        ));
+        let again = terminal(bridge.settings(""));
+        let _events = bounded(again.open()).await.unwrap();
+        let later = again.snapshot().await.unwrap();
+        assert_eq!(later.last_deal, snapshot.last_deal, "{days} days");
     }
 }

@@ -1,10 +1,13 @@
 //! A bridge that is killed, stopped or slow: the gateway stays up, says so and recovers.
 
 use super::{stage::Stage, trading::market};
+use crate::support::bounded;
+use mymt5_chassis::clock;
 use mymt5_proto::{
     Reason, reason_of,
     v1::{
-        GetStatusRequest, LinkState, OrderState, Side, control_service_client::ControlServiceClient,
+        Delivery, GetStatusRequest, LinkState, OrderState, Side, StreamTicksRequest, TickKind,
+        control_service_client::ControlServiceClient,
     },
 };
 use std::time::{Duration, Instant};
@@ -100,5 +103,69 @@ async fn a_package_that_keeps_its_interpreter_is_told_and_keeps_its_session() {
     assert_eq!(order.state(), OrderState::Filled);
     stage.link(LinkState::Ready).await;
     assert_eq!(stage.bridge.count(EXECUTED), 1);
+    assert_eq!(stage.bridge.count("SELECT count(*) FROM logins"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_is_slow_in_all_it_does_is_told_and_recovers() {
+    let mut stage = Stage::set(&[]);
+    stage.launch();
+    stage.link(LinkState::Ready).await;
+    let order = stage.submit(market("before", Side::Buy)).await;
+    stage.settled(order.order_id).await;
+    let slow = r#"{"before_ms": 2000}"#;
+    let begun = Instant::now();
+    stage.bridge.broker(&["fault", "*", "delay_ms", "-1", slow]);
+    let after = noticed(&stage, begun).await;
+    assert!(after < TOLD, "{after:?}");
+    let link = stage.status().await.link.unwrap();
+    assert_eq!(link.state(), LinkState::Degraded, "{link:?}");
+    // Whatever comes of it is definite, or found out.
+    let slowly = stage.submit(market("slowly", Side::Buy)).await;
+    stage.settled(slowly.order_id).await;
+    stage.bridge.change("DELETE FROM faults");
+    stage.link(LinkState::Ready).await;
+    let order = stage.submit(market("after", Side::Buy)).await;
+    assert_eq!(
+        stage.settled(order.order_id).await.state(),
+        OrderState::Filled
+    );
+    let slowly = stage.settled(slowly.order_id).await.state();
+    let filled = 2 + i64::from(slowly == OrderState::Filled);
+    assert_eq!(stage.bridge.count(EXECUTED), filled, "{slowly:?}");
+    assert_eq!(stage.bridge.count("SELECT count(*) FROM logins"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_of_a_silence_are_not_live() {
+    /// Older than that no live tick may be, milliseconds.
+    const LIVE: i64 = 4_000;
+    let mut stage = Stage::set(&["ticks_per_second=20"]);
+    stage.launch();
+    stage.link(LinkState::Ready).await;
+    let every = StreamTicksRequest {
+        delivery: Some(Delivery::EveryTick.into()),
+        ..Default::default()
+    };
+    let stream = stage.market_data().await.stream_ticks(every).await;
+    let mut stream = stream.unwrap().into_inner();
+    stage.bridge.signal("STOP");
+    stage.link(LinkState::Degraded).await;
+    stage.bridge.signal("CONT");
+    let on = clock::utc_now_ms();
+    let (mut missed, mut live) = (0, false);
+    while !live {
+        let batch = bounded(stream.message()).await.unwrap().unwrap();
+        for tick in batch.ticks {
+            let time = tick.time.unwrap().utc_ms.unwrap();
+            match tick.kind() {
+                TickKind::Live => assert!(clock::utc_now_ms() - time < LIVE, "{tick:?}"),
+                TickKind::Backfill => missed += 1,
+                _ => {}
+            }
+            live |= tick.kind() == TickKind::Live && time > on;
+        }
+    }
+    assert!(missed > 40, "{missed}");
     assert_eq!(stage.bridge.count("SELECT count(*) FROM logins"), 1);
 }

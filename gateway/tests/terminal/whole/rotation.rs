@@ -2,6 +2,7 @@
 
 use super::{stage::Stage, trading::market};
 use crate::support::bounded;
+use mymt5_chassis::clock;
 use mymt5_proto::v1::{self, LinkState, OrderState, Side};
 use std::sync::{
     Arc,
@@ -32,7 +33,10 @@ async fn new_credentials_log_in_anew_between_two_orders_and_streams_stay() {
     let mut ticks = stage
         .market_data()
         .await
-        .stream_ticks(v1::StreamTicksRequest::default())
+        .stream_ticks(v1::StreamTicksRequest {
+            delivery: Some(v1::Delivery::EveryTick.into()),
+            symbols: vec!["EURUSD".into()],
+        })
         .await
         .unwrap()
         .into_inner();
@@ -92,8 +96,13 @@ async fn new_credentials_log_in_anew_between_two_orders_and_streams_stay() {
         }
     })
     .await;
-    for _ in 0..3 {
-        bounded(ticks.message()).await.unwrap().unwrap();
+    let (mut newest, end) = (0, clock::utc_now_ms());
+    while newest < end {
+        for tick in bounded(ticks.message()).await.unwrap().unwrap().ticks {
+            let time = tick.time.unwrap().utc_ms.unwrap();
+            assert!(time >= newest, "a tick of before came after a later one");
+            newest = time;
+        }
     }
     assert_eq!(stage.status().await.link.unwrap().state(), LinkState::Ready);
     assert_eq!(stage.bridge.count("SELECT count(*) FROM logins"), 2);

@@ -4,7 +4,7 @@ use super::{
     super::wire::{Fields, RowError},
     Context, linked, lots, magic, moment, price, ticket,
 };
-use mymt5_model::{DealKind, DealReason, DealRow, Entry, PositionId, Side, Ticket};
+use mymt5_model::{DealKind, DealReason, DealRow, Entry, PositionId, Price, Side, Ticket};
 use serde_json::value::RawValue;
 
 /// Reads a deal.
@@ -23,13 +23,12 @@ pub(crate) fn deal(raw: &RawValue, context: &Context) -> Result<DealRow, RowErro
         None
     };
     let digits = symbol.as_ref().map_or(0, |symbol| context.digits(symbol));
+    // A trade without a price was at none: what a broker books when a symbol became worthless.
+    let none = trades.then(|| Price::from_points(0, digits));
     let price = match &symbol {
-        Some(_) => price(&fields, "price", digits)?,
+        Some(_) => price(&fields, "price", digits)?.or(none),
         None => None,
     };
-    if trades && price.is_none() {
-        return Err(fields.fault("price", "is no price"));
-    }
     let entry = if trades { Some(entry(&fields)?) } else { None };
     Ok(DealRow {
         ticket: Ticket(ticket(&fields, "ticket")?),

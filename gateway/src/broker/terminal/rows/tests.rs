@@ -197,7 +197,9 @@ fn a_row_that_is_not_understood_names_its_field() {
         fault("volume", json!(-1.0)),
         [None, Some("volume"), Some("volume")]
     );
-    assert_eq!(fault("price", json!(0.0)), [None, None, Some("price")]);
+    assert_eq!(fault("price", json!(-0.5)), [None, None, Some("price")]);
+    // A trade at nothing is one all the same.
+    assert_eq!(fault("price", json!(0.0)), [None; 3]);
     assert_eq!(fault("sl", json!(-1.0)), [Some("sl"), Some("sl"), None]);
     assert_eq!(
         fault("time_msc", json!(-5)),
