@@ -258,8 +258,10 @@ async fn renew(wiring: &Wiring, specs: Vec<SymbolSpec>) {
         return;
     }
     let announce = move |core: &mut Core| {
-        let events = changed.into_iter().map(Event::Symbol);
-        events.for_each(|event| core.announce(event));
+        for symbol in changed {
+            core.reopen(&symbol);
+            core.announce(Event::Symbol(symbol));
+        }
     };
     wiring.orders.tell(announce).await;
 }

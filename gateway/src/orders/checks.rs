@@ -64,6 +64,9 @@ impl Core {
         ) {
             return Err(Refusal::new(Reason::MarketClosed));
         }
+        if self.is_symbol_shut(symbol, quote) {
+            return Err(Refusal::new(Reason::MarketClosed).after(Duration::from_secs(5)));
+        }
         let other = |client: &Option<ClientName>| client.as_ref() != Some(&call.client);
         let shared = self
             .book

@@ -10,6 +10,7 @@ use super::{
     order::{Order, Purpose},
     reconcile::Reconciliation,
     sessions::Sessions,
+    shut::Shut,
     trading::TradingStates,
 };
 use crate::{
@@ -111,6 +112,7 @@ pub struct Core {
     pub(super) level_changes: HashMap<LevelsKey, LevelChange>,
     /// When a cancellation of the gateway's own may be tried again, and the pause after that.
     pub(super) cancel_pauses: HashMap<OrderId, (i64, i64)>,
+    pub(super) shut: Shut,
     pub(super) link_up: bool,
     pub(super) draining: bool,
     pub(super) last_magic: u64,
@@ -168,6 +170,7 @@ impl Core {
             unknown_terms: HashMap::new(),
             level_changes: HashMap::new(),
             cancel_pauses: HashMap::new(),
+            shut: Shut::default(),
             link_up: false,
             draining: false,
             last_magic: 0,

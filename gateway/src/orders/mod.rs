@@ -22,6 +22,7 @@ mod reconcile;
 mod requests;
 mod sessions;
 mod settle;
+mod shut;
 mod trading;
 mod transitions;
 

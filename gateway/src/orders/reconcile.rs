@@ -187,7 +187,10 @@ impl Core {
                 !self.link_up || self.book.account().is_none(),
                 Reason::LinkDown,
             ),
-            (!trade_allowed, Reason::TradeNotAllowed),
+            (
+                !trade_allowed || self.is_account_shut(),
+                Reason::TradeNotAllowed,
+            ),
             (
                 !self.reconciliation.compared || self.reconciliation.blind,
                 Reason::PendingReconciliation,

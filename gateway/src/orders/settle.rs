@@ -22,6 +22,7 @@ impl Core {
         };
         if order.send_before_ms > self.now.0 {
             let Err(refusal) = self.check_still(order, quote) else {
+                self.note_quote(quote);
                 return self.change(id, OrderState::Sent, |_| {});
             };
             self.reject(id, None, refusal.reason().name(), true);
@@ -63,6 +64,7 @@ impl Core {
             Ok(receipt) => self.on_receipt(id, &receipt),
             Err(_) if settled => {}
             Err(SendFailure::Rejected(retcode)) => {
+                self.learn_of_refusal(id, retcode);
                 self.reject(id, Some(retcode), retcode.text(), is_passing(retcode))
             }
             Err(SendFailure::Throttled(retcode)) => {

@@ -7,6 +7,7 @@ mod limits;
 mod losses;
 mod modify;
 mod reconcile;
+mod shut;
 mod states;
 mod support;
 
