@@ -3,27 +3,29 @@
 It lends the official ``MetaTrader5`` package, which works only there, to one gateway elsewhere. It
 is dumb on purpose: it decides nothing, repeats no trade, logs no request, writes no file.
 
-Protocol 1, over TCP, beyond loopback in TLS. A frame is a 4-byte big-endian length and that many
-bytes of UTF-8 JSON: one object with its sender's role. What breaks a rule of form closes the
-connection. A frame has at most 1 KiB until both sides have proven the shared secret (see `prove`),
-then 64 KiB in and 8 MiB out. Calls of the gateway, {id, t, call, args}, get one answer each: {id}
-with `ok`, or `none` (the package returned None: its last error), or `refused` (surely not done),
-or `raised` (the type of an exception). After the call `watch` ticks and rows are pushed besides.
+Protocol 1, over TCP, beyond loopback in TLS. A frame: a 4-byte big-endian length and so many bytes
+of UTF-8 JSON, one object with its sender's role; at most 1 KiB until both have proven the secret
+(see `prove`), then 64 KiB in and 8 MiB out. What breaks a rule of form closes the connection.
+A call, {id, t, call, args}, gets one answer: {id} with `ok`, or `none` (the package's last error),
+`refused` (surely not done) or `raised` (an exception's type). After `watch` ticks and rows follow.
 
 One thread calls the package, one call after the other: trades first, then reads, polls, history.
-The main thread does the rest, so `ping` and `recall` are answered while the package is busy. A newly
-proven session takes over when the call in flight has ended. An order's key is executed once. An
-order older than its `wait_ms` is never sent: its age is now - t - skew, `t` the gateway's clock,
-skew the least now - t heard, which may rise by 2% of the time between two frames (of 60 s at most).
-So no drift of the clocks makes an order old, and no silence makes one young that lay somewhere.
+The main thread does the rest, `ping` and `recall` too, as far as the package lets go of the
+interpreter's lock: its calls keep that, `initialize` as well; a gateway bears 15 s of silence. A
+newly proven session takes over after the call in flight. A key is executed once. An order older
+than its `wait_ms` is never sent: its age is now - t - skew, `t` the gateway's clock, skew the least
+now - t heard, which may rise by 0.2% of the time between two frames (of 60 s at most): no drift of
+good clocks makes an order old, and no silence makes one young that lay somewhere.
 """
 
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import hmac
 import json
 import os
+import queue
 import re
 import secrets
 import signal
@@ -34,13 +36,13 @@ import threading
 import time
 
 FIRST_LIMIT, IN_LIMIT, OUT_LIMIT, PIECE = 1024, 64 * 1024, 8 * 1024 * 1024, 65536
-HANDSHAKE_S, IDLE_S, END_S, DRIFT = 5, 60, 5, 0.02
-PENDING_HANDSHAKES, QUEUE, PUSHES, REMEMBERED = 4, 256, 64, 1000
-ROWS, PAGE, LAST_PAGE, PUSHED_ROWS = 5000, 1024, 65536, 8192
-TRADE, READ, HISTORY, FAR = 0, 1, 2, 2**31 - 1  # FAR: beyond all rows, whatever the broker's clock
+HANDSHAKE_S, IDLE_S, END_S, LAST_S, FLUSH_S, BEAT_S, HANG_S = 5, 60, 5, 1, 0.2, 10, 120
+PENDING_HANDSHAKES, QUEUE, PUSHES, REMEMBERED, DRIFT = 4, 256, 64, 1000, 0.002
+ROWS, PAGE, LAST_PAGE, STUCK_PAGE, PUSHED_ROWS = 5000, 1024, 65536, 2**18, 8192
+TRADE, READ, HISTORY, FAR = 0, 1, 2, 2**31 - 1  # FAR: the last second that the package takes
 TICK = ("time_msc", "bid", "ask", "last", "volume", "flags", "volume_real")
-TOTAL = ("history_deals_total", 0, FAR)
 BAR = ("time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume")
+LINES = queue.Queue(256)  # of the log
 
 
 class Closed(Exception):
@@ -57,9 +59,19 @@ def now_ms():
     return (time.monotonic() if clock is None else time.clock_gettime(clock)) * 1000.0
 
 
-def log(text):
-    with contextlib.suppress(OSError, ValueError):  # if nobody reads it, the work goes on
-        print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text, file=sys.stderr, flush=True)
+def log(text, wait_s=0):
+    """Hands a line to the thread that writes: if nobody reads it, the work goes on without it."""
+    with contextlib.suppress(queue.Full):
+        LINES.put_nowait(time.strftime("%Y-%m-%dT%H:%M:%SZ ", time.gmtime()) + text + os.linesep)
+    with LINES.all_tasks_done:
+        LINES.all_tasks_done.wait_for(lambda: not LINES.unfinished_tasks, wait_s)
+
+
+def write_log():
+    while True:
+        with contextlib.suppress(OSError):
+            os.write(2, LINES.get().encode("ascii", "backslashreplace"))
+        LINES.task_done()
 
 
 def encode(frame):
@@ -69,8 +81,7 @@ def encode(frame):
     except ValueError:
         return encode(json.loads(json.dumps(frame), parse_constant=lambda _: None))
     if len(text) > OUT_LIMIT:
-        known = {key: frame[key] for key in ("id", "push") if key in frame}
-        return encode(dict(known, none=[-3, "too long"]))
+        return encode(dict({k: frame[k] for k in {"id", "push"} & {*frame}}, none=[-3, "too long"]))
     return len(text).to_bytes(4, "big") + text.encode("ascii")
 
 
@@ -83,7 +94,6 @@ async def patiently(work, seconds=IDLE_S):
 
 
 async def read(reader, limit):
-    """The next frame of a gateway."""
     frame, size = None, int.from_bytes(await reader.readexactly(4), "big")
     if not 0 < size <= limit:
         raise Closed("frame of a wrong length")
@@ -118,8 +128,7 @@ def fits(kind, value):
     if kind == "text":
         return isinstance(value, str) and 0 < len(value) <= 64 and "\0" not in value
     if kind == "cursor":
-        pair = isinstance(value, list) and len(value) == 2
-        return value is None or (pair and all(fits(EPOCH, n) for n in value))
+        return value is None or type(value) is list and [fits(EPOCH, n) for n in value] == [1, 1]
     if not isinstance(value, list if kind == "names" else dict) or len(value) > 256:
         return False
     if kind == "request":
@@ -133,13 +142,13 @@ REQUEST = {
     "action", "magic", "order", "symbol", "volume", "price", "stoplimit", "sl", "tp", "deviation",
     "type", "type_filling", "type_time", "expiration", "comment", "position", "position_by",
 }  # fmt: skip
-EPOCH, WAIT = range(2**40), range(1, 600001)
+EPOCH, DATE, WAIT = range(FAR + 1), range(1, FAR + 1), range(1, 600001)
 SPAN = {"from": EPOCH, "to": EPOCH}
 DEAL = {"action": range(2), "symbol": "text", "volume": "number"}
 PROFIT = dict(DEAL, price_open="number", price_close="number")
 CHECK = {"request": "request", "correlation": "text"}
 ORDER = dict(CHECK, key="text", wait_ms=WAIT)
-BARS = {"symbol": "text", "timeframe": range(2**31), "from": EPOCH, "count": range(1, ROWS + 1)}
+BARS = {"symbol": "text", "timeframe": range(2**31), "from": DATE, "count": range(1, ROWS + 1)}
 LOGIN = {"login": range(1, 2**63), "password": "text", "server": "text", "timeout_ms": WAIT}
 MS = {"poll_ms": range(1, 10001), "rows_ms": range(1, 3600001)}
 # Each call: its class, its arguments, and what the package does with them, in that order.
@@ -152,7 +161,7 @@ CALLS = {
     "order_check": (TRADE, CHECK, lambda p, request, *_: p.ask("order_check", request)),
     "account": (READ, {}, lambda p: p.ask("account_info")),
     "terminal": (READ, {}, lambda p: p.ask("terminal_info")),
-    "state": (READ, {}, lambda p: p.now(deals_total=p.ask(*TOTAL), server_time=p.newest)),
+    "state": (READ, {}, lambda p: p.now(server_time=p.newest)),
     "symbols": (READ, {"names": "names"}, lambda p, names: [p.symbol(name) for name in names]),
     "margin": (READ, dict(DEAL, price="number"), lambda p, *a: p.ask("order_calc_margin", *a)),
     "profit": (READ, PROFIT, lambda p, *a: p.ask("order_calc_profit", *a)),
@@ -187,16 +196,16 @@ class Session:
         self.skew, self.heard = float("inf"), now_ms()
 
     async def run(self):
-        """Reads and writes until the session is over."""
         log(self.name + " begun")
         with self.bridge.turn:
-            self.bridge.sessions.append(self)
+            self.bridge.sessions = [s for s in self.bridge.sessions if not s.ended] + [self]
             self.bridge.turn.notify_all()
         both = [asyncio.ensure_future(work) for work in (self._read(), self._write())]
         done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        fault, *_ = [work.exception() for work in done]
+        fault = done.pop().exception()
         self.end(str(fault) if isinstance(fault, Closed) else "fault " + type(fault).__name__)
-        both[1].cancel()
+        both[1].cancel()  # the other one has ended with the connection
+        await asyncio.gather(*both, return_exceptions=True)
 
     def end(self, reason):
         """Ends it once: what is queued is dropped, and its sends are remembered as dropped."""
@@ -216,7 +225,6 @@ class Session:
             self._hear(Call(await patiently(read(self.reader, IN_LIMIT))))
 
     def _hear(self, call):
-        """Answers a call at once, or queues it."""
         now = now_ms()
         risen = self.skew + DRIFT * min(now - self.heard, IDLE_S * 1000)
         self.skew, self.heard = min(now - call.t, risen), now
@@ -243,10 +251,8 @@ class Session:
         self.bridge.note(call, "queued")
         self.calls.append(call)
         self.bridge.turn.notify_all()
-        return None
 
     def put(self, frame):
-        """Hands a frame to the writing side."""
         data = encode(frame)
         with self.bridge.turn:
             if len(self.out) > PUSHES + 4 * QUEUE:
@@ -276,7 +282,8 @@ class Package:
 
     def ask(self, function, *args, **named):
         """What the package returns: its records as dicts, without the request of an order."""
-        value = getattr(self.mt5, function)(*args, **named)
+        call = getattr(self.mt5, function)
+        value = call(*args, **named) if named else call(*args)  # sends refuse even an empty **
         if value is None or value is False:
             code, words = self.mt5.last_error()[:2]
             raise Nothing(int(code), str(words)[:256])
@@ -285,16 +292,14 @@ class Package:
         return [row._asdict() for row in value] if isinstance(value, tuple) else value
 
     def table(self, fields, function, *args):
-        """An array of the package as tuples of those fields."""
         array = self.ask(function, *args)
         order = [array.dtype.names.index(name) for name in fields]
         return [tuple(row[i] for i in order) for row in array.tolist()]
 
     def login(self, args):
         """Logs in and waits for the trade server. The password dies in here."""
-        deadline = now_ms() + args["timeout_ms"]
+        self.newest, deadline = None, now_ms() + args["timeout_ms"]
         self.mt5.shutdown()
-        self.newest = None
         args["timeout"] = args.pop("timeout_ms")
         try:
             self.ask("initialize", *self._path, portable=self._portable, **args)
@@ -310,21 +315,19 @@ class Package:
         return login
 
     def now(self, **more):
-        """The account as it stands."""
         names = {"account": "info", "terminal": "info", "orders": "get", "positions": "get"}
         return dict({name: self.ask(f"{name}_{end}") for name, end in names.items()}, **more)
 
     def symbol(self, name):
-        """A symbol's row; None where the package knows none of that name."""
         self.mt5.symbol_select(name, True)
         info = self.mt5.symbol_info(name)
         return info and info._asdict()
 
     def history(self, kind, start, end):
         """Rows of that span, or only their number where they are too many."""
-        total = self.ask(f"history_{kind}_total", start, end)
-        few = total <= ROWS
-        return {"rows": self.ask(f"history_{kind}_get", start, end)} if few else {"total": total}
+        span = max(1, start), max(1, end)  # the package reads no date of 0
+        n = self.ask(f"history_{kind}_total", *span)
+        return {"rows": self.ask(f"history_{kind}_get", *span)} if n <= ROWS else {"total": n}
 
 
 class Watch:
@@ -352,14 +355,14 @@ class Watch:
             return {"push": "rows", "none": [-1, "raised " + type(fault).__name__]}
 
     def _ticks(self, package, name):
-        """The ticks after the cursor: asked from its whole second, skipped by position."""
+        """All ticks (-1) after the cursor: asked from its whole second, skipped by position."""
         at, page = self._cursors[name], self._pages[name]
-        second, k = at or (package.ask("symbol_info_tick", name)["time"], 0)
-        rows = package.table(TICK, "copy_ticks_from", name, second, page, -1)  # COPY_TICKS_ALL
+        second, k = at or (package.ask("symbol_info_tick", name)["time"], 0)  # 0: no quote yet
+        rows = package.table(TICK, "copy_ticks_from", name, second, page, -1) if second else []
         full = len(rows) >= page
-        stuck = full and (at is None or len(rows) <= k)  # only a greater page leads on
-        self._pages[name] = page * 2 if stuck else min(page * 2, LAST_PAGE) if full else PAGE
-        if full:
+        stuck = full and (len(rows) <= k if at else page < STUCK_PAGE)  # a greater page leads on
+        self._pages[name] = min(page * 2, STUCK_PAGE if stuck else LAST_PAGE) if full else PAGE
+        if full and page < STUCK_PAGE:
             self.due[name] = now_ms()
         fresh = rows[k : k + PUSHED_ROWS] if at else rows[-1:]
         if stuck or not fresh:
@@ -390,7 +393,6 @@ class Bridge:
                 del self.sends[old]
 
     def run(self):
-        """Works until told to stop."""
         while not self.package.stop:
             with self.turn:
                 live = [session for session in self.sessions if not session.ended]
@@ -408,12 +410,13 @@ class Bridge:
             self.busy = call = None
             if frame:
                 live[-1].put(frame)
+        with self.turn:  # for a moment, the last answer may still go out
+            self.turn.wait_for(lambda: not any(s.out for s in self.sessions if not s.ended), LAST_S)
         for session in self.sessions:
             session.end("the bridge ends")
         self.package.mt5.shutdown()
 
     def end(self):
-        """Tells the thread that works to stop, as soon as the call in flight has ended."""
         with self.turn:
             self.package.stop = True
             self.turn.notify_all()
@@ -432,7 +435,6 @@ class Bridge:
         return call, wait
 
     def _perform(self, session, call):
-        """A call's answer, made with the package."""
         try:
             if call.name == "login":
                 session.logged_in = False
@@ -485,6 +487,7 @@ async def serve(bridge, listener, context, secret):
     while True:
         try:
             sock, peer = await loop.sock_accept(listener)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             await asyncio.sleep(0.1)  # out of descriptors, or a connection that died early
             continue
@@ -496,13 +499,11 @@ async def serve(bridge, listener, context, secret):
 
 
 def fail(text):
-    """Ends the program for a fault of the configuration; the text says how to mend it."""
-    log("error: " + text)
+    log("error: " + text, wait_s=FLUSH_S)
     raise SystemExit(78)
 
 
 def read_private(path, name):
-    """The content of a file that nobody else may read."""
     try:
         with open(path, "rb") as file:
             if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o007:
@@ -513,7 +514,6 @@ def read_private(path, name):
 
 
 def read_secret():
-    """The shared secret; the environment forgets it."""
     secret = os.fsencode(os.environ.pop("BRIDGE_SECRET", "").strip())
     path = os.environ.get("BRIDGE_SECRET_FILE")
     if secret and path:
@@ -521,13 +521,11 @@ def read_secret():
     secret = read_private(path, "BRIDGE_SECRET_FILE") if path else secret
     if len(secret) < 32:
         what = "the secret has fewer than 32 characters" if secret else "no secret"
-        make = 'python -c "import secrets; print(secrets.token_hex(32))"'
-        fail(what + ": set BRIDGE_SECRET or BRIDGE_SECRET_FILE; make one: " + make)
+        fail(what + ": set BRIDGE_SECRET or BRIDGE_SECRET_FILE, e.g. by secrets.token_hex(32)")
     return secret
 
 
 def open_listener(address, certificate, key):
-    """A listening socket and its TLS, which it must have beyond loopback."""
     context, (host, _, port) = None, address.rpartition(":")
     if certificate or key:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -552,24 +550,27 @@ def open_listener(address, certificate, key):
 
 async def run(bridge, listener, context, secret):
     """Serves until a signal ends the bridge, which waits for a call in flight, but not for ever."""
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    loop, told, done = asyncio.get_running_loop(), asyncio.Event(), None
     loop.set_exception_handler(lambda *_: log("fault in a connection"))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(told.set))
-    serving = asyncio.ensure_future(serve(bridge, listener, context, secret))
+    for name in {"SIGTERM", "SIGINT", "SIGBREAK"}.intersection(dir(signal)):
+        signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(told.set))
     asked, working = asyncio.ensure_future(told.wait()), loop.run_in_executor(None, bridge.run)
-    await asyncio.wait([working, serving, asked], return_when=asyncio.FIRST_COMPLETED)
+    tasks = [asked, working, asyncio.ensure_future(serve(bridge, listener, context, secret))]
+    while not done:
+        faulthandler.dump_traceback_later(HANG_S, exit=True, file=2)  # kept for ever: the end
+        done, _ = await asyncio.wait(tasks, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
     bridge.end()
     await asyncio.wait([working], timeout=END_S)
     why = " with a call in flight"
     if working.done():
         why = " by fault " + type(working.exception()).__name__ if working.exception() else ""
-    log("ended" + why)
+    log("ended" + why, wait_s=FLUSH_S)
     os._exit(0 if asked.done() and not why else 1)  # there is nothing else worth a wait
 
 
 def main():
-    sys.excepthook = lambda kind, *_: log("fault: " + kind.__name__)
+    threading.Thread(target=write_log, daemon=True).start()
+    sys.excepthook = lambda kind, *_: log("fault: " + kind.__name__, wait_s=FLUSH_S)
     if os.name == "posix":
         import resource
 
@@ -582,8 +583,7 @@ def main():
     add("--portable", action="store_true", help="the terminal runs in portable mode")
     add("--tls-certificate", metavar="FILE", help="PEM; needed beyond loopback")
     add("--tls-key", metavar="FILE", help="its private key, PEM")
-    given = parser.parse_args()
-    secret = read_secret()
+    given, secret = parser.parse_args(), read_secret()
     try:
         import MetaTrader5 as module
     except ImportError:

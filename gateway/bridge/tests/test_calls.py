@@ -1,10 +1,18 @@
 """One session's calls: answers, order, lateness, keys, recall, takeover, limits."""
 
+import contextlib
+import fcntl
+import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 import unittest
+from unittest import mock
 
-from support import BUY, TRACE, BridgeTest, until
+import support
+from support import BUY, PASSWORD, SECRET, STANDIN, TRACE, BridgeTest, Gateway, until
 
 
 class Calls(BridgeTest):
@@ -26,7 +34,7 @@ class Calls(BridgeTest):
         self.assertTrue(gateway.call("terminal")["ok"]["connected"])
         state = gateway.call("state")["ok"]
         self.assertEqual((state["orders"], state["positions"]), ([], []))
-        self.assertEqual((state["deals_total"], state["server_time"]), (1, None))
+        self.assertIsNone(state["server_time"])
         names = gateway.call("symbols", {"names": ["EURUSD", "NOPE", "XAUUSD"]})["ok"]
         self.assertEqual([row and row["name"] for row in names], ["EURUSD", None, "XAUUSD"])
         check = gateway.call("order_check", {"request": BUY})["ok"]
@@ -37,11 +45,12 @@ class Calls(BridgeTest):
         profit = dict(price, price_open=1.1, price_close=1.2)
         self.assertEqual(gateway.call("profit", profit), {"ok": 10000.0})
         self.assertEqual(gateway.call("margin", dict(price, symbol="NOPE", price=1.1))["none"][0], -4)
-        bars = {"symbol": "EURUSD", "timeframe": 1, "from": 2**33, "count": 5}
+        bars = {"symbol": "EURUSD", "timeframe": 1, "from": 2**31 - 1, "count": 5}
         self.assertEqual([len(bar) for bar in gateway.call("bars", bars)["ok"]], [8] * 5)
-        span = {"from": 0, "to": 2**33}
+        span = {"from": 0, "to": 2**31 - 1}
         self.assertEqual(gateway.call("history_orders", span), {"ok": {"rows": []}})
         self.assertEqual(len(gateway.call("history_deals", span)["ok"]["rows"]), 1)
+        self.assertEqual(gateway.call("history_deals", {"from": 0, "to": 0}), {"ok": {"rows": []}})
 
     def test_nothing_before_the_login(self):
         gateway = self.gateway(self.bridge, login=False)
@@ -74,7 +83,10 @@ class Calls(BridgeTest):
             ("order_send", dict(send, request=dict(BUY, volume=10**30))),
             ("order_send", dict(send, request=[])),
             ("symbols", {"names": ["A"] * 257}), ("bars", {"symbol": "EURUSD"}),
+            ("bars", {"symbol": "EURUSD", "timeframe": 1, "from": 0, "count": 5}),
+            ("history_deals", {"from": 1, "to": 2**31}), ("history_orders", {"from": -1, "to": 5}),
             ("watch", {"symbols": {"A": [1]}, "poll_ms": 5, "rows_ms": 5, "deals_from": 0}),
+            ("watch", {"symbols": {}, "poll_ms": 5, "rows_ms": 5, "deals_from": 2**31}),
         ):  # fmt: skip
             with self.subTest(call=call, args=args):
                 self.assertIn("refused", gateway.call(call, args))
@@ -93,8 +105,8 @@ class Calls(BridgeTest):
         self.assertEqual(gateway.order("b")["none"], [-10005, "IPC timeout"])
         self.assertEqual((self.state.sends(), self.state.sends(executed=1)), (2, 1))
         gateway.order("c")
-        failed = [line.split()[1:] for line in self.bridge.log().splitlines() if "order_" in line]
-        self.assertEqual(failed, [["order_send", repr(TRACE), kind] for kind in ("raised", "none")])
+        failed = [["order_send", repr(TRACE), kind] for kind in ("raised", "none")]
+        until(lambda: [line.split()[1:] for line in self.bridge.lines if "order_" in line] == failed)
         self.assertNotIn("canary", self.bridge.log().lower())
 
     def test_a_key_is_executed_once(self):
@@ -120,7 +132,7 @@ class Calls(BridgeTest):
     def test_trades_first_then_reads_then_history(self):
         gateway = self.gateway(self.bridge)
         self.busy(gateway)
-        span = {"from": 0, "to": 2**33}
+        span = {"from": 0, "to": 2**31 - 1}
         calls = [("history_deals", span), ("terminal", {}), ("account", {}),
                  ("order_check", {"request": BUY}), ("order_check", {"request": BUY})]  # fmt: skip
         ids = [gateway.send(call, args) for call, args in calls]
@@ -138,7 +150,7 @@ class Calls(BridgeTest):
                  "deals_from": 0}  # fmt: skip
         gateway.call("watch", watch)
         for _ in range(3):
-            self.assertIn("ok", gateway.call("history_deals", {"from": 0, "to": 2**33}))
+            self.assertIn("ok", gateway.call("history_deals", {"from": 0, "to": 2**31 - 1}))
 
     def test_too_many_rows_of_history(self):
         gateway = self.gateway(self.bridge)
@@ -191,7 +203,7 @@ class Calls(BridgeTest):
         self.assertEqual(second.order("queued"), {"refused": "dropped"})
         self.assertTrue(first.is_closed())
         self.assertEqual(self.state.sends(), 1)
-        self.assertIn("taken over", self.bridge.log())
+        until(lambda: "taken over" in self.bridge.log())
 
     def test_what_a_dead_gateway_left_behind(self):
         first = self.gateway(self.bridge)
@@ -251,12 +263,102 @@ class Ending(BridgeTest):
         bridge = self.start()
         gateway = self.gateway(bridge)
         self.state.fault("order_send", "delay_ms", before_ms=700)
-        gateway.send("order_send", {"key": "last", "wait_ms": 9000, "request": BUY})
+        last = gateway.send("order_send", {"key": "last", "wait_ms": 9000, "request": BUY})
         gateway.send("order_send", {"key": "never", "wait_ms": 9000, "request": BUY})
         until(lambda: self.state.sends() == 1)
         bridge.process.send_signal(signal.SIGTERM)
         self.assertEqual(bridge.wait(), 0)
         self.assertEqual((self.state.sends(), self.state.sends(executed=1)), (1, 1))
+        self.assertEqual(gateway.wait(last)["ok"]["retcode"], 10009)
+        self.assertTrue(gateway.is_closed())
+
+    def test_waits_not_long_for_a_gateway_that_does_not_read(self):
+        bridge = self.start()
+        gateway = self.gateway(bridge, buffer=4096)
+        watch = {"symbols": {}, "poll_ms": 1, "rows_ms": 1, "deals_from": 0}
+        gateway.call("watch", watch)
+
+        def polls():
+            return self.state.one("SELECT sum(count) FROM calls WHERE name = 'orders_get'")
+
+        def stalled():
+            before = polls()
+            time.sleep(0.3)
+            return before and polls() == before
+
+        until(stalled, 20, "no polls while nobody reads")
+        began = time.monotonic()
+        bridge.process.send_signal(signal.SIGTERM)
+        self.assertEqual(bridge.wait(), 0)
+        self.assertLess(time.monotonic() - began, 4)
+
+    def test_sigbreak_where_there_is_one(self):
+        """Windows' Ctrl-Break: another signal bears its name here."""
+        with open(os.path.join(self.folder, "sitecustomize.py"), "w") as file:
+            file.write("import signal\nsignal.SIGBREAK = signal.SIGUSR1\n")
+        bridge = self.start(env={"PYTHONPATH": self.folder + os.pathsep + STANDIN})
+        bridge.address()
+        bridge.process.send_signal(signal.SIGUSR1)
+        self.assertEqual(bridge.wait(), 0)
+        self.assertIn(" ended", bridge.log())
+
+    def test_a_package_that_never_lets_go(self):
+        """It ends the process, whatever else; of the frames only files, lines and names are told."""
+        path = os.path.join(self.folder, "impatient.py")
+        with open(path, "w") as file:
+            file.write(
+                f"import sys\nsys.path.insert(0, {os.path.dirname(support.BRIDGE)!r})\n"
+                "import mymt5_bridge\nmymt5_bridge.BEAT_S, mymt5_bridge.HANG_S = 0.1, 1\n"
+                "mymt5_bridge.main()\n"
+            )
+        with mock.patch.object(support, "BRIDGE", path):
+            bridge = self.start()
+        gateway = self.gateway(bridge)
+        until(lambda: not time.sleep(1.5))  # it is not ended while it lives
+        self.assertIn("ok", gateway.call("ping"))
+        self.state.fault("order_send", "hold_ms", ms=60000)
+        began = time.monotonic()
+        gateway.send("order_send", {"key": "stuck", "wait_ms": 9000, "request": BUY})
+        self.assertEqual(bridge.wait(), 1)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertIn("in _perform", bridge.log())
+        for word in ("EURUSD", "stuck", SECRET, PASSWORD):
+            self.assertNotIn(word, bridge.log())
+
+    def test_a_log_that_nobody_reads(self):
+        """Its pipe is full; calls, and the end, come all the same."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        fcntl.fcntl(writing, 1031, 4096)  # F_SETPIPE_SZ
+        listener = socket.create_server(("127.0.0.1", 0))
+        address = listener.getsockname()
+        listener.close()
+        env = dict(os.environ, PYTHONPATH=STANDIN, STANDIN_STATE=self.state.path)
+        env["BRIDGE_SECRET"] = SECRET
+        command = [sys.executable, support.BRIDGE, "--listen", "{}:{}".format(*address)]
+        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stderr=writing)
+        self.addCleanup(process.kill)
+        os.close(writing)
+
+        def enters():
+            with contextlib.suppress(OSError, EOFError):
+                return Gateway(address)
+
+        gateway = until(enters)
+        self.addCleanup(gateway.close)
+        self.assertIn("ok", gateway.login())
+        for _ in range(400):
+            with Gateway(address, prove=False) as stranger:
+                stranger.read()
+                stranger.sock.sendall(b"\0\0\0\0")
+                self.assertTrue(stranger.is_closed())
+        self.assertIn("ok", gateway.call("ping"))
+        self.assertIn("ok", gateway.order("unlogged"))
+        process.terminate()
+        self.assertEqual(process.wait(10), 0)
+        log = os.read(reading, 65536).decode().splitlines()
+        self.assertIn("listening on", log[0])
+        self.assertIn("turned away", log[-2])
 
     def test_but_not_for_ever(self):
         bridge = self.start()

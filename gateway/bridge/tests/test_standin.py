@@ -53,7 +53,7 @@ class Desk(BridgeTest):
         return self.mt5.order_send(dict(request, **more))
 
     def deals(self):
-        return self.mt5.history_deals_get(0, 2**40)
+        return self.mt5.history_deals_get(1, 2**31 - 1)
 
 
 class Retcodes(Desk):
@@ -161,12 +161,23 @@ class Retcodes(Desk):
         self.assertEqual(self.mt5.order_send(remove).retcode, 10023)
         self.assertEqual(self.mt5.history_orders_get(ticket=order)[0].state, 2)
 
+    def test_dates_that_the_real_package_does_not_read(self):
+        for fault, date in ((AssertionError, 0), (SystemError, 2**31)):
+            for function, *args in (
+                (self.mt5.history_deals_total, date, 5),
+                (self.mt5.history_orders_get, 1, date),
+                (self.mt5.copy_ticks_from, "EURUSD", date, 1, -1),
+                (self.mt5.copy_rates_from, "EURUSD", 1, date, 1),
+            ):
+                self.assertRaises(fault, function, *args)
+
     def test_check_executes_nothing(self):
         request = {"action": 1, "symbol": "EURUSD", "type": 0, "volume": 1.0, "type_filling": 1}
         self.assertEqual(self.mt5.order_check(request).retcode, 0)
         self.assertEqual(self.mt5.order_check(dict(request, volume=95.0)).retcode, 10019)
         self.assertEqual(self.mt5.positions_total(), 0)
-        for bad in ({"evil": 1}, {"volume": "1"}, "x"):
+        wholes = [{name: 1} for name in ("volume", "price", "stoplimit", "sl", "tp")]
+        for bad in ({"evil": 1}, {"volume": "1"}, {"symbol": "S" * 30}, *wholes, "x"):
             self.assertIsNone(self.mt5.order_send(bad if bad == "x" else dict(request, **bad)))
             self.assertEqual(self.mt5.last_error()[0], -2)
 
@@ -238,8 +249,11 @@ class Positions(Desk):
         self.state.set(suffix=".m")
         self.state.tick(self.ms, 1.1, 1.1001, "EURUSD.m")
         self.assertEqual(self.deal(symbol="EURUSD").retcode, 10013)
-        self.assertEqual(self.deal(symbol="EURUSD.m", comment="c" * 40).retcode, 10009)
-        self.assertEqual(self.mt5.positions_get()[0].comment, "c" * 31)
+        self.assertIsNone(self.deal(symbol="EURUSD.m", comment="c" * 30))
+        self.assertIsNone(self.deal(symbol="EURUSD.m", comment="\U0001f600" * 15))
+        self.assertEqual(self.mt5.last_error(), (-2, 'Invalid "comment" argument'))
+        self.assertEqual(self.deal(symbol="EURUSD.m", comment="c" * 29).retcode, 10009)
+        self.assertEqual(self.mt5.positions_get()[0].comment, "c" * 29)
 
 
 class Faults(Desk):
@@ -266,7 +280,7 @@ class Faults(Desk):
     def test_late_history(self):
         self.state.fault("order_send", "late_history", ms=3600000)
         order = self.deal().order
-        self.assertEqual(self.mt5.history_deals_total(0, 2**40), 1)
+        self.assertEqual(self.mt5.history_deals_total(1, 2**31 - 1), 1)
         self.assertEqual(self.mt5.positions_total(), 1)
         self.state.db.execute("UPDATE deals SET visible_at = 0")
         self.assertEqual(len(self.mt5.history_deals_get(ticket=order)), 1)

@@ -70,6 +70,17 @@ class Ticks(BridgeTest):
         self.assertEqual(push["at"], [1_704_672_000, 3])
         self.assertEqual(gateway.call("state")["ok"]["server_time"], 1_704_672_000_001)
 
+    def test_a_symbol_without_a_quote_yet(self):
+        self.state.set(feed="manual")
+        gateway = self.gateway(self.start())
+        self.watch(gateway, symbols={"EURUSD": None}, poll_ms=1)
+        calls = "SELECT coalesce(sum(count), 0) FROM calls WHERE name = ?"
+        until(lambda: self.state.one(calls, "symbol_info_tick") > 5)
+        self.assertEqual(self.state.one(calls, "copy_ticks_from"), 0)
+        self.state.tick(1_704_672_000_001, 1.1)
+        push = gateway.push("ticks")
+        self.assertEqual([row[:2] for row in push["rows"]], [[1_704_672_000_001, 1.1]])
+
     def test_more_in_a_second_than_fits_one_page(self):
         self.state.set(feed="manual")
         base = 1_704_672_000_000

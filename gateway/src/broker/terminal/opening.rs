@@ -41,7 +41,7 @@ const BEAT: Duration = Duration::from_millis(500);
 const SILENT: Duration = Duration::from_millis(2_500);
 const GIVEN_UP: Duration = Duration::from_secs(15);
 /// A call that runs for longer is slow, and that is told for a while.
-const SLOW: Duration = Duration::from_millis(2_500);
+const SLOW: Duration = Duration::from_millis(1_500);
 const SLOW_FOR: Duration = Duration::from_secs(10);
 /// Without a known deal: how far back the newest is looked for, ever farther until one is found, and
 /// how far the broker's clock may be behind UTC. Milliseconds.

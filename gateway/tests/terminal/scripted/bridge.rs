@@ -158,7 +158,7 @@ fn quiet(call: &str, args: &Value) -> Value {
         "history_deals" | "history_orders" => json!({"rows": []}),
         "state" => json!({
             "account": account(), "terminal": terminal(), "orders": [], "positions": [],
-            "deals_total": 0, "server_time": null,
+            "server_time": null,
         }),
         "order_check" => json!({"retcode": 0, "comment": "Done"}),
         "order_send" => json!({

@@ -75,7 +75,7 @@ async fn rows_are_read_again_when_a_deal_came_in_between() {
             account["balance"] = json!(1000.0 + read as f64);
             Some(vec![json!({"ok": {
                 "account": account, "terminal": terminal_row(), "orders": [], "positions": [],
-                "deals_total": 0, "server_time": 5,
+                "server_time": 5,
             }})])
         }
         // The second reading finds nothing new.

@@ -75,7 +75,8 @@ async fn a_slow_bridge_is_busy_and_not_dead() {
             OrderState::Filled
         );
         let link = stage.status().await.link.unwrap();
-        assert_eq!(link.state(), LinkState::Ready, "{link:?}");
+        let up = [LinkState::Ready, LinkState::Degraded].contains(&link.state());
+        assert!(up, "{link:?}");
     }
     assert_eq!(stage.bridge.count(EXECUTED), 3);
     assert_eq!(stage.bridge.count("SELECT count(*) FROM logins"), 1);

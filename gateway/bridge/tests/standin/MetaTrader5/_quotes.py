@@ -81,10 +81,8 @@ def symbol_info(desk, symbol):
 
 @package_call
 def symbol_info_tick(desk, symbol):
-    row = desk.market.quote(known(desk, symbol))
-    if row is None:
-        raise Fail((-1, "Terminal: Call failed"))
-    return s.Tick(*row)
+    """The newest tick; all zeros before the first."""
+    return s.Tick(*(desk.market.quote(known(desk, symbol)) or (0, 0.0, 0.0, 0.0, 0, 0, 0, 0.0)))
 
 
 @package_call
@@ -97,7 +95,12 @@ def symbol_select(symbol, enable=True):
 
 
 def epoch(value):
-    return int(value.timestamp() if hasattr(value, "timestamp") else value)
+    """Seconds of a date, where the real package reads it at all: as a C long that is not 0."""
+    seconds = int(value.timestamp() if hasattr(value, "timestamp") else value)
+    if seconds >= 2**31:
+        raise SystemError("a function returned a result with an exception set")
+    assert seconds, "a date of 0: the real package would read memory that nobody has written"
+    return seconds
 
 
 @package_call

@@ -98,12 +98,17 @@ def history_deals_get(desk, date_from=None, date_to=None, group=None, ticket=Non
 # -- trading
 
 
+def too_long(text):
+    return len(text.encode("utf-16-le")) // 2 > 29
+
+
 def _request(request):
     if not isinstance(request, dict) or not set(request) <= set(DEFAULTS):
         raise Fail((-2, "Terminal: Invalid params"))
     for key, value in request.items():
-        wanted = str if isinstance(DEFAULTS[key], str) else (int, float)
-        if not isinstance(value, wanted) or (isinstance(DEFAULTS[key], int) and value != int(value)):
+        kind = type(DEFAULTS[key])  # the real package takes no whole number for a float either
+        right = isinstance(value, (int, float) if kind is int else kind)
+        if not right or (kind is int and value != int(value)) or (kind is str and too_long(value)):
             raise Fail((-2, f'Invalid "{key}" argument'))
     return s.TradeRequest(**dict(DEFAULTS, **request))
 
