@@ -114,6 +114,17 @@ pub enum BrokerError {
     NotAvailable(&'static str),
 }
 
+impl BrokerError {
+    /// The reason alone, for whoever says himself that the broker cannot be reached.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self {
+            Self::Unreachable(why) | Self::NotConnected(why) => why.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// How a request is sent.
 #[derive(Clone, Debug)]
 pub struct Dispatch {

@@ -115,7 +115,7 @@ impl Feed {
         self.silent = 0;
         let read = self.read(raw);
         let usable = self.known.lock().unusable();
-        usable.map_err(|error| error.to_string())?;
+        usable.map_err(|error| error.why())?;
         match read {
             Ok(changes) => {
                 self.unread = false;

@@ -146,7 +146,7 @@ impl Terminal {
     /// its rows of an hour ago prove nothing about an order of now.
     fn usable(&self) -> Result<(), BrokerError> {
         let unusable = self.known.lock().unusable();
-        unusable.inspect_err(|error| self.leave(&error.to_string()))
+        unusable.inspect_err(|error| self.leave(&error.why()))
     }
 
     /// Ends the session, if there is one.

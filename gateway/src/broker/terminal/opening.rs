@@ -262,7 +262,7 @@ async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Ar
                 (status.busy, status.queued) = (busy, pong.queued);
                 status.build = pong.build.or(status.build);
             }
-            Err(error) => return connection.close(error.to_string()),
+            Err(error) => return connection.close(error.why()),
         }
     }
 }

@@ -132,7 +132,7 @@ async fn a_stopped_bridge_is_noticed_given_up_late_and_sends_nothing_late() {
     until(async || terminal.ping().await.ok()).await;
     assert_eq!(terminal.snapshot().await.unwrap().positions.len(), 1);
     bridge.signal("STOP");
-    assert!(lost(&mut events).await.contains("no answer in time"));
+    assert_eq!(lost(&mut events).await, "no answer in time");
     bridge.signal("CONT");
     let _events = until(async || terminal.open().await.ok()).await;
     assert_eq!(terminal.snapshot().await.unwrap().positions.len(), 1);
