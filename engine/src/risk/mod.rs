@@ -44,11 +44,13 @@ pub fn size(
         .ok_or(RiskRefused::NoTickValue)?;
     let per_lot = stop_points.max(1) as f64 / spec.tick_size_points as f64 * tick_value;
     let most = equity * risk.max_per_trade_percent / 100.0 / per_lot;
-    let capped = risk.max_lots.map_or(most, |cap| most.min(cap.to_f64()));
-    // A hair below, since the floor forgives half a unit of rounding upwards.
-    spec.volume
-        .floor(capped - 1e-8)
-        .ok_or(RiskRefused::TooSmall)
+    // A hair below, since the floor forgives half a unit of rounding upwards. The cap needs none:
+    // it is a whole number of units.
+    let by_risk = most - 1e-8;
+    let capped = risk
+        .max_lots
+        .map_or(by_risk, |cap| by_risk.min(cap.to_f64()));
+    spec.volume.floor(capped).ok_or(RiskRefused::TooSmall)
 }
 
 #[cfg(test)]
@@ -77,6 +79,18 @@ mod tests {
             ..risk(50.0)
         };
         assert!(size(&cap, &spec(), Some(10_000.0), 200).unwrap() <= Lots::from_f64(0.2).unwrap());
+    }
+
+    #[test]
+    fn the_cap_itself_may_be_traded() {
+        for cap in [0.01, 0.07, 0.29, 1.0, 8.2] {
+            let cap = Lots::from_f64(cap).unwrap();
+            let capped = RiskSettings {
+                max_lots: Some(cap),
+                ..risk(50.0)
+            };
+            assert_eq!(size(&capped, &spec(), Some(1e6), 200), Ok(cap));
+        }
     }
 
     #[test]
