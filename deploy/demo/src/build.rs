@@ -12,10 +12,37 @@ fn workspace() -> &'static Path {
     here.ancestors().nth(2).unwrap_or(here)
 }
 
+/// Cargo as a user would call it. What the cargo that runs the demo set for the demo alone would
+/// make build scripts run again (`rerun-if-env-changed`), and with them most of the build.
+fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_one_package) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// True for the variables that cargo sets for the package it runs; those by which a user configures
+/// cargo stay.
+fn is_of_one_package(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "CARGO_BIN_NAME",
+        "CARGO_CRATE_NAME",
+        "CARGO_MANIFEST_DIR",
+        "CARGO_MANIFEST_PATH",
+        "CARGO_PRIMARY_PACKAGE",
+        "CARGO_TARGET_TMPDIR",
+        "OUT_DIR",
+    ];
+    NAMES.contains(&name) || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_BIN_EXE_")
+}
+
 /// Cargo's progress goes to standard error, so that standard output keeps the summary alone.
 pub(crate) fn build() -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = cargo()
         .args([
             "build",
             "--package",

@@ -36,6 +36,9 @@ async fn demo(show: &Show) -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     show.line("building gateway and engine (the first build takes a few minutes)");
     build::build()?;
+    if options.build_only {
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut ending = Ending::listen()?;
     let stage = Stage::set(&options)?;
     let folder = stage.folder().display();

@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// How fast time goes: 1, another factor, or max (a replay as fast as the engine takes it).
     #[arg(long, default_value = "5")]
     pub(crate) speed: String,
+    /// Build both binaries and start nothing.
+    #[arg(long)]
+    pub(crate) build_only: bool,
 }
 
 impl Options {

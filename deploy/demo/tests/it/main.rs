@@ -56,6 +56,30 @@ fn summary(output: Output) -> Value {
     summary
 }
 
+#[test]
+fn what_is_built_is_not_built_again() {
+    let build = || {
+        let mut build = Command::new(env!("CARGO_BIN_EXE_mymt5-demo"));
+        // As if another package's cargo ran it.
+        let said = build
+            .arg("--build-only")
+            .env("CARGO_MANIFEST_DIR", "/elsewhere")
+            .env("CARGO_PKG_NAME", "another")
+            .env("CARGO_PKG_VERSION_MAJOR", "7")
+            .output()
+            .unwrap();
+        assert!(said.status.success());
+        String::from_utf8(said.stderr).unwrap()
+    };
+    build();
+    let again = build();
+    assert!(!again.contains("Compiling"), "{again}");
+    // Nor was anything that the tests themselves are made of.
+    stage::binaries();
+    let after_tests = build();
+    assert!(!after_tests.contains("Compiling"), "{after_tests}");
+}
+
 /// The names in a folder, sorted.
 fn inside(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().flatten();

@@ -54,25 +54,12 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
 }
 
 /// The folder of the binaries, built once for all tests.
-fn binaries() -> &'static Path {
+pub(crate) fn binaries() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let arguments = [
-            "build",
-            "--quiet",
-            "--package",
-            "mymt5-gateway",
-            "--package",
-            "mymt5-engine",
-        ];
-        assert!(
-            Command::new(cargo)
-                .args(arguments)
-                .status()
-                .unwrap()
-                .success()
-        );
+        let demo = env!("CARGO_BIN_EXE_mymt5-demo");
+        let built = Command::new(demo).arg("--build-only").status();
+        assert!(built.unwrap().success());
         Path::new(env!("CARGO_BIN_EXE_mymt5-demo"))
             .parent()
             .unwrap()
