@@ -22,6 +22,8 @@ const PENDING_HANDSHAKES: usize = 64;
 const CONNECTIONS: usize = 1_024;
 /// Connections kept for the control socket, whatever the API port is busy with.
 const CONTROL_CONNECTIONS: usize = 16;
+/// Between two looks at the clock, which may be set, for certificates that ended.
+const CLOCK_CHECK: Duration = Duration::from_secs(2);
 /// After a failed accept (no descriptors left), before the next.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -178,18 +180,34 @@ async fn converse_while_believed(
     tokio::join!(conversation, stop.run_until_cancelled(doubt));
 }
 
-/// Ends once a client's chain is believed no more. One without a chain proves itself otherwise.
+/// Ends once a client's chain is believed no more: a certificate of it ended, or its authority is
+/// trusted no longer. One without a chain proves itself otherwise.
 async fn doubted(
     mut identity: watch::Receiver<ServerIdentity>,
     chain: Option<Vec<CertificateDer<'static>>>,
 ) {
-    while let (Some(chain), Ok(())) = (&chain, identity.changed().await) {
+    let Some(chain) = chain else {
+        return std::future::pending().await;
+    };
+    let Some(end) = tls::end_of(&chain) else {
+        return;
+    };
+    loop {
+        let left = end - clock::utc_now_ms();
+        if left <= 0 {
+            return;
+        }
+        let left = Duration::from_millis(left.unsigned_abs()).min(CLOCK_CHECK);
+        let changed = timeout(left, identity.changed()).await;
+        let fresh = matches!(changed, Ok(Ok(())));
+        if matches!(changed, Ok(Err(_))) {
+            return std::future::pending().await;
+        }
         let now = clock::utc_now_ms();
-        if !identity.borrow_and_update().believes(chain, now) {
+        if fresh && !identity.borrow_and_update().believes(&chain, now) {
             return;
         }
     }
-    std::future::pending().await
 }
 
 /// True for the user that the gateway itself runs as, told by the kernel.

@@ -4,7 +4,7 @@ use super::{CLIENT_URI, is_name};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -103,6 +103,9 @@ impl ServerIdentity {
         config.alpn_protocols = vec![b"h2".to_vec()];
         // Early data can be replayed, and an order must not be.
         config.max_early_data_size = 0;
+        // A resumed session skips the check of the client's certificate, which may have ended.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
         Ok(Self {
             config: Arc::new(config),
             verifier,
@@ -135,6 +138,18 @@ impl ServerIdentity {
         const DAY: i64 = 86_400;
         (self.valid.1 - unix_ms.div_euclid(1_000)).div_euclid(DAY)
     }
+}
+
+/// When the first certificate of a chain to end does so, Unix milliseconds. None: one of them is
+/// no certificate, or there is none.
+#[must_use]
+pub fn end_of(chain: &[CertificateDer<'_>]) -> Option<i64> {
+    let ends = chain.iter().map(|der| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let last_second = certificate.validity().not_after.timestamp();
+        Some(last_second.saturating_add(1).saturating_mul(1_000))
+    });
+    ends.collect::<Option<Vec<i64>>>()?.into_iter().min()
 }
 
 /// When the first certificate of a chain holds.

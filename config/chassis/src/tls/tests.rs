@@ -2,7 +2,7 @@
 use super::*;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -24,13 +24,21 @@ fn load(folder: &Path) -> Result<ServerIdentity, IdentityError> {
 }
 
 fn client(trusted: &Path, own: Option<&Path>) -> ClientConfig {
+    client_of(trusted, own, rustls::DEFAULT_VERSIONS)
+}
+
+fn client_of(
+    trusted: &Path,
+    own: Option<&Path>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(trusted.join("ca.pem")).unwrap())
         .unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots);
     let mut config = match own {
@@ -52,6 +60,15 @@ async fn meet(
     client: ClientConfig,
     host: &str,
 ) -> io::Result<Option<String>> {
+    meet_as(server, client, host).await.map(|(name, _)| name)
+}
+
+/// The same, and how the server shook hands.
+async fn meet_as(
+    server: Arc<ServerConfig>,
+    client: ClientConfig,
+    host: &str,
+) -> io::Result<(Option<String>, Option<HandshakeKind>)> {
     let (near, far) = tokio::io::duplex(64 * 1024);
     let acceptor = TlsAcceptor::from(server);
     let serving = async {
@@ -61,9 +78,10 @@ async fn meet(
         let name = session
             .peer_certificates()
             .and_then(|chain| client_name(&chain[0]));
+        let kind = session.handshake_kind();
         stream.write_all(b"x").await?;
         stream.shutdown().await?;
-        io::Result::Ok(name)
+        io::Result::Ok((name, kind))
     };
     let host = ServerName::try_from(host.to_owned()).unwrap();
     let connecting = async {
@@ -72,9 +90,9 @@ async fn meet(
             .await?;
         stream.read_u8().await
     };
-    let (name, byte) = tokio::join!(serving, connecting);
+    let (served, byte) = tokio::join!(serving, connecting);
     byte?;
-    name
+    served
 }
 
 #[tokio::test]
@@ -96,6 +114,42 @@ async fn clients_are_known_by_their_certificates_and_may_come_without() {
             assert_eq!(seen.as_deref(), name);
         }
     }
+}
+
+#[tokio::test]
+async fn every_connection_proves_itself_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    throwaway(path, &clients(), &[], 7).unwrap();
+    let server = server_config(&load(path).unwrap());
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let config = client_of(path, Some(&path.join("alpha")), &[version]);
+        for _ in 0..3 {
+            let seen = meet_as(server.clone(), config.clone(), "localhost").await;
+            let (name, kind) = seen.unwrap();
+            assert_eq!(name.as_deref(), Some("alpha"));
+            assert_eq!(kind, Some(HandshakeKind::Full), "{version:?}");
+        }
+    }
+}
+
+#[test]
+fn a_chain_ends_with_the_first_of_its_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let (long, short) = (folder.path().join("long"), folder.path().join("short"));
+    throwaway(&long, &clients(), &[], 30).unwrap();
+    throwaway(&short, &clients(), &[], 1).unwrap();
+    let read = |folder: &Path| {
+        CertificateDer::from_pem_file(folder.join("alpha/certificate.pem")).unwrap()
+    };
+    let [long, short] = [read(&long), read(&short)];
+    let ends = end_of(std::slice::from_ref(&short)).unwrap();
+    let day = 86_400_000;
+    let left = ends - crate::clock::utc_now_ms();
+    assert!((day..=2 * day + 1_000).contains(&left), "{left}");
+    assert_eq!(end_of(&[long, short]), Some(ends));
+    assert_eq!(end_of(&[]), None);
+    assert_eq!(end_of(&[CertificateDer::from(vec![1, 2, 3])]), None);
 }
 
 #[tokio::test]
