@@ -4,7 +4,9 @@ use crate::broker::terminal::TerminalSettings;
 use mymt5_chassis::loader::Reader;
 use mymt5_model::{AccountKind, Symbol};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration,
+};
 
 /// How often rows of orders, positions and deals are asked for.
 const ROWS: Duration = Duration::from_millis(250);
@@ -53,11 +55,11 @@ fn certificate(
     const KEY: &str = PINNED;
     let file: Option<PathBuf> = reader.optional(KEY, "the bridge's certificate, a PEM file");
     let Some(file) = file else {
-        if address.is_some_and(|address| !is_this_host(address)) {
+        if address.is_some_and(|address| !is_loopback(address)) {
             reader.fault(
                 KEY,
-                "is missing, and the bridge is on another host",
-                "set it to the bridge's certificate, which `mymt5-gateway certs` makes",
+                "is missing, and broker.terminal.address is not a literal loopback address: a name or another host can lead to a stranger, who would be sent the password",
+                "set it to the bridge's certificate, which `mymt5-gateway certs` makes, or set the address to 127.0.0.1:PORT or [::1]:PORT",
             );
             return None;
         }
@@ -76,10 +78,12 @@ fn certificate(
     }
 }
 
-fn is_this_host(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+/// True for a loopback address written out. A name may lead elsewhere, `localhost` too: it is tried
+/// at `::1` and at `127.0.0.1`, and whoever listens at the first one is taken for the bridge.
+fn is_loopback(address: &str) -> bool {
+    address
+        .parse::<SocketAddr>()
+        .is_ok_and(|address| address.ip().is_loopback())
 }
 
 /// Canonical symbols and the broker's names of them: one-to-one.
@@ -186,6 +190,8 @@ mod tests {
         let settings = settings.unwrap();
         assert_eq!((report.as_str(), settings.kind), ("", AccountKind::Demo));
         assert_eq!((settings.port(), settings.certificate), (18_812, None));
+        let (settings_of_ipv6, report) = of(&WHOLE.replace("127.0.0.1", "[::1]"));
+        assert!(settings_of_ipv6.is_some(), "{report}");
         assert_eq!(
             settings.symbols[&Symbol::parse("EURUSD").unwrap()],
             "EURUSD.m"
@@ -196,6 +202,8 @@ mod tests {
     fn faults_are_told_with_key_and_fix() {
         for (was, becomes, key, told) in [
             ("127.0.0.1:18812", "10.0.0.7:18812", "tls", "another host"),
+            ("127.0.0.1:18812", "localhost:18812", "tls", "a name"),
+            ("127.0.0.1:18812", "ip6-loopback:18812", "tls", "a name"),
             ("127.0.0.1:18812", "nowhere", "address", "no host and port"),
             (
                 "127.0.0.1:18812",
