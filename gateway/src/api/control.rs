@@ -195,10 +195,13 @@ impl ControlService for Control {
         request: Request<v1::ReloadRequest>,
     ) -> Result<Response<v1::ReloadResponse>, Status> {
         call::caller(&request)?;
-        let reloaded = self.0.reloader.reload().await;
-        let reloaded =
-            reloaded.map_err(|error| Refusal::because(Reason::ReloadRefused, error.to_string()))?;
-        Ok(Response::new(v1::ReloadResponse { reloaded }))
+        let taken = self.0.reloader.reload().await;
+        let taken =
+            taken.map_err(|error| Refusal::because(Reason::ReloadRefused, error.to_string()))?;
+        Ok(Response::new(v1::ReloadResponse {
+            reloaded: taken.reloaded,
+            needs_restart: taken.needs_restart,
+        }))
     }
 
     async fn backup(

@@ -101,6 +101,7 @@ pub fn run_with(
     }
     let start = Start {
         config: config.to_owned(),
+        provenance,
         log: Arc::downgrade(&logs),
         metrics,
     };

@@ -16,7 +16,9 @@ use crate::{
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
-use mymt5_chassis::{clock, health::Health, logs, operations, secrets::SecretReader, shutdown};
+use mymt5_chassis::{
+    clock, health::Health, loader::Provenance, logs, operations, secrets::SecretReader, shutdown,
+};
 use mymt5_model::{ClientName, UtcTime};
 use std::{
     collections::HashMap,
@@ -37,6 +39,7 @@ const SECRETS: Duration = Duration::from_secs(2);
 /// What the start leaves to the running gateway.
 pub(super) struct Start {
     pub(super) config: PathBuf,
+    pub(super) provenance: Provenance,
     pub(super) log: Weak<logs::LogGuard>,
     pub(super) metrics: PrometheusHandle,
 }
@@ -66,6 +69,7 @@ pub(super) async fn serve(
         &settings,
         reload::Owned {
             config: start.config,
+            provenance: start.provenance,
             log: start.log,
             identity: identity.clone(),
             registry: registry.clone(),

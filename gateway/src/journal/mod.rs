@@ -12,7 +12,7 @@ mod tests;
 mod writer;
 
 pub use backup::backup;
-pub use restore::{begin_epoch, set_aside};
+pub use restore::{Closures, begin_epoch, set_aside};
 pub use sqlite::Sqlite;
 pub use writer::Writer;
 

@@ -156,7 +156,7 @@ fn execute(
     Ok(())
 }
 
-fn write(transaction: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
+pub(super) fn write(transaction: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
     let put = |sql: &str, key: u64, row: &dyn erased::Row| {
         let body = row.json()?;
         execute(transaction, sql, params![number(key), body, seal(&body)])

@@ -2,7 +2,7 @@
 
 use super::{core::Core, sessions::DeadMan};
 use crate::journal::Record;
-use mymt5_guard::{Limits, LossSettings};
+use mymt5_guard::{Limits, LossSettings, ScopeLimits};
 use mymt5_model::{ClientName, Magic};
 use std::collections::BTreeMap;
 
@@ -33,12 +33,16 @@ pub struct ClientRules {
 pub struct SlotsUsedUp;
 
 impl Core {
-    /// Replaces what is granted. A client that is new gets a slot; one that is granted nothing any
+    /// Replaces what is granted, and the account's own limits. A client that is new gets a slot; one that is granted nothing any
     /// more keeps its slot, its orders, its positions and, until the next start, its limits.
     ///
     /// # Errors
     /// More new clients than free slots.
-    pub fn regrant(&mut self, mut grants: BTreeMap<ClientName, Grant>) -> Result<(), SlotsUsedUp> {
+    pub fn regrant(
+        &mut self,
+        mut grants: BTreeMap<ClientName, Grant>,
+        account: ScopeLimits,
+    ) -> Result<(), SlotsUsedUp> {
         let highest = self.rules.values().map(|rules| rules.slot).max();
         let next = highest.unwrap_or(0) + 1;
         let new = grants.keys().filter(|name| !self.rules.contains_key(*name));
@@ -46,6 +50,8 @@ impl Core {
         if new.len() > usize::from(Magic::MAX_SLOT + 1 - next) {
             return Err(SlotsUsedUp);
         }
+        self.account_limits = account.entry;
+        self.losses.regulate(None, account.loss);
         for (client, rules) in &mut self.rules {
             // Whoever is gone may still be in the middle of a call: without its limits it could do
             // more than before.
@@ -54,11 +60,11 @@ impl Core {
                 ..rules.grant.clone()
             };
             rules.grant = grants.remove(client).unwrap_or(kept);
-            self.losses.regulate(client, rules.grant.loss);
+            self.losses.regulate(Some(client.clone()), rules.grant.loss);
         }
         for (client, slot) in new.into_iter().zip(next..) {
             let grant = grants.remove(&client).unwrap_or_default();
-            self.losses.regulate(&client, grant.loss);
+            self.losses.regulate(Some(client.clone()), grant.loss);
             self.records.push(Record::Slot(client.clone(), slot));
             self.rules.insert(client, ClientRules { slot, grant });
         }

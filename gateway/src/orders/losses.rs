@@ -71,9 +71,8 @@ impl Losses {
         Self(meters.collect())
     }
 
-    /// Other limits for a client; what is latched stays so.
-    pub(super) fn regulate(&mut self, client: &ClientName, settings: LossSettings) {
-        let owner = Some(client.clone());
+    /// Other limits for a scope; what is latched stays so.
+    pub(super) fn regulate(&mut self, owner: Owner, settings: LossSettings) {
         match self.0.get_mut(&owner) {
             Some(meter) => {
                 meter.meter = LossMeter::resume(settings, meter.meter.state().cloned());

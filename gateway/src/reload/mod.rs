@@ -1,6 +1,6 @@
-//! What a running gateway takes up again without a restart: its clients and their limits, its
-//! certificate with the authorities it trusts, its log level. All of it, or nothing: whatever is
-//! wrong keeps the old. Asked for by SIGHUP or an operator; a changed certificate is also noticed.
+//! What a running gateway takes up again without a restart: its clients and their limits, the
+//! account's limits, its certificate with the authorities it trusts, its log level. All of it, or
+//! nothing: whatever is wrong keeps the old. Other keys that changed are named: they need a restart. Asked for by SIGHUP or an operator; a changed certificate is also noticed.
 
 mod certificate;
 
@@ -13,7 +13,7 @@ use crate::{
 use certificate::Files;
 use mymt5_chassis::{
     faults::Faults,
-    loader::{Environment, Reader},
+    loader::{Environment, Provenance, Reader},
     logs::{self, LogGuard},
     secrets::SecretStore,
     tls::{IdentityError, ServerIdentity},
@@ -51,6 +51,24 @@ fn chain(error: &IdentityError) -> String {
     source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
+/// What is read again; the keys below each are taken up.
+const READ_AGAIN: [(&str, &[&str]); 5] = [
+    ("clients", &["clients."]),
+    ("limits", &["limits.", "risk.max_per_trade"]),
+    ("tls", &["server.tls."]),
+    ("credentials", &[]),
+    ("log level", &["logging.level"]),
+];
+
+/// What a reload led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// What was read again.
+    pub reloaded: Vec<String>,
+    /// Keys that changed since the start and are not read again.
+    pub needs_restart: Vec<String>,
+}
+
 /// Takes up what changed. Clones are one.
 #[derive(Clone)]
 pub struct Reloader(Arc<Parts>);
@@ -65,6 +83,8 @@ struct Parts {
 pub struct Owned {
     /// The configuration's file.
     pub config: PathBuf,
+    /// What it said at the start.
+    pub provenance: Provenance,
     /// Weak, so that the log's last lines are written when the process lets go of it.
     pub log: Weak<LogGuard>,
     /// The server's identity.
@@ -82,6 +102,7 @@ pub struct Owned {
 /// Everything read again and found good.
 struct Fresh {
     settings: Settings,
+    provenance: Provenance,
     identity: ServerIdentity,
     files: Files,
 }
@@ -98,7 +119,7 @@ impl Reloader {
     ///
     /// # Errors
     /// Anything is wrong with any of it; nothing was changed then.
-    pub async fn reload(&self) -> Result<Vec<String>, ReloadError> {
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let this = self.clone();
         // A caller that goes away in the middle leaves nothing half done.
         let taking = tokio::spawn(async move {
@@ -116,12 +137,13 @@ impl Reloader {
         taken
     }
 
-    async fn take_up(&self, files: &mut Files) -> Result<Vec<String>, ReloadError> {
+    async fn take_up(&self, files: &mut Files) -> Result<Reloaded, ReloadError> {
         let owned = &self.0.owned;
         let config = owned.config.clone();
         let read = tokio::task::spawn_blocking(move || read(&config)).await;
         let Fresh {
             settings,
+            provenance,
             identity,
             files: seen,
         } = read.map_err(|_| ReloadError::Broken)??;
@@ -129,7 +151,7 @@ impl Reloader {
         let secrets = owned.secrets.clone();
         let replaced = tokio::task::spawn_blocking(move || secrets.reload()).await;
         replaced.map_err(|_| ReloadError::Broken)??;
-        self.grant(&settings.clients).await?;
+        self.grant(&settings).await?;
         *files = seen;
         owned.identity.send_replace(identity);
         logs::set_level(&owned.log, Some(settings.logging.level));
@@ -138,20 +160,27 @@ impl Reloader {
         owned.retry.notify_waiters();
         tracing::warn!(
             ?revoked,
-            "clients, certificate, credentials and log level read again"
+            "clients, limits, certificate, credentials and log level read again"
         );
-        let all = ["clients", "tls", "credentials", "log level"];
-        Ok(all.map(str::to_owned).into())
+        let needs_restart = needs_restart(&provenance, &owned.provenance);
+        if !needs_restart.is_empty() {
+            tracing::warn!(keys = ?needs_restart, "keys changed that need a restart");
+        }
+        Ok(Reloaded {
+            reloaded: READ_AGAIN.map(|(part, _)| part.to_owned()).into(),
+            needs_restart,
+        })
     }
 
     /// Durable before a new client is let in. Without a journal nobody trades, and a client that
     /// must go goes all the same.
-    async fn grant(&self, clients: &[Client]) -> Result<(), SlotsUsedUp> {
-        let grants = grants(clients);
+    async fn grant(&self, settings: &Settings) -> Result<(), SlotsUsedUp> {
+        let grants = grants(&settings.clients);
+        let account = settings.account_limits.clone();
         let (tell, told) = oneshot::channel();
         let regrant = self.0.owned.orders.tell(move |core| {
             // Nobody else waits for it.
-            let _ = tell.send(core.regrant(grants));
+            let _ = tell.send(core.regrant(grants, account));
         });
         regrant.await;
         told.await.unwrap_or(Ok(()))
@@ -169,7 +198,7 @@ impl Reloader {
 fn read(config: &std::path::Path) -> Result<Fresh, ReloadError> {
     let mut reader = Reader::open(&TABLE, config, Environment::of_process())?;
     let settings = Settings::read(&mut reader);
-    reader.finish()?;
+    let provenance = reader.finish()?;
     let settings = settings.ok_or(ReloadError::Broken)?;
     // Looked at before they are read: what changes in between is noticed later.
     let files = Files::of(&settings);
@@ -177,9 +206,21 @@ fn read(config: &std::path::Path) -> Result<Fresh, ReloadError> {
     let identity = ServerIdentity::load(certificate, key, client_ca)?;
     Ok(Fresh {
         settings,
+        provenance,
         identity,
         files,
     })
+}
+
+/// The keys that changed since the start and are not read again.
+fn needs_restart(now: &Provenance, start: &Provenance) -> Vec<String> {
+    let taken_up = |key: &&str| {
+        let mut parts = READ_AGAIN.iter().flat_map(|(_, keys)| *keys);
+        parts.any(|part| key.starts_with(part))
+    };
+    let changed = now.changed_since(start).into_iter();
+    let left = changed.filter(|key| !taken_up(key) && !TABLE.secrets.contains(key));
+    left.map(str::to_owned).collect()
 }
 
 /// What each client is granted. One that is disabled keeps its limits, and owes no sign of life.

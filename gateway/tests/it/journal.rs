@@ -228,6 +228,36 @@ async fn a_restored_backup_begins_an_epoch_and_what_it_lacks_is_adopted() {
 }
 
 #[tokio::test]
+async fn a_restored_backup_opens_nothing_that_was_closed() {
+    for journal_is_lost in [false, true] {
+        let mut gateway = Gateway::start("").await;
+        gateway.quoted("EURUSD").await;
+        let mut control = ControlServiceClient::new(gateway.channel(Some("all")).await);
+        let backup = control.backup(v1::BackupRequest {}).await;
+        let file = backup.unwrap().into_inner().file;
+        gateway.child.kill().await.unwrap();
+        if journal_is_lost {
+            fs::write(path(&gateway), "nothing that SQLite reads").unwrap();
+            fs::remove_file(path(&gateway).with_extension("db-wal")).unwrap();
+        } else {
+            let halted = command(&gateway, "halt --reason storm").await;
+            assert!(halted.status.success(), "{}", text(&halted.stderr));
+        }
+        let restored = command(&gateway, &format!("restore data/backup/{file}")).await;
+        let told = text(&restored.stderr);
+        assert!(restored.status.success(), "{told}");
+        assert_eq!(told.contains("starts HALTED"), journal_is_lost, "{told}");
+        gateway.crash_and_return().await;
+        gateway.quoted("EURUSD").await;
+        let status = submit(&gateway, "halted").await.unwrap_err();
+        assert_eq!(reason_of(&status), Some(Reason::TradingStateForbids));
+        let resumed = command(&gateway, "resume --reason over").await;
+        assert!(resumed.status.success());
+        assert!(submit(&gateway, "resumed").await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn a_journal_that_cannot_be_trusted_stops_the_start_with_its_fix() {
     let mut gateway = Gateway::start("").await;
     gateway.quoted("EURUSD").await;

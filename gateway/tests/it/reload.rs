@@ -159,7 +159,7 @@ async fn a_removed_client_is_out_within_five_seconds_and_nobody_else_notices() {
         let reloaded = reload(&gateway).await.unwrap();
         assert_eq!(
             reloaded.reloaded,
-            ["clients", "tls", "credentials", "log level"]
+            ["clients", "limits", "tls", "credentials", "log level"]
         );
         assert!(is_nobody(&end(events).await) && is_nobody(&end(quotes).await));
         assert!(is_nobody(&status(channel.clone()).await.unwrap_err()));
@@ -209,6 +209,77 @@ async fn a_client_that_is_new_trades_and_keeps_its_orders_across_a_crash() {
         (repeated.order_id, &*repeated.client),
         (first.order_id, "stranger")
     );
+}
+
+#[tokio::test]
+async fn limits_of_the_account_are_taken_up_and_keys_that_are_not_are_named() {
+    let gateway = Gateway::start("balance = 50000.0").await;
+    gateway.quoted("EURUSD").await;
+    let mut trading = gateway.trading().await;
+    let order = |id| market(id, v1::Side::Buy, 0.1);
+    trading.submit_order(order("before")).await.unwrap();
+    let before = gateway.configuration();
+    let limited = before.clone() + "[limits]\nmax_lots_per_order = 0.05\n";
+    gateway.configure(&limited.replace("balance = 50000.0", "balance = 70000.0"));
+    let reloaded = reload(&gateway).await.unwrap();
+    assert!(reloaded.reloaded.contains(&"limits".to_owned()));
+    assert_eq!(reloaded.needs_restart, ["broker.simulator.balance"]);
+    gateway.says("need a restart").await;
+    let refused = trading.submit_order(order("limited")).await.unwrap_err();
+    assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
+    gateway.configure(&before);
+    assert!(reload(&gateway).await.unwrap().needs_restart.is_empty());
+    trading.submit_order(order("after")).await.unwrap();
+}
+
+/// An authority of its own, and a certificate of the client `read` that ends after so many seconds.
+fn brief_identity(seconds: u64) -> (String, String, String) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+    let authority_key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    let uri = "spiffe://mymt5/client/read".try_into().unwrap();
+    params.subject_alt_names = vec![SanType::URI(uri)];
+    let now = u64::try_from(mymt5_chassis::clock::utc_now_ms() / 1_000).unwrap();
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + Duration::from_secs(now - 60);
+    params.not_after = epoch + Duration::from_secs(now + seconds);
+    let certificate = params.signed_by(&key, &issuer).unwrap().pem();
+    (ca, certificate, key.serialize_pem())
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_certificate_and_is_not_resumed() {
+    const LIFE: u64 = 8;
+    let gateway = Gateway::start("speed = \"10\"").await;
+    let file = |part: &str| gateway.folder.path().join("tls").join(part);
+    let (ca, certificate, key) = brief_identity(LIFE);
+    let ends = Instant::now() + Duration::from_secs(LIFE + 1);
+    fs::write(file("read/certificate.pem"), certificate).unwrap();
+    fs::write(file("read/key.pem"), key).unwrap();
+    let server = fs::read(file("ca.pem")).unwrap();
+    fs::write(file("ca.pem"), [server.as_slice(), ca.as_bytes()].concat()).unwrap();
+    reload(&gateway).await.unwrap();
+    let endpoint = gateway.endpoint_trusting(&server, Some("read"));
+    let channel = endpoint.connect().await.unwrap();
+    status(channel.clone()).await.unwrap();
+    let mut open = ticks(channel.clone()).await;
+    while let Ok(Some(_)) = open.message().await {}
+    assert!(
+        Instant::now() < ends + GONE,
+        "the open stream ended in time"
+    );
+    // The same channel keeps its TLS session and would resume it.
+    assert!(status(channel).await.is_err());
+    let again = match endpoint.connect().await {
+        Ok(channel) => status(channel).await,
+        Err(_) => return,
+    };
+    assert!(again.is_err(), "an ended certificate opens nothing");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Where each value in force came from, for the operator who asks why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Every key that was read, with its value and source. `Display` gives one line a key:
@@ -16,6 +16,18 @@ impl Provenance {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The keys whose value differs from an earlier reading's, or that only one of them has. A
+    /// value that is not shown counts as unchanged.
+    #[must_use]
+    pub fn changed_since<'a>(&'a self, earlier: &'a Self) -> Vec<&'a str> {
+        let value = |of: &Self, key: &str| of.lines.get(key).map(|(value, _)| value.clone());
+        let keys: BTreeSet<&String> = self.lines.keys().chain(earlier.lines.keys()).collect();
+        keys.into_iter()
+            .map(String::as_str)
+            .filter(|key| value(self, key) != value(earlier, key))
+            .collect()
     }
 }
 

@@ -157,7 +157,14 @@ impl Reload {
         act(
             &self.target,
             async |mut control| control.reload(ReloadRequest {}).await,
-            |answer| vec![("reloaded", answer.reloaded.join(", ").into())],
+            |answer| {
+                let mut lines = vec![("reloaded", answer.reloaded.join(", ").into())];
+                if !answer.needs_restart.is_empty() {
+                    let keys = answer.needs_restart.join(", ");
+                    lines.push(("changed, needs a restart", keys.into()));
+                }
+                lines
+            },
         )
     }
 }

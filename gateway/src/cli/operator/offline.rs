@@ -68,10 +68,17 @@ pub(in crate::cli) fn restore(data_folder: &Path, backup: &Path) -> anyhow::Resu
     let path = data_folder.join(journal::file_of(journal::SIMULATOR));
     let fresh = path.with_extension("restored.db");
     fs::copy(backup, &fresh).context("the backup cannot be copied")?;
-    let orders = journal::begin_epoch(&fresh).inspect_err(|_| {
+    let now = clock::utc_now_ms();
+    let closures = journal::Closures::of(&path).unwrap_or_else(|error| {
+        super::super::complain(&format!(
+            "the journal in place tells no trading states, so the account starts HALTED; `mymt5-gateway resume` ends that ({error})"
+        ));
+        journal::Closures::of_lost_journal(UtcTime(now))
+    });
+    let orders = journal::begin_epoch(&fresh, closures).inspect_err(|_| {
         let _ = journal::remove(&fresh);
     })?;
-    let kept = journal::set_aside(&path, clock::utc_now_ms())?;
+    let kept = journal::set_aside(&path, now)?;
     fs::rename(&fresh, &path).context("the backup cannot be put in place")?;
     fs::File::open(data_folder)?.sync_all()?;
     super::super::say(&format!(
