@@ -1,16 +1,25 @@
-//! Account and positions: a projection of the broker's rows and of the deals seen since.
+//! Account and positions, as the broker's rows and the deals tell them. The two are read apart and
+//! lag behind each other: how one position is told by both stands in [`track`].
 
+mod chain;
+mod track;
+
+use chain::{Chain, Trade};
 use mymt5_model::{
-    AccountRow, BrokerTime, ClientName, DealKind, DealRow, Entry, Levels, Lots, Magic, Money,
-    PositionId, PositionRow, Price, Side, Symbol, Ticket,
+    AccountMode, AccountRow, BrokerTime, ClientName, DealRow, Levels, Lots, Magic, PositionId,
+    PositionRow, Symbol, Ticket, UtcTime,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use track::Track;
+
+/// Positions that are over and still known, so that rows which lag do not bring them back.
+const REMEMBERED: usize = 256;
 
 /// An open position and its owner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    /// The broker's row, brought forward by deals.
+    /// The broker's row, or what its deals say it must be by now.
     pub row: PositionRow,
     /// The owner; none: foreign.
     pub client: Option<ClientName>,
@@ -30,39 +39,68 @@ pub enum PositionChange {
 /// Whose a row is, told by its magic.
 pub type Owner = (Option<ClientName>, String);
 
+/// What a read of the rows led to.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// How positions changed.
+    pub changes: Vec<PositionChange>,
+    /// Positions whose rows are believed from now on though no deal explains them, and their owners.
+    pub unexplained: Vec<(PositionId, Option<ClientName>, Symbol)>,
+}
+
 /// The projection.
 #[derive(Debug, Default)]
 pub struct Book {
-    positions: BTreeMap<PositionId, Position>,
+    tracks: BTreeMap<PositionId, Track>,
     account: Option<AccountRow>,
     as_of: Option<BrokerTime>,
-    /// Deals up to this ticket are reflected in the positions.
+    /// Deals up to this ticket are reflected in the account's figures.
     reflected: u64,
 }
 
 impl Book {
-    /// As it was when the gateway ended: positions, and the newest deal they reflect.
+    /// As it was when the gateway ended: positions, and all deals known then, by ticket.
     #[must_use]
-    pub fn new(positions: Vec<Position>, reflected: Ticket) -> Self {
-        let positions = positions
-            .into_iter()
-            .map(|position| (position.row.id, position));
-        Self {
-            positions: positions.collect(),
-            reflected: reflected.0,
-            ..Self::default()
+    pub fn new<'a>(positions: Vec<Position>, deals: impl Iterator<Item = &'a DealRow>) -> Self {
+        let mut chains = HashMap::<PositionId, Chain>::new();
+        let mut reflected = 0;
+        for deal in deals {
+            reflected = deal.ticket.0;
+            if let Some(trade) = Trade::of(deal) {
+                chains.entry(trade.position).or_default().add(trade);
+            }
         }
+        let tracks = chains.into_iter().map(|(id, chain)| (id, Track::of(chain)));
+        let mut tracks: BTreeMap<PositionId, Track> = tracks.collect();
+        for position in positions {
+            let track = tracks.entry(position.row.id).or_default();
+            track.resume(position);
+        }
+        let mut book = Self {
+            tracks,
+            reflected,
+            ..Self::default()
+        };
+        book.forget();
+        book
     }
 
     /// Open positions, by id.
     pub fn positions(&self) -> impl Iterator<Item = &Position> {
-        self.positions.values()
+        self.tracks.values().filter_map(Track::told)
     }
 
     /// One position.
     #[must_use]
     pub fn position(&self, id: PositionId) -> Option<&Position> {
-        self.positions.get(&id)
+        self.tracks.get(&id)?.told()
+    }
+
+    /// Most lots that a close of a position may take now, other closes aside.
+    #[must_use]
+    pub fn closable(&self, id: PositionId, mode: AccountMode) -> Lots {
+        let track = self.tracks.get(&id);
+        track.map_or(Lots::ZERO, |track| track.closable(mode))
     }
 
     /// The account; none before the first snapshot.
@@ -71,7 +109,7 @@ impl Book {
         self.account.as_ref()
     }
 
-    /// The newest deal that the positions reflect.
+    /// The newest deal that the account's figures reflect.
     #[must_use]
     pub const fn reflected(&self) -> Ticket {
         Ticket(self.reflected)
@@ -83,21 +121,34 @@ impl Book {
         self.as_of
     }
 
+    /// Symbols in which rows are believed that no deal explains.
+    pub fn unexplained(&self) -> impl Iterator<Item = &Symbol> {
+        self.tracks.values().filter_map(Track::unexplained)
+    }
+
+    /// An operator has looked at what no deal explains: it is taken as it is.
+    pub fn accept(&mut self) {
+        self.tracks.values_mut().for_each(Track::accept);
+    }
+
+    /// The link was lost: reads before and after do not add up.
+    pub fn forget_doubts(&mut self) {
+        self.tracks.values_mut().for_each(Track::forget_doubt);
+    }
+
     /// Gives a position to a client; none: there is no such position.
     pub fn adopt(&mut self, id: PositionId, client: &ClientName) -> Option<PositionChange> {
-        let position = self.positions.get_mut(&id)?;
+        let position = self.tracks.get_mut(&id)?.told_mut()?;
         position.client = Some(client.clone());
         Some(PositionChange::Changed(position.clone()))
     }
 
     /// Takes new levels of a position; none: there is no such position, or nothing changes.
     pub fn set_levels(&mut self, id: PositionId, levels: Levels) -> Option<PositionChange> {
-        let position = self.positions.get_mut(&id)?;
-        if position.row.levels == levels {
-            return None;
-        }
-        position.row.levels = levels;
-        Some(PositionChange::Changed(position.clone()))
+        let track = self.tracks.get_mut(&id)?;
+        let changed = track.set_levels(levels);
+        let told = track.told().filter(|_| changed)?;
+        Some(PositionChange::Changed(told.clone()))
     }
 
     /// Takes the broker's rows, unless they are older than a deal already seen.
@@ -106,150 +157,56 @@ impl Book {
         account: AccountRow,
         rows: Vec<PositionRow>,
         last_deal: Ticket,
-        time: Option<BrokerTime>,
+        (time, now): (Option<BrokerTime>, UtcTime),
         owner: impl Fn(Magic) -> Owner,
-    ) -> Option<Vec<PositionChange>> {
+    ) -> Option<Reading> {
         if last_deal.0 < self.reflected {
             return None;
         }
         self.reflected = last_deal.0;
         self.account = Some(account);
         self.as_of = time;
-        let mut before = std::mem::take(&mut self.positions);
-        let mut changes = Vec::new();
-        for row in rows {
-            let known = before.remove(&row.id);
-            let same = known
-                .as_ref()
-                .is_some_and(|known| is_same(&known.row, &row));
-            let (client, tag) =
-                known.map_or_else(|| owner(row.magic), |known| (known.client, known.tag));
-            let position = Position { row, client, tag };
-            if !same {
-                changes.push(PositionChange::Changed(position.clone()));
-            }
-            self.positions.insert(position.row.id, position);
+        let mut rows: HashMap<PositionId, PositionRow> =
+            rows.into_iter().map(|row| (row.id, row)).collect();
+        for id in rows.keys() {
+            self.tracks.entry(*id).or_default();
         }
-        changes.extend(before.into_values().map(PositionChange::Closed));
-        Some(changes)
+        let mut reading = Reading::default();
+        for (id, track) in &mut self.tracks {
+            let unexplained = track.read(rows.remove(id), now);
+            let client = track.told().and_then(|told| told.client.clone());
+            let change = track.tell(Levels::default(), &owner);
+            let client = track.told().map_or(client, |told| told.client.clone());
+            reading.changes.extend(change);
+            if let Some(symbol) = track.unexplained().filter(|_| unexplained) {
+                reading.unexplained.push((*id, client, symbol.clone()));
+            }
+        }
+        self.forget();
+        Some(reading)
     }
 
-    /// Brings the positions forward by a deal, unless the rows reflect it already. `levels` are
-    /// those of the order, for a position that the deal opens.
+    /// Takes a deal. `levels` are those of the order, for a position that the deal opens.
     pub fn apply(
         &mut self,
         deal: &DealRow,
         levels: Levels,
         owner: impl Fn(Magic) -> Owner,
     ) -> Option<PositionChange> {
-        if deal.ticket.0 <= self.reflected {
-            return None;
-        }
-        self.reflected = deal.ticket.0;
+        self.reflected = self.reflected.max(deal.ticket.0);
         let trade = Trade::of(deal)?;
-        match (self.positions.remove(&trade.position), trade.entry) {
-            (Some(position), Entry::In) => Some(self.keep(trade.add_to(position))),
-            (Some(position), Entry::Out | Entry::OutBy) if trade.lots >= position.row.lots => {
-                Some(PositionChange::Closed(position))
-            }
-            (Some(mut position), Entry::Out | Entry::OutBy) => {
-                position.row.lots = position.row.lots.minus(trade.lots);
-                position.row.updated = deal.time;
-                Some(self.keep(position))
-            }
-            (Some(position), Entry::InOut) => Some(self.keep(trade.reverse(position, deal))),
-            (None, Entry::In | Entry::InOut) => {
-                let (client, tag) = owner(deal.magic);
-                Some(self.keep(Position {
-                    row: trade.open(deal, levels),
-                    client,
-                    tag,
-                }))
-            }
-            (None, Entry::Out | Entry::OutBy) => None,
+        let track = self.tracks.entry(trade.position).or_default();
+        track.add(trade);
+        track.tell(levels, owner)
+    }
+
+    /// Drops the oldest of the positions that are over.
+    fn forget(&mut self) {
+        let over = self.tracks.iter().filter(|(_, track)| track.is_over());
+        let over: Vec<PositionId> = over.map(|(id, _)| *id).collect();
+        for id in over.iter().rev().skip(REMEMBERED) {
+            self.tracks.remove(id);
         }
-    }
-
-    fn keep(&mut self, position: Position) -> PositionChange {
-        self.positions.insert(position.row.id, position.clone());
-        PositionChange::Changed(position)
-    }
-}
-
-/// True when nothing but the floating figures differ.
-fn is_same(a: &PositionRow, b: &PositionRow) -> bool {
-    (a.ticket, a.side, a.lots, a.open_price, a.levels)
-        == (b.ticket, b.side, b.lots, b.open_price, b.levels)
-}
-
-/// What a deal row of a trade holds.
-struct Trade {
-    position: PositionId,
-    symbol: Symbol,
-    side: Side,
-    entry: Entry,
-    lots: Lots,
-    price: Price,
-}
-
-impl Trade {
-    fn of(deal: &DealRow) -> Option<Self> {
-        let DealKind::Trade(side) = deal.kind else {
-            return None;
-        };
-        Some(Self {
-            position: deal.position_id?,
-            symbol: deal.symbol.clone()?,
-            side,
-            entry: deal.entry?,
-            lots: deal.lots,
-            price: deal.price?,
-        })
-    }
-
-    fn open(&self, deal: &DealRow, levels: Levels) -> PositionRow {
-        PositionRow {
-            ticket: Ticket(self.position.0),
-            id: self.position,
-            magic: deal.magic,
-            symbol: self.symbol.clone(),
-            side: self.side,
-            lots: self.lots,
-            open_price: self.price,
-            levels,
-            profit: Money::ZERO,
-            swap: Money::ZERO,
-            opened: deal.time,
-            updated: deal.time,
-            comment: deal.comment.clone(),
-        }
-    }
-
-    fn add_to(&self, mut position: Position) -> Position {
-        let row = &mut position.row;
-        let weight =
-            |price: Price, lots: Lots| i128::from(price.points()) * i128::from(lots.units());
-        let lots = row.lots.plus(self.lots);
-        let points = (weight(row.open_price, row.lots) + weight(self.price, self.lots))
-            / i128::from(lots.units().max(1));
-        row.open_price = Price::from_points(
-            i64::try_from(points).unwrap_or(i64::MAX),
-            self.price.digits(),
-        );
-        row.lots = lots;
-        position
-    }
-
-    /// An opposite deal larger than the position: what is left stands on the other side.
-    fn reverse(&self, mut position: Position, deal: &DealRow) -> Position {
-        let row = &mut position.row;
-        row.lots = self.lots.minus(row.lots);
-        row.side = self.side;
-        row.open_price = self.price;
-        row.ticket = deal.order.unwrap_or(row.ticket);
-        row.magic = deal.magic;
-        row.updated = deal.time;
-        position
     }
 }
 

@@ -88,8 +88,9 @@ impl Core {
     pub(super) fn check_still(&self, order: &Order, quote: Option<&Tick>) -> Result<(), Refusal> {
         if let Purpose::Exit(position) = order.purpose {
             let held = self.book.position(position);
-            let exits =
-                held.is_some_and(|held| held.row.side != order.side && order.lots <= held.row.lots);
+            let mode = self.mode().unwrap_or(AccountMode::Netting);
+            let exits = held.is_some_and(|held| held.row.side != order.side)
+                && order.lots <= self.book.closable(position, mode);
             return exits
                 .then_some(())
                 .ok_or_else(|| Refusal::new(Reason::ExitExceedsPosition));

@@ -138,10 +138,6 @@ impl Core {
         loaded: Loaded,
         now: UtcTime,
     ) -> Self {
-        let reflected = loaded
-            .deals
-            .last()
-            .map_or(Ticket(0), |deal| deal.deal.ticket);
         let limited = rules
             .iter()
             .map(|(name, rules)| (Some(name.clone()), rules.grant.loss));
@@ -155,7 +151,7 @@ impl Core {
             by_ticket: HashMap::new(),
             requests: Requests::new(loaded.requests),
             deals: BTreeMap::new(),
-            book: Book::new(loaded.positions, reflected),
+            book: Book::new(loaded.positions, loaded.deals.iter().map(|deal| &deal.deal)),
             rules,
             account_limits: account.entry,
             losses,
@@ -311,6 +307,7 @@ impl Core {
             .filter(|order| order.state == OrderState::Unknown)
             .map(|order| order.symbol.clone())
             .chain(self.touched.iter().cloned())
+            .chain(self.book.unexplained().cloned())
             .collect()
     }
 

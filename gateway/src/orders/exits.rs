@@ -39,17 +39,18 @@ impl Core {
             .ok_or_else(|| Refusal::new(Reason::PositionNotFound))?
             .row
             .clone();
+        let mode = self.mode().ok_or_else(|| Refusal::new(Reason::LinkDown))?;
+        let closable = self.book.closable(exit.position, mode);
         let lots = match (exit.lots, spec(&row.symbol)) {
-            (None, _) => row.lots,
+            (None, _) => closable,
             (Some(lots), Some(spec)) => crate::api::parse::lots(&spec, lots)
                 .map_err(|(reason, text)| Refusal::because(reason, text))?,
             // Without a specification the broker judges the grid: an exit does not wait for it.
             (Some(lots), None) => Lots::from_f64(lots)
                 .map_err(|error| Refusal::because(Reason::NumberInvalid, error.to_string()))?,
         };
-        let mode = self.mode().ok_or_else(|| Refusal::new(Reason::LinkDown))?;
         let (flying, unknown) = self.closing(exit.position);
-        exit_allowed(mode, lots, row.lots, flying, unknown).map_err(|refused| match refused {
+        exit_allowed(mode, lots, closable, flying, unknown).map_err(|refused| match refused {
             ExitRefused::ExceedsPosition => Refusal::new(Reason::ExitExceedsPosition),
             ExitRefused::PendingReconciliation => {
                 Refusal::new(Reason::PendingReconciliation).after(Duration::from_secs(5))
@@ -137,7 +138,9 @@ impl Core {
                 Some(AccountMode::Hedging) => Lots::ZERO,
                 _ => unknown,
             };
-            let left = row.lots.minus(flying).minus(unknown);
+            let mode = self.mode().unwrap_or(AccountMode::Netting);
+            let closable = self.book.closable(row.id, mode);
+            let left = closable.minus(flying).minus(unknown);
             if left.is_zero() {
                 continue;
             }

@@ -8,7 +8,7 @@ use crate::{
     book::Owner,
     journal::{OwnedDeal, Record},
 };
-use mymt5_model::{ClientName, DealKind, DealReason, DealRow, Levels, OrderId, OrderState};
+use mymt5_model::{ClientName, DealKind, DealRow, Levels, OrderId, OrderState};
 use std::sync::Arc;
 
 impl Core {
@@ -30,22 +30,27 @@ impl Core {
         let known = order.and_then(|id| self.orders.get(&id));
         let correlation = known.map_or_else(String::new, |order| order.correlation.clone());
         let levels = known.map_or_else(Levels::default, |order| order.levels);
-        let client = self.tell_deal(&deal, order, &correlation);
+        // Whose the symbol was before: a close by hand may leave nothing there.
+        let owned = deal
+            .symbol
+            .as_ref()
+            .is_some_and(|symbol| self.owns_in(symbol));
+        let foreign = self.is_foreign(&deal, order);
+        self.tell_deal(&deal, order, &correlation);
         let mut book = std::mem::take(&mut self.book);
         let change = book.apply(&deal, levels, |magic| self.owner(magic));
         self.book = book;
         if let Some(change) = change {
             self.tell_position(change, &correlation);
         }
-        match order {
-            Some(id) => self.fill(id, &deal),
-            None if client.is_none() || is_by_hand(deal.reason) => {
-                let description = format!("deal {} of {} lots", deal.ticket, deal.lots);
-                // What is in a slot of ours closes entries until it is adopted, and needs no more.
-                let freezes = !self.is_stray(deal.magic);
-                self.on_foreign(deal.symbol, description, freezes);
-            }
-            None => {}
+        if let Some(id) = order {
+            self.fill(id, &deal);
+        }
+        if foreign {
+            let description = format!("deal {} of {} lots", deal.ticket, deal.lots);
+            // What is in a slot of ours closes entries until it is adopted, and needs no more.
+            let freezes = owned && !self.is_stray(deal.magic);
+            self.on_foreign(deal.symbol, description, freezes);
         }
     }
 
@@ -76,13 +81,8 @@ impl Core {
             .copied()
     }
 
-    /// Tells a deal to its owner, whom it returns.
-    fn tell_deal(
-        &mut self,
-        deal: &DealRow,
-        order: Option<OrderId>,
-        correlation: &str,
-    ) -> Option<ClientName> {
+    /// Tells a deal to its owner.
+    fn tell_deal(&mut self, deal: &DealRow, order: Option<OrderId>, correlation: &str) {
         let position = deal.position_id.and_then(|id| self.book.position(id));
         let (client, tag) = match (order.and_then(|id| self.orders.get(&id)), position) {
             (Some(order), _) => (Some(order.client.clone()), order.tag.clone()),
@@ -90,14 +90,13 @@ impl Core {
             (None, None) => self.owner_of_past(deal),
         };
         self.keep(deal, order, client.clone(), tag.clone());
-        let audience = client.clone().map_or(Audience::Control, Audience::Client);
+        let audience = client.map_or(Audience::Control, Audience::Client);
         let event = Event::Deal {
             deal: deal.clone(),
             order,
             tag,
         };
         self.tell(correlation, audience, event);
-        client
     }
 
     /// Whose a deal is whose position is gone: the owner of that position's earlier deals.
@@ -151,12 +150,4 @@ impl Core {
             self.change(id, state, |order| order.cancel_pending &= !state.is_final());
         }
     }
-}
-
-/// True for what no program did.
-const fn is_by_hand(reason: DealReason) -> bool {
-    matches!(
-        reason,
-        DealReason::Client | DealReason::Mobile | DealReason::Web
-    )
 }

@@ -4,20 +4,13 @@ use super::{
     core::Core,
     events::{Audience, Event},
 };
-use crate::{book::PositionChange, journal::Record};
-use mymt5_model::{Symbol, Ticket};
+use crate::journal::Record;
+use mymt5_model::{DealReason, DealRow, OrderId, PositionId, Symbol};
 
 impl Core {
     /// Somebody else did something. Where it is a symbol of ours, nothing new is opened there until
     /// an operator has looked: what our strategies take for their own may not be.
-    pub(super) fn on_foreign(
-        &mut self,
-        symbol: Option<Symbol>,
-        description: String,
-        freezes: bool,
-    ) {
-        let owned = symbol.as_ref().is_some_and(|symbol| self.owns_in(symbol));
-        let frozen = freezes && owned;
+    pub(super) fn on_foreign(&mut self, symbol: Option<Symbol>, description: String, frozen: bool) {
         if let Some(symbol) = symbol.clone().filter(|_| frozen) {
             tracing::warn!(
                 symbol = symbol.as_str(),
@@ -34,7 +27,8 @@ impl Core {
         self.tell("", Audience::Control, event);
     }
 
-    fn owns_in(&self, symbol: &Symbol) -> bool {
+    /// True when a client has a position or an order in the symbol.
+    pub(super) fn owns_in(&self, symbol: &Symbol) -> bool {
         let held = self.book.positions();
         held.filter(|held| held.client.is_some())
             .any(|held| held.row.symbol == *symbol)
@@ -52,25 +46,29 @@ impl Core {
         self.records.push(Record::Touched(self.touched.clone()));
     }
 
-    /// Every change of a position's lots needs a deal. One without is told.
-    pub(super) fn explain(&mut self, changes: &[PositionChange], before: Ticket) {
-        for change in changes {
-            let (PositionChange::Changed(position) | PositionChange::Closed(position)) = change;
-            let id = Some(position.row.id);
-            let since = Ticket(before.0 + 1);
-            let explained = self
-                .deals
-                .range(since..)
-                .any(|(_, deal)| deal.deal.position_id == id);
-            let moved = position.row.updated > position.row.opened
-                && matches!(change, PositionChange::Changed(_));
-            if explained || moved {
-                continue;
-            }
-            metrics::counter!("mymt5_reconciliation_differences_total").increment(1);
-            tracing::error!(position_id = %position.row.id, "a position changed without a deal");
-            let description = format!("position {} changed without a deal", position.row.id);
-            self.on_foreign(Some(position.row.symbol.clone()), description, true);
-        }
+    /// Rows that go on differing from the deals, without a deal that explains it: told, and frozen
+    /// where the position is ours, until the deals explain it or an operator resumes the account.
+    pub(super) fn tell_unexplained(&mut self, id: PositionId, owned: bool, symbol: Symbol) {
+        metrics::counter!("mymt5_reconciliation_differences_total").increment(1);
+        tracing::error!(position_id = %id, "a position changed without a deal");
+        let event = Event::Foreign {
+            symbol: Some(symbol),
+            description: format!("position {id} changed without a deal"),
+            frozen: owned,
+        };
+        self.tell("", Audience::Control, event);
+    }
+
+    /// True for a deal of somebody else: neither an order of ours nor the broker itself made it.
+    pub(super) fn is_foreign(&self, deal: &DealRow, order: Option<OrderId>) -> bool {
+        let by_broker = match deal.reason {
+            DealReason::StopLoss
+            | DealReason::TakeProfit
+            | DealReason::StopOut
+            | DealReason::Rollover
+            | DealReason::Other => true,
+            DealReason::Client | DealReason::Mobile | DealReason::Web | DealReason::Expert => false,
+        };
+        order.is_none() && !by_broker && !self.by_magic.contains_key(&deal.magic)
     }
 }

@@ -7,10 +7,7 @@ use super::{
     modify::LevelChange,
     order::Order,
 };
-use crate::{
-    book::PositionChange,
-    broker::{History, SendFailure, Snapshot},
-};
+use crate::broker::{History, SendFailure, Snapshot};
 use mymt5_guard::TradingState;
 use mymt5_model::{
     AccountKind, BrokerTime, Magic, OrderId, OrderRow, OrderState, PositionId, Ticket,
@@ -147,6 +144,7 @@ impl Core {
             self.reconciliation.searches.clear();
             self.reconciliation.compared = false;
             self.reconciliation.fresh = false;
+            self.book.forget_doubts();
         } else if !self.link_up {
             self.restart_grace();
         }
@@ -222,7 +220,7 @@ impl Core {
 
     /// Takes rows of the broker. False: they are older than what is known; read others.
     pub fn on_snapshot(&mut self, snapshot: Snapshot) -> bool {
-        let fresh = self.read(snapshot).is_some();
+        let fresh = self.read(snapshot);
         if fresh {
             self.measure();
         }
@@ -232,10 +230,10 @@ impl Core {
     /// Takes rows of the broker and, read after them, its history: one complete look. False: the
     /// rows are older than what is known; look again.
     pub fn on_pass(&mut self, snapshot: Snapshot, history: History) -> bool {
-        let (before, window) = (self.book.reflected(), self.reach().window(snapshot.time));
-        let Some(changes) = self.read(snapshot) else {
+        let window = self.reach().window(snapshot.time);
+        if !self.read(snapshot) {
             return false;
-        };
+        }
         for row in &history.orders {
             self.on_row(row);
             self.reconciliation.seen.extend(self.of_row(row));
@@ -246,7 +244,6 @@ impl Core {
             .into_iter()
             .for_each(|deal| self.on_deal(deal));
         self.halt_first();
-        self.explain(&changes, before);
         self.measure();
         let complete = self.is_complete(&tickets, window);
         if complete != self.reconciliation.complete {
@@ -263,7 +260,7 @@ impl Core {
         true
     }
 
-    fn read(&mut self, snapshot: Snapshot) -> Option<Vec<PositionChange>> {
+    fn read(&mut self, snapshot: Snapshot) -> bool {
         let mut book = std::mem::take(&mut self.book);
         let Snapshot {
             account,
@@ -272,15 +269,20 @@ impl Core {
             last_deal,
             time,
         } = snapshot;
-        let changes = book.read(account, positions, last_deal, time, |magic| {
+        let reading = book.read(account, positions, last_deal, (time, self.now), |magic| {
             self.owner(magic)
         });
         self.book = book;
-        let changes = changes?;
+        let Some(reading) = reading else {
+            return false;
+        };
         self.unread.clear();
         self.reconciliation.fresh = true;
-        for change in &changes {
-            self.tell_position(change.clone(), "");
+        for change in reading.changes {
+            self.tell_position(change, "");
+        }
+        for (id, client, symbol) in reading.unexplained {
+            self.tell_unexplained(id, client.is_some(), symbol);
         }
         orders.iter().for_each(|row| self.on_row(row));
         self.reconciliation.seen = orders.iter().filter_map(|row| self.of_row(row)).collect();
@@ -306,7 +308,7 @@ impl Core {
             );
         }
         self.reconciliation.strays = strays;
-        Some(changes)
+        true
     }
 
     /// The next look is due at once.

@@ -88,6 +88,7 @@ impl Core {
             self.clear_losses(&scope);
             if scope.is_none() {
                 self.touch(None);
+                self.book.accept();
             }
         }
         let effects = self.enter(scope, state, reason, call.client.as_str());

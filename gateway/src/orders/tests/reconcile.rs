@@ -253,16 +253,131 @@ fn rows_of_ours_that_the_journal_lacks_close_trading_until_adopted() {
     );
 }
 
-#[test]
-fn a_position_that_changed_without_a_deal_is_told() {
+/// A core whose client alpha holds a position that a deal of its order opened.
+fn holding() -> (Core, PositionRow) {
     let mut core = core();
-    events(&mut core);
-    assert!(core.on_pass(rows(vec![position(Magic::NONE)], 1), History::default()));
-    let told = events(&mut core);
-    assert!(
-        told.iter()
-            .any(|event| matches!(event.event, Event::Foreign { .. }))
-    );
+    let (_, magic) = sent(&mut core, "open", 0.1);
+    core.on_deal(fill(magic));
+    let row = core.book().position(PositionId(1)).unwrap().row.clone();
+    (core, row)
+}
+
+fn foreign(events: &[std::sync::Arc<crate::orders::Recorded>]) -> Vec<bool> {
+    let frozen = events.iter().filter_map(|event| match &event.event {
+        Event::Foreign { frozen, .. } => Some(*frozen),
+        _ => None,
+    });
+    frozen.collect()
+}
+
+#[test]
+fn lots_that_no_deal_explains_freeze_their_symbol_until_one_does() {
+    let (mut core, mut row) = holding();
+    row.lots = row.lots.minus(mymt5_model::Lots::from_units(4_000_000));
+    let look = |core: &mut Core, at: i64| {
+        core.at(UtcTime(at));
+        assert!(core.on_pass(rows(vec![row.clone()], 1), History::default()));
+    };
+    look(&mut core, 2_000);
+    look(&mut core, 3_000);
+    assert!(foreign(&events(&mut core)).is_empty() && core.frozen().is_empty());
+    look(&mut core, 7_000);
+    assert_eq!(foreign(&events(&mut core)), [true]);
+    assert!(core.frozen().contains(&row.symbol));
+    core.on_deal(deal(2, 1, Side::Sell, Entry::Out, 4_000_000, 110_000));
+    // Somebody else's deal: its own reason to freeze, which an operator lifts.
+    assert!(core.frozen().contains(&row.symbol));
+    core.set_state(
+        &call("seen"),
+        None,
+        mymt5_guard::TradingState::Active,
+        "seen",
+    )
+    .unwrap();
+    assert!(core.frozen().is_empty());
+}
+
+#[test]
+fn what_rows_show_otherwise_than_lots_freezes_nothing() {
+    for change in [
+        |row: &mut PositionRow| row.ticket = Ticket(99),
+        |row: &mut PositionRow| row.open_price = mymt5_model::Price::from_points(110_011, 5),
+        |row: &mut PositionRow| row.levels.stop_loss = Some(row.open_price),
+    ] {
+        let (mut core, mut row) = holding();
+        change(&mut row);
+        let mut again = restart(&mut core, &mut Loaded::default());
+        for at in [2_000, 5_000, 9_000] {
+            for core in [&mut core, &mut again] {
+                core.at(UtcTime(at));
+                assert!(core.on_pass(rows(vec![row.clone()], 1), History::default()));
+                assert!(core.frozen().is_empty() && foreign(&events(core)).is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_empty_after_a_login_are_no_closed_positions() {
+    let (mut core, row) = holding();
+    let mut again = restart(&mut core, &mut Loaded::default());
+    for at in [2_000, 3_000] {
+        again.at(UtcTime(at));
+        assert!(again.on_pass(rows(vec![], 1), History::default()));
+        let held = again.book().position(PositionId(1)).unwrap();
+        assert_eq!(
+            (held.row.lots, &held.client),
+            (row.lots, &Some(name("alpha")))
+        );
+    }
+    assert!(again.on_pass(rows(vec![row], 1), History::default()));
+    assert!(again.frozen().is_empty());
+}
+
+#[test]
+fn deals_of_others_on_what_is_ours_freeze_and_those_of_the_broker_do_not() {
+    use mymt5_model::DealReason::{Client, Expert, Mobile, Rollover, StopLoss, StopOut, Web};
+    let lots = 10_000_000;
+    for (reason, by_magic, freezes) in [
+        (Client, 0, true),
+        (Mobile, 0, true),
+        (Web, 0, true),
+        (Expert, 4_711, true),
+        (StopLoss, 0, false),
+        (StopOut, 0, false),
+        (Rollover, 0, false),
+    ] {
+        // The whole position, so that nothing is left in the symbol; and a part of it.
+        for lots in [lots, lots / 2] {
+            let (mut core, row) = holding();
+            let mut closing = deal(2, 1, Side::Sell, Entry::Out, lots, 110_000);
+            closing.reason = reason;
+            closing.magic = Magic::from_raw(by_magic);
+            core.on_deal(closing);
+            let frozen = core.frozen().contains(&row.symbol);
+            assert_eq!(frozen, freezes, "{reason:?} {lots}");
+            let told = foreign(&events(&mut core));
+            assert_eq!(told, vec![true; usize::from(freezes)], "{reason:?}");
+        }
+    }
+}
+
+#[test]
+fn a_close_takes_what_the_position_has_though_its_deal_came_late() {
+    // The row was read with the position in it, by a read that knew no deal of it yet.
+    let mut core = core();
+    let (_, magic) = sent(&mut core, "open", 0.1);
+    assert!(core.on_snapshot(rows(vec![position(magic)], 0)));
+    core.on_deal(fill(magic));
+    let (_, effects) = core
+        .close(call("close"), Ok(super::exit(None)), |_| None)
+        .unwrap();
+    let Some(crate::orders::Effect::Send(_, TradeRequest::Market { lots, .. }, true)) =
+        effects.into_iter().next()
+    else {
+        panic!()
+    };
+    assert_eq!(lots, mymt5_model::Lots::from_units(10_000_000));
 }
 
 #[test]
