@@ -3,13 +3,12 @@
 
 pub mod access;
 pub mod api;
-pub mod book;
 pub mod broker;
 pub mod cli;
+pub mod desk;
 pub mod journal;
 pub mod link;
 pub mod market;
-pub mod orders;
 pub mod reload;
 pub mod server;
 pub mod settings;
@@ -18,4 +17,6 @@ pub mod settings;
 pub use api::fuzz;
 
 #[cfg(test)]
+#[path = "../orders/src/testing.rs"]
+#[allow(dead_code)]
 mod testing;

@@ -3,13 +3,10 @@
 
 mod convert;
 mod enums;
-mod reasons;
-mod refusal;
 
 pub use convert::WireError;
 pub use enums::parse_enum;
-pub use reasons::Reason;
-pub use refusal::{DOMAIN, Refusal, Violations, reason_of, retry_after};
+pub use mymt5_model::{DOMAIN, Reason, Refusal, Violations, reason_of, retry_after};
 
 /// Generated from `proto/mymt5/v1`.
 #[allow(missing_docs, unreachable_pub, clippy::all)]

@@ -1,9 +1,9 @@
 //! The clients that the configuration names, and how they prove who they are.
 
 use super::{Caller, Permission};
-use crate::orders::DeadMan;
 use mymt5_guard::ScopeLimits;
 use mymt5_model::{ClientName, Symbol};
+use mymt5_orders::DeadMan;
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -215,7 +215,7 @@ mod tests {
             .collect::<Vec<_>>();
         after[1].dead_man = Some(DeadMan {
             after_ms: 1_000,
-            action: crate::orders::DeadManAction::Reduce,
+            action: mymt5_orders::DeadManAction::Reduce,
         });
         after[2].permissions = [Permission::Read].into();
         after[3].enabled = false;

@@ -1,8 +1,9 @@
 //! What the layers in front left in a request: who calls, under which trace, until when.
 
-use crate::{access::Caller, orders::Call};
+use crate::access::Caller;
 use mymt5_chassis::clock;
 use mymt5_model::RequestId;
+use mymt5_orders::Call;
 use mymt5_proto::{Reason, Refusal, Violations};
 use prost::Message;
 use sha2::{Digest, Sha256};

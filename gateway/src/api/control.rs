@@ -1,13 +1,11 @@
 //! `ControlService`.
 
 use super::{Rooms, call, decisions, render};
-use crate::{
-    journal,
-    orders::{Call, Core},
-};
+use crate::journal;
 use mymt5_chassis::clock;
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, OrderId, OrderState, PositionId, Ticket, UtcTime};
+use mymt5_orders::{Call, Core};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 use tonic::{Request, Response, Status};
 use v1::control_service_server::ControlService;

@@ -1,8 +1,8 @@
 //! What operators ask for becomes checked decisions.
 
-use crate::orders::Resolution;
 use mymt5_guard::TradingState;
 use mymt5_model::ClientName;
+use mymt5_orders::Resolution;
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 
 /// A client's name, or none for an empty text.

@@ -2,8 +2,8 @@
 //! the symbol is known.
 
 use super::parse;
-use crate::orders::{Edit, OrderEdit};
 use mymt5_model::TimeInForce;
+use mymt5_orders::{Edit, OrderEdit};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 
 fn edit(violations: &mut Violations, field: &str, value: Option<f64>) -> Edit {

@@ -2,13 +2,11 @@
 //! cursor, never an event in between.
 
 use super::{OpenStream, Rooms, render::Render};
-use crate::{
-    access::{Caller, Permission},
-    orders::{Audience, Recorded},
-};
+use crate::access::{Caller, Permission};
 use futures_util::{Stream, stream};
 use mymt5_chassis::clock;
 use mymt5_model::{Moment, UtcTime};
+use mymt5_orders::{Audience, Recorded};
 use mymt5_proto::{Reason, Refusal, v1};
 use std::{collections::VecDeque, time::Duration};
 use tokio::{

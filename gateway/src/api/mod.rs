@@ -20,9 +20,9 @@ pub use market_data::MarketData;
 pub use trading::Trading;
 
 use crate::{
+    desk::Orders,
     link::Link,
     market::{Hub, Instruments},
-    orders::Orders,
     reload::Reloader,
 };
 use mymt5_model::{AccountKind, BrokerZone};

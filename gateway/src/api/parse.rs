@@ -1,14 +1,11 @@
 //! Requests of the wire become checked intents: every fault is told with its field.
 
-use crate::{
-    access::Caller,
-    market::Instruments,
-    orders::{Entry, Exit},
-};
+use crate::{access::Caller, market::Instruments};
 use mymt5_model::{
-    Comment, Levels, Lots, LotsError, Moment, OrderType, PositionId, Price, PriceError, Side,
-    Symbol, SymbolSpec, TimeInForce,
+    Comment, Levels, Lots, Moment, OrderType, PositionId, Price, Side, Symbol, SymbolSpec,
+    TimeInForce,
 };
+use mymt5_orders::{Entry, Exit};
 use mymt5_proto::{Reason, Refusal, Violations, parse_enum, v1};
 use std::sync::Arc;
 
@@ -16,36 +13,6 @@ type Fault = (Reason, String);
 
 /// Longest tag, characters.
 const MAX_TAG: usize = 32;
-
-/// Reads lots of a symbol.
-pub(crate) fn lots(spec: &SymbolSpec, lots: f64) -> Result<Lots, Fault> {
-    let grid = &spec.volume;
-    grid.parse(lots).map_err(|error| match error {
-        LotsError::NotANumber => (Reason::NumberInvalid, error.to_string()),
-        LotsError::OutOfBounds => (
-            Reason::LotsOutOfBounds,
-            format!("must be {} to {}", grid.min, grid.max),
-        ),
-        LotsError::OffGrid => (
-            Reason::LotsOffGrid,
-            format!("must be {} plus a multiple of {}", grid.min, grid.step),
-        ),
-    })
-}
-
-/// Reads a price of a symbol.
-pub(crate) fn price(spec: &SymbolSpec, price: f64) -> Result<Price, Fault> {
-    spec.price(price).map_err(|error| match error {
-        PriceError::NotANumber => (Reason::NumberInvalid, error.to_string()),
-        PriceError::OffGrid => {
-            let tick = Price::from_points(spec.tick_size_points, spec.digits);
-            (
-                Reason::PriceOffGrid,
-                format!("must be a multiple of {tick}"),
-            )
-        }
-    })
-}
 
 /// The specification of a symbol that the caller may use.
 pub(super) fn symbol(
@@ -183,9 +150,9 @@ fn numbers(
     kind: OrderType,
     request: &v1::SubmitOrderRequest,
 ) -> Option<Numbers> {
-    let lots = violations.take("lots", lots(spec, request.lots));
+    let lots = violations.take("lots", spec.lots_of_request(request.lots));
     let mut optional = |field: &str, value: Option<f64>| {
-        value.and_then(|value| violations.take(field, price(spec, value)))
+        value.and_then(|value| violations.take(field, spec.price_of_request(value)))
     };
     let order_price = optional("price", request.price);
     let stop_limit_price = optional("stop_limit_price", request.stop_limit_price);

@@ -1,15 +1,12 @@
 //! What the rooms hold, for the wire. No magic, no account number, no holder.
 
-use crate::{
-    book::Position,
-    journal::OwnedDeal,
-    link::{LinkState, LinkStatus},
-    orders::{Event, Order, Purpose, Recorded},
-};
+use crate::link::LinkStatus;
 use mymt5_guard::TradingState;
+use mymt5_model::LinkState;
 use mymt5_model::{
     BrokerTime, BrokerZone, DealKind, DealRow, Moment, OrderId, Price, TimeInForce, UtcTime,
 };
+use mymt5_orders::{Event, Order, OwnedDeal, Position, Purpose, Recorded};
 use mymt5_proto::v1;
 
 /// Renders with the broker's zone at hand.
@@ -91,8 +88,8 @@ impl Render<'_> {
     pub(super) fn event(self, recorded: &Recorded) -> v1::StreamEventsResponse {
         use v1::stream_events_response::Event as Wire;
         let owner = match &recorded.audience {
-            crate::orders::Audience::Client(name) => name.to_string(),
-            crate::orders::Audience::Control | crate::orders::Audience::All => String::new(),
+            mymt5_orders::Audience::Client(name) => name.to_string(),
+            mymt5_orders::Audience::Control | mymt5_orders::Audience::All => String::new(),
         };
         let event = match &recorded.event {
             Event::Order(order) => Wire::OrderChanged(v1::OrderChanged {

@@ -6,13 +6,10 @@ use super::{
     parse,
     render::{self, Render},
 };
-use crate::{
-    access::{Caller, Permission},
-    book::Position,
-    orders::{Order, Taken},
-};
+use crate::access::{Caller, Permission};
 use mymt5_chassis::clock;
 use mymt5_model::{ClientName, Moment, OrderId, PositionId, RequestId, Ticket};
+use mymt5_orders::{Order, Position, Taken};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 use std::pin::Pin;
 use tonic::{Extensions, Request, Response, Status};

@@ -7,37 +7,15 @@ pub mod terminal;
 
 pub use simulated::{Feed, KeptError, Simulated, SimulatedSettings, Speed};
 
+pub use mymt5_orders::{History, SendFailure, Snapshot};
+
 use async_trait::async_trait;
 use mymt5_model::{
-    AccountRow, Bar, BrokerTime, DealRow, Lots, Money, OrderRow, PositionRow, Price, Receipt,
-    Retcode, Side, Symbol, SymbolSpec, Tick, Ticket, TradeRequest,
+    AccountRow, Bar, BrokerTime, DealRow, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec,
+    Tick, TradeRequest,
 };
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-
-/// What the broker knows of the account at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// The account's figures.
-    pub account: AccountRow,
-    /// Open positions.
-    pub positions: Vec<PositionRow>,
-    /// Working orders.
-    pub orders: Vec<OrderRow>,
-    /// The highest deal ticket that these rows reflect: tells a stale snapshot from a newer one.
-    pub last_deal: Ticket,
-    /// The broker's clock then; none before the first tick.
-    pub time: Option<BrokerTime>,
-}
-
-/// Rows of the past.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    /// Orders that ended.
-    pub orders: Vec<OrderRow>,
-    /// Deals.
-    pub deals: Vec<DealRow>,
-}
 
 /// What the broker reports unasked.
 #[derive(Clone, Debug)]
@@ -72,23 +50,6 @@ pub struct Events {
     pub changes: mpsc::Receiver<Change>,
     /// How ticks come.
     pub pace: Pace,
-}
-
-/// Why a send has no receipt. The kinds differ in what may have happened.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SendFailure {
-    /// Definitely not done.
-    #[error("rejected: {0}")]
-    Rejected(Retcode),
-    /// Definitely never left.
-    #[error("not sent: {0}")]
-    NotSent(String),
-    /// Definitely not done; try later.
-    #[error("throttled: {0}")]
-    Throttled(Retcode),
-    /// May have happened.
-    #[error("outcome unknown: {0}")]
-    Unknown(String),
 }
 
 /// Why the broker did not answer a question.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     broker::Broker,
-    journal::{self, Journal, Loaded, Sqlite},
+    journal::{self, Journal, Sqlite},
     settings::{BrokerSettings, Settings, TABLE},
 };
 use anyhow::Context;
@@ -20,6 +20,7 @@ use mymt5_chassis::{
     tls::{self, ServerIdentity},
 };
 use mymt5_model::{AccountKind, ClientName};
+use mymt5_orders::Loaded;
 use std::{
     fs,
     net::TcpListener,

@@ -5,10 +5,10 @@ use crate::{
     access::ClientRegistry,
     api::{Rooms, Streams},
     broker::Broker,
-    journal::{Journal, Loaded, Sqlite, Writer},
+    desk::{EventLog, Orders, Setup},
+    journal::{Journal, Sqlite, Writer},
     link::{Link, LoginGate, Wiring},
     market::{Hub, Instruments},
-    orders::{ClientRules, Core, EventLog, Orders, Setup},
     reload::{self, Identity, Reloader},
     server::{self, Api, Registry},
     settings::{BrokerSettings, Settings},
@@ -20,6 +20,7 @@ use mymt5_chassis::{
     clock, health::Health, loader::Provenance, logs, operations, secrets::SecretReader, shutdown,
 };
 use mymt5_model::{ClientName, UtcTime};
+use mymt5_orders::{ClientRules, Core, Loaded};
 use std::{
     collections::HashMap,
     path::PathBuf,

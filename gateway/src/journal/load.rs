@@ -1,8 +1,8 @@
 //! Reads a whole journal, and believes no row whose seal is broken.
 
-use super::{JournalError, Loaded, schema::seal};
-use crate::orders::Recorded;
+use super::{JournalError, schema::seal};
 use mymt5_model::ClientName;
+use mymt5_orders::{Loaded, Recorded};
 use rusqlite::{Connection, OptionalExtension};
 use serde::de::DeserializeOwned;
 

@@ -2,9 +2,10 @@
 //! trading since the backup stays in force: a restore must never open what an operator or a limit
 //! closed.
 
-use super::{JournalError, Loaded, LossRow, Record, Sqlite, StateRow, load, schema, sqlite};
+use super::{JournalError, Sqlite, load, schema, sqlite};
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, Symbol, UtcTime};
+use mymt5_orders::{Loaded, LossRow, Record, StateRow};
 use std::{
     collections::BTreeSet,
     fs,

@@ -1,12 +1,13 @@
 //! The journal's one writing connection.
 
 use super::{
-    Denial, Identity, Journal, JournalError, Loaded, Record, Request, Subject, load,
+    Identity, Journal, JournalError, load,
     mark::Mark,
     schema::{self, seal},
 };
-use crate::orders::EventLog;
+use crate::desk::EventLog;
 use mymt5_model::{ClientName, RequestId};
+use mymt5_orders::{Denial, Loaded, Record, Request, Subject};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};

@@ -2,16 +2,13 @@
 //! The file: what is committed is there again, and a file that is not ours, not whole or not the
 //! newest is refused with its fix.
 
-use super::{
-    Denial, Identity, Journal, JournalError, Loaded, Record, Request, SIMULATOR, Sqlite, StateRow,
-    Subject, Writer, backup, load,
-};
-use crate::{
-    orders::{Audience, Event, EventLog, Recorded},
-    testing::deal,
-};
+use super::{Identity, Journal, JournalError, SIMULATOR, Sqlite, Writer, backup, load};
+use crate::{desk::EventLog, testing::deal};
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, Entry, MaskedAccount, OrderId, RequestId, Side, Symbol, UtcTime};
+use mymt5_orders::{
+    Audience, Denial, Event, Loaded, OwnedDeal, Record, Recorded, Request, StateRow, Subject,
+};
 use rusqlite::Connection;
 use std::{
     fs,
@@ -90,7 +87,7 @@ fn what_is_committed_is_there_again() {
         by: "local".into(),
         at: UtcTime(9),
     };
-    let owned = super::OwnedDeal {
+    let owned = OwnedDeal {
         deal: deal(3, 1, Side::Buy, Entry::In, 100, 1_000),
         order: Some(OrderId(1)),
         client: Some(name("alpha")),

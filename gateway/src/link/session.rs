@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     broker::{BrokerError, Change, Events, Pace},
-    orders::{Core, Event, look},
+    desk::look,
 };
 use mymt5_model::{AccountRow, SymbolSpec};
+use mymt5_orders::{Core, Event};
 use std::time::Duration;
 use tokio::{
     sync::mpsc,

@@ -9,12 +9,13 @@ use super::{
 };
 use crate::{
     broker::{Broker, BrokerError},
+    desk::Orders,
     journal::Identity,
     market::{Hub, Instruments},
-    orders::{Event, Orders},
 };
 use mymt5_chassis::{clock, health::Health, secrets::SecretReader};
 use mymt5_model::{AccountKind, BrokerZone, UtcTime};
+use mymt5_orders::Event;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,

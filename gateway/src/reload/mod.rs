@@ -6,7 +6,7 @@ mod certificate;
 
 use crate::{
     access::Client,
-    orders::{Grant, Orders, SlotsUsedUp},
+    desk::Orders,
     server::Registry,
     settings::{Settings, TABLE},
 };
@@ -19,6 +19,7 @@ use mymt5_chassis::{
     tls::{IdentityError, ServerIdentity},
 };
 use mymt5_model::ClientName;
+use mymt5_orders::{Grant, SlotsUsedUp};
 use std::{
     collections::BTreeMap,
     path::PathBuf,

@@ -1,10 +1,11 @@
 //! The outermost layer: every call has a trace id and leaves a line, refused ones included.
 
 use super::{complete::complete, connection::Peer};
-use crate::{api::Trace, journal::Denial, orders::Orders};
+use crate::{api::Trace, desk::Orders};
 use http::{Request, Response};
 use mymt5_chassis::{clock, correlation::Correlation};
 use mymt5_model::{ClientName, UtcTime};
+use mymt5_orders::Denial;
 use std::{
     pin::Pin,
     sync::{Arc, OnceLock},

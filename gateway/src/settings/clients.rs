@@ -1,12 +1,10 @@
 //! `[clients.NAME]`: who may call, and what for.
 
-use crate::{
-    access::{Client, Permission, Proof},
-    orders::{DeadMan, DeadManAction},
-};
+use crate::access::{Client, Permission, Proof};
 use mymt5_chassis::{loader::Reader, tls};
 use mymt5_guard::Percent;
 use mymt5_model::{ClientName, Magic, Symbol};
+use mymt5_orders::{DeadMan, DeadManAction};
 use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 

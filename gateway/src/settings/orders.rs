@@ -1,7 +1,7 @@
 //! `[orders]`: how long things may take.
 
-use crate::orders::Patience;
 use mymt5_chassis::loader::Reader;
+use mymt5_orders::Patience;
 use std::time::Duration;
 
 /// The times of an order's life.

@@ -4,12 +4,10 @@ use crate::{
     harness::BOUND,
     scripted::{Act, Desk, Plan},
 };
-use mymt5_gateway::{
-    journal::{Journal, JournalError, Record, Sqlite},
-    orders::{Event, Patience},
-};
+use mymt5_gateway::journal::{Journal, JournalError, Sqlite};
 use mymt5_guard::Limits;
 use mymt5_model::{AccountMode, Lots, OrderState, Side, TradeRequest};
+use mymt5_orders::{Event, Patience, Record};
 use mymt5_proto::Reason;
 use std::{
     collections::HashSet,

@@ -1,9 +1,7 @@
 //! What a running gateway takes up again: clients, certificate, authorities. Nobody else notices.
 
-use crate::{
-    harness::{BOUND, Gateway},
-    orders::market,
-};
+use crate::harness::{BOUND, Gateway};
+use crate::orders::market;
 use mymt5_chassis::tls;
 use mymt5_proto::{Reason, reason_of, v1};
 use std::{

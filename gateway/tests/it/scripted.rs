@@ -3,23 +3,22 @@
 
 use async_trait::async_trait;
 use mymt5_gateway::{
-    book::Position,
     broker::{
         Broker, BrokerError, Change, Dispatch, Events, History, SendFailure, Snapshot,
         outcome::judge,
     },
+    desk::{EventLog, Orders, Setup, look},
     journal::{Identity, Journal, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments, Kind},
-    orders::{
-        Call, ClientRules, Core, Edit, Entry, EventLog, Exit, Grant, Order, Orders, Patience,
-        Reach, Setup, Taken, look,
-    },
 };
 use mymt5_guard::{Limits, ScopeLimits};
 use mymt5_model::{
     AccountMode, AccountRow, BrokerTime, ClientName, Comment, Levels, Lots, MaskedAccount,
     OrderType, PositionId, Price, Receipt, RequestId, Side, Symbol, SymbolSpec, Tick, TimeInForce,
     TradeRequest, UtcTime,
+};
+use mymt5_orders::{
+    Call, ClientRules, Core, Edit, Entry, Exit, Grant, Order, Patience, Position, Reach, Taken,
 };
 use mymt5_proto::Refusal;
 use mymt5_simulator::{AccountConfig, Event, Simulator, catalogue};

@@ -5,7 +5,8 @@ use crate::{
     points::{Mutant, Point, Trap},
     scene::Scene,
 };
-use mymt5_gateway::journal::{Journal, JournalError, Record, Sqlite};
+use mymt5_gateway::journal::{Journal, JournalError, Sqlite};
+use mymt5_orders::Record;
 use std::{
     sync::{Arc, mpsc},
     thread,

@@ -4,26 +4,36 @@
 
 mod account;
 mod ids;
+mod link;
 mod lots;
 mod market;
 mod money;
 mod order;
 mod price;
+mod reasons;
+mod refusal;
 mod retcode;
 mod rows;
+#[cfg(feature = "status")]
+mod status;
 mod symbol;
 mod time;
 mod trade;
 
 pub use account::{AccountKind, AccountMode, AccountRow, MaskedAccount};
 pub use ids::{ClientName, IdError, Magic, OrderId, PositionId, RequestId, Ticket};
+pub use link::LinkState;
 pub use lots::{Lots, LotsError, VolumeGrid};
 pub use market::{Bar, Tick};
 pub use money::{Money, MoneyError};
 pub use order::{OrderState, OrderType, Side, TimeInForce};
 pub use price::{Price, PriceError};
+pub use reasons::Reason;
+pub use refusal::{Refusal, Violations};
 pub use retcode::{Retcode, RetcodeClass};
 pub use rows::{DealKind, DealReason, DealRow, Entry, OrderRow, PositionRow, RowState};
+#[cfg(feature = "status")]
+pub use status::{DOMAIN, reason_of, retry_after};
 pub use symbol::{Execution, FillingModes, Symbol, SymbolError, SymbolSpec, TradeMode};
 pub use time::{BrokerTime, BrokerZone, Moment, UtcTime, ZoneError};
 pub use trade::{Comment, Levels, Receipt, TradeRequest};

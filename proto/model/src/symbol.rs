@@ -1,6 +1,6 @@
 //! Symbols and their contract specifications.
 
-use crate::{Price, PriceError, VolumeGrid};
+use crate::{Lots, LotsError, Price, PriceError, Reason, VolumeGrid};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -138,6 +138,42 @@ impl SymbolSpec {
     /// See [`PriceError`].
     pub fn price(&self, price: f64) -> Result<Price, PriceError> {
         Price::on_grid(price, self.digits, self.tick_size_points)
+    }
+
+    /// Reads wire lots of this symbol; the text says what would be right.
+    ///
+    /// # Errors
+    /// Not a number, off the grid, or outside the bounds.
+    pub fn lots_of_request(&self, lots: f64) -> Result<Lots, (Reason, String)> {
+        let grid = &self.volume;
+        grid.parse(lots).map_err(|error| match error {
+            LotsError::NotANumber => (Reason::NumberInvalid, error.to_string()),
+            LotsError::OutOfBounds => (
+                Reason::LotsOutOfBounds,
+                format!("must be {} to {}", grid.min, grid.max),
+            ),
+            LotsError::OffGrid => (
+                Reason::LotsOffGrid,
+                format!("must be {} plus a multiple of {}", grid.min, grid.step),
+            ),
+        })
+    }
+
+    /// Reads a wire price of this symbol; the text says what would be right.
+    ///
+    /// # Errors
+    /// Not a number, or off the grid.
+    pub fn price_of_request(&self, price: f64) -> Result<Price, (Reason, String)> {
+        self.price(price).map_err(|error| match error {
+            PriceError::NotANumber => (Reason::NumberInvalid, error.to_string()),
+            PriceError::OffGrid => {
+                let tick = Price::from_points(self.tick_size_points, self.digits);
+                (
+                    Reason::PriceOffGrid,
+                    format!("must be a multiple of {tick}"),
+                )
+            }
+        })
     }
 
     /// One point as a price difference.

@@ -2,14 +2,12 @@
 //! in the journal's place. Both hold the data folder's lock, so that none starts meanwhile.
 
 use super::trading_state::Halt;
-use crate::{
-    journal::{self, Journal, Sqlite},
-    orders::{Call, ClientRules, Core, Grant, Patience},
-};
+use crate::journal::{self, Journal, Sqlite};
 use anyhow::{Context, ensure};
 use mymt5_chassis::{clock, process::Folder};
 use mymt5_guard::{ScopeLimits, TradingState};
 use mymt5_model::{ClientName, RequestId, UtcTime};
+use mymt5_orders::{Call, ClientRules, Core, Grant, Patience};
 use std::{
     fs,
     path::{Path, PathBuf},

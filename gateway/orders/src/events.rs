@@ -1,0 +1,73 @@
+//! What happened, in the words of whoever follows it.
+
+use crate::{Order, Position};
+use mymt5_guard::TradingState;
+use mymt5_model::{ClientName, DealRow, LinkState, Money, OrderId, Symbol, UtcTime};
+use serde::{Deserialize, Serialize};
+
+/// Whom an event concerns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Audience {
+    /// That client, and `control`.
+    Client(ClientName),
+    /// Only `control`: foreign rows.
+    Control,
+    /// Everybody.
+    All,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// An order changed.
+    Order(Box<Order>),
+    /// A deal was done, maybe of an order of ours.
+    Deal {
+        /// The deal.
+        deal: DealRow,
+        /// The order of ours.
+        order: Option<OrderId>,
+        /// The strategy's name.
+        tag: String,
+    },
+    /// A position was opened or changed.
+    Position(Position),
+    /// A position is gone.
+    PositionClosed(Position),
+    /// Deposit, withdrawal, credit, charge: the row and the new balance.
+    Balance(DealRow, Money),
+    /// A trading state changed: whose (none: the account's), the state, why.
+    TradingState(Option<ClientName>, TradingState, String),
+    /// A limit latched: whose (none: the account's), its reason.
+    LimitLatched(Option<ClientName>, String),
+    /// A symbol's specification changed, or the symbol came or went.
+    Symbol(Symbol),
+    /// The broker calls for margin; the level in percent.
+    MarginCall(f64),
+    /// Something that nobody of ours did.
+    Foreign {
+        /// Where; none: nowhere in particular.
+        symbol: Option<Symbol>,
+        /// What was seen.
+        description: String,
+        /// New exposure in the symbol is frozen until an operator resumes the account.
+        frozen: bool,
+    },
+    /// The link changed.
+    Link(LinkState, String),
+}
+
+/// An event with its place in the sequence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// From 1, without gaps.
+    pub sequence: u64,
+    /// When the gateway recorded it.
+    pub at: UtcTime,
+    /// W3C trace id of the call that caused it.
+    pub correlation: String,
+    /// Whom it concerns.
+    pub audience: Audience,
+    /// What happened.
+    pub event: Event,
+}
