@@ -1,7 +1,7 @@
 //! Volumes: an integer count of 1e-8 lot, and the grid on which a symbol trades.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A volume in units of 1e-8 lot, never negative.
 #[derive(
@@ -88,6 +88,20 @@ impl fmt::Display for Lots {
         } else {
             short
         })
+    }
+}
+
+impl FromStr for Lots {
+    type Err = LotsError;
+    /// Reads what [`Lots`] prints.
+    fn from_str(text: &str) -> Result<Self, LotsError> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || part.len() > 8 || !digits(whole) || !digits(part) {
+            return Err(LotsError::NotANumber);
+        }
+        let units = format!("{whole}{part:0<8}").parse();
+        units.map(Self).map_err(|_| LotsError::NotANumber)
     }
 }
 

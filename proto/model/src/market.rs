@@ -1,6 +1,6 @@
 //! What the market says: ticks and bars, in raw broker time.
 
-use crate::{BrokerTime, Price, Symbol};
+use crate::{BrokerTime, Price, Side, Symbol};
 use serde::{Deserialize, Serialize};
 
 /// One quote of one symbol.
@@ -20,6 +20,17 @@ pub struct Tick {
     pub volume: f64,
     /// MetaTrader 5's mask: BID 2, ASK 4, LAST 8, VOLUME 16, BUY 32, SELL 64; other bits occur.
     pub flags: u32,
+}
+
+impl Tick {
+    /// The price at which a market order of that side meets the market.
+    #[must_use]
+    pub const fn touch(&self, side: Side) -> Price {
+        match side {
+            Side::Buy => self.ask,
+            Side::Sell => self.bid,
+        }
+    }
 }
 
 /// One bar. Prices are bids; the last bar of a series may be unfinished.

@@ -1,7 +1,7 @@
 //! Prices: an integer count of points and the digits that say what a point is.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A price of `points * 10^-digits`. Prices of one symbol share their digits, so that the
 /// order of two prices is the order of their points.
@@ -106,6 +106,21 @@ impl fmt::Display for Price {
     }
 }
 
+impl FromStr for Price {
+    type Err = PriceError;
+    /// Reads what [`Price`] prints: the decimals are its digits.
+    fn from_str(text: &str) -> Result<Self, PriceError> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let digits = u8::try_from(part.len()).map_err(|_| PriceError::NotANumber)?;
+        let points = format!("{whole}{part}").parse();
+        let points = points.map_err(|_| PriceError::NotANumber)?;
+        if digits > Self::MAX_DIGITS || text.contains('+') {
+            return Err(PriceError::NotANumber);
+        }
+        Ok(Self { points, digits })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -129,6 +144,7 @@ mod tests {
             let price = Price::from_points(points, digits);
             prop_assert_eq!(Price::on_grid(price.to_f64(), digits, 1), Ok(price));
             prop_assert_eq!(price.to_string().parse::<f64>().unwrap(), price.to_f64());
+            prop_assert_eq!(price.to_string().parse(), Ok(price));
         }
     }
 }

@@ -53,10 +53,13 @@ reasons! {
     DeadlineExpired, "DEADLINE_EXPIRED", DeadlineExceeded, false, "the deadline passed before there was an answer";
     MessageTooLarge, "MESSAGE_TOO_LARGE", OutOfRange, false, "the message exceeds the limit";
     OrderNotFound, "ORDER_NOT_FOUND", NotFound, false, "no such order of this client";
+    DealNotFound, "DEAL_NOT_FOUND", NotFound, false, "no such deal that waits for an owner";
     PositionNotFound, "POSITION_NOT_FOUND", NotFound, false, "no such open position of this client";
     IdempotencyMismatch, "IDEMPOTENCY_MISMATCH", AlreadyExists, false, "the request_id was used with other content";
     BrokerRefused, "BROKER_REFUSED", FailedPrecondition, false, "the broker refused the change; metadata has the retcode";
     OrderNotUnknown, "ORDER_NOT_UNKNOWN", FailedPrecondition, false, "the order's outcome is known";
+    ChangeInFlight, "CHANGE_IN_FLIGHT", FailedPrecondition, true, "a change of the order or position is under way";
+    NotAfterPassed, "NOT_AFTER_PASSED", FailedPrecondition, false, "the call came after its not_after: nothing was done";
     OrderNotWorking, "ORDER_NOT_WORKING", FailedPrecondition, false, "the order is not pending at the broker";
     MarketClosed, "MARKET_CLOSED", FailedPrecondition, true, "the symbol does not trade now";
     TradingStateForbids, "TRADING_STATE", FailedPrecondition, false, "the trading state forbids it";
@@ -84,12 +87,12 @@ reasons! {
     ClientAlreadyActive, "CLIENT_ALREADY_ACTIVE", FailedPrecondition, true, "another process of this client trades";
     RateLimited, "RATE_LIMITED", ResourceExhausted, true, "too many calls";
     QueueFull, "QUEUE_FULL", ResourceExhausted, true, "too many calls are waiting";
-    StorageFull, "STORAGE_FULL", ResourceExhausted, false, "the gateway can keep no more requests";
     SubscriberTooSlow, "SUBSCRIBER_TOO_SLOW", ResourceExhausted, true, "the subscriber did not keep up with every tick";
     TooManySubscribers, "TOO_MANY_SUBSCRIBERS", ResourceExhausted, true, "too many open streams";
     LinkDown, "LINK_DOWN", Unavailable, true, "the broker cannot be reached";
     Draining, "DRAINING", Unavailable, true, "the gateway is stopping";
     JournalDown, "JOURNAL_DOWN", Unavailable, true, "the journal cannot be written; trading is closed";
+    JournalLost, "JOURNAL_LOST", Internal, true, "the journal failed, and the call may have been taken: ask again with the same request_id";
     Unauthenticated, "UNAUTHENTICATED", Unauthenticated, false, "no client certificate or token, or an unknown one";
     PermissionDenied, "PERMISSION_DENIED", PermissionDenied, false, "the client lacks the permission";
     SequencePurged, "SEQUENCE_PURGED", OutOfRange, false, "the cursor is gone or in the future: take a snapshot";
@@ -100,7 +103,9 @@ reasons! {
     ClientUnknown, "CLIENT_UNKNOWN", NotFound, false, "no client of that name is configured";
     TradeNotAllowed, "TRADE_NOT_ALLOWED", FailedPrecondition, true, "the broker or the terminal forbids trading on the account";
     HistoryIncomplete, "HISTORY_INCOMPLETE", FailedPrecondition, true, "the broker's history lacks deals that the journal knows";
-    StraysFound, "STRAYS_FOUND", FailedPrecondition, false, "rows at the broker are ours and unknown to the journal: adopt them";
+    OrphansFound, "ORPHANS_FOUND", FailedPrecondition, false, "rows at the broker are ours and unknown to the journal: adopt them";
+    UnreadableRows, "UNREADABLE_ROWS", FailedPrecondition, true, "rows of the broker cannot be understood";
+    NothingToAccept, "NOTHING_TO_ACCEPT", FailedPrecondition, false, "nothing of that kind waits to be accepted";
     Internal, "INTERNAL", Internal, false, "a fault of the gateway; its log has the incident";
 }
 

@@ -98,8 +98,20 @@ pub enum DealKind {
     Trade(Side),
     /// Deposit or withdrawal.
     Balance,
-    /// Credit, charge, correction, bonus, commission, interest, tax and the like.
+    /// Credit given or taken back: moves the account's credit, not its balance.
+    Credit,
+    /// Correction or bonus.
+    Correction,
+    /// Charge, commission, interest, dividend, tax and the like: gained or lost by holding.
     Other,
+}
+
+impl DealKind {
+    /// True for money that came in or went out and was neither gained nor lost.
+    #[must_use]
+    pub const fn is_flow(self) -> bool {
+        matches!(self, Self::Balance | Self::Credit | Self::Correction)
+    }
 }
 
 /// What a deal does to its position.
@@ -138,6 +150,17 @@ pub enum DealReason {
     Other,
 }
 
+impl DealReason {
+    /// True for what the trade server does by itself.
+    #[must_use]
+    pub const fn is_brokers(self) -> bool {
+        matches!(
+            self,
+            Self::StopLoss | Self::TakeProfit | Self::StopOut | Self::Rollover | Self::Other
+        )
+    }
+}
+
 /// A deal: the only proof of a fill.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DealRow {
@@ -171,4 +194,12 @@ pub struct DealRow {
     pub time: BrokerTime,
     /// The broker's comment.
     pub comment: String,
+}
+
+impl DealRow {
+    /// What it made or cost: profit, swap and commission.
+    #[must_use]
+    pub fn result(&self) -> Money {
+        self.profit + self.swap + self.commission
+    }
 }

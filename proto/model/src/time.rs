@@ -1,7 +1,11 @@
 //! Two kinds of time. MetaTrader 5 tells the broker's wall clock encoded as if it were UTC; only
 //! a zone, given by configuration, turns that into UTC. The types keep them apart.
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::DateTime,
+    tz::{Offset, TimeZone},
+};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01 UTC.
@@ -48,16 +52,25 @@ pub struct BrokerZone {
 
 /// A text that names no zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown time zone: use an IANA name such as Europe/Athens, or new_york+7")]
+#[error(
+    "unknown time zone: expected an IANA name such as Europe/Athens, new_york+7, or a fixed offset such as UTC+03:00"
+)]
 pub struct ZoneError;
 
 impl BrokerZone {
     /// Reads an IANA name, or `new_york+7`: New York's clock seven hours ahead, so that the
-    /// broker's midnight is New York's close.
+    /// broker's midnight is New York's close. Also a fixed offset: `UTC+3`, `UTC+03:00`, `+03:00`.
     ///
     /// # Errors
     /// An unknown name.
     pub fn parse(text: &str) -> Result<Self, ZoneError> {
+        if let Some(seconds) = fixed_offset(text) {
+            let offset = Offset::from_seconds(seconds).map_err(|_| ZoneError)?;
+            return Ok(Self {
+                zone: TimeZone::fixed(offset),
+                shift_ms: 0,
+            });
+        }
         let (name, shift_ms) = if text == "new_york+7" {
             ("America/New_York", 7 * 3_600_000)
         } else {
@@ -84,6 +97,25 @@ impl BrokerZone {
         let instant = self.zone.to_ambiguous_timestamp(civil).compatible().ok()?;
         Some(UtcTime(instant.as_millisecond()))
     }
+}
+
+/// Seconds of `UTC+3`, `UTC-03:30`, `+03:00`; none: it has another form. At most 14 hours, as all
+/// zones.
+fn fixed_offset(text: &str) -> Option<i32> {
+    let text = text.strip_prefix("UTC").unwrap_or(text);
+    let (sign, digits) = match text.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let (hours, minutes) = digits.split_once(':').unwrap_or((digits, "00"));
+    let number = |text: &str, most: i32| -> Option<i32> {
+        let digits = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        let number = text.parse::<i32>().ok().filter(|_| digits);
+        number.filter(|number| *number <= most)
+    };
+    let seconds = number(hours, 14)? * 3_600 + number(minutes, 59)? * 60;
+    (minutes.len() == 2).then_some(sign * seconds)
 }
 
 #[cfg(test)]
@@ -121,7 +153,31 @@ mod tests {
 
     #[test]
     fn unknown_zones_are_refused() {
-        assert_eq!(BrokerZone::parse("Europe/Atlantis"), Err(ZoneError));
+        for text in [
+            "Europe/Atlantis",
+            "UTC+",
+            "+3:5",
+            "UTC+15",
+            "+03:60",
+            "+3x",
+            "",
+            "é",
+        ] {
+            assert_eq!(BrokerZone::parse(text), Err(ZoneError), "{text}");
+        }
+    }
+
+    #[test]
+    fn fixed_offsets_are_zones() {
+        let offset = |text: &str| {
+            let zone = BrokerZone::parse(text).unwrap();
+            zone.to_broker(UtcTime(JULY)).unwrap().0 - JULY
+        };
+        for three in ["UTC+3", "UTC+03:00", "+03:00", "+3"] {
+            assert_eq!(offset(three), 3 * 3_600_000, "{three}");
+        }
+        assert_eq!(offset("UTC-03:30"), -12_600_000);
+        assert_eq!(offset("UTC"), 0);
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! What goes to a trade server and what it answers at once. A receipt is a hint: only deals
 //! prove a fill.
 
-use crate::{Lots, Magic, OrderType, Price, Retcode, Side, Symbol, Ticket, TimeInForce};
+use crate::{DealRow, Lots, Magic, OrderType, Price, Retcode, Side, Symbol, Ticket, TimeInForce};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -12,6 +12,73 @@ pub struct Levels {
     pub stop_loss: Option<Price>,
     /// Price at which the profit is taken.
     pub take_profit: Option<Price>,
+}
+
+/// A change of something that may be absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Edit<T> {
+    /// As it is when the request is executed.
+    #[default]
+    Keep,
+    /// None any more.
+    Remove,
+    /// That one.
+    Set(T),
+}
+
+impl<T> Edit<T> {
+    /// What is there afterwards, where `old` was there before.
+    #[must_use]
+    pub fn after(self, old: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => old,
+            Self::Remove => None,
+            Self::Set(new) => Some(new),
+        }
+    }
+}
+
+/// A change of stop loss and take profit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LevelsEdit {
+    /// The stop loss.
+    pub stop_loss: Edit<Price>,
+    /// The take profit.
+    pub take_profit: Edit<Price>,
+}
+
+impl LevelsEdit {
+    /// The edit that replaces both.
+    #[must_use]
+    pub fn to(levels: Levels) -> Self {
+        let edit = |level: Option<Price>| level.map_or(Edit::Remove, Edit::Set);
+        Self {
+            stop_loss: edit(levels.stop_loss),
+            take_profit: edit(levels.take_profit),
+        }
+    }
+
+    /// The levels afterwards.
+    #[must_use]
+    pub fn after(self, old: Levels) -> Levels {
+        Levels {
+            stop_loss: self.stop_loss.after(old.stop_loss),
+            take_profit: self.take_profit.after(old.take_profit),
+        }
+    }
+}
+
+/// A change of a pending order. None keeps what is there when the request is executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TermsEdit {
+    /// Order price.
+    pub price: Option<Price>,
+    /// Limit price of a stop-limit order.
+    pub stop_limit_price: Option<Price>,
+    /// Levels.
+    pub levels: LevelsEdit,
+    /// Lifetime.
+    pub time_in_force: Option<TimeInForce>,
 }
 
 /// A comment as trade servers bear it: at most 26 characters of `[A-Za-z0-9_-]`.
@@ -51,7 +118,7 @@ impl fmt::Display for Comment {
 /// One request to the trade server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TradeRequest {
-    /// Buy or sell now.
+    /// Buy or sell now: opens or, on netting, nets.
     Market {
         /// Canonical symbol.
         symbol: Symbol,
@@ -61,8 +128,25 @@ pub enum TradeRequest {
         lots: Lots,
         /// Levels of the position it opens.
         levels: Levels,
-        /// The position to close, by its current ticket; none opens (or, on netting, nets).
-        position: Option<Ticket>,
+        /// Largest price slip accepted, in points, where execution is instant.
+        max_deviation_points: Option<u32>,
+        /// Who asks.
+        magic: Magic,
+        /// Cosmetic.
+        comment: Comment,
+    },
+    /// Close a position, wholly or in part, and never more than it has when this is executed.
+    Close {
+        /// Canonical symbol.
+        symbol: Symbol,
+        /// Side of the closing deal: the position's opposite.
+        side: Side,
+        /// The position's current ticket.
+        position: Ticket,
+        /// Volume. For a close of all: what that is expected to be.
+        lots: Lots,
+        /// All that the position has when this is executed is closed.
+        all: bool,
         /// Largest price slip accepted, in points, where execution is instant.
         max_deviation_points: Option<u32>,
         /// Who asks.
@@ -93,31 +177,57 @@ pub enum TradeRequest {
         /// Cosmetic.
         comment: Comment,
     },
-    /// Replace both levels of a position.
+    /// Change the levels of a position.
     ModifyPosition {
         /// The position's current ticket.
         position: Ticket,
-        /// Both levels: an absent one is removed.
-        levels: Levels,
+        /// Its canonical symbol.
+        symbol: Symbol,
+        /// What becomes of each level.
+        levels: LevelsEdit,
     },
-    /// Replace price, levels and lifetime of a pending order.
+    /// Change a pending order.
     ModifyOrder {
         /// The order's ticket.
         order: Ticket,
-        /// Order price.
-        price: Price,
-        /// Limit price of a stop-limit order.
-        stop_limit_price: Option<Price>,
-        /// Both levels: an absent one is removed.
-        levels: Levels,
-        /// Lifetime.
-        time_in_force: TimeInForce,
+        /// Its canonical symbol.
+        symbol: Symbol,
+        /// What becomes of its terms.
+        terms: TermsEdit,
     },
     /// Remove a pending order.
     Cancel {
         /// The order's ticket.
         order: Ticket,
+        /// Its canonical symbol.
+        symbol: Symbol,
     },
+}
+
+impl TradeRequest {
+    /// The symbol in question.
+    #[must_use]
+    pub const fn symbol(&self) -> &Symbol {
+        match self {
+            Self::Market { symbol, .. }
+            | Self::Close { symbol, .. }
+            | Self::Pending { symbol, .. }
+            | Self::ModifyPosition { symbol, .. }
+            | Self::ModifyOrder { symbol, .. }
+            | Self::Cancel { symbol, .. } => symbol,
+        }
+    }
+
+    /// The magic of the order that it makes; none where it makes none.
+    #[must_use]
+    pub const fn magic(&self) -> Option<Magic> {
+        match self {
+            Self::Market { magic, .. }
+            | Self::Close { magic, .. }
+            | Self::Pending { magic, .. } => Some(*magic),
+            Self::ModifyPosition { .. } | Self::ModifyOrder { .. } | Self::Cancel { .. } => None,
+        }
+    }
 }
 
 /// What the trade server says at once. All but the return code may be missing.
@@ -131,8 +241,29 @@ pub struct Receipt {
     pub deal: Option<Ticket>,
     /// Volume done.
     pub lots: Option<Lots>,
+    /// Volume that was asked for in the end: tells how much "all" was.
+    pub lots_sent: Option<Lots>,
     /// Price done.
     pub price: Option<Price>,
     /// The server's comment.
     pub comment: String,
+    /// Deals of the order that were there at once; later ones come by themselves.
+    pub deals: Vec<DealRow>,
+}
+
+impl Receipt {
+    /// A receipt with nothing but its return code.
+    #[must_use]
+    pub fn bare(retcode: Retcode) -> Self {
+        Self {
+            retcode,
+            order: None,
+            deal: None,
+            lots: None,
+            lots_sent: None,
+            price: None,
+            comment: retcode.text().to_owned(),
+            deals: Vec::new(),
+        }
+    }
 }
