@@ -98,19 +98,31 @@ impl Limits {
     /// # Errors
     /// The first limit in the way; a limit whose fact is not known is in the way.
     pub fn check(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
-        self.check_order(facts)?;
-        self.check_stop(facts.stop, facts.equity)?;
-        self.check_exposure(facts)?;
-        match self.max_margin_use {
-            Some(share) => {
-                let allowed = share.of(known(facts.equity, Fact::Equity)?);
-                refuse_if(
-                    known(facts.margin_after, Fact::Margin)? > allowed,
-                    LimitReached::Margin,
-                )
-            }
-            None => Ok(()),
-        }
+        self.reached(facts)
+            .first()
+            .map_or(Ok(()), |limit| Err(*limit))
+    }
+
+    /// All limits in the way of an entry, in the order in which they are judged; of the order, the
+    /// stop loss, what the scope holds and the margin the first of each.
+    #[must_use]
+    pub fn reached(&self, facts: &EntryFacts) -> Vec<LimitReached> {
+        let checks = [
+            self.check_order(facts),
+            self.check_stop(facts.stop, facts.equity),
+            self.check_exposure(facts),
+            self.check_margin(facts),
+        ];
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    fn check_margin(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
+        let Some(share) = self.max_margin_use else {
+            return Ok(());
+        };
+        let allowed = share.of(known(facts.equity, Fact::Equity)?);
+        let after = known(facts.margin_after, Fact::Margin)?;
+        refuse_if(after > allowed, LimitReached::Margin)
     }
 
     /// Checks the stop loss that an entry comes with, or that an open position is to have; none:

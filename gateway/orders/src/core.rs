@@ -1,225 +1,369 @@
-//! The state behind every order: ids, orders, book, trading states. Values in, effects and records
-//! out; no clock, no waiting. What it wants done to the world it returns as [`Effect`]s, what must
-//! be durable before that as [`Record`]s.
+//! The core: its parts, the step, and what may be read of it.
 
-use super::{
-    grants::ClientRules,
-    ids::Requests,
-    losses::Losses,
-    modify::{LevelChange, LevelsKey, Terms},
-    order::{Order, Purpose},
-    reconcile::Reconciliation,
-    sessions::Sessions,
-    shut::Shut,
-    trading::TradingStates,
-};
 use crate::{
-    book::{Book, Owner},
-    records::{Loaded, OwnedDeal, Record},
+    Adoption, Answer, Asker, Book, Call, Found, Grant, Input, Job, Loaded, Lookback, Market,
+    Notice, Order, Outbox, ReconcileConfig, Record, RequestKey, StateRow, Subject, Wanted,
+    book::Owner,
+    broker::{History, Snapshot},
+    changes::Changes,
+    closed_markets::ClosedMarkets,
+    flatten::Attempts,
+    foreign::Foreign,
+    grants::Clients,
+    input::Command,
+    ledger::Ledger,
+    losses::Losses,
+    orders::{Orders, reason},
+    outbox::Out,
+    queue::Queue,
+    reconcile::{Known, Reconciliation},
+    requests::Requests,
+    sessions::Sessions,
+    states::TradingStates,
+    time::Now,
 };
-use mymt5_guard::{Limits, LossSettings, Rate, ScopeLimits};
+use mymt5_guard::{Limits, LossSettings, LossState, ScopeLimits, TradingState};
 use mymt5_model::{
-    AccountMode, ClientName, Lots, Magic, OrderId, OrderState, PositionId, RequestId, Symbol,
-    Ticket, TradeRequest, UtcTime,
+    BrokerTime, ClientName, DealReason, DealRow, Lots, Magic, OrderId, OrderRow, OrderState,
+    PositionId, Reason, Refusal, RequestId, Ticket,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::BTreeMap;
 
-/// What the core asks its shell to do, once its records are durable.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Send an order, once. True: it protects, and goes before those that do not.
-    Send(OrderId, TradeRequest, bool),
-    /// Send a change of an order, once, before that time (Unix milliseconds).
-    SendChange(OrderId, Change, TradeRequest, i64),
-    /// Send a change of a position's levels, once, before that time. True: it protects.
-    SendLevels(LevelsKey, TradeRequest, bool, i64),
-}
-
-/// A change of an order that works at the broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Remove it.
-    Cancel,
-    /// Replace its terms.
-    Modify(Terms),
-}
-
-/// What a call led to: the order, and whether the call is a repeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// The order made, or found under the request id.
-    pub order: OrderId,
-    /// True when the id was known: nothing new was done.
-    pub repeated: bool,
-}
-
-/// How long the core waits: for evidence, and for signs of life.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// How long a client's process holds its lease after a heartbeat.
-    pub lease: Duration,
-    /// From an unknown outcome until its absence at the broker is believed, milliseconds.
-    pub grace_ms: i64,
-    /// Least time between two looks that count, milliseconds.
-    pub between_passes_ms: i64,
-    /// Between two looks when nothing is unknown, milliseconds.
-    pub period_ms: i64,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(5),
-            grace_ms: 30_000,
-            between_passes_ms: 5_000,
-            period_ms: 60_000,
-        }
-    }
+/// What a core is made with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What each client may do.
+    pub grants: BTreeMap<ClientName, Grant>,
+    /// The account's own limits.
+    pub account: ScopeLimits,
+    /// How long it waits.
+    pub reconcile: ReconcileConfig,
+    /// Requests that the broker takes at a time.
+    pub max_in_flight: usize,
+    /// A quote older than this is none, for entries, milliseconds.
+    pub max_quote_age_ms: i64,
 }
 
 /// The orders core.
 #[derive(Debug)]
 pub struct Core {
-    pub(super) orders: BTreeMap<OrderId, Order>,
-    /// Orders not yet final: what scans may cost.
-    pub(super) open: BTreeSet<OrderId>,
-    pub(super) by_magic: HashMap<Magic, OrderId>,
-    pub(super) by_ticket: HashMap<Ticket, OrderId>,
-    pub(super) requests: Requests,
-    pub(super) deals: BTreeMap<Ticket, Arc<OwnedDeal>>,
-    pub(super) book: Book,
-    pub(super) rules: HashMap<ClientName, ClientRules>,
-    pub(super) account_limits: Limits,
-    pub(super) losses: Losses,
-    /// What happens without anybody's call.
-    pub(super) effects: Vec<Effect>,
-    /// Orders filled since the account's figures were read: their margin is not in them yet.
-    pub(super) unread: BTreeSet<OrderId>,
-    pub(super) rates: HashMap<ClientName, Rate>,
-    pub(super) states: TradingStates,
-    pub(super) reconciliation: Reconciliation,
-    /// Symbols of ours in which somebody else traded, until an operator resumes the account.
-    pub(super) touched: BTreeSet<Symbol>,
-    pub(super) sessions: Sessions,
-    pub(super) changing: HashMap<OrderId, Change>,
-    /// Terms that an order may have, or come to have, and since when that is unknown.
-    pub(super) unknown_terms: HashMap<OrderId, (Terms, i64)>,
-    /// Changes of levels without a known outcome, and their positions: one each at a time.
-    pub(super) level_changes: HashMap<LevelsKey, LevelChange>,
-    /// When a cancellation of the gateway's own may be tried again, and the pause after that.
-    pub(super) cancel_pauses: HashMap<OrderId, (i64, i64)>,
-    pub(super) shut: Shut,
-    pub(super) link_up: bool,
-    pub(super) draining: bool,
-    pub(super) last_magic: u64,
-    pub(super) fills: u64,
-    pub(super) rejected: u64,
-    pub(super) now: UtcTime,
-    pub(super) sequence: u64,
-    pub(super) records: Vec<Record>,
-    pub(super) dirty: BTreeSet<OrderId>,
+    pub(crate) out: Out,
+    pub(crate) found: Found,
+    pub(crate) orders: Orders,
+    pub(crate) requests: Requests,
+    pub(crate) queue: Queue,
+    pub(crate) changes: Changes,
+    pub(crate) book: Book,
+    pub(crate) clients: Clients,
+    pub(crate) account_limits: Limits,
+    pub(crate) losses: Losses,
+    pub(crate) states: TradingStates,
+    pub(crate) attempts: Attempts,
+    pub(crate) sessions: Sessions,
+    pub(crate) closed: ClosedMarkets,
+    pub(crate) foreign: Foreign,
+    pub(crate) reconciliation: Reconciliation,
+    /// Who waits for the broker's word on an order.
+    pub(crate) waiting: BTreeMap<OrderId, Vec<Asker>>,
+    /// Answers of the broker and fills so far: tells which rows were read before one.
+    pub(crate) news: u64,
+    /// The news when the reading of the newest rows began.
+    pub(crate) rows_begun: u64,
+    /// What was filled since the newest rows were read.
+    pub(crate) filled_since: Vec<Filled>,
+    /// Orders that the broker has, and until when each had to leave.
+    pub(crate) in_flight: BTreeMap<OrderId, i64>,
+    pub(crate) link_up: bool,
+    pub(crate) draining: bool,
+    pub(crate) max_quote_age_ms: i64,
+}
+
+/// A fill that the broker's rows may lack: neither its lots nor its margin are in them yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filled {
+    pub(crate) order: OrderId,
+    pub(crate) deal: Ticket,
+    pub(crate) position: Option<PositionId>,
+    pub(crate) lots: Lots,
+    /// By which news it came.
+    pub(crate) news: u64,
 }
 
 impl Core {
-    /// Most orders, requests and deals kept.
-    pub(super) const CAPACITY: usize = 1_000_000;
-
     /// A core that knows what its journal knows. Entries are refused until the link is up and the
-    /// broker's rows were compared with it. What was on its way when the process ended is UNKNOWN.
+    /// broker was compared with it. What was on its way when the process ended is UNKNOWN.
     #[must_use]
-    pub fn new(
-        rules: HashMap<ClientName, ClientRules>,
-        account: ScopeLimits,
-        patience: Patience,
-        loaded: Loaded,
-        now: UtcTime,
-    ) -> Self {
-        let limited = rules
-            .iter()
-            .map(|(name, rules)| (Some(name.clone()), rules.grant.loss));
-        let limited = limited.filter(|(_, loss)| *loss != LossSettings::default());
-        let limited = limited.chain([(None, account.loss)]);
-        let losses = Losses::new(limited, loaded.losses, loaded.deals.iter());
+    pub fn new(config: Config, loaded: Loaded, now: Now) -> Self {
+        let clients = Clients::new(loaded.slots, config.grants, loaded.recent_entries, now);
+        let ledger = Ledger::new(loaded.ledger, loaded.mode);
+        let losses = Losses::new(config.account.loss, clients.losses(), loaded.losses, ledger);
+        let deals = loaded.deals.iter().map(|owned| &owned.deal);
         let mut core = Self {
-            orders: BTreeMap::new(),
-            open: BTreeSet::new(),
-            by_magic: HashMap::new(),
-            by_ticket: HashMap::new(),
-            requests: Requests::new(loaded.requests),
-            deals: BTreeMap::new(),
-            book: Book::new(loaded.positions, loaded.deals.iter().map(|deal| &deal.deal)),
-            rules,
-            account_limits: account.entry,
+            out: Out::new(now, loaded.sequence),
+            found: Found::default(),
+            orders: Orders::new(loaded.orders, loaded.last_order),
+            requests: Requests::new(loaded.requests.clone()),
+            queue: Queue::new(config.max_in_flight),
+            changes: Changes::default(),
+            book: Book::new(loaded.positions, deals, loaded.mode, loaded.disagreements),
+            clients,
+            account_limits: config.account.entry,
             losses,
-            effects: Vec::new(),
-            unread: BTreeSet::new(),
-            rates: HashMap::new(),
             states: TradingStates::new(loaded.states),
-            reconciliation: Reconciliation::new(patience),
-            touched: loaded.touched,
-            sessions: Sessions::new(patience.lease),
-            changing: HashMap::new(),
-            unknown_terms: HashMap::new(),
-            level_changes: HashMap::new(),
-            cancel_pauses: HashMap::new(),
-            shut: Shut::default(),
+            attempts: Attempts::default(),
+            sessions: Sessions::new(config.reconcile.lease),
+            closed: ClosedMarkets::default(),
+            foreign: Foreign::new(loaded.frozen),
+            reconciliation: Reconciliation::new(
+                config.reconcile,
+                Known {
+                    deals: loaded.newest_deals,
+                    archived: loaded.archived,
+                    orphan_deals: loaded.orphan_deals,
+                    accepted: loaded.accepted_unreadable,
+                    compared: loaded.compared,
+                },
+            ),
+            waiting: BTreeMap::new(),
+            news: 0,
+            rows_begun: 0,
+            filled_since: Vec::new(),
+            in_flight: BTreeMap::new(),
             link_up: false,
             draining: false,
-            last_magic: 0,
-            fills: 0,
-            rejected: 0,
-            now,
-            sequence: loaded.sequence,
-            records: Vec::new(),
-            dirty: BTreeSet::new(),
+            max_quote_age_ms: config.max_quote_age_ms,
         };
-        for deal in loaded.deals {
-            core.deals.insert(deal.deal.ticket, Arc::new(deal));
-        }
-        for order in loaded.orders {
-            core.recall_rate(&order);
-            core.know(order);
-        }
-        core.take_up();
+        core.mark_inflight_unknown(loaded.requests);
+        core.orders.flush(&mut core.out);
         core
     }
 
-    /// Entries of the last minute count on across a restart.
-    fn recall_rate(&mut self, order: &Order) {
-        let created = order.created.utc.map_or(0, |at| at.0);
-        if order.purpose == Purpose::Entry && self.now.0 - created < Rate::WINDOW_MS {
-            let rate = self.rates.entry(order.client.clone()).or_default();
-            rate.note(created);
+    /// What was on its way when the process ended may have arrived: only evidence tells.
+    fn mark_inflight_unknown(&mut self, requests: Vec<crate::Request>) {
+        let flying = |order: &Order| matches!(order.state, OrderState::Accepted | OrderState::Sent);
+        for id in self.orders.open_ids(flying) {
+            self.orders
+                .change(id, OrderState::Unknown, &mut self.out, |order| {
+                    reason::OUTCOME_UNKNOWN.clone_into(&mut order.reason);
+                });
+        }
+        for request in requests {
+            self.resume_change(request);
+        }
+        // No cancellation is on its way any more.
+        for id in self.orders.open_ids(|order| order.cancel_pending) {
+            if let Some(state) = self.orders.get(id).map(|order| order.state) {
+                self.orders.change(id, state, &mut self.out, |order| {
+                    order.cancel_pending = false;
+                });
+            }
         }
     }
 
-    /// Takes an order into the indices.
-    pub(super) fn know(&mut self, order: Order) {
-        self.last_magic = self.last_magic.max(order.magic.counter());
-        self.by_magic.insert(order.magic, order.id);
-        if let Some(ticket) = order.ticket {
-            self.by_ticket.insert(ticket, order.id);
-        }
-        if !order.state.is_final() {
-            self.open.insert(order.id);
-        }
-        self.orders.insert(order.id, order);
+    /// One step: learns or is asked one thing, at that time. `found` holds what [`Core::wanted`]
+    /// asked for. Everything that follows is in the outbox.
+    pub fn step(&mut self, now: Now, input: Input, found: Found, market: &dyn Market) {
+        self.out.now = now;
+        self.found = found;
+        self.recall();
+        self.take(input, market);
+        self.finish(market);
+        self.found = Found::default();
     }
 
-    /// Moves the core's clock; every other call happens at that time.
-    pub fn at(&mut self, now: UtcTime) -> &mut Self {
-        self.now = now;
-        self
+    /// What the last steps led to.
+    pub fn take_outbox(&mut self) -> Outbox {
+        self.out.take()
     }
 
-    /// The time of what happens now.
+    fn take(&mut self, input: Input, market: &dyn Market) {
+        match input {
+            Input::Call(call) => self.call(*call, market),
+            Input::GiveUp(asker) => self.give_up(asker),
+            Input::Heartbeat {
+                asker,
+                client,
+                session,
+                leaving,
+            } => self.heartbeat(asker, client, &session, leaving),
+            Input::Check {
+                asker,
+                client,
+                order,
+                figures,
+            } => {
+                let answer = match order {
+                    Ok(order) => Answer::Check(self.check(&client, &order, figures, market)),
+                    Err(refusal) => Answer::Refused(refusal),
+                };
+                self.out.answer(asker, answer);
+            }
+            Input::Durable(records) => self.queue.durable(records),
+            Input::Answered { job, outcome, late } => self.answered(job, outcome, late),
+            Input::Deal(deal) => {
+                // Before the first pass others before it may be missing.
+                if self.reconciliation.compared {
+                    self.on_deals(vec![deal], None);
+                } else {
+                    self.on_early_deal(&deal);
+                }
+                self.measure();
+            }
+            Input::Rows(snapshot) => self.on_rows(snapshot),
+            Input::Pass(snapshot, history) => self.on_pass(snapshot, history),
+            Input::Link(up) => self.link(up),
+            Input::Unreadable(unreadable) => self.reconciliation.unreadable = unreadable,
+            Input::SymbolChanged(symbol) => self.closed.reopen(&symbol),
+            Input::Announce(event) => self.out.emit("", crate::Audience::All, event),
+            Input::Denied(denial) => self.out.record(Record::Denial(denial)),
+            Input::SyncSoon => self.reconciliation.sync_soon(),
+            Input::Second => self.second(market),
+            Input::Grants(grants, account) => self.regrant(grants, *account),
+            Input::Drain => self.draining = true,
+        }
+    }
+
+    /// The end of a step: what changed is recorded, who waited is answered, what may leave leaves.
+    fn finish(&mut self, market: &dyn Market) {
+        if let Some(orphans) = self.reconciliation.take_orphan_deals() {
+            self.out.record(Record::OrphanDeals(orphans));
+        }
+        if let Some(all) = self.book.take_disagreements() {
+            self.out.record(Record::Disagreements(all));
+        }
+        loop {
+            self.answer_orders();
+            self.orders.flush(&mut self.out);
+            self.requests.flush(&self.out);
+            self.queue.seal(self.out.recorded);
+            if !self.send_ready(market) {
+                break;
+            }
+        }
+        let durable = self.queue.is_durable();
+        let waiting = &self.waiting;
+        self.orders.forget(durable, |id| waiting.contains_key(&id));
+        self.requests.forget(durable);
+    }
+
+    /// Takes what was looked up into memory.
+    fn recall(&mut self) {
+        let found = std::mem::take(&mut self.found);
+        let mut orders: Vec<&Order> = found.orders.values().collect();
+        orders.sort_unstable_by_key(|order| order.id);
+        for order in orders {
+            self.orders.recall(order.clone());
+        }
+        for (id, deals) in &found.positions {
+            if !self.book.knows(*id) {
+                deals.iter().for_each(|owned| self.book.recall(&owned.deal));
+            }
+        }
+        self.found = found;
+    }
+
+    /// What must be looked up before a step with this input.
     #[must_use]
-    pub const fn now(&self) -> UtcTime {
-        self.now
+    pub fn wanted(&self, input: &Input) -> Wanted {
+        let mut wanted = Wanted::default();
+        match input {
+            Input::Call(call) => self.want_call(call, &mut wanted),
+            Input::Answered { job, outcome, .. } => {
+                let order = match job {
+                    Job::Order(id) => Some(*id),
+                    Job::Change(id) => self.changes.get(*id).and_then(|of| of.target.order()),
+                };
+                self.want_order(order, &mut wanted);
+                if let Ok(receipt) = outcome {
+                    self.want_deals(&receipt.deals, &mut wanted);
+                }
+            }
+            Input::Deal(deal) => self.want_deals(std::slice::from_ref(deal), &mut wanted),
+            Input::Rows(snapshot) => self.want_rows(snapshot, &mut wanted),
+            Input::Pass(snapshot, History { deals, .. }) => {
+                self.want_rows(snapshot, &mut wanted);
+                self.want_deals(deals, &mut wanted);
+            }
+            _ => {}
+        }
+        wanted
+    }
+
+    fn want_call(&self, call: &Call, wanted: &mut Wanted) {
+        let key = call.key();
+        match self.requests.subject(&key) {
+            None => drop(wanted.requests.insert(key)),
+            Some(Subject::Order(id)) => self.want_order(Some(*id), wanted),
+            Some(_) => {}
+        }
+        match &call.command {
+            Command::Cancel(id) | Command::ModifyOrder(id, _) => {
+                self.want_order(Some(*id), wanted);
+            }
+            Command::Resolve { order, .. } => self.want_order(Some(*order), wanted),
+            Command::Adopt {
+                what: Adoption::Order(ticket),
+                ..
+            } => self.want_orphan(*ticket, wanted),
+            _ => {}
+        }
+    }
+
+    /// What an orphan order did so far, and the order that may have its number.
+    fn want_orphan(&self, ticket: Ticket, wanted: &mut Wanted) {
+        if let Some(row) = self.reconciliation.orphan_orders.get(&ticket) {
+            self.want_magic(row.magic, wanted);
+            wanted.positions.insert(position_of(row));
+        }
+    }
+
+    fn want_order(&self, id: Option<OrderId>, wanted: &mut Wanted) {
+        let unknown = id.filter(|id| self.orders.get(*id).is_none());
+        wanted.orders.extend(unknown);
+    }
+
+    fn want_magic(&self, magic: Magic, wanted: &mut Wanted) {
+        if self.clients.of_magic(magic).is_some() {
+            self.want_order(Some(OrderId(magic.counter())), wanted);
+        }
+    }
+
+    fn want_deals(&self, deals: &[DealRow], wanted: &mut Wanted) {
+        for deal in deals {
+            if self.reconciliation.knows(deal.ticket) {
+                continue;
+            }
+            wanted.deals.insert(deal.ticket);
+            if deal.reason == DealReason::Expert {
+                self.want_magic(deal.magic, wanted);
+            }
+            let position = deal.position_id.filter(|id| !self.book.knows(*id));
+            wanted.positions.extend(position);
+        }
+    }
+
+    fn want_rows(&self, snapshot: &Snapshot, wanted: &mut Wanted) {
+        for row in &snapshot.orders {
+            let orphan = self.reconciliation.orphan_orders.contains_key(&row.ticket);
+            if self.orders.by_ticket(row.ticket).is_none() && !orphan {
+                self.want_magic(row.magic, wanted);
+            }
+        }
+        for row in &snapshot.positions {
+            if !self.book.knows(row.id) {
+                wanted.positions.insert(row.id);
+            }
+            let held = self.book.position(row.id);
+            if held.is_none_or(|held| held.row.magic != row.magic) {
+                self.want_magic(row.magic, wanted);
+            }
+        }
+    }
+
+    /// Answers of the broker and fills so far: a reading that begins now has seen what they tell.
+    #[must_use]
+    pub const fn news(&self) -> u64 {
+        self.news
     }
 
     /// True while the link is up.
@@ -228,57 +372,25 @@ impl Core {
         self.link_up
     }
 
-    /// No new order is taken from now on.
-    pub fn drain(&mut self) {
-        self.draining = true;
-    }
-
-    /// One order.
+    /// An order in memory: those that are not settled, and the last that ended.
     #[must_use]
     pub fn order(&self, id: OrderId) -> Option<&Order> {
-        self.orders.get(&id)
+        self.orders.get(id)
     }
 
-    /// The trace of the call that an order comes from.
-    #[must_use]
-    pub fn trace_of_order(&self, id: OrderId) -> &str {
-        self.order(id).map_or("", |order| &order.correlation)
-    }
-
-    /// The trace of the call that a change of levels under way comes from.
-    #[must_use]
-    pub fn trace_of_levels(&self, key: &LevelsKey) -> &str {
-        let change = self.level_changes.get(key);
-        change.map_or("", |change| &change.correlation)
-    }
-
-    /// The order that a call of a client made or targeted.
+    /// The order that a call made, where both are in memory.
     #[must_use]
     pub fn order_of_request(&self, client: &ClientName, request: &RequestId) -> Option<&Order> {
-        self.order(self.requests.order(client, request)?)
+        let key = RequestKey(client.clone(), request.clone());
+        match self.requests.subject(&key)? {
+            Subject::Order(id) => self.order(*id),
+            _ => None,
+        }
     }
 
-    /// Orders that are not settled.
+    /// Orders that are not settled, by id.
     pub fn open_orders(&self) -> impl Iterator<Item = &Order> {
-        self.open.iter().filter_map(|id| self.orders.get(id))
-    }
-
-    /// All orders, newest first, from before that id (none: from the newest).
-    pub fn orders_before(&self, before: Option<OrderId>) -> impl Iterator<Item = &Order> {
-        let end = before.unwrap_or(OrderId(u64::MAX));
-        self.orders.range(..end).rev().map(|(_, order)| order)
-    }
-
-    /// All deals, newest first, from before that ticket (none: from the newest).
-    pub fn deals_before(&self, before: Option<Ticket>) -> impl Iterator<Item = &Arc<OwnedDeal>> {
-        let end = before.unwrap_or(Ticket(u64::MAX));
-        self.deals.range(..end).rev().map(|(_, deal)| deal)
-    }
-
-    /// True while a change of the order is on its way.
-    #[must_use]
-    pub fn is_changing(&self, id: OrderId) -> bool {
-        self.changing.contains_key(&id)
+        self.orders.open()
     }
 
     /// Account and positions.
@@ -290,63 +402,223 @@ impl Core {
     /// Sequence of the newest event, durable or about to be.
     #[must_use]
     pub const fn sequence(&self) -> u64 {
-        self.sequence
+        self.out.sequence
     }
 
-    /// Orders known, deals of ours and orders rejected since the start.
+    /// Orders taken, deals of ours and orders rejected since the start.
     #[must_use]
-    pub fn counts(&self) -> (u64, u64, u64) {
-        (self.orders.len() as u64, self.fills, self.rejected)
+    pub const fn counts(&self) -> (u64, u64, u64) {
+        (self.orders.taken, self.orders.fills, self.orders.rejected)
     }
 
-    /// Symbols in which an unknown outcome, or somebody else's trade beside ours, freezes new
-    /// exposure.
+    /// Whether these can be granted.
+    ///
+    /// # Errors
+    /// `RELOAD_REFUSED`: more new clients than free slots.
+    pub fn check_grants(&self, grants: &BTreeMap<ClientName, Grant>) -> Result<(), Refusal> {
+        self.clients.check(grants)
+    }
+
+    /// The account's trading state.
     #[must_use]
-    pub fn frozen(&self) -> BTreeSet<Symbol> {
-        self.open_orders()
-            .filter(|order| order.state == OrderState::Unknown)
-            .map(|order| order.symbol.clone())
-            .chain(self.touched.iter().cloned())
-            .chain(self.book.unexplained().cloned())
-            .collect()
+    pub fn account_state(&self) -> TradingState {
+        self.states.of(&None)
     }
 
-    pub(super) fn mode(&self) -> Option<AccountMode> {
-        self.book.account().map(|account| account.mode)
+    /// What binds a client: the stricter of its own state and the account's.
+    #[must_use]
+    pub fn state_of(&self, client: &ClientName) -> TradingState {
+        self.states.binding(client)
     }
 
-    /// Whose a magic is, by the order it was made for.
-    pub(super) fn owner(&self, magic: Magic) -> Owner {
-        if let Some(order) = self.by_magic.get(&magic).and_then(|id| self.orders.get(id)) {
-            return (Some(order.client.clone()), order.tag.clone());
+    /// The states that are not ACTIVE, with their reasons.
+    pub fn restrictions(&self) -> impl Iterator<Item = &StateRow> {
+        self.states.restrictions()
+    }
+
+    /// How a scope's losses stand: its limits, and what they are measured from.
+    #[must_use]
+    pub fn losses_of(&self, scope: &Option<ClientName>) -> Option<(LossSettings, &LossState)> {
+        self.losses.of(scope)
+    }
+
+    /// True while the account cannot be read, though the link is up.
+    #[must_use]
+    pub const fn is_unreadable(&self) -> bool {
+        self.reconciliation.unreadable
+    }
+
+    /// True when the broker should be compared again: rows and history.
+    #[must_use]
+    pub fn wants_pass(&self) -> bool {
+        let unsettled = self.orders.open().any(needs_evidence) || self.losses.wants_pass();
+        self.reconciliation.wants_pass(unsettled, self.out.now)
+    }
+
+    /// How far back the next pass must look.
+    #[must_use]
+    pub fn lookback(&self) -> Lookback {
+        let needy = self.orders.open().filter(|order| {
+            let missing = order.works() && self.reconciliation.is_missed(order.id);
+            needs_evidence(order) || missing
+        });
+        let since = needy.map(|order| self.unseen_since(order));
+        self.reconciliation.lookback(since.min())
+    }
+
+    /// Since when evidence of an order may be found that nobody saw: since it was last listed as
+    /// working, by the newest complete pass at the latest, or else since it was taken.
+    fn unseen_since(&self, order: &Order) -> BrokerTime {
+        let listed = self.orders.listed(order.id).and_then(|at| at.time);
+        let compared = self.reconciliation.complete().filter(|_| order.works());
+        // What was taken while the broker's clock was not known may be of any time.
+        let taken = order.created.broker.unwrap_or(BrokerTime(0));
+        listed.or(compared).map_or(taken, |seen| seen.max(taken))
+    }
+
+    /// Everything that is held in memory, for whoever watches that it stays bounded.
+    #[must_use]
+    pub fn in_memory(&self) -> usize {
+        let waiting = self.waiting.values();
+        self.orders.in_memory()
+            + self.requests.in_memory()
+            + self.queue.len()
+            + self.changes.in_memory()
+            + self.book.in_memory()
+            + self.losses.in_memory()
+            + self.attempts.in_memory()
+            + self.closed.in_memory()
+            + self.foreign.frozen().count()
+            + self.reconciliation.in_memory()
+            + waiting.map(|askers| 1 + askers.len()).sum::<usize>()
+            + self.filled_since.len()
+            + self.in_flight.len()
+    }
+
+    /// Answers everybody who waits for an order on which the broker's word is known.
+    fn answer_orders(&mut self) {
+        let answered: Vec<OrderId> = self
+            .waiting
+            .keys()
+            .copied()
+            .filter(|id| self.orders.get(*id).is_none_or(Order::is_answered))
+            .collect();
+        for id in answered {
+            for asker in self.waiting.remove(&id).unwrap_or_default() {
+                self.answer_order(asker, id);
+            }
         }
-        (None, String::new())
     }
 
-    /// The client whose slot a magic carries.
-    pub(super) fn of_slot(&self, magic: Magic) -> Option<&ClientName> {
-        let slot = magic.slot();
-        let found = self
-            .rules
-            .iter()
-            .find(|(_, rules)| slot != 0 && u64::from(rules.slot) == slot);
-        found.map(|(name, _)| name)
-    }
-
-    /// Lots of closing orders on a position: in flight, and unknown.
-    pub(super) fn closing(&self, position: PositionId) -> (Lots, Lots) {
-        let mut sums = (Lots::ZERO, Lots::ZERO);
-        for order in self
-            .open_orders()
-            .filter(|order| order.purpose == Purpose::Exit(position))
-        {
-            let sum = if order.state == OrderState::Unknown {
-                &mut sums.1
-            } else {
-                &mut sums.0
-            };
-            *sum = sum.plus(order.lots_open());
+    pub(crate) fn answer_order(&mut self, asker: Asker, id: OrderId) {
+        match self.orders.get(id) {
+            Some(order) => {
+                let order = Box::new(order.clone());
+                self.out.answer(asker, Answer::Order(order));
+            }
+            None => self.out.refuse(asker, Refusal::new(Reason::Internal)),
         }
-        sums
     }
+
+    /// Whoever asked waits no longer: the answer is what is known by now.
+    fn give_up(&mut self, asker: Asker) {
+        let waited = self.waiting.iter_mut().find_map(|(id, askers)| {
+            let before = askers.len();
+            askers.retain(|waiting| *waiting != asker);
+            (askers.len() != before).then_some(*id)
+        });
+        self.waiting.retain(|_, askers| !askers.is_empty());
+        if let Some(id) = waited {
+            self.answer_order(asker, id);
+        } else if let Some(id) = self.changes.give_up(asker) {
+            self.answer_change(asker, id);
+        }
+    }
+
+    /// The link came up or went down. Nothing counts that was not seen throughout.
+    fn link(&mut self, up: bool) {
+        if !up {
+            self.reconciliation.lost();
+            self.book.lose();
+        } else if !self.link_up {
+            self.changes.restart_grace(self.out.now.elapsed_ms);
+            self.attempts.forget_pauses();
+        }
+        self.link_up = up;
+    }
+
+    fn regrant(&mut self, grants: BTreeMap<ClientName, Grant>, account: ScopeLimits) {
+        if let Err(refusal) = self.clients.regrant(grants, &mut self.out) {
+            self.out.notice(Notice::NotGranted(refusal.to_string()));
+            return;
+        }
+        self.account_limits = account.entry;
+        self.losses.regulate(None, account.loss);
+        let clients: Vec<_> = self
+            .clients
+            .losses()
+            .map(|(name, loss)| (name.clone(), loss))
+            .collect();
+        for (name, loss) in clients {
+            self.losses.regulate(Some(name), loss);
+        }
+    }
+
+    /// Takes a reading that waited for its deals, if they are there; acts on what is breached.
+    pub(crate) fn measure(&mut self) {
+        let book = &self.book;
+        let floating = |client: &ClientName| {
+            let own = book.positions();
+            let own = own.filter(|held| held.client.as_ref() == Some(client));
+            let sum = own.map(|held| held.row.profit + held.row.swap).sum();
+            book.is_settled(Some(client)).then_some(sum)
+        };
+        let breached = self.losses.measure(floating, &mut self.out);
+        for (scope, breach) in breached {
+            self.act_on(scope, breach);
+        }
+        self.lift();
+    }
+}
+
+/// Tells whose a row of the broker is.
+#[derive(Clone, Copy)]
+pub(crate) struct Owners<'a> {
+    orders: &'a Orders,
+    clients: &'a Clients,
+}
+
+impl<'a> Owners<'a> {
+    pub(crate) const fn of(orders: &'a Orders, clients: &'a Clients) -> Self {
+        Self { orders, clients }
+    }
+
+    /// The owner of a row with that magic.
+    pub(crate) fn of_magic(self, magic: Magic) -> Owner {
+        let client = self.clients.of_magic(magic).cloned();
+        match self.orders.by_magic(magic) {
+            Some(order) => Owner {
+                client: Some(order.client.clone()),
+                tag: order.tag.clone(),
+                orphan: false,
+            },
+            None => Owner {
+                orphan: client.is_some(),
+                client,
+                tag: String::new(),
+            },
+        }
+    }
+}
+
+/// The position that an order opened or changed, or else the one that it opens: it has the order's
+/// number.
+pub(crate) fn position_of(row: &OrderRow) -> PositionId {
+    row.position_id.unwrap_or(PositionId(row.ticket.0))
+}
+
+/// True for an order whose end only evidence can tell.
+fn needs_evidence(order: &Order) -> bool {
+    let acknowledged = order.state == OrderState::Sent && order.retcode.is_some();
+    order.state == OrderState::Unknown || acknowledged
 }

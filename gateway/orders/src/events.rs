@@ -1,6 +1,6 @@
 //! What happened, in the words of whoever follows it.
 
-use crate::{Order, Position};
+use crate::{Order, Position, flatten::Leftover};
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, DealRow, LinkState, Money, OrderId, Symbol, UtcTime};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,18 @@ pub enum Audience {
     Control,
     /// Everybody.
     All,
+}
+
+impl Audience {
+    /// A scope's: that client's, or everybody's where it is the account.
+    pub(crate) fn of_scope(scope: &Option<ClientName>) -> Self {
+        scope.clone().map_or(Self::All, Self::Client)
+    }
+
+    /// An owner's: foreign rows are for `control`.
+    pub(crate) fn of_owner(owner: &Option<ClientName>) -> Self {
+        owner.clone().map_or(Self::Control, Self::Client)
+    }
 }
 
 /// What happened.
@@ -32,12 +44,14 @@ pub enum Event {
     },
     /// A position was opened or changed.
     Position(Position),
-    /// A position is gone.
+    /// A position is gone. Profit and swap are what its closing deals realised.
     PositionClosed(Position),
     /// Deposit, withdrawal, credit, charge: the row and the new balance.
     Balance(DealRow, Money),
     /// A trading state changed: whose (none: the account's), the state, why.
     TradingState(Option<ClientName>, TradingState, String),
+    /// A flatten moved on: whose, and what is left. Nothing left: it is done.
+    Flatten(Option<ClientName>, Vec<Leftover>),
     /// A limit latched: whose (none: the account's), its reason.
     LimitLatched(Option<ClientName>, String),
     /// A symbol's specification changed, or the symbol came or went.
@@ -50,7 +64,7 @@ pub enum Event {
         symbol: Option<Symbol>,
         /// What was seen.
         description: String,
-        /// New exposure in the symbol is frozen until an operator resumes the account.
+        /// New exposure in the symbol is frozen until an operator accepts it.
         frozen: bool,
     },
     /// The link changed.
@@ -65,7 +79,7 @@ pub struct Recorded {
     /// When the gateway recorded it.
     pub at: UtcTime,
     /// W3C trace id of the call that caused it.
-    pub correlation: String,
+    pub trace: String,
     /// Whom it concerns.
     pub audience: Audience,
     /// What happened.

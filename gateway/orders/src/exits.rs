@@ -1,168 +1,152 @@
 //! Closes: never more than a position has left, and free of states and limits.
 
-use super::{
-    core::{Core, Effect, Taken},
-    order::{Call, Exit, Purpose},
-    requests::Draft,
+use crate::{
+    Call, Core, Market, Subject,
+    order::{Exit, Order, Origin, Purpose, Traded},
+    queue::Urgency,
 };
-use crate::records::Subject;
 use mymt5_guard::{ExitRefused, exit_allowed};
 use mymt5_model::{
-    AccountMode, ClientName, Comment, Levels, Lots, OrderId, OrderType, PositionRow, Symbol,
-    SymbolSpec, TradeRequest,
+    ClientName, Comment, Lots, OrderId, PositionRow, Reason, Refusal, RequestId, SymbolSpec,
+    TradeRequest,
 };
-use mymt5_model::{Reason, Refusal};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
+
+/// A close about to be taken.
+pub(crate) struct NewExit {
+    pub(crate) client: ClientName,
+    /// None: a name of the gateway's own.
+    pub(crate) request_id: Option<RequestId>,
+    /// For a close of all: what that is expected to be.
+    pub(crate) lots: Lots,
+    /// All that there is when it is executed.
+    pub(crate) all: bool,
+    pub(crate) max_deviation_points: Option<u32>,
+    pub(crate) tag: String,
+    pub(crate) comment: Comment,
+    pub(crate) trace: String,
+    /// Must have left by then, on the clock that never goes back.
+    pub(crate) before_ms: i64,
+}
 
 impl Core {
-    /// Takes a close of a position, or finds the order that this call made before.
-    ///
-    /// # Errors
-    /// As for [`Core::submit`].
-    pub fn close(
-        &mut self,
-        call: Call,
-        exit: Result<Exit, Refusal>,
-        spec: impl Fn(&Symbol) -> Option<Arc<SymbolSpec>>,
-    ) -> Result<(Taken, Vec<Effect>), Refusal> {
-        if let Some(taken) = self.known_order(&call)? {
-            return Ok((taken, Vec::new()));
-        }
-        let exit = exit?;
-        self.check_open(&call)?;
-        let own = |client: &Option<ClientName>| client.as_ref() == Some(&call.client);
-        let position = self
-            .book
-            .position(exit.position)
-            .filter(|position| own(&position.client));
-        let row = position
-            .ok_or_else(|| Refusal::new(Reason::PositionNotFound))?
-            .row
-            .clone();
-        let mode = self.mode().ok_or_else(|| Refusal::new(Reason::LinkDown))?;
-        let closable = self.book.closable(exit.position, mode);
-        let lots = match (exit.lots, spec(&row.symbol)) {
-            (None, _) => closable,
-            (Some(lots), Some(spec)) => spec
-                .lots_of_request(lots)
-                .map_err(|(reason, text)| Refusal::because(reason, text))?,
-            // Without a specification the broker judges the grid: an exit does not wait for it.
-            (Some(lots), None) => Lots::from_f64(lots)
-                .map_err(|error| Refusal::because(Reason::NumberInvalid, error.to_string()))?,
-        };
-        let (flying, unknown) = self.closing(exit.position);
-        exit_allowed(mode, lots, closable, flying, unknown).map_err(|refused| match refused {
-            ExitRefused::ExceedsPosition => Refusal::new(Reason::ExitExceedsPosition),
-            ExitRefused::PendingReconciliation => {
-                Refusal::new(Reason::PendingReconciliation).after(Duration::from_secs(5))
-            }
-        })?;
-        let (id, effect) = self.create_exit(&call, &row, lots, exit)?;
-        self.bind(&call, Subject::Order(id));
-        Ok((
-            Taken {
-                order: id,
-                repeated: false,
-            },
-            vec![effect],
-        ))
-    }
-
-    /// A close as it must be sent now: a position's ticket may have changed since it was taken.
-    #[must_use]
-    pub fn resolved(&self, id: OrderId, mut request: TradeRequest) -> TradeRequest {
-        let purpose = self.order(id).map(|order| order.purpose);
-        let held = match purpose {
-            Some(Purpose::Exit(position)) => self.book.position(position),
-            _ => None,
-        };
-        if let (Some(held), TradeRequest::Market { position, .. }) = (held, &mut request) {
-            *position = Some(held.row.ticket);
-        }
-        request
-    }
-
-    fn create_exit(
+    /// Takes a close of a position.
+    pub(crate) fn close(
         &mut self,
         call: &Call,
-        row: &PositionRow,
-        lots: Lots,
         exit: Exit,
-    ) -> Result<(OrderId, Effect), Refusal> {
-        let draft = Draft {
+        market: &dyn Market,
+    ) -> Result<(), Refusal> {
+        let held = self.book.position(exit.position);
+        let held = held.filter(|held| Self::may_touch(call, held.client.as_ref()));
+        let held = held.ok_or_else(|| Refusal::new(Reason::PositionNotFound))?;
+        let row = held.row.clone();
+        // What somebody else's operator closes stays the owner's.
+        let client = held.client.clone().unwrap_or_else(|| call.client.clone());
+        self.check_room(&client, Urgency::Exit)?;
+        let closable = self.book.closable(exit.position);
+        let (flying, unknown) = self.orders.closing(exit.position);
+        let spec = market.spec(&row.symbol);
+        let spec = spec.as_deref();
+        let expected = match exit.lots {
+            None => closable.minus(flying),
+            Some(lots) => lots_of_exit(lots, closable, spec)?,
+        };
+        let mode = self.book.mode();
+        exit_allowed(mode, expected, closable, flying, unknown).map_err(refused)?;
+        check_size(expected, spec)?;
+        let new = NewExit {
+            client,
+            request_id: Some(call.request_id.clone()),
+            lots: expected,
+            all: exit.lots.is_none(),
+            max_deviation_points: exit.max_deviation_points,
+            tag: exit.tag,
+            comment: exit.comment,
+            trace: call.trace.clone(),
+            before_ms: self.out.now.when(call.send_before_ms),
+        };
+        let id = self.add_exit(&row, new)?;
+        self.requests.bind(call, Subject::Order(id), &mut self.out);
+        self.wait(id, call.asker);
+        Ok(())
+    }
+
+    /// Adds the order of a close, and queues it.
+    pub(crate) fn add_exit(&mut self, row: &PositionRow, new: NewExit) -> Result<OrderId, Refusal> {
+        let (id, magic) = self.next_id(&new.client)?;
+        let request_id = match new.request_id {
+            Some(id) => id,
+            None => Self::own_request_id("flatten", id.0)?,
+        };
+        let side = row.side.opposite();
+        let origin = Origin {
+            id,
+            magic,
+            client: new.client.clone(),
+            request_id,
+            trace: new.trace.clone(),
+        };
+        let traded = Traded {
             purpose: Purpose::Exit(row.id),
             symbol: row.symbol.clone(),
-            side: row.side.opposite(),
-            kind: OrderType::Market,
-            lots,
-            levels: Levels::default(),
             digits: row.open_price.digits(),
-            tag: exit.tag,
+            side,
+            lots: new.lots,
         };
-        let (id, magic) = self.create(call, draft, |order| order.position = Some(row.id))?;
-        let request = TradeRequest::Market {
+        let order = Order {
+            closes_all: new.all,
+            position: Some(row.id),
+            tag: new.tag,
+            ..Order::new(origin, traded, self.moment())
+        };
+        self.orders.add(order, &mut self.out);
+        let request = TradeRequest::Close {
             symbol: row.symbol.clone(),
-            side: row.side.opposite(),
-            lots,
-            levels: Levels::default(),
-            position: Some(row.ticket),
-            max_deviation_points: exit.max_deviation_points,
+            side,
+            position: row.ticket,
+            lots: new.lots,
+            all: new.all,
+            max_deviation_points: new.max_deviation_points,
             magic,
-            comment: exit.comment,
+            comment: new.comment,
         };
-        Ok((id, Effect::Send(id, request, true)))
+        let leaves = (new.before_ms, new.trace);
+        self.enqueue(id, new.client, Urgency::Exit, request, leaves);
+        Ok(id)
     }
+}
 
-    /// Closes what is left of all positions of a scope, each for its owner; foreign ones for the
-    /// caller. A position that cannot be closed now is told in the log.
-    pub(super) fn close_all(
-        &mut self,
-        call: &Call,
-        scope: Option<&ClientName>,
-        foreign: bool,
-    ) -> Vec<Effect> {
-        let included = |client: &Option<ClientName>| match client {
-            Some(client) => scope.is_none_or(|scope| scope == client),
-            None => foreign,
-        };
-        let rows: Vec<(PositionRow, Option<ClientName>, String)> = self
-            .book
-            .positions()
-            .filter(|held| included(&held.client))
-            .map(|held| (held.row.clone(), held.client.clone(), held.tag.clone()))
-            .collect();
-        let mut effects = Vec::new();
-        for (row, client, tag) in rows {
-            let (flying, unknown) = self.closing(row.id);
-            // On hedging a close of unknown outcome stands in no other's way: it is pinned.
-            let unknown = match self.mode() {
-                Some(AccountMode::Hedging) => Lots::ZERO,
-                _ => unknown,
-            };
-            let mode = self.mode().unwrap_or(AccountMode::Netting);
-            let closable = self.book.closable(row.id, mode);
-            let left = closable.minus(flying).minus(unknown);
-            if left.is_zero() {
-                continue;
-            }
-            let call = Call {
-                client: client.unwrap_or_else(|| call.client.clone()),
-                ..call.clone()
-            };
-            let exit = Exit {
-                position: row.id,
-                lots: None,
-                max_deviation_points: None,
-                tag,
-                comment: Comment::default(),
-            };
-            match self.create_exit(&call, &row, left, exit) {
-                Ok((_, effect)) => effects.push(effect),
-                Err(refusal) => {
-                    tracing::error!(position_id = %row.id, %refusal, "position not closed");
-                }
-            }
+fn refused(why: ExitRefused) -> Refusal {
+    match why {
+        ExitRefused::ExceedsPosition => Refusal::new(Reason::ExitExceedsPosition),
+        ExitRefused::PendingReconciliation => {
+            Refusal::new(Reason::PendingReconciliation).after(Duration::from_secs(5))
         }
-        effects
+    }
+}
+
+/// The lots that a caller names. All that is left passes, whatever the grid; without a specification
+/// the broker judges the grid: an exit does not wait for it.
+fn lots_of_exit(lots: f64, closable: Lots, spec: Option<&SymbolSpec>) -> Result<Lots, Refusal> {
+    let plain = Lots::from_f64(lots)
+        .map_err(|error| Refusal::because(Reason::NumberInvalid, error.to_string()))?;
+    match spec {
+        Some(spec) if plain != closable => spec
+            .lots_of_request(lots)
+            .map_err(|(reason, text)| Refusal::because(reason, format!("lots: {text}"))),
+        _ => Ok(plain),
+    }
+}
+
+/// A close above what one order may have goes in parts.
+fn check_size(lots: Lots, spec: Option<&SymbolSpec>) -> Result<(), Refusal> {
+    match spec.map(|spec| spec.volume.max).filter(|max| lots > *max) {
+        Some(max) => {
+            let text = format!("lots: {lots} are more than volume_max {max}; close it in parts");
+            let refusal = Refusal::because(Reason::LotsOutOfBounds, text);
+            Err(refusal.with("volume_max", max))
+        }
+        None => Ok(()),
     }
 }

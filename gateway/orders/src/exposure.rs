@@ -1,25 +1,30 @@
-//! The facts that limits need, counted from the core's own projection. Whatever is not settled
-//! counts as if it were filled; working orders that are not the gateway's are not known here.
+//! The facts that limits need, counted from the core's own projection. What is not settled counts
+//! as if it were filled; working orders that are not the gateway's are not known here.
 
-use super::{
-    core::Core,
-    order::{Entry, Order, Purpose},
+use crate::{
+    Core, Market,
+    core::Filled,
+    market::Quote,
+    order::{NewOrder, Order},
 };
-use mymt5_guard::{EntryFacts, Exposure, StopFacts};
-use mymt5_model::{AccountRow, ClientName, Lots, Money, Price, Side, Symbol, SymbolSpec, Tick};
+use mymt5_guard::{EntryFacts, Exposure, LimitReached, StopFacts};
+use mymt5_model::{
+    ClientName, Lots, Money, Price, Reason, Refusal, Side, Symbol, SymbolSpec, Tick,
+};
+use std::time::Duration;
 
 /// Whose limits are asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Scope<'a> {
+pub(crate) enum Whose<'a> {
     /// One client's, for what it owns.
     Client(&'a ClientName),
     /// The account's, for everything in it.
     Account,
 }
 
-impl Scope<'_> {
+impl Whose<'_> {
     /// The name on the wire.
-    pub(super) const fn name(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
             Self::Client(_) => "client",
             Self::Account => "account",
@@ -36,32 +41,29 @@ impl Scope<'_> {
 
 impl Core {
     /// What is known of an entry, seen from that scope. `margin` is the entry's own.
-    pub(super) fn facts(
+    pub(crate) fn facts(
         &mut self,
-        scope: Scope<'_>,
-        entry: &Entry,
+        whose: Whose<'_>,
+        entry: &NewOrder,
         quote: &Tick,
         margin: Option<Money>,
+        market: &dyn Market,
     ) -> EntryFacts {
-        let exposure = self.exposure(scope, entry);
+        let exposure = self.exposure(whose, entry);
         let account = self.book.account();
-        let reserved = self.reserved_margin();
+        let reserved = self.reserved_margin(market);
         let margin_after = account
             .zip(reserved)
             .zip(margin)
             .map(|((account, reserved), margin)| account.margin + reserved + margin);
+        let prices = [entry.price, entry.stop_limit_price];
+        let opened = opening(entry, quote);
+        let stop = entry.levels.stop_loss;
         EntryFacts {
             symbol: entry.spec.symbol.clone(),
             lots: entry.lots,
-            stop: entry
-                .levels
-                .stop_loss
-                .map(|stop| stop_facts(entry, stop, quote)),
-            price_distance_percent: price_distance(
-                entry.side,
-                [entry.price, entry.stop_limit_price],
-                quote,
-            ),
+            stop: stop.map(|stop| stop_of(&entry.spec, opened, stop, entry.side, entry.lots)),
+            price_distance_percent: price_distance(entry.side, prices, quote),
             spread_points: spread(quote),
             exposure,
             equity: account.map(|account| account.equity),
@@ -69,58 +71,85 @@ impl Core {
         }
     }
 
-    /// Margin that an entry needs when all of it is filled: its worth over the account's leverage.
-    /// What a broker asks beyond that, or spares for opposite positions, is not known.
-    pub(super) fn margin_of(&self, entry: &Entry, quote: &Tick) -> Option<Money> {
-        let account: &AccountRow = self.book.account()?;
-        let worth = worth(&entry.spec, opening(entry, quote)?.points(), entry.lots)?;
+    /// Margin that a volume needs when it is opened at that price: its worth over the account's
+    /// leverage. What a broker asks beyond that, or spares for opposite positions, is not known.
+    pub(crate) fn margin_of(&self, spec: &SymbolSpec, price: Price, lots: Lots) -> Option<Money> {
+        let account = self.book.account()?;
+        let worth = worth(spec, price.points(), lots)?;
         (account.leverage > 0).then(|| worth.times(1.0 / f64::from(account.leverage)))
     }
 
     /// Margin of entries that are not, or not yet, in the account's figures; none when that of any
     /// is not known.
-    fn reserved_margin(&self) -> Option<Money> {
-        let unread = self.unread.iter().filter_map(|id| self.orders.get(id));
-        let unread = unread.filter(|order| order.purpose == Purpose::Entry);
-        let open = self
-            .open_entries()
-            .filter(|order| !self.unread.contains(&order.id));
-        let shares = open.map(|order| {
-            let share = order.lots_open().to_f64() / order.lots.to_f64();
-            order.margin.map(|margin| margin.times(share))
-        });
-        unread.map(|order| order.margin).chain(shares).sum()
+    fn reserved_margin(&self, market: &dyn Market) -> Option<Money> {
+        let filled = self.filled_entries();
+        let filled = filled.map(|(order, filled)| (order, filled.lots));
+        let open = self.open_entries();
+        let open = open.map(|order| (order, order.lots_open()));
+        let margins = filled.chain(open);
+        margins
+            .map(|(order, lots)| self.margin_of_order(order, lots, market))
+            .sum()
+    }
+
+    /// Fills of entries that the broker's rows may lack.
+    fn filled_entries(&self) -> impl Iterator<Item = (&Order, &Filled)> {
+        let filled = self.filled_since.iter();
+        let filled = filled.filter_map(|filled| Some((self.orders.get(filled.order)?, filled)));
+        filled.filter(|(order, _)| order.is_entry())
+    }
+
+    fn margin_of_order(&self, order: &Order, lots: Lots, market: &dyn Market) -> Option<Money> {
+        let spec = market.spec(&order.symbol)?;
+        let touch = || {
+            let quote = market.quote(&order.symbol)?;
+            Some(touch(order.side, &quote.tick))
+        };
+        let price = order.stop_limit_price.or(order.price).or_else(touch)?;
+        self.margin_of(&spec, price, lots)
     }
 
     fn open_entries(&self) -> impl Iterator<Item = &Order> {
-        self.open_orders()
-            .filter(|order| order.purpose == Purpose::Entry)
+        self.orders.open().filter(|order| order.is_entry())
     }
 
-    fn exposure(&mut self, scope: Scope<'_>, entry: &Entry) -> Exposure {
-        let recent_entries = self.recent_entries(scope);
+    fn exposure(&mut self, whose: Whose<'_>, entry: &NewOrder) -> Exposure {
+        let of = match whose {
+            Whose::Client(client) => Some(client),
+            Whose::Account => None,
+        };
+        let recent_entries = self.clients.recent_entries(of, self.out.now);
         let mut exposure = Exposure {
             recent_entries,
             ..Exposure::default()
         };
-        let mut add = |same: bool, lots: Lots| {
-            exposure.positions = exposure.positions.saturating_add(1);
+        let same = |symbol: &Symbol, side: Side| *symbol == entry.spec.symbol && side == entry.side;
+        let mut add = |opens: bool, same: bool, lots: Lots| {
+            exposure.positions = exposure.positions.saturating_add(u32::from(opens));
             exposure.lots_total = exposure.lots_total.plus(lots);
             if same {
                 exposure.lots_of_symbol = exposure.lots_of_symbol.plus(lots);
             }
         };
-        let same = |symbol: &Symbol, side: Side| *symbol == entry.spec.symbol && side == entry.side;
         for position in self.book.positions() {
-            if scope.covers(position.client.as_ref()) {
+            if whose.covers(position.client.as_ref()) {
                 let row = &position.row;
-                add(same(&row.symbol, row.side), row.lots);
+                add(true, same(&row.symbol, row.side), row.lots);
+            }
+        }
+        for (order, filled) in self.filled_entries() {
+            let told = filled.position;
+            let told = told.is_some_and(|id| self.book.tells_deal(id, filled.deal));
+            if whose.covers(Some(&order.client)) && !told {
+                let held = filled.position.and_then(|id| self.book.position(id));
+                let same = same(&order.symbol, order.side);
+                add(held.is_none(), same, filled.lots);
             }
         }
         let mut orders = 0u32;
         for order in self.open_entries() {
-            if scope.covers(Some(&order.client)) {
-                add(same(&order.symbol, order.side), order.lots_open());
+            if whose.covers(Some(&order.client)) {
+                add(true, same(&order.symbol, order.side), order.lots_open());
                 orders = orders.saturating_add(1);
             }
         }
@@ -128,38 +157,72 @@ impl Core {
         exposure
     }
 
-    fn recent_entries(&mut self, scope: Scope<'_>) -> u32 {
-        let now = self.now.0;
-        self.rates
-            .iter_mut()
-            .filter(|(client, _)| scope.covers(Some(client)))
-            .map(|(_, rate)| rate.recent(now))
-            .fold(0, u32::saturating_add)
+    /// The limits that depend on the quote: the client's, then the account's.
+    pub(crate) fn check_quote(
+        &self,
+        client: &ClientName,
+        side: Side,
+        prices: [Option<Price>; 2],
+        quote: Option<&Quote>,
+    ) -> Result<(), Refusal> {
+        let fresh = quote.filter(|quote| quote.age_ms <= self.max_quote_age_ms);
+        let distance = fresh.and_then(|quote| price_distance(side, prices, &quote.tick));
+        let spread = fresh.and_then(|quote| spread(&quote.tick));
+        let own = self.clients.limits(client);
+        let own = own.map(|limits| (Whose::Client(client), limits));
+        let account = [(Whose::Account, &self.account_limits)];
+        for (whose, limits) in own.into_iter().chain(account) {
+            let checked = limits.check_quote(distance, spread);
+            checked.map_err(|limit| limit_refusal(whose, limit))?;
+        }
+        Ok(())
+    }
+}
+
+/// How a limit is told. The one place where a limit gets its reason.
+pub(crate) fn limit_refusal(whose: Whose<'_>, limit: LimitReached) -> Refusal {
+    let (reason, delay) = match limit {
+        LimitReached::Symbol => (Reason::LimitSymbol, None),
+        LimitReached::LotsPerOrder => (Reason::LimitLotsPerOrder, None),
+        LimitReached::LotsPerSymbol => (Reason::LimitLotsPerSymbol, None),
+        LimitReached::LotsTotal => (Reason::LimitLotsTotal, None),
+        LimitReached::OpenPositions => (Reason::LimitOpenPositions, None),
+        LimitReached::OpenOrders => (Reason::LimitOpenOrders, None),
+        LimitReached::OrdersPerMinute => (Reason::RateLimited, Some(5)),
+        LimitReached::StopLossMissing => (Reason::LimitStopLoss, None),
+        LimitReached::StopDistance => (Reason::LimitStopDistance, None),
+        LimitReached::PriceCollar => (Reason::LimitPriceCollar, None),
+        LimitReached::Spread => (Reason::LimitSpread, Some(1)),
+        LimitReached::Margin => (Reason::LimitMargin, None),
+        LimitReached::Risk => (Reason::LimitRisk, None),
+        LimitReached::DailyLoss => (Reason::LimitDailyLoss, None),
+        LimitReached::Drawdown => (Reason::LimitDrawdown, None),
+        LimitReached::FactMissing(_) => (Reason::FactMissing, Some(1)),
+    };
+    let refusal = Refusal::because(reason, limit.to_string()).with("scope", whose.name());
+    match delay {
+        Some(seconds) => refusal.after(Duration::from_secs(seconds)),
+        None => refusal,
+    }
+}
+
+/// The price at which an order of that side meets the market.
+const fn touch(side: Side, quote: &Tick) -> Price {
+    match side {
+        Side::Buy => quote.ask,
+        Side::Sell => quote.bid,
     }
 }
 
 /// The price at which an entry opens, as far as it can be told.
-fn opening(entry: &Entry, quote: &Tick) -> Option<Price> {
-    let touch = match entry.side {
-        Side::Buy => quote.ask,
-        Side::Sell => quote.bid,
-    };
-    let price = entry.stop_limit_price.or(entry.price).unwrap_or(touch);
+pub(crate) fn opening(entry: &NewOrder, quote: &Tick) -> Option<Price> {
+    let price = entry.stop_limit_price.or(entry.price);
+    let price = price.unwrap_or(touch(entry.side, quote));
     (price.points() > 0).then_some(price)
 }
 
-fn stop_facts(entry: &Entry, stop: Price, quote: &Tick) -> StopFacts {
-    stop_of(
-        &entry.spec,
-        opening(entry, quote),
-        stop,
-        entry.side,
-        entry.lots,
-    )
-}
-
 /// What a stop loss means for a volume that opens, or was opened, at a price.
-pub(super) fn stop_of(
+pub(crate) fn stop_of(
     spec: &SymbolSpec,
     opened: Option<Price>,
     stop: Price,
@@ -183,17 +246,10 @@ fn worth(spec: &SymbolSpec, points: i64, lots: Lots) -> Option<Money> {
 }
 
 /// How far the farthest of the order's prices is from the quote, in percent; 0 at the market.
-pub(super) fn price_distance(side: Side, prices: [Option<Price>; 2], quote: &Tick) -> Option<f64> {
-    let touch = match side {
-        Side::Buy => quote.ask,
-        Side::Sell => quote.bid,
-    }
-    .points();
-    let farthest = prices
-        .iter()
-        .flatten()
-        .map(|price| (price.points() - touch).abs())
-        .max();
+fn price_distance(side: Side, prices: [Option<Price>; 2], quote: &Tick) -> Option<f64> {
+    let touch = touch(side, quote).points();
+    let distances = prices.iter().flatten();
+    let farthest = distances.map(|price| (price.points() - touch).abs()).max();
     match farthest {
         None => Some(0.0),
         Some(points) => (touch > 0).then(|| points as f64 / touch as f64 * 100.0),
@@ -201,7 +257,7 @@ pub(super) fn price_distance(side: Side, prices: [Option<Price>; 2], quote: &Tic
 }
 
 /// None of a quote that is no market.
-pub(super) fn spread(quote: &Tick) -> Option<i64> {
+fn spread(quote: &Tick) -> Option<i64> {
     let spread = quote.ask.points() - quote.bid.points();
     (quote.bid.points() > 0 && spread >= 0).then_some(spread)
 }

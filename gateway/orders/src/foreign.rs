@@ -1,74 +1,83 @@
-//! What somebody else does on the account: told, and frozen where it touches what is ours.
+//! What somebody else does on the account: told, and frozen where it touches what is ours, until an
+//! operator accepts it.
 
-use super::{
-    core::Core,
-    events::{Audience, Event},
-};
-use crate::records::Record;
-use mymt5_model::{DealReason, DealRow, OrderId, PositionId, Symbol};
+use crate::{Audience, Event, Record, notices::Notice, outbox::Out, records::Freeze};
+use mymt5_model::{DealReason, DealRow, Symbol};
+use std::collections::BTreeMap;
 
-impl Core {
-    /// Somebody else did something. Where it is a symbol of ours, nothing new is opened there until
-    /// an operator has looked: what our strategies take for their own may not be.
-    pub(super) fn on_foreign(&mut self, symbol: Option<Symbol>, description: String, frozen: bool) {
-        if let Some(symbol) = symbol.clone().filter(|_| frozen) {
-            tracing::warn!(
-                symbol = symbol.as_str(),
-                description,
-                "somebody else trades a symbol of ours"
-            );
-            self.touch(Some(symbol));
-        }
-        let event = Event::Foreign {
-            symbol,
-            description,
-            frozen,
+/// The symbols that foreign trades froze.
+#[derive(Debug, Default)]
+pub(crate) struct Foreign(BTreeMap<Symbol, Freeze>);
+
+impl Foreign {
+    pub(crate) const fn new(kept: BTreeMap<Symbol, Freeze>) -> Self {
+        Self(kept)
+    }
+
+    /// True while new exposure in the symbol is frozen.
+    pub(crate) fn is_frozen(&self, symbol: &Symbol) -> bool {
+        self.0.contains_key(symbol)
+    }
+
+    /// The frozen symbols.
+    pub(crate) fn frozen(&self) -> impl Iterator<Item = (&Symbol, &Freeze)> {
+        self.0.iter()
+    }
+
+    /// A foreign trade. Where it is in a symbol of ours, nothing new is opened there until an operator
+    /// has looked: what our strategies take for their own may not be.
+    pub(crate) fn saw(&mut self, deal: &DealRow, freezes: bool, out: &mut Out) {
+        let Some(symbol) = deal.symbol.clone() else {
+            return;
         };
-        self.tell("", Audience::Control, event);
-    }
-
-    /// True when a client has a position or an order in the symbol.
-    pub(super) fn owns_in(&self, symbol: &Symbol) -> bool {
-        let held = self.book.positions();
-        held.filter(|held| held.client.is_some())
-            .any(|held| held.row.symbol == *symbol)
-            || self.open_orders().any(|order| order.symbol == *symbol)
-    }
-
-    /// Freezes a symbol, or (none) lifts it from all of them.
-    pub(super) fn touch(&mut self, symbol: Option<Symbol>) {
-        match symbol {
-            Some(symbol) => {
-                self.touched.insert(symbol);
+        let description = format!("deal {} of {} lots", deal.ticket, deal.lots);
+        out.notice(Notice::ForeignTrade {
+            symbol: symbol.clone(),
+            description: description.clone(),
+            frozen: freezes,
+        });
+        if freezes {
+            let freeze = Freeze {
+                description: description.clone(),
+                at: out.now.utc,
+            };
+            if !self.is_frozen(&symbol) {
+                self.0.insert(symbol.clone(), freeze);
+                out.record(Record::Frozen(self.0.clone()));
             }
-            None => self.touched.clear(),
         }
-        self.records.push(Record::Touched(self.touched.clone()));
-    }
-
-    /// Rows that go on differing from the deals, without a deal that explains it: told, and frozen
-    /// where the position is ours, until the deals explain it or an operator resumes the account.
-    pub(super) fn tell_unexplained(&mut self, id: PositionId, owned: bool, symbol: Symbol) {
-        metrics::counter!("mymt5_reconciliation_differences_total").increment(1);
-        tracing::error!(position_id = %id, "a position changed without a deal");
         let event = Event::Foreign {
             symbol: Some(symbol),
-            description: format!("position {id} changed without a deal"),
-            frozen: owned,
+            description,
+            frozen: freezes,
         };
-        self.tell("", Audience::Control, event);
+        out.emit("", Audience::Control, event);
     }
 
-    /// True for a deal of somebody else: neither an order of ours nor the broker itself made it.
-    pub(super) fn is_foreign(&self, deal: &DealRow, order: Option<OrderId>) -> bool {
-        let by_broker = match deal.reason {
-            DealReason::StopLoss
-            | DealReason::TakeProfit
-            | DealReason::StopOut
-            | DealReason::Rollover
-            | DealReason::Other => true,
-            DealReason::Client | DealReason::Mobile | DealReason::Web | DealReason::Expert => false,
-        };
-        order.is_none() && !by_broker && !self.by_magic.contains_key(&deal.magic)
+    /// An operator accepts what was done in that symbol; none: in all of them. False: nothing was
+    /// frozen.
+    pub(crate) fn accept(&mut self, symbol: Option<&Symbol>, out: &mut Out) -> bool {
+        let before = self.0.len();
+        self.0
+            .retain(|frozen, _| symbol.is_some_and(|symbol| symbol != frozen));
+        let lifted = self.0.len() != before;
+        if lifted {
+            out.record(Record::Frozen(self.0.clone()));
+        }
+        lifted
+    }
+}
+
+/// True for a deal that neither one of our orders nor the broker itself made. `ours`: its magic lies
+/// in the slot of a client. A hand's deal is foreign whatever magic it carries.
+pub(crate) const fn is_foreign(deal: &DealRow, ours: bool) -> bool {
+    match deal.reason {
+        DealReason::Client | DealReason::Mobile | DealReason::Web => true,
+        DealReason::Expert => !ours,
+        DealReason::StopLoss
+        | DealReason::TakeProfit
+        | DealReason::StopOut
+        | DealReason::Rollover
+        | DealReason::Other => false,
     }
 }

@@ -1,9 +1,8 @@
 //! What the configuration grants each client, and how that changes while the gateway runs.
 
-use super::{core::Core, sessions::DeadMan};
-use crate::records::Record;
-use mymt5_guard::{Limits, LossSettings, ScopeLimits};
-use mymt5_model::{ClientName, Magic};
+use crate::{Record, outbox::Out, sessions::DeadMan, time::Now};
+use mymt5_guard::{Limits, LossSettings, Rate};
+use mymt5_model::{ClientName, Magic, Reason, Refusal, Symbol, UtcTime};
 use std::collections::BTreeMap;
 
 /// What a client may do in the orders core. The default: own and lose positions, and whatever a
@@ -18,56 +17,165 @@ pub struct Grant {
     pub dead_man: Option<DeadMan>,
 }
 
-/// A client as the orders core knows it.
-#[derive(Clone, Debug)]
-pub struct ClientRules {
-    /// Its number in the magic of its orders: given once, never to another.
-    pub slot: u16,
-    /// What it may do.
-    pub grant: Grant,
+#[derive(Debug, Default)]
+struct Client {
+    slot: u16,
+    /// The configuration grants it something.
+    granted: bool,
+    grant: Grant,
+    rate: Rate,
 }
 
-/// All client slots of the journal are used: nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("all 2047 client slots of the journal are used")]
-pub struct SlotsUsedUp;
+/// The clients: each with its number in the magic of its orders, what it may do, and how often it
+/// did lately.
+#[derive(Debug, Default)]
+pub(crate) struct Clients(BTreeMap<ClientName, Client>);
 
-impl Core {
-    /// Replaces what is granted, and the account's own limits. A client that is new gets a slot; one that is granted nothing any
+impl Clients {
+    /// Those that the journal gave a slot. A client that is granted nothing can own and lose
+    /// positions, and open none.
+    pub(crate) fn new(
+        slots: BTreeMap<ClientName, u16>,
+        mut grants: BTreeMap<ClientName, Grant>,
+        recent: Vec<(ClientName, UtcTime)>,
+        now: Now,
+    ) -> Self {
+        let clients = slots.into_iter().map(|(name, slot)| {
+            let granted = grants.contains_key(&name);
+            let client = Client {
+                slot,
+                granted,
+                grant: grants.remove(&name).unwrap_or_default(),
+                rate: Rate::default(),
+            };
+            (name, client)
+        });
+        let mut clients = Self(clients.collect());
+        for (name, at) in recent {
+            // Entries of the last minute count on across a restart.
+            if let Some(client) = clients.0.get_mut(&name) {
+                client.rate.note(now.when(at.0).min(now.elapsed_ms));
+            }
+        }
+        clients
+    }
+
+    /// Whether there are slots for those of them that are new.
+    ///
+    /// # Errors
+    /// `RELOAD_REFUSED`: there are too few.
+    pub(crate) fn check(&self, grants: &BTreeMap<ClientName, Grant>) -> Result<(), Refusal> {
+        let new = self.new_among(grants).len();
+        if new > usize::from(Magic::MAX_SLOT + 1 - self.next_slot()) {
+            let text = "all 2047 client slots of the journal are used";
+            return Err(Refusal::because(Reason::ReloadRefused, text));
+        }
+        Ok(())
+    }
+
+    fn new_among(&self, grants: &BTreeMap<ClientName, Grant>) -> Vec<ClientName> {
+        let names = grants.keys().filter(|name| !self.0.contains_key(*name));
+        names.cloned().collect()
+    }
+
+    fn next_slot(&self) -> u16 {
+        let highest = self.0.values().map(|client| client.slot).max();
+        highest.unwrap_or(0) + 1
+    }
+
+    /// Replaces what is granted. A client that is new gets a slot; one that is granted nothing any
     /// more keeps its slot, its orders, its positions and, until the next start, its limits.
     ///
     /// # Errors
-    /// More new clients than free slots.
-    pub fn regrant(
+    /// More new clients than free slots: nothing was changed.
+    pub(crate) fn regrant(
         &mut self,
         mut grants: BTreeMap<ClientName, Grant>,
-        account: ScopeLimits,
-    ) -> Result<(), SlotsUsedUp> {
-        let highest = self.rules.values().map(|rules| rules.slot).max();
-        let next = highest.unwrap_or(0) + 1;
-        let new = grants.keys().filter(|name| !self.rules.contains_key(*name));
-        let new: Vec<ClientName> = new.cloned().collect();
-        if new.len() > usize::from(Magic::MAX_SLOT + 1 - next) {
-            return Err(SlotsUsedUp);
-        }
-        self.account_limits = account.entry;
-        self.losses.regulate(None, account.loss);
-        for (client, rules) in &mut self.rules {
-            // Whoever is gone may still be in the middle of a call: without its limits it could do
+        out: &mut Out,
+    ) -> Result<(), Refusal> {
+        self.check(&grants)?;
+        let next = self.next_slot();
+        let new = self.new_among(&grants);
+        for (name, client) in &mut self.0 {
+            // One that is gone may still be in the middle of a call: without its limits it could do
             // more than before.
             let kept = Grant {
                 dead_man: None,
-                ..rules.grant.clone()
+                ..client.grant.clone()
             };
-            rules.grant = grants.remove(client).unwrap_or(kept);
-            self.losses.regulate(Some(client.clone()), rules.grant.loss);
+            client.granted = grants.contains_key(name);
+            client.grant = grants.remove(name).unwrap_or(kept);
         }
-        for (client, slot) in new.into_iter().zip(next..) {
-            let grant = grants.remove(&client).unwrap_or_default();
-            self.losses.regulate(Some(client.clone()), grant.loss);
-            self.records.push(Record::Slot(client.clone(), slot));
-            self.rules.insert(client, ClientRules { slot, grant });
+        for (name, slot) in new.into_iter().zip(next..) {
+            let client = Client {
+                slot,
+                granted: true,
+                grant: grants.remove(&name).unwrap_or_default(),
+                rate: Rate::default(),
+            };
+            out.record(Record::Slot(name.clone(), slot));
+            self.0.insert(name, client);
         }
         Ok(())
+    }
+
+    pub(crate) fn knows(&self, client: &ClientName) -> bool {
+        self.0.contains_key(client)
+    }
+
+    pub(crate) fn slot(&self, client: &ClientName) -> Option<u16> {
+        Some(self.0.get(client)?.slot)
+    }
+
+    /// The client in whose slot a magic lies.
+    pub(crate) fn of_magic(&self, magic: Magic) -> Option<&ClientName> {
+        let slot = magic.slot();
+        let mut clients = self.0.iter();
+        let found = clients.find(|(_, client)| slot != 0 && u64::from(client.slot) == slot);
+        found.map(|(name, _)| name)
+    }
+
+    pub(crate) fn limits(&self, client: &ClientName) -> Option<&Limits> {
+        Some(&self.0.get(client)?.grant.limits)
+    }
+
+    /// Those whom the configuration lets trade a symbol.
+    pub(crate) fn granted_in(&self, symbol: &Symbol) -> impl Iterator<Item = &ClientName> {
+        let granted = self.0.iter().filter(|(_, client)| client.granted);
+        let listed = granted.filter(move |(_, client)| {
+            let symbols = client.grant.limits.symbols.as_ref();
+            symbols.is_none_or(|symbols| symbols.contains(symbol))
+        });
+        listed.map(|(name, _)| name)
+    }
+
+    /// What each client's silence leads to.
+    pub(crate) fn dead_men(&self) -> Vec<(ClientName, DeadMan)> {
+        let clients = self.0.iter();
+        let dead_men = clients.filter_map(|(name, c)| Some((name.clone(), c.grant.dead_man?)));
+        dead_men.collect()
+    }
+
+    /// Each client's limits of losses.
+    pub(crate) fn losses(&self) -> impl Iterator<Item = (&ClientName, LossSettings)> {
+        self.0
+            .iter()
+            .map(|(name, client)| (name, client.grant.loss))
+    }
+
+    /// An entry was taken.
+    pub(crate) fn note_entry(&mut self, client: &ClientName, now: Now) {
+        if let Some(client) = self.0.get_mut(client) {
+            client.rate.note(now.elapsed_ms);
+        }
+    }
+
+    /// Entries of the last minute: of one client, or (none) of all.
+    pub(crate) fn recent_entries(&mut self, of: Option<&ClientName>, now: Now) -> u32 {
+        let clients = self.0.iter_mut();
+        let clients = clients.filter(|(name, _)| of.is_none_or(|of| of == *name));
+        clients
+            .map(|(_, client)| client.rate.recent(now.elapsed_ms))
+            .fold(0, u32::saturating_add)
     }
 }

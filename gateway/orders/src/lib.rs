@@ -1,49 +1,91 @@
-//! What happens to an order, whatever happens: ids, orders, positions, losses, trading states,
-//! sessions and reconciliation as one synchronous value, [`Core`]. It knows no task, clock, file or
-//! wire format: requests, the broker's answers, its rows and history, ticks and the time go in;
-//! records to store, requests to send and events come out. Its shell commits the records before
-//! anything else that came with them happens.
+//! What happens to an order, whatever happens: one synchronous value, [`Core`], made of parts that
+//! own their behaviour. It knows no task, clock, file or wire format.
+//!
+//! One way in: [`Core::step`] with an [`Input`] (a call, an answer of the broker, its rows and
+//! history, the passing of time) and what [`Core::wanted`] asked to be looked up for it. One way out:
+//! [`Core::take_outbox`]. The shell commits the records, tells answers and events once they are
+//! durable, and says so by [`Input::Durable`]; only then do requests leave that depend on them. So a
+//! market order takes two commits: what was asked before it is sent, what became of it before it is
+//! told.
+//!
+//! # Rooms
+//! * The way of an order: [`Input::Call`] -> `calls` (its id) -> `entries`, `exits`, `modify` (rules)
+//!   -> `queue` (turns) -> `leaving` (what must still hold) -> the broker -> `answered`, `deals`,
+//!   `rows` (evidence).
+//! * Parts: `orders`, `requests`, `changes`, `queue`, `book`, `ledger` and `losses`, `states`,
+//!   `sessions`, `grants`, `foreign`, `closed_markets`, `reconcile`, `flatten`.
+//! * What an operator meets: `operator`, `obstacles`, `notices`.
+//!
+//! # Words
+//! * *Entry*: what may open or add; *exit*: a close of a named position.
+//! * *Change*: a cancellation, new terms of an order, new levels of a position.
+//! * *Pass*: rows and, read after them, the history. *Orphan*: a row in a client's slot that the
+//!   journal does not know. *Foreign*: made by nobody of ours and not by the broker itself.
+//! * *Scope*: a client or, without a name, the account.
 
+mod absence;
+mod answered;
 mod book;
 mod broker;
+mod calls;
+mod changed;
 mod changes;
-mod checks;
+mod check;
+mod closed_markets;
 mod core;
+mod deals;
+mod entries;
 mod events;
 mod exits;
 mod exposure;
-mod fills;
+mod flatten;
 mod foreign;
 mod grants;
-mod ids;
+mod input;
+mod leaving;
+mod ledger;
+mod limits;
 mod losses;
+mod market;
 mod modify;
+mod notices;
+mod obstacles;
 mod operator;
 mod order;
+mod orders;
+mod outbox;
+mod queue;
 mod reconcile;
 mod records;
 mod requests;
+mod rows;
 mod sessions;
-mod settle;
-mod shut;
-mod trading;
+mod states;
+mod time;
 mod transitions;
+mod unread;
+mod watch;
 
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
-mod tests;
-
-pub use self::core::{Change, Core, Effect, Patience, Taken};
-pub use book::{Book, Owner, Position, PositionChange, Reading};
-pub use broker::{History, SendFailure, Snapshot};
+pub use self::core::{Config, Core};
+pub use book::{Book, Disagreement, Position};
+pub use broker::{History, RowKind, SendFailure, Snapshot, Unreadable};
+pub use check::{BrokerFigures, CheckReport};
 pub use events::{Audience, Event, Recorded};
-pub use grants::{ClientRules, Grant, SlotsUsedUp};
-pub use modify::{Edit, LevelsKey, OrderEdit};
-pub use operator::Resolution;
-pub use order::{Call, Entry, Exit, Order, Purpose};
-pub use reconcile::{Reach, Stray};
+pub use flatten::{FlattenReport, Item, Leftover};
+pub use grants::Grant;
+pub use input::{
+    Acceptance, Adoption, Call, Command, Found, Input, OrderEdit, PositionEdit, Resolution, Wanted,
+};
+pub use market::{Market, Quote};
+pub use notices::{Notice, Severity};
+pub use obstacles::{Obstacle, ObstacleKind};
+pub use order::{Exit, NewOrder, Order, Purpose};
+pub use orders::{order_id_at, reason};
+pub use outbox::{Answer, Asker, ChangeAnswer, ChangeId, Job, Outbox, Outgoing};
+pub use reconcile::{Lookback, ReconcileConfig};
 pub use records::{
-    Denial, LevelsOutcome, Loaded, LossRow, OwnedDeal, Record, Request, StateRow, Subject,
+    ChangeEdit, ChangeOutcome, Denial, Flattening, Freeze, LedgerRow, Loaded, LossRow, OwnedDeal,
+    Record, Request, RequestKey, StateRow, Subject, Target,
 };
 pub use sessions::{DeadMan, DeadManAction};
+pub use time::Now;

@@ -1,317 +1,331 @@
-//! What was lost, for the account and for each client, and what follows from it. A client's figures
-//! are the account's balance when it was first seen, moved by its own results alone.
+//! What was lost, for the account and for each client whose losses are limited. Credit is left out:
+//! it is not the account's own. A client's figures are the account's balance when it was first
+//! measured, moved by its own results alone.
 
-use super::{
-    checks::limit_refusal,
-    core::{Core, Effect},
-    events::{Audience, Event},
-    exposure::Scope,
-    order::Call,
-};
-use crate::records::{LossRow, OwnedDeal, Record};
-use mymt5_guard::{Breach, LimitAction, LossMeter, LossSettings, TradingState};
-use mymt5_model::Refusal;
-use mymt5_model::{BrokerTime, ClientName, DealKind, Money, RequestId, Ticket};
+use crate::{LossRow, OwnedDeal, Record, ledger::Ledger, outbox::Out, states::Scope};
+use mymt5_guard::{Breach, Fact, LimitAction, LimitReached, LossMeter, LossSettings};
+use mymt5_model::{AccountRow, BrokerTime, ClientName, DealKind, DealRow, Money};
 use std::collections::BTreeMap;
 
-/// Who acts on limits.
-pub(super) const GATEWAY: &str = "gateway";
 /// Between two records of a state that moved a little, milliseconds.
 const RECORD_EVERY_MS: i64 = 10_000;
-
-type Owner = Option<ClientName>;
+/// A measurement older than this says nothing of now, milliseconds.
+const MEASURED_MS: i64 = 60_000;
+const HOUR_MS: i64 = 3_600_000;
+/// How many hours of results are kept, for a day's reset that nobody saw.
+const KEPT_HOURS: i64 = 48;
 
 #[derive(Debug)]
 struct Meter {
     meter: LossMeter,
-    /// The account's balance when the scope was first seen, and the newest deal then.
-    first: Option<(Money, Ticket)>,
+    /// The account's balance when the scope was first measured.
+    first: Option<Money>,
     /// Results of the scope's own deals since.
     realised: Money,
+    measured: Option<i64>,
     recorded: Option<(i64, LossRow)>,
-    /// When positions were last closed because of it, Unix milliseconds.
-    flattened: i64,
 }
 
-/// The meters: of the account, and of every client whose losses are limited.
-#[derive(Debug, Default)]
-pub(super) struct Losses(BTreeMap<Owner, Meter>);
+/// A reading of the account that waits for its deals.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    time: BrokerTime,
+    balance: Money,
+    /// Without credit.
+    equity: Money,
+}
 
-/// What a deal made or cost.
-fn result(deal: &OwnedDeal) -> Money {
-    deal.deal.profit + deal.deal.swap + deal.deal.commission
+/// Results by the hour of the broker's clock and by whose they are, for the day's base.
+type Results = BTreeMap<(i64, Option<ClientName>), Money>;
+
+/// The meters, and the ledger they are read by.
+#[derive(Debug)]
+pub(crate) struct Losses {
+    ledger: Ledger,
+    meters: BTreeMap<Scope, Meter>,
+    reading: Option<Reading>,
+    recent: Results,
+}
+
+impl Meter {
+    fn new(settings: LossSettings, kept: Option<LossRow>) -> Self {
+        let state = kept.as_ref().and_then(|row| row.state.clone());
+        Self {
+            meter: LossMeter::resume(settings, state),
+            first: kept.as_ref().and_then(|row| row.first_balance),
+            realised: kept.as_ref().map_or(Money::ZERO, |row| row.realised),
+            measured: None,
+            recorded: kept.map(|row| (i64::MIN / 2, row)),
+        }
+    }
+
+    fn row(&self, scope: &Scope) -> LossRow {
+        LossRow {
+            client: scope.clone(),
+            state: self.meter.state().cloned(),
+            first_balance: self.first,
+            realised: self.realised,
+        }
+    }
+
+    /// Records it at once after anything but a small move.
+    fn record(&mut self, scope: &Scope, out: &mut Out) {
+        let (row, now) = (self.row(scope), out.now.elapsed_ms);
+        let marks = |row: &LossRow| {
+            let flags = |state: &mymt5_guard::LossState| {
+                (
+                    state.day,
+                    state.base,
+                    state.start,
+                    state.daily_reached,
+                    state.drawdown_latched,
+                )
+            };
+            (
+                row.first_balance,
+                row.realised,
+                row.state.as_ref().map(flags),
+            )
+        };
+        let worth = self.recorded.as_ref().is_none_or(|(at, kept)| {
+            marks(&row) != marks(kept) || (row != *kept && now - at >= RECORD_EVERY_MS)
+        });
+        if worth {
+            out.record(Record::Losses(row.clone()));
+            self.recorded = Some((now, row));
+        }
+    }
 }
 
 impl Losses {
     /// Goes on from what the journal has.
-    pub(super) fn new<'a>(
-        settings: impl IntoIterator<Item = (Owner, LossSettings)>,
+    pub(crate) fn new<'a>(
+        account: LossSettings,
+        clients: impl Iterator<Item = (&'a ClientName, LossSettings)>,
         kept: Vec<LossRow>,
-        deals: impl Iterator<Item = &'a OwnedDeal> + Clone,
+        ledger: Ledger,
     ) -> Self {
-        let mut kept: BTreeMap<Owner, LossRow> = kept
-            .into_iter()
-            .map(|row| (row.client.clone(), row))
-            .collect();
-        let meters = settings.into_iter().map(|(owner, settings)| {
-            let row = kept.remove(&owner);
-            let first = row.as_ref().map(|row| (row.first_balance, row.first_deal));
-            let own = deals.clone().filter(|deal| {
-                deal.client == owner && first.is_some_and(|(_, since)| deal.deal.ticket > since)
-            });
-            let meter = Meter {
-                realised: own.map(result).sum(),
-                first,
-                meter: LossMeter::resume(settings, row.as_ref().map(|row| row.state.clone())),
-                flattened: i64::MIN / 2,
-                recorded: row.map(|row| (i64::MIN / 2, row)),
-            };
-            (owner, meter)
+        let kept = kept.into_iter().map(|row| (row.client.clone(), row));
+        let mut kept: BTreeMap<Scope, LossRow> = kept.collect();
+        let limited = clients.map(|(name, loss)| (Some(name.clone()), loss));
+        let limited = limited.filter(|(_, loss)| *loss != LossSettings::default());
+        let limited: Vec<_> = limited.chain([(None, account)]).collect();
+        let meters = limited.into_iter().map(|(scope, settings)| {
+            let row = kept.remove(&scope);
+            (scope, Meter::new(settings, row))
         });
-        Self(meters.collect())
+        Self {
+            ledger,
+            meters: meters.collect(),
+            reading: None,
+            recent: Results::new(),
+        }
     }
 
-    /// Other limits for a scope; what is latched stays so.
-    pub(super) fn regulate(&mut self, owner: Owner, settings: LossSettings) {
-        match self.0.get_mut(&owner) {
-            Some(meter) => {
+    /// Other limits for a scope; what is latched stays so. Nothing is measured by them yet.
+    pub(crate) fn regulate(&mut self, scope: Scope, settings: LossSettings) {
+        match self.meters.get_mut(&scope) {
+            Some(meter) if meter.meter.settings() != settings => {
                 meter.meter = LossMeter::resume(settings, meter.meter.state().cloned());
+                meter.measured = None;
             }
+            Some(_) => {}
             None if settings != LossSettings::default() => {
-                let meter = Meter {
-                    meter: LossMeter::resume(settings, None),
-                    first: None,
-                    realised: Money::ZERO,
-                    recorded: None,
-                    flattened: i64::MIN / 2,
-                };
-                self.0.insert(owner, meter);
+                self.meters.insert(scope, Meter::new(settings, None));
             }
             None => {}
         }
     }
-}
 
-impl Meter {
-    /// True while a limit holds that wants everything closed.
-    fn flattens(&self) -> bool {
-        let (settings, flatten) = (self.meter.settings(), LimitAction::Flatten);
-        let latched = |state: &mymt5_guard::LossState| {
-            let daily = settings.daily.is_some_and(|daily| daily.action == flatten);
-            let drawdown = settings.drawdown.is_some_and(|of| of.action == flatten);
-            (state.daily_reached && daily) || (state.drawdown_latched && drawdown)
-        };
-        self.meter.state().is_some_and(latched)
+    /// A deal that is new: a flow moves the account's levels, a result its owner's balance, in the
+    /// same step as the deal is recorded.
+    pub(crate) fn add(&mut self, owned: &OwnedDeal, out: &mut Out) {
+        let deal = &owned.deal;
+        self.remember(owned);
+        if !self.ledger.counts(deal) {
+            return;
+        }
+        self.ledger.add(deal, out);
+        let account = self.meters.get_mut(&None);
+        if let Some(account) = account.filter(|_| is_flow(deal)) {
+            account.meter.flow(deal.result());
+            account.record(&None, out);
+        }
+        let own = self.meters.get_mut(&owned.client);
+        if let Some(own) = own.filter(|own| owned.client.is_some() && own.first.is_some()) {
+            own.realised += deal.result();
+            own.record(&owned.client, out);
+        }
     }
 
-    /// What is worth keeping now: at once after anything but a small move.
-    fn due(&mut self, owner: &Owner, now: i64) -> Option<LossRow> {
-        let (first_balance, first_deal) = self.first?;
-        let row = LossRow {
-            client: owner.clone(),
-            state: self.meter.state()?.clone(),
-            first_balance,
-            first_deal,
-        };
-        let worth = self.recorded.as_ref().is_none_or(|(at, kept)| {
-            let (new, old) = (&row.state, &kept.state);
-            let marks = |state: &mymt5_guard::LossState| {
-                let flags = (state.daily_reached, state.drawdown_latched);
-                (state.day, state.base, state.start, flags)
-            };
-            marks(new) != marks(old) || (new != old && now - at >= RECORD_EVERY_MS)
+    fn remember(&mut self, owned: &OwnedDeal) {
+        if is_flow(&owned.deal) || owned.deal.kind == DealKind::Credit {
+            return;
+        }
+        let hour = owned.deal.time.0.div_euclid(HOUR_MS);
+        let results = self.recent.entry((hour, owned.client.clone()));
+        *results.or_insert(Money::ZERO) += owned.deal.result();
+        let newest = self.recent.last_key_value();
+        let oldest = newest.map_or(hour, |((newest, _), _)| newest - KEPT_HOURS);
+        self.recent = self.recent.split_off(&(oldest, None));
+    }
+
+    /// From when on deals count, where the ledger begins with this pass.
+    pub(crate) fn begins(
+        &mut self,
+        account: &AccountRow,
+        time: Option<BrokerTime>,
+        deals: &[DealRow],
+        new: bool,
+    ) -> Option<BrokerTime> {
+        let empty = self.ledger.is_empty();
+        let time = time.filter(|_| empty)?;
+        self.ledger.begins((time, account.balance), deals, new)
+    }
+
+    /// A complete pass: the balance should be what its deals make of it.
+    pub(crate) fn compare(
+        &mut self,
+        account: &AccountRow,
+        begins: Option<BrokerTime>,
+        out: &mut Out,
+    ) {
+        self.ledger
+            .compare(account.balance, account.mode, begins, out);
+    }
+
+    /// True while another pass may tell what cannot be measured now: losses are limited and the ledger
+    /// has not begun, or deals are missing in it.
+    pub(crate) fn wants_pass(&self) -> bool {
+        let unlimited = LossSettings::default();
+        let mut meters = self.meters.values();
+        let limited = meters.any(|meter| meter.meter.settings() != unlimited);
+        (self.ledger.is_empty() && limited) || self.ledger.differs()
+    }
+
+    /// Takes a reading of the account, at that time of the broker's clock.
+    pub(crate) fn read(&mut self, account: &AccountRow, time: BrokerTime) {
+        self.reading = Some(Reading {
+            time,
+            balance: account.balance,
+            equity: account.equity - account.credit,
         });
-        worth.then(|| {
-            self.recorded = Some((now, row.clone()));
-            row
-        })
-    }
-}
-
-impl Core {
-    /// What the losses so far keep a client from opening.
-    pub(super) fn check_losses(&self, client: &ClientName) -> Result<(), Refusal> {
-        let own = Some(client.clone());
-        for (owner, scope) in [(own, Scope::Client(client)), (None, Scope::Account)] {
-            let blocks = self
-                .losses
-                .0
-                .get(&owner)
-                .and_then(|meter| meter.meter.blocks());
-            if let Some(limit) = blocks {
-                return Err(limit_refusal(scope, limit));
-            }
-        }
-        Ok(())
     }
 
-    /// A deal that is new: a flow moves the account's levels, a result its owner's balance.
-    pub(super) fn count_deal(&mut self, deal: &OwnedDeal) {
-        if deal.deal.kind == DealKind::Balance {
-            if let Some(account) = self.losses.0.get_mut(&None) {
-                account.meter.flow(result(deal));
-            }
-            return;
-        }
-        if let (Some(_), Some(own)) = (&deal.client, self.losses.0.get_mut(&deal.client)) {
-            own.realised += result(deal);
-        }
-    }
-
-    /// Measures, when the account's figures reflect exactly the deals that are known.
-    pub(super) fn measure(&mut self) {
-        let newest = self
-            .deals
-            .last_key_value()
-            .map_or(Ticket(0), |(ticket, _)| *ticket);
-        let (Some(account), Some(now)) = (self.book.account(), self.book.as_of()) else {
-            return;
-        };
-        if newest != self.book.reflected() {
-            return;
-        }
-        let (equity, balance) = (account.equity, account.balance);
-        let mut losses = std::mem::take(&mut self.losses);
-        let mut breached = Vec::new();
-        for (owner, meter) in &mut losses.0 {
-            let first = *meter.first.get_or_insert((balance, newest));
-            let (own_equity, own_balance) = match owner {
-                None => (equity, balance),
-                Some(client) => {
-                    let balance = first.0 + meter.realised;
-                    (balance + self.floating(client), balance)
-                }
-            };
-            if let Some(reset) = meter.meter.missed_reset(now) {
-                let since = self.realised_since(owner.as_ref(), reset);
-                meter.meter.catch_up(now, own_balance - since);
-            }
-            let breaches = meter.meter.observe(now, own_equity, own_balance);
-            breached.extend(breaches.into_iter().map(|breach| (owner.clone(), breach)));
-            if let Some(row) = meter.due(owner, self.now.0) {
-                self.records.push(Record::Losses(row));
-            }
-        }
-        self.losses = losses;
-        for (owner, breach) in breached {
-            self.act_on(owner, breach);
-        }
-        self.lift();
-    }
-
-    fn floating(&self, client: &ClientName) -> Money {
-        let own = self
-            .book
-            .positions()
-            .filter(|held| held.client.as_ref() == Some(client));
-        own.map(|held| held.row.profit + held.row.swap).sum()
-    }
-
-    /// Results, flows apart, of an owner's deals since that time.
-    fn realised_since(&self, owner: Option<&ClientName>, since: BrokerTime) -> Money {
-        let newest = self.deals.values().rev();
-        let since = newest.take_while(|deal| deal.deal.time >= since);
-        let own = since.filter(|deal| owner.is_none() || deal.client.as_ref() == owner);
-        own.filter(|deal| deal.deal.kind != DealKind::Balance)
-            .map(|deal| result(deal))
-            .sum()
-    }
-
-    fn act_on(&mut self, owner: Owner, breach: Breach) {
-        let scope = owner.as_ref().map_or(Scope::Account, Scope::Client);
-        let reason = limit_refusal(scope, breach.limit).reason().name();
-        metrics::counter!("mymt5_limits_latched_total", "reason" => reason).increment(1);
-        tracing::error!(client = owner.as_ref().map_or("", ClientName::as_str), reason, action = ?breach.action, "limit of losses reached");
-        let audience = owner.clone().map_or(Audience::All, Audience::Client);
-        self.tell(
-            "",
-            audience,
-            Event::LimitLatched(owner.clone(), reason.to_owned()),
-        );
-        let state = match breach.action {
-            LimitAction::Block => return,
-            LimitAction::Reduce => TradingState::Reducing,
-            LimitAction::Halt | LimitAction::Flatten => TradingState::Halted,
-        };
-        // A weaker reason of our own gives way, so that nothing lifts this one early.
-        let held = self.states.of(&owner);
-        if held < state || (held == state && self.states.is_entered_by(&owner, GATEWAY)) {
-            let effects = self.enter(owner.clone(), state, reason, GATEWAY);
-            self.effects.extend(effects);
-        }
-        if breach.action == LimitAction::Flatten {
-            let effects = self.close_for(owner.as_ref());
-            self.effects.extend(effects);
-        }
-    }
-
-    /// What a limit wanted closed and is still open is closed again: an exit may have been refused,
-    /// or lost with the process.
-    pub(super) fn flatten_again(&mut self) -> Vec<Effect> {
-        const PAUSE_MS: i64 = 5_000;
-        let now = self.now.0;
-        let mut due = Vec::new();
-        for (owner, meter) in &mut self.losses.0 {
-            let halted = self.states.of(owner) == TradingState::Halted
-                && self.states.is_entered_by(owner, GATEWAY);
-            if halted && meter.flattens() && now - meter.flattened >= PAUSE_MS {
-                meter.flattened = now;
-                due.push(owner.clone());
-            }
-        }
-        let due = due.into_iter().filter(|_| self.link_up);
-        let due: Vec<Owner> = due.collect();
-        due.iter()
-            .flat_map(|owner| self.close_for(owner.as_ref()))
-            .collect()
-    }
-
-    /// Closes what a scope owns, each position for its owner.
-    fn close_for(&mut self, owner: Option<&ClientName>) -> Vec<Effect> {
-        let request_id = RequestId::parse(&format!("flatten-{}", self.sequence));
-        let (Ok(request_id), client) = (request_id, ClientName::local()) else {
+    /// Measures the last reading, once the deals that it reflects are known. `floating`: a client's
+    /// floating figures, none while its rows and deals are of different moments. Tells what is
+    /// breached, each breach once.
+    pub(crate) fn measure(
+        &mut self,
+        floating: impl Fn(&ClientName) -> Option<Money>,
+        out: &mut Out,
+    ) -> Vec<(Scope, Breach)> {
+        let (Some(reading), Some(newest)) = (self.reading, self.ledger.newest()) else {
             return Vec::new();
         };
-        const PATIENCE_MS: i64 = 60_000;
-        let call = Call {
-            client,
-            request_id,
-            method: "Flatten",
-            content: [0; 32],
-            correlation: String::new(),
-            send_before_ms: self.now.0 + PATIENCE_MS,
+        let Some(moment) = self.ledger.moment(reading.balance, out.now.elapsed_ms) else {
+            return Vec::new();
         };
-        let mut effects = self.cancel_all(owner, |_| true);
-        effects.extend(self.close_all(&call, owner, false));
-        effects
-    }
-
-    /// REDUCING by a day's loss ends with the day; HALTED is an operator's to leave.
-    fn lift(&mut self) {
-        let daily = limit_refusal(Scope::Account, mymt5_guard::LimitReached::DailyLoss).reason();
-        let owners: Vec<Owner> = self.losses.0.keys().cloned().collect();
-        for owner in owners {
-            let over = self
-                .losses
-                .0
-                .get(&owner)
-                .is_some_and(|of| of.meter.blocks().is_none());
-            let reduced = self.states.of(&owner) == TradingState::Reducing
-                && self.states.is_by(&owner, GATEWAY, daily.name());
-            if over && reduced {
-                self.enter(owner, TradingState::Active, "DAY_RESET", GATEWAY);
+        // Flows that came after the reading have moved the levels already.
+        let since = newest.flows - moment.flows;
+        let is_newest = moment == newest;
+        self.reading = None;
+        let mut breached = Vec::new();
+        let recent = &self.recent;
+        for (scope, meter) in &mut self.meters {
+            let own = match scope {
+                None => Some((reading.equity + since, reading.balance + since)),
+                // A client's results are all counted: only a reading of now has their floating part.
+                Some(client) => floating(client).filter(|_| is_newest).map(|floating| {
+                    let first = *meter.first.get_or_insert(reading.balance);
+                    let balance = first + meter.realised;
+                    (balance + floating, balance)
+                }),
+            };
+            let Some((equity, balance)) = own else {
+                continue;
+            };
+            if let Some(reset) = meter.meter.missed_reset(reading.time) {
+                // All results since then are known, also those that came after the reading.
+                let now = scope.as_ref().map_or(newest.balance, |_| balance);
+                let since = realised_since(recent, scope, reset);
+                meter.meter.catch_up(reading.time, now - since);
             }
+            let breaches = meter.meter.observe(reading.time, equity, balance);
+            breached.extend(breaches.into_iter().map(|breach| (scope.clone(), breach)));
+            meter.measured = Some(out.now.elapsed_ms);
+            meter.record(scope, out);
+        }
+        breached
+    }
+
+    /// The limit that holds a scope's entries back now. A limit that was not measured lately is a
+    /// missing fact.
+    pub(crate) fn blocks(&self, scope: &Scope, now: i64) -> Option<LimitReached> {
+        let meter = self.meters.get(scope)?;
+        let limited = meter.meter.settings() != LossSettings::default();
+        let fresh = meter.measured.is_some_and(|at| now - at <= MEASURED_MS);
+        let blocks = meter.meter.blocks();
+        blocks.or((limited && !fresh).then_some(LimitReached::FactMissing(Fact::Equity)))
+    }
+
+    /// True while no limit of losses of the scope is reached.
+    pub(crate) fn is_clear(&self, scope: &Scope) -> bool {
+        let meter = self.meters.get(scope);
+        meter.is_none_or(|meter| {
+            let state = meter.meter.state();
+            state.is_none_or(|state| !state.daily_reached && !state.drawdown_latched)
+        })
+    }
+
+    /// The scopes that are measured.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        self.meters.keys().cloned().collect()
+    }
+
+    /// An operator lets a scope trade again: a latched drawdown is measured from now on.
+    pub(crate) fn clear(&mut self, scope: &Scope, out: &mut Out) {
+        if let Some(meter) = self.meters.get_mut(scope)
+            && meter.meter.clear()
+        {
+            meter.record(scope, out);
         }
     }
 
-    /// An operator lets a scope trade again: a latched drawdown is measured anew.
-    pub(super) fn clear_losses(&mut self, owner: &Owner) {
-        let now = self.now.0;
-        if let Some(meter) = self.losses.0.get_mut(owner)
-            && meter.meter.clear()
-            && let Some(row) = meter.due(owner, now)
-        {
-            self.records.push(Record::Losses(row));
-        }
+    /// What a scope lost and gained, for whoever looks: its settings and its state.
+    pub(crate) fn of(&self, scope: &Scope) -> Option<(LossSettings, &mymt5_guard::LossState)> {
+        let meter = self.meters.get(scope)?;
+        Some((meter.meter.settings(), meter.meter.state()?))
+    }
+
+    /// The balance by the known deals; none before it was first read.
+    pub(crate) fn balance(&self) -> Option<Money> {
+        Some(self.ledger.newest()?.balance)
+    }
+
+    /// Results kept in memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        self.recent.len() + self.meters.len() + self.ledger.in_memory()
+    }
+}
+
+/// Money that came in or went out of the balance.
+fn is_flow(deal: &DealRow) -> bool {
+    deal.kind.is_flow() && deal.kind != DealKind::Credit
+}
+
+/// Results of a scope's deals since that time, an hour's beginning.
+fn realised_since(recent: &Results, scope: &Scope, since: BrokerTime) -> Money {
+    let hours = recent.range((since.0.div_euclid(HOUR_MS), None)..);
+    let own = hours.filter(|((_, client), _)| scope.is_none() || client == scope);
+    own.map(|(_, amount)| *amount).sum()
+}
+
+/// The state that an action of a limit leads to; none: entries are refused and nothing else.
+pub(crate) const fn state_after(action: LimitAction) -> Option<mymt5_guard::TradingState> {
+    match action {
+        LimitAction::Block => None,
+        LimitAction::Reduce => Some(mymt5_guard::TradingState::Reducing),
+        LimitAction::Halt | LimitAction::Flatten => Some(mymt5_guard::TradingState::Halted),
     }
 }

@@ -1,103 +1,376 @@
-//! Changes of what is there: a working order's terms, a position's levels. Both replace everything
-//! at the broker, so that what is not named is read from what is known and sent along.
+//! Changes of what is there: cancellations, a working order's terms, a position's levels. What is not
+//! named is kept by whoever executes the change, as it is at that moment.
 
-use super::{
-    checks::limit_refusal,
-    core::{Change, Core, Effect, Taken},
-    exposure::{Scope, stop_of},
-    order::Call,
-};
 use crate::{
-    broker::SendFailure,
-    records::{LevelsOutcome, Record, Subject},
+    Asker, Call, Core, Market, Request, Subject,
+    changes::{Change, MOST_WAITING, Phase},
+    entries::{check_sides, closes_at},
+    exposure::{Whose, limit_refusal, stop_of},
+    input::{OrderEdit, PositionEdit},
+    order::Order,
+    outbox::{ChangeId, Job},
+    queue::{Urgency, Waiting},
+    records::{ChangeEdit, ChangeOutcome, RequestKey, Target},
 };
 use mymt5_guard::{Action, StopFacts};
 use mymt5_model::{
-    ClientName, Levels, OrderId, OrderRow, OrderState, PositionId, Price, Receipt, RequestId,
-    Retcode, Side, Symbol, SymbolSpec, Tick, TimeInForce, TradeRequest,
+    ClientName, Edit, Levels, LevelsEdit, OrderId, OrderState, PositionId, Price, Reason, Refusal,
+    Side, SymbolSpec, TermsEdit, TradeRequest, Violations,
 };
-use mymt5_model::{Reason, Refusal, Violations};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-/// A change of one level.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Edit {
-    /// As it is.
-    Keep,
-    /// None any more.
-    Remove,
-    /// A new one, as the caller gave it.
-    Set(f64),
+/// A change about to be taken.
+pub(crate) struct NewChange {
+    pub(crate) target: Target,
+    pub(crate) edit: ChangeEdit,
+    pub(crate) client: ClientName,
+    pub(crate) urgency: Urgency,
+    pub(crate) trade: TradeRequest,
+    pub(crate) trace: String,
+    /// Must have left by then, on the clock that never goes back.
+    pub(crate) before_ms: i64,
 }
 
-/// A change of a working order.
-#[derive(Clone, Debug)]
-pub struct OrderEdit {
-    /// Order price as the caller gave it; none: kept.
-    pub price: Option<f64>,
-    /// Limit price of a stop-limit order; none: kept.
-    pub stop_limit_price: Option<f64>,
-    /// Stop loss.
-    pub stop_loss: Edit,
-    /// Take profit.
-    pub take_profit: Edit,
-    /// Lifetime; none: kept.
-    pub time_in_force: Option<TimeInForce>,
-}
-
-/// What a working order is to become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    price: Price,
-    stop_limit_price: Option<Price>,
-    levels: Levels,
-    time_in_force: TimeInForce,
-}
-
-impl Terms {
-    /// True when the broker's row has them.
-    pub(super) fn are_of(&self, row: &OrderRow) -> bool {
-        (Some(self.price), self.stop_limit_price, self.levels)
-            == (row.price, row.stop_limit_price, row.levels)
+impl Core {
+    /// Takes the cancellation of a working order. One that did not leave yet never leaves.
+    pub(crate) fn cancel(&mut self, call: &Call, id: OrderId) -> Result<(), Refusal> {
+        let target = Target::Order(id);
+        let accepted = self.touched(call, id)?.state == OrderState::Accepted;
+        if accepted && self.queue.withdraw(Job::Order(id)) {
+            let subject = Subject::Change(target, ChangeEdit::Cancel, ChangeOutcome::Done);
+            self.requests.bind(call, subject, &mut self.out);
+            self.orders
+                .change(id, OrderState::Canceled, &mut self.out, |_| {});
+            self.tell_change(call.asker, target, ChangeOutcome::Done);
+            return Ok(());
+        }
+        let order = self.touched(call, id)?;
+        let (Some(ticket), true) = (order.ticket, order.may_work()) else {
+            return Err(not_working(order));
+        };
+        let symbol = order.symbol.clone();
+        self.check_turn(target)?;
+        self.check_room(&call.client, Urgency::Protects)?;
+        let change = NewChange {
+            target,
+            edit: ChangeEdit::Cancel,
+            client: call.client.clone(),
+            urgency: Urgency::Protects,
+            trade: TradeRequest::Cancel {
+                order: ticket,
+                symbol,
+            },
+            trace: call.trace.clone(),
+            before_ms: self.out.now.when(call.send_before_ms),
+        };
+        self.begin_called(call, change);
+        Ok(())
     }
-}
 
-/// A change of a position's levels on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LevelsKey(pub ClientName, pub RequestId);
+    /// The order that a caller may touch.
+    fn touched(&self, call: &Call, id: OrderId) -> Result<&Order, Refusal> {
+        let order = self.orders.get(id);
+        let order = order.filter(|order| Self::may_touch(call, Some(&order.client)));
+        order.ok_or_else(|| Refusal::new(Reason::OrderNotFound))
+    }
 
-/// How a change of levels stands that has no known outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LevelChange {
-    /// The position.
-    pub(super) position: PositionId,
-    /// The trace of the call.
-    pub(super) correlation: String,
-    /// Since when its outcome is unknown, Unix milliseconds; the end of time before that.
-    pub(super) unknown_since: i64,
-}
+    fn check_turn(&self, target: Target) -> Result<(), Refusal> {
+        if self.changes.waiting(target) >= MOST_WAITING {
+            return Err(Refusal::new(Reason::ChangeInFlight).after(Duration::from_secs(1)));
+        }
+        Ok(())
+    }
 
-type Quote<'a> = &'a dyn Fn(&Symbol) -> Option<Arc<Tick>>;
-type Spec<'a> = &'a dyn Fn(&Symbol) -> Option<Arc<SymbolSpec>>;
+    /// Takes a change of a working order.
+    pub(crate) fn modify_order(
+        &mut self,
+        call: &Call,
+        id: OrderId,
+        edit: &OrderEdit,
+        market: &dyn Market,
+    ) -> Result<(), Refusal> {
+        self.sessions
+            .check(&call.client, call.session.as_ref(), self.out.now)?;
+        let order = self.touched(call, id)?;
+        let (Some(ticket), Some(price), true) = (order.ticket, order.price, order.works()) else {
+            return Err(not_working(order));
+        };
+        let target = Target::Order(id);
+        // An order that is being cancelled has no terms worth changing.
+        if self.changes.cancels(target) {
+            return Err(Refusal::new(Reason::ChangeInFlight).after(Duration::from_secs(1)));
+        }
+        self.check_turn(target)?;
+        self.check_room(&call.client, Urgency::Other)?;
+        let (symbol, side) = (order.symbol.clone(), order.side);
+        let spec = market.spec(&symbol);
+        let spec = spec.ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
+        let terms = terms_of(edit, &spec)?;
+        let opened = terms.price.unwrap_or(price);
+        let stop_limit = terms.stop_limit_price.or(order.stop_limit_price);
+        let opens = stop_limit.unwrap_or(opened);
+        let levels = terms.levels.after(order.levels);
+        let stop = levels.stop_loss;
+        let stop = stop.map(|stop| stop_of(&spec, Some(opens), stop, side, order.lots));
+        let owner = order.client.clone();
+        let has_terms = self.has_terms(order, terms);
+        check_sides(side, levels, opens, &spec)?;
+        if let Some(first) = self.open_refusals(&owner, &symbol).into_iter().next() {
+            return Err(first);
+        }
+        let quote = market.quote(&symbol);
+        self.check_quote(&owner, side, [Some(opened), stop_limit], quote.as_ref())?;
+        self.check_action(&owner, Action::Open, stop)?;
+        let edit = ChangeEdit::Terms(terms);
+        if has_terms {
+            self.already_done(call, target, edit);
+            return Ok(());
+        }
+        let change = NewChange {
+            target,
+            edit,
+            client: call.client.clone(),
+            urgency: Urgency::Other,
+            trade: TradeRequest::ModifyOrder {
+                order: ticket,
+                symbol,
+                terms,
+            },
+            trace: call.trace.clone(),
+            before_ms: self.out.now.when(call.send_before_ms),
+        };
+        self.begin_called(call, change);
+        Ok(())
+    }
 
-impl Edit {
-    fn apply(
-        self,
-        field: &str,
-        old: Option<Price>,
-        spec: &SymbolSpec,
-    ) -> Result<Option<Price>, Refusal> {
-        match self {
-            Self::Keep => Ok(old),
-            Self::Remove => Ok(None),
-            Self::Set(value) => price(field, value, spec).map(Some),
+    /// Takes a change of a position's levels.
+    pub(crate) fn modify_position(
+        &mut self,
+        call: &Call,
+        id: PositionId,
+        edit: PositionEdit,
+        market: &dyn Market,
+    ) -> Result<(), Refusal> {
+        let held = self.book.position(id);
+        let held = held.filter(|held| Self::may_touch(call, held.client.as_ref()));
+        let held = held.ok_or_else(|| Refusal::new(Reason::PositionNotFound))?;
+        let (row, owner) = (held.row.clone(), held.client.clone());
+        let spec = market.spec(&row.symbol);
+        let spec = spec.ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
+        let levels = levels_of(edit.stop_loss, edit.take_profit, &spec)?;
+        let target = Target::Position(id);
+        let tightens = self.tightens(id, row.side, row.levels.stop_loss, levels.stop_loss);
+        if !tightens {
+            self.sessions
+                .check(&call.client, call.session.as_ref(), self.out.now)?;
+        }
+        self.check_turn(target)?;
+        let urgency = if tightens {
+            Urgency::Protects
+        } else {
+            Urgency::Other
+        };
+        self.check_room(&call.client, urgency)?;
+        let quote = market.quote(&row.symbol);
+        if let Some(quote) = quote.filter(|quote| quote.age_ms <= self.max_quote_age_ms) {
+            let closing = closes_at(row.side, &quote.tick);
+            check_sides(row.side, named(levels), closing, &spec)?;
+        }
+        let action = if tightens {
+            Action::TightenStop
+        } else {
+            Action::LoosenStop
+        };
+        let stop = levels.after(row.levels).stop_loss;
+        let stop = stop.map(|stop| stop_of(&spec, Some(row.open_price), stop, row.side, row.lots));
+        self.check_action(owner.as_ref().unwrap_or(&call.client), action, stop)?;
+        let busy = self.changes.of(target).next().is_some();
+        let edit = ChangeEdit::Levels(levels);
+        if !busy && self.book.has_levels(id, levels) {
+            self.already_done(call, target, edit);
+            return Ok(());
+        }
+        let change = NewChange {
+            target,
+            edit,
+            client: call.client.clone(),
+            urgency,
+            trade: TradeRequest::ModifyPosition {
+                position: row.ticket,
+                symbol: row.symbol,
+                levels,
+            },
+            trace: call.trace.clone(),
+            before_ms: self.out.now.when(call.send_before_ms),
+        };
+        self.begin_called(call, change);
+        Ok(())
+    }
+
+    /// True when a stop loss moves nearer to the market, or stays: seen from the level that is known,
+    /// and from each that a change under way may have set by then.
+    fn tightens(&self, id: PositionId, side: Side, known: Option<Price>, new: Edit<Price>) -> bool {
+        let under_way = self.changes.of(Target::Position(id));
+        let pending = under_way.filter_map(|(_, change)| match change.edit {
+            ChangeEdit::Levels(levels) => Some(levels.stop_loss.after(known)),
+            ChangeEdit::Cancel | ChangeEdit::Terms(_) => None,
+        });
+        let mut possible = pending.chain([known]);
+        possible.all(|old| !loosens(side, old, new.after(old)))
+    }
+
+    /// A tighter stop passes every state and limit.
+    fn check_action(
+        &self,
+        client: &ClientName,
+        action: Action,
+        stop: Option<StopFacts>,
+    ) -> Result<(), Refusal> {
+        if !self.states.binding(client).allows(action) {
+            return Err(Refusal::new(Reason::TradingStateForbids));
+        }
+        if action == Action::TightenStop {
+            return Ok(());
+        }
+        let equity = self.book.account().map(|account| account.equity);
+        let own = self.clients.limits(client);
+        let own = own.map(|limits| (Whose::Client(client), limits));
+        let account = [(Whose::Account, &self.account_limits)];
+        for (whose, limits) in own.into_iter().chain(account) {
+            let checked = limits.check_stop(stop, equity);
+            checked.map_err(|limit| limit_refusal(whose, limit))?;
+        }
+        Ok(())
+    }
+
+    /// True when an order has these terms already, by rows that were read since they were last changed.
+    fn has_terms(&self, order: &Order, terms: TermsEdit) -> bool {
+        let busy = self.changes.of(Target::Order(order.id)).next().is_some();
+        let listed = self.orders.listed(order.id);
+        let read = listed.is_some_and(|at| at.begun >= self.orders.changed(order.id));
+        let same = terms.price.is_none_or(|price| order.price == Some(price))
+            && terms
+                .stop_limit_price
+                .is_none_or(|price| order.stop_limit_price == Some(price))
+            && terms.levels.after(order.levels) == order.levels
+            && terms
+                .time_in_force
+                .is_none_or(|life| order.time_in_force == life);
+        same && read && !busy && !self.reconciliation.is_missed(order.id)
+    }
+
+    /// A call asks for what is there already: its id is bound, and nothing is sent.
+    fn already_done(&mut self, call: &Call, target: Target, edit: ChangeEdit) {
+        let subject = Subject::Change(target, edit, ChangeOutcome::Done);
+        self.requests.bind(call, subject, &mut self.out);
+        self.tell_change(call.asker, target, ChangeOutcome::Done);
+    }
+
+    /// Begins a change that a call asked for, and binds the call's id.
+    fn begin_called(&mut self, call: &Call, new: NewChange) {
+        let subject = Subject::Change(new.target, new.edit, ChangeOutcome::Pending);
+        self.requests.bind(call, subject, &mut self.out);
+        let id = self.begin(new, Some(call.key()));
+        self.wait_for_change(id, call.asker);
+    }
+
+    /// Begins a change; it waits behind others of its target.
+    pub(crate) fn begin(&mut self, new: NewChange, request: Option<RequestKey>) -> ChangeId {
+        let (target, cancels) = (new.target, new.edit == ChangeEdit::Cancel);
+        let behind = self.changes.is_busy(target);
+        let id = self.changes.add(Change {
+            target,
+            edit: new.edit,
+            client: new.client,
+            request,
+            askers: Vec::new(),
+            urgency: new.urgency,
+            trade: Some(new.trade),
+            before_ms: new.before_ms,
+            trace: new.trace,
+            phase: if behind { Phase::Behind } else { Phase::Queued },
+        });
+        if !behind {
+            self.enqueue_change(id);
+        }
+        if let Some(order) = target.order().and_then(|id| self.orders.get(id)) {
+            let (id, state) = (order.id, order.state);
+            self.orders.change(id, state, &mut self.out, |order| {
+                order.cancel_pending |= cancels;
+            });
+        }
+        id
+    }
+
+    fn enqueue_change(&mut self, id: ChangeId) {
+        let change = self.changes.get_mut(id);
+        if let Some(change) = change
+            && let Some(trade) = change.trade.clone()
+        {
+            change.phase = Phase::Queued;
+            self.queue.push(Waiting::new(
+                Job::Change(id),
+                change.client.clone(),
+                change.urgency,
+                trade,
+                change.before_ms,
+                change.trace.clone(),
+            ));
         }
     }
+
+    /// The change of a target that waited behind others takes its turn.
+    pub(crate) fn advance_target(&mut self, target: Target) {
+        if let Some(next) = self.changes.next_behind(target) {
+            self.enqueue_change(next);
+        }
+    }
+
+    pub(crate) fn wait_for_change(&mut self, id: ChangeId, asker: Asker) {
+        if let Some(change) = self.changes.get_mut(id) {
+            change.askers.push(asker);
+        }
+    }
+
+    /// Answers with a change as it stands.
+    pub(crate) fn answer_change(&mut self, asker: Asker, id: ChangeId) {
+        if let Some(change) = self.changes.get(id) {
+            let (target, outcome) = (change.target, change.outcome());
+            self.tell_change(asker, target, outcome);
+        }
+    }
+
+    /// A change that was on its way when the process ended.
+    pub(crate) fn resume_change(&mut self, request: Request) {
+        let (key, trace) = (request.key(), request.trace);
+        let Subject::Change(target, edit, _) = request.subject else {
+            return;
+        };
+        let now = self.out.now.elapsed_ms;
+        self.changes.add(Change {
+            target,
+            edit,
+            client: key.0.clone(),
+            request: Some(key.clone()),
+            askers: Vec::new(),
+            urgency: Urgency::Protects,
+            trade: None,
+            before_ms: now,
+            trace,
+            phase: Phase::Unknown {
+                since: now,
+                news: 0,
+            },
+        });
+        let unknown = ChangeOutcome::Unknown;
+        self.requests
+            .settle(&key, target, edit, unknown, &mut self.out);
+    }
 }
 
-fn price(field: &str, value: f64, spec: &SymbolSpec) -> Result<Price, Refusal> {
-    spec.price_of_request(value)
-        .map_err(|(reason, text)| Violations::one(field, reason, text))
+fn not_working(order: &Order) -> Refusal {
+    let state = format!("{:?}", order.state);
+    Refusal::new(Reason::OrderNotWorking).with("state", state)
 }
 
 /// True when a stop loss moves away from the market, or goes.
@@ -109,278 +382,50 @@ fn loosens(side: Side, old: Option<Price>, new: Option<Price>) -> bool {
     }
 }
 
-impl Core {
-    /// Takes a change of a working order, or finds the order that this call changed before.
-    ///
-    /// # Errors
-    /// Whatever refuses it; nothing is recorded then, and the id stays free.
-    pub fn modify_order(
-        &mut self,
-        call: &Call,
-        target: OrderId,
-        edit: &OrderEdit,
-        spec: Spec<'_>,
-        quote: Quote<'_>,
-    ) -> Result<(Taken, Vec<Effect>), Refusal> {
-        if let Some(taken) = self.known_order(call)? {
-            return Ok((taken, Vec::new()));
-        }
-        self.check_open(call)?;
-        let order = self.orders.get(&target);
-        let order = order.filter(|order| order.client == call.client);
-        let order = order.ok_or_else(|| Refusal::new(Reason::OrderNotFound))?;
-        let works = matches!(
-            order.state,
-            OrderState::Working | OrderState::PartiallyFilled
-        );
-        let (Some(ticket), Some(old_price), true, false) = (
-            order.ticket,
-            order.price,
-            works,
-            self.changing.contains_key(&target),
-        ) else {
-            let state = format!("{:?}", order.state);
-            return Err(Refusal::new(Reason::OrderNotWorking).with("state", state));
-        };
-        // What is not named would be sent as it was before.
-        if self.unknown_terms.contains_key(&target) {
-            return Err(Refusal::new(Reason::PendingReconciliation));
-        }
-        let spec = spec(&order.symbol).ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
-        let levels = Levels {
-            stop_loss: edit
-                .stop_loss
-                .apply("stop_loss", order.levels.stop_loss, &spec)?,
-            take_profit: edit
-                .take_profit
-                .apply("take_profit", order.levels.take_profit, &spec)?,
-        };
-        let of = |field, value: Option<f64>, old| {
-            value.map_or(Ok(old), |value| price(field, value, &spec).map(Some))
-        };
-        let terms = Terms {
-            price: of("price", edit.price, Some(old_price))?.unwrap_or(old_price),
-            stop_limit_price: of(
-                "stop_limit_price",
-                edit.stop_limit_price,
-                order.stop_limit_price,
-            )?,
-            levels,
-            time_in_force: edit.time_in_force.unwrap_or(order.time_in_force),
-        };
-        let state = order.state;
-        let opens = terms.stop_limit_price.unwrap_or(terms.price);
-        let stop = |level| stop_of(&spec, Some(opens), level, order.side, order.lots);
-        self.check_open_now(&call.client, &order.symbol)?;
-        let (prices, quote) = (
-            [Some(terms.price), terms.stop_limit_price],
-            quote(&order.symbol),
-        );
-        self.check_quote(&call.client, order.side, prices, quote.as_deref())?;
-        self.check_change(call, Action::Open, levels.stop_loss.map(stop))?;
-        self.bind(call, Subject::Order(target));
-        self.changing.insert(target, Change::Modify(terms));
-        self.change(target, state, |_| {});
-        let request = TradeRequest::ModifyOrder {
-            order: ticket,
-            price: terms.price,
-            stop_limit_price: terms.stop_limit_price,
-            levels,
-            time_in_force: terms.time_in_force,
-        };
-        let taken = Taken {
-            order: target,
-            repeated: false,
-        };
-        let change = Change::Modify(terms);
-        let effect = Effect::SendChange(target, change, request, call.send_before_ms);
-        Ok((taken, vec![effect]))
-    }
+fn price(field: &str, value: f64, spec: &SymbolSpec) -> Result<Price, Refusal> {
+    spec.price_of_request(value)
+        .map_err(|(reason, text)| Violations::one(field, reason, text))
+}
 
-    pub(super) fn take_terms(&mut self, id: OrderId, terms: Terms) {
-        let Some(order) = self.orders.get(&id) else {
-            return;
-        };
-        self.change(id, order.state, |order| {
-            order.price = Some(terms.price);
-            order.stop_limit_price = terms.stop_limit_price;
-            order.levels = terms.levels;
-            order.time_in_force = terms.time_in_force;
-            order.reason.clear();
-        });
-    }
+fn level(field: &str, edit: Edit<f64>, spec: &SymbolSpec) -> Result<Edit<Price>, Refusal> {
+    Ok(match edit {
+        Edit::Keep => Edit::Keep,
+        Edit::Remove => Edit::Remove,
+        Edit::Set(value) => Edit::Set(price(field, value, spec)?),
+    })
+}
 
-    /// Takes a change of a position's levels, or finds the one that this call asked for before.
-    ///
-    /// # Errors
-    /// As for [`Core::modify_order`].
-    pub fn modify_position(
-        &mut self,
-        call: &Call,
-        id: PositionId,
-        edits: (Edit, Edit),
-        spec: Spec<'_>,
-    ) -> Result<(LevelsKey, Vec<Effect>), Refusal> {
-        let key = LevelsKey(call.client.clone(), call.request_id.clone());
-        if self.requests.find(call)?.is_some() {
-            return Ok((key, Vec::new()));
-        }
-        self.check_open(call)?;
-        let held = self.book.position(id);
-        let held = held.filter(|held| held.client.as_ref() == Some(&call.client));
-        let row = &held
-            .ok_or_else(|| Refusal::new(Reason::PositionNotFound))?
-            .row;
-        let spec = spec(&row.symbol).ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
-        // What is not named is sent as it was: somebody may have moved it while nothing was seen.
-        if !self.reconciliation.fresh {
-            return Err(Refusal::new(Reason::PendingReconciliation).after(Duration::from_secs(1)));
-        }
-        let old = row.levels;
-        let levels = Levels {
-            stop_loss: edits.0.apply("stop_loss", old.stop_loss, &spec)?,
-            take_profit: edits.1.apply("take_profit", old.take_profit, &spec)?,
-        };
-        let tightens = !loosens(row.side, old.stop_loss, levels.stop_loss);
-        let (ticket, action) = if tightens {
-            (row.ticket, Action::TightenStop)
-        } else {
-            (row.ticket, Action::LoosenStop)
-        };
-        if self.level_changes.values().any(|of| of.position == id) {
-            return Err(Refusal::new(Reason::PendingReconciliation));
-        }
-        let stop = |level| stop_of(&spec, Some(row.open_price), level, row.side, row.lots);
-        self.check_change(call, action, levels.stop_loss.map(stop))?;
-        if levels == old {
-            self.bind(call, Subject::Levels(id, levels, LevelsOutcome::Done));
-            return Ok((key, Vec::new()));
-        }
-        self.bind(call, Subject::Levels(id, levels, LevelsOutcome::Pending));
-        let change = LevelChange {
-            position: id,
-            correlation: call.correlation.clone(),
-            unknown_since: i64::MAX,
-        };
-        self.level_changes.insert(key.clone(), change);
-        let request = TradeRequest::ModifyPosition {
-            position: ticket,
-            levels,
-        };
-        let before = call.send_before_ms;
-        let effect = Effect::SendLevels(key.clone(), request, tightens, before);
-        Ok((key, vec![effect]))
-    }
+fn levels_of(
+    stop_loss: Edit<f64>,
+    take_profit: Edit<f64>,
+    spec: &SymbolSpec,
+) -> Result<LevelsEdit, Refusal> {
+    Ok(LevelsEdit {
+        stop_loss: level("stop_loss", stop_loss, spec)?,
+        take_profit: level("take_profit", take_profit, spec)?,
+    })
+}
 
-    /// A tighter stop passes every state and limit.
-    fn check_change(
-        &self,
-        call: &Call,
-        action: Action,
-        stop: Option<StopFacts>,
-    ) -> Result<(), Refusal> {
-        if !self.state_of(&call.client).allows(action) {
-            return Err(Refusal::new(Reason::TradingStateForbids));
-        }
-        if action == Action::TightenStop {
-            return Ok(());
-        }
-        let equity = self.book.account().map(|account| account.equity);
-        let client = self
-            .rules
-            .get(&call.client)
-            .map(|rules| &rules.grant.limits);
-        let client = client.map(|limits| (Scope::Client(&call.client), limits));
-        let scopes = client
-            .into_iter()
-            .chain([(Scope::Account, &self.account_limits)]);
-        for (scope, limits) in scopes {
-            let checked = limits.check_stop(stop, equity);
-            checked.map_err(|limit| limit_refusal(scope, limit))?;
-        }
-        Ok(())
-    }
+fn terms_of(edit: &OrderEdit, spec: &SymbolSpec) -> Result<TermsEdit, Refusal> {
+    let of = |field: &str, value: Option<f64>| value.map(|value| price(field, value, spec));
+    Ok(TermsEdit {
+        price: of("price", edit.price).transpose()?,
+        stop_limit_price: of("stop_limit_price", edit.stop_limit_price).transpose()?,
+        levels: levels_of(edit.stop_loss, edit.take_profit, spec)?,
+        time_in_force: edit.time_in_force,
+    })
+}
 
-    /// What became of a change of levels; none: no such change.
-    #[must_use]
-    pub fn levels_outcome(&self, key: &LevelsKey) -> Option<LevelsOutcome> {
-        match self.requests.subject(&key.0, &key.1)? {
-            Subject::Levels(_, _, outcome) => Some(outcome),
-            _ => None,
+/// The levels that an edit names: what is kept was judged when it was set.
+const fn named(edit: LevelsEdit) -> Levels {
+    const fn set(edit: Edit<Price>) -> Option<Price> {
+        match edit {
+            Edit::Set(level) => Some(level),
+            Edit::Keep | Edit::Remove => None,
         }
     }
-
-    /// The outcome of sending a change of levels. Without an answer the position's rows decide.
-    pub fn on_levels_sent(&mut self, key: &LevelsKey, outcome: Result<Receipt, SendFailure>) {
-        let outcome = match outcome {
-            Ok(_) | Err(SendFailure::Rejected(Retcode::NO_CHANGES)) => LevelsOutcome::Done,
-            Err(SendFailure::Rejected(code) | SendFailure::Throttled(code)) => {
-                LevelsOutcome::Refused(code.0)
-            }
-            Err(SendFailure::NotSent(why)) => {
-                tracing::warn!(why, "change of levels not sent");
-                LevelsOutcome::NotDone
-            }
-            Err(SendFailure::Unknown(why)) => {
-                tracing::error!(why, "outcome of a change of levels unknown");
-                LevelsOutcome::Unknown
-            }
-        };
-        self.settle_levels(key, outcome);
-    }
-
-    fn settle_levels(&mut self, key: &LevelsKey, outcome: LevelsOutcome) {
-        let Some(Subject::Levels(id, levels, known)) = self.requests.subject(&key.0, &key.1) else {
-            return;
-        };
-        // Absence was believed too early: the answer came after all.
-        let late = known == LevelsOutcome::NotDone && outcome == LevelsOutcome::Done;
-        if !late && !matches!(known, LevelsOutcome::Pending | LevelsOutcome::Unknown) {
-            return;
-        }
-        if outcome != LevelsOutcome::Unknown {
-            self.level_changes.remove(key);
-        } else if let Some(change) = self.level_changes.get_mut(key) {
-            change.unknown_since = change.unknown_since.min(self.now.0);
-        }
-        let subject = Subject::Levels(id, levels, outcome);
-        if self.requests.settle(&key.0, &key.1, subject) {
-            let (client, request_id) = (key.0.clone(), key.1.clone());
-            self.records
-                .push(Record::Outcome(client, request_id, subject));
-        }
-        if outcome == LevelsOutcome::Done
-            && let Some(changed) = self.book.set_levels(id, levels)
-        {
-            self.tell_position(changed, "");
-        }
-    }
-
-    /// Rows with the levels of an unknown change tell that it was done; that it was not, only rows
-    /// without them after the grace time.
-    pub(super) fn weigh_levels(&mut self) {
-        let patient = self.now.0 - self.reconciliation.patience.grace_ms;
-        self.unknown_terms.retain(|_, (_, since)| *since > patient);
-        let changes = self.level_changes.iter();
-        let changes: Vec<(LevelsKey, bool)> = changes
-            .map(|(key, change)| (key.clone(), change.unknown_since <= patient))
-            .collect();
-        for (key, over) in changes {
-            let Some(Subject::Levels(id, levels, LevelsOutcome::Unknown)) =
-                self.requests.subject(&key.0, &key.1)
-            else {
-                continue;
-            };
-            let done = self
-                .book
-                .position(id)
-                .is_some_and(|held| held.row.levels == levels);
-            let outcome = match (done, over) {
-                (true, _) => LevelsOutcome::Done,
-                (false, true) => LevelsOutcome::NotDone,
-                (false, false) => continue,
-            };
-            self.settle_levels(&key, outcome);
-        }
+    Levels {
+        stop_loss: set(edit.stop_loss),
+        take_profit: set(edit.take_profit),
     }
 }

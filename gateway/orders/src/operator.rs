@@ -1,170 +1,274 @@
-//! What an operator decides where evidence does not: unknown orders, and rows of ours at the
-//! broker that the journal does not know. Both are bound to the request that asked for them.
+//! What an operator decides: trading states, flattens, unknown orders, rows that are nobody's, and
+//! states that end only once somebody has looked. Each is bound to the call that asked for it.
 
-use super::{
-    core::{Core, Taken},
-    events::{Audience, Event},
-    order::{Call, Order, Purpose},
-    reconcile::Stray,
+use crate::{
+    Acceptance, Adoption, Answer, Audience, Call, Core, Event, Market, Notice, Order, Record,
+    Resolution, Subject,
+    core::position_of,
+    order::{Origin, Purpose, Traded},
+    orders::reason,
+    records::Flattening,
+    states::Scope,
 };
-use crate::records::Subject;
+use mymt5_guard::TradingState;
 use mymt5_model::{
-    ClientName, Lots, Moment, OrderId, OrderRow, OrderState, PositionId, RequestId, Ticket,
+    ClientName, DealRow, OrderId, OrderRow, OrderState, PositionId, Reason, Refusal, Symbol, Ticket,
 };
-use mymt5_model::{Reason, Refusal};
-
-/// Why an order ended that an operator declared not done.
-pub(super) const NOT_DONE: &str = "RESOLVED_NOT_DONE";
-
-/// An operator's decision on an unknown order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// It never reached the broker.
-    NotDone,
-    /// Look again at the broker now.
-    Reconcile,
-}
 
 impl Core {
+    fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
+        match scope {
+            Some(client) if !self.clients.knows(client) => Err(Refusal::new(Reason::ClientUnknown)),
+            _ => Ok(()),
+        }
+    }
+
+    fn decided(&mut self, call: &Call, what: String, why: &str) {
+        self.out.notice(Notice::Decided {
+            by: call.client.clone(),
+            what,
+            reason: why.to_owned(),
+        });
+    }
+
+    /// Enters a state by an operator's word.
+    pub(crate) fn set_state(
+        &mut self,
+        call: &Call,
+        scope: Scope,
+        state: TradingState,
+        why: &str,
+    ) -> Result<(), Refusal> {
+        self.check_scope(&scope)?;
+        let subject = Subject::TradingState(state);
+        self.requests.bind(call, subject, &mut self.out);
+        if state == TradingState::Active {
+            self.losses.clear(&scope, &mut self.out);
+            match &scope {
+                Some(client) => self.sessions.rearm(client, self.out.now),
+                None => self.accept_everywhere(),
+            }
+        }
+        let by = call.client.as_str();
+        self.states.enter(scope, state, why, by, &mut self.out);
+        self.cancel_forbidden();
+        self.out.answer(call.asker, Answer::State(state));
+        Ok(())
+    }
+
+    /// An operator lets the whole account trade again: what froze symbols is accepted with it.
+    fn accept_everywhere(&mut self) {
+        self.foreign.accept(None, &mut self.out);
+        self.book.accept(None);
+    }
+
+    /// Halts a scope and closes everything in it until nothing is left.
+    pub(crate) fn flatten(
+        &mut self,
+        call: &Call,
+        scope: Scope,
+        include_foreign: bool,
+        why: &str,
+        market: &dyn Market,
+    ) -> Result<(), Refusal> {
+        self.check_scope(&scope)?;
+        let subject = Subject::TradingState(TradingState::Halted);
+        self.requests.bind(call, subject, &mut self.out);
+        let flatten = Flattening { include_foreign };
+        let by = call.client.as_str();
+        self.states
+            .flatten(scope.clone(), flatten, why, by, &mut self.out);
+        self.attempts.forget_pauses();
+        self.flatten_round(&scope, flatten, market);
+        let report = self.flatten_report(&scope);
+        self.flatten_answer(call.asker, report);
+        Ok(())
+    }
+
     /// Decides an unknown order.
-    ///
-    /// # Errors
-    /// `ORDER_NOT_FOUND`, `ORDER_NOT_UNKNOWN`; `IDEMPOTENCY_MISMATCH`.
-    pub fn resolve(
+    pub(crate) fn resolve(
         &mut self,
         call: &Call,
         id: OrderId,
         resolution: Resolution,
         why: &str,
-    ) -> Result<Taken, Refusal> {
-        if let Some(Subject::Order(order)) = self.requests.find(call)? {
-            return Ok(Taken {
-                order,
-                repeated: true,
-            });
-        }
-        let order = self
-            .orders
-            .get(&id)
-            .ok_or_else(|| Refusal::new(Reason::OrderNotFound))?;
+    ) -> Result<(), Refusal> {
+        let order = self.orders.get(id);
+        let order = order.ok_or_else(|| Refusal::new(Reason::OrderNotFound))?;
         if order.state != OrderState::Unknown {
             let state = format!("{:?}", order.state);
             return Err(Refusal::new(Reason::OrderNotUnknown).with("state", state));
         }
-        self.bind(call, Subject::Order(id));
-        tracing::warn!(order_id = %id, ?resolution, why, by = call.client.as_str(), "unknown order resolved");
-        match resolution {
-            Resolution::Reconcile => self.look_again(),
-            Resolution::NotDone => {
-                self.change(id, OrderState::Rejected, |order| {
-                    NOT_DONE.clone_into(&mut order.reason);
+        self.requests.bind(call, Subject::Done, &mut self.out);
+        self.decided(call, format!("order {id} resolved: {resolution:?}"), why);
+        let ended = match resolution {
+            Resolution::Reconcile => None,
+            Resolution::NotDone => Some((OrderState::Rejected, reason::RESOLVED_NOT_DONE)),
+            Resolution::Done => Some((OrderState::Filled, reason::RESOLVED_DONE)),
+        };
+        match ended {
+            None => self.reconciliation.sync_soon(),
+            Some((state, why)) => {
+                self.orders.change(id, state, &mut self.out, |order| {
+                    why.clone_into(&mut order.reason);
                 });
+                self.end_changes_of_ended(crate::Target::Order(id));
             }
         }
-        Ok(Taken {
-            order: id,
-            repeated: false,
-        })
+        self.answer_order(call.asker, id);
+        Ok(())
     }
 
-    /// Gives a foreign or unknown position to a client.
-    ///
-    /// # Errors
-    /// `CLIENT_UNKNOWN`, `POSITION_NOT_FOUND` (also when it is owned); `IDEMPOTENCY_MISMATCH`.
-    pub fn adopt_position(
+    /// Gives a row that is nobody's, or that the journal does not know, to a client.
+    pub(crate) fn adopt(
+        &mut self,
+        call: &Call,
+        client: &ClientName,
+        what: Adoption,
+        why: &str,
+    ) -> Result<(), Refusal> {
+        self.check_scope(&Some(client.clone()))?;
+        match what {
+            Adoption::Position(id) => self.adopt_position(call, client, id)?,
+            Adoption::Order(ticket) => self.adopt_order(call, client, ticket)?,
+            Adoption::Deal(ticket) => self.adopt_deal(ticket)?,
+        }
+        self.requests.bind(call, Subject::Done, &mut self.out);
+        self.decided(call, format!("{what:?} adopted for {client}"), why);
+        self.out.answer(call.asker, Answer::Done);
+        Ok(())
+    }
+
+    fn adopt_position(
         &mut self,
         call: &Call,
         client: &ClientName,
         id: PositionId,
     ) -> Result<(), Refusal> {
-        if self.requests.find(call)?.is_some() {
-            return Ok(());
-        }
-        self.check_scope(Some(client))?;
-        let foreign = self
-            .book
-            .position(id)
-            .is_some_and(|held| held.client.is_none());
-        let adopted = foreign.then(|| self.book.adopt(id, client)).flatten();
+        let held = self.book.position(id);
+        let free = held.is_some_and(|held| held.client.is_none() || held.orphan);
+        let adopted = free.then(|| self.book.adopt(id, client)).flatten();
         let adopted = adopted.ok_or_else(|| Refusal::new(Reason::PositionNotFound))?;
-        self.bind(call, Subject::Done);
-        self.reconciliation.strays.remove(&Stray::Position(id));
-        tracing::warn!(position_id = %id, client = client.as_str(), by = call.client.as_str(), "position adopted");
-        self.tell_position(adopted, &call.correlation);
+        self.emit_position(adopted, &call.trace);
         Ok(())
     }
 
-    /// Takes a working order of ours that the journal does not know into the books, by the
-    /// broker's ticket.
-    ///
-    /// # Errors
-    /// `CLIENT_UNKNOWN`, `ORDER_NOT_FOUND`; `IDEMPOTENCY_MISMATCH`.
-    pub fn adopt_order(
+    fn adopt_order(
         &mut self,
         call: &Call,
         client: &ClientName,
         ticket: Ticket,
     ) -> Result<(), Refusal> {
-        if self.requests.find(call)?.is_some() {
-            return Ok(());
-        }
-        self.check_scope(Some(client))?;
-        let row = self.reconciliation.stray_orders.get(&ticket).cloned();
+        let row = self.reconciliation.orphan_orders.remove(&ticket);
         let row = row.ok_or_else(|| Refusal::new(Reason::OrderNotFound))?;
-        let order = self.order_of_row(&row, client, call)?;
-        self.bind(call, Subject::Done);
-        self.reconciliation.strays.remove(&Stray::Order(ticket));
-        tracing::warn!(order_id = %order.id, client = client.as_str(), by = call.client.as_str(), "order adopted");
-        self.dirty.insert(order.id);
-        self.know(order.clone());
-        let audience = Audience::Client(client.clone());
-        self.tell(&call.correlation, audience, Event::Order(Box::new(order)));
+        let order = self.order_of_orphan(&row, client, call)?;
+        self.orders.add(order, &mut self.out);
         Ok(())
     }
 
-    fn order_of_row(
+    fn order_of_orphan(
         &self,
         row: &OrderRow,
         client: &ClientName,
         call: &Call,
     ) -> Result<Order, Refusal> {
-        let request_id = RequestId::parse(&format!("adopted-{}", row.ticket))
-            .map_err(|_| Refusal::new(Reason::Internal))?;
-        let at = |broker| Moment {
-            utc: Some(self.now),
-            broker,
-        };
-        Ok(Order {
-            id: self.next_order_id(),
+        let id = self.orders.id_for(row.magic);
+        let origin = Origin {
+            id,
+            magic: row.magic,
             client: client.clone(),
-            request_id,
+            request_id: Self::own_request_id("adopted", row.ticket.0)?,
+            trace: call.trace.clone(),
+        };
+        let traded = Traded {
             purpose: Purpose::Entry,
             symbol: row.symbol.clone(),
+            digits: row.price.map_or(0, |price| price.digits()),
             side: row.side,
+            lots: row.lots,
+        };
+        let mut order = Order {
             kind: row.kind,
             state: OrderState::Working,
-            lots: row.lots,
-            lots_accepted: None,
-            filled: Lots::ZERO,
-            filled_points: 0,
             price: row.price,
             stop_limit_price: row.stop_limit_price,
-            digits: row.price.map_or(0, |price| price.digits()),
             levels: row.levels,
             time_in_force: row.time_in_force,
-            retcode: None,
-            reason: "ADOPTED".into(),
-            retryable: false,
-            cancel_pending: false,
-            created: at(Some(row.created)),
-            updated: at(None),
+            reason: reason::ADOPTED.to_owned(),
             position: row.position_id,
-            tag: String::new(),
-            magic: row.magic,
             ticket: Some(row.ticket),
-            correlation: call.correlation.clone(),
-            send_before_ms: 0,
-            margin: None,
-        })
+            ..Order::new(origin, traded, self.moment())
+        };
+        order.created.broker = Some(row.created);
+        for deal in self.fills_of_orphan(row) {
+            order.add_fill(deal);
+        }
+        if !order.filled.is_zero() {
+            order.state = OrderState::PartiallyFilled;
+        }
+        Ok(order)
+    }
+
+    /// What is known of an orphan order's fills.
+    fn fills_of_orphan(&self, row: &OrderRow) -> impl Iterator<Item = &DealRow> {
+        let deals = self.found.positions.get(&position_of(row));
+        let deals = deals.into_iter().flatten().map(|owned| &owned.deal);
+        deals.filter(|deal| deal.order == Some(row.ticket))
+    }
+
+    /// A deal keeps the owner that its slot says; what it closed is open again.
+    fn adopt_deal(&mut self, ticket: Ticket) -> Result<(), Refusal> {
+        if self.reconciliation.adopt_deal(ticket) {
+            Ok(())
+        } else {
+            Err(Refusal::new(Reason::DealNotFound))
+        }
+    }
+
+    /// Ends a closed or frozen state that an operator has looked at.
+    pub(crate) fn accept(
+        &mut self,
+        call: &Call,
+        what: &Acceptance,
+        why: &str,
+    ) -> Result<(), Refusal> {
+        let accepted = match what {
+            Acceptance::Symbol(symbol) => self.accept_symbol(symbol),
+            Acceptance::UnreadableRows => match self.reconciliation.accept_unread() {
+                Some(accepted) => {
+                    self.out.record(Record::AcceptedUnreadable(accepted));
+                    true
+                }
+                None => false,
+            },
+            Acceptance::MissingDeals => match self.reconciliation.accept_missing() {
+                Some(archived) => {
+                    self.out.record(Record::Archived(archived));
+                    true
+                }
+                None => false,
+            },
+        };
+        if !accepted {
+            return Err(Refusal::new(Reason::NothingToAccept));
+        }
+        self.requests.bind(call, Subject::Done, &mut self.out);
+        self.decided(call, format!("{what:?} accepted"), why);
+        self.out.answer(call.asker, Answer::Done);
+        Ok(())
+    }
+
+    fn accept_symbol(&mut self, symbol: &Symbol) -> bool {
+        let foreign = self.foreign.accept(Some(symbol), &mut self.out);
+        let unexplained = self.book.accept(Some(symbol));
+        if foreign {
+            let event = Event::Foreign {
+                symbol: Some(symbol.clone()),
+                description: "accepted by an operator".to_owned(),
+                frozen: false,
+            };
+            self.out.emit("", Audience::Control, event);
+        }
+        foreign || unexplained
     }
 }

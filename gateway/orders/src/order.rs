@@ -1,32 +1,15 @@
 //! An order of ours, and what a caller wants when it makes one.
 
 use mymt5_model::{
-    ClientName, Comment, Levels, Lots, Magic, Moment, Money, OrderId, OrderState, OrderType,
+    ClientName, Comment, DealRow, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType,
     PositionId, Price, RequestId, Retcode, Side, Symbol, SymbolSpec, Ticket, TimeInForce,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Who calls, for what, under which id.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// The client.
-    pub client: ClientName,
-    /// The idempotency of this call.
-    pub request_id: RequestId,
-    /// The RPC, for the record.
-    pub method: &'static str,
-    /// Digest of the method and the request's content.
-    pub content: [u8; 32],
-    /// W3C trace id.
-    pub correlation: String,
-    /// Unix milliseconds after which nothing may be sent any more.
-    pub send_before_ms: i64,
-}
-
 /// A checked request for a new order.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct NewOrder {
     /// Specification of the symbol it was checked against.
     pub spec: Arc<SymbolSpec>,
     /// Buy or sell.
@@ -56,7 +39,7 @@ pub struct Entry {
 pub struct Exit {
     /// The position.
     pub position: PositionId,
-    /// Volume as the caller gave it; none: all.
+    /// Volume as the caller gave it; none: all that the position has when the close is executed.
     pub lots: Option<f64>,
     /// Largest slip where execution is instant, points.
     pub max_deviation_points: Option<u32>,
@@ -78,11 +61,11 @@ pub enum Purpose {
 /// An order as the gateway knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
-    /// The gateway's id.
+    /// The gateway's id: the counter of its magic.
     pub id: OrderId,
     /// Who made it.
     pub client: ClientName,
-    /// The call that made it.
+    /// The call that made it, or a name of the gateway's own.
     pub request_id: RequestId,
     /// What it is for.
     pub purpose: Purpose,
@@ -94,10 +77,10 @@ pub struct Order {
     pub kind: OrderType,
     /// State.
     pub state: OrderState,
-    /// Volume asked for.
+    /// Volume asked for. For a close of all: what that is expected to be, until it was executed.
     pub lots: Lots,
-    /// Volume the broker said it will do, where that is less (no remainder works on).
-    pub lots_accepted: Option<Lots>,
+    /// A close of all that there is when it is executed, of which nobody said yet how much that was.
+    pub closes_all: bool,
     /// Volume filled: from deals.
     pub filled: Lots,
     /// Sum of deal price points times units of lots: the average price's numerator.
@@ -111,14 +94,11 @@ pub struct Order {
     pub digits: u8,
     /// Stop loss and take profit.
     pub levels: Levels,
-    /// Margin that it is reckoned to need when all of it is filled, in the account currency; none
-    /// where that is not known.
-    pub margin: Option<Money>,
     /// Lifetime.
     pub time_in_force: TimeInForce,
     /// The trade server's return code.
     pub retcode: Option<Retcode>,
-    /// Why it is in this state.
+    /// Why it is in this state. Empty: nothing to tell.
     pub reason: String,
     /// True when a new order may succeed.
     pub retryable: bool,
@@ -137,20 +117,87 @@ pub struct Order {
     /// Its ticket, once known.
     pub ticket: Option<Ticket>,
     /// W3C trace id of its call.
-    pub correlation: String,
-    /// Unix milliseconds after which it must not be sent.
-    pub send_before_ms: i64,
+    pub trace: String,
+}
+
+/// Where an order comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) id: OrderId,
+    pub(crate) magic: Magic,
+    pub(crate) client: ClientName,
+    pub(crate) request_id: RequestId,
+    pub(crate) trace: String,
+}
+
+/// What an order trades.
+#[derive(Clone, Debug)]
+pub(crate) struct Traded {
+    pub(crate) purpose: Purpose,
+    pub(crate) symbol: Symbol,
+    /// Digits of the symbol's prices.
+    pub(crate) digits: u8,
+    pub(crate) side: Side,
+    pub(crate) lots: Lots,
 }
 
 impl Order {
-    /// Volume-weighted price of its deals.
+    /// An accepted market order without levels.
+    pub(crate) fn new(origin: Origin, traded: Traded, now: Moment) -> Self {
+        Self {
+            id: origin.id,
+            client: origin.client,
+            request_id: origin.request_id,
+            purpose: traded.purpose,
+            symbol: traded.symbol,
+            side: traded.side,
+            kind: OrderType::Market,
+            state: OrderState::Accepted,
+            lots: traded.lots,
+            closes_all: false,
+            filled: Lots::ZERO,
+            filled_points: 0,
+            price: None,
+            stop_limit_price: None,
+            digits: traded.digits,
+            levels: Levels::default(),
+            time_in_force: TimeInForce::Gtc,
+            retcode: None,
+            reason: String::new(),
+            retryable: false,
+            cancel_pending: false,
+            created: now,
+            updated: now,
+            position: None,
+            tag: String::new(),
+            magic: origin.magic,
+            ticket: None,
+            trace: origin.trace,
+        }
+    }
+
+    /// Digits of an average price beyond those of the symbol.
+    const AVERAGE_DIGITS: i32 = 3;
+
+    /// Volume-weighted price of its deals, to three digits more than the symbol's prices have.
     #[must_use]
     pub fn average_price(&self) -> Option<f64> {
         if self.filled.is_zero() {
             return None;
         }
         let points = self.filled_points as f64 / self.filled.units() as f64;
-        Some(points * 10f64.powi(-i32::from(self.digits)))
+        let fine = 10f64.powi(Self::AVERAGE_DIGITS);
+        let scale = 10f64.powi(i32::from(self.digits) + Self::AVERAGE_DIGITS);
+        Some((points * fine).round() / scale)
+    }
+
+    /// Counts a deal of it.
+    pub(crate) fn add_fill(&mut self, deal: &DealRow) {
+        let points = deal.price.map_or(0, |price| price.points());
+        self.filled = self.filled.plus(deal.lots);
+        self.filled_points += i128::from(points) * i128::from(deal.lots.units());
+        self.position = self.position.or(deal.position_id);
+        self.updated.broker = Some(deal.time);
     }
 
     /// True once the broker's word on it is known: what a caller waits for.
@@ -159,7 +206,23 @@ impl Order {
         !matches!(self.state, OrderState::Accepted | OrderState::Sent)
     }
 
-    /// Lots that may still add exposure: not yet filled and not settled.
+    /// True while it works at the broker.
+    #[must_use]
+    pub const fn works(&self) -> bool {
+        matches!(
+            self.state,
+            OrderState::Working | OrderState::PartiallyFilled
+        )
+    }
+
+    /// True for what may be pending at the broker under a known ticket.
+    #[must_use]
+    pub fn may_work(&self) -> bool {
+        let unknown = self.state == OrderState::Unknown && self.price.is_some();
+        self.ticket.is_some() && (self.works() || unknown)
+    }
+
+    /// Lots that may still be done: not yet filled and not settled.
     #[must_use]
     pub const fn lots_open(&self) -> Lots {
         if self.state.is_final() {
@@ -167,6 +230,12 @@ impl Order {
         } else {
             self.lots.minus(self.filled)
         }
+    }
+
+    /// True for what may open a position.
+    #[must_use]
+    pub fn is_entry(&self) -> bool {
+        self.purpose == Purpose::Entry
     }
 }
 

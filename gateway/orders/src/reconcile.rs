@@ -1,37 +1,95 @@
-//! What the broker has against what the journal says. Evidence decides an unknown order: a row or
-//! a deal with its magic, or their absence in several complete looks over a grace time.
+//! How the broker is compared with what is known: how far a pass must look back, which orders are
+//! searched for, what is at the broker in a slot of ours and unknown here.
 
-use super::{
-    core::{Core, Patience},
-    losses::GATEWAY,
-    modify::LevelChange,
-    order::Order,
+use crate::{
+    Record,
+    broker::{RowKind, Unreadable},
+    outbox::Out,
+    time::Now,
+    unread::Unread,
 };
-use crate::broker::{History, SendFailure, Snapshot};
-use mymt5_guard::TradingState;
-use mymt5_model::Reason;
-use mymt5_model::{
-    AccountKind, BrokerTime, Magic, OrderId, OrderRow, OrderState, PositionId, Ticket,
+use mymt5_model::{BrokerTime, ClientName, OrderId, OrderRow, Ticket};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
-use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Why an unknown order ended REJECTED.
-pub(super) const NOT_FOUND: &str = "NOT_FOUND_AT_BROKER";
-/// Complete looks without a trace that it takes.
+/// Complete passes without a trace that absence takes.
 const PASSES: u32 = 3;
-/// Newest deals of the journal that a complete history must hold.
-const PROBES: usize = 500;
+/// Absence of what the broker acknowledged takes so many times the grace.
+const ACKNOWLEDGED: i64 = 10;
 const DAY_MS: i64 = 86_400_000;
+/// A pass looks back to the last complete one, and so much further: history that comes late.
+const OVERLAP_MS: i64 = 600_000;
+/// Newest deals that a complete history must hold.
+const PROBES: usize = 500;
+/// How far a history may lag behind deals that came with an answer, or were pushed.
+const HISTORY_LAG_MS: i64 = 15_000;
 
-/// A row at the broker in a slot of ours that the journal does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stray {
-    /// A working order.
-    Order(Ticket),
-    /// An open position.
-    Position(PositionId),
+/// How long the core waits: for evidence, and for signs of life.
+#[derive(Clone, Copy, Debug)]
+pub struct ReconcileConfig {
+    /// How long a client's process holds its lease after a heartbeat.
+    pub lease: Duration,
+    /// From an unknown outcome until its absence at the broker is believed, milliseconds.
+    pub grace_ms: i64,
+    /// Least time between two passes that count, milliseconds.
+    pub between_passes_ms: i64,
+    /// Between two passes when nothing is unknown, milliseconds.
+    pub period_ms: i64,
 }
 
+impl Default for ReconcileConfig {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(5),
+            grace_ms: 30_000,
+            between_passes_ms: 5_000,
+            period_ms: 60_000,
+        }
+    }
+}
+
+/// How far back a pass must look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lookback {
+    /// Since when evidence of an order is looked for; none: no order needs any.
+    pub oldest: Option<BrokerTime>,
+    /// All deals up to then are known; none: the broker was never compared.
+    pub compared: Option<BrokerTime>,
+    /// That was since the link came up.
+    pub routine: bool,
+}
+
+impl Lookback {
+    /// The time span of the history to read, raw broker time. Everything where the broker's clock is
+    /// not known yet.
+    #[must_use]
+    pub fn window(self, time: Option<BrokerTime>) -> (BrokerTime, BrokerTime) {
+        let Some(now) = time else {
+            return (BrokerTime(0), BrokerTime(i64::MAX));
+        };
+        let overlap = if self.routine { OVERLAP_MS } else { DAY_MS };
+        let compared = self
+            .compared
+            .map_or(now.0, |compared| compared.0.min(now.0));
+        let evidence = self.oldest.map(|taken| taken.0.min(now.0) - DAY_MS);
+        let from = compared - overlap;
+        let from = evidence.map_or(from, |evidence| from.min(evidence));
+        (BrokerTime(from), BrokerTime(now.0 + DAY_MS))
+    }
+}
+
+/// What the journal knows of earlier comparisons.
+pub(crate) struct Known {
+    pub(crate) deals: Vec<(Ticket, BrokerTime)>,
+    pub(crate) archived: BTreeSet<Ticket>,
+    pub(crate) orphan_deals: BTreeMap<Ticket, ClientName>,
+    pub(crate) accepted: BTreeSet<Unreadable>,
+    pub(crate) compared: Option<BrokerTime>,
+}
+
+/// An order of which the passes find no trace.
 #[derive(Clone, Copy, Debug)]
 struct Search {
     since: i64,
@@ -41,374 +99,298 @@ struct Search {
 
 /// How far the comparison has come.
 #[derive(Debug)]
-pub(super) struct Reconciliation {
-    pub(super) patience: Patience,
-    searches: HashMap<OrderId, Search>,
-    /// Orders with a row in the last look.
-    seen: HashSet<OrderId>,
+pub(crate) struct Reconciliation {
+    pub(crate) config: ReconcileConfig,
+    searches: BTreeMap<OrderId, Search>,
     /// Compared since the link came up.
-    compared: bool,
-    /// Rows were read since the link came up.
-    pub(super) fresh: bool,
+    pub(crate) compared: bool,
     /// The account cannot be read.
-    blind: bool,
-    /// The broker's history holds what the journal knows.
-    complete: bool,
+    pub(crate) unreadable: bool,
+    /// When the last pass was taken, on the clock that never goes back; none: one is due.
     last_pass: Option<i64>,
-    /// Orders believed to work that the broker lists no more.
-    missing: bool,
-    pub(super) strays: BTreeSet<Stray>,
-    pub(super) stray_orders: HashMap<Ticket, OrderRow>,
+    /// All deals up to then are known.
+    complete: Option<BrokerTime>,
+    /// Orders that should work and were not among the rows last read.
+    missed: BTreeSet<OrderId>,
+    /// Known deals that the last history lacks.
+    missing: BTreeSet<Ticket>,
+    /// Those that an operator accepted as lacking.
+    archived: BTreeSet<Ticket>,
+    /// The newest known deals and their times.
+    deals: BTreeMap<Ticket, BrokerTime>,
+    /// When those were heard of that a lagging history may lack.
+    heard: BTreeMap<Ticket, i64>,
+    /// Working orders in a slot of ours that the journal does not know.
+    pub(crate) orphan_orders: BTreeMap<Ticket, OrderRow>,
+    /// Working orders that are in no slot of ours.
+    pub(crate) foreign_orders: BTreeMap<Ticket, OrderRow>,
+    /// Deals in a slot of ours that no known order made.
+    orphan_deals: BTreeMap<Ticket, ClientName>,
+    orphan_deals_changed: bool,
+    /// Rows of the newest reading that could not be understood: of the present, and of the past.
+    pub(crate) unread: Unread,
+    pub(crate) unread_past: Unread,
+    /// Those that an operator accepted, ever.
+    accepted: BTreeSet<Unreadable>,
 }
 
 impl Reconciliation {
-    pub(super) fn new(patience: Patience) -> Self {
+    pub(crate) fn new(config: ReconcileConfig, known: Known) -> Self {
         Self {
-            patience,
-            searches: HashMap::new(),
-            seen: HashSet::new(),
+            config,
+            searches: BTreeMap::new(),
             compared: false,
-            fresh: false,
-            blind: false,
-            complete: true,
+            unreadable: false,
             last_pass: None,
-            missing: false,
-            strays: BTreeSet::new(),
-            stray_orders: HashMap::new(),
-        }
-    }
-}
-
-/// How far back a look must go: to what is not settled, and to the newest deal that is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// Age of the oldest order that is not settled, milliseconds.
-    pub age_ms: i64,
-    /// Time of the newest deal.
-    pub newest_deal: Option<BrokerTime>,
-}
-
-impl Reach {
-    /// The time span of the history to read, raw broker time: a day more on both sides. Everything
-    /// where the broker's clock is not known yet.
-    #[must_use]
-    pub fn window(self, time: Option<BrokerTime>) -> (BrokerTime, BrokerTime) {
-        let Some(now) = time else {
-            return (BrokerTime(0), BrokerTime(i64::MAX));
-        };
-        let oldest = now.0 - self.age_ms;
-        let oldest = self.newest_deal.map_or(oldest, |deal| oldest.min(deal.0));
-        (BrokerTime(oldest - DAY_MS), BrokerTime(now.0 + DAY_MS))
-    }
-}
-
-impl Core {
-    /// How far back the next look must go.
-    #[must_use]
-    pub fn reach(&self) -> Reach {
-        let created = self.open_orders().filter_map(|order| order.created.utc);
-        let oldest = created.min().map_or(self.now.0, |at| at.0);
-        Reach {
-            age_ms: (self.now.0 - oldest).max(0),
-            newest_deal: self.deals.last_key_value().map(|(_, deal)| deal.deal.time),
+            complete: known.compared,
+            missed: BTreeSet::new(),
+            missing: BTreeSet::new(),
+            archived: known.archived,
+            deals: known.deals.into_iter().collect(),
+            heard: BTreeMap::new(),
+            orphan_orders: BTreeMap::new(),
+            foreign_orders: BTreeMap::new(),
+            orphan_deals: known.orphan_deals,
+            orphan_deals_changed: false,
+            unread: Unread::default(),
+            unread_past: Unread::default(),
+            accepted: known.accepted,
         }
     }
 
-    /// What was on its way when the process ended may have arrived: only evidence tells.
-    pub(super) fn take_up(&mut self) {
-        let flying = |state| matches!(state, OrderState::Accepted | OrderState::Sent);
-        let ids: Vec<OrderId> = self
-            .open_orders()
-            .filter(|order| flying(order.state))
-            .map(|order| order.id)
-            .collect();
-        for id in ids {
-            self.change(id, OrderState::Unknown, |order| {
-                "OUTCOME_UNKNOWN".clone_into(&mut order.reason);
-            });
-        }
-        for (key, position, _) in self.requests.pending_levels() {
-            let change = LevelChange {
-                position,
-                correlation: String::new(),
-                unknown_since: self.now.0,
-            };
-            self.level_changes.insert(key.clone(), change);
-            self.on_levels_sent(&key, Err(SendFailure::Unknown("the gateway ended".into())));
-        }
+    /// The link went down: what was not seen throughout does not count.
+    pub(crate) fn lost(&mut self) {
+        self.searches.clear();
+        self.compared = false;
+        self.last_pass = None;
     }
 
-    /// The link came up or went down. Nothing counts that was not seen throughout.
-    pub fn link(&mut self, up: bool) {
-        if !up {
-            self.reconciliation.searches.clear();
-            self.reconciliation.compared = false;
-            self.reconciliation.fresh = false;
-            self.book.forget_doubts();
-        } else if !self.link_up {
-            self.restart_grace();
-        }
-        self.link_up = up;
+    /// Orders that should work and are not among the rows.
+    pub(crate) fn miss(&mut self, missed: BTreeSet<OrderId>) {
+        self.missed = missed;
     }
 
-    /// What is unknown is waited for from now on again: absence counts only where it is seen.
-    fn restart_grace(&mut self) {
-        let now = self.now.0;
-        let levels = self.level_changes.values_mut();
-        let levels = levels.map(|change| &mut change.unknown_since);
-        let terms = self.unknown_terms.values_mut().map(|(_, since)| since);
-        for since in levels.chain(terms).filter(|since| **since < now) {
-            *since = now;
-        }
+    pub(crate) fn is_missed(&self, id: OrderId) -> bool {
+        self.missed.contains(&id)
     }
 
-    /// The account could not be read for long, or could again.
-    pub fn blind(&mut self, blind: bool) {
-        self.reconciliation.blind = blind;
+    /// The next pass is due at once.
+    pub(crate) const fn sync_soon(&mut self) {
+        self.last_pass = None;
     }
 
-    /// True while the account cannot be read, though the link is up.
-    #[must_use]
-    pub const fn is_blind(&self) -> bool {
-        self.reconciliation.blind
-    }
-
-    /// Why entries are closed for everybody, trading states aside. Empty: they are open.
-    #[must_use]
-    pub fn closed(&self) -> Vec<Reason> {
-        let trade_allowed = self
-            .book
-            .account()
-            .is_none_or(|account| account.trade_allowed);
-        let reasons = [
-            (
-                !self.link_up || self.book.account().is_none(),
-                Reason::LinkDown,
-            ),
-            (
-                !trade_allowed || self.is_account_shut(),
-                Reason::TradeNotAllowed,
-            ),
-            (
-                !self.reconciliation.compared || self.reconciliation.blind,
-                Reason::PendingReconciliation,
-            ),
-            (!self.reconciliation.complete, Reason::HistoryIncomplete),
-            (!self.reconciliation.strays.is_empty(), Reason::StraysFound),
-        ];
-        let holding = reasons.into_iter().filter(|(holds, _)| *holds);
-        holding.map(|(_, reason)| reason).collect()
-    }
-
-    /// True when the broker should be looked through again: rows and history.
-    #[must_use]
-    pub fn wants_pass(&self) -> bool {
-        let state = &self.reconciliation;
-        let unknown = self
-            .open_orders()
-            .any(|order| order.state == OrderState::Unknown);
-        let hurried = unknown || state.missing || !state.compared || !state.complete;
+    /// True when the broker should be compared again: rows and history. `unsettled`: an order needs
+    /// evidence.
+    pub(crate) fn wants_pass(&self, unsettled: bool, now: Now) -> bool {
+        let lacks = !self.compared || !self.missing.is_empty();
+        let hurried = unsettled || !self.missed.is_empty() || lacks;
         let pause = if hurried {
-            state.patience.between_passes_ms
+            self.config.between_passes_ms
         } else {
-            state.patience.period_ms
+            self.config.period_ms
         };
-        state
-            .last_pass
-            .is_none_or(|last| self.now.0 - last >= pause)
+        let last = self.last_pass;
+        last.is_none_or(|last| now.elapsed_ms - last >= pause)
     }
 
-    /// Takes rows of the broker. False: they are older than what is known; read others.
-    pub fn on_snapshot(&mut self, snapshot: Snapshot) -> bool {
-        let fresh = self.read(snapshot);
-        if fresh {
-            self.measure();
+    pub(crate) fn lookback(&self, oldest: Option<BrokerTime>) -> Lookback {
+        Lookback {
+            oldest,
+            compared: self.complete,
+            routine: self.compared && self.unread_past.is_empty(),
         }
-        fresh
     }
 
-    /// Takes rows of the broker and, read after them, its history: one complete look. False: the
-    /// rows are older than what is known; look again.
-    pub fn on_pass(&mut self, snapshot: Snapshot, history: History) -> bool {
-        let window = self.reach().window(snapshot.time);
-        if !self.read(snapshot) {
-            return false;
-        }
-        for row in &history.orders {
-            self.on_row(row);
-            self.reconciliation.seen.extend(self.of_row(row));
-        }
-        let tickets: HashSet<Ticket> = history.deals.iter().map(|deal| deal.ticket).collect();
-        history
-            .deals
-            .into_iter()
-            .for_each(|deal| self.on_deal(deal));
-        self.halt_first();
-        self.measure();
-        let complete = self.is_complete(&tickets, window);
-        if complete != self.reconciliation.complete {
-            tracing::error!(complete, "the broker's history against the journal");
-        }
-        self.reconciliation.complete = complete;
-        self.reconciliation.last_pass = Some(self.now.0);
-        if complete {
-            self.reconciliation.compared = true;
-            self.search();
-        } else {
-            self.reconciliation.searches.clear();
-        }
-        true
+    /// All deals up to then are known.
+    pub(crate) const fn complete(&self) -> Option<BrokerTime> {
+        self.complete
     }
 
-    fn read(&mut self, snapshot: Snapshot) -> bool {
-        let mut book = std::mem::take(&mut self.book);
-        let Snapshot {
-            account,
-            positions,
-            orders,
-            last_deal,
-            time,
-        } = snapshot;
-        let reading = book.read(account, positions, last_deal, (time, self.now), |magic| {
-            self.owner(magic)
+    /// True when the deal was seen before, as far as memory tells.
+    pub(crate) fn knows(&self, deal: Ticket) -> bool {
+        self.deals.contains_key(&deal)
+    }
+
+    /// Notes a known deal. Memory holds what a pass may meet again.
+    pub(crate) fn note_deal(&mut self, ticket: Ticket, time: BrokerTime, now: Now) {
+        if self.deals.insert(ticket, time).is_none() {
+            self.heard.insert(ticket, now.elapsed_ms);
+        }
+    }
+
+    /// A history of that window was read. How many known deals it lacks: one that cannot be understood
+    /// may be any, and one that was heard of just now may still be on its way there.
+    pub(crate) fn check_history(
+        &mut self,
+        tickets: &BTreeSet<Ticket>,
+        window: (BrokerTime, BrokerTime),
+        now: Now,
+    ) -> usize {
+        self.heard
+            .retain(|_, heard| now.elapsed_ms - *heard < HISTORY_LAG_MS);
+        let newest = self.deals.iter().rev().take(PROBES);
+        let due = newest.filter(|(_, time)| (window.0..window.1).contains(time));
+        let missing = due.map(|(ticket, _)| *ticket);
+        let missing = missing.filter(|ticket| {
+            let hidden = self.unread_past.may_hide(RowKind::Deal, Some(*ticket));
+            !hidden && !tickets.contains(ticket) && !self.heard.contains_key(ticket)
         });
-        self.book = book;
-        let Some(reading) = reading else {
-            return false;
-        };
-        self.unread.clear();
-        self.reconciliation.fresh = true;
-        for change in reading.changes {
-            self.tell_position(change, "");
+        let missing: BTreeSet<Ticket> = missing.collect();
+        self.archived.retain(|ticket| !tickets.contains(ticket));
+        self.missing = missing.difference(&self.archived).copied().collect();
+        self.missing.len()
+    }
+
+    /// A pass was taken that began there. Older deals are forgotten: where one comes again, the journal
+    /// knows it.
+    pub(crate) fn passed(&mut self, from: BrokerTime, time: Option<BrokerTime>, out: &mut Out) {
+        self.last_pass = Some(out.now.elapsed_ms);
+        if self.missing.is_empty() {
+            self.compared = true;
+            self.complete_to(from, time, out);
+        } else {
+            self.searches.clear();
         }
-        for (id, client, symbol) in reading.unexplained {
-            self.tell_unexplained(id, client.is_some(), symbol);
-        }
-        orders.iter().for_each(|row| self.on_row(row));
-        self.reconciliation.seen = orders.iter().filter_map(|row| self.of_row(row)).collect();
-        let working: HashSet<Ticket> = orders.iter().map(|row| row.ticket).collect();
-        self.reconciliation.missing = self.is_missing(&working);
-        self.weigh_levels();
-        self.end_partial(&working);
-        let unknown = orders.iter().filter(|row| self.is_stray(row.magic));
-        self.reconciliation.stray_orders = unknown.map(|row| (row.ticket, row.clone())).collect();
-        let orders = orders
+        let most = self.deals.len().saturating_sub(PROBES);
+        let old: Vec<Ticket> = self
+            .deals
             .iter()
-            .map(|row| (Stray::Order(row.ticket), row.magic));
-        let positions = self.book.positions().filter(|held| held.client.is_none());
-        let positions = positions.map(|held| (Stray::Position(held.row.id), held.row.magic));
-        let strays = orders
-            .chain(positions)
-            .filter(|(_, magic)| self.is_stray(*magic));
-        let strays: BTreeSet<Stray> = strays.map(|(stray, _)| stray).collect();
-        for stray in strays.difference(&self.reconciliation.strays) {
-            tracing::error!(
-                ?stray,
-                "a row of ours at the broker that the journal does not know"
-            );
-        }
-        self.reconciliation.strays = strays;
-        true
-    }
-
-    /// The next look is due at once.
-    pub fn look_again(&mut self) {
-        self.reconciliation.last_pass = None;
-    }
-
-    pub(super) fn is_stray(&self, magic: Magic) -> bool {
-        self.of_slot(magic).is_some() && !self.by_magic.contains_key(&magic)
-    }
-
-    /// A fill in part, of which the broker said that it is all: it ends once no row of it works on.
-    fn end_partial(&mut self, working: &HashSet<Ticket>) {
-        let ended = |order: &&Order| {
-            let all = order.lots_accepted.is_some_and(|lots| order.filled >= lots);
-            let works = order.ticket.is_none_or(|ticket| working.contains(&ticket));
-            order.state == OrderState::PartiallyFilled && all && !works
-        };
-        let ids: Vec<OrderId> = self
-            .open_orders()
-            .filter(ended)
-            .map(|order| order.id)
+            .take(most)
+            .filter(|(_, time)| **time < from)
+            .map(|(ticket, _)| *ticket)
             .collect();
-        for id in ids {
-            self.change(id, OrderState::Canceled, |order| {
-                order.cancel_pending = false
-            });
+        for ticket in old {
+            self.deals.remove(&ticket);
         }
     }
 
-    /// Real money is not traded before somebody said so, once.
-    fn halt_first(&mut self) {
-        let real = self
-            .book
-            .account()
-            .is_some_and(|account| account.kind == AccountKind::Real);
-        if real && !self.states.knows(&None) {
-            let effects = self.enter(None, TradingState::Halted, "FIRST_START", GATEWAY);
-            self.effects.extend(effects);
+    /// All deals are known up to now. While rows cannot be understood, later passes reach them, too.
+    fn complete_to(&mut self, from: BrokerTime, time: Option<BrokerTime>, out: &mut Out) {
+        let to = if self.unread_past.is_empty() {
+            time
+        } else {
+            let begun = BrokerTime(from.0.saturating_add(DAY_MS));
+            self.complete.is_none().then_some(begun)
+        };
+        if let Some(to) = to {
+            self.complete = Some(to);
+            out.record_patiently(Record::Compared(to));
         }
     }
 
-    fn is_missing(&self, working: &HashSet<Ticket>) -> bool {
-        let works = |state| matches!(state, OrderState::Working | OrderState::PartiallyFilled);
-        self.open_orders()
-            .filter(|order| works(order.state))
-            .filter_map(|order| order.ticket)
-            .any(|ticket| !working.contains(&ticket))
+    /// Known deals that the broker's history lacks.
+    pub(crate) fn missing(&self) -> usize {
+        self.missing.len()
     }
 
-    /// True when the history holds the newest deals that the journal knows in that window.
-    fn is_complete(&self, tickets: &HashSet<Ticket>, window: (BrokerTime, BrokerTime)) -> bool {
-        let newest = self.deals.values().rev().take(PROBES);
-        let mut due = newest.filter(|deal| (window.0..window.1).contains(&deal.deal.time));
-        due.all(|deal| tickets.contains(&deal.deal.ticket))
-    }
-
-    /// Counts a look without a trace for every order still unknown.
-    fn search(&mut self) {
-        let (now, patience) = (self.now.0, self.reconciliation.patience);
-        let unknown = self
-            .open_orders()
-            .filter(|order| order.state == OrderState::Unknown);
-        let unknown: Vec<OrderId> = unknown.map(|order| order.id).collect();
-        let Reconciliation { searches, seen, .. } = &mut self.reconciliation;
-        // A row is evidence, even where it does not say yet what becomes of the order.
-        let unknown = unknown.into_iter().filter(|id| !seen.contains(id));
-        let unknown: BTreeSet<OrderId> = unknown.collect();
-        searches.retain(|id, _| unknown.contains(id));
-        for id in unknown {
-            let search = self.reconciliation.searches.entry(id).or_insert(Search {
-                since: now,
-                passes: 0,
-                last: i64::MIN / 2,
-            });
-            if now - search.last >= patience.between_passes_ms {
-                (search.passes, search.last) = (search.passes + 1, now);
-            }
-            let searched = search.passes >= PASSES && now - search.since >= patience.grace_ms;
-            if searched && !self.holds_position_of(id) {
-                tracing::warn!(order_id = %id, "unknown order not found at the broker");
-                self.change(id, OrderState::Rejected, |order| {
-                    NOT_FOUND.clone_into(&mut order.reason);
-                });
-            }
+    /// An operator accepts that the history lacks what it lacks. None: it lacks nothing.
+    pub(crate) fn accept_missing(&mut self) -> Option<BTreeSet<Ticket>> {
+        if self.missing.is_empty() {
+            return None;
         }
+        self.archived.append(&mut self.missing);
+        self.last_pass = None;
+        Some(self.archived.clone())
     }
 
-    /// A position with an order's magic is evidence, even while its deals are missing.
-    fn holds_position_of(&self, id: OrderId) -> bool {
-        let magic = self.orders.get(&id).map(|order| order.magic);
-        self.book
-            .positions()
-            .any(|held| Some(held.row.magic) == magic)
-    }
-
-    /// The magic counter jumps past whatever was seen at the broker in a slot of ours.
-    pub(super) fn jump(&mut self, magic: Magic) {
-        if self.of_slot(magic).is_some() {
-            self.last_magic = self.last_magic.max(magic.counter());
+    /// Counts a complete pass without a trace of the order. True: its absence is believed.
+    /// `acknowledged`: the broker said once that it has it.
+    pub(crate) fn absent(&mut self, id: OrderId, acknowledged: bool, now: Now) -> bool {
+        let search = self.searches.entry(id).or_insert(Search {
+            since: now.elapsed_ms,
+            passes: 0,
+            last: i64::MIN / 2,
+        });
+        if now.elapsed_ms - search.last >= self.config.between_passes_ms {
+            search.passes += 1;
+            search.last = now.elapsed_ms;
         }
+        let grace = if acknowledged {
+            self.config.grace_ms * ACKNOWLEDGED
+        } else {
+            self.config.grace_ms
+        };
+        search.passes >= PASSES && now.elapsed_ms - search.since >= grace
+    }
+
+    /// The order left a trace, or needs none any more.
+    pub(crate) fn found(&mut self, id: OrderId) {
+        self.searches.remove(&id);
+    }
+
+    /// A pass that may have overlooked something tells of no absence.
+    pub(crate) fn forget_searches(&mut self) {
+        self.searches.clear();
+    }
+
+    /// Forgets searches of orders that need none any more.
+    pub(crate) fn keep_searches(&mut self, lives: impl Fn(OrderId) -> bool) {
+        self.searches.retain(|id, _| lives(*id));
+    }
+
+    /// Rows of the present that could not be understood. True: they are others than before.
+    pub(crate) fn read_unread(&mut self, rows: Vec<Unreadable>) -> bool {
+        let unread = Unread::new(rows, &self.accepted);
+        let before = std::mem::replace(&mut self.unread, unread);
+        before.open() != self.unread.open()
+    }
+
+    /// Rows of the past that could not be understood. True: they are others than before.
+    pub(crate) fn read_unread_past(&mut self, rows: Vec<Unreadable>) -> bool {
+        let unread = Unread::new(rows, &self.accepted);
+        let before = std::mem::replace(&mut self.unread_past, unread);
+        before.open() != self.unread_past.open()
+    }
+
+    /// Rows that could not be understood and that nobody accepted.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &Unreadable> {
+        self.unread.open().iter().chain(self.unread_past.open())
+    }
+
+    /// An operator accepts that they cannot be understood. All that ever were; none: there are none
+    /// now.
+    pub(crate) fn accept_unread(&mut self) -> Option<BTreeSet<Unreadable>> {
+        let before = self.accepted.len();
+        self.accepted.append(&mut self.unread.accept());
+        self.accepted.append(&mut self.unread_past.accept());
+        (self.accepted.len() > before).then(|| self.accepted.clone())
+    }
+
+    /// Deals in a slot of ours that no known order made.
+    pub(crate) const fn orphan_deals(&self) -> &BTreeMap<Ticket, ClientName> {
+        &self.orphan_deals
+    }
+
+    /// A deal in a client's slot that no known order made.
+    pub(crate) fn note_orphan_deal(&mut self, deal: Ticket, client: ClientName) {
+        self.orphan_deals.insert(deal, client);
+        self.orphan_deals_changed = true;
+    }
+
+    /// An operator has looked at such a deal. False: it is none.
+    pub(crate) fn adopt_deal(&mut self, deal: Ticket) -> bool {
+        let known = self.orphan_deals.remove(&deal).is_some();
+        self.orphan_deals_changed |= known;
+        known
+    }
+
+    /// Those deals, where they changed since they were last asked for.
+    pub(crate) fn take_orphan_deals(&mut self) -> Option<BTreeMap<Ticket, ClientName>> {
+        let changed = std::mem::take(&mut self.orphan_deals_changed);
+        changed.then(|| self.orphan_deals.clone())
+    }
+
+    /// What is in memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        self.deals.len()
+            + self.heard.len()
+            + self.searches.len()
+            + self.missed.len()
+            + self.missing.len()
+            + self.archived.len()
+            + self.orphan_orders.len()
+            + self.foreign_orders.len()
+            + self.orphan_deals.len()
+            + self.accepted.len()
     }
 }

@@ -1,235 +1,134 @@
-//! New requests: the id first, then the checks, then the order. Only what passes them binds an id.
+//! The ids of calls: each bound once, with the digest of its content and what it led to, and never
+//! forgotten. In memory are those whose changes are under way, and the newest; the others are
+//! looked up before a step.
 
-use super::{
-    core::{Change, Core, Effect, Taken},
-    events::{Audience, Event},
-    order::{Call, Entry, Order, Purpose},
-};
-use crate::records::Subject;
-use mymt5_model::{
-    ClientName, Comment, Levels, Lots, Magic, Moment, OrderId, OrderState, OrderType, Side, Symbol,
-    Tick, TimeInForce, TradeRequest,
+use crate::{
+    Call, Record, Request, RequestKey, Subject,
+    input::Found,
+    outbox::Out,
+    records::{ChangeEdit, ChangeOutcome, Target},
 };
 use mymt5_model::{Reason, Refusal};
+use std::collections::{HashMap, VecDeque};
 
-/// What makes an order, once its request is checked.
-pub(super) struct Draft {
-    pub(super) purpose: Purpose,
-    pub(super) symbol: Symbol,
-    pub(super) side: Side,
-    pub(super) kind: OrderType,
-    pub(super) lots: Lots,
-    pub(super) levels: Levels,
-    pub(super) digits: u8,
-    pub(super) tag: String,
+/// Settled ids that stay in memory.
+const REMEMBERED: usize = 1_024;
+
+#[derive(Debug)]
+struct Bound {
+    content: [u8; 32],
+    subject: Subject,
 }
 
-impl Core {
-    /// Takes a new order, or finds the one that this call made before.
-    ///
-    /// # Errors
-    /// Whatever refuses it; nothing is recorded then, and the id stays free.
-    pub fn submit(
-        &mut self,
-        call: Call,
-        entry: Result<Entry, Refusal>,
-        quote: Option<&Tick>,
-    ) -> Result<(Taken, Vec<Effect>), Refusal> {
-        if let Some(taken) = self.known_order(&call)? {
-            return Ok((taken, Vec::new()));
+/// The ids in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    bound: HashMap<RequestKey, Bound>,
+    /// Settled ones, the oldest first, with the number of records after which each may go.
+    settled: VecDeque<(RequestKey, u64)>,
+    fresh: Vec<RequestKey>,
+}
+
+impl Requests {
+    pub(crate) fn new(open: Vec<Request>) -> Self {
+        let bound = open.into_iter().map(|request| {
+            let (key, content) = (request.key(), request.content);
+            let subject = request.subject;
+            (key, Bound { content, subject })
+        });
+        Self {
+            bound: bound.collect(),
+            ..Self::default()
         }
-        let entry = entry?;
-        self.check_open(&call)?;
-        let margin = self.check_entry(&call, &entry, quote)?;
-        let now = self.now.0;
-        self.rates.entry(call.client.clone()).or_default().note(now);
-        let draft = Draft {
-            purpose: Purpose::Entry,
-            symbol: entry.spec.symbol.clone(),
-            side: entry.side,
-            kind: entry.kind,
-            lots: entry.lots,
-            levels: entry.levels,
-            digits: entry.spec.digits,
-            tag: entry.tag.clone(),
-        };
-        let (id, magic) = self.create(&call, draft, |order| {
-            order.price = entry.price;
-            order.stop_limit_price = entry.stop_limit_price;
-            order.time_in_force = entry.time_in_force;
-            order.margin = margin;
-        })?;
-        self.bind(&call, Subject::Order(id));
-        Ok((
-            Taken {
-                order: id,
-                repeated: false,
-            },
-            vec![Effect::Send(id, entry_request(entry, magic), false)],
-        ))
     }
 
-    /// Takes the cancellation of a working order.
-    ///
-    /// # Errors
-    /// As for [`Core::submit`]; an order that does not work any more is `ORDER_NOT_WORKING`.
-    pub fn cancel(&mut self, call: Call, target: OrderId) -> Result<(Taken, Vec<Effect>), Refusal> {
-        if let Some(taken) = self.known_order(&call)? {
-            return Ok((taken, Vec::new()));
+    /// What a call led to, when it was taken before.
+    pub(crate) fn find(&self, call: &Call, found: &Found) -> Result<Option<Subject>, Refusal> {
+        let key = call.key();
+        let here = self.bound.get(&key);
+        let here = here.map(|bound| (bound.content, &bound.subject));
+        let past = found.requests.get(&key);
+        let past = past.map(|request| (request.content, &request.subject));
+        match here.or(past) {
+            Some((content, subject)) if content == call.content => Ok(Some(subject.clone())),
+            Some(_) => Err(Refusal::new(Reason::IdempotencyMismatch)),
+            None => Ok(None),
         }
-        self.check_open(&call)?;
-        let order = self
-            .orders
-            .get(&target)
-            .filter(|order| order.client == call.client);
-        let order = order.ok_or_else(|| Refusal::new(Reason::OrderNotFound))?;
-        let state = order.state;
-        let Some(effect) = self.begin_cancel(target, call.send_before_ms) else {
-            return Err(Refusal::new(Reason::OrderNotWorking).with("state", format!("{state:?}")));
-        };
-        self.bind(&call, Subject::Order(target));
-        Ok((
-            Taken {
-                order: target,
-                repeated: false,
-            },
-            vec![effect],
-        ))
     }
 
-    /// Begins the cancellation of an order that works; none when it does not, or changes already.
-    pub(super) fn begin_cancel(&mut self, id: OrderId, send_before_ms: i64) -> Option<Effect> {
-        let order = self.orders.get(&id)?;
-        let works = matches!(
-            order.state,
-            OrderState::Working | OrderState::PartiallyFilled
-        );
-        let (Some(ticket), true, false) = (order.ticket, works, self.changing.contains_key(&id))
-        else {
-            return None;
-        };
-        let state = order.state;
-        self.changing.insert(id, Change::Cancel);
-        self.change(id, state, |order| order.cancel_pending = true);
-        let request = TradeRequest::Cancel { order: ticket };
-        let change = Change::Cancel;
-        Some(Effect::SendChange(id, change, request, send_before_ms))
+    /// What an id in memory led to.
+    pub(crate) fn subject(&self, key: &RequestKey) -> Option<&Subject> {
+        Some(&self.bound.get(key)?.subject)
     }
 
-    pub(super) fn create(
-        &mut self,
-        call: &Call,
-        draft: Draft,
-        also: impl FnOnce(&mut Order),
-    ) -> Result<(OrderId, Magic), Refusal> {
-        let magic = self.next_magic(&call.client)?;
-        let id = self.next_order_id();
-        let now = Moment {
-            utc: Some(self.now),
-            broker: None,
+    /// Binds a call's id.
+    pub(crate) fn bind(&mut self, call: &Call, subject: Subject, out: &mut Out) {
+        let (key, content) = (call.key(), call.content);
+        if is_settled(&subject) {
+            self.fresh.push(key.clone());
+        }
+        let bound = Bound {
+            content,
+            subject: subject.clone(),
         };
-        let mut order = Order {
-            id,
+        self.bound.insert(key, bound);
+        out.record(Record::Request(Request {
             client: call.client.clone(),
             request_id: call.request_id.clone(),
-            purpose: draft.purpose,
-            symbol: draft.symbol,
-            side: draft.side,
-            kind: draft.kind,
-            state: OrderState::Accepted,
-            lots: draft.lots,
-            lots_accepted: None,
-            filled: Lots::ZERO,
-            filled_points: 0,
-            price: None,
-            stop_limit_price: None,
-            digits: draft.digits,
-            levels: draft.levels,
-            margin: None,
-            time_in_force: TimeInForce::Gtc,
-            retcode: None,
-            reason: String::new(),
-            retryable: false,
-            cancel_pending: false,
-            created: now,
-            updated: now,
-            position: None,
-            tag: draft.tag,
-            magic,
-            ticket: None,
-            correlation: call.correlation.clone(),
-            send_before_ms: call.send_before_ms,
-        };
-        also(&mut order);
-        self.dirty.insert(id);
-        self.know(order.clone());
-        self.tell(
-            &call.correlation,
-            Audience::Client(call.client.clone()),
-            Event::Order(Box::new(order)),
-        );
-        Ok((id, magic))
+            method: call.method.to_owned(),
+            content,
+            subject,
+            at: out.now.utc,
+            trace: call.trace.clone(),
+        }));
     }
 
-    pub(super) fn next_order_id(&self) -> OrderId {
-        let last = self.orders.last_key_value().map_or(0, |(id, _)| id.0);
-        OrderId(last + 1)
-    }
-
-    /// The next magic: never used before, and by time also after a lost memory.
-    fn next_magic(&mut self, client: &ClientName) -> Result<Magic, Refusal> {
-        const EPOCH_2024_MS: i64 = 1_704_067_200_000;
-        let slot = self
-            .rules
-            .get(client)
-            .ok_or_else(|| Refusal::new(Reason::PermissionDenied))?
-            .slot;
-        let by_time = u64::try_from(self.now.0 - EPOCH_2024_MS).unwrap_or(0);
-        let counter = by_time.max(self.last_magic + 1);
-        let magic = Magic::new(slot, counter).ok_or_else(|| Refusal::new(Reason::StorageFull))?;
-        self.last_magic = counter;
-        Ok(magic)
-    }
-}
-
-fn entry_request(entry: Entry, magic: Magic) -> TradeRequest {
-    let Entry {
-        spec,
-        side,
-        kind,
-        lots,
-        levels,
-        time_in_force,
-        comment,
-        ..
-    } = entry;
-    let symbol = spec.symbol.clone();
-    match entry.price {
-        Some(price) => TradeRequest::Pending {
-            symbol,
-            side,
-            kind,
-            lots,
-            price,
-            stop_limit_price: entry.stop_limit_price,
-            levels,
-            time_in_force,
-            magic,
-            comment,
-        },
-        None => {
-            let max_deviation_points = entry.max_deviation_points;
-            let comment: Comment = comment;
-            TradeRequest::Market {
-                symbol,
-                side,
-                lots,
-                levels,
-                position: None,
-                max_deviation_points,
-                magic,
-                comment,
+    /// The outcome of a bound change is known better.
+    pub(crate) fn settle(
+        &mut self,
+        key: &RequestKey,
+        target: Target,
+        edit: ChangeEdit,
+        outcome: ChangeOutcome,
+        out: &mut Out,
+    ) {
+        let subject = Subject::Change(target, edit, outcome);
+        if let Some(bound) = self.bound.get_mut(key)
+            && bound.subject != subject
+        {
+            bound.subject = subject.clone();
+            out.settle(key.clone(), subject);
+            if outcome.is_final() {
+                self.fresh.push(key.clone());
             }
         }
     }
+
+    /// The end of a step: what settled in it may be forgotten once it is durable.
+    pub(crate) fn flush(&mut self, out: &Out) {
+        let fresh = std::mem::take(&mut self.fresh);
+        let fresh = fresh.into_iter().map(|key| (key, out.recorded));
+        self.settled.extend(fresh);
+    }
+
+    /// Forgets the oldest settled ids, once they are durable.
+    pub(crate) fn forget(&mut self, durable: u64) {
+        while self.settled.len() > REMEMBERED {
+            match self.settled.front() {
+                Some((_, after)) if *after <= durable => {}
+                _ => return,
+            }
+            if let Some((key, _)) = self.settled.pop_front() {
+                self.bound.remove(&key);
+            }
+        }
+    }
+
+    pub(crate) fn in_memory(&self) -> usize {
+        self.bound.len()
+    }
+}
+
+fn is_settled(subject: &Subject) -> bool {
+    !matches!(subject, Subject::Change(_, _, outcome) if !outcome.is_final())
 }

@@ -1,16 +1,8 @@
 //! One trading process per client, and what happens when it falls silent.
 
-use super::{
-    core::{Core, Effect},
-    losses::GATEWAY,
-};
-use mymt5_guard::TradingState;
-use mymt5_model::{ClientName, RequestId};
-use mymt5_model::{Reason, Refusal};
-use std::{collections::HashMap, time::Duration};
-
-/// Why a silent client is reduced; it is lifted by its next sign of life.
-const DEAD_MAN: &str = "DEAD_MAN";
+use crate::time::Now;
+use mymt5_model::{ClientName, Reason, Refusal, RequestId};
+use std::{collections::BTreeMap, time::Duration};
 
 /// What happens when a client sends no heartbeat for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +25,7 @@ pub enum DeadManAction {
 
 #[derive(Debug)]
 struct Session {
-    /// None: nobody spoke since the gateway started.
+    /// None: nobody spoke since the gateway started, or the last process gave its lease back.
     id: Option<RequestId>,
     last: i64,
     silent: bool,
@@ -41,98 +33,91 @@ struct Session {
 
 /// Who speaks for each client.
 #[derive(Debug)]
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
     lease_ms: i64,
-    live: HashMap<ClientName, Session>,
+    live: BTreeMap<ClientName, Session>,
 }
 
 impl Sessions {
-    pub(super) fn new(lease: Duration) -> Self {
+    pub(crate) fn new(lease: Duration) -> Self {
         Self {
             lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),
-            live: HashMap::new(),
+            live: BTreeMap::new(),
+        }
+    }
+
+    /// A client's process says that it lives, or that it ends: then the lease is free at once.
+    ///
+    /// # Errors
+    /// `CLIENT_ALREADY_ACTIVE` while another process of the client holds the lease.
+    pub(crate) fn beat(
+        &mut self,
+        client: &ClientName,
+        session: &RequestId,
+        leaving: bool,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        self.check(client, Some(session), now)?;
+        let session = Session {
+            id: (!leaving).then(|| session.clone()),
+            last: now.elapsed_ms,
+            silent: false,
+        };
+        self.live.insert(client.clone(), session);
+        Ok(())
+    }
+
+    /// Whether a call of that process may open something. Who does not say which process it is may
+    /// while none holds the lease.
+    ///
+    /// # Errors
+    /// `CLIENT_ALREADY_ACTIVE`.
+    pub(crate) fn check(
+        &self,
+        client: &ClientName,
+        session: Option<&RequestId>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let held = self.live.get(client);
+        let other = held.filter(|held| held.id.is_some() && held.id.as_ref() != session);
+        let left = other.map_or(0, |held| held.last + self.lease_ms - now.elapsed_ms);
+        if left <= 0 {
+            return Ok(());
+        }
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        Err(Refusal::new(Reason::ClientAlreadyActive).after(left))
+    }
+
+    /// An operator let the client trade again: its silence is measured from now on.
+    pub(crate) fn rearm(&mut self, client: &ClientName, now: Now) {
+        if let Some(session) = self.live.get_mut(client) {
+            session.last = now.elapsed_ms;
+            session.silent = false;
+        }
+    }
+
+    /// Whether the client is silent for its time; and whether that is news.
+    pub(crate) fn silence(&mut self, client: &ClientName, dead_man: DeadMan, now: Now) -> Silence {
+        let session = self.live.entry(client.clone()).or_insert(Session {
+            id: None,
+            last: now.elapsed_ms,
+            silent: false,
+        });
+        if now.elapsed_ms - session.last < dead_man.after_ms {
+            return Silence::Speaks;
+        }
+        if std::mem::replace(&mut session.silent, true) {
+            Silence::GoesOn
+        } else {
+            Silence::Begins
         }
     }
 }
 
-impl Core {
-    /// A client's process says that it lives. Returns what binds the client.
-    ///
-    /// # Errors
-    /// `CLIENT_ALREADY_ACTIVE` while another process of the client holds the lease.
-    pub fn heartbeat(
-        &mut self,
-        client: &ClientName,
-        session: &RequestId,
-    ) -> Result<TradingState, Refusal> {
-        let (now, lease) = (self.now.0, self.sessions.lease_ms);
-        let held = self.sessions.live.get(client);
-        let other = held.filter(|held| held.id.as_ref().is_some_and(|id| id != session));
-        if let Some(left) = other
-            .map(|held| held.last + lease - now)
-            .filter(|left| *left > 0)
-        {
-            let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-            return Err(Refusal::new(Reason::ClientAlreadyActive).after(left));
-        }
-        let session = Session {
-            id: Some(session.clone()),
-            last: now,
-            silent: false,
-        };
-        self.sessions.live.insert(client.clone(), session);
-        let scope = Some(client.clone());
-        if self.states.is_by(&scope, GATEWAY, DEAD_MAN) {
-            self.enter(scope, TradingState::Active, "HEARTBEAT", GATEWAY);
-        }
-        Ok(self.state_of(client))
-    }
-
-    /// Looks for clients that fell silent, and for orders that could open and may not any more;
-    /// once a second.
-    pub fn watch(&mut self) -> Vec<Effect> {
-        let mut effects = self.watch_clients();
-        effects.extend(self.cancel_forbidden());
-        effects.extend(self.flatten_again());
-        effects
-    }
-
-    fn watch_clients(&mut self) -> Vec<Effect> {
-        let now = self.now.0;
-        let dead_men = self.rules.iter();
-        let dead_men =
-            dead_men.filter_map(|(name, rules)| Some((name.clone(), rules.grant.dead_man?)));
-        let dead_men: Vec<(ClientName, DeadMan)> = dead_men.collect();
-        let mut effects = Vec::new();
-        for (client, dead_man) in dead_men {
-            let session = self.sessions.live.entry(client.clone()).or_insert(Session {
-                id: None,
-                last: now,
-                silent: false,
-            });
-            if now - session.last < dead_man.after_ms {
-                continue;
-            }
-            if session.silent {
-                // What came to work only since then.
-                if dead_man.action == DeadManAction::Cancel {
-                    let own = self.open_orders().filter(|order| order.client == client);
-                    let own = own.map(|order| order.id).collect();
-                    effects.extend(self.cancel_again(own));
-                }
-                continue;
-            }
-            session.silent = true;
-            tracing::warn!(client = client.as_str(), "client fell silent");
-            let active = self.states.of(&Some(client.clone())) == TradingState::Active;
-            effects.extend(match dead_man.action {
-                DeadManAction::Reduce if active => {
-                    self.enter(Some(client), TradingState::Reducing, DEAD_MAN, GATEWAY)
-                }
-                DeadManAction::Reduce => Vec::new(),
-                DeadManAction::Cancel => self.cancel_all(Some(&client), |_| true),
-            });
-        }
-        effects
-    }
+/// How it stands with a client's heartbeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    Speaks,
+    Begins,
+    GoesOn,
 }

@@ -1,21 +1,45 @@
 //! A position as its deals tell it.
 
 use mymt5_model::{
-    DealKind, DealRow, Entry, Levels, Lots, Money, PositionId, PositionRow, Price, Side, Symbol,
-    Ticket,
+    DealKind, DealRow, Entry, Levels, Lots, Magic, Money, PositionId, PositionRow, Price, Side,
+    Symbol, Ticket,
 };
 
-/// The deals of one position in the order of their tickets, and what they sum up to. A deal counts
-/// once, whenever and however often it comes.
+/// Deals kept one by one, so that one that comes late finds its place.
+const KEPT: usize = 64;
+
+/// The deals of one position in the order of their tickets, and what they sum up to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chain {
+    /// What the older deals sum up to.
+    base: Sum,
+    /// They are all known, from the one that opened the position on.
+    is_rooted: bool,
+    /// The newest of them.
+    folded: Option<Ticket>,
+    /// The newer ones.
     trades: Vec<Trade>,
-    sum: Option<PositionRow>,
+    sum: Sum,
+}
+
+/// What deals sum up to: the position, none where nothing is left open, and what was realised.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    row: Option<PositionRow>,
+    profit: Money,
+    swap: Money,
+    /// More was closed than was open: a deal before is missing.
+    lacks: bool,
 }
 
 impl Chain {
     /// Takes a trade. False: it was there already.
     pub(super) fn add(&mut self, trade: Trade) -> bool {
+        if self.folded.is_some_and(|folded| trade.ticket <= folded) {
+            // Its place is gone: what the deals sum up to is not known any more.
+            self.is_rooted = false;
+            return false;
+        }
         let place = self
             .trades
             .binary_search_by_key(&trade.ticket, |known| known.ticket);
@@ -25,37 +49,68 @@ impl Chain {
         let is_newest = place == self.trades.len();
         self.trades.insert(place, trade);
         if is_newest {
-            self.sum = self.trades[place].after(self.sum.take());
+            self.sum = std::mem::take(&mut self.sum).with(&self.trades[place]);
         } else {
-            let trades = self.trades.iter();
-            self.sum = trades.fold(None, |sum, trade| trade.after(sum));
+            self.sum = self.trades.iter().fold(self.base.clone(), Sum::with);
         }
+        if self.folded.is_none() {
+            self.is_rooted = self.trades.first().is_some_and(Trade::opens);
+        }
+        self.fold();
         true
     }
 
-    /// True when the deals are known from the one that opened the position on: their sum is all of
-    /// it.
-    pub(super) fn is_whole(&self) -> bool {
-        let first = self.trades.first();
-        first.is_some_and(|trade| trade.entry == Entry::In)
+    fn fold(&mut self) {
+        if self.trades.len() > KEPT {
+            let oldest = self.trades.remove(0);
+            self.base = std::mem::take(&mut self.base).with(&oldest);
+            self.folded = Some(oldest.ticket);
+        }
     }
 
-    /// True when its newest deal closes, wholly or in part.
-    pub(super) fn closes(&self) -> bool {
-        let newest = self.trades.last();
-        newest.is_some_and(|trade| !trade.closed_lots().is_zero())
+    /// True when the deals are known from the one that opened the position on, and add up: their sum
+    /// is all of it.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.is_rooted && !self.sum.lacks
+    }
+
+    /// True when no deal is known.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.trades.is_empty()
+    }
+
+    /// The newest deal.
+    pub(super) fn newest(&self) -> Option<Ticket> {
+        self.trades.last().map(|trade| trade.ticket)
     }
 
     /// What the deals sum up to; none: nothing is left open.
     pub(super) const fn sum(&self) -> Option<&PositionRow> {
-        self.sum.as_ref()
+        self.sum.row.as_ref()
+    }
+
+    /// Profit and swap that its deals realised.
+    pub(super) const fn realised(&self) -> (Money, Money) {
+        (self.sum.profit, self.sum.swap)
+    }
+}
+
+impl Sum {
+    fn with(self, trade: &Trade) -> Self {
+        let open = self.row.as_ref().map_or(Lots::ZERO, |row| row.lots);
+        Self {
+            lacks: self.lacks || trade.closed_lots() > open,
+            row: trade.after(self.row),
+            profit: self.profit + trade.deal.profit,
+            swap: self.swap + trade.deal.swap,
+        }
     }
 }
 
 /// What a deal of a trade holds.
 #[derive(Clone, Debug)]
 pub(super) struct Trade {
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
     pub(super) position: PositionId,
     symbol: Symbol,
     side: Side,
@@ -81,6 +136,16 @@ impl Trade {
             price: deal.price?,
             deal: deal.clone(),
         })
+    }
+
+    /// True for the deal of the order whose ticket is the position's identifier: it opened it.
+    pub(super) fn opens(&self) -> bool {
+        self.entry == Entry::In && self.deal.order == Some(Ticket(self.position.0))
+    }
+
+    /// Of the order that made it.
+    pub(super) const fn magic(&self) -> Magic {
+        self.deal.magic
     }
 
     /// Lots that it takes from its position.

@@ -2,12 +2,15 @@
 //! lag behind each other: how one position is told by both stands in [`track`].
 
 mod chain;
+#[cfg(test)]
+mod tests;
 mod track;
 
-use chain::{Chain, Trade};
+use crate::{broker::RowKind, time::Now, unread::Unread};
+use chain::Trade;
 use mymt5_model::{
-    AccountMode, AccountRow, BrokerTime, ClientName, DealRow, Levels, Lots, Magic, PositionId,
-    PositionRow, Symbol, Ticket, UtcTime,
+    AccountMode, AccountRow, BrokerTime, ClientName, DealRow, Levels, LevelsEdit, Lots, Magic,
+    PositionId, PositionRow, Symbol, Ticket,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -25,11 +28,24 @@ pub struct Position {
     pub client: Option<ClientName>,
     /// The strategy's name.
     pub tag: String,
+    /// It lies in the owner's slot, the journal knows no order that opened it, and nobody adopted it.
+    pub orphan: bool,
+}
+
+/// A position that is not what its deals say: its row is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// Where.
+    pub symbol: Symbol,
+    /// Whose it is, or was.
+    pub client: Option<ClientName>,
+    /// An operator accepted the row; deals up to this one tell the position no more.
+    pub accepted: Option<Ticket>,
 }
 
 /// How a position changed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum PositionChange {
+pub(crate) enum PositionChange {
     /// Opened or changed.
     Changed(Position),
     /// Gone; as it was last.
@@ -37,15 +53,48 @@ pub enum PositionChange {
 }
 
 /// Whose a row is, told by its magic.
-pub type Owner = (Option<ClientName>, String);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Owner {
+    /// The client; none: foreign.
+    pub(crate) client: Option<ClientName>,
+    /// The strategy's name.
+    pub(crate) tag: String,
+    /// The journal knows no order with that magic, though it lies in the client's slot.
+    pub(crate) orphan: bool,
+}
+
+impl Owner {
+    /// A position of this owner.
+    fn of(self, row: PositionRow) -> Position {
+        Position {
+            row,
+            client: self.client,
+            tag: self.tag,
+            orphan: self.orphan,
+        }
+    }
+}
+
+impl Position {
+    /// Whose it is.
+    fn owner(&self) -> Owner {
+        Owner {
+            client: self.client.clone(),
+            tag: self.tag.clone(),
+            orphan: self.orphan,
+        }
+    }
+}
 
 /// What a read of the rows led to.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// How positions changed.
-    pub changes: Vec<PositionChange>,
-    /// Positions whose rows are believed from now on though no deal explains them, and their owners.
-    pub unexplained: Vec<(PositionId, Option<ClientName>, Symbol)>,
+    pub(crate) changes: Vec<PositionChange>,
+    /// Positions whose rows are believed from now on though no deal explains them.
+    pub(crate) unexplained: Vec<(PositionId, Symbol)>,
+    /// Rows and deals disagree that did not before: others of its deals may be known to the history.
+    pub(crate) doubts: bool,
 }
 
 /// The projection.
@@ -54,35 +103,56 @@ pub struct Book {
     tracks: BTreeMap<PositionId, Track>,
     account: Option<AccountRow>,
     as_of: Option<BrokerTime>,
-    /// Deals up to this ticket are reflected in the account's figures.
-    reflected: u64,
+    mode: Option<AccountMode>,
+    /// Readings so far.
+    readings: u64,
+    /// What disagrees is not recorded as it is by now.
+    disagreements_changed: bool,
 }
 
 impl Book {
-    /// As it was when the gateway ended: positions, and all deals known then, by ticket.
-    #[must_use]
-    pub fn new<'a>(positions: Vec<Position>, deals: impl Iterator<Item = &'a DealRow>) -> Self {
-        let mut chains = HashMap::<PositionId, Chain>::new();
-        let mut reflected = 0;
-        for deal in deals {
-            reflected = deal.ticket.0;
-            if let Some(trade) = Trade::of(deal) {
-                chains.entry(trade.position).or_default().add(trade);
-            }
-        }
-        let tracks = chains.into_iter().map(|(id, chain)| (id, Track::of(chain)));
-        let mut tracks: BTreeMap<PositionId, Track> = tracks.collect();
-        for position in positions {
-            let track = tracks.entry(position.row.id).or_default();
-            track.resume(position);
-        }
+    /// As it was when the gateway ended: positions, all deals of theirs by ticket, the account's mode,
+    /// and what was not what its deals say.
+    pub(crate) fn new<'a>(
+        positions: Vec<Position>,
+        deals: impl Iterator<Item = &'a DealRow>,
+        mode: Option<AccountMode>,
+        disagreements: BTreeMap<PositionId, Disagreement>,
+    ) -> Self {
         let mut book = Self {
-            tracks,
-            reflected,
+            mode,
             ..Self::default()
         };
-        book.forget();
+        for (id, disagreement) in disagreements {
+            book.tracks.insert(id, Track::of_disagreement(disagreement));
+        }
+        deals.for_each(|deal| book.recall(deal));
+        for position in positions {
+            book.tracks
+                .entry(position.row.id)
+                .or_default()
+                .resume(position);
+        }
         book
+    }
+
+    /// Takes a deal of the past, of which everything was told.
+    pub(crate) fn recall(&mut self, deal: &DealRow) {
+        if let Some(trade) = Trade::of(deal) {
+            self.tracks.entry(trade.position).or_default().recall(trade);
+        }
+    }
+
+    /// True when something is known of the position, its deals included.
+    pub(crate) fn knows(&self, id: PositionId) -> bool {
+        let track = self.tracks.get(&id);
+        track.is_some_and(|track| !track.lacks_deals())
+    }
+
+    /// True when that deal of the position came early, and not yet in its order.
+    pub(crate) fn has_early(&self, id: PositionId, deal: Ticket) -> bool {
+        let track = self.tracks.get(&id);
+        track.is_some_and(|track| track.has_early(deal))
     }
 
     /// Open positions, by id.
@@ -96,23 +166,45 @@ impl Book {
         self.tracks.get(&id)?.told()
     }
 
-    /// Most lots that a close of a position may take now, other closes aside.
-    #[must_use]
-    pub fn closable(&self, id: PositionId, mode: AccountMode) -> Lots {
-        let track = self.tracks.get(&id);
-        track.map_or(Lots::ZERO, |track| track.closable(mode))
+    /// Whose a position is, or was.
+    pub(crate) fn owner_of(&self, id: PositionId) -> Option<&Owner> {
+        self.tracks.get(&id)?.owner()
     }
 
-    /// The account; none before the first snapshot.
+    /// The magic of the order that opened a position, as far as its deals tell.
+    pub(crate) fn opener(&self, id: PositionId) -> Option<Magic> {
+        self.tracks.get(&id)?.opener()
+    }
+
+    /// Most lots that a close of a position may take now, other closes aside.
+    #[must_use]
+    pub fn closable(&self, id: PositionId) -> Lots {
+        let track = self.tracks.get(&id);
+        track.map_or(Lots::ZERO, |track| track.closable(self.mode()))
+    }
+
+    /// True when a known deal of a position is in what is told of it.
+    pub(crate) fn tells_deal(&self, id: PositionId, deal: Ticket) -> bool {
+        let track = self.tracks.get(&id);
+        track.is_some_and(|track| track.tells_deal(deal))
+    }
+
+    /// True for a known deal that is not in what is told of its position yet, nor in its row.
+    pub(crate) fn waits(&self, id: PositionId, deal: Ticket) -> bool {
+        let track = self.tracks.get(&id);
+        track.is_some_and(|track| track.waits(deal))
+    }
+
+    /// The account; none before the first read.
     #[must_use]
     pub const fn account(&self) -> Option<&AccountRow> {
         self.account.as_ref()
     }
 
-    /// The newest deal that the account's figures reflect.
+    /// The account's mode: the stricter one, netting, while it is not known.
     #[must_use]
-    pub const fn reflected(&self) -> Ticket {
-        Ticket(self.reflected)
+    pub fn mode(&self) -> AccountMode {
+        self.mode.unwrap_or(AccountMode::Netting)
     }
 
     /// The broker's clock at the account's reading.
@@ -122,93 +214,186 @@ impl Book {
     }
 
     /// Symbols in which rows are believed that no deal explains.
-    pub fn unexplained(&self) -> impl Iterator<Item = &Symbol> {
+    pub(crate) fn unexplained(&self) -> impl Iterator<Item = &Symbol> {
         self.tracks.values().filter_map(Track::unexplained)
     }
 
-    /// An operator has looked at what no deal explains: it is taken as it is.
-    pub fn accept(&mut self) {
-        self.tracks.values_mut().for_each(Track::accept);
+    /// An operator has looked at what no deal explains in that symbol (none: anywhere): it is taken
+    /// as it is. False: there was nothing.
+    pub(crate) fn accept(&mut self, symbol: Option<&Symbol>) -> bool {
+        let tracks = self.tracks.values_mut();
+        let unexplained = tracks.filter(|track| {
+            let of = track.unexplained();
+            of.is_some_and(|of| symbol.is_none_or(|symbol| symbol == of))
+        });
+        let accepted = unexplained.map(Track::accept).count() > 0;
+        self.disagreements_changed |= accepted;
+        accepted
     }
 
-    /// The link was lost: reads before and after do not add up.
-    pub fn forget_doubts(&mut self) {
-        self.tracks.values_mut().for_each(Track::forget_doubt);
+    /// All that is not what its deals say, where that changed since it was last asked.
+    pub(crate) fn take_disagreements(&mut self) -> Option<BTreeMap<PositionId, Disagreement>> {
+        let tracks = self.tracks.iter();
+        let all = tracks.filter_map(|(id, track)| Some((*id, track.disagreement()?.clone())));
+        std::mem::take(&mut self.disagreements_changed).then(|| all.collect())
+    }
+
+    /// True when rows and deals of a client's positions (none: of all) tell the same. What is
+    /// nobody's is everybody's riddle.
+    #[must_use]
+    pub fn is_settled(&self, client: Option<&ClientName>) -> bool {
+        let own = |track: &&Track| {
+            let owner = track.owner().map(|owner| owner.client.as_ref());
+            client.is_none() || owner.is_none_or(|owner| owner == client)
+        };
+        self.tracks.values().filter(own).all(Track::is_settled)
+    }
+
+    /// The link was lost: reads before and after do not add up, and deals may be missed.
+    pub(crate) fn lose(&mut self) {
+        self.tracks.values_mut().for_each(Track::lose);
     }
 
     /// Gives a position to a client; none: there is no such position.
-    pub fn adopt(&mut self, id: PositionId, client: &ClientName) -> Option<PositionChange> {
-        let position = self.tracks.get_mut(&id)?.told_mut()?;
-        position.client = Some(client.clone());
+    pub(crate) fn adopt(&mut self, id: PositionId, client: &ClientName) -> Option<PositionChange> {
+        let position = self.tracks.get_mut(&id)?.adopt(client)?;
         Some(PositionChange::Changed(position.clone()))
     }
 
-    /// Takes new levels of a position; none: there is no such position, or nothing changes.
-    pub fn set_levels(&mut self, id: PositionId, levels: Levels) -> Option<PositionChange> {
+    /// Takes new levels of a position, of that news; none: there is no such position, or nothing
+    /// changes.
+    pub(crate) fn set_levels(
+        &mut self,
+        id: PositionId,
+        levels: Levels,
+        news: u64,
+    ) -> Option<PositionChange> {
         let track = self.tracks.get_mut(&id)?;
-        let changed = track.set_levels(levels);
+        let changed = track.set_levels(levels, news);
         let told = track.told().filter(|_| changed)?;
         Some(PositionChange::Changed(told.clone()))
     }
 
-    /// Takes the broker's rows, unless they are older than a deal already seen.
-    pub fn read(
-        &mut self,
-        account: AccountRow,
-        rows: Vec<PositionRow>,
-        last_deal: Ticket,
-        (time, now): (Option<BrokerTime>, UtcTime),
-        owner: impl Fn(Magic) -> Owner,
-    ) -> Option<Reading> {
-        if last_deal.0 < self.reflected {
-            return None;
-        }
-        self.reflected = last_deal.0;
+    /// True when a position has these levels already, by a row that was read since they were last
+    /// changed.
+    pub(crate) fn has_levels(&self, id: PositionId, levels: LevelsEdit) -> bool {
+        let track = self.tracks.get(&id);
+        track.is_some_and(|track| track.has_levels(levels))
+    }
+
+    /// A position's row as the newest read has it; none: that read lacks it.
+    pub(crate) fn row(&self, id: PositionId) -> Option<&PositionRow> {
+        self.tracks.get(&id)?.row()
+    }
+
+    /// Takes the account's figures.
+    pub(crate) fn read_account(&mut self, account: AccountRow, time: Option<BrokerTime>) {
+        self.mode = Some(account.mode);
         self.account = Some(account);
         self.as_of = time;
-        let mut rows: HashMap<PositionId, PositionRow> =
-            rows.into_iter().map(|row| (row.id, row)).collect();
+    }
+
+    /// Takes the broker's rows. `begun`: the news when the reading began. What a row that cannot be
+    /// understood may hide stays as it was.
+    pub(crate) fn read(
+        &mut self,
+        rows: Vec<PositionRow>,
+        unread: &Unread,
+        begun: u64,
+        now: Now,
+        owner: impl Fn(Magic) -> Owner,
+    ) -> Reading {
+        self.readings += 1;
+        let rows = rows.into_iter().map(|row| (row.id, row));
+        let mut rows: HashMap<PositionId, PositionRow> = rows.collect();
         for id in rows.keys() {
             self.tracks.entry(*id).or_default();
         }
         let mut reading = Reading::default();
         for (id, track) in &mut self.tracks {
-            let unexplained = track.read(rows.remove(id), now);
-            let client = track.told().and_then(|told| told.client.clone());
-            let change = track.tell(Levels::default(), &owner);
-            let client = track.told().map_or(client, |told| told.client.clone());
-            reading.changes.extend(change);
-            if let Some(symbol) = track.unexplained().filter(|_| unexplained) {
-                reading.unexplained.push((*id, client, symbol.clone()));
+            let row = rows.remove(id);
+            let ticket = track.told().map(|told| told.row.ticket);
+            if row.is_none() && unread.may_hide(RowKind::Position, ticket) {
+                continue;
             }
+            let before = track.disagreement().is_some();
+            reading.doubts |= track.read(row, begun, now);
+            if let Some(symbol) = track.unexplained().filter(|_| !before) {
+                reading.unexplained.push((*id, symbol.clone()));
+            }
+            reading
+                .changes
+                .extend(track.tell(Levels::default(), &owner));
+            self.disagreements_changed |= track.disagreement().is_some() != before;
         }
         self.forget();
-        Some(reading)
+        reading
     }
 
-    /// Takes a deal. `levels` are those of the order, for a position that the deal opens.
-    pub fn apply(
+    /// Takes a deal in its order, by that news. The position that it belongs to; none: the deal is no
+    /// trade.
+    pub(crate) fn add(&mut self, deal: &DealRow, news: u64) -> Option<PositionId> {
+        let trade = Trade::of(deal)?;
+        let id = trade.position;
+        self.tracks.entry(id).or_default().add(trade, news);
+        Some(id)
+    }
+
+    /// Takes a deal that came with its order's answer: others before it may not be known yet. `whole`:
+    /// it alone fills its order, so that none of that order is before it.
+    pub(crate) fn add_early(
         &mut self,
         deal: &DealRow,
+        whole: bool,
+        news: u64,
+    ) -> Option<PositionId> {
+        let trade = Trade::of(deal)?;
+        let id = trade.position;
+        let begins = whole && trade.opens();
+        self.tracks
+            .entry(id)
+            .or_default()
+            .add_early(trade, begins, news);
+        Some(id)
+    }
+
+    /// Tells a position of which deals came. `levels` are those of the order, where one opened it.
+    pub(crate) fn tell(
+        &mut self,
+        id: PositionId,
         levels: Levels,
         owner: impl Fn(Magic) -> Owner,
-    ) -> Option<PositionChange> {
-        self.reflected = self.reflected.max(deal.ticket.0);
-        let trade = Trade::of(deal)?;
-        let track = self.tracks.entry(trade.position).or_default();
-        track.add(trade);
-        track.tell(levels, owner)
+    ) -> Vec<PositionChange> {
+        let Some(track) = self.tracks.get_mut(&id) else {
+            return Vec::new();
+        };
+        let before = track.disagreement().is_some();
+        let changes = track.tell(levels, owner);
+        self.disagreements_changed |= track.disagreement().is_some() != before;
+        changes
     }
 
-    /// Drops the oldest of the positions that are over.
+    /// Drops those of the positions that are over that have been over the longest.
     fn forget(&mut self) {
-        let over = self.tracks.iter().filter(|(_, track)| track.is_over());
-        let over: Vec<PositionId> = over.map(|(id, _)| *id).collect();
-        for id in over.iter().rev().skip(REMEMBERED) {
-            self.tracks.remove(id);
+        let mut over = Vec::new();
+        for (id, track) in &mut self.tracks {
+            if track.is_over() {
+                let since = *track.over_at.get_or_insert(self.readings);
+                over.push((since, *id));
+            } else {
+                track.over_at = None;
+            }
+        }
+        over.sort_unstable();
+        for (_, id) in over.iter().rev().skip(REMEMBERED) {
+            let dropped = self.tracks.remove(id);
+            let disagreed = dropped.is_some_and(|track| track.disagreement().is_some());
+            self.disagreements_changed |= disagreed;
         }
     }
-}
 
-#[cfg(test)]
-mod tests;
+    /// Positions of which something is in memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        self.tracks.len()
+    }
+}

@@ -1,13 +1,17 @@
 //! One position, told by two sources that cannot be ordered: the broker's rows and its deals. Each
 //! may lag behind the other, so that they are never added up. Deals tell the position where they are
 //! known from its opening on; its row tells it where they are not, or where the two go on
-//! disagreeing.
+//! disagreeing. A deal that came with an order's answer is early: others before it may not be known
+//! yet, so that only the deal of an opening order tells at once.
 
 use super::{
-    Owner, Position, PositionChange,
+    Disagreement, Owner, Position, PositionChange,
     chain::{Chain, Trade},
 };
-use mymt5_model::{AccountMode, Levels, Lots, Magic, PositionRow, Symbol, UtcTime};
+use crate::time::Now;
+use mymt5_model::{
+    AccountMode, ClientName, Levels, LevelsEdit, Lots, Magic, PositionRow, Side, Symbol, Ticket,
+};
 
 /// So many reads in a row, over so long, must disagree with what is told before they are believed.
 const READS: u32 = 3;
@@ -30,30 +34,70 @@ struct Doubt {
     reads: u32,
 }
 
+/// A deal that the newest row may lack.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    /// By which news it came.
+    news: u64,
+    closed: Lots,
+}
+
 /// All that is known of a position.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Track {
     chain: Chain,
+    /// No deal is missing in the chain: it began with the position, or had what a row had, and the
+    /// link was up ever since.
+    in_step: bool,
+    /// Deals that came early, or while others before them may be missing.
+    early: Vec<Trade>,
+    /// By which news the newest of them came that came alone, and not among all of its time.
+    early_news: u64,
     source: Source,
     /// As the newest read has it; none: that read lacks it.
     row: Option<PositionRow>,
+    /// The news when that read began.
+    begun: u64,
     /// An earlier read had it, and its absence is not believed yet.
     seen: bool,
-    /// Lots of closing deals that came since the newest read.
-    closed_since: Lots,
+    /// Deals that came since the newest row was read.
+    since: Vec<Since>,
+    /// The news by which its levels were last changed: what was read before may lack them.
+    levels_news: u64,
+    /// The newest row was read since then.
+    levels_read: bool,
     doubt: Option<Doubt>,
     /// Rows were believed against deals: what happened there is not known.
-    unexplained: Option<Symbol>,
+    disagreement: Option<Disagreement>,
     told: Option<Position>,
+    /// Whose it was when it was told last, under which magic.
+    owner: Option<(Magic, Owner)>,
+    /// When it was over, in readings; none: it is not, or just now.
+    pub(super) over_at: Option<u64>,
 }
 
 impl Track {
-    /// With these deals, and nothing read or told yet.
-    pub(super) fn of(chain: Chain) -> Self {
+    /// A track of which nothing but a disagreement is known.
+    pub(super) fn of_disagreement(disagreement: Disagreement) -> Self {
+        let owner = Owner {
+            client: disagreement.client.clone(),
+            ..Owner::default()
+        };
         Self {
-            chain,
+            disagreement: Some(disagreement),
+            source: Source::Row,
+            owner: Some((Magic::NONE, owner)),
             ..Self::default()
         }
+    }
+
+    /// Takes a deal of the past. What the journal tells of the position holds until rows or new deals
+    /// say otherwise: others of its deals may not be known.
+    pub(super) fn recall(&mut self, trade: Trade) {
+        if !self.is_accepted(trade.ticket) {
+            self.chain.add(trade);
+        }
+        self.source = Source::Row;
     }
 
     /// The position as the journal told it last.
@@ -65,6 +109,7 @@ impl Track {
         } else {
             Source::Row
         };
+        self.owner = Some((position.row.magic, position.owner()));
         self.told = Some(position);
     }
 
@@ -72,111 +117,310 @@ impl Track {
         self.told.as_ref()
     }
 
-    pub(super) const fn told_mut(&mut self) -> Option<&mut Position> {
-        self.told.as_mut()
+    /// As the newest read has it.
+    pub(super) const fn row(&self) -> Option<&PositionRow> {
+        self.row.as_ref()
+    }
+
+    /// Whose it is, or was.
+    pub(super) fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref().map(|(_, owner)| owner)
+    }
+
+    /// The magic of the order that opened it, as far as its deals tell.
+    pub(super) fn opener(&self) -> Option<Magic> {
+        let early = || self.early.iter().find(|early| early.opens());
+        let sum = self.chain.sum().map(|row| row.magic);
+        sum.or_else(|| early().map(Trade::magic))
+    }
+
+    /// Gives it to a client; none: it is not open.
+    pub(super) fn adopt(&mut self, client: &ClientName) -> Option<&Position> {
+        let told = self.told.as_mut()?;
+        told.client = Some(client.clone());
+        told.orphan = false;
+        self.owner = Some((told.row.magic, told.owner()));
+        Some(told)
     }
 
     /// True when nothing is open, and nothing waits for an explanation.
-    pub(super) const fn is_over(&self) -> bool {
-        self.told.is_none() && self.row.is_none() && self.unexplained.is_none()
+    pub(super) fn is_over(&self) -> bool {
+        self.told.is_none() && self.row.is_none() && self.unexplained().is_none()
     }
 
-    /// The symbol in which something happened that no deal explains.
-    pub(super) const fn unexplained(&self) -> Option<&Symbol> {
-        self.unexplained.as_ref()
+    /// True when deals of the past are of use to it: none are known yet.
+    pub(super) fn lacks_deals(&self) -> bool {
+        self.chain.is_empty() && self.disagreement.is_some()
     }
 
-    /// An operator has looked: what the rows say holds.
+    /// What happened there is not known.
+    pub(super) const fn disagreement(&self) -> Option<&Disagreement> {
+        self.disagreement.as_ref()
+    }
+
+    /// The symbol in which something happened that no deal explains, and that nobody accepted.
+    pub(super) fn unexplained(&self) -> Option<&Symbol> {
+        let open = self.disagreement.as_ref();
+        let open = open.filter(|disagreement| disagreement.accepted.is_none());
+        open.map(|disagreement| &disagreement.symbol)
+    }
+
+    /// An operator has looked: what the rows say holds, and deals so far tell the position no more.
     pub(super) fn accept(&mut self) {
-        if self.unexplained.take().is_some() {
+        if let Some(disagreement) = &mut self.disagreement {
+            disagreement.accepted = Some(self.chain.newest().unwrap_or(Ticket(0)));
             self.chain = Chain::default();
+            self.early.clear();
         }
     }
 
-    /// Reads before and after a pause of the link do not add up.
-    pub(super) const fn forget_doubt(&mut self) {
+    /// True for a deal that was known when an operator accepted the row.
+    fn is_accepted(&self, deal: Ticket) -> bool {
+        let accepted = self.disagreement.as_ref();
+        let accepted = accepted.and_then(|disagreement| disagreement.accepted);
+        accepted.is_some_and(|newest| deal <= newest)
+    }
+
+    /// The link was lost: reads before and after do not add up, and deals may be missed.
+    pub(super) const fn lose(&mut self) {
         self.doubt = None;
+        self.in_step = false;
     }
 
-    /// Takes a deal; one that came before changes nothing.
-    pub(super) fn add(&mut self, trade: Trade) {
+    /// Takes a deal in its order; one that came before, other than early, changes nothing.
+    pub(super) fn add(&mut self, trade: Trade, news: u64) {
+        if self.is_accepted(trade.ticket) {
+            return;
+        }
+        self.begin_by(&trade);
+        // A row that disagrees may know of deals that are missing here.
+        let in_step = self.in_step && self.doubt.is_none();
+        if !in_step && !trade.opens() {
+            return self.add_out_of_step(trade, news);
+        }
+        // Whatever came early and is older is in its order by now.
+        let newer = self
+            .early
+            .partition_point(|early| early.ticket < trade.ticket);
+        for early in self.early.drain(..newer) {
+            self.chain.add(early);
+        }
+        let known = self.early.len();
+        self.early.retain(|early| early.ticket != trade.ticket);
         let closed = trade.closed_lots();
-        if self.chain.add(trade) {
-            self.closed_since = self.closed_since.plus(closed);
+        if self.chain.add(trade) && self.early.len() == known {
+            self.since.push(Since { news, closed });
         }
     }
 
-    /// Takes the position's row of a new read; none: it has no such row. True: from now on the rows
-    /// are believed though no deal explains them.
-    pub(super) fn read(&mut self, row: Option<PositionRow>, now: UtcTime) -> bool {
+    /// True when that deal came early, and not yet in its order.
+    pub(super) fn has_early(&self, deal: Ticket) -> bool {
+        self.early.iter().any(|early| early.ticket == deal)
+    }
+
+    /// Takes a deal that came with an order's answer, or while others before it may be missing.
+    /// `begins`: none can be before it.
+    pub(super) fn add_early(&mut self, trade: Trade, begins: bool, news: u64) {
+        if self.is_accepted(trade.ticket) || self.has_early(trade.ticket) {
+            return;
+        }
+        let closed = trade.closed_lots();
+        self.since.push(Since { news, closed });
+        if begins && self.early.is_empty() {
+            self.begin_by(&trade);
+            self.chain.add(trade);
+            return;
+        }
+        self.early_news = news;
+        self.keep_early(trade);
+    }
+
+    /// Takes a deal in its order, before which others may be missing that are not known here.
+    fn add_out_of_step(&mut self, trade: Trade, news: u64) {
+        let newest = self.early.last().map(|early| early.ticket);
+        if newest.is_none_or(|newest| newest <= trade.ticket) {
+            self.early_news = 0;
+        }
+        if !self.has_early(trade.ticket) {
+            let closed = trade.closed_lots();
+            self.since.push(Since { news, closed });
+            self.keep_early(trade);
+        }
+    }
+
+    fn keep_early(&mut self, trade: Trade) {
+        self.early.push(trade);
+        self.early.sort_by_key(|early| early.ticket);
+    }
+
+    /// Nothing is missing before the deal that opens a position which no row had yet.
+    fn begin_by(&mut self, trade: &Trade) {
+        let first = self.chain.is_empty() && self.row.is_none();
+        self.in_step |= first && trade.opens();
+    }
+
+    /// Early deals are in their order where the rows that were read since have just what they lead to.
+    fn confirm_by_row(&mut self) {
+        let read = self.begun >= self.early_news;
+        if self.early.is_empty() || !self.chain.is_whole() || !read {
+            return;
+        }
+        let mut chain = self.chain.clone();
+        for early in &self.early {
+            chain.add(early.clone());
+        }
+        if chain.is_whole() && is_made_so(chain.sum(), self.row.as_ref()) {
+            self.chain = chain;
+            self.early.clear();
+        }
+    }
+
+    /// Takes the position's row of a new read; none: it has no such row. `begun`: the news when the
+    /// reading began. True: a doubt begins.
+    pub(super) fn read(&mut self, row: Option<PositionRow>, begun: u64, now: Now) -> bool {
         self.seen |= row.is_some();
         self.row = row;
-        self.closed_since = Lots::ZERO;
+        self.begun = begun;
+        self.levels_read = self.row.is_some() && begun >= self.levels_news;
+        if begun < self.levels_news
+            && let (Some(row), Some(told)) = (&mut self.row, &self.told)
+        {
+            row.levels = told.row.levels;
+        }
+        if self.row.is_some() {
+            self.since.retain(|since| since.news > begun);
+        }
+        self.confirm_by_row();
+        self.in_step |= self.chain.is_whole() && self.agrees();
+        let before = self.doubt.is_some();
         if !self.is_doubtful() {
             self.doubt = None;
-            return false;
+        } else if self.is_believed(now) {
+            self.believe_row();
         }
+        self.doubt.is_some() && !before
+    }
+
+    /// Counts a read that disagrees. True: there were enough of them.
+    fn is_believed(&mut self, now: Now) -> bool {
         let doubt = self.doubt.get_or_insert(Doubt {
-            since: now.0,
+            since: now.elapsed_ms,
             reads: 0,
         });
         doubt.reads += 1;
-        if doubt.reads < READS || now.0 - doubt.since < DOUBT_MS {
-            return false;
-        }
+        doubt.reads >= READS && now.elapsed_ms - doubt.since >= DOUBT_MS
+    }
+
+    /// From now on the row is believed; where all deals are known, though they say otherwise.
+    fn believe_row(&mut self) {
         self.doubt = None;
         self.source = Source::Row;
         self.seen = self.row.is_some();
         let told = self.told.as_ref().map(|told| &told.row);
         let symbol = self.row.as_ref().or(told).map(|row| row.symbol.clone());
-        self.unexplained = symbol.filter(|_| self.chain.is_whole());
-        self.unexplained.is_some()
-    }
-
-    /// True when the newest read disagrees with what is told.
-    fn is_doubtful(&self) -> bool {
-        if !self.chain.is_whole() {
-            return self.row.is_none() && self.told.is_some() && !self.chain.closes();
+        if let Some(symbol) = symbol.filter(|_| self.chain.is_whole()) {
+            let client = self.owner().and_then(|owner| owner.client.clone());
+            self.disagreement.get_or_insert(Disagreement {
+                symbol,
+                client,
+                accepted: None,
+            });
         }
-        let is_open = self.row.is_some() || self.told.is_some();
-        is_open && !self.agrees() && self.unexplained.is_none()
     }
 
-    /// Tells the position again; none: it is as it was told. `levels` are those of the order, where
-    /// a deal opens it.
+    /// True when the newest read disagrees with the deals, or lacks what is told and no deal closed.
+    fn is_doubtful(&self) -> bool {
+        let is_open = self.row.is_some() || self.told.is_some();
+        let differs = self.chain.is_whole() && !self.agrees() && self.disagreement.is_none();
+        let lacks = self.row.is_none() && self.told.is_some();
+        (is_open && differs) || (lacks && !self.is_by_deals() && !self.is_closed_since())
+    }
+
+    fn is_by_deals(&self) -> bool {
+        self.chain.is_whole() && self.source == Source::Deals
+    }
+
+    /// True when the deals since the newest row close all that it had.
+    fn is_closed_since(&self) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|told| self.closed_since() >= told.row.lots)
+    }
+
+    fn closed_since(&self) -> Lots {
+        let closed = self.since.iter().map(|since| since.closed);
+        closed.fold(Lots::ZERO, Lots::plus)
+    }
+
+    /// Tells the position again; nothing where it is as it was told. `levels` are those of the order,
+    /// where a deal opens it.
     pub(super) fn tell(
         &mut self,
         levels: Levels,
         owner: impl Fn(Magic) -> Owner,
-    ) -> Option<PositionChange> {
+    ) -> Vec<PositionChange> {
         let row = self.current(levels);
         let before = self.told.take();
         let Some(row) = row else {
-            return before.map(PositionChange::Closed);
+            let gone = before.map(|told| PositionChange::Closed(self.closed(told)));
+            return gone.into_iter().collect();
         };
-        let same = before.as_ref().is_some_and(|told| is_same(&told.row, &row));
-        let (client, tag) = before.map_or_else(|| owner(row.magic), |told| (told.client, told.tag));
-        let position = Position { row, client, tag };
+        let mut changes = Vec::new();
+        // On netting a reversal makes it another's: of the order that reversed it.
+        let owner = match &self.owner {
+            Some((magic, known)) if *magic == row.magic => known.clone(),
+            Some((_, known)) => Some(owner(row.magic))
+                .filter(|new| new.client != known.client)
+                .unwrap_or_else(|| known.clone()),
+            None => owner(row.magic),
+        };
+        let (before, ended): (Option<Position>, _) = match before {
+            Some(told) if told.client != owner.client => (None, Some(told)),
+            before => (before, None),
+        };
+        changes.extend(ended.map(PositionChange::Closed));
+        let same = before.is_some_and(|told| is_same(&told.row, &row));
+        self.owner = Some((row.magic, owner.clone()));
+        let position = owner.of(row);
         self.told = Some(position.clone());
-        (!same).then_some(PositionChange::Changed(position))
+        if !same {
+            changes.push(PositionChange::Changed(position));
+        }
+        changes
+    }
+
+    /// A position that is gone, with what its deals realised, where they are all known.
+    fn closed(&self, told: Position) -> Position {
+        if !self.chain.is_whole() || self.chain.sum().is_some() {
+            return told;
+        }
+        let (profit, swap) = self.chain.realised();
+        Position {
+            row: PositionRow {
+                profit,
+                swap,
+                ..told.row
+            },
+            ..told
+        }
     }
 
     fn current(&mut self, levels: Levels) -> Option<PositionRow> {
-        let whole = self.chain.is_whole();
-        if whole && self.agrees() {
+        self.confirm_by_row();
+        if self.chain.is_whole() && self.agrees() {
             self.source = Source::Deals;
+            self.in_step = true;
             self.doubt = None;
-            self.unexplained = None;
+            self.disagreement = None;
             return self.row.clone();
         }
-        if whole && self.source == Source::Deals {
+        if self.is_by_deals() {
             return self.by_deals(levels);
         }
         if self.row.is_some() {
             self.source = Source::Row;
             return self.row.clone();
         }
-        let waits = self.seen && (whole || !self.chain.closes());
+        let waits = self.seen && !self.is_closed_since();
         let told = self.told.as_ref().filter(|_| waits);
         told.map(|told| told.row.clone())
     }
@@ -204,8 +448,7 @@ impl Track {
     }
 
     fn agrees(&self) -> bool {
-        let amount = |row: &PositionRow| (row.side, row.lots);
-        self.chain.sum().map(amount) == self.row.as_ref().map(amount)
+        amount(self.chain.sum()) == amount(self.row.as_ref())
     }
 
     /// Most lots that a close may take: never more than the newest row has. On netting what the
@@ -217,15 +460,48 @@ impl Track {
         let told = &told.row;
         match &self.row {
             Some(row) if row.side != told.side => Lots::ZERO,
-            Some(row) if self.source == Source::Row => row.lots.minus(self.closed_since),
-            Some(row) => row.lots.min(told.lots),
+            Some(row) if self.is_by_deals() => row.lots.min(told.lots).minus(self.closed_early()),
+            Some(row) => row.lots.minus(self.closed_since()),
             None if self.seen && mode == AccountMode::Netting => Lots::ZERO,
-            None => told.lots,
+            None if self.is_by_deals() => told.lots.minus(self.closed_early()),
+            None => told.lots.minus(self.closed_since()),
         }
     }
 
-    /// Takes new levels, which the next read has too. False: nothing changes.
-    pub(super) fn set_levels(&mut self, levels: Levels) -> bool {
+    fn closed_early(&self) -> Lots {
+        let closed = self.early.iter().map(Trade::closed_lots);
+        closed.fold(Lots::ZERO, Lots::plus)
+    }
+
+    /// True when a known deal is in what is told.
+    pub(super) fn tells_deal(&self, deal: Ticket) -> bool {
+        self.is_by_deals() && !self.has_early(deal)
+    }
+
+    /// True for a known deal that is not in what is told yet.
+    pub(super) fn waits(&self, deal: Ticket) -> bool {
+        self.has_early(deal) && (self.is_by_deals() || self.row.is_none())
+    }
+
+    /// True when rows and deals, as they are known, tell the same lots: both are of one moment. What
+    /// a riddle cost is not known.
+    pub(super) fn is_settled(&self) -> bool {
+        if self.unexplained().is_some() {
+            false
+        } else if self.told.is_none() && self.row.is_none() {
+            // It is over, whatever of its past is not known any more.
+            true
+        } else if self.is_by_deals() {
+            self.early.is_empty() && self.agrees()
+        } else {
+            self.row.is_some() && self.since.is_empty()
+        }
+    }
+
+    /// Takes new levels, of that news. False: nothing changes.
+    pub(super) fn set_levels(&mut self, levels: Levels, news: u64) -> bool {
+        self.levels_news = news;
+        self.levels_read = false;
         let Some(told) = &mut self.told else {
             return false;
         };
@@ -236,10 +512,30 @@ impl Track {
         told.row.levels = levels;
         changes
     }
+
+    /// True when a row that was read since the levels were last changed has these already.
+    pub(super) fn has_levels(&self, levels: LevelsEdit) -> bool {
+        let row = self.row.as_ref().filter(|_| self.levels_read);
+        row.is_some_and(|row| levels.after(row.levels) == row.levels)
+    }
+}
+
+fn amount(row: Option<&PositionRow>) -> Option<(Side, Lots)> {
+    row.map(|row| (row.side, row.lots))
 }
 
 /// True when nothing but the floating figures differ.
 fn is_same(a: &PositionRow, b: &PositionRow) -> bool {
     (a.ticket, a.side, a.lots, a.open_price, a.levels)
         == (b.ticket, b.side, b.lots, b.open_price, b.levels)
+}
+
+/// True when deals lead to just that row: as much, on that side, at that price but for rounding.
+fn is_made_so(sum: Option<&PositionRow>, row: Option<&PositionRow>) -> bool {
+    let points = |row: &PositionRow| row.open_price.points();
+    let price = sum.zip(row).is_none_or(|(sum, row)| {
+        let off = points(sum) - points(row);
+        off.abs() <= 1
+    });
+    amount(sum) == amount(row) && price
 }

@@ -1,0 +1,173 @@
+//! Mutating calls: the id first, then what it asks for. Only what is taken binds an id.
+
+use crate::{
+    Answer, Asker, Call, Core, Market, Subject,
+    flatten::FlattenReport,
+    input::Command,
+    outbox::{ChangeAnswer, Job},
+    queue::{Urgency, Waiting},
+    records::{ChangeOutcome, Target},
+};
+use mymt5_model::{ClientName, Magic, Moment, OrderId, Reason, Refusal, RequestId, TradeRequest};
+use std::time::Duration;
+
+impl Core {
+    pub(crate) fn call(&mut self, call: Call, market: &dyn Market) {
+        let asker = call.asker;
+        let taken = match self.requests.find(&call, &self.found) {
+            Ok(Some(subject)) => self.replay(&call, subject),
+            Ok(None) => self.take_new(call, market),
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = taken {
+            self.out.refuse(asker, refusal);
+        }
+    }
+
+    /// A call that was taken before: the recorded outcome, or a place beside those who wait for it.
+    fn replay(&mut self, call: &Call, subject: Subject) -> Result<(), Refusal> {
+        let asker = call.asker;
+        match (subject, &call.command) {
+            (Subject::Order(id), _) => self.wait(id, asker),
+            (Subject::Change(target, _, outcome), _) => {
+                match self.changes.of_request(&call.key()) {
+                    Some(id) if outcome == ChangeOutcome::Pending => {
+                        self.wait_for_change(id, asker);
+                    }
+                    _ => self.tell_change(asker, target, outcome),
+                }
+            }
+            (_, Command::Flatten { scope, .. }) => {
+                let report = self.flatten_report(scope);
+                self.out.answer(asker, Answer::Flatten(report));
+            }
+            (Subject::TradingState(state), _) => self.out.answer(asker, Answer::State(state)),
+            (Subject::Done, Command::Resolve { order, .. }) => self.answer_order(asker, *order),
+            (Subject::Done, _) => self.out.answer(asker, Answer::Done),
+        }
+        Ok(())
+    }
+
+    fn take_new(&mut self, call: Call, market: &dyn Market) -> Result<(), Refusal> {
+        if call
+            .not_after_ms
+            .is_some_and(|after| self.out.now.utc.0 > after)
+        {
+            return Err(Refusal::new(Reason::NotAfterPassed));
+        }
+        // Before the first link no symbol is known: that the link is down is all there is to tell.
+        if call.command.sends() {
+            self.check_open(&call)?;
+        }
+        match call.command.clone() {
+            Command::Submit(order) => self.submit(&call, *order?, market),
+            Command::Close(exit) => self.close(&call, exit?, market),
+            Command::Cancel(id) => self.cancel(&call, id),
+            Command::ModifyOrder(id, edit) => self.modify_order(&call, id, &edit?, market),
+            Command::ModifyPosition(id, edit) => self.modify_position(&call, id, edit?, market),
+            Command::SetState {
+                scope,
+                state,
+                reason,
+            } => self.set_state(&call, scope, state, &reason),
+            Command::Flatten {
+                scope,
+                include_foreign,
+                reason,
+            } => self.flatten(&call, scope, include_foreign, &reason, market),
+            Command::Resolve {
+                order,
+                resolution,
+                reason,
+            } => self.resolve(&call, order, resolution, &reason),
+            Command::Adopt {
+                client,
+                what,
+                reason,
+            } => self.adopt(&call, &client, what, &reason),
+            Command::Accept { what, reason } => self.accept(&call, &what, &reason),
+        }
+    }
+
+    /// What every call needs that sends something, exits included.
+    fn check_open(&self, call: &Call) -> Result<(), Refusal> {
+        if self.draining {
+            return Err(Refusal::new(Reason::Draining).after(Duration::from_secs(2)));
+        }
+        if call.send_before_ms <= self.out.now.utc.0 {
+            return Err(Refusal::new(Reason::DeadlineExpired));
+        }
+        if !self.link_up {
+            return Err(Refusal::new(Reason::LinkDown).after(Duration::from_secs(1)));
+        }
+        Ok(())
+    }
+
+    /// Whether more of a client may wait to be sent: nobody's flood keeps another out.
+    pub(crate) fn check_room(&self, client: &ClientName, urgency: Urgency) -> Result<(), Refusal> {
+        if self.queue.has_room(client, urgency) {
+            return Ok(());
+        }
+        Err(Refusal::new(Reason::QueueFull).after(Duration::from_secs(1)))
+    }
+
+    /// True for what a caller may touch: its own, and with `control` everybody's.
+    pub(crate) fn may_touch(call: &Call, owner: Option<&ClientName>) -> bool {
+        call.control || owner == Some(&call.client)
+    }
+
+    /// The moment of now: the broker's clock as it was read last.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            utc: Some(self.out.now.utc),
+            broker: self.book.as_of(),
+        }
+    }
+
+    /// The next id of an order of that client, and its magic.
+    pub(crate) fn next_id(&mut self, client: &ClientName) -> Result<(OrderId, Magic), Refusal> {
+        let slot = self.clients.slot(client);
+        let slot = slot.ok_or_else(|| Refusal::new(Reason::PermissionDenied))?;
+        let next = self.orders.next(slot, self.out.now.utc);
+        next.ok_or_else(|| Refusal::new(Reason::Internal))
+    }
+
+    /// A name of the gateway's own for the call that made an order.
+    pub(crate) fn own_request_id(prefix: &str, id: u64) -> Result<RequestId, Refusal> {
+        RequestId::parse(&format!("{prefix}-{id}")).map_err(|_| Refusal::new(Reason::Internal))
+    }
+
+    pub(crate) fn wait(&mut self, id: OrderId, asker: Asker) {
+        self.waiting.entry(id).or_default().push(asker);
+    }
+
+    /// Queues an order to be sent.
+    pub(crate) fn enqueue(
+        &mut self,
+        id: OrderId,
+        client: ClientName,
+        urgency: Urgency,
+        request: TradeRequest,
+        (before_ms, trace): (i64, String),
+    ) {
+        let job = Job::Order(id);
+        let waiting = Waiting::new(job, client, urgency, request, before_ms, trace);
+        self.queue.push(waiting);
+    }
+
+    /// Answers with a change and its target as they stand.
+    pub(crate) fn tell_change(&mut self, asker: Asker, target: Target, outcome: ChangeOutcome) {
+        let order = target.order().and_then(|id| self.orders.get(id)).cloned();
+        let position = target.position().and_then(|id| self.book.position(id));
+        let answer = ChangeAnswer {
+            outcome,
+            order,
+            position: position.cloned(),
+        };
+        self.out.answer(asker, Answer::Change(Box::new(answer)));
+    }
+
+    pub(crate) fn flatten_answer(&mut self, asker: Asker, report: FlattenReport) {
+        self.out.answer(asker, Answer::Flatten(report));
+    }
+}

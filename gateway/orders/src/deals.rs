@@ -1,0 +1,369 @@
+//! Deals: the only proof of a fill, counted once by their ticket.
+
+use crate::{
+    Audience, Core, Event, Notice, Order, OwnedDeal, Record,
+    book::{Owner, PositionChange},
+    core::{Filled, Owners},
+    foreign::is_foreign,
+    orders::{ended_unseen, reason},
+    records::Target,
+};
+use mymt5_model::{
+    ClientName, DealKind, DealReason, DealRow, Entry, Levels, Money, OrderId, OrderState,
+    PositionId, Retcode, Symbol, Ticket,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// How a deal came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// In the order in which deals were done.
+    InOrder,
+    /// With its order's answer, or while one before it cannot be read.
+    Early,
+}
+
+/// With what a position is told of which deals came.
+#[derive(Default)]
+struct Told {
+    levels: Levels,
+    trace: String,
+}
+
+/// What a new deal changed, still to be told: a position before the order that changed it.
+#[derive(Default)]
+struct Touched {
+    positions: BTreeMap<PositionId, Told>,
+    orders: BTreeSet<OrderId>,
+}
+
+/// Whose a deal is, and the order that it fills.
+struct Attribution {
+    order: Option<OrderId>,
+    client: Option<ClientName>,
+    tag: String,
+    levels: Levels,
+    trace: String,
+}
+
+impl Core {
+    /// Deals of the broker's stream or history, all of one reading, in their order; seen for the first
+    /// time or again. Their positions and orders are told once they are all known. `hidden`: a deal that
+    /// could not be read; what came after it is not known to be in its order.
+    pub(crate) fn on_deals(&mut self, deals: Vec<DealRow>, hidden: Option<Ticket>) {
+        let mut touched = Touched::default();
+        for deal in deals {
+            let known = self.knows_deal(&deal);
+            let arrival = if hidden.is_some_and(|hidden| hidden < deal.ticket) {
+                Arrival::Early
+            } else {
+                Arrival::InOrder
+            };
+            if !known {
+                self.on_new_deal(&deal, arrival, &mut touched);
+            } else if arrival == Arrival::InOrder
+                && let Some(id) = deal.position_id
+                && self.book.has_early(id, deal.ticket)
+            {
+                self.book.add(&deal, self.news);
+                touched.positions.entry(id).or_default();
+            }
+        }
+        self.tell_touched(touched);
+    }
+
+    /// A deal that came with its order's answer, or before the first pass: others before it may not be
+    /// known yet. What moves the balance alone waits for the pass.
+    pub(crate) fn on_early_deal(&mut self, deal: &DealRow) {
+        if matches!(deal.kind, DealKind::Trade(_)) && !self.knows_deal(deal) {
+            let mut touched = Touched::default();
+            self.on_new_deal(deal, Arrival::Early, &mut touched);
+            self.tell_touched(touched);
+        }
+    }
+
+    /// True for a deal that is known. Memory keeps it from now on.
+    fn knows_deal(&mut self, deal: &DealRow) -> bool {
+        let known =
+            self.reconciliation.knows(deal.ticket) || self.found.deals.contains(&deal.ticket);
+        self.reconciliation
+            .note_deal(deal.ticket, deal.time, self.out.now);
+        known
+    }
+
+    fn tell_touched(&mut self, touched: Touched) {
+        for (id, told) in touched.positions {
+            self.tell_position(id, told);
+        }
+        for id in touched.orders {
+            self.tell_fills(id);
+        }
+    }
+
+    fn tell_position(&mut self, id: PositionId, told: Told) {
+        let owners = Owners::of(&self.orders, &self.clients);
+        let owner = |magic| owners.of_magic(magic);
+        for change in self.book.tell(id, told.levels, owner) {
+            self.emit_position(change, &told.trace);
+        }
+        self.end_changes_of_ended(Target::Position(id));
+    }
+
+    /// Counts a deal, fills its order, judges whether it is foreign. What it touched is still to be
+    /// told.
+    fn on_new_deal(&mut self, deal: &DealRow, arrival: Arrival, touched: &mut Touched) {
+        if !matches!(deal.kind, DealKind::Trade(_)) {
+            self.on_balance(deal.clone());
+            return;
+        }
+        self.news += 1;
+        let slot = self.clients.of_magic(deal.magic).cloned();
+        if slot.is_some() {
+            self.orders.advance(deal.magic);
+        }
+        let attribution = self.attribute(deal, slot.clone());
+        let foreign = is_foreign(deal, slot.is_some());
+        // A close by hand may leave nothing there, and rows that tell so may have come before it.
+        let owned = attribution.client.is_some()
+            || deal
+                .symbol
+                .as_ref()
+                .is_some_and(|symbol| self.owns_in(symbol));
+        self.record_deal(deal, &attribution);
+        let position = match arrival {
+            Arrival::InOrder => self.book.add(deal, self.news),
+            Arrival::Early => {
+                let order = attribution.order.and_then(|id| self.orders.get(id));
+                let whole = order.is_some_and(|order| order.lots == deal.lots);
+                self.book.add_early(deal, whole, self.news)
+            }
+        };
+        match attribution.order {
+            Some(id) => {
+                self.fill(id, deal);
+                touched.orders.insert(id);
+            }
+            None if deal.reason == DealReason::Expert => self.on_orphan_deal(deal, slot),
+            None => {}
+        }
+        if foreign {
+            self.foreign.saw(deal, owned, &mut self.out);
+        }
+        let (levels, trace) = (attribution.levels, attribution.trace);
+        let Some(id) = position else { return };
+        let told = touched.positions.entry(id).or_default();
+        told.trace = trace;
+        // Whatever closes a position leaves it the levels that its opening order had.
+        if opens(deal) {
+            told.levels = levels;
+        }
+    }
+
+    /// Deposit, withdrawal, credit, charge and the like.
+    fn on_balance(&mut self, deal: DealRow) {
+        let owned = OwnedDeal {
+            deal: deal.clone(),
+            order: None,
+            client: None,
+            tag: String::new(),
+        };
+        self.losses.add(&owned, &mut self.out);
+        self.out.record(Record::Deal(Arc::new(owned)));
+        let read = self.book.account().map(|account| account.balance);
+        let balance = self.losses.balance().or(read).unwrap_or(Money::ZERO);
+        self.out
+            .emit("", Audience::All, Event::Balance(deal, balance));
+    }
+
+    fn attribute(&self, deal: &DealRow, slot: Option<ClientName>) -> Attribution {
+        let order = self.order_of(deal);
+        if let Some(order) = order.and_then(|id| self.orders.get(id)) {
+            return Attribution {
+                order: Some(order.id),
+                client: Some(order.client.clone()),
+                tag: order.tag.clone(),
+                levels: order.levels,
+                trace: order.trace.clone(),
+            };
+        }
+        // What an expert did in a client's slot is the client's, whatever position it was done to.
+        let own = slot.clone().filter(|_| deal.reason == DealReason::Expert);
+        let own = own.map(|client| (Some(client), String::new()));
+        let position = deal.position_id;
+        let held = position.and_then(|id| self.owner_of(id));
+        let held = held.map(|owner| (owner.client, owner.tag));
+        let past = self.owner_of_past(deal);
+        let past = past.map(|owned| (owned.client.clone(), owned.tag.clone()));
+        let (client, tag) = own.or(held).or(past).unwrap_or((slot, String::new()));
+        Attribution {
+            order: None,
+            client,
+            tag,
+            levels: Levels::default(),
+            trace: String::new(),
+        }
+    }
+
+    /// Whose a position is, also before it is told for the first time, and before the deal is known
+    /// that opened it: it has the number of its order.
+    fn owner_of(&self, id: PositionId) -> Option<Owner> {
+        let owners = Owners::of(&self.orders, &self.clients);
+        let ordered = || {
+            let order = self.orders.by_ticket(Ticket(id.0))?;
+            Some(self.orders.get(order)?.magic)
+        };
+        let opener = || self.book.opener(id).or_else(ordered);
+        let opened = || Some(owners.of_magic(opener()?));
+        self.book.owner_of(id).cloned().or_else(opened)
+    }
+
+    /// A known deal of the owner of a deal's position, where that is gone: the newest that opened it.
+    /// Who closed it need not have owned it, as an operator closes what is everybody's.
+    fn owner_of_past(&self, deal: &DealRow) -> Option<&OwnedDeal> {
+        let known = self.found.positions.get(&deal.position_id?)?;
+        let opened = known.iter().rev().find(|owned| opens(&owned.deal));
+        opened.or_else(|| known.last().filter(|_| !opens(deal)))
+    }
+
+    /// The order that a deal fills. A stop loss or take profit carries its position's magic, yet is no
+    /// fill of its order.
+    fn order_of(&self, deal: &DealRow) -> Option<OrderId> {
+        let by_ticket = deal.order.and_then(|ticket| self.orders.by_ticket(ticket));
+        let by_magic = || {
+            let order = self.orders.by_magic(deal.magic);
+            order.filter(|_| deal.reason == DealReason::Expert)
+        };
+        by_ticket.or_else(|| by_magic().map(|order| order.id))
+    }
+
+    fn record_deal(&mut self, deal: &DealRow, of: &Attribution) {
+        let owned = Arc::new(OwnedDeal {
+            deal: deal.clone(),
+            order: of.order,
+            client: of.client.clone(),
+            tag: of.tag.clone(),
+        });
+        self.losses.add(&owned, &mut self.out);
+        self.out.record(Record::Deal(owned));
+        let event = Event::Deal {
+            deal: deal.clone(),
+            order: of.order,
+            tag: of.tag.clone(),
+        };
+        let audience = Audience::of_owner(&of.client);
+        self.out.emit(&of.trace, audience, event);
+    }
+
+    /// A deal in a client's slot of which no known order is: made after a backup that was restored, or
+    /// by another gateway. Its owner opens nothing before an operator has looked.
+    fn on_orphan_deal(&mut self, deal: &DealRow, slot: Option<ClientName>) {
+        let Some(client) = slot else { return };
+        let what = format!("deal {} of client {client}", deal.ticket);
+        self.out.notice(Notice::Orphan { what });
+        self.reconciliation.note_orphan_deal(deal.ticket, client);
+    }
+
+    fn fill(&mut self, id: OrderId, deal: &DealRow) {
+        self.orders.fills += 1;
+        self.filled_since.push(Filled {
+            order: id,
+            deal: deal.ticket,
+            position: deal.position_id,
+            lots: deal.lots,
+            news: self.news,
+        });
+        if let Some(ticket) = deal.order {
+            self.orders.set_ticket(id, ticket);
+        }
+        let Some(order) = self.orders.edit(id) else {
+            return;
+        };
+        let full = order.filled >= order.lots && !order.closes_all;
+        order.add_fill(deal);
+        if full {
+            self.out.notice(Notice::Overfilled(deal.ticket));
+        }
+    }
+
+    /// Tells an order whose size is known now, where its deals sum up to another state so.
+    pub(crate) fn tell_known_size(&mut self, id: OrderId) {
+        let order = self.orders.get(id);
+        let differs = order.is_some_and(|order| {
+            let state = filled_state(order);
+            state.is_some_and(|state| state != order.state)
+        });
+        if differs {
+            self.tell_fills(id);
+        }
+    }
+
+    /// Tells an order, in the state that its deals sum up to.
+    pub(crate) fn tell_fills(&mut self, id: OrderId) {
+        let order = self.orders.get(id);
+        let state = order.map(|order| filled_state(order).unwrap_or(order.state));
+        let Some(state) = state else { return };
+        self.orders.change(id, state, &mut self.out, |order| {
+            if order.filled >= order.lots && order.reason == reason::RESOLVED_DONE {
+                order.reason.clear();
+            }
+        });
+        if state.is_final() {
+            self.end_changes_of_ended(Target::Order(id));
+        }
+    }
+
+    /// True when a client has a position or an order in the symbol.
+    fn owns_in(&self, symbol: &Symbol) -> bool {
+        let mut held = self.book.positions();
+        held.any(|held| held.client.is_some() && held.row.symbol == *symbol)
+            || self.orders.open().any(|order| order.symbol == *symbol)
+    }
+
+    pub(crate) fn emit_position(&mut self, change: PositionChange, trace: &str) {
+        match change {
+            PositionChange::Changed(position) => {
+                let record = Record::Position(Box::new(position.clone()));
+                self.out.record(record);
+                let audience = Audience::of_owner(&position.client);
+                self.out.emit(trace, audience, Event::Position(position));
+            }
+            PositionChange::Closed(position) => {
+                self.out.record(Record::PositionClosed(position.row.id));
+                let audience = Audience::of_owner(&position.client);
+                let event = Event::PositionClosed(position);
+                self.out.emit(trace, audience, event);
+            }
+        }
+    }
+}
+
+/// True for a deal that opens a position, adds to it or reverses it.
+const fn opens(deal: &DealRow) -> bool {
+    matches!(deal.entry, Some(Entry::In | Entry::InOut))
+}
+
+/// What an order's deals sum up to; none: it has none.
+fn filled_state(order: &Order) -> Option<OrderState> {
+    let ended = matches!(order.state, OrderState::Canceled | OrderState::Expired);
+    let decided = order.state == OrderState::Filled || (ended && !ended_unseen(order));
+    if order.filled.is_zero() {
+        None
+    } else if order.filled >= order.lots && is_size_known(order) {
+        Some(OrderState::Filled)
+    } else if decided {
+        Some(order.state)
+    } else {
+        Some(OrderState::PartiallyFilled)
+    }
+}
+
+/// True when an order's lots are what it was sent with. A close of all may take more than was expected,
+/// until its answer or its row tells.
+fn is_size_known(order: &Order) -> bool {
+    let answered = order.retcode;
+    let answered = answered.is_some_and(|retcode| retcode != Retcode::DONE_PARTIAL);
+    !order.closes_all || answered
+}
