@@ -1,0 +1,264 @@
+//! What is on its way, or filled a moment ago, counts against the limits as if it were there already.
+
+use crate::bench::{rows::*, scenes::*};
+use mymt5_guard::{Limits, Percent, ScopeLimits};
+use mymt5_model::{PositionId, Reason};
+use mymt5_orders::{Adoption, Answer, Input};
+use proptest::prelude::*;
+
+fn at_most(volume: f64) -> ScopeLimits {
+    entry_limits(Limits {
+        max_lots_total: Some(lots(volume)),
+        ..Limits::default()
+    })
+}
+
+fn margin_at_most(percent: f64) -> ScopeLimits {
+    entry_limits(Limits {
+        max_margin_use: Some(Percent::try_from(percent).unwrap()),
+        ..Limits::default()
+    })
+}
+
+/// So many entries of a tenth of a lot are taken before one is refused for that reason.
+fn taken(scene: &mut Scene, reason: Reason, mut then: impl FnMut(&mut Scene)) -> usize {
+    for n in 0..20 {
+        let asker = scene.submit("alpha", &format!("a{n}"), buy(0.1));
+        if let [Answer::Refused(refusal)] = &scene.answers(asker)[..] {
+            assert_eq!(refusal.reason(), reason);
+            return n;
+        }
+        then(scene);
+    }
+    panic!("never refused")
+}
+
+#[test]
+fn orders_on_their_way_count() {
+    let mut scene = limited_scene(at_most(0.3), ScopeLimits::default());
+    assert_eq!(taken(&mut scene, Reason::LimitLotsTotal, |_| {}), 3);
+}
+
+#[test]
+fn unknown_orders_count_once_their_symbol_is_accepted() {
+    let mut scene = limited_scene(at_most(0.3), ScopeLimits::default());
+    for n in 0..3 {
+        scene.submit("alpha", &format!("u{n}"), buy(0.1));
+    }
+    for _ in 0..3 {
+        scene.lose();
+    }
+    let more = scene.check("alpha", buy(0.1));
+    let Answer::Check(report) = more else {
+        panic!()
+    };
+    let reasons = report.refusals.iter().map(|refusal| refusal.reason());
+    let reasons: Vec<Reason> = reasons.collect();
+    assert_eq!(reasons, [Reason::SymbolFrozen, Reason::LimitLotsTotal]);
+}
+
+#[test]
+fn filled_orders_count_before_their_rows_come() {
+    for netting in [false, true] {
+        for early in [false, true] {
+            let mut scene = Scene::unseen(limited(at_most(0.3), ScopeLimits::default()));
+            if netting {
+                scene.account.mode = mymt5_model::AccountMode::Netting;
+            }
+            scene.connect();
+            let obey = |scene: &mut Scene| match early {
+                true => drop(scene.obey_early()),
+                false => drop(scene.obey()),
+            };
+            assert_eq!(taken(&mut scene, Reason::LimitLotsTotal, obey), 3);
+        }
+    }
+}
+
+#[test]
+fn what_is_added_to_a_position_of_unknown_origin_counts_before_its_row_comes() {
+    let mut scene = Scene::unseen(limited(at_most(0.3), ScopeLimits::default()));
+    scene.account.mode = mymt5_model::AccountMode::Netting;
+    let opened = scene.open(mymt5_model::Side::Buy, lots(0.1), mymt5_model::Magic::NONE);
+    scene.deals.clear();
+    scene.connect();
+    let position = PositionId(opened.order.unwrap().0);
+    scene.adopt("x", "alpha", Adoption::Position(position));
+    let obey = |scene: &mut Scene| drop(scene.obey());
+    assert_eq!(taken(&mut scene, Reason::LimitLotsTotal, obey), 2);
+}
+
+#[test]
+fn margin_of_orders_on_their_way_is_reserved() {
+    let mut scene = limited_scene(margin_at_most(2.5), ScopeLimits::default());
+    assert_eq!(taken(&mut scene, Reason::LimitMargin, |_| {}), 2);
+}
+
+#[test]
+fn margin_of_filled_orders_is_reserved_until_the_account_shows_it() {
+    let mut scene = limited_scene(margin_at_most(2.5), ScopeLimits::default());
+    let obey = |scene: &mut Scene| drop(scene.obey());
+    assert_eq!(taken(&mut scene, Reason::LimitMargin, obey), 2);
+    scene.account.margin = money(110.01);
+    scene.rows();
+    let obey = |scene: &mut Scene| drop(scene.obey());
+    scene.submit("alpha", "b", buy(0.1));
+    obey(&mut scene);
+}
+
+#[test]
+fn margin_is_reserved_though_the_rows_were_read_before_the_deal() {
+    let mut scene = limited_scene(margin_at_most(2.0), ScopeLimits::default());
+    let ticket = scene.work("alpha", "p", 0.1);
+    let rows = scene.snapshot();
+    let deal = scene.fill_pending(ticket, lots(0.1));
+    scene.shell.feed(Input::Deal(deal));
+    scene.shell.feed(Input::Rows(rows));
+    let more = scene.submit("alpha", "a", buy(0.1));
+    assert_eq!(scene.refusal(more), Reason::LimitMargin);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    Market(u8),
+    Pending(u8),
+    Cancel(u8),
+    Close(u8),
+    Obey,
+    Refuse,
+    Fill(u8, bool),
+    Rows,
+    Keep,
+    Stale,
+    Pass,
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    use Happens as H;
+    prop_oneof![
+        4 => (1..4u8).prop_map(H::Market),
+        4 => (1..4u8).prop_map(H::Pending),
+        2 => (0..4u8).prop_map(H::Cancel),
+        2 => (0..4u8).prop_map(H::Close),
+        8 => Just(H::Obey),
+        1 => Just(H::Refuse),
+        4 => (0..4u8, any::<bool>()).prop_map(|(n, told)| H::Fill(n, told)),
+        2 => Just(H::Rows),
+        1 => Just(H::Keep),
+        1 => Just(H::Stale),
+        1 => Just(H::Pass),
+    ]
+}
+
+/// Lots that the broker has open or working, and those of entries on their way.
+fn at_the_broker(scene: &Scene) -> mymt5_model::Lots {
+    let held = scene.positions.iter().map(|row| row.lots);
+    let works = scene.orders.iter().map(|row| row.lots_left);
+    let flies = scene.shell.sent.iter().map(|sent| match &sent.request {
+        mymt5_model::TradeRequest::Market { lots, .. }
+        | mymt5_model::TradeRequest::Pending { lots, .. } => *lots,
+        _ => mymt5_model::Lots::ZERO,
+    });
+    let all = held.chain(works).chain(flies);
+    all.fold(mymt5_model::Lots::ZERO, mymt5_model::Lots::plus)
+}
+
+fn nth_working(scene: &Scene, nth: u8) -> Option<mymt5_model::OrderId> {
+    let open = scene.shell.core.open_orders();
+    let mut works = open.filter(|order| order.works());
+    Some(works.nth(usize::from(nth))?.id)
+}
+
+/// The most that was at the broker, while a limit allows one lot.
+fn most(netting: bool, happenings: Vec<Happens>) -> mymt5_model::Lots {
+    let mut most = mymt5_model::Lots::ZERO;
+    let mut scene = Scene::unseen(limited(at_most(1.0), ScopeLimits::default()));
+    if netting {
+        scene.account.mode = mymt5_model::AccountMode::Netting;
+    }
+    scene.connect();
+    let (mut stale, mut untold) = (None, Vec::new());
+    for (n, what) in happenings.into_iter().enumerate() {
+        let request = format!("r{n}");
+        scene.shell.pass(100);
+        match what {
+            Happens::Market(tenths) => {
+                scene.submit("alpha", &request, buy(0.1 * f64::from(tenths)));
+            }
+            Happens::Pending(tenths) => {
+                let new = buy_limit(0.1 * f64::from(tenths), BID - 1_000);
+                scene.submit("alpha", &request, new);
+            }
+            Happens::Cancel(nth) => {
+                if let Some(order) = nth_working(&scene, nth) {
+                    scene.cancel("alpha", &request, order);
+                }
+            }
+            Happens::Close(nth) => {
+                if let Some(held) = scene.positions.get(usize::from(nth)) {
+                    let position = held.id.0;
+                    scene.close("alpha", &request, position, None);
+                }
+            }
+            Happens::Obey if !scene.shell.sent.is_empty() => {
+                let cancels = matches!(
+                    scene.shell.sent[0].request,
+                    mymt5_model::TradeRequest::Cancel { .. }
+                );
+                // What an order filled before it was cancelled is known by then.
+                let untold = if cancels {
+                    std::mem::take(&mut untold)
+                } else {
+                    Vec::new()
+                };
+                for deal in untold {
+                    scene.shell.feed(Input::Deal(deal));
+                }
+                scene.obey();
+            }
+            Happens::Refuse if !scene.shell.sent.is_empty() => {
+                scene.refuse(mymt5_model::Retcode::REJECT);
+            }
+            Happens::Obey | Happens::Refuse => {}
+            Happens::Fill(nth, told) => {
+                if let Some(row) = scene.orders.get(usize::from(nth)) {
+                    let (ticket, half) = (row.ticket, row.lots_left.min(lots(0.1)));
+                    let deal = scene.fill_pending(ticket, half);
+                    if told {
+                        scene.shell.feed(Input::Deal(deal));
+                    } else {
+                        untold.push(deal);
+                    }
+                }
+            }
+            Happens::Rows => scene.rows(),
+            Happens::Keep => stale = Some(scene.snapshot()),
+            Happens::Stale => {
+                if let Some(rows) = stale.take() {
+                    scene.shell.feed(Input::Rows(rows));
+                }
+            }
+            Happens::Pass => scene.pass(),
+        }
+        most = most.max(at_the_broker(&scene));
+    }
+    most
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn there_is_never_more_at_the_broker_than_the_limit_allows(
+        happenings in prop::collection::vec(happens(), 1..80)
+    ) {
+        prop_assert!(most(false, happenings) <= lots(1.0));
+    }
+
+    #[test]
+        fn there_is_never_more_at_the_broker_than_the_limit_allows_on_netting(
+        happenings in prop::collection::vec(happens(), 1..80)
+    ) {
+        prop_assert!(most(true, happenings) <= lots(1.0));
+    }
+}
