@@ -1,8 +1,7 @@
 //! A copy of the journal while it is in use: whole, consistent, and readable on its own.
 
-use super::JournalError;
+use super::{JournalError, schema};
 use mymt5_chassis::clock;
-use rusqlite::{Connection, OpenFlags};
 use std::{
     fs,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
@@ -11,11 +10,14 @@ use std::{
 
 /// Newest backups kept.
 const KEPT: usize = 100;
+/// Ends the name of a backup that is being written.
+const PARTIAL: &str = "partial";
 
-/// Writes a backup into `backup/` beside the journal; its name and size.
+/// Writes a backup into `backup/` beside the journal; its name and size. It has its name only once it
+/// is whole.
 ///
 /// # Errors
-/// The copy cannot be written; nothing half is left behind.
+/// The copy cannot be written.
 pub fn backup(journal: &Path) -> Result<(String, u64), JournalError> {
     let folder = journal.with_file_name("backup");
     fs::DirBuilder::new()
@@ -23,41 +25,47 @@ pub fn backup(journal: &Path) -> Result<(String, u64), JournalError> {
         .mode(0o700)
         .create(&folder)
         .map_err(JournalError::File)?;
+    prune(&folder).map_err(JournalError::File)?;
     let name = format!("journal-{}.db", clock::utc_now_ms());
     let path = folder.join(&name);
-    let written = copy(journal, &path);
+    let partial = path.with_extension(PARTIAL);
+    let written = copy(journal, &partial, &path);
     if written.is_err() {
-        let _ = fs::remove_file(&path);
+        let _ = fs::remove_file(&partial);
     }
     written?;
-    prune(&folder).map_err(JournalError::File)?;
+    let folder = fs::File::open(&folder).map_err(JournalError::File)?;
+    folder.sync_all().map_err(JournalError::File)?;
     let bytes = fs::metadata(&path).map_err(JournalError::File)?.len();
     Ok((name, bytes))
 }
 
-fn copy(journal: &Path, to: &Path) -> Result<(), JournalError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(journal, flags)
-        .map_err(|error| JournalError::Open(journal.to_path_buf(), error))?;
-    let target = to.to_string_lossy();
+fn copy(journal: &Path, partial: &Path, to: &Path) -> Result<(), JournalError> {
+    let connection = schema::open_to_read(journal)?;
+    let target = partial.to_string_lossy();
     connection
         .execute("VACUUM INTO ?1", [target.as_ref()])
         .map_err(JournalError::Write)?;
-    fs::set_permissions(to, fs::Permissions::from_mode(0o600)).map_err(JournalError::File)?;
-    let file = fs::File::open(to).map_err(JournalError::File)?;
-    file.sync_all().map_err(JournalError::File)
+    fs::set_permissions(partial, fs::Permissions::from_mode(0o600)).map_err(JournalError::File)?;
+    let file = fs::File::open(partial).map_err(JournalError::File)?;
+    file.sync_all().map_err(JournalError::File)?;
+    fs::rename(partial, to).map_err(JournalError::File)
 }
 
+/// Removes the oldest backups, and what a killed one left.
 fn prune(folder: &Path) -> std::io::Result<()> {
-    let ours = |path: &PathBuf| {
+    let mut backups: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("journal-") && name.ends_with(".db")
-    };
-    let mut backups: Vec<PathBuf> = fs::read_dir(folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(ours)
-        .collect();
+        let extension = path.extension().unwrap_or_default();
+        match name.starts_with("journal-") {
+            true if extension == PARTIAL => fs::remove_file(&path)?,
+            true if extension == "db" => backups.push(path),
+            _ => {}
+        }
+    }
     backups.sort();
-    let old = backups.len().saturating_sub(KEPT);
+    let old = (backups.len() + 1).saturating_sub(KEPT);
     backups.iter().take(old).try_for_each(fs::remove_file)
 }

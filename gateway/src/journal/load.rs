@@ -1,89 +1,129 @@
-//! Reads a whole journal, and believes no row whose seal is broken.
+//! What a start needs of a journal: what is open, and what the day's limits need. No row is believed
+//! whose seal is broken.
 
-use super::{JournalError, schema::seal};
-use mymt5_model::ClientName;
-use mymt5_orders::{Loaded, Recorded};
-use rusqlite::{Connection, OptionalExtension};
+use super::{
+    JournalError, damaged,
+    rows::{number, reading, select, select_json},
+    store::{EVENTS, LOSSES, Ledger, META, POSITIONS, SLOTS, STATES},
+};
+use mymt5_model::{BrokerTime, ClientName, PositionId, Ticket, UtcTime};
+use mymt5_orders::{Disagreement, Loaded, Order, OwnedDeal, Recorded, Request, order_id_at};
+use rusqlite::{Connection, params};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 
-/// One fact about the journal itself.
-pub(super) fn meta(connection: &Connection, key: &str) -> Result<String, JournalError> {
-    let sql = "SELECT value FROM meta WHERE key = ?1";
-    let value = connection
-        .query_row(sql, [key], |row| row.get(0))
-        .optional();
-    value
-        .map_err(JournalError::Read)?
-        .ok_or_else(|| damaged("meta", key))
+/// Newest deals that a complete history must hold.
+const NEWEST_DEALS: i64 = 500;
+/// Newest events that are kept in memory.
+const NEWEST_EVENTS: i64 = 4_096;
+const MINUTE_MS: i64 = 60_000;
+
+/// One fact about the journal or the account; none: never noted.
+pub(super) fn meta<T: DeserializeOwned>(
+    connection: &Connection,
+    key: &str,
+) -> Result<Option<T>, JournalError> {
+    Ok(select_json(connection, META, "WHERE key = ?1", [key])?.pop())
 }
 
-/// Everything.
-pub(super) fn all(connection: &Connection) -> Result<Loaded, JournalError> {
-    let events: Vec<Recorded> = rows(connection, "events", "sequence")?;
+/// One that every journal has.
+pub(super) fn fact<T: DeserializeOwned>(
+    connection: &Connection,
+    key: &str,
+) -> Result<T, JournalError> {
+    meta(connection, key)?.ok_or_else(|| damaged("meta", key))
+}
+
+/// Everything that a start needs, at that time.
+pub(super) fn loaded(connection: &Connection, now: UtcTime) -> Result<Loaded, JournalError> {
+    let newest = format!("ORDER BY sequence DESC LIMIT {NEWEST_EVENTS}");
+    let mut events: Vec<Recorded> = select_json(connection, EVENTS, &newest, params![])?;
+    events.reverse();
     let gap = events
         .windows(2)
         .find(|pair| pair[1].sequence != pair[0].sequence + 1);
     if let Some(pair) = gap {
         return Err(damaged("events", &pair[0].sequence.to_string()));
     }
+    let orders: Vec<Order> = select(connection, "WHERE open = 1 ORDER BY order_id", params![])?;
+    let open = "WHERE open = 1 ORDER BY client, request_id";
+    let requests: Vec<Request> = select(connection, open, params![])?;
+    let of_open = "WHERE position_id IN (SELECT position_id FROM positions) ORDER BY ticket";
+    let deals: Vec<OwnedDeal> = select(connection, of_open, params![])?;
+    let ledger: Option<Ledger> = meta(connection, "ledger")?;
+    let orphans: Option<Vec<(Ticket, ClientName)>> = meta(connection, "orphan_deals")?;
+    let disagreements: Option<Vec<(PositionId, Disagreement)>> = meta(connection, "disagreements")?;
     Ok(Loaded {
-        journal_id: meta(connection, "journal_id")?,
+        journal_id: fact(connection, "journal_id")?,
         slots: slots(connection)?,
-        requests: rows(connection, "requests", "client, request_id")?,
-        orders: rows(connection, "orders", "order_id")?,
-        deals: rows(connection, "deals", "ticket")?,
-        positions: rows(connection, "positions", "position_id")?,
+        requests,
+        orders,
+        last_order: last_order(connection)?,
+        recent_entries: recent_entries(connection, now)?,
+        deals,
+        newest_deals: newest_deals(connection)?,
+        archived: meta(connection, "archived")?.unwrap_or_default(),
+        compared: meta(connection, "compared")?,
+        positions: select_json(connection, POSITIONS, "ORDER BY position_id", params![])?,
         sequence: events.last().map_or(0, |event| event.sequence),
         events,
-        states: rows(connection, "states", "scope")?,
-        losses: rows(connection, "losses", "scope")?,
-        touched: serde_json::from_str(&meta(connection, "touched")?)
-            .map_err(|_| damaged("meta", "touched"))?,
+        states: select_json(connection, STATES, "ORDER BY scope", params![])?,
+        losses: select_json(connection, LOSSES, "ORDER BY scope", params![])?,
+        mode: ledger.as_ref().map(|ledger| ledger.1),
+        ledger: ledger.map(|ledger| ledger.0),
+        frozen: meta(connection, "frozen")?.unwrap_or_default(),
+        orphan_deals: orphans.unwrap_or_default().into_iter().collect(),
+        disagreements: disagreements.unwrap_or_default().into_iter().collect(),
+        accepted_unreadable: meta(connection, "accepted_unreadable")?.unwrap_or_default(),
     })
 }
 
-fn damaged(table: &str, key: &str) -> JournalError {
-    JournalError::Damaged {
-        what: format!("{table}, row {key}"),
-    }
+/// The highest number that an order's id may have had: of an order here, or before a restore.
+fn last_order(connection: &Connection) -> Result<u64, JournalError> {
+    let sql = "SELECT max(order_id) FROM orders";
+    let here: Option<i64> = connection
+        .query_row(sql, [], |row| row.get(0))
+        .map_err(reading)?;
+    let here = here.map_or(Ok(0), u64::try_from);
+    let here = here.map_err(|_| damaged("orders", "with the highest id"))?;
+    let floor: Option<u64> = meta(connection, "order_floor")?;
+    Ok(here.max(floor.unwrap_or(0)))
 }
 
-fn rows<T: DeserializeOwned>(
-    connection: &Connection,
-    table: &'static str,
-    key: &'static str,
-) -> Result<Vec<T>, JournalError> {
-    let sql = format!("SELECT body, seal FROM {table} ORDER BY {key}");
-    let mut statement = connection.prepare(&sql).map_err(JournalError::Read)?;
-    let read = statement
-        .query_map([], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
-        })
-        .map_err(JournalError::Read)?;
-    let parsed = read.enumerate().map(|(index, row)| {
-        let (body, sealed) = row.map_err(JournalError::Read)?;
-        let intact = sealed == seal(&body);
-        let row = serde_json::from_str(&body).ok().filter(|_| intact);
-        row.ok_or_else(|| damaged(table, &format!("number {}", index + 1)))
-    });
-    parsed.collect()
-}
-
-fn slots(
-    connection: &Connection,
-) -> Result<std::collections::BTreeMap<ClientName, u16>, JournalError> {
+pub(super) fn slots(connection: &Connection) -> Result<BTreeMap<ClientName, u16>, JournalError> {
+    let names: Vec<ClientName> = select_json(connection, SLOTS, "ORDER BY slot", params![])?;
     let mut statement = connection
-        .prepare("SELECT client, slot FROM slots")
-        .map_err(JournalError::Read)?;
-    let read = statement
-        .query_map([], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, u16>(1)?))
-        })
-        .map_err(JournalError::Read)?;
-    read.map(|row| {
-        let (client, slot) = row.map_err(JournalError::Read)?;
-        let client = ClientName::parse(&client).map_err(|_| damaged("slots", "of a client"))?;
-        Ok((client, slot))
-    })
-    .collect()
+        .prepare("SELECT slot FROM slots ORDER BY slot")
+        .map_err(reading)?;
+    let slots = statement
+        .query_map([], |row| row.get::<_, u16>(0))
+        .and_then(Iterator::collect::<Result<Vec<u16>, _>>)
+        .map_err(reading)?;
+    Ok(names.into_iter().zip(slots).collect())
+}
+
+/// Entries of the last minute. Ids go by time, and never back.
+fn recent_entries(
+    connection: &Connection,
+    now: UtcTime,
+) -> Result<Vec<(ClientName, UtcTime)>, JournalError> {
+    let from = order_id_at(UtcTime(now.0 - MINUTE_MS));
+    let orders: Vec<Order> = select(
+        connection,
+        "WHERE order_id >= ?1 AND closes IS NULL ORDER BY order_id",
+        params![number(from.0)],
+    )?;
+    let entries = orders
+        .into_iter()
+        .filter_map(|order| Some((order.client, order.created.utc?)));
+    Ok(entries.filter(|(_, at)| now.0 - at.0 < MINUTE_MS).collect())
+}
+
+fn newest_deals(connection: &Connection) -> Result<Vec<(Ticket, BrokerTime)>, JournalError> {
+    let newest = format!("ORDER BY ticket DESC LIMIT {NEWEST_DEALS}");
+    let deals: Vec<OwnedDeal> = select(connection, &newest, params![])?;
+    let deals = deals.into_iter();
+    Ok(deals
+        .map(|owned| (owned.deal.ticket, owned.deal.time))
+        .collect())
 }

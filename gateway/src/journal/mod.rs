@@ -1,23 +1,30 @@
 //! What must survive: requests, orders, deals, positions, events, trading states. One SQLite
-//! file, one writer; nothing leaves for the broker and nothing is told before it is in here.
+//! file, one writer; nothing leaves for the broker and nothing is told before it is in here. Ids,
+//! orders and deals stay for ever and are read from here; memory holds what is open.
 
 mod backup;
+mod identity;
 mod load;
 mod mark;
+mod reader;
 mod restore;
+mod rows;
 mod schema;
 mod sqlite;
+mod store;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use backup::backup;
-pub use restore::{Closures, begin_epoch, set_aside};
-pub use sqlite::Sqlite;
+pub use identity::Identity;
+pub use reader::{Reader, Readers};
+pub use restore::{Restored, begin_epoch, set_aside};
+pub use sqlite::{Sqlite, check};
 pub use writer::Writer;
 
-use mymt5_model::MaskedAccount;
 use mymt5_orders::Record;
+use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
 
 /// The embedded simulator, whose account outlives the process.
@@ -51,17 +58,6 @@ pub fn remove(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Which account a journal belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// `simulator`, `replay` or `terminal`.
-    pub broker: &'static str,
-    /// The trade server's name: kept as a digest only.
-    pub server: String,
-    /// The masked login.
-    pub account: MaskedAccount,
-}
-
 /// Why a journal does not open, or cannot be written any more.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -74,6 +70,11 @@ pub enum JournalError {
     /// It was written by a newer version.
     #[error("the journal is of a newer version; run that version, or restore a backup made before")]
     Newer,
+    /// It was written by a version before the first that this one reads.
+    #[error(
+        "the journal is of an earlier format that this version does not read; close what is open with the version that wrote it, then give this one another process.data_folder"
+    )]
+    Older,
     /// It belongs to another account.
     #[error(
         "the journal belongs to another account ({kept}); give each account its own process.data_folder"
@@ -98,6 +99,9 @@ pub enum JournalError {
         /// The newest event known to have been written.
         seen: u64,
     },
+    /// It is of another account, or was begun anew.
+    #[error("the journal in place is not the one that the backup was made of")]
+    Unrelated,
     /// It is gone, and a mark of it is left.
     #[error(
         "the journal {} is gone, and with it every request id; put it back, run `mymt5-gateway restore`, or remove journal.mark beside it to begin anew", .0.display()
@@ -112,6 +116,9 @@ pub enum JournalError {
     /// Writing failed.
     #[error("the journal cannot be written")]
     Write(#[source] rusqlite::Error),
+    /// An outcome of a request that is not there.
+    #[error("the journal has no such request")]
+    Unbound,
     /// A row cannot be put into words.
     #[error("a row of the journal cannot be written")]
     Encode(#[source] serde_json::Error),
@@ -131,12 +138,41 @@ impl JournalError {
             self,
             Self::Foreign(_)
                 | Self::Newer
+                | Self::Older
                 | Self::OtherAccount { .. }
                 | Self::Damaged { .. }
                 | Self::RolledBack { .. }
                 | Self::Lost(_)
                 | Self::SlotsUsedUp
         )
+    }
+}
+
+/// What a failure of SQLite means: pages or values that do not fit are damage, wherever they are met.
+fn failure(
+    error: rusqlite::Error,
+    otherwise: impl FnOnce(rusqlite::Error) -> JournalError,
+) -> JournalError {
+    use rusqlite::Error;
+    let corrupt = error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt);
+    let unfit = matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..)
+    );
+    if corrupt || unfit {
+        return JournalError::Damaged {
+            what: "its pages do not fit".into(),
+        };
+    }
+    otherwise(error)
+}
+
+fn damaged(table: &str, key: &str) -> JournalError {
+    JournalError::Damaged {
+        what: format!("{table}, row {key}"),
     }
 }
 

@@ -1,98 +1,193 @@
-//! A backup in the journal's place: a new epoch, in which old event cursors are void. What closed
-//! trading since the backup stays in force: a restore must never open what an operator or a limit
-//! closed.
+//! A backup in the journal's place: a new epoch, in which old event cursors are void. Whatever the
+//! journal that is replaced still tells is taken over: ids, orders, deals, and what closed trading.
+//! Where it tells nothing, the account starts halted: the backup does not know what came after it.
 
-use super::{JournalError, Sqlite, load, schema, sqlite};
+use super::{
+    JournalError,
+    load::{self, fact},
+    mark::Mark,
+    rows::{self, Stored, replace},
+    schema,
+    store::{self, put_meta},
+};
 use mymt5_guard::TradingState;
-use mymt5_model::{ClientName, Symbol, UtcTime};
-use mymt5_orders::{Loaded, LossRow, Record, StateRow};
+use mymt5_model::{ClientName, UtcTime};
+use mymt5_orders::{Loaded, Order, OwnedDeal, Record, Request, StateRow};
+use rusqlite::{Connection, params};
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-/// What a journal that is being replaced closes.
-#[derive(Clone, Debug, Default)]
-pub struct Closures {
-    states: Vec<StateRow>,
-    losses: Vec<LossRow>,
-    touched: BTreeSet<Symbol>,
+/// Ids of orders are passed over after a restore, since the last ones given may not be known: those of
+/// ten minutes.
+const PASSED_OVER: u64 = 600_000;
+/// The journal that is replaced, as it is called while its rows are taken over.
+const REPLACED: &str = "replaced";
+
+/// What a restore led to.
+#[derive(Debug)]
+pub struct Restored {
+    /// Orders that the backup knows.
+    pub orders: u64,
+    /// Requests, orders and deals that the journal in its place knew since.
+    pub taken_over: usize,
+    /// Why that is not all of them, so that the account is halted; none: it is.
+    pub incomplete: Option<JournalError>,
 }
 
-impl Closures {
-    /// Those of the journal at that path, while no gateway runs.
-    ///
-    /// # Errors
-    /// There is none, or it cannot be read.
-    pub fn of(journal: &Path) -> Result<Self, JournalError> {
-        if !journal.exists() {
-            return Err(JournalError::Lost(journal.to_path_buf()));
-        }
-        let (_, loaded) = Sqlite::open_as_it_is(journal)?;
-        Ok(Self {
-            states: loaded.states,
-            losses: loaded.losses,
-            touched: loaded.touched,
-        })
-    }
-
-    /// Where nothing is known of what was closed: the account, until an operator resumes it.
-    #[must_use]
-    pub fn of_lost_journal(now: UtcTime) -> Self {
-        let halted = StateRow {
-            client: None,
-            state: TradingState::Halted,
-            reason: "RESTORED".to_owned(),
-            by: ClientName::local().as_str().to_owned(),
-            at: now,
-        };
-        Self {
-            states: vec![halted],
-            ..Self::default()
-        }
-    }
-
-    /// What a backup needs so that it closes no less. Losses count from the newer rows.
-    fn over(self, backup: &Loaded) -> Vec<Record> {
-        let kept = |scope: &Option<ClientName>| {
-            let mut states = backup.states.iter();
-            let row = states.find(|row| row.client == *scope);
-            row.map_or(TradingState::Active, |row| row.state)
-        };
-        let stricter = self.states.into_iter();
-        let stricter = stricter.filter(|row| row.state > kept(&row.client));
-        let touched = backup.touched.union(&self.touched).cloned().collect();
-        stricter
-            .map(Record::State)
-            .chain(self.losses.into_iter().map(Record::Losses))
-            .chain([Record::Touched(touched)])
-            .collect()
-    }
-}
-
-/// Makes a copied backup the beginning of a new event sequence, in which those closures hold.
-/// Returns how many orders it knows.
+/// Makes a copied backup the beginning of a new event sequence, in which all holds that the journal
+/// it replaces tells.
 ///
 /// # Errors
 /// It is no journal, or damaged.
-pub fn begin_epoch(copy: &Path, closures: Closures) -> Result<usize, JournalError> {
-    let (mut connection, fresh) = schema::open(copy)?;
-    if fresh {
+pub fn begin_epoch(copy: &Path, replaced: &Path, now: UtcTime) -> Result<Restored, JournalError> {
+    let opened = schema::open(copy)?;
+    if opened.fresh {
         return Err(JournalError::Foreign(copy.to_path_buf()));
     }
-    let loaded = load::all(&connection)?;
-    let transaction = connection.transaction().map_err(JournalError::Write)?;
-    for record in closures.over(&loaded) {
-        sqlite::write(&transaction, &record)?;
+    let mut connection = opened.connection;
+    if !opened.checked {
+        schema::check_pages(&mut connection, None)?;
     }
-    transaction.commit().map_err(JournalError::Write)?;
+    let backup = load::loaded(&connection, now)?;
+    let sql = "SELECT count(*) FROM orders";
+    let orders: i64 = connection
+        .query_row(sql, [], |row| row.get(0))
+        .map_err(JournalError::Read)?;
+    let attached = attach(&connection, replaced, now);
+    let transaction = connection.transaction().map_err(JournalError::Write)?;
+    let (taken_over, incomplete) = match &attached {
+        Ok(newer) => take_over(&transaction, &backup, newer)?,
+        Err(_) => (0, None),
+    };
+    let known = attached.as_ref().map_or(0, |newer| newer.last_order);
+    let incomplete = incomplete.or(attached.err());
+    if incomplete.is_some() {
+        store::write(&transaction, &Record::State(halted(now)))?;
+    }
+    let marked = Mark::last_order(replaced).unwrap_or(0);
+    let floor = known.max(marked).max(backup.last_order) + PASSED_OVER;
+    put_meta(&transaction, "order_floor", &floor)?;
     let id = uuid::Uuid::new_v4().simple().to_string();
+    put_meta(&transaction, "journal_id", &id)?;
+    transaction.commit().map_err(JournalError::Write)?;
+    let _ = connection.execute_batch("DETACH replaced");
     connection
-        .execute("UPDATE meta SET value = ?1 WHERE key = 'journal_id'", [id])
-        .and_then(|_| connection.pragma_update(None, "journal_mode", "DELETE"))
+        .pragma_update(None, "journal_mode", "DELETE")
         .map_err(JournalError::Write)?;
-    Ok(loaded.orders.len())
+    Ok(Restored {
+        orders: u64::try_from(orders).unwrap_or(0),
+        taken_over,
+        incomplete,
+    })
+}
+
+/// Opens the journal that is replaced beside the copy, if it is of the same account.
+fn attach(connection: &Connection, replaced: &Path, now: UtcTime) -> Result<Loaded, JournalError> {
+    if !replaced.exists() {
+        return Err(JournalError::Lost(replaced.to_path_buf()));
+    }
+    let newer = schema::open(replaced)?;
+    let salt = |of: &Connection| fact::<String>(of, "salt");
+    if newer.fresh || salt(&newer.connection)? != salt(connection)? {
+        return Err(JournalError::Unrelated);
+    }
+    let loaded = load::loaded(&newer.connection, now)?;
+    drop(newer);
+    let sql = format!("ATTACH ?1 AS {REPLACED}");
+    let path = replaced.to_string_lossy();
+    connection
+        .execute(&sql, [path.as_ref()])
+        .map_err(JournalError::Read)?;
+    Ok(loaded)
+}
+
+/// Takes over what is newer: how many requests, orders and deals, and why not all.
+fn take_over(
+    connection: &Connection,
+    backup: &Loaded,
+    newer: &Loaded,
+) -> Result<(usize, Option<JournalError>), JournalError> {
+    let (requests, no_requests) = differing::<Request>(connection, &["client", "request_id"]);
+    let (orders, no_orders) = differing::<Order>(connection, &["order_id"]);
+    let (deals, no_deals) = differing::<OwnedDeal>(connection, &["ticket"]);
+    for request in &requests {
+        replace(connection, request)?;
+    }
+    for order in &orders {
+        replace(connection, order)?;
+    }
+    for deal in &deals {
+        replace(connection, deal)?;
+    }
+    rows::run(connection, "DELETE FROM positions", params![])?;
+    for record in facts(backup, newer) {
+        store::write(connection, &record)?;
+    }
+    let count = requests.len() + orders.len() + deals.len();
+    Ok((count, no_requests.or(no_orders).or(no_deals)))
+}
+
+/// Rows of the journal that is replaced which the backup lacks, or has as they were before.
+fn differing<T: Stored>(connection: &Connection, key: &[&str]) -> (Vec<T>, Option<JournalError>) {
+    let same = key
+        .iter()
+        .map(|key| format!("kept.{key} = newer.{key} AND "));
+    let same: String = same.collect();
+    let source = format!("{REPLACED}.{} AS newer", T::TABLE);
+    let condition = format!(
+        "WHERE NOT EXISTS (SELECT 1 FROM main.{} AS kept WHERE {same} kept.seal = newer.seal)",
+        T::TABLE
+    );
+    rows::salvage(connection, &source, &condition)
+}
+
+/// What else holds: the newer of everything, and of what closes trading the stricter.
+fn facts(backup: &Loaded, newer: &Loaded) -> Vec<Record> {
+    let kept = |scope: &Option<ClientName>| {
+        let mut states = backup.states.iter();
+        let row = states.find(|row| row.client == *scope);
+        row.map_or(TradingState::Active, |row| row.state)
+    };
+    let mut records = Vec::new();
+    let slots = newer.slots.iter();
+    records.extend(slots.map(|(name, slot)| Record::Slot(name.clone(), *slot)));
+    let positions = newer.positions.iter().cloned();
+    records.extend(positions.map(|position| Record::Position(Box::new(position))));
+    let stricter = newer.states.iter();
+    let stricter = stricter.filter(|row| row.state >= kept(&row.client));
+    records.extend(stricter.cloned().map(Record::State));
+    records.extend(newer.losses.iter().cloned().map(Record::Losses));
+    if let (Some(ledger), Some(mode)) = (newer.ledger, newer.mode) {
+        records.push(Record::Ledger(ledger, mode));
+    }
+    records.extend(newer.compared.map(Record::Compared));
+    let mut frozen = backup.frozen.clone();
+    frozen.extend(newer.frozen.clone());
+    let mut orphans = backup.orphan_deals.clone();
+    orphans.extend(newer.orphan_deals.clone());
+    records.extend([
+        Record::Frozen(frozen),
+        Record::OrphanDeals(orphans),
+        Record::Archived(newer.archived.clone()),
+        Record::Disagreements(newer.disagreements.clone()),
+        Record::AcceptedUnreadable(newer.accepted_unreadable.clone()),
+    ]);
+    records
+}
+
+/// Where not everything is known that came after the backup: the account, until an operator resumes
+/// it.
+fn halted(now: UtcTime) -> StateRow {
+    StateRow {
+        client: None,
+        state: TradingState::Halted,
+        reason: "RESTORED".to_owned(),
+        by: ClientName::local().as_str().to_owned(),
+        at: now,
+        flatten: None,
+    }
 }
 
 /// Moves a journal aside, if there is one; where it is now.

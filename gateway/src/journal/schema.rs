@@ -1,74 +1,105 @@
-//! The file's shape. Rows are JSON, sealed by a digest; generated columns make them readable for
-//! whoever asks with `sqlite3 -readonly`.
+//! The file's shape. Orders, requests and deals have a column for each fact, so that they cost what
+//! they hold and `sqlite3 -readonly` shows them; what there is little of is JSON. Every row is sealed
+//! by a digest.
 
-use super::JournalError;
-use rusqlite::Connection;
-use sha2::{Digest, Sha256};
-use std::path::Path;
+use super::{JournalError, failure};
+use rusqlite::{Connection, OpenFlags};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// "MMT5": tells a journal from any other SQLite file.
 const APPLICATION: i32 = 0x4d4d_5435;
 
-/// One script per version: the first makes an empty file a journal, each later one brings the
-/// version before it forward.
+/// The first version that this program reads.
+const FIRST: usize = 2;
+
+/// One script per version from the first on: it makes an empty file a journal, each later one brings
+/// the version before it forward. Times are Unix milliseconds, UTC (`_ms`) or the broker's clock
+/// (`_broker_ms`); lots, prices and money are exact decimals; traces and digests are bytes.
 const MIGRATIONS: &[&str] = &["
-    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE slots (slot INTEGER PRIMARY KEY, client TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE meta (key TEXT PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
+    CREATE TABLE slots (slot INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL)
+        STRICT;
     CREATE TABLE requests (
-        client TEXT NOT NULL, request_id TEXT NOT NULL, body TEXT NOT NULL, seal INTEGER NOT NULL,
-        method TEXT AS (body ->> '$.method'), at INTEGER AS (body ->> '$.at'),
-        correlation TEXT AS (body ->> '$.correlation'),
+        client TEXT NOT NULL, request_id TEXT NOT NULL, method TEXT NOT NULL, at_ms INTEGER NOT NULL,
+        order_id INTEGER, subject TEXT, open INTEGER, content BLOB NOT NULL, trace ANY,
+        seal INTEGER NOT NULL,
         PRIMARY KEY (client, request_id)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX open_requests ON requests (client, request_id) WHERE open = 1;
     CREATE TABLE orders (
-        order_id INTEGER PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL,
-        client TEXT AS (body ->> '$.client'), request_id TEXT AS (body ->> '$.request_id'),
-        symbol TEXT AS (body ->> '$.symbol'), side TEXT AS (body ->> '$.side'),
-        state TEXT AS (body ->> '$.state'), reason TEXT AS (body ->> '$.reason'),
-        ticket INTEGER AS (body ->> '$.ticket'), correlation TEXT AS (body ->> '$.correlation')
+        order_id INTEGER PRIMARY KEY, client TEXT NOT NULL, request_id TEXT NOT NULL, closes INTEGER,
+        symbol TEXT NOT NULL, side TEXT NOT NULL, type TEXT NOT NULL, state TEXT NOT NULL,
+        open INTEGER, lots TEXT NOT NULL, closes_all INTEGER, filled TEXT, filled_points TEXT,
+        price TEXT, stop_limit_price TEXT, digits INTEGER NOT NULL, stop_loss TEXT, take_profit TEXT,
+        time_in_force TEXT, retcode INTEGER, reason TEXT, retryable INTEGER, cancel_pending INTEGER,
+        created_ms INTEGER, created_broker_ms INTEGER, updated_ms INTEGER, updated_broker_ms INTEGER,
+        position_id INTEGER, tag TEXT, magic INTEGER NOT NULL, ticket INTEGER, trace ANY,
+        seal INTEGER NOT NULL
     ) STRICT;
+    CREATE INDEX open_orders ON orders (order_id) WHERE open = 1;
+    CREATE INDEX orders_of_client ON orders (client, order_id);
     CREATE TABLE deals (
-        ticket INTEGER PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL,
-        client TEXT AS (body ->> '$.client'), order_id INTEGER AS (body ->> '$.order'),
-        symbol TEXT AS (body ->> '$.deal.symbol')
+        ticket INTEGER PRIMARY KEY, order_ticket INTEGER, position_id INTEGER, magic INTEGER,
+        symbol TEXT, type TEXT NOT NULL, entry TEXT, reason TEXT NOT NULL, lots TEXT, price TEXT,
+        profit TEXT, swap TEXT, commission TEXT, broker_ms INTEGER NOT NULL, comment TEXT,
+        order_id INTEGER, client TEXT, tag TEXT, seal INTEGER NOT NULL
     ) STRICT;
+    CREATE INDEX deals_of_position ON deals (position_id, ticket) WHERE position_id IS NOT NULL;
+    CREATE INDEX deals_of_client ON deals (client, ticket) WHERE client IS NOT NULL;
     CREATE TABLE positions (
         position_id INTEGER PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL,
         client TEXT AS (body ->> '$.client'), symbol TEXT AS (body ->> '$.row.symbol')
     ) STRICT;
     CREATE TABLE events (
         sequence INTEGER PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL,
-        at INTEGER AS (body ->> '$.at'), correlation TEXT AS (body ->> '$.correlation')
+        at_ms INTEGER AS (body ->> '$.at'), trace TEXT AS (body ->> '$.trace')
     ) STRICT;
-    CREATE TABLE states (scope TEXT PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE losses (scope TEXT PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE states (scope TEXT PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
+    CREATE TABLE losses (scope TEXT PRIMARY KEY, body TEXT NOT NULL, seal INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
     CREATE TABLE denials (
-        id INTEGER PRIMARY KEY, at INTEGER NOT NULL, client TEXT NOT NULL, peer TEXT NOT NULL,
-        call TEXT NOT NULL, code TEXT NOT NULL, correlation TEXT NOT NULL
+        id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, client TEXT NOT NULL, peer TEXT NOT NULL,
+        call TEXT NOT NULL, code TEXT NOT NULL, trace TEXT NOT NULL
     ) STRICT;
 "];
 
-/// Pragmas of every connection that writes.
+/// Pragmas of the connection that writes.
 const SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON;
     PRAGMA temp_store = MEMORY;
     PRAGMA journal_size_limit = 67108864;
     PRAGMA busy_timeout = 5000;
 ";
 
-/// Opens the file and brings it to the newest version. True: it was made now.
-pub(super) fn open(path: &Path) -> Result<(Connection, bool), JournalError> {
-    let cannot = |error| JournalError::Open(path.to_path_buf(), error);
-    let mut connection = Connection::open(path).map_err(cannot)?;
+/// How long a start may look at the pages of a file: what is not done by then goes on beside
+/// trading.
+const PAGES_AT_START: Duration = Duration::from_secs(1);
+/// Instructions of SQLite between two looks at the clock.
+const LOOK: i32 = 20_000;
+
+/// A journal's file, open for writing.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    /// It was made now.
+    pub(super) fresh: bool,
+    /// All its pages were looked at.
+    pub(super) checked: bool,
+}
+
+/// Opens the file and brings it to the newest version.
+pub(super) fn open(path: &Path) -> Result<Opened, JournalError> {
+    let cannot = |error| failure(error, |error| JournalError::Open(path.to_path_buf(), error));
     let foreign = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => JournalError::Foreign(path.to_path_buf()),
-        Some(rusqlite::ErrorCode::DatabaseCorrupt) => JournalError::Damaged {
-            what: "its pages do not fit".into(),
-        },
         _ => cannot(error),
     };
+    let mut connection = Connection::open(path).map_err(cannot)?;
     connection.execute_batch(SETTINGS).map_err(foreign)?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let application = pragma("application_id").map_err(foreign)?;
@@ -80,51 +111,85 @@ pub(super) fn open(path: &Path) -> Result<(Connection, bool), JournalError> {
     if !fresh && application != APPLICATION {
         return Err(JournalError::Foreign(path.to_path_buf()));
     }
-    migrate(
-        &mut connection,
-        usize::try_from(version).unwrap_or(usize::MAX),
-    )
-    .map_err(|error| match error {
-        Some(error) => cannot(error),
-        None => JournalError::Newer,
-    })?;
-    if !fresh {
-        check_pages(&connection)?;
-    }
-    Ok((connection, fresh))
+    migrate(&mut connection, version, fresh, cannot)?;
+    let checked = fresh || check_pages(&mut connection, Some(PAGES_AT_START))?;
+    Ok(Opened {
+        connection,
+        fresh,
+        checked,
+    })
 }
 
-fn migrate(connection: &mut Connection, version: usize) -> Result<(), Option<rusqlite::Error>> {
-    let due = MIGRATIONS.get(version..).ok_or(None)?;
-    if due.is_empty() {
+/// Opens the file for reading beside its writer.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let cannot = |error| failure(error, |error| JournalError::Open(path.to_path_buf(), error));
+    let connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
+    connection
+        .busy_timeout(Duration::from_secs(5))
+        .map_err(cannot)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn migrate(
+    connection: &mut Connection,
+    version: i32,
+    fresh: bool,
+    cannot: impl Fn(rusqlite::Error) -> JournalError,
+) -> Result<(), JournalError> {
+    let newest = FIRST + MIGRATIONS.len() - 1;
+    let version = usize::try_from(version).unwrap_or(usize::MAX);
+    let done = match version {
+        _ if fresh => 0,
+        version if version > newest => return Err(JournalError::Newer),
+        version if version < FIRST => return Err(JournalError::Older),
+        version => version - FIRST + 1,
+    };
+    if MIGRATIONS.len() == done {
         return Ok(());
     }
-    let transaction = connection.transaction().map_err(Some)?;
-    for script in due {
-        transaction.execute_batch(script).map_err(Some)?;
+    let transaction = connection.transaction().map_err(&cannot)?;
+    for script in &MIGRATIONS[done..] {
+        transaction.execute_batch(script).map_err(&cannot)?;
     }
     transaction
         .pragma_update(None, "application_id", APPLICATION)
-        .and_then(|()| transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64))
-        .map_err(Some)?;
-    transaction.commit().map_err(Some)
+        .and_then(|()| transaction.pragma_update(None, "user_version", newest as i64))
+        .map_err(&cannot)?;
+    transaction.commit().map_err(cannot)
 }
 
-fn check_pages(connection: &Connection) -> Result<(), JournalError> {
+/// Looks at the pages of the file, for so long at most. True: at all of them.
+///
+/// # Errors
+/// `Damaged`.
+pub(super) fn check_pages(
+    connection: &mut Connection,
+    at_most: Option<Duration>,
+) -> Result<bool, JournalError> {
+    let damaged = || JournalError::Damaged {
+        what: "its pages do not fit".into(),
+    };
+    if let Some(at_most) = at_most {
+        let begun = Instant::now();
+        let expired = move || begun.elapsed() > at_most;
+        connection
+            .progress_handler(LOOK, Some(expired))
+            .map_err(JournalError::Read)?;
+    }
     let told: Result<String, _> =
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
-    match told.as_deref() {
-        Ok("ok") => Ok(()),
-        Ok(_) | Err(_) => Err(JournalError::Damaged {
-            what: "its pages do not fit".into(),
-        }),
+    connection
+        .progress_handler(0, None::<fn() -> bool>)
+        .map_err(JournalError::Read)?;
+    match told {
+        Ok(told) if told == "ok" => Ok(true),
+        Err(error)
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
+        {
+            Ok(false)
+        }
+        Ok(_) | Err(_) => Err(damaged()),
     }
-}
-
-/// Tells a row that was changed behind our back.
-pub(super) fn seal(body: &str) -> i64 {
-    let digest: [u8; 32] = Sha256::digest(body).into();
-    i64::from_be_bytes([
-        digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
-    ])
 }

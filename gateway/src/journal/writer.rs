@@ -2,7 +2,10 @@
 //! many waiting orders share one fsync.
 
 use super::{Journal, JournalError, Record};
-use std::{sync::mpsc as sync_mpsc, thread};
+use std::{
+    sync::mpsc as sync_mpsc,
+    thread::{self, JoinHandle},
+};
 use tokio::sync::mpsc;
 
 /// The way to the thread.
@@ -10,6 +13,7 @@ use tokio::sync::mpsc;
 pub struct Writer {
     batches: sync_mpsc::SyncSender<Vec<Record>>,
     results: mpsc::Receiver<Result<(), JournalError>>,
+    thread: JoinHandle<()>,
 }
 
 impl Writer {
@@ -20,7 +24,7 @@ impl Writer {
     pub fn start(mut journal: impl Journal) -> std::io::Result<Self> {
         let (batches, taken) = sync_mpsc::sync_channel::<Vec<Record>>(1);
         let (told, results) = mpsc::channel(1);
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("journal".into())
             .spawn(move || {
                 while let Ok(batch) = taken.recv() {
@@ -31,7 +35,11 @@ impl Writer {
                     }
                 }
             })?;
-        Ok(Self { batches, results })
+        Ok(Self {
+            batches,
+            results,
+            thread,
+        })
     }
 
     /// Hands over a batch. At most one may be on its way: the next after [`Writer::done`].
@@ -43,5 +51,11 @@ impl Writer {
     /// Waits for the batch on its way.
     pub(crate) async fn done(&mut self) -> Result<(), JournalError> {
         self.results.recv().await.unwrap_or(Err(JournalError::Gone))
+    }
+
+    /// Waits until the journal is closed: only then its file is whole by itself. Blocks.
+    pub(crate) fn close(self) {
+        drop((self.batches, self.results));
+        let _ = self.thread.join();
     }
 }
