@@ -15,8 +15,3 @@ pub mod settings;
 
 #[doc(hidden)]
 pub use api::fuzz;
-
-#[cfg(test)]
-#[path = "../orders/src/testing.rs"]
-#[allow(dead_code)]
-mod testing;

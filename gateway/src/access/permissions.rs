@@ -23,6 +23,7 @@ pub const TABLE: &[(&str, Permission)] = &[
     ("/mymt5.v1.MarketDataService/ListSymbols", Read),
     ("/mymt5.v1.MarketDataService/StreamTicks", Read),
     ("/mymt5.v1.MarketDataService/ListBars", Read),
+    ("/mymt5.v1.TradingService/CheckOrder", Trade),
     ("/mymt5.v1.TradingService/SubmitOrder", Trade),
     ("/mymt5.v1.TradingService/ModifyOrder", Trade),
     ("/mymt5.v1.TradingService/CancelOrder", Trade),
@@ -40,6 +41,7 @@ pub const TABLE: &[(&str, Permission)] = &[
     ("/mymt5.v1.ControlService/Flatten", Control),
     ("/mymt5.v1.ControlService/ResolveOrder", Control),
     ("/mymt5.v1.ControlService/Adopt", Control),
+    ("/mymt5.v1.ControlService/Accept", Control),
     ("/mymt5.v1.ControlService/Reload", Control),
     ("/mymt5.v1.ControlService/Backup", Control),
     (

@@ -1,13 +1,15 @@
-//! What the layers in front left in a request: who calls, under which trace, until when.
+//! What the layers in front left in a request: who calls, under which trace, until when; and the
+//! frame that all mutating calls share.
 
-use crate::access::Caller;
+use super::Rooms;
+use crate::access::{Caller, Permission};
 use mymt5_chassis::clock;
 use mymt5_model::RequestId;
-use mymt5_orders::Call;
-use mymt5_proto::{Reason, Refusal, Violations};
+use mymt5_orders::{Answer, Call, Command};
+use mymt5_proto::{Reason, Refusal, Violations, v1};
 use prost::Message;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+use std::{fmt, time::Duration};
 use tokio::time::Instant;
 use tonic::{Extensions, Request};
 
@@ -34,44 +36,118 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Refusal> {
         .ok_or_else(|| Refusal::new(Reason::Unauthenticated))
 }
 
-/// A mutating call's frame: id, content digest, deadline.
-///
-/// # Errors
-/// A request_id that is none.
-pub(super) fn mutating<M: Message + std::fmt::Debug>(
-    extensions: &Extensions,
-    caller: &Caller,
-    method: &'static str,
-    request_id: &str,
-    message: &M,
-    max_queue_ms: i64,
-) -> Result<Call, Refusal> {
-    tracing::trace!(method, request = ?message, "asked for");
-    let request_id = RequestId::parse(request_id).map_err(|error| {
-        Violations::one("request_id", Reason::RequestIdInvalid, error.to_string())
-    })?;
-    let mut content = Sha256::new_with_prefix(method);
-    content.update(message.encode_to_vec());
-    let latest = clock::utc_now_ms() + max_queue_ms;
-    let deadline = extensions
-        .get::<Deadline>()
-        .map_or(latest, |deadline| deadline.0);
-    let correlation = extensions
-        .get::<Trace>()
-        .map_or_else(String::new, |trace| trace.0.clone());
-    let client = caller.0.name.clone();
-    Ok(Call {
-        client,
-        request_id,
-        method,
-        content: content.finalize().into(),
-        correlation,
-        send_before_ms: latest.min(deadline),
-    })
+/// A request that changes something: its id, and what belongs to one sending of it alone.
+pub(super) trait Mutating: Message + Clone + fmt::Debug {
+    /// The RPC.
+    const METHOD: &'static str;
+    fn request_id(&self) -> &str;
+    fn not_after(&self) -> Option<i64>;
+    /// The client's process; empty where it does not say.
+    fn session_id(&self) -> &str;
+    /// What must be the same when it is repeated.
+    fn content(&self) -> Self;
+}
+
+macro_rules! mutating {
+    ($($method:literal $request:ident $(, $session:ident)?;)*) => {$(
+        impl Mutating for v1::$request {
+            const METHOD: &'static str = $method;
+            fn request_id(&self) -> &str {
+                &self.request_id
+            }
+            fn not_after(&self) -> Option<i64> {
+                self.not_after
+            }
+            fn session_id(&self) -> &str {
+                mutating!(@session self $(, $session)?)
+            }
+            fn content(&self) -> Self {
+                Self {
+                    not_after: None,
+                    $($session: String::new(),)?
+                    ..self.clone()
+                }
+            }
+        }
+    )*};
+    (@session $self:ident) => { "" };
+    (@session $self:ident, $session:ident) => { &$self.$session };
+}
+
+mutating! {
+    "SubmitOrder" SubmitOrderRequest, session_id;
+    "ModifyOrder" ModifyOrderRequest, session_id;
+    "CancelOrder" CancelOrderRequest, session_id;
+    "ModifyPosition" ModifyPositionRequest, session_id;
+    "ClosePosition" ClosePositionRequest, session_id;
+    "SetTradingState" SetTradingStateRequest;
+    "Flatten" FlattenRequest;
+    "ResolveOrder" ResolveOrderRequest;
+    "Adopt" AdoptRequest;
+    "Accept" AcceptRequest;
+}
+
+impl Rooms {
+    /// Has the core take a call, and waits for its answer.
+    ///
+    /// # Errors
+    /// An id or session that is not valid; whatever the core refuses.
+    pub(super) async fn take<M: Mutating>(
+        &self,
+        request: Request<M>,
+        command: impl FnOnce(&Caller, &M) -> Result<Command, Refusal>,
+    ) -> Result<Answer, Refusal> {
+        let caller = caller(&request)?;
+        let (_, extensions, message) = request.into_parts();
+        tracing::trace!(method = M::METHOD, request = ?message, "asked for");
+        let command = command(&caller, &message)?;
+        let call = self.call(&extensions, &caller, &message, command)?;
+        let answer = self.orders.call(call, patience(&extensions)).await?;
+        if let Answer::Order(order) = &answer {
+            tracing::info!(order_id = %order.id, state = ?order.state, reason = order.reason, "order answered");
+        }
+        Ok(answer)
+    }
+
+    fn call<M: Mutating>(
+        &self,
+        extensions: &Extensions,
+        caller: &Caller,
+        message: &M,
+        command: Command,
+    ) -> Result<Call, Refusal> {
+        let mut violations = Violations::default();
+        let id = |text: &str| {
+            RequestId::parse(text).map_err(|error| (Reason::RequestIdInvalid, error.to_string()))
+        };
+        let request_id = violations.take("request_id", id(message.request_id()));
+        let session = Some(message.session_id()).filter(|session| !session.is_empty());
+        let session = session.and_then(|session| violations.take("session_id", id(session)));
+        violations.done()?;
+        let mut content = Sha256::new_with_prefix(M::METHOD);
+        content.update(message.content().encode_to_vec());
+        let latest = clock::utc_now_ms() + self.max_queue_ms;
+        let deadline = extensions.get::<Deadline>();
+        let deadline = deadline.map_or(latest, |deadline| deadline.0);
+        let trace = extensions.get::<Trace>();
+        Ok(Call {
+            asker: self.orders.asker(),
+            client: caller.0.name.clone(),
+            control: caller.may(Permission::Control),
+            session,
+            request_id: request_id.ok_or_else(|| Refusal::new(Reason::RequestIdInvalid))?,
+            method: M::METHOD,
+            content: content.finalize().into(),
+            trace: trace.map_or_else(String::new, |trace| trace.0.clone()),
+            send_before_ms: latest.min(deadline),
+            not_after_ms: message.not_after(),
+            command,
+        })
+    }
 }
 
 /// Until when to wait for the broker's word: well before the caller gives up.
-pub(super) fn patience(extensions: &Extensions) -> Instant {
+fn patience(extensions: &Extensions) -> Instant {
     let left = extensions
         .get::<Deadline>()
         .map(|deadline| deadline.0 - clock::utc_now_ms());

@@ -4,8 +4,8 @@ use super::{Rooms, call, decisions, render};
 use crate::journal;
 use mymt5_chassis::clock;
 use mymt5_guard::TradingState;
-use mymt5_model::{ClientName, OrderId, OrderState, PositionId, Ticket, UtcTime};
-use mymt5_orders::{Call, Core};
+use mymt5_model::{ClientName, OrderId, OrderState, UtcTime};
+use mymt5_orders::{Answer, Command, Core, ObstacleKind};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 use tonic::{Request, Response, Status};
 use v1::control_service_server::ControlService;
@@ -38,29 +38,6 @@ impl Control {
     }
 }
 
-impl Control {
-    /// Who asks for a change, under which id.
-    fn mutating<M: prost::Message + std::fmt::Debug>(
-        &self,
-        request: Request<M>,
-        method: &'static str,
-        id: impl Fn(&M) -> &str,
-    ) -> Result<(Call, M), Refusal> {
-        let caller = call::caller(&request)?;
-        let (_, extensions, message) = request.into_parts();
-        let max_queue_ms = self.0.max_queue_ms;
-        let call = call::mutating(
-            &extensions,
-            &caller,
-            method,
-            id(&message),
-            &message,
-            max_queue_ms,
-        )?;
-        Ok((call, message))
-    }
-}
-
 fn count(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
@@ -75,31 +52,26 @@ impl ControlService for Control {
         let link = self.0.link.status();
         let standing = self.0.orders.ask(standing).await;
         let standing = standing.or_else(Standing::unknown)?;
-        let Standing {
-            state,
-            trading_reasons,
-            unknown,
-            frozen,
-            counts: (orders, fills, rejected),
-        } = standing;
         Ok(Response::new(v1::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: Some(render::utc(self.0.started_ms)),
             account_kind: v1::AccountKind::from(self.0.kind).into(),
             link: Some(render::link(&link)),
-            trading_state: render::trading_state(state).into(),
-            trading_reasons,
-            unknown_orders: count(unknown),
-            frozen_symbols: frozen,
+            trading_state: render::trading_state(standing.state).into(),
+            trading_reasons: standing.reasons,
+            unknown_orders: count(standing.unknown),
+            frozen_symbols: standing.frozen,
             broker_clock: Some(self.broker_clock()),
             counters: Some(v1::Counters {
                 ticks: self.0.hub.ticks(),
-                orders,
-                fills,
-                rejected,
+                orders: standing.counts.0,
+                fills: standing.counts.1,
+                rejected: standing.counts.2,
                 tick_subscribers: count(self.0.hub.subscribers()),
                 event_subscribers: count(self.0.event_streams.count()),
             }),
+            obstacles: standing.obstacles,
+            flattens: standing.flattens,
         }))
     }
 
@@ -107,17 +79,17 @@ impl ControlService for Control {
         &self,
         request: Request<v1::SetTradingStateRequest>,
     ) -> Result<Response<v1::SetTradingStateResponse>, Status> {
-        let (call, message) = self.mutating(request, "SetTradingState", |m| &m.request_id)?;
-        let (scope, reason) = (
-            decisions::scope(&message.client)?,
-            decisions::why(&message.reason)?,
-        );
-        let state = decisions::trading_state(message.state())?;
-        let set = self
-            .0
-            .orders
-            .decide(move |core| core.set_state(&call, scope, state, &reason));
-        let state = render::trading_state(set.await?).into();
+        let taken = self.0.take(request, |_, message| {
+            Ok(Command::SetState {
+                scope: decisions::scope(&message.client)?,
+                state: decisions::trading_state(message.state())?,
+                reason: decisions::why(&message.reason)?,
+            })
+        });
+        let Answer::State(state) = taken.await? else {
+            return Err(Refusal::new(Reason::Internal).into());
+        };
+        let state = render::trading_state(state).into();
         Ok(Response::new(v1::SetTradingStateResponse { state }))
     }
 
@@ -125,26 +97,20 @@ impl ControlService for Control {
         &self,
         request: Request<v1::FlattenRequest>,
     ) -> Result<Response<v1::FlattenResponse>, Status> {
-        let (call, message) = self.mutating(request, "Flatten", |m| &m.request_id)?;
-        let (scope, reason) = (
-            decisions::scope(&message.client)?,
-            decisions::why(&message.reason)?,
-        );
-        tracing::warn!(
-            client = message.client,
-            reason,
-            by = call.client.as_str(),
-            "flattening"
-        );
-        let foreign = message.include_foreign;
-        let begun = self
-            .0
-            .orders
-            .decide(move |core| core.flatten(&call, scope, foreign));
-        let (cancellations, closes) = begun.await?;
+        let taken = self.0.take(request, |_, message| {
+            Ok(Command::Flatten {
+                scope: decisions::scope(&message.client)?,
+                include_foreign: message.include_foreign,
+                reason: decisions::why(&message.reason)?,
+            })
+        });
+        let Answer::Flatten(report) = taken.await? else {
+            return Err(Refusal::new(Reason::Internal).into());
+        };
         Ok(Response::new(v1::FlattenResponse {
-            cancellations,
-            closes,
+            cancellations: report.cancellations,
+            closes: report.closes,
+            left: report.left.iter().map(render::leftover).collect(),
         }))
     }
 
@@ -152,16 +118,18 @@ impl ControlService for Control {
         &self,
         request: Request<v1::ResolveOrderRequest>,
     ) -> Result<Response<v1::ResolveOrderResponse>, Status> {
-        let (call, message) = self.mutating(request, "ResolveOrder", |m| &m.request_id)?;
-        let (id, why) = (OrderId(message.order_id), decisions::why(&message.reason)?);
-        let resolution = decisions::resolution(message.resolution())?;
-        let order = self.0.orders.decide(move |core| {
-            let taken = core.resolve(&call, id, resolution, &why)?;
-            Ok((core.order(taken.order).cloned(), Vec::new()))
+        let taken = self.0.take(request, |_, message| {
+            Ok(Command::Resolve {
+                order: OrderId(message.order_id),
+                resolution: decisions::resolution(message.resolution())?,
+                reason: decisions::why(&message.reason)?,
+            })
         });
-        let order = order.await?;
+        let Answer::Order(order) = taken.await? else {
+            return Err(Refusal::new(Reason::Internal).into());
+        };
         Ok(Response::new(v1::ResolveOrderResponse {
-            order: order.as_ref().map(render::order),
+            order: Some(render::order(&order)),
         }))
     }
 
@@ -169,23 +137,31 @@ impl ControlService for Control {
         &self,
         request: Request<v1::AdoptRequest>,
     ) -> Result<Response<v1::AdoptResponse>, Status> {
-        use v1::adopt_request::Target;
-        let (call, message) = self.mutating(request, "Adopt", |m| &m.request_id)?;
-        decisions::why(&message.reason)?;
-        let client = decisions::scope(&message.client)?
-            .ok_or_else(|| Violations::one("client", Reason::FieldInvalid, "must be set"))?;
-        let target = message
-            .target
-            .ok_or_else(|| Violations::one("target", Reason::FieldInvalid, "must be set"))?;
-        let adopted = self.0.orders.decide(move |core| {
-            match target {
-                Target::PositionId(id) => core.adopt_position(&call, &client, PositionId(id))?,
-                Target::OrderId(ticket) => core.adopt_order(&call, &client, Ticket(ticket))?,
-            }
-            Ok(((), Vec::new()))
+        let taken = self.0.take(request, |_, message| {
+            let client = decisions::scope(&message.client)?;
+            let unset = || Violations::one("client", Reason::FieldInvalid, "must be set");
+            Ok(Command::Adopt {
+                client: client.ok_or_else(unset)?,
+                what: decisions::adoption(message.target)?,
+                reason: decisions::why(&message.reason)?,
+            })
         });
-        adopted.await?;
+        taken.await?;
         Ok(Response::new(v1::AdoptResponse {}))
+    }
+
+    async fn accept(
+        &self,
+        request: Request<v1::AcceptRequest>,
+    ) -> Result<Response<v1::AcceptResponse>, Status> {
+        let taken = self.0.take(request, |_, message| {
+            Ok(Command::Accept {
+                what: decisions::acceptance(message.what.clone())?,
+                reason: decisions::why(&message.reason)?,
+            })
+        });
+        taken.await?;
+        Ok(Response::new(v1::AcceptResponse {}))
     }
 
     async fn reload(
@@ -221,30 +197,56 @@ impl ControlService for Control {
 /// How trading stands, as far as the core answers.
 struct Standing {
     state: TradingState,
-    trading_reasons: Vec<String>,
+    /// Why the account's state is not ACTIVE, or entries are closed for everybody.
+    reasons: Vec<String>,
     unknown: usize,
     frozen: Vec<String>,
+    obstacles: Vec<v1::Obstacle>,
+    flattens: Vec<v1::Flattening>,
     counts: (u64, u64, u64),
 }
 
-fn standing(core: &mut Core) -> Standing {
+fn standing(core: &Core) -> Standing {
     let unknown = core
         .open_orders()
         .filter(|order| order.state == OrderState::Unknown)
         .count();
-    let closed = core
-        .closed()
-        .into_iter()
-        .map(|reason| reason.name().to_owned());
+    let obstacles = core.obstacles();
     let restrictions = core.restrictions().map(|row| {
         let scope = row.client.as_ref().map_or("account", ClientName::as_str);
         format!("{scope} {:?}: {} ({})", row.state, row.reason, row.by)
     });
+    let everywhere = obstacles.iter();
+    let everywhere = everywhere.filter(|it| it.client.is_none() && it.symbol.is_none());
+    let mut reasons: Vec<String> = everywhere
+        .filter(|it| !it.kind.is_state())
+        .map(|it| it.kind.name().to_owned())
+        .collect();
+    reasons.dedup();
+    reasons.extend(restrictions);
+    let mut frozen: Vec<String> = obstacles
+        .iter()
+        .filter(|it| it.kind != ObstacleKind::SymbolClosed)
+        .filter_map(|it| it.symbol.as_ref().map(ToString::to_string))
+        .collect();
+    frozen.sort();
+    frozen.dedup();
+    let flattens = core.restrictions().filter_map(|row| {
+        let flatten = row.flatten?;
+        let report = core.flatten_report(&row.client);
+        Some(v1::Flattening {
+            client: render::scope(&row.client),
+            include_foreign: flatten.include_foreign,
+            left: report.left.iter().map(render::leftover).collect(),
+        })
+    });
     Standing {
         state: core.account_state(),
-        trading_reasons: closed.chain(restrictions).collect(),
+        reasons,
         unknown,
-        frozen: core.frozen().iter().map(ToString::to_string).collect(),
+        frozen,
+        obstacles: obstacles.iter().map(render::obstacle).collect(),
+        flattens: flattens.collect(),
         counts: core.counts(),
     }
 }
@@ -257,9 +259,11 @@ impl Standing {
         }
         Ok(Self {
             state: TradingState::Halted,
-            trading_reasons: vec![Reason::JournalDown.name().to_owned()],
+            reasons: vec![Reason::JournalDown.name().to_owned()],
             unknown: 0,
             frozen: Vec::new(),
+            obstacles: Vec::new(),
+            flattens: Vec::new(),
             counts: (0, 0, 0),
         })
     }

@@ -1,8 +1,8 @@
 //! What operators ask for becomes checked decisions.
 
 use mymt5_guard::TradingState;
-use mymt5_model::ClientName;
-use mymt5_orders::Resolution;
+use mymt5_model::{ClientName, PositionId, Symbol, Ticket};
+use mymt5_orders::{Acceptance, Adoption, Resolution};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 
 /// A client's name, or none for an empty text.
@@ -54,10 +54,50 @@ pub(super) fn trading_state(state: v1::TradingState) -> Result<TradingState, Ref
 pub(super) fn resolution(resolution: v1::Resolution) -> Result<Resolution, Refusal> {
     match resolution {
         v1::Resolution::NotDone => Ok(Resolution::NotDone),
+        v1::Resolution::Done => Ok(Resolution::Done),
         v1::Resolution::Reconcile => Ok(Resolution::Reconcile),
         v1::Resolution::Unspecified => {
-            let text = "must be NOT_DONE or RECONCILE";
+            let text = "must be NOT_DONE, DONE or RECONCILE";
             Err(Violations::one("resolution", Reason::EnumUnspecified, text))
+        }
+    }
+}
+
+/// What is adopted.
+///
+/// # Errors
+/// Nothing is named.
+pub(super) fn adoption(target: Option<v1::adopt_request::Target>) -> Result<Adoption, Refusal> {
+    use v1::adopt_request::Target;
+    match target {
+        Some(Target::PositionId(id)) => Ok(Adoption::Position(PositionId(id))),
+        Some(Target::OrderId(ticket)) => Ok(Adoption::Order(Ticket(ticket))),
+        Some(Target::DealId(ticket)) => Ok(Adoption::Deal(Ticket(ticket))),
+        None => {
+            let text = "position_id, order_id or deal_id must be set";
+            Err(Violations::one("target", Reason::FieldInvalid, text))
+        }
+    }
+}
+
+/// What is accepted.
+///
+/// # Errors
+/// Nothing is named, or what is no symbol.
+pub(super) fn acceptance(what: Option<v1::accept_request::What>) -> Result<Acceptance, Refusal> {
+    use v1::accept_request::What;
+    match what {
+        Some(What::Symbol(symbol)) => {
+            let symbol = Symbol::parse(&symbol);
+            symbol
+                .map(Acceptance::Symbol)
+                .map_err(|error| Violations::one("symbol", Reason::FieldInvalid, error.to_string()))
+        }
+        Some(What::MissingDeals(true)) => Ok(Acceptance::MissingDeals),
+        Some(What::UnreadableRows(true)) => Ok(Acceptance::UnreadableRows),
+        Some(What::MissingDeals(false) | What::UnreadableRows(false)) | None => {
+            let text = "symbol, missing_deals or unreadable_rows must be set";
+            Err(Violations::one("what", Reason::FieldInvalid, text))
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Changes of orders and positions: an absent level is kept, 0 removes it. Numbers are judged where
 //! the symbol is known.
 
-use super::parse;
-use mymt5_model::TimeInForce;
-use mymt5_orders::{Edit, OrderEdit};
+use super::parse::{self, BrokerClock};
+use mymt5_model::{Edit, TimeInForce};
+use mymt5_orders::{OrderEdit, PositionEdit};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 
-fn edit(violations: &mut Violations, field: &str, value: Option<f64>) -> Edit {
+fn edit(violations: &mut Violations, field: &str, value: Option<f64>) -> Edit<f64> {
     match value {
         None => Edit::Keep,
         Some(0.0) => Edit::Remove,
@@ -26,19 +26,16 @@ fn target(violations: &mut Violations, field: &str, id: u64) {
 }
 
 /// A change of a working order.
-pub(super) fn order(request: &v1::ModifyOrderRequest) -> Result<OrderEdit, Refusal> {
+pub(super) fn order(
+    clock: BrokerClock<'_>,
+    request: &v1::ModifyOrderRequest,
+) -> Result<OrderEdit, Refusal> {
     let mut violations = Violations::default();
     target(&mut violations, "order_id", request.order_id);
     let named = request.time_in_force.is_some() || request.expiration.is_some();
+    let given = (request.time_in_force, request.expiration);
     let time_in_force: Option<TimeInForce> = named
-        .then(|| {
-            parse::lifetime(
-                &mut violations,
-                request.time_in_force,
-                request.expiration,
-                None,
-            )
-        })
+        .then(|| parse::lifetime(&mut violations, clock, given, None))
         .flatten();
     let edit = OrderEdit {
         price: request.price,
@@ -51,14 +48,14 @@ pub(super) fn order(request: &v1::ModifyOrderRequest) -> Result<OrderEdit, Refus
     Ok(edit)
 }
 
-/// A change of a position's levels: stop loss, take profit.
-pub(super) fn position(request: &v1::ModifyPositionRequest) -> Result<(Edit, Edit), Refusal> {
+/// A change of a position's levels.
+pub(super) fn position(request: &v1::ModifyPositionRequest) -> Result<PositionEdit, Refusal> {
     let mut violations = Violations::default();
     target(&mut violations, "position_id", request.position_id);
-    let edits = (
-        edit(&mut violations, "stop_loss", request.stop_loss),
-        edit(&mut violations, "take_profit", request.take_profit),
-    );
+    let edit = PositionEdit {
+        stop_loss: edit(&mut violations, "stop_loss", request.stop_loss),
+        take_profit: edit(&mut violations, "take_profit", request.take_profit),
+    };
     violations.done()?;
-    Ok(edits)
+    Ok(edit)
 }

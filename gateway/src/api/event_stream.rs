@@ -72,7 +72,7 @@ impl Reader {
                 return Ok(event);
             }
             self.newest.mark_unchanged();
-            if self.read()? {
+            if self.read().await? {
                 continue;
             }
             let shutdown = self.rooms.shutdown.clone();
@@ -91,13 +91,9 @@ impl Reader {
     }
 
     /// Reads a page of the log. False: there is nothing after the cursor.
-    fn read(&mut self) -> Result<bool, Refusal> {
-        let page = self
-            .rooms
-            .orders
-            .log()
-            .after(self.cursor)
-            .map_err(|_| Refusal::new(Reason::SequencePurged))?;
+    async fn read(&mut self) -> Result<bool, Refusal> {
+        let page = self.rooms.orders.log().after(self.cursor).await;
+        let page = page.map_err(|_| Refusal::new(Reason::SequencePurged))?;
         let Some(last) = page.last() else {
             return Ok(false);
         };

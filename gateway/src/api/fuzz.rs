@@ -1,12 +1,16 @@
 //! What a fuzzer drives: every request message, from its bytes to the checked intent.
 
-use super::{decisions, edits, page::Page, parse};
+use super::{
+    decisions, edits,
+    page::Page,
+    parse::{self, BrokerClock},
+};
 use crate::{
     access::{Caller, Client, Permission, Proof},
     market::Instruments,
 };
 use mymt5_guard::ScopeLimits;
-use mymt5_model::{ClientName, RequestId, Symbol};
+use mymt5_model::{BrokerTime, BrokerZone, ClientName, RequestId, Symbol};
 use mymt5_proto::v1;
 use prost::Message;
 use std::{collections::BTreeSet, sync::Arc};
@@ -20,13 +24,20 @@ pub fn request(bytes: &[u8]) {
     let Some((instruments, caller)) = stage() else {
         return;
     };
+    let zone = BrokerZone::parse("new_york+7").ok();
+    let clock = BrokerClock {
+        zone: zone.as_ref(),
+        now: Some(BrokerTime(1_784_000_000_000)),
+    };
     match choice % 10 {
         0 => judge(bytes, |m: &v1::SubmitOrderRequest| {
             name(&m.request_id);
-            drop(parse::entry(&instruments, &caller, m));
+            drop(parse::order(&instruments, &caller, clock, m));
         }),
         1 => judge(bytes, |m: &v1::ClosePositionRequest| drop(parse::exit(m))),
-        2 => judge(bytes, |m: &v1::ModifyOrderRequest| drop(edits::order(m))),
+        2 => judge(bytes, |m: &v1::ModifyOrderRequest| {
+            drop(edits::order(clock, m));
+        }),
         3 => judge(bytes, |m: &v1::ModifyPositionRequest| {
             let _ = edits::position(m);
         }),
@@ -132,6 +143,7 @@ mod tests {
             lots: 0.1,
             ..Default::default()
         };
-        assert!(parse::entry(&instruments, &caller, &order).is_ok());
+        let clock = BrokerClock::default();
+        assert!(parse::order(&instruments, &caller, clock, &order).is_ok());
     }
 }

@@ -20,12 +20,15 @@ pub use market_data::MarketData;
 pub use trading::Trading;
 
 use crate::{
+    broker::Broker,
     desk::Orders,
     link::Link,
     market::{Hub, Instruments},
     reload::Reloader,
 };
-use mymt5_model::{AccountKind, BrokerZone};
+use mymt5_chassis::clock;
+use mymt5_model::{AccountKind, BrokerZone, UtcTime};
+use parse::BrokerClock;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -35,6 +38,8 @@ use tokio_util::sync::CancellationToken;
 /// The rooms that the services translate for. Cheap to clone.
 #[derive(Clone)]
 pub struct Rooms {
+    /// Calculates margin and profit.
+    pub broker: Arc<dyn Broker>,
     /// Orders, book, events.
     pub orders: Orders,
     /// Ticks.
@@ -59,6 +64,19 @@ pub struct Rooms {
     pub event_streams: Streams,
     /// Streams end with it.
     pub shutdown: CancellationToken,
+}
+
+impl Rooms {
+    /// The broker's clock: by the zone and this host's, or by its ticks where they are not of now.
+    fn broker_clock(&self) -> BrokerClock<'_> {
+        let zone = self.zone.as_ref().map(|(_, zone)| zone);
+        let now = if self.broker.keeps_time() {
+            zone.and_then(|zone| zone.to_broker(UtcTime(clock::utc_now_ms())))
+        } else {
+            self.hub.time()
+        };
+        BrokerClock { zone, now }
+    }
 }
 
 /// Counts open streams of one kind, up to a limit.

@@ -2,20 +2,40 @@
 
 use crate::{access::Caller, market::Instruments};
 use mymt5_model::{
-    Comment, Levels, Lots, Moment, OrderType, PositionId, Price, Side, Symbol, SymbolSpec,
-    TimeInForce,
+    BrokerTime, BrokerZone, Comment, Levels, Lots, Moment, OrderType, PositionId, Price, Side,
+    Symbol, SymbolSpec, TimeInForce,
 };
-use mymt5_orders::{Entry, Exit};
+use mymt5_orders::{Exit, NewOrder};
 use mymt5_proto::{Reason, Refusal, Violations, parse_enum, v1};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 type Fault = (Reason, String);
 
 /// Longest tag, characters.
 const MAX_TAG: usize = 32;
 
+/// The broker's clock, for what ends at a time of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BrokerClock<'a> {
+    /// Its zone, where configured.
+    pub(super) zone: Option<&'a BrokerZone>,
+    /// What it shows now, where that is known.
+    pub(super) now: Option<BrokerTime>,
+}
+
+/// Symbols are known from the first link on: before that, none can be called unknown.
+///
+/// # Errors
+/// `LINK_DOWN`.
+fn known(instruments: &Instruments) -> Result<(), Refusal> {
+    if instruments.is_empty() {
+        return Err(Refusal::new(Reason::LinkDown).after(Duration::from_secs(1)));
+    }
+    Ok(())
+}
+
 /// The specification of a symbol that the caller may use.
-pub(super) fn symbol(
+fn symbol(
     instruments: &Instruments,
     caller: &Caller,
     name: &str,
@@ -54,6 +74,7 @@ pub(super) fn symbols(
             .map(|spec| spec.symbol.clone());
         return Ok(all.filter(|symbol| caller.may_use(symbol)).collect());
     }
+    known(instruments)?;
     let read = names.iter().enumerate().filter_map(|(at, name)| {
         let spec = violations.take(&format!("symbols[{at}]"), symbol(instruments, caller, name));
         spec.map(|spec| spec.symbol.clone())
@@ -87,11 +108,13 @@ fn comment(violations: &mut Violations, text: &str) -> Comment {
 }
 
 /// A new order. The symbol comes first: without it no number can be judged.
-pub(super) fn entry(
+pub(super) fn order(
     instruments: &Instruments,
     caller: &Caller,
+    clock: BrokerClock<'_>,
     request: &v1::SubmitOrderRequest,
-) -> Result<Entry, Refusal> {
+) -> Result<NewOrder, Refusal> {
+    known(instruments)?;
     let mut violations = Violations::default();
     let spec = violations.take("symbol", symbol(instruments, caller, &request.symbol));
     let side: Option<Side> = violations.take(
@@ -105,12 +128,8 @@ pub(super) fn entry(
             "ORDER_TYPE_MARKET, _LIMIT, _STOP or _STOP_LIMIT",
         ),
     );
-    let time_in_force = lifetime(
-        &mut violations,
-        request.time_in_force,
-        request.expiration,
-        kind,
-    );
+    let given = (request.time_in_force, request.expiration);
+    let time_in_force = lifetime(&mut violations, clock, given, kind);
     tag(&mut violations, &request.tag);
     let comment = comment(&mut violations, &request.comment);
     let numbers = spec
@@ -125,24 +144,28 @@ pub(super) fn entry(
         .zip(numbers.flatten());
     let ((((spec, side), kind), time_in_force), numbers) =
         complete.ok_or_else(|| Refusal::new(Reason::FieldInvalid))?;
-    let (lots, price, stop_limit_price, levels) = numbers;
-    let (tag, max_deviation_points) = (request.tag.clone(), request.max_deviation_points);
-    Ok(Entry {
+    Ok(NewOrder {
         spec,
         side,
         kind,
-        lots,
-        price,
-        stop_limit_price,
-        levels,
+        lots: numbers.lots,
+        price: numbers.price,
+        stop_limit_price: numbers.stop_limit_price,
+        levels: numbers.levels,
         time_in_force,
-        max_deviation_points,
-        tag,
+        max_deviation_points: request.max_deviation_points,
+        tag: request.tag.clone(),
         comment,
     })
 }
 
-type Numbers = (Lots, Option<Price>, Option<Price>, Levels);
+/// The numbers of an order, on the grids of its symbol.
+struct Numbers {
+    lots: Lots,
+    price: Option<Price>,
+    stop_limit_price: Option<Price>,
+    levels: Levels,
+}
 
 fn numbers(
     violations: &mut Violations,
@@ -154,7 +177,7 @@ fn numbers(
     let mut optional = |field: &str, value: Option<f64>| {
         value.and_then(|value| violations.take(field, spec.price_of_request(value)))
     };
-    let order_price = optional("price", request.price);
+    let price = optional("price", request.price);
     let stop_limit_price = optional("stop_limit_price", request.stop_limit_price);
     let levels = Levels {
         stop_loss: optional("stop_loss", request.stop_loss),
@@ -176,14 +199,19 @@ fn numbers(
         request.stop_limit_price.is_some(),
         kind == OrderType::StopLimit,
     );
-    Some((lots?, order_price, stop_limit_price, levels))
+    Some(Numbers {
+        lots: lots?,
+        price,
+        stop_limit_price,
+        levels,
+    })
 }
 
 /// How long an order lives; unset is until cancelled.
 pub(super) fn lifetime(
     violations: &mut Violations,
-    time_in_force: Option<i32>,
-    expiration: Option<v1::Moment>,
+    clock: BrokerClock<'_>,
+    (time_in_force, expiration): (Option<i32>, Option<v1::Moment>),
     kind: Option<OrderType>,
 ) -> Option<TimeInForce> {
     let raw = time_in_force.unwrap_or(v1::TimeInForce::Gtc.into());
@@ -216,12 +244,44 @@ pub(super) fn lifetime(
             "market orders have no lifetime",
         );
     }
+    let whole_day = wire == v1::TimeInForce::GtdDay;
+    let expiration = expiration
+        .filter(|_| dated)
+        .map(|given| until(given, clock, whole_day));
+    let expiration = expiration.and_then(|until| violations.take("expiration", until));
     match (wire, expiration) {
         (v1::TimeInForce::Gtd, Some(moment)) => Some(TimeInForce::Gtd(moment)),
         (v1::TimeInForce::GtdDay, Some(moment)) => Some(TimeInForce::GtdDay(moment)),
+        (v1::TimeInForce::Gtd | v1::TimeInForce::GtdDay, None) => None,
         (v1::TimeInForce::Day, _) => Some(TimeInForce::Day),
         _ => Some(TimeInForce::Gtc),
     }
+}
+
+/// The end of a lifetime in both clocks, whichever of them it was given by.
+fn until(given: Moment, clock: BrokerClock<'_>, whole_day: bool) -> Result<Moment, Fault> {
+    let invalid = |text: &str| (Reason::ExpirationInvalid, text.to_owned());
+    let zone = clock.zone.ok_or_else(|| {
+        let text = "the broker's time zone is not known: set broker.time_zone in the gateway's configuration";
+        (Reason::ZoneMissing, text.to_owned())
+    })?;
+    let out = || invalid("is not a time that a calendar has");
+    let by_utc = given.utc.map(|time| zone.to_broker(time).ok_or_else(out));
+    let by_utc = by_utc.transpose()?;
+    let broker = given.broker.or(by_utc).ok_or_else(out)?;
+    if by_utc.is_some_and(|by_utc| by_utc != broker) {
+        return Err(invalid(
+            "utc_ms and broker_ms are different moments: set one of them",
+        ));
+    }
+    let end = if whole_day { broker.day_end() } else { broker };
+    if clock.now.is_some_and(|now| end <= now) {
+        return Err(invalid("is past"));
+    }
+    Ok(Moment {
+        utc: Some(zone.to_utc(broker).ok_or_else(out)?),
+        broker: Some(broker),
+    })
 }
 
 /// A close of a position. Its lots are judged where the position's symbol is known.
@@ -250,4 +310,69 @@ pub(super) fn exit(request: &v1::ClosePositionRequest) -> Result<Exit, Refusal> 
         tag: request.tag.clone(),
         comment,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_model::UtcTime;
+
+    const HOUR: i64 = 3_600_000;
+    /// A noon in July.
+    const NOW: i64 = 1_784_030_400_000;
+
+    fn read(
+        zone: Option<&BrokerZone>,
+        wire: v1::TimeInForce,
+        utc_ms: Option<i64>,
+        broker_ms: Option<i64>,
+    ) -> Result<Option<TimeInForce>, Refusal> {
+        let mut violations = Violations::default();
+        let now = zone.and_then(|zone| zone.to_broker(UtcTime(NOW)));
+        let expiration = v1::Moment { utc_ms, broker_ms };
+        let given = (Some(wire.into()), Some(expiration));
+        let read = lifetime(&mut violations, BrokerClock { zone, now }, given, None);
+        violations.done().map(|()| read)
+    }
+
+    #[test]
+    fn an_expiration_is_the_same_by_either_clock() {
+        let zone = BrokerZone::parse("Europe/Athens").unwrap();
+        let moment = Moment {
+            utc: Some(UtcTime(NOW + HOUR)),
+            broker: Some(BrokerTime(NOW + 4 * HOUR)),
+        };
+        let (utc, broker) = (Some(NOW + HOUR), Some(NOW + 4 * HOUR));
+        for (utc, broker) in [(utc, None), (None, broker), (utc, broker)] {
+            let gtd = read(Some(&zone), v1::TimeInForce::Gtd, utc, broker).unwrap();
+            assert_eq!(gtd, Some(TimeInForce::Gtd(moment)));
+            let day = read(Some(&zone), v1::TimeInForce::GtdDay, utc, broker).unwrap();
+            assert_eq!(day, Some(TimeInForce::GtdDay(moment)));
+        }
+    }
+
+    #[test]
+    fn an_expiration_that_is_past_or_contradicts_itself_is_refused() {
+        let zone = BrokerZone::parse("Europe/Athens").unwrap();
+        let refused = |wire, utc, broker| {
+            let refusal = read(Some(&zone), wire, utc, broker).unwrap_err();
+            assert_eq!(refusal.reason(), Reason::ExpirationInvalid);
+        };
+        refused(v1::TimeInForce::Gtd, Some(NOW - 1), None);
+        refused(v1::TimeInForce::Gtd, None, Some(NOW + 3 * HOUR));
+        refused(v1::TimeInForce::Gtd, Some(NOW + HOUR), Some(NOW + HOUR));
+        refused(v1::TimeInForce::Gtd, Some(i64::MAX), None);
+        refused(v1::TimeInForce::GtdDay, Some(NOW - 24 * HOUR), None);
+        // The day is not over yet.
+        assert!(read(Some(&zone), v1::TimeInForce::GtdDay, Some(NOW - HOUR), None).is_ok());
+    }
+
+    #[test]
+    fn without_a_zone_nothing_ends_at_a_time() {
+        for (utc, broker) in [(Some(NOW + HOUR), None), (None, Some(NOW + 9 * HOUR))] {
+            let refusal = read(None, v1::TimeInForce::Gtd, utc, broker).unwrap_err();
+            assert_eq!(refusal.reason(), Reason::ZoneMissing);
+        }
+    }
 }

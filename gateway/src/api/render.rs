@@ -2,11 +2,14 @@
 
 use crate::link::LinkStatus;
 use mymt5_guard::TradingState;
-use mymt5_model::LinkState;
 use mymt5_model::{
-    BrokerTime, BrokerZone, DealKind, DealRow, Moment, OrderId, Price, TimeInForce, UtcTime,
+    BrokerTime, BrokerZone, ClientName, DealKind, DealRow, LinkState, Moment, Money, OrderId,
+    Price, TimeInForce, UtcTime,
 };
-use mymt5_orders::{Event, Order, OwnedDeal, Position, Purpose, Recorded};
+use mymt5_orders::{
+    ChangeOutcome, CheckReport, Event, Item, Leftover, Obstacle, Order, OwnedDeal, Position,
+    Purpose, Recorded,
+};
 use mymt5_proto::v1;
 
 /// Renders with the broker's zone at hand.
@@ -27,10 +30,7 @@ impl Render<'_> {
         let row = &position.row;
         v1::Position {
             position_id: row.id.0,
-            client: position
-                .client
-                .as_ref()
-                .map_or_else(String::new, ToString::to_string),
+            client: scope(&position.client),
             symbol: row.symbol.to_string(),
             side: v1::Side::from(row.side).into(),
             lots: row.lots.to_f64(),
@@ -47,17 +47,15 @@ impl Render<'_> {
 
     /// A deal of the past.
     pub(super) fn owned_deal(self, owned: &OwnedDeal) -> v1::Deal {
-        let client = owned
-            .client
-            .as_ref()
-            .map_or_else(String::new, ToString::to_string);
-        self.deal(&owned.deal, owned.order, client, &owned.tag)
+        self.deal(&owned.deal, owned.order, scope(&owned.client), &owned.tag)
     }
 
     fn deal(self, deal: &DealRow, order: Option<OrderId>, client: String, tag: &str) -> v1::Deal {
         let side = match deal.kind {
             DealKind::Trade(side) => v1::Side::from(side),
-            DealKind::Balance | DealKind::Other => v1::Side::Unspecified,
+            DealKind::Balance | DealKind::Credit | DealKind::Correction | DealKind::Other => {
+                v1::Side::Unspecified
+            }
         };
         v1::Deal {
             deal_id: deal.ticket.0,
@@ -110,18 +108,18 @@ impl Render<'_> {
             }),
             Event::TradingState(client, state, reason) => {
                 Wire::TradingStateChanged(v1::TradingStateChanged {
-                    client: client
-                        .as_ref()
-                        .map_or_else(String::new, ToString::to_string),
+                    client: scope(client),
                     state: trading_state(*state).into(),
                     reason: reason.clone(),
                 })
             }
             Event::LimitLatched(client, reason) => Wire::LimitLatched(v1::LimitLatched {
-                client: client
-                    .as_ref()
-                    .map_or_else(String::new, ToString::to_string),
+                client: scope(client),
                 reason: reason.clone(),
+            }),
+            Event::Flatten(client, left) => Wire::FlattenChanged(v1::FlattenChanged {
+                client: scope(client),
+                left: left.iter().map(leftover).collect(),
             }),
             Event::Symbol(symbol) => Wire::SymbolChanged(v1::SymbolChanged {
                 symbol: symbol.to_string(),
@@ -148,7 +146,7 @@ impl Render<'_> {
         v1::StreamEventsResponse {
             sequence: recorded.sequence,
             time: Some(utc(recorded.at.0)),
-            correlation_id: recorded.correlation.clone(),
+            correlation_id: recorded.trace.clone(),
             event: Some(event),
         }
     }
@@ -201,6 +199,78 @@ pub(super) fn order(order: &Order) -> v1::Order {
         updated: Some(order.updated.into()),
         position_id: order.position.map_or(0, |id| id.0),
         tag: order.tag.clone(),
+    }
+}
+
+/// A client's name; empty for the account, or for what is nobody's.
+pub(super) fn scope(client: &Option<ClientName>) -> String {
+    client
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string)
+}
+
+/// What became of a change.
+pub(super) fn change(outcome: ChangeOutcome) -> v1::Change {
+    use v1::ChangeOutcome as Wire;
+    let (wire, retcode) = match outcome {
+        ChangeOutcome::Pending => (Wire::Pending, None),
+        ChangeOutcome::Done => (Wire::Done, None),
+        ChangeOutcome::Refused(code) => (Wire::Refused, Some(code)),
+        ChangeOutcome::NotSent => (Wire::NotSent, None),
+        ChangeOutcome::Expired => (Wire::Expired, None),
+        ChangeOutcome::NotDone => (Wire::NotDone, None),
+        ChangeOutcome::Moot => (Wire::Moot, None),
+        ChangeOutcome::Unknown => (Wire::Unknown, None),
+    };
+    v1::Change {
+        outcome: wire.into(),
+        retcode: retcode.map(|code| code.0),
+        reason: retcode.map_or_else(String::new, |code| code.text().to_owned()),
+    }
+}
+
+/// What would become of an order.
+pub(super) fn check(report: &CheckReport) -> v1::CheckOrderResponse {
+    let refusals = report.refusals.iter().map(|refusal| v1::CheckRefusal {
+        reason: refusal.reason().name().to_owned(),
+        message: refusal.to_string(),
+        retryable: refusal.reason().retryable(),
+    });
+    v1::CheckOrderResponse {
+        refusals: refusals.collect(),
+        margin: report.margin.map(Money::to_f64),
+        loss_at_stop: report.loss_at_stop.map(Money::to_f64),
+    }
+}
+
+/// What a flatten has still to close or cancel.
+pub(super) fn leftover(left: &Leftover) -> v1::Leftover {
+    use v1::leftover::Item as Wire;
+    let item = match left.item {
+        Item::Position(id) => Wire::PositionId(id.0),
+        Item::Order(id) => Wire::OrderId(id.0),
+        Item::Foreign(ticket) => Wire::ForeignOrder(ticket.0),
+    };
+    v1::Leftover {
+        item: Some(item),
+        symbol: left.symbol.to_string(),
+        lots: left.lots.to_f64(),
+        why: left.why.clone(),
+    }
+}
+
+/// Something that stands in the way.
+pub(super) fn obstacle(obstacle: &Obstacle) -> v1::Obstacle {
+    v1::Obstacle {
+        name: obstacle.kind.name().to_owned(),
+        client: scope(&obstacle.client),
+        symbol: obstacle
+            .symbol
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+        why: obstacle.why.clone(),
+        closes: obstacle.kind.closes().to_owned(),
+        ends: obstacle.kind.ends().to_owned(),
     }
 }
 

@@ -6,101 +6,155 @@ use super::{
     parse,
     render::{self, Render},
 };
-use crate::access::{Caller, Permission};
+use crate::{
+    access::{Caller, Permission},
+    journal::JournalError,
+};
 use mymt5_chassis::clock;
-use mymt5_model::{ClientName, Moment, OrderId, PositionId, RequestId, Ticket};
-use mymt5_orders::{Order, Position, Taken};
+use mymt5_model::{
+    ClientName, Levels, Moment, Money, OrderId, OrderType, PositionId, RequestId, Ticket,
+};
+use mymt5_orders::{Answer, BrokerFigures, ChangeAnswer, Command, NewOrder, Order, Position};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
-use std::pin::Pin;
-use tonic::{Extensions, Request, Response, Status};
+use std::{pin::Pin, time::Duration};
+use tonic::{Request, Response, Status};
 use v1::{get_order_request::Id, trading_service_server::TradingService};
 
 /// The service.
 #[derive(Clone)]
 pub struct Trading(pub Rooms);
 
+/// How long the broker is asked for the figures of an order that is only looked at.
+const FIGURES: Duration = Duration::from_secs(2);
+
 impl Trading {
-    async fn answered(&self, taken: Taken, extensions: &Extensions) -> Result<v1::Order, Refusal> {
-        let order = self
-            .0
-            .orders
-            .answered(taken.order, call::patience(extensions))
-            .await?;
-        tracing::info!(order_id = %order.id, state = ?order.state, repeated = taken.repeated, reason = order.reason, "order answered");
-        Ok(render::order(&order))
+    fn render(&self) -> Render<'_> {
+        Render(self.0.zone.as_ref().map(|(_, zone)| zone))
+    }
+
+    fn new_order(
+        &self,
+        caller: &Caller,
+        request: &v1::SubmitOrderRequest,
+    ) -> Result<Box<NewOrder>, Refusal> {
+        let order = parse::order(&self.0.instruments, caller, self.0.broker_clock(), request);
+        order.map(Box::new)
+    }
+
+    /// What the broker itself calculates for an order: its margin, and its loss at the stop.
+    async fn figures(&self, order: &NewOrder) -> BrokerFigures {
+        let (broker, symbol) = (&self.0.broker, &order.spec.symbol);
+        let quote = self.0.hub.latest(symbol);
+        let touch = quote.map(|(tick, _)| tick.touch(order.side));
+        let Some(open) = order.price.or(touch) else {
+            return BrokerFigures::default();
+        };
+        let margin = broker.margin_for(symbol, order.side, order.lots, open);
+        let Levels { stop_loss, .. } = order.levels;
+        let loss = async {
+            let stop = stop_loss?;
+            // A stop-limit order opens at its limit price.
+            let open = match order.kind {
+                OrderType::StopLimit => order.stop_limit_price.unwrap_or(open),
+                _ => open,
+            };
+            let profit = broker.profit_for(symbol, order.side, order.lots, open, stop);
+            profit.await.ok().map(|profit| Money::ZERO - profit)
+        };
+        let asked = async { tokio::join!(margin, loss) };
+        let asked = tokio::time::timeout(FIGURES, asked).await;
+        asked.map_or_else(
+            |_| BrokerFigures::default(),
+            |(margin, loss_at_stop)| BrokerFigures {
+                margin: margin.ok(),
+                loss_at_stop,
+            },
+        )
     }
 }
 
 /// Whose rows a caller sees: its own, or with `control` everybody's.
 fn scope(caller: &Caller) -> impl Fn(Option<&ClientName>) -> bool + Send + 'static {
-    let (own, all) = (caller.0.name.clone(), caller.may(Permission::Control));
-    move |owner| all || owner == Some(&own)
+    let own = owner(caller);
+    move |owner| own.as_ref().is_none_or(|own| owner == Some(own))
+}
+
+/// Whose rows a caller sees: its own, or (none) everybody's.
+fn owner(caller: &Caller) -> Option<ClientName> {
+    (!caller.may(Permission::Control)).then(|| caller.0.name.clone())
+}
+
+/// A journal that cannot be read is as bad as one that cannot be written.
+fn unread(error: JournalError) -> Refusal {
+    tracing::error!(%error, source = ?std::error::Error::source(&error), "journal not read");
+    Refusal::new(Reason::JournalDown).after(Duration::from_secs(5))
+}
+
+fn an_order(answer: Answer) -> Result<Option<v1::Order>, Refusal> {
+    match answer {
+        Answer::Order(order) => Ok(Some(render::order(&order))),
+        _ => Err(Refusal::new(Reason::Internal)),
+    }
+}
+
+fn a_change(answer: Answer) -> Result<ChangeAnswer, Refusal> {
+    match answer {
+        Answer::Change(change) => Ok(*change),
+        _ => Err(Refusal::new(Reason::Internal)),
+    }
 }
 
 #[tonic::async_trait]
 impl TradingService for Trading {
+    async fn check_order(
+        &self,
+        request: Request<v1::CheckOrderRequest>,
+    ) -> Result<Response<v1::CheckOrderResponse>, Status> {
+        let caller = call::caller(&request)?;
+        let message = request.into_inner().order.unwrap_or_default();
+        let order = self.new_order(&caller, &message);
+        let figures = match &order {
+            Ok(order) => self.figures(order).await,
+            Err(_) => BrokerFigures::default(),
+        };
+        let client = caller.0.name.clone();
+        let report = self.0.orders.check(client, order, figures).await?;
+        Ok(Response::new(render::check(&report)))
+    }
+
     async fn submit_order(
         &self,
         request: Request<v1::SubmitOrderRequest>,
     ) -> Result<Response<v1::SubmitOrderResponse>, Status> {
-        let caller = call::caller(&request)?;
-        let (_, extensions, message) = request.into_parts();
-        let call = call::mutating(
-            &extensions,
-            &caller,
-            "SubmitOrder",
-            &message.request_id,
-            &message,
-            self.0.max_queue_ms,
-        )?;
-        let entry = parse::entry(&self.0.instruments, &caller, &message);
-        let taken = self.0.orders.submit(call, entry).await?;
-        Ok(Response::new(v1::SubmitOrderResponse {
-            order: Some(self.answered(taken, &extensions).await?),
-        }))
+        let taken = self.0.take(request, |caller, message| {
+            Ok(Command::Submit(self.new_order(caller, message)))
+        });
+        let order = an_order(taken.await?)?;
+        Ok(Response::new(v1::SubmitOrderResponse { order }))
     }
 
     async fn close_position(
         &self,
         request: Request<v1::ClosePositionRequest>,
     ) -> Result<Response<v1::ClosePositionResponse>, Status> {
-        let caller = call::caller(&request)?;
-        let (_, extensions, message) = request.into_parts();
-        let call = call::mutating(
-            &extensions,
-            &caller,
-            "ClosePosition",
-            &message.request_id,
-            &message,
-            self.0.max_queue_ms,
-        )?;
-        let taken = self.0.orders.close(call, parse::exit(&message)).await?;
-        Ok(Response::new(v1::ClosePositionResponse {
-            order: Some(self.answered(taken, &extensions).await?),
-        }))
+        let taken = self.0.take(request, |_, message| {
+            Ok(Command::Close(parse::exit(message)))
+        });
+        let order = an_order(taken.await?)?;
+        Ok(Response::new(v1::ClosePositionResponse { order }))
     }
 
     async fn cancel_order(
         &self,
         request: Request<v1::CancelOrderRequest>,
     ) -> Result<Response<v1::CancelOrderResponse>, Status> {
-        let caller = call::caller(&request)?;
-        let (_, extensions, message) = request.into_parts();
-        let call = call::mutating(
-            &extensions,
-            &caller,
-            "CancelOrder",
-            &message.request_id,
-            &message,
-            self.0.max_queue_ms,
-        )?;
-        let taken = self
-            .0
-            .orders
-            .cancel(call, OrderId(message.order_id))
-            .await?;
+        let taken = self.0.take(request, |_, message| {
+            Ok(Command::Cancel(OrderId(message.order_id)))
+        });
+        let change = a_change(taken.await?)?;
         Ok(Response::new(v1::CancelOrderResponse {
-            order: Some(self.answered(taken, &extensions).await?),
+            order: change.order.as_ref().map(render::order),
+            change: Some(render::change(change.outcome)),
         }))
     }
 
@@ -109,35 +163,29 @@ impl TradingService for Trading {
         request: Request<v1::GetOrderRequest>,
     ) -> Result<Response<v1::GetOrderResponse>, Status> {
         let caller = call::caller(&request)?;
-        let (client, visible) = (caller.0.name.clone(), scope(&caller));
-        let id = request.into_inner().id;
-        let found: Option<Order> = match id {
-            Some(Id::OrderId(id)) => {
-                self.0
-                    .orders
-                    .ask(move |core| core.order(OrderId(id)).cloned())
-                    .await?
-            }
-            Some(Id::ClientOrderId(id)) => {
+        let visible = scope(&caller);
+        let id = request.into_inner().id.ok_or_else(|| {
+            let text = "order_id or client_order_id must be set";
+            Violations::one("id", Reason::FieldInvalid, text)
+        })?;
+        let readers = self.0.orders.readers();
+        let found = match id {
+            Id::OrderId(id) => readers.read(move |reader| reader.order(OrderId(id))).await,
+            Id::ClientOrderId(id) => {
                 let id = RequestId::parse(&id).map_err(|error| {
-                    Refusal::because(Reason::RequestIdInvalid, error.to_string())
+                    Violations::one(
+                        "client_order_id",
+                        Reason::RequestIdInvalid,
+                        error.to_string(),
+                    )
                 })?;
-                self.0
-                    .orders
-                    .ask(move |core| core.order_of_request(&client, &id).cloned())
-                    .await?
-            }
-            None => {
-                let mut violations = Violations::default();
-                violations.add(
-                    "id",
-                    Reason::FieldInvalid,
-                    "order_id or client_order_id must be set",
-                );
-                violations.done()?;
-                None
+                let client = caller.0.name.clone();
+                readers
+                    .read(move |reader| reader.order_of(&client, &id))
+                    .await
             }
         };
+        let found: Option<Order> = found.map_err(unread)?;
         let order = found
             .filter(|order| visible(Some(&order.client)))
             .ok_or_else(|| Refusal::new(Reason::OrderNotFound))?;
@@ -178,8 +226,8 @@ impl TradingService for Trading {
             )
         });
         let (account, positions, orders, sequence, state) = read.await?;
-        let zone = self.0.zone.as_ref().map(|(_, zone)| zone);
-        let render = Render(zone);
+        let render = self.render();
+        let zone = render.0;
         // Before the broker was read there are no figures; what the journal knows is told all the same.
         let account = account.map(|(account, as_of)| {
             let utc = as_of.and_then(|time| zone?.to_utc(time));
@@ -210,11 +258,8 @@ impl TradingService for Trading {
         if request.journal_id != self.0.orders.journal_id() {
             return Err(Refusal::new(Reason::JournalChanged).into());
         }
-        self.0
-            .orders
-            .log()
-            .after(request.after_sequence)
-            .map_err(|_| Refusal::new(Reason::SequencePurged))?;
+        let first = self.0.orders.log().after(request.after_sequence).await;
+        first.map_err(|_| Refusal::new(Reason::SequencePurged))?;
         let open = self
             .0
             .event_streams
@@ -233,16 +278,15 @@ impl TradingService for Trading {
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
         let client = call::caller(&request)?.0.name.clone();
-        let session = &request.get_ref().session_id;
-        tracing::trace!(session, "heartbeat");
-        let session = RequestId::parse(session).map_err(|error| {
+        let v1::HeartbeatRequest {
+            session_id,
+            leaving,
+        } = request.into_inner();
+        tracing::trace!(session_id, leaving, "heartbeat");
+        let session = RequestId::parse(&session_id).map_err(|error| {
             Violations::one("session_id", Reason::FieldInvalid, error.to_string())
         })?;
-        let state = self
-            .0
-            .orders
-            .decide(move |core| Ok((core.heartbeat(&client, &session)?, Vec::new())))
-            .await?;
+        let state = self.0.orders.heartbeat(client, session, leaving).await?;
         Ok(Response::new(v1::HeartbeatResponse {
             server_time: Some(render::utc(clock::utc_now_ms())),
             trading_state: render::trading_state(state).into(),
@@ -254,20 +298,14 @@ impl TradingService for Trading {
         &self,
         request: Request<v1::ModifyOrderRequest>,
     ) -> Result<Response<v1::ModifyOrderResponse>, Status> {
-        let caller = call::caller(&request)?;
-        let (_, extensions, message) = request.into_parts();
-        let call = call::mutating(
-            &extensions,
-            &caller,
-            "ModifyOrder",
-            &message.request_id,
-            &message,
-            self.0.max_queue_ms,
-        )?;
-        let (target, edit) = (OrderId(message.order_id), edits::order(&message)?);
-        let taken = self.0.orders.modify_order(call, target, edit).await?;
+        let taken = self.0.take(request, |_, message| {
+            let edit = edits::order(self.0.broker_clock(), message);
+            Ok(Command::ModifyOrder(OrderId(message.order_id), edit))
+        });
+        let change = a_change(taken.await?)?;
         Ok(Response::new(v1::ModifyOrderResponse {
-            order: Some(self.answered(taken, &extensions).await?),
+            order: change.order.as_ref().map(render::order),
+            change: Some(render::change(change.outcome)),
         }))
     }
 
@@ -275,23 +313,15 @@ impl TradingService for Trading {
         &self,
         request: Request<v1::ModifyPositionRequest>,
     ) -> Result<Response<v1::ModifyPositionResponse>, Status> {
-        let caller = call::caller(&request)?;
-        let (_, extensions, message) = request.into_parts();
-        let call = call::mutating(
-            &extensions,
-            &caller,
-            "ModifyPosition",
-            &message.request_id,
-            &message,
-            self.0.max_queue_ms,
-        )?;
-        let (id, edits) = (PositionId(message.position_id), edits::position(&message)?);
-        let key = self.0.orders.modify_position(call, id, edits).await?;
-        let until = call::patience(&extensions);
-        let position = self.0.orders.levels_set(key, id, until).await?;
-        let render = Render(self.0.zone.as_ref().map(|(_, zone)| zone));
+        let taken = self.0.take(request, |_, message| {
+            let id = PositionId(message.position_id);
+            Ok(Command::ModifyPosition(id, edits::position(message)))
+        });
+        let change = a_change(taken.await?)?;
+        let position = change.position.as_ref();
         Ok(Response::new(v1::ModifyPositionResponse {
-            position: Some(render.position(&position)),
+            position: position.map(|position| self.render().position(position)),
+            change: Some(render::change(change.outcome)),
         }))
     }
 
@@ -299,14 +329,12 @@ impl TradingService for Trading {
         &self,
         request: Request<v1::ListOrdersRequest>,
     ) -> Result<Response<v1::ListOrdersResponse>, Status> {
-        let visible = scope(&call::caller(&request)?);
+        let owner = owner(&call::caller(&request)?);
         let page = Page::of(request.get_ref().page_size, &request.get_ref().page_token)?;
-        let read = self.0.orders.ask(move |core| {
-            let orders = core.orders_before(page.before.map(OrderId));
-            let orders = orders.filter(|order| visible(Some(&order.client)));
-            orders.take(page.size).cloned().collect::<Vec<_>>()
+        let read = self.0.orders.readers().read(move |reader| {
+            reader.orders_before(owner.as_ref(), page.before.map(OrderId), page.size)
         });
-        let orders = read.await?;
+        let orders = read.await.map_err(unread)?;
         Ok(Response::new(v1::ListOrdersResponse {
             next_page_token: page.next(orders.len(), orders.last().map(|order| order.id.0)),
             orders: orders.iter().map(render::order).collect(),
@@ -317,15 +345,13 @@ impl TradingService for Trading {
         &self,
         request: Request<v1::ListDealsRequest>,
     ) -> Result<Response<v1::ListDealsResponse>, Status> {
-        let visible = scope(&call::caller(&request)?);
+        let owner = owner(&call::caller(&request)?);
         let page = Page::of(request.get_ref().page_size, &request.get_ref().page_token)?;
-        let read = self.0.orders.ask(move |core| {
-            let deals = core.deals_before(page.before.map(Ticket));
-            let deals = deals.filter(|deal| visible(deal.client.as_ref()));
-            deals.take(page.size).cloned().collect::<Vec<_>>()
+        let read = self.0.orders.readers().read(move |reader| {
+            reader.deals_before(owner.as_ref(), page.before.map(Ticket), page.size)
         });
-        let deals = read.await?;
-        let render = Render(self.0.zone.as_ref().map(|(_, zone)| zone));
+        let deals = read.await.map_err(unread)?;
+        let render = self.render();
         Ok(Response::new(v1::ListDealsResponse {
             next_page_token: page.next(deals.len(), deals.last().map(|deal| deal.deal.ticket.0)),
             deals: deals.iter().map(|deal| render.owned_deal(deal)).collect(),

@@ -7,7 +7,7 @@ pub mod terminal;
 
 pub use simulated::{Feed, KeptError, Simulated, SimulatedSettings, Speed};
 
-pub use mymt5_orders::{History, SendFailure, Snapshot};
+pub use mymt5_orders::{History, SendFailure, Snapshot, Unreadable};
 
 use async_trait::async_trait;
 use mymt5_model::{
@@ -92,7 +92,7 @@ pub struct Dispatch {
     /// It must have left by then.
     pub before: Instant,
     /// The trace of the call that led to it; empty where no call did.
-    pub correlation: String,
+    pub trace: String,
 }
 
 /// A broker. All calls may be made at once from several tasks.
@@ -132,8 +132,9 @@ pub trait Broker: Send + Sync + 'static {
         request: &TradeRequest,
         dispatch: &Dispatch,
     ) -> Result<Receipt, SendFailure>;
-    /// Account, positions and working orders.
-    async fn snapshot(&self) -> Result<Snapshot, BrokerError>;
+    /// Account, positions and working orders. `begun` is what was known when the reading began, and is
+    /// handed through.
+    async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError>;
     /// Ended orders and deals of `[from, to)` in raw broker time.
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError>;
     /// Finished and current bars.

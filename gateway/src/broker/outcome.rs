@@ -35,12 +35,8 @@ pub fn settled(
     );
     match outcome {
         Err(SendFailure::Rejected(Retcode::NO_CHANGES)) if modifies => Ok(Receipt {
-            retcode: Retcode::DONE,
-            order: None,
-            deal: None,
-            lots: None,
-            price: None,
             comment: Retcode::NO_CHANGES.text().into(),
+            ..Receipt::bare(Retcode::DONE)
         }),
         outcome => outcome,
     }
@@ -48,19 +44,12 @@ pub fn settled(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use mymt5_model::{Levels, Ticket};
+    use mymt5_model::{LevelsEdit, Symbol, Ticket};
 
     fn kind(code: u32) -> &'static str {
-        let receipt = Receipt {
-            retcode: Retcode(code),
-            order: None,
-            deal: None,
-            lots: None,
-            price: None,
-            comment: String::new(),
-        };
-        match judge(receipt) {
+        match judge(Receipt::bare(Retcode(code))) {
             Ok(_) => "accepted",
             Err(SendFailure::Rejected(_)) => "rejected",
             Err(SendFailure::Throttled(_)) => "throttled",
@@ -91,15 +80,19 @@ mod tests {
 
     #[test]
     fn only_a_modify_may_change_nothing() {
-        let order = Ticket(1);
+        let symbol = Symbol::parse("EURUSD").unwrap();
         let unchanged = Err(SendFailure::Rejected(Retcode::NO_CHANGES));
         let modify = TradeRequest::ModifyPosition {
-            position: order,
-            levels: Levels::default(),
+            position: Ticket(1),
+            symbol: symbol.clone(),
+            levels: LevelsEdit::default(),
         };
         let done = settled(&modify, unchanged.clone()).map(|receipt| receipt.retcode);
         assert_eq!(done, Ok(Retcode::DONE));
-        let cancel = TradeRequest::Cancel { order };
+        let cancel = TradeRequest::Cancel {
+            order: Ticket(1),
+            symbol,
+        };
         assert_eq!(settled(&cancel, unchanged.clone()), unchanged);
         let closed = Err(SendFailure::Rejected(Retcode::POSITION_CLOSED));
         assert_eq!(settled(&modify, closed.clone()), closed);

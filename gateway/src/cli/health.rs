@@ -1,15 +1,48 @@
 //! `health`: asks the operations port of a running gateway.
 
 use super::say;
+use crate::settings::{OPERATIONS, TABLE};
 use anyhow::Context;
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use mymt5_chassis::{
+    loader::{Environment, Reader},
+    operations::OperationsSettings,
+};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) fn health(operations: SocketAddr, service: &str) -> anyhow::Result<ExitCode> {
+/// Where the configuration has the operations port; the default where it cannot be read.
+fn configured(config: &Path) -> SocketAddr {
+    let reader = Reader::open(&TABLE, config, Environment::of_process());
+    let read = reader.ok().and_then(|mut reader| {
+        let settings = OperationsSettings::read(&mut reader, OPERATIONS)?;
+        Some(settings.listen)
+    });
+    let mut address = read.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9101)));
+    if address.ip().is_unspecified() {
+        // It listens everywhere: here, too.
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+pub(super) fn health(
+    operations: Option<SocketAddr>,
+    config: &Path,
+    service: &str,
+) -> anyhow::Result<ExitCode> {
+    let operations = operations.unwrap_or_else(|| configured(config));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

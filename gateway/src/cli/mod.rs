@@ -92,9 +92,12 @@ enum Command {
     },
     /// Ask a running gateway's operations port how it is; exit code 0 when it serves.
     Health {
-        /// The operations port.
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9101")]
-        operations: SocketAddr,
+        /// The operations port. Without it, the one of the configuration.
+        #[arg(long, value_name = "ADDRESS")]
+        operations: Option<SocketAddr>,
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
+        config: PathBuf,
         /// Which service: empty, liveness, readiness, or a service's full name.
         #[arg(long, default_value = "readiness")]
         service: String,
@@ -121,8 +124,9 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Token { name } => token::token(&name),
         Command::Health {
             operations,
+            config,
             service,
-        } => health::health(operations, &service),
+        } => health::health(operations, &config, &service),
     };
     done.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

@@ -6,7 +6,7 @@ use crate::{
     api::{Rooms, Streams},
     broker::Broker,
     desk::{EventLog, Orders, Setup},
-    journal::{Journal, Sqlite, Writer},
+    journal::{self, Journal, JournalError, Reader, Readers, Sqlite, Writer},
     link::{Link, LoginGate, Wiring},
     market::{Hub, Instruments},
     reload::{self, Identity, Reloader},
@@ -19,13 +19,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use mymt5_chassis::{
     clock, health::Health, loader::Provenance, logs, operations, secrets::SecretReader, shutdown,
 };
-use mymt5_model::{ClientName, UtcTime};
-use mymt5_orders::{ClientRules, Core, Loaded};
+use mymt5_model::UtcTime;
+use mymt5_orders::{Config, Core, Loaded, Now};
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -56,8 +55,12 @@ pub(super) async fn serve(
     #[cfg(debug_assertions)]
     mymt5_chassis::testing::tried().await;
     let (secrets, retry) = (opened.secrets, Arc::new(Notify::new()));
+    let path = opened.journal.path().to_path_buf();
+    let checked = opened.journal.is_checked();
     let books = Books {
         broker: opened.broker,
+        reader: Reader::open(&path)?,
+        readers: Readers::of(&path),
         writer: Writer::start(wrap(opened.journal)).context("no thread for the journal")?,
         loaded: opened.loaded,
     };
@@ -115,16 +118,34 @@ pub(super) async fn serve(
         stop.clone(),
     ));
     let serving = tokio::spawn(server::serve(api, stop.clone()));
-    tokio::select! {
-        () = signal.cancelled() => tracing::info!("stopping"),
-        () = stop.cancelled() => {}
-    }
+    let damage = tokio::select! {
+        () = signal.cancelled() => {
+            tracing::info!("stopping");
+            None
+        }
+        () = stop.cancelled() => None,
+        damage = damage(path), if !checked => Some(damage),
+    };
     following.iter().for_each(tokio::task::JoinHandle::abort);
     drain(&health, &rooms).await;
     stop.cancel();
     serving.await.context("the API server broke")??;
     operations.await.context("the operations port broke")??;
-    Ok(())
+    rooms.orders.stop().await;
+    damage.map_or(Ok(()), |damage| Err(damage.into()))
+}
+
+/// Looks at the pages that the start had no time for. Returns only where they are damaged: then the
+/// gateway must not go on.
+async fn damage(path: PathBuf) -> JournalError {
+    let checked = tokio::task::spawn_blocking(move || journal::check(&path)).await;
+    match checked {
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the journal does not hold, stopping");
+            error
+        }
+        Ok(Ok(())) | Err(_) => std::future::pending().await,
+    }
 }
 
 /// Not ready; no new order; streams end with a place to resume; orders under way are awaited.
@@ -137,6 +158,8 @@ async fn drain(health: &Health, rooms: &Rooms) {
 struct Books {
     broker: Arc<dyn Broker>,
     writer: Writer,
+    reader: Reader,
+    readers: Readers,
     loaded: Loaded,
 }
 
@@ -148,26 +171,42 @@ struct Market {
 }
 
 fn orders(settings: &Settings, books: Books, market: &Market) -> (Orders, Arc<dyn Broker>) {
-    let log = EventLog::default();
     let Books {
         broker,
         writer,
-        loaded,
+        reader,
+        readers,
+        mut loaded,
     } = books;
-    let rules = rules(settings, &loaded);
-    log.publish(loaded.events.iter().cloned().map(Arc::new));
+    let origin = Instant::now();
     let setup = Setup {
         broker: broker.clone(),
         writer,
-        log,
+        reader,
+        log: EventLog::new(std::mem::take(&mut loaded.events), readers.clone()),
         journal_id: loaded.journal_id.as_str().into(),
         send_timeout: settings.orders.send_timeout,
+        origin,
     };
-    let now = UtcTime(clock::utc_now_ms());
-    let account = settings.account_limits.clone();
-    let core = Core::new(rules, account, settings.orders.patience, loaded, now);
+    // A client that is configured no more, and the operator, can own and lose positions, and open
+    // none.
+    let config = Config {
+        grants: reload::grants(&settings.clients),
+        account: settings.account_limits.clone(),
+        reconcile: settings.orders.reconcile,
+        max_in_flight: broker.lanes(),
+        max_quote_age_ms: settings.orders.max_quote_age_ms,
+    };
+    let now = Now {
+        utc: UtcTime(clock::utc_now_ms()),
+        elapsed_ms: 0,
+    };
+    let core = Core::new(config, loaded, now);
     let (hub, instruments) = (market.hub.clone(), market.instruments.clone());
-    (Orders::start(core, setup, hub, instruments), broker)
+    (
+        Orders::start(core, setup, readers, hub, instruments),
+        broker,
+    )
 }
 
 fn wiring(
@@ -181,7 +220,7 @@ fn wiring(
         BrokerSettings::Simulator(_) => None,
         BrokerSettings::Terminal(_) => {
             let file = settings.data_folder.join("login.json");
-            Some(LoginGate::new(file, secrets.clone(), retry))
+            Some(LoginGate::new(file, secrets.clone(), retry.clone()))
         }
     };
     Wiring {
@@ -192,6 +231,7 @@ fn wiring(
         calendar: settings.calendar.clone(),
         secrets,
         login,
+        retry,
         hub: market.hub.clone(),
         instruments: market.instruments.clone(),
         orders,
@@ -208,6 +248,7 @@ fn rooms(
 ) -> Rooms {
     let link = Link::default();
     let rooms = Rooms {
+        broker: wiring.broker.clone(),
         orders: wiring.orders.clone(),
         hub: wiring.hub.clone(),
         instruments: wiring.instruments.clone(),
@@ -226,15 +267,4 @@ fn rooms(
     };
     tokio::spawn(link.supervise(wiring, stop.clone()));
     rooms
-}
-
-/// What each client may do in the orders core, under the slot that the journal gave it. A client
-/// that is configured no more, and the operator, can own and lose positions, and open none.
-fn rules(settings: &Settings, loaded: &Loaded) -> HashMap<ClientName, ClientRules> {
-    let mut grants = reload::grants(&settings.clients);
-    let known = loaded.slots.iter().map(|(name, slot)| {
-        let grant = grants.remove(name).unwrap_or_default();
-        (name.clone(), ClientRules { slot: *slot, grant })
-    });
-    known.collect()
 }

@@ -1,18 +1,20 @@
 //! `status`: how a running gateway stands, asked over its control socket.
 
 use super::{
-    operator::{READING, Target},
+    operator::{READING, Target, leftovers, plain},
     say,
 };
 use mymt5_chassis::clock;
 use mymt5_proto::v1::{
     Account, BrokerClock, GetSnapshotRequest, GetStatusRequest, GetStatusResponse, Moment,
-    control_service_client::ControlServiceClient, trading_service_client::TradingServiceClient,
+    Obstacle, control_service_client::ControlServiceClient,
+    trading_service_client::TradingServiceClient,
 };
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(super) fn status(target: &Target) -> anyhow::Result<ExitCode> {
-    let rows = target.talk(READING, async |channel| {
+    let (status, account) = target.talk(READING, async |channel| {
         let status = ControlServiceClient::new(channel.clone())
             .get_status(GetStatusRequest {})
             .await?
@@ -23,33 +25,72 @@ pub(super) fn status(target: &Target) -> anyhow::Result<ExitCode> {
         let account = snapshot
             .ok()
             .and_then(|snapshot| snapshot.into_inner().account);
-        Ok(rows(status, account.unwrap_or_default()))
+        Ok((status, account.unwrap_or_default()))
     })?;
+    let rows = rows(&status, &account);
     if target.json {
-        let object: serde_json::Map<_, _> = rows
+        let mut object: serde_json::Map<_, _> = rows
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
-        say(&serde_json::Value::Object(object).to_string());
+        let obstacles = status.obstacles.iter().map(obstacle).collect();
+        object.insert("obstacles".to_owned(), Value::Array(obstacles));
+        say(&Value::Object(object).to_string());
     } else {
         rows.iter()
             .for_each(|(name, value)| say(&format!("{name:<16} {value}")));
+        status
+            .obstacles
+            .iter()
+            .for_each(|it| say(&format!("{:<16} {}", "obstacle", line(it))));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn rows(status: GetStatusResponse, account: Account) -> Vec<(&'static str, String)> {
+/// Something that stands in the way, for programs.
+fn obstacle(obstacle: &Obstacle) -> Value {
+    json!({
+        "name": obstacle.name, "client": obstacle.client, "symbol": obstacle.symbol,
+        "why": obstacle.why, "closes": obstacle.closes, "ends": obstacle.ends,
+    })
+}
+
+/// The same, for people.
+fn line(obstacle: &Obstacle) -> String {
+    let of = |text: &str| match text {
+        "" => String::new(),
+        text => format!(" {text}"),
+    };
+    let (client, symbol) = (of(&obstacle.client), of(&obstacle.symbol));
+    let Obstacle {
+        name,
+        why,
+        closes,
+        ends,
+        ..
+    } = obstacle;
+    plain(&format!(
+        "{name}{client}{symbol}: {why}; closes {closes}; ends: {ends}"
+    ))
+}
+
+fn rows(status: &GetStatusResponse, account: &Account) -> Vec<(&'static str, String)> {
     let short = |name: &str, prefix: &str| name.trim_start_matches(prefix).to_owned();
     let kind = short(status.account_kind().as_str_name(), "ACCOUNT_KIND_");
     let trading = short(status.trading_state().as_str_name(), "TRADING_STATE_");
-    let (link, counters) = (
-        status.link.unwrap_or_default(),
-        status.counters.unwrap_or_default(),
-    );
-    let clock = broker_clock(status.broker_clock.unwrap_or_default());
+    let link = status.link.clone().unwrap_or_default();
+    let counters = status.counters.unwrap_or_default();
+    let clock = broker_clock(status.broker_clock.clone().unwrap_or_default());
+    let flattens = status.flattens.iter().map(|flatten| {
+        let scope = match flatten.client.as_str() {
+            "" => "account",
+            client => client,
+        };
+        format!("{scope}: {}", leftovers(&flatten.left))
+    });
     vec![
-        ("version", status.version),
-        ("account", account.account),
+        ("version", status.version.clone()),
+        ("account", account.account.clone()),
         ("account_kind", kind),
         ("link", short(link.state().as_str_name(), "LINK_STATE_")),
         ("link_reason", link.reason),
@@ -64,6 +105,7 @@ fn rows(status: GetStatusResponse, account: Account) -> Vec<(&'static str, Strin
         ("trading_reasons", status.trading_reasons.join(", ")),
         ("unknown_orders", status.unknown_orders.to_string()),
         ("frozen_symbols", status.frozen_symbols.join(", ")),
+        ("flattening", flattens.collect::<Vec<_>>().join("; ")),
         (
             "equity",
             format!("{:.2} {}", account.equity, account.currency),

@@ -1,6 +1,7 @@
-//! What happened, in sequence: a bounded log that any number of readers follow by cursor. It
-//! holds what is durable and nothing else.
+//! What happened, in sequence: the newest events in memory, the others in the journal. Any number of
+//! readers follow by cursor; nobody sees what is not durable.
 
+use crate::journal::Readers;
 use mymt5_orders::Recorded;
 use std::{
     collections::VecDeque,
@@ -13,11 +14,12 @@ use tokio::sync::watch;
 #[error("the cursor is gone or in the future")]
 pub struct CursorLost;
 
-/// The log. Cheap to clone; written by the orders' actor only.
+/// The log. Cheap to clone; written by the core's task only.
 #[derive(Clone, Debug)]
 pub struct EventLog {
     ring: Arc<Mutex<Ring>>,
     newest: watch::Sender<u64>,
+    readers: Readers,
 }
 
 #[derive(Debug, Default)]
@@ -26,20 +28,23 @@ struct Ring {
     last: u64,
 }
 
-impl Default for EventLog {
-    fn default() -> Self {
-        Self {
-            ring: Arc::default(),
-            newest: watch::Sender::new(0),
-        }
-    }
-}
-
 impl EventLog {
-    /// Most events kept for replay.
-    pub const CAPACITY: usize = 65_536;
+    /// Most events kept in memory.
+    const CAPACITY: usize = 4_096;
     /// Most events read at once.
     const PAGE: usize = 256;
+
+    /// The log of a journal, whose newest events these are.
+    #[must_use]
+    pub fn new(newest: Vec<Recorded>, readers: Readers) -> Self {
+        let log = Self {
+            ring: Arc::default(),
+            newest: watch::Sender::new(0),
+            readers,
+        };
+        log.publish(newest.into_iter().map(Arc::new));
+        log
+    }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,51 +81,38 @@ impl EventLog {
     ///
     /// # Errors
     /// The cursor lies before the oldest event kept, or in the future.
-    pub fn after(&self, cursor: u64) -> Result<Vec<Arc<Recorded>>, CursorLost> {
+    pub async fn after(&self, cursor: u64) -> Result<Vec<Arc<Recorded>>, CursorLost> {
+        if let Some(events) = self.in_memory(cursor)? {
+            return Ok(events);
+        }
+        let read = self
+            .readers
+            .read(move |reader| reader.events_after(cursor, Self::PAGE));
+        let events = read.await.map_err(|error| {
+            tracing::error!(%error, "old events cannot be read");
+            CursorLost
+        })?;
+        // The next one must be there: else it was purged.
+        match events.first() {
+            Some(first) if first.sequence == cursor + 1 => {
+                Ok(events.into_iter().map(Arc::new).collect())
+            }
+            _ => Err(CursorLost),
+        }
+    }
+
+    /// The page, where memory has it; none: it is older.
+    fn in_memory(&self, cursor: u64) -> Result<Option<Vec<Arc<Recorded>>>, CursorLost> {
         let ring = self.ring();
-        let first = ring.last - ring.events.len() as u64;
-        if cursor < first || cursor > ring.last {
+        if cursor > ring.last {
             return Err(CursorLost);
         }
-        let skip = usize::try_from(cursor - first).map_err(|_| CursorLost)?;
-        Ok(ring
-            .events
-            .range(skip..)
-            .take(Self::PAGE)
-            .cloned()
-            .collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use mymt5_model::UtcTime;
-    use mymt5_orders::{Audience, Event};
-
-    #[test]
-    fn a_cursor_meets_every_event_once() {
-        let log = EventLog::default();
-        let mut last = 0;
-        let mut append = |level: f64| {
-            last += 1;
-            log.publish([Arc::new(Recorded {
-                sequence: last,
-                at: UtcTime(0),
-                correlation: String::new(),
-                audience: Audience::All,
-                event: Event::MarginCall(level),
-            })]);
-        };
-        assert!(log.after(0).unwrap().is_empty() && log.after(1).is_err());
-        (0..EventLog::CAPACITY + 10).for_each(|n| append(n as f64));
-        assert!(log.after(9).is_err());
-        let mut cursor = 10;
-        while let Some(last) = log.after(cursor).unwrap().last() {
-            assert_eq!(log.after(cursor).unwrap()[0].sequence, cursor + 1);
-            cursor = last.sequence;
+        let first = ring.last - ring.events.len() as u64;
+        if cursor < first {
+            return Ok(None);
         }
-        assert_eq!(cursor, log.last());
+        let skip = usize::try_from(cursor - first).map_err(|_| CursorLost)?;
+        let page = ring.events.range(skip..).take(Self::PAGE);
+        Ok(Some(page.cloned().collect()))
     }
 }

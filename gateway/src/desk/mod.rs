@@ -1,10 +1,10 @@
-//! The shell of the orders core: one task owns it ([`task`]), everybody else asks by its handle
-//! ([`Orders`]). Records are durable before anything that came with them is told or sent; every
-//! send runs in a task of its own, so that no cancelled call cancels an order.
+//! The shell of the orders core: its mailbox, its clocks, the journal it looks things up in and
+//! commits to, the sends and the reads that it asks for, and the log of its events.
 
 mod events;
 mod handle;
-mod queue;
+mod notices;
+mod quotes;
 mod reads;
 mod sends;
 mod task;
@@ -13,3 +13,8 @@ pub use events::{CursorLost, EventLog};
 pub use handle::Orders;
 pub use reads::look;
 pub use task::Setup;
+
+/// Milliseconds as the core counts them.
+fn milliseconds(time: std::time::Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}

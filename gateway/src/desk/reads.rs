@@ -1,8 +1,9 @@
-//! How the broker's rows are read: one reading at a time, never believed when a change outdated it.
+//! How the broker is read: one reading at a time. What a reading can and cannot have seen is for the
+//! core to judge; here it is known when each began.
 
 use super::task::{Message, OrdersTask};
-use crate::broker::{Broker, BrokerError, History, Snapshot};
-use mymt5_orders::Reach;
+use crate::broker::{Broker, BrokerError};
+use mymt5_orders::{History, Input, Lookback, Snapshot};
 use std::{
     sync::{
         Arc,
@@ -11,130 +12,120 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Before a stale snapshot is read again.
-const STALE_PAUSE: Duration = Duration::from_millis(20);
-/// The longest such pause.
-const STALE_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Before a broker that did not answer is asked again.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
-
-/// Without fresh rows for so long nothing is known of the account any more.
+/// Between two readings at least.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Without a reading for so long nothing is known of the account any more.
 const BLIND: Duration = Duration::from_secs(15);
+
+/// What was read: rows, and for a pass the history too.
+pub(super) type Read = Result<(Snapshot, Option<History>), BrokerError>;
 
 /// How the reading stands.
 #[derive(Default)]
 pub(super) struct Reads {
     under_way: bool,
     /// Something happened that the rows may show.
-    wanted: bool,
-    /// Before the next one.
-    pause: Duration,
-    /// Outcomes of changes so far.
-    changes: Arc<AtomicU64>,
-    /// Outdated rows in a row.
-    outdated: u32,
-    /// When the first of the readings failed that did since the last fresh rows.
+    pub(super) wanted: bool,
+    /// What the core knows by now, for the reading that begins next.
+    pub(super) news: Arc<AtomicU64>,
+    /// When the first of the readings failed that did since the last one that came.
     failed: Option<Instant>,
-}
-
-impl Reads {
-    pub(super) fn want(&mut self) {
-        self.wanted = true;
-    }
-
-    /// A change of an order or of levels has its outcome.
-    pub(super) fn changed(&self) {
-        self.changes.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// True for rows whose reading began before the last change: they may lack it. They are read
-    /// again soon, since how old they were says nothing about the broker. Where changes never pause
-    /// some are believed after all.
-    pub(super) fn are_outdated(&mut self, begun: Option<u64>) -> bool {
-        const MOST: u32 = 8;
-        let now = self.changes.load(Ordering::Relaxed);
-        let outdated = begun.is_some_and(|begun| begun != now) && self.outdated < MOST;
-        self.outdated = if outdated { self.outdated + 1 } else { 0 };
-        if outdated {
-            (self.under_way, self.wanted, self.pause) = (false, true, STALE_PAUSE);
-        }
-        outdated
-    }
-
-    /// True when no rows could be read for long.
-    pub(super) fn are_blind(&self) -> bool {
-        self.failed.is_some_and(|since| since.elapsed() > BLIND)
-    }
-
-    /// The link is down: what was asked before says nothing of what comes after.
-    pub(super) fn forget(&mut self) {
-        if self.failed.take().is_some() || self.under_way {
-            self.changed();
-        }
-    }
-
-    /// A reading ended: whether its rows were fresh.
-    pub(super) fn ended(&mut self, fresh: Result<bool, BrokerError>) {
-        self.under_way = false;
-        self.failed = match fresh {
-            Ok(true) => None,
-            _ => self.failed.or_else(|| Some(Instant::now())),
-        };
-        self.pause = match fresh {
-            Ok(true) => Duration::ZERO,
-            Ok(false) => {
-                self.wanted = true;
-                if self.pause >= STALE_PAUSE_MAX {
-                    tracing::error!("the broker's rows are older than the deals that are known");
-                }
-                (self.pause * 2).clamp(STALE_PAUSE, STALE_PAUSE_MAX)
-            }
-            Err(error) => {
-                tracing::warn!(%error, "broker not read");
-                FAILED_PAUSE
-            }
-        };
-    }
+    /// Counts lives of the link: what was asked in another says nothing of this one.
+    life: u64,
+    blind: bool,
 }
 
 impl OrdersTask {
-    /// Reads the rows, or looks through the history too.
+    /// Reads the rows, or the rows and the history, if that is due.
     pub(super) fn read_if_due(&mut self) {
         // An account is read only once the link knows it for ours.
         if !self.core.link_is_up() {
-            return self.reads.forget();
+            let reads = &mut self.reads;
+            reads.failed = None;
+            if std::mem::take(&mut reads.under_way) {
+                reads.life += 1;
+            }
+            return;
         }
-        let looks = self.core.wants_pass();
-        let due = self.reads.wanted || looks;
-        if self.reads.under_way || !due {
+        let passes = self.core.wants_pass();
+        if self.reads.under_way || !(self.reads.wanted || passes) {
             return;
         }
         (self.reads.under_way, self.reads.wanted) = (true, false);
+        let lookback = passes.then(|| self.core.lookback());
+        let pause = match self.reads.failed {
+            Some(_) => FAILED_PAUSE,
+            None => PAUSE,
+        };
         let (broker, mailbox) = (self.setup.broker.clone(), self.mailbox.clone());
-        let (pause, changes) = (self.reads.pause, self.reads.changes.clone());
-        let reach = self.core.reach();
+        let (news, life) = (self.reads.news.clone(), self.reads.life);
         self.sends.spawn(async move {
             tokio::time::sleep(pause).await;
-            let begun = changes.load(Ordering::Relaxed);
-            let message = if looks {
-                Message::Pass(Some(begun), look(broker.as_ref(), reach).await)
-            } else {
-                Message::Snapshot(begun, broker.snapshot().await)
-            };
+            let begun = news.load(Ordering::Acquire);
+            let read = read(broker.as_ref(), begun, lookback).await;
             if let Some(mailbox) = mailbox.upgrade() {
-                let _ = mailbox.send(message).await;
+                let _ = mailbox.send(Message::Read(life, Box::new(read))).await;
             }
         });
     }
+
+    /// Takes what was read.
+    pub(super) fn on_read(&mut self, life: u64, read: Read) -> Option<Input> {
+        if life != self.reads.life {
+            return None;
+        }
+        self.reads.under_way = false;
+        match read {
+            Ok((snapshot, history)) => {
+                self.reads.failed = None;
+                Some(match history {
+                    Some(history) => Input::Pass(snapshot, history),
+                    None => Input::Rows(snapshot),
+                })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "broker not read");
+                self.reads.wanted = true;
+                self.reads.failed.get_or_insert_with(Instant::now);
+                None
+            }
+        }
+    }
+
+    /// Whether the account cannot be read for long, where that is news.
+    pub(super) fn blindness(&mut self) -> Option<Input> {
+        let blind = self
+            .reads
+            .failed
+            .is_some_and(|since| since.elapsed() > BLIND);
+        let news = std::mem::replace(&mut self.reads.blind, blind) != blind;
+        news.then_some(Input::Unreadable(blind))
+    }
 }
 
-/// One complete look at the broker: rows first, then the history that whatever left them is in.
+async fn read(broker: &dyn Broker, begun: u64, lookback: Option<Lookback>) -> Read {
+    match lookback {
+        Some(lookback) => {
+            let (snapshot, history) = look(broker, begun, lookback).await?;
+            Ok((snapshot, Some(history)))
+        }
+        None => Ok((broker.snapshot(begun).await?, None)),
+    }
+}
+
+/// One complete pass over the broker: rows first, then the history that whatever left them is in.
 ///
 /// # Errors
 /// The broker did not answer.
-pub async fn look(broker: &dyn Broker, reach: Reach) -> Result<(Snapshot, History), BrokerError> {
-    let snapshot = broker.snapshot().await?;
-    let (from, to) = reach.window(snapshot.time);
+pub async fn look(
+    broker: &dyn Broker,
+    begun: u64,
+    lookback: Lookback,
+) -> Result<(Snapshot, History), BrokerError> {
+    let snapshot = broker.snapshot(begun).await?;
+    let (from, to) = lookback.window(snapshot.time);
     let history = broker.history(from, to).await?;
     Ok((snapshot, history))
 }

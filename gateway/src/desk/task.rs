@@ -1,42 +1,49 @@
-//! The task that owns the core. Each message changes it at once; what that leads to (sends,
-//! answers, events) happens once its records are durable. While one batch of records is being
-//! written the next one gathers.
+//! The task that owns the core. Each message is one step: what the core needs of the past is looked
+//! up before it, what it sends leaves at once, and its answers and events are told once its records
+//! are durable. While one batch of records is being written the next one gathers.
 
-use super::{events::EventLog, queue::SendQueue, reads::Reads};
+use super::{
+    events::EventLog,
+    milliseconds, notices,
+    quotes::Quotes,
+    reads::{Read, Reads},
+};
 use crate::{
-    broker::{self, Broker, BrokerError, History, SendFailure, Snapshot},
-    journal::{JournalError, Writer},
-    market::Hub,
+    broker::{self, Broker},
+    journal::{JournalError, Reader, Writer},
+    market::{Hub, Instruments},
 };
 use mymt5_chassis::clock;
-use mymt5_model::{OrderId, Receipt, UtcTime};
-use mymt5_orders::{Change, Core, Effect, Event, LevelsKey, Record, Recorded};
-use std::{sync::Arc, time::Duration};
+use mymt5_model::{Reason, Refusal, UtcTime};
+use mymt5_orders::{Answer, Asker, Core, Event, Found, Input, Now, Outbox, Record, Recorded};
+use std::{
+    collections::HashMap,
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::task::TaskTracker;
 
-pub(super) type Outcome = Result<Receipt, SendFailure>;
-pub(super) type Answer = Box<dyn FnOnce() + Send>;
-pub(super) type Work = Box<dyn FnOnce(&mut Core) -> (Answer, Vec<Effect>) + Send>;
-
-/// Answers once what it waits for is there, or once nobody waits any more.
-pub(super) type Question = Box<dyn FnMut(&Core) -> Option<Answer> + Send>;
+/// Done once what was known when it was made is durable.
+pub(super) type Then = Box<dyn FnOnce() + Send>;
+/// A question to the core; its answer is told once what it tells is durable.
+pub(super) type Question = Box<dyn FnOnce(&Core) -> Then + Send>;
 
 pub(super) enum Message {
-    Run(Work),
-    /// Asked after every change until it has an answer.
-    Wait(Question),
+    /// A step, and what follows once it is durable.
+    Input(Box<Input>, Option<Then>),
+    /// A step that asks, and who waits for the answer.
+    Ask(Asker, Box<Input>, oneshot::Sender<Answer>),
+    /// The broker reported something.
     Change(broker::Change),
-    Snapshot(u64, Result<Snapshot, BrokerError>),
-    /// Without a number: read by the link before anything could change.
-    Pass(Option<u64>, Result<(Snapshot, History), BrokerError>),
-    Sent(OrderId, Outcome),
-    ChangeSent(OrderId, Change, Outcome),
-    LevelsSent(LevelsKey, Outcome),
-    LaneFree,
+    /// The broker was read, in that life of the link.
+    Read(u64, Box<Read>),
+    /// The end: everything is made durable, and the journal is closed.
+    Stop(oneshot::Sender<()>),
 }
 
 /// What the task works with.
@@ -45,12 +52,16 @@ pub struct Setup {
     pub broker: Arc<dyn Broker>,
     /// Makes records durable.
     pub writer: Writer,
+    /// Looks up what is not in memory.
+    pub reader: Reader,
     /// Holds the durable events.
     pub log: EventLog,
     /// Identity of the event sequence.
     pub journal_id: Arc<str>,
     /// How long a send may take before its outcome counts as unknown.
     pub send_timeout: Duration,
+    /// When the clock that never goes back began: at zero when the core was made.
+    pub origin: Instant,
 }
 
 /// Records on their way to the journal, and what follows once they are there.
@@ -58,14 +69,23 @@ pub struct Setup {
 struct Batch {
     records: Vec<Record>,
     events: Vec<Arc<Recorded>>,
-    effects: Vec<Effect>,
-    answers: Vec<Answer>,
+    answers: Vec<(Asker, Answer)>,
+    then: Vec<Then>,
+    /// Somebody waits for it.
+    urgent: bool,
 }
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.effects.is_empty() && self.answers.is_empty()
+        self.records.is_empty() && self.answers.is_empty() && self.then.is_empty()
     }
+}
+
+/// Who waits for an answer.
+struct Waiting {
+    tell: oneshot::Sender<Answer>,
+    /// The records of the step that took the call: from that one, up to and without that one.
+    records: (u64, u64),
 }
 
 pub(super) struct OrdersTask {
@@ -73,159 +93,228 @@ pub(super) struct OrdersTask {
     pub(super) setup: Setup,
     pub(super) mailbox: mpsc::WeakSender<Message>,
     pub(super) sends: TaskTracker,
-    pub(super) queue: SendQueue,
-    pub(super) hub: Hub,
-    pub(super) waiters: Vec<Question>,
+    pub(super) reads: Reads,
+    pub(super) origin: Instant,
+    hub: Hub,
+    instruments: Instruments,
+    waiting: HashMap<Asker, Waiting>,
     next: Batch,
     committing: Option<Batch>,
-    pub(super) up: watch::Sender<bool>,
-    pub(super) reads: Reads,
+    /// Records that the core made, that were handed to the writer, and that are durable.
+    made: u64,
+    handed: u64,
+    durable: u64,
+    up: watch::Sender<bool>,
 }
 
 impl OrdersTask {
     pub(super) fn new(
         core: Core,
         setup: Setup,
-        hub: Hub,
+        market: (Hub, Instruments),
         mailbox: mpsc::WeakSender<Message>,
         sends: TaskTracker,
         up: watch::Sender<bool>,
     ) -> Self {
-        let queue = SendQueue::new(setup.broker.lanes());
         Self {
             core,
+            origin: setup.origin,
             setup,
             mailbox,
             sends,
-            queue,
-            hub,
-            waiters: Vec::new(),
+            reads: Reads::default(),
+            hub: market.0,
+            instruments: market.1,
+            waiting: HashMap::new(),
             next: Batch::default(),
             committing: None,
+            made: 0,
+            handed: 0,
+            durable: 0,
             up,
-            reads: Reads::default(),
         }
     }
 
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Message>) {
+    /// Lives until it is stopped, the last handle is gone, or the journal fails.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Message>,
+        mut questions: mpsc::Receiver<Question>,
+    ) {
+        let ended = match self.live(&mut inbox, &mut questions).await {
+            Ok(stop) => self.finish().await.map(|()| stop),
+            Err(error) => Err(error),
+        };
+        self.up.send_replace(false);
+        // Whoever asked or asks gets no answer, and is told why by the handle.
+        drop(questions);
+        match ended {
+            Ok(stop) => {
+                self.close().await;
+                let _ = stop.map(|stop| stop.send(()));
+            }
+            Err(error) => {
+                tracing::error!(%error, source = ?std::error::Error::source(&error), "journal down, trading is closed until a restart");
+                self.lose();
+            }
+        }
+        while let Some(message) = inbox.recv().await {
+            refuse(message);
+        }
+    }
+
+    async fn live(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Message>,
+        questions: &mut mpsc::Receiver<Question>,
+    ) -> Result<Option<oneshot::Sender<()>>, JournalError> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // What the start itself led to.
+        self.take_outbox();
         loop {
             tokio::select! {
                 biased;
                 result = self.setup.writer.done(), if self.committing.is_some() => {
-                    if let Err(error) = self.committed(result) {
-                        tracing::error!(%error, source = ?std::error::Error::source(&error), "journal down, trading is closed until a restart");
-                        break;
-                    }
+                    result?;
+                    self.committed();
+                    self.step(Input::Durable(self.durable))?;
                 }
+                _ = second.tick() => self.every_second()?,
                 message = inbox.recv() => match message {
-                    Some(message) => self.take(message),
-                    None => return,
+                    None => return Ok(None),
+                    Some(message) => {
+                        if let ControlFlow::Break(stop) = self.take(message)? {
+                            return Ok(Some(stop));
+                        }
+                    }
                 },
-                _ = second.tick() => self.every_second(),
+                Some(question) = questions.recv() => {
+                    let then = question(&self.core);
+                    self.follow(then);
+                }
             }
             self.read_if_due();
             self.commit();
         }
-        self.up.send_replace(false);
-        drop((self.next, self.committing, self.waiters));
-        // Whoever asks from now on gets no answer, and is told why by the handle.
-        while inbox.recv().await.is_some() {}
     }
 
-    fn every_second(&mut self) {
-        self.core.at(UtcTime(clock::utc_now_ms()));
-        self.reads.want();
-        self.core.blind(self.reads.are_blind());
-        self.core.expire();
-        let effects = self.core.watch();
-        self.after(effects);
-    }
-
-    fn take(&mut self, message: Message) {
-        self.core.at(UtcTime(clock::utc_now_ms()));
-        match message {
-            Message::Run(work) => {
-                let (answer, effects) = work(&mut self.core);
-                self.next.answers.push(answer);
-                self.after(effects);
-                return;
-            }
-            Message::Wait(question) => self.waiters.push(question),
-            Message::Change(change) => self.on_change(change),
-            Message::Snapshot(begun, _) if self.reads.are_outdated(Some(begun)) => {}
-            Message::Pass(begun, _) if self.reads.are_outdated(begun) => {}
-            Message::Snapshot(_, read) => {
-                let fresh = read.map(|snapshot| self.core.on_snapshot(snapshot));
-                self.reads.ended(fresh);
-            }
-            Message::Pass(_, read) => {
-                let fresh = read.map(|(snapshot, history)| self.core.on_pass(snapshot, history));
-                self.reads.ended(fresh);
-            }
-            Message::Sent(id, outcome) => self.core.on_sent(id, outcome),
-            Message::ChangeSent(id, change, outcome) => {
-                self.reads.changed();
-                self.core.on_change_sent(id, change, outcome);
-            }
-            Message::LevelsSent(key, outcome) => {
-                self.reads.changed();
-                self.core.on_levels_sent(&key, outcome);
-            }
-            Message::LaneFree => self.queue.free(),
-        }
-        self.after(Vec::new());
-    }
-
-    fn on_change(&mut self, change: broker::Change) {
-        self.reads.want();
-        match change {
-            broker::Change::Deal(deal) => self.core.on_deal(deal),
-            broker::Change::MarginCall(level) => self.core.announce(Event::MarginCall(level)),
-            broker::Change::RowsChanged
-            | broker::Change::FeedEnded
-            | broker::Change::LinkLost(_) => {}
+    fn now(&self) -> Now {
+        Now {
+            utc: UtcTime(clock::utc_now_ms()),
+            elapsed_ms: milliseconds(self.origin.elapsed()),
         }
     }
 
-    /// Gathers what the last message led to.
-    fn after(&mut self, effects: Vec<Effect>) {
-        self.next.effects.extend(effects);
-        self.next.effects.extend(self.core.take_effects());
-        self.gather();
-        self.send_next();
-        self.gather();
-        self.wake();
+    /// One step of the core, and all that it leads to.
+    fn step(&mut self, input: Input) -> Result<(), JournalError> {
+        let wanted = self.core.wanted(&input);
+        let found = if wanted.is_empty() {
+            Found::default()
+        } else {
+            self.setup.reader.find(&wanted)?
+        };
+        let now = self.now();
+        let market = Quotes::of(&self.hub, &self.instruments);
+        self.core.step(now, input, found, &market);
+        self.take_outbox();
+        Ok(())
     }
 
-    fn gather(&mut self) {
-        for record in self.core.take_records() {
+    fn take_outbox(&mut self) {
+        let Outbox {
+            records,
+            sends,
+            answers,
+            notices,
+            may_wait,
+        } = self.core.take_outbox();
+        self.reads.news.store(self.core.news(), Ordering::Release);
+        notices.iter().for_each(notices::tell);
+        sends.into_iter().for_each(|outgoing| self.send(outgoing));
+        self.made += records.len() as u64;
+        let next = &mut self.next;
+        next.urgent |= !(may_wait || records.is_empty() && answers.is_empty());
+        for record in records {
             if let Record::Event(event) = &record {
-                self.next.events.push(event.clone());
+                next.events.push(event.clone());
             }
-            self.next.records.push(record);
+            next.records.push(record);
         }
+        next.answers.extend(answers);
+    }
+
+    /// Does that once everything that is known now is durable.
+    fn follow(&mut self, then: Then) {
+        self.next.then.push(then);
+        self.next.urgent = true;
+    }
+
+    fn every_second(&mut self) -> Result<(), JournalError> {
+        self.reads.wanted = true;
+        // What waited for company has waited long enough.
+        self.next.urgent = true;
+        if let Some(input) = self.blindness() {
+            self.step(input)?;
+        }
+        self.step(Input::Second)
+    }
+
+    fn take(&mut self, message: Message) -> Result<ControlFlow<oneshot::Sender<()>>, JournalError> {
+        match message {
+            Message::Input(input, then) => {
+                self.step(*input)?;
+                then.into_iter().for_each(|then| self.follow(then));
+            }
+            Message::Ask(asker, input, tell) => {
+                let first = self.made;
+                if let Err(error) = self.step(*input) {
+                    refuse_one(tell);
+                    return Err(error);
+                }
+                let records = (first, self.made);
+                self.waiting.insert(asker, Waiting { tell, records });
+            }
+            Message::Change(change) => {
+                self.reads.wanted = true;
+                match change {
+                    broker::Change::Deal(deal) => self.step(Input::Deal(deal))?,
+                    broker::Change::MarginCall(level) => {
+                        self.step(Input::Announce(Event::MarginCall(level)))?;
+                    }
+                    broker::Change::RowsChanged
+                    | broker::Change::FeedEnded
+                    | broker::Change::LinkLost(_) => {}
+                }
+            }
+            Message::Read(life, read) => {
+                if let Some(input) = self.on_read(life, *read) {
+                    self.step(input)?;
+                }
+            }
+            Message::Stop(stop) => return Ok(ControlFlow::Break(stop)),
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     fn commit(&mut self) {
-        while self.committing.is_none() && !self.next.is_empty() {
+        while self.committing.is_none() && self.next.urgent && !self.next.is_empty() {
             let mut batch = std::mem::take(&mut self.next);
             if batch.records.is_empty() {
                 self.perform(batch);
             } else {
+                self.handed += batch.records.len() as u64;
                 self.setup.writer.hand(std::mem::take(&mut batch.records));
                 self.committing = Some(batch);
             }
         }
     }
 
-    fn committed(&mut self, result: Result<(), JournalError>) -> Result<(), JournalError> {
-        result?;
+    fn committed(&mut self) {
         if let Some(batch) = self.committing.take() {
+            self.durable = self.handed;
             self.perform(batch);
         }
-        Ok(())
     }
 
     /// What follows once records are durable.
@@ -233,28 +322,71 @@ impl OrdersTask {
         if !batch.events.is_empty() {
             self.setup.log.publish(batch.events);
         }
-        batch.answers.into_iter().for_each(|answer| answer());
-        if batch.effects.is_empty() {
-            return;
+        for (asker, answer) in batch.answers {
+            if let Some(waiting) = self.waiting.remove(&asker) {
+                // A caller that went away does not undo what it asked for.
+                let _ = waiting.tell.send(answer);
+            }
         }
-        batch
-            .effects
-            .into_iter()
-            .for_each(|effect| self.queue.push(effect));
-        self.core.at(UtcTime(clock::utc_now_ms()));
-        self.send_next();
-        self.gather();
-        self.wake();
+        batch.then.into_iter().for_each(|then| then());
     }
 
-    /// Tells those who wait for what is there now.
-    fn wake(&mut self) {
-        let (core, answers) = (&self.core, &mut self.next.answers);
-        self.waiters.retain_mut(|question| {
-            let answer = question(core);
-            let waits = answer.is_none();
-            answers.extend(answer);
-            waits
-        });
+    /// Answers who still waits with what is known, and makes all of it durable. Nothing leaves any
+    /// more.
+    async fn finish(&mut self) -> Result<(), JournalError> {
+        let askers: Vec<Asker> = self.waiting.keys().copied().collect();
+        for asker in askers {
+            self.step(Input::GiveUp(asker))?;
+        }
+        loop {
+            self.next.urgent = true;
+            self.commit();
+            if self.committing.is_none() {
+                return Ok(());
+            }
+            self.setup.writer.done().await?;
+            self.committed();
+        }
     }
+
+    /// Closes the journal, its reader first: the last connection leaves a file that is whole by
+    /// itself.
+    async fn close(self) {
+        let Setup { writer, reader, .. } = self.setup;
+        let closed = tokio::task::spawn_blocking(move || {
+            drop(reader);
+            writer.close();
+        });
+        if closed.await.is_err() {
+            tracing::error!("the journal's thread broke");
+        }
+    }
+
+    /// The journal failed: who waits is told whether anything of the call may be in it.
+    fn lose(&mut self) {
+        for (_, waiting) in self.waiting.drain() {
+            let (first, end) = waiting.records;
+            let never_handed = first < end && first >= self.handed;
+            let reason = if never_handed {
+                Reason::JournalDown
+            } else {
+                Reason::JournalLost
+            };
+            let _ = waiting.tell.send(Answer::Refused(Refusal::new(reason)));
+        }
+    }
+}
+
+/// Whoever asks from now on is told that nothing was journaled.
+fn refuse(message: Message) {
+    match message {
+        Message::Ask(_, _, tell) => refuse_one(tell),
+        Message::Stop(stop) => drop(stop.send(())),
+        _ => {}
+    }
+}
+
+fn refuse_one(tell: oneshot::Sender<Answer>) {
+    let refusal = Refusal::new(Reason::JournalDown).after(Duration::from_secs(5));
+    let _ = tell.send(Answer::Refused(refusal));
 }

@@ -22,6 +22,8 @@ const NAMES: [&str; 3] = ["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER"];
 /// Logins that may lead nowhere in a row before there is a pause before each further one.
 const UNANSWERED: u32 = 4;
 const UNANSWERED_PAUSE_MS: i64 = 120_000;
+/// Credentials that worked are trusted for so long, milliseconds.
+const PROVEN_MS: i64 = 86_400_000;
 
 /// The memory of what was refused, and what ends it.
 pub struct LoginGate {
@@ -47,6 +49,8 @@ enum Outcome {
     Refused(String),
     /// So many times.
     Unanswered(u32),
+    /// The broker took them.
+    Worked,
 }
 
 /// Why credentials are not to be tried now.
@@ -101,7 +105,7 @@ impl LoginGate {
                 let left = u64::try_from(UNANSWERED_PAUSE_MS - since).ok()?;
                 Held::For(Duration::from_millis(left))
             }
-            Outcome::Unanswered(_) => return None,
+            Outcome::Unanswered(_) | Outcome::Worked => return None,
         };
         Some((kept.fingerprint, held))
     }
@@ -123,9 +127,17 @@ impl LoginGate {
         self.keep(fingerprint, Outcome::Refused(why))
     }
 
-    /// Keeps that they led nowhere, once more.
+    /// Keeps that they led nowhere, once more. Those that worked not long ago are not to blame for it.
     pub(super) fn keep_unanswered(&self, fingerprint: String) -> io::Result<()> {
-        let times = match self.kept().map(|kept| kept.outcome) {
+        let kept = self.kept();
+        let worked = kept.as_ref().is_some_and(|kept| {
+            let since = clock::utc_now_ms().saturating_sub(kept.at);
+            matches!(kept.outcome, Outcome::Worked) && (0..PROVEN_MS).contains(&since)
+        });
+        if worked {
+            return Ok(());
+        }
+        let times = match kept.map(|kept| kept.outcome) {
             Some(Outcome::Unanswered(times)) => times,
             _ => 0,
         };
@@ -144,7 +156,14 @@ impl LoginGate {
         write_atomically(&self.file, &bytes)
     }
 
-    /// Forgets it: the broker took them, or an operator says to try.
+    /// Keeps that the broker took them, just now.
+    pub(super) fn keep_worked(&self) {
+        if let Err(error) = self.keep(self.fingerprint(), Outcome::Worked) {
+            tracing::warn!(%error, "that the login worked cannot be kept");
+        }
+    }
+
+    /// Forgets it: an operator says to try.
     pub(super) fn forget(&self) {
         *self.memory() = None;
         match fs::remove_file(&self.file) {

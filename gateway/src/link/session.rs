@@ -11,8 +11,9 @@ use crate::{
     broker::{BrokerError, Change, Events, Pace},
     desk::look,
 };
-use mymt5_model::{AccountRow, SymbolSpec};
-use mymt5_orders::{Core, Event};
+use mymt5_chassis::clock;
+use mymt5_model::{AccountRow, BrokerZone, SymbolSpec, UtcTime};
+use mymt5_orders::{Event, Input};
 use std::time::Duration;
 use tokio::{
     sync::mpsc,
@@ -126,7 +127,7 @@ impl<'a> Session<'a> {
     async fn verify(&self, first: bool) -> Result<(), BrokerError> {
         let wiring = self.wiring;
         if let Some(gate) = &wiring.login {
-            gate.forget();
+            gate.keep_worked();
         }
         if first {
             self.supervisor.report(Fact::Identifying).await;
@@ -137,14 +138,16 @@ impl<'a> Session<'a> {
         tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
         if !first {
             // Sends went on all the time: the desk alone knows which rows are too old for them.
-            wiring.orders.tell(Core::look_again).await;
+            wiring.orders.tell(Input::SyncSoon).await;
             return Ok(());
         }
-        let reach = wiring.orders.ask(|core| core.reach()).await;
-        let reach = reach.map_err(|refusal| BrokerError::Unreachable(refusal.to_string()))?;
-        let (snapshot, history) = look(wiring.broker.as_ref(), reach).await?;
+        let begun = wiring.orders.ask(|core| (core.news(), core.lookback()));
+        let begun = begun.await;
+        let (news, lookback) =
+            begun.map_err(|refusal| BrokerError::Unreachable(refusal.to_string()))?;
+        let (snapshot, history) = look(wiring.broker.as_ref(), news, lookback).await?;
         check(wiring, &snapshot.account)?;
-        wiring.orders.look(snapshot, history).await;
+        wiring.orders.tell(Input::Pass(snapshot, history)).await;
         Ok(())
     }
 
@@ -186,7 +189,7 @@ impl<'a> Session<'a> {
             self.trouble(Trouble::Silence, silence).await;
             let slow = broker.slow().then(|| SLOW.to_owned());
             self.trouble(Trouble::Slow, slow).await;
-            let blind = self.wiring.orders.ask(|core| core.is_blind()).await;
+            let blind = self.wiring.orders.ask(|core| core.is_unreadable()).await;
             let blind = blind.is_ok_and(|blind| blind).then(|| BLIND.to_owned());
             self.trouble(Trouble::Blind, blind).await;
             let (obstacle, clock) = (broker.trade_obstacle(), self.clock_check());
@@ -225,12 +228,32 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Zones that brokers' servers have, the usual one first.
+const USUAL: [&str; 4] = ["new_york+7", "Europe/Athens", "Europe/London", "UTC"];
+
 fn wrong_zone(offset_ms: i64) -> String {
     let hours = offset_ms.abs() / 3_600_000;
     let minutes = offset_ms.abs() / 60_000 % 60;
     let sign = if offset_ms < 0 { '-' } else { '+' };
+    let shown = format!("UTC{sign}{hours:02}:{minutes:02}");
+    let now = UtcTime(clock::utc_now_ms());
+    let fits = |name: &&str| {
+        let zone = BrokerZone::parse(name).ok();
+        let there = zone.and_then(|zone| zone.to_broker(now));
+        there.is_some_and(|there| there.0 - now.0 == offset_ms)
+    };
+    let named: Vec<String> = USUAL
+        .into_iter()
+        .filter(fits)
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    let proposed = if named.is_empty() {
+        format!("\"{shown}\"")
+    } else {
+        named.join(" or ")
+    };
     format!(
-        "ticks show a broker's clock of UTC{sign}{hours:02}:{minutes:02}, broker.time_zone says another one: correct it"
+        "ticks show a broker's clock of {shown}, broker.time_zone says another one: set it to {proposed}"
     )
 }
 
@@ -258,11 +281,9 @@ async fn renew(wiring: &Wiring, specs: Vec<SymbolSpec>) {
     if changed.is_empty() {
         return;
     }
-    let announce = move |core: &mut Core| {
-        for symbol in changed {
-            core.reopen(&symbol);
-            core.announce(Event::Symbol(symbol));
-        }
-    };
-    wiring.orders.tell(announce).await;
+    for symbol in changed {
+        let orders = &wiring.orders;
+        orders.tell(Input::SymbolChanged(symbol.clone())).await;
+        orders.tell(Input::Announce(Event::Symbol(symbol))).await;
+    }
 }

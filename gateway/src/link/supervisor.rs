@@ -15,14 +15,14 @@ use crate::{
 };
 use mymt5_chassis::{clock, health::Health, secrets::SecretReader};
 use mymt5_model::{AccountKind, BrokerZone, UtcTime};
-use mymt5_orders::Event;
+use mymt5_orders::{Event, Input};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
-    sync::watch,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    sync::{Notify, watch},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +49,8 @@ pub struct Wiring {
     pub secrets: SecretReader,
     /// Keeps refused credentials from being tried again; none: there are none.
     pub login: Option<LoginGate>,
+    /// An operator's wish to try at once.
+    pub retry: Arc<Notify>,
     /// Ticks go there.
     pub hub: Hub,
     /// Specifications go there.
@@ -121,7 +123,7 @@ impl Supervisor {
             }
             self.report(Fact::Lost(error.to_string())).await;
             let pause = self.machine().0.pause(rand::random());
-            sleep(pause).await;
+            let _ = timeout(pause, self.wiring.retry.notified()).await;
         }
     }
 
@@ -188,11 +190,9 @@ impl Supervisor {
         }
         tracing::info!(state = ?view.state, reason = view.reason, "link");
         let (up, event) = (view.up, Event::Link(view.state, view.reason.clone()));
-        let announce = self.wiring.orders.tell(move |core| {
-            core.link(up);
-            core.announce(event);
-        });
-        announce.await;
+        let orders = &self.wiring.orders;
+        orders.tell(Input::Link(up)).await;
+        orders.tell(Input::Announce(event)).await;
         let trades = up && *self.wiring.orders.journal_up().borrow();
         self.wiring.health.set(self.wiring.service, trades).await;
         self.link.0.send_modify(|status| {

@@ -1,14 +1,14 @@
 //! The tick hub: publishes without waiting, unless the feed is one that waits for its subscribers.
 
 use super::{Batch, Delivery, Item, Kind, queue::Queue};
-use mymt5_model::{Symbol, Tick, UtcTime};
+use mymt5_model::{BrokerTime, Symbol, Tick, UtcTime};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 
@@ -26,7 +26,10 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    latest: HashMap<Symbol, Item>,
+    /// With the moment at which it came.
+    latest: HashMap<Symbol, (Item, Instant)>,
+    /// The newest of their times.
+    newest: Option<BrokerTime>,
     subscribers: HashMap<u64, Arc<Subscriber>>,
     next: u64,
 }
@@ -74,7 +77,7 @@ impl Hub {
             return Err(SubscribeError);
         }
         let mut queue = Queue::new(symbols.clone(), delivery);
-        for latest in symbols.iter().filter_map(|symbol| state.latest.get(symbol)) {
+        for (latest, _) in symbols.iter().filter_map(|symbol| state.latest.get(symbol)) {
             queue.push(&Item {
                 kind: Kind::Snapshot,
                 ..latest.clone()
@@ -101,6 +104,7 @@ impl Hub {
         self.0
             .ticks
             .fetch_add(ticks.len() as u64, Ordering::Relaxed);
+        let now = Instant::now();
         let mut state = lock(&self.0.state);
         let mut reached = BTreeSet::new();
         for tick in ticks {
@@ -116,7 +120,9 @@ impl Hub {
                     reached.insert(*id);
                 }
             }
-            state.latest.insert(item.tick.symbol.clone(), item);
+            state.newest = state.newest.max(Some(item.tick.time));
+            let symbol = item.tick.symbol.clone();
+            state.latest.insert(symbol, (item, now));
         }
         for subscriber in reached.iter().filter_map(|id| state.subscribers.get(id)) {
             subscriber.ready.notify_one();
@@ -158,13 +164,18 @@ impl Hub {
         (paced, full.cloned().collect())
     }
 
-    /// The latest tick of a symbol.
+    /// The latest tick of a symbol, and when it came.
     #[must_use]
-    pub fn latest(&self, symbol: &Symbol) -> Option<Arc<Tick>> {
-        lock(&self.0.state)
-            .latest
-            .get(symbol)
-            .map(|item| item.tick.clone())
+    pub fn latest(&self, symbol: &Symbol) -> Option<(Arc<Tick>, Instant)> {
+        let state = lock(&self.0.state);
+        let (item, came) = state.latest.get(symbol)?;
+        Some((item.tick.clone(), *came))
+    }
+
+    /// The time of the newest tick, by the broker's clock.
+    #[must_use]
+    pub fn time(&self) -> Option<BrokerTime> {
+        lock(&self.0.state).newest
     }
 
     /// Ticks published since the start.
@@ -207,7 +218,7 @@ impl Drop for Subscription {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use mymt5_model::{BrokerTime, Price};
+    use mymt5_model::Price;
 
     fn symbols() -> BTreeSet<Symbol> {
         ["EURUSD", "AUDUSD"]

@@ -34,6 +34,12 @@ impl Instruments {
         gone.chain(new.cloned()).collect()
     }
 
+    /// True before the first link.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.load().is_empty()
+    }
+
     /// One specification.
     #[must_use]
     pub fn get(&self, symbol: &str) -> Option<Arc<SymbolSpec>> {

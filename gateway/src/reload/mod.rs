@@ -18,14 +18,14 @@ use mymt5_chassis::{
     secrets::SecretStore,
     tls::{IdentityError, ServerIdentity},
 };
-use mymt5_model::ClientName;
-use mymt5_orders::{Grant, SlotsUsedUp};
+use mymt5_model::{ClientName, Refusal};
+use mymt5_orders::{Grant, Input};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Weak},
 };
-use tokio::sync::{Mutex, Notify, oneshot, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 /// The server's identity, replaced as a whole.
 pub type Identity = watch::Sender<ServerIdentity>;
@@ -41,7 +41,7 @@ pub enum ReloadError {
     Identity(#[from] IdentityError),
     /// Too many clients in this journal's life.
     #[error(transparent)]
-    Slots(#[from] SlotsUsedUp),
+    Slots(#[from] Refusal),
     /// The reading itself broke.
     #[error("the configuration could not be read; the gateway's log has the incident")]
     Broken,
@@ -96,7 +96,7 @@ pub struct Owned {
     pub orders: Orders,
     /// The account's secrets, and others.
     pub secrets: Arc<SecretStore>,
-    /// Told that refused credentials may be tried once more.
+    /// Told that the broker may be tried at once, with refused credentials too.
     pub retry: Arc<Notify>,
 }
 
@@ -175,16 +175,16 @@ impl Reloader {
 
     /// Durable before a new client is let in. Without a journal nobody trades, and a client that
     /// must go goes all the same.
-    async fn grant(&self, settings: &Settings) -> Result<(), SlotsUsedUp> {
-        let grants = grants(&settings.clients);
-        let account = settings.account_limits.clone();
-        let (tell, told) = oneshot::channel();
-        let regrant = self.0.owned.orders.tell(move |core| {
-            // Nobody else waits for it.
-            let _ = tell.send(core.regrant(grants, account));
-        });
-        regrant.await;
-        told.await.unwrap_or(Ok(()))
+    async fn grant(&self, settings: &Settings) -> Result<(), Refusal> {
+        let orders = &self.0.owned.orders;
+        let asked = grants(&settings.clients);
+        if let Ok(checked) = orders.ask(move |core| core.check_grants(&asked)).await {
+            checked?;
+        }
+        let account = Box::new(settings.account_limits.clone());
+        let regrant = Input::Grants(grants(&settings.clients), account);
+        orders.tell(regrant).await;
+        Ok(())
     }
 
     fn renew(&self, clients: Vec<Client>) -> Vec<ClientName> {

@@ -120,7 +120,7 @@ fn denial(path: String, code: Code, audited: &Audited, peer: String, trace: Stri
         peer,
         call: path.chars().take(LONGEST).collect(),
         code: format!("{code:?}"),
-        correlation: trace,
+        trace,
     }
 }
 

@@ -33,6 +33,8 @@ pub struct TerminalAccount {
     pub pinned: Option<PathBuf>,
     /// The masked account number.
     pub account: MaskedAccount,
+    /// The whole account number.
+    pub login: Secret,
     /// The trade server's name.
     pub server: Secret,
 }
@@ -118,11 +120,9 @@ fn terminal(
     }
     let settings = terminal::read(reader);
     let [login, _, server] = account;
-    let number = login?
-        .expose()
-        .parse::<u64>()
-        .ok()
-        .filter(|login| *login > 0);
+    let login = login?;
+    let number = login.expose().parse::<u64>().ok();
+    let number = number.filter(|login| *login > 0);
     if number.is_none() {
         let fix = "set it to the number that the broker gave";
         reader.fault("MT5_LOGIN", "is no account number", fix);
@@ -131,6 +131,7 @@ fn terminal(
         terminal: settings?,
         pinned: reader.optional(terminal::PINNED, "a PEM file"),
         account: MaskedAccount::of(number?),
+        login,
         server: server?,
     })))
 }

@@ -23,7 +23,7 @@ use mymt5_chassis::{
     logs::LogSettings,
     operations::OperationsSettings,
     sandbox::{Plan, Wanted},
-    secrets::FoundSecrets,
+    secrets::{FoundSecrets, Secret},
 };
 use mymt5_guard::ScopeLimits;
 use mymt5_model::{AccountKind, BrokerZone, MaskedAccount};
@@ -42,6 +42,9 @@ pub const TABLE: Table = Table {
     secrets: &["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER", "BRIDGE_SECRET"],
     forbidden: &[],
 };
+
+/// Where health and metrics are served unless the configuration says otherwise.
+pub(crate) const OPERATIONS: &str = "127.0.0.1:9101";
 
 /// Everything the gateway needs to know.
 #[derive(Debug)]
@@ -96,11 +99,13 @@ impl Settings {
                 },
                 server: simulator.account.server.clone(),
                 account: MaskedAccount::of(simulator.account.login),
+                login: Secret::new(simulator.account.login.to_string()),
             },
             BrokerSettings::Terminal(terminal) => Identity {
                 broker: journal::TERMINAL,
                 server: terminal.server.expose().to_owned(),
                 account: terminal.account.clone(),
+                login: terminal.login.clone(),
             },
         }
     }
@@ -154,7 +159,7 @@ impl Settings {
         );
         let key = reader.path_or("server.tls.key", "a PEM file", "config/tls/gateway/key.pem");
         let client_ca = reader.path_or("server.tls.client_ca", "a PEM file", "config/tls/ca.pem");
-        let operations = OperationsSettings::read(reader, "127.0.0.1:9101");
+        let operations = OperationsSettings::read(reader, OPERATIONS);
         let zone = zone(reader);
         let data_folder = reader.path_or("process.data_folder", "a folder", "data/gateway");
         if let Some(folder) = data_folder

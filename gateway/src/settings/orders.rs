@@ -1,7 +1,7 @@
 //! `[orders]`: how long things may take.
 
 use mymt5_chassis::loader::Reader;
-use mymt5_orders::Patience;
+use mymt5_orders::ReconcileConfig;
 use std::time::Duration;
 
 /// The times of an order's life.
@@ -11,16 +11,19 @@ pub struct OrderSettings {
     pub max_queue_ms: i64,
     /// After which a send without an answer has an unknown outcome.
     pub send_timeout: Duration,
+    /// A quote older than this counts as none, for entries, milliseconds.
+    pub max_quote_age_ms: i64,
     /// How long the core waits for evidence and for signs of life.
-    pub patience: Patience,
+    pub reconcile: ReconcileConfig,
 }
 
 /// Grace below which a terminal's history may still be on its way, milliseconds.
 const LEAST_GRACE_MS: i64 = 30_000;
 
 pub(super) fn read(reader: &mut Reader, simulated: bool) -> Option<OrderSettings> {
-    let default = Patience::default();
+    let default = ReconcileConfig::default();
     let max_queue_ms = time(reader, "max_queue_ms", 2_000, 100..=60_000);
+    let max_quote_age_ms = time(reader, "max_quote_age_ms", 60_000, 100..=86_400_000);
     let send_timeout_ms = time(reader, "send_timeout_ms", 10_000, 10..=60_000);
     let grace_ms = time(reader, "unknown_grace_ms", default.grace_ms, 20..=3_600_000);
     let between_passes_ms = time(
@@ -36,7 +39,8 @@ pub(super) fn read(reader: &mut Reader, simulated: bool) -> Option<OrderSettings
         100..=3_600_000,
     );
     let lease_ms = time(reader, "session_lease_ms", 5_000, 100..=60_000)?;
-    let (grace_ms, send_timeout_ms) = (grace_ms?, send_timeout_ms?);
+    let grace_ms = grace_ms?;
+    let send_timeout_ms = send_timeout_ms?;
     if !simulated && grace_ms < LEAST_GRACE_MS {
         reader.fault(
             "orders.unknown_grace_ms",
@@ -54,7 +58,8 @@ pub(super) fn read(reader: &mut Reader, simulated: bool) -> Option<OrderSettings
     Some(OrderSettings {
         max_queue_ms: max_queue_ms?,
         send_timeout: milliseconds(send_timeout_ms),
-        patience: Patience {
+        max_quote_age_ms: max_quote_age_ms?,
+        reconcile: ReconcileConfig {
             lease: milliseconds(lease_ms),
             grace_ms,
             between_passes_ms: between_passes_ms?,

@@ -4,7 +4,7 @@ use super::{
     Change, SimulatedSettings,
     store::{KeptError, Store},
 };
-use mymt5_model::{BrokerTime, Tick, Ticket};
+use mymt5_model::Tick;
 use mymt5_simulator::{Event, Simulator};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
@@ -16,7 +16,6 @@ pub(super) struct Market(Mutex<State>);
 
 pub(super) struct State {
     pub(super) simulator: Simulator,
-    pub(super) last_deal: Ticket,
     /// Written under the lock, so that changes keep their order.
     pub(super) changes: Option<mpsc::Sender<Change>>,
     store: Option<Store>,
@@ -33,15 +32,8 @@ impl Market {
             Some(kept) => Simulator::restore(account, symbols, kept).map_err(KeptError::Restore)?,
             None => Simulator::new(account, symbols).map_err(KeptError::Setup)?,
         };
-        let (_, deals) = simulator.history(BrokerTime(i64::MIN), BrokerTime(i64::MAX));
-        let last_deal = deals
-            .iter()
-            .map(|deal| deal.ticket)
-            .max()
-            .unwrap_or(Ticket(0));
         Ok(Self(Mutex::new(State {
             simulator,
-            last_deal,
             changes: None,
             store,
         })))
@@ -72,10 +64,7 @@ impl State {
         }
         for event in events {
             let change = match event {
-                Event::Deal(deal) => {
-                    self.last_deal = deal.ticket;
-                    Change::Deal(deal)
-                }
+                Event::Deal(deal) => Change::Deal(deal),
                 Event::MarginCall => {
                     Change::MarginCall(self.simulator.account().margin_level.unwrap_or(0.0))
                 }

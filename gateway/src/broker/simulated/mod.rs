@@ -182,20 +182,27 @@ impl Broker for Simulated {
         settled(request, judge(receipt))
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
+    async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError> {
         let state = self.market.lock();
         Ok(Snapshot {
             account: state.simulator.account(),
             positions: state.simulator.positions(),
             orders: state.simulator.orders(),
-            last_deal: state.last_deal,
+            unreadable: Vec::new(),
             time: state.simulator.time(),
+            begun,
         })
     }
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         let (orders, deals) = self.market.lock().simulator.history(from, to);
-        Ok(History { orders, deals })
+        Ok(History {
+            from,
+            to,
+            orders,
+            deals,
+            unreadable: Vec::new(),
+        })
     }
 
     async fn margin_for(

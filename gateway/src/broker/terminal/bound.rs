@@ -21,6 +21,11 @@ impl Bound {
         }
     }
 
+    /// The account's whole number; none: it is not one.
+    pub(crate) fn login(&self) -> Option<u64> {
+        self.login.expose().trim().parse().ok()
+    }
+
     /// Credentials of another account are not even tried.
     ///
     /// # Errors

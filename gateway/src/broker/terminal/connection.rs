@@ -2,7 +2,6 @@
 //! writer task owns the way out, so that a caller who gives up never leaves half a frame behind.
 
 use super::{
-    super::Change,
     failure::Heard,
     feed::Feed,
     wire::{
@@ -43,7 +42,6 @@ pub(crate) struct Connection {
     waiting: Mutex<Waiting>,
     asked: AtomicU64,
     begun: Instant,
-    changes: mpsc::WeakSender<Change>,
     end: CancellationToken,
     why: OnceLock<String>,
 }
@@ -73,7 +71,6 @@ impl Connection {
             waiting: Mutex::default(),
             asked: AtomicU64::new(1),
             begun: Instant::now(),
-            changes: feed.changes().downgrade(),
             end: CancellationToken::new(),
             why: OnceLock::new(),
         });
@@ -102,14 +99,6 @@ impl Connection {
     pub(crate) fn why(&self) -> String {
         let why = self.why.get().cloned();
         why.unwrap_or_else(|| "the bridge closed the connection".into())
-    }
-
-    /// Reports a change found by asking, as if it had been pushed.
-    pub(crate) fn report(&self, change: Change) {
-        let changes = self.changes.upgrade();
-        if changes.is_none_or(|changes| changes.try_send(change).is_err()) {
-            self.close("changes are not taken");
-        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

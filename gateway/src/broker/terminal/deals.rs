@@ -30,11 +30,6 @@ impl Deals {
         rows
     }
 
-    /// The highest ticket known; 0 without any.
-    pub(crate) fn highest(&self) -> Ticket {
-        self.seen.last().copied().unwrap_or(Ticket(0))
-    }
-
     /// When the newest of them was done.
     pub(crate) fn newest(&self) -> Option<BrokerTime> {
         self.newest
@@ -44,13 +39,25 @@ impl Deals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
-    use mymt5_model::{Entry, Side};
+    use mymt5_model::{DealKind, DealReason, Lots, Magic, Money};
 
     fn row(ticket: u64) -> DealRow {
         DealRow {
+            ticket: Ticket(ticket),
+            order: None,
+            position_id: None,
+            magic: Magic::NONE,
+            symbol: None,
+            kind: DealKind::Balance,
+            entry: None,
+            reason: DealReason::Client,
+            lots: Lots::ZERO,
+            price: None,
+            profit: Money::ZERO,
+            swap: Money::ZERO,
+            commission: Money::ZERO,
             time: BrokerTime(ticket as i64 * 10),
-            ..testing::deal(ticket, 1, Side::Buy, Entry::In, 1, 1)
+            comment: String::new(),
         }
     }
 
@@ -61,13 +68,9 @@ mod tests {
     #[test]
     fn each_deal_is_new_once() {
         let mut deals = Deals::default();
-        assert_eq!(deals.highest(), Ticket(0));
         assert_eq!(tickets(&deals.take(vec![row(7), row(5), row(7)])), [5, 7]);
         assert_eq!(tickets(&deals.take(vec![row(6), row(7), row(9)])), [6, 9]);
-        assert_eq!(
-            (deals.highest(), deals.newest()),
-            (Ticket(9), Some(BrokerTime(90)))
-        );
+        assert_eq!(deals.newest(), Some(BrokerTime(90)));
     }
 
     #[test]

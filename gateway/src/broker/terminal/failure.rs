@@ -4,9 +4,10 @@
 use super::{
     super::{SendFailure, outcome::judge},
     rows::receipt,
-    wire::Answer,
+    wire::{Answer, RowError},
 };
-use mymt5_model::{Receipt, RetcodeClass};
+use mymt5_model::{Receipt, Retcode, RetcodeClass};
+use serde_json::value::RawValue;
 
 /// What was heard of a send.
 #[derive(Clone, Debug)]
@@ -19,13 +20,16 @@ pub(crate) enum Heard {
     Lost(String),
 }
 
-/// Decides.
+/// Decides; `read` reads a receipt.
 ///
 /// # Errors
 /// See [`SendFailure`].
-pub(crate) fn decide(heard: Heard) -> Result<Receipt, SendFailure> {
+pub(crate) fn decide(
+    heard: Heard,
+    read: impl FnOnce(&RawValue) -> Result<Receipt, RowError>,
+) -> Result<Receipt, SendFailure> {
     match heard {
-        Heard::Answer(Answer::Ok(value)) => match receipt(&value) {
+        Heard::Answer(Answer::Ok(value)) => match read(&value) {
             Ok(receipt) => judge(receipt),
             Err(error) => Err(SendFailure::Unknown(error.to_string())),
         },
@@ -36,13 +40,25 @@ pub(crate) fn decide(heard: Heard) -> Result<Receipt, SendFailure> {
                 _ => SendFailure::Unknown(told),
             })
         }
-        Heard::Answer(Answer::Refused(why)) => Err(SendFailure::NotSent(short(&why))),
+        Heard::Answer(Answer::Refused(why)) => Err(refused(&why)),
         Heard::Answer(Answer::Raised(kind)) => Err(SendFailure::Unknown(format!(
             "the package raised {}",
             short(&kind)
         ))),
         Heard::NotWritten(why) => Err(SendFailure::NotSent(why)),
         Heard::Lost(why) => Err(SendFailure::Unknown(why)),
+    }
+}
+
+/// What the bridge refuses is surely not done. Where it looked at the row of what the request is about,
+/// it only says what the trade server would.
+fn refused(why: &str) -> SendFailure {
+    match why {
+        "no such position" => SendFailure::Rejected(Retcode::POSITION_CLOSED),
+        "no such order" => SendFailure::Rejected(Retcode::ORDER_CHANGED),
+        "the position turned" => SendFailure::Rejected(Retcode::INVALID),
+        "more than the position has" => SendFailure::Rejected(Retcode::INVALID_CLOSE_VOLUME),
+        why => SendFailure::NotSent(short(why)),
     }
 }
 
@@ -120,7 +136,7 @@ mod tests {
     use super::*;
 
     fn kind(heard: Heard) -> &'static str {
-        match decide(heard) {
+        match decide(heard, receipt) {
             Ok(_) => "accepted",
             Err(SendFailure::Rejected(_)) => "rejected",
             Err(SendFailure::Throttled(_)) => "throttled",
@@ -170,6 +186,26 @@ mod tests {
                 "unknown"
             };
             assert_eq!(kind(none(code)), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_the_bridge_refuses_for_its_target_is_what_the_trade_server_would_say() {
+        let told = |why: &str| decide(Heard::Answer(Answer::Refused(why.into())), receipt);
+        for (why, code) in [
+            ("no such position", 10_036),
+            ("no such order", 10_023),
+            ("the position turned", 10_013),
+            ("more than the position has", 10_038),
+        ] {
+            assert_eq!(
+                told(why),
+                Err(SendFailure::Rejected(Retcode(code))),
+                "{why}"
+            );
+        }
+        for why in ["another account", "not read: -10002", "stale", "dropped"] {
+            assert_eq!(told(why), Err(SendFailure::NotSent(why.into())));
         }
     }
 

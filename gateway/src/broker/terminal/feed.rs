@@ -18,8 +18,6 @@ use tokio::{
 const TICKS: usize = 256;
 /// Changes that may wait.
 const CHANGES: usize = 16_384;
-/// Deals in a push beyond which the watch begins later.
-const MANY_DEALS: usize = 500;
 /// How long the end of a session waits for its last ticks to be taken.
 const LAST_TICKS: Duration = Duration::from_secs(1);
 /// So many pushes in a row without rows mean that the terminal is gone.
@@ -89,7 +87,7 @@ impl Feed {
         }
         state.status.quoteless_ticks += quoteless;
         state.cursors.advance(&symbol, push.at);
-        state.newest = state.newest.max(newest);
+        newest.into_iter().for_each(|time| state.see(time));
         if let Some(quote) = quote {
             state.quotes.insert(symbol, quote);
         }
@@ -139,8 +137,8 @@ impl Feed {
         if state.unusable().is_err() {
             return Ok(Vec::new());
         }
-        let deals = state.deals(&fields.rows("deals")?)?;
-        state.outgrown |= deals.len() > MANY_DEALS;
+        // What is not understood of them is told by the history.
+        let deals = state.deals(&fields.rows("deals")?).rows;
         let call = state.margin_call(fields.raw("account")?, &rows.account)?;
         let fresh = state.deals.take(deals);
         drop(state);

@@ -1,11 +1,6 @@
 //! The past, in windows that the bridge can answer: one with too many rows is halved.
 
-use super::{
-    super::BrokerError,
-    calls::ask,
-    connection::Connection,
-    wire::{Fields, RowError},
-};
+use super::{super::BrokerError, calls::ask, connection::Connection, rows::Listed, wire::Fields};
 use mymt5_model::BrokerTime;
 use serde_json::{json, value::RawValue};
 use std::{sync::Arc, time::Duration};
@@ -54,16 +49,19 @@ impl Window {
 /// All rows of a window, in order; `read` takes those of one answer.
 ///
 /// # Errors
-/// The bridge did not answer, a row was not understood, or there are too many.
+/// The bridge did not answer, or there are too many rows.
 pub(super) async fn read<T>(
     connection: &Arc<Connection>,
     call: &str,
     window: Window,
     patience: Duration,
-    read: impl Fn(&[&RawValue]) -> Result<Vec<T>, RowError>,
-) -> Result<Vec<T>, BrokerError> {
+    read: impl Fn(&[&RawValue]) -> Listed<T>,
+) -> Result<Listed<T>, BrokerError> {
     let mut left = vec![window];
-    let mut all = Vec::new();
+    let mut all = Listed {
+        rows: Vec::new(),
+        unreadable: Vec::new(),
+    };
     for _ in 0..CALLS {
         let Some(window) = left.pop() else {
             return Ok(all);
@@ -72,7 +70,9 @@ pub(super) async fn read<T>(
         let raw = ask(connection, call, &args, patience).await?;
         let fields = Fields::of("history", &raw)?;
         if let Ok(rows) = fields.rows("rows") {
-            all.extend(read(&rows)?);
+            let mut listed = read(&rows);
+            all.rows.append(&mut listed.rows);
+            all.unreadable.append(&mut listed.unreadable);
             continue;
         }
         fields.count("total")?;

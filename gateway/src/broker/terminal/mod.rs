@@ -25,7 +25,7 @@ pub use credentials::{Account, Credentials};
 pub use state::TerminalStatus;
 pub use wire::RowError;
 
-use super::{Broker, BrokerError, Change, Dispatch, Events, History, SendFailure, Snapshot};
+use super::{Broker, BrokerError, Dispatch, Events, History, SendFailure, Snapshot};
 use async_trait::async_trait;
 use bound::Bound;
 use calls::ask;
@@ -36,10 +36,12 @@ use mymt5_model::{
     AccountKind, AccountRow, Bar, BrokerTime, DealRow, Lots, Money, OrderRow, Price, Receipt, Side,
     Symbol, SymbolSpec, TradeRequest,
 };
+use mymt5_orders::RowKind;
 use names::Names;
+use rows::Listed;
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
-use state::{Known, Rows, server_time};
+use state::{Clock, Known, server_time};
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -53,8 +55,6 @@ use wire::Fields;
 
 /// How many times the patience for one call that for a question is.
 const READS: u32 = 4;
-/// A read of the account is repeated so often when deals came in between.
-const LOOKS: usize = 4;
 const DAY_MS: i64 = 86_400_000;
 
 /// What the link to a terminal is made of.
@@ -164,28 +164,11 @@ impl Terminal {
             .ok_or(BrokerError::NotAvailable("a symbol that is not in the map"))
     }
 
-    /// Deals since the newest known one.
-    async fn new_deals(&self, link: &Arc<Connection>) -> Result<Vec<DealRow>, BrokerError> {
-        let now = clock::utc_now_ms();
-        let newest = self.known.lock().deals.newest();
-        let from = newest.unwrap_or(BrokerTime(now - DAY_MS));
-        self.deals(link, Window::of(from, BrokerTime(i64::MAX), now))
-            .await
-    }
-
-    /// Reports those that were not known.
-    fn report(&self, link: &Arc<Connection>, deals: Vec<DealRow>) {
-        let fresh = self.known.lock().deals.take(deals);
-        fresh
-            .into_iter()
-            .for_each(|deal| link.report(Change::Deal(deal)));
-    }
-
     async fn deals(
         &self,
         link: &Arc<Connection>,
         window: Window,
-    ) -> Result<Vec<DealRow>, BrokerError> {
+    ) -> Result<Listed<DealRow>, BrokerError> {
         let patience = self.settings.patience();
         let read = |rows: &[&_]| self.known.lock().deals(rows);
         history::read(link, "history_deals", window, patience, read).await
@@ -269,56 +252,46 @@ impl Broker for Terminal {
         self.send_once(request, dispatch).await
     }
 
-    /// Rows and deals come by two calls: a deal in between would be in the one and not in the
-    /// other. Where one is found the rows are read again, which also tells whether it is still the
-    /// right account whose deal that is.
-    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
+    async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError> {
         let (link, patience) = (self.link()?, self.settings.patience());
-        let (mut looks, mut deals) = (1, Vec::<DealRow>::new());
-        loop {
-            let highest = self.known.lock().deals.highest();
-            let raw = ask(&link, "state", &json!({}), patience).await?;
-            let fields = Fields::of("state", &raw)?;
-            let rows = self.known.lock().rows(&fields);
-            self.usable()?;
-            let Rows {
-                account,
-                orders,
-                positions,
-            } = rows?;
-            let found = deals.iter().map(|deal| deal.ticket).max();
-            let before = found.map_or(highest, |found| found.max(highest));
-            self.report(&link, std::mem::take(&mut deals));
-            deals = self.new_deals(&link).await?;
-            let is_new = |deal: &DealRow| deal.ticket > before;
-            if !deals.iter().any(is_new) || looks >= LOOKS {
-                return Ok(Snapshot {
-                    account,
-                    positions,
-                    orders,
-                    last_deal: before,
-                    time: server_time(&fields)?.max(self.known.lock().newest),
-                });
-            }
-            looks += 1;
+        let raw = ask(&link, "state", &json!({}), patience).await?;
+        let fields = Fields::of("state", &raw)?;
+        let rows = self.known.lock().rows(&fields);
+        self.usable()?;
+        let rows = rows?;
+        let mut known = self.known.lock();
+        if let Some(time) = server_time(&fields)? {
+            known.see(time);
         }
+        Ok(Snapshot {
+            account: rows.account,
+            positions: rows.positions,
+            orders: rows.orders,
+            unreadable: rows.unreadable,
+            time: known.clock.map(Clock::now),
+            begun,
+        })
     }
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         self.usable()?;
         let (link, patience) = (self.link()?, self.settings.patience());
         let window = Window::of(from, to, clock::utc_now_ms());
-        let read = |rows: &[&_]| {
+        let read = |raw: &[&_]| {
             let state = self.known.lock();
-            let orders = rows::all(rows, |raw| rows::order(raw, &state.context))?;
-            Ok(orders.into_iter().flatten().collect())
+            rows::all(raw, RowKind::Order, &state.context, rows::order)
         };
         let orders = history::read(&link, "history_orders", window, patience, read).await?;
         let mut deals = self.deals(&link, window).await?;
-        deals.retain(|deal| (from..to).contains(&deal.time));
+        deals.rows.retain(|deal| (from..to).contains(&deal.time));
+        let mut unreadable = orders.unreadable;
+        unreadable.append(&mut deals.unreadable);
         Ok(History {
-            orders: within(orders, from, to),
-            deals,
+            from,
+            to,
+            orders: within(orders.rows.into_iter().flatten().collect(), from, to),
+            deals: deals.rows,
+            unreadable,
         })
     }
 

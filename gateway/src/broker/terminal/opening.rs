@@ -76,12 +76,12 @@ async fn enter(
     connection: &Arc<Connection>,
 ) -> Result<(), BrokerError> {
     login(known, account, connection).await?;
-    tokio::spawn(beat(settings.clone(), connection.clone(), known.clone()));
+    tokio::spawn(beat(connection.clone(), known.clone()));
     let names = known.lock().context.names.clone();
     let symbols = calls::symbols(connection, &names, settings.patience()).await?;
     known.lock().take_symbols(symbols);
     past_deals(settings, known, connection).await?;
-    watch(settings, known, connection, true).await
+    watch(settings, known, connection).await
 }
 
 /// Connects and proves the secret.
@@ -186,8 +186,8 @@ async fn past_deals(
         let window = Window::of(from, BrokerTime(i64::MAX), now);
         let (call, patience) = ("history_deals", settings.patience());
         let deals = history::read(connection, call, window, patience, read).await?;
-        if !deals.is_empty() {
-            known.lock().deals.take(deals);
+        if !deals.rows.is_empty() {
+            known.lock().deals.take(deals.rows);
             break;
         }
     }
@@ -199,12 +199,11 @@ async fn watch(
     settings: &TerminalSettings,
     known: &Arc<Known>,
     connection: &Arc<Connection>,
-    ticks: bool,
 ) -> Result<(), BrokerError> {
     let args = {
         let state = known.lock();
-        let pairs = state.context.names.pairs().filter(|_| ticks);
         let cursor = |symbol| state.cursors.of(symbol);
+        let pairs = state.context.names.pairs();
         let symbols: BTreeMap<&str, _> =
             pairs.map(|(symbol, name)| (name, cursor(symbol))).collect();
         let newest = state.deals.newest();
@@ -226,17 +225,12 @@ fn milliseconds(time: Duration) -> u64 {
 
 /// Notices that the bridge is stopped, hung or gone without a word. A package that does not let go
 /// of the interpreter keeps also the bridge's reader waiting, and a new login would make nothing of
-/// it faster: so silence is told soon, and ends the session late. Also renews a watch that has
-/// outgrown.
-async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Arc<Known>) {
+/// it faster: so silence is told soon, and ends the session late.
+async fn beat(connection: Arc<Connection>, known: Arc<Known>) {
     loop {
         tokio::select! {
             () = connection.closed() => return,
             () = sleep(BEAT) => {}
-        }
-        if let Err(error) = renew(&settings, &known, &connection).await {
-            tracing::warn!(%error, "the watch is not renewed yet");
-            known.lock().outgrown = true;
         }
         let begun = Instant::now();
         let asked = calls::ping(&connection, GIVEN_UP);
@@ -265,18 +259,4 @@ async fn beat(settings: TerminalSettings, connection: Arc<Connection>, known: Ar
             Err(error) => return connection.close(error.why()),
         }
     }
-}
-
-/// Has the push of deals begin later. Without ticks first: once that is answered, all ticks that
-/// were on their way have come, and the cursors can be given without a doubling.
-async fn renew(
-    settings: &TerminalSettings,
-    known: &Arc<Known>,
-    connection: &Arc<Connection>,
-) -> Result<(), BrokerError> {
-    if !std::mem::take(&mut known.lock().outgrown) {
-        return Ok(());
-    }
-    watch(settings, known, connection, false).await?;
-    watch(settings, known, connection, true).await
 }

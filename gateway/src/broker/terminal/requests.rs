@@ -2,8 +2,8 @@
 //! here: filling modes, both levels at once, pinned positions, prices where execution is instant.
 
 use mymt5_model::{
-    Comment, Execution, FillingModes, Levels, Lots, Magic, OrderType, Price, Side, SymbolSpec,
-    Ticket, TimeInForce, TradeRequest,
+    Comment, Edit, Execution, FillingModes, Levels, LevelsEdit, Lots, Magic, OrderType, Price,
+    Side, SymbolSpec, TermsEdit, Ticket, TimeInForce, TradeRequest,
 };
 use serde::Serialize;
 
@@ -80,14 +80,11 @@ pub(crate) enum Unfit {
 
 /// True for what may open a position: it is checked first. Whatever else is sent closes, protects
 /// or removes, and no check may stop it.
-pub(crate) fn is_entry(request: &TradeRequest) -> bool {
-    match request {
-        TradeRequest::Market { position, .. } => position.is_none(),
-        TradeRequest::Pending { .. } => true,
-        TradeRequest::ModifyPosition { .. }
-        | TradeRequest::ModifyOrder { .. }
-        | TradeRequest::Cancel { .. } => false,
-    }
+pub(crate) const fn is_entry(request: &TradeRequest) -> bool {
+    matches!(
+        request,
+        TradeRequest::Market { .. } | TradeRequest::Pending { .. }
+    )
 }
 
 /// True where the market's price must be named.
@@ -95,37 +92,69 @@ pub(crate) fn wants_price(execution: Execution) -> bool {
     matches!(execution, Execution::Request | Execution::Instant)
 }
 
+/// A request in the package's terms, and what the bridge fills in from the target's row right before
+/// it sends: what is to be kept, and all that there is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Written {
+    pub(crate) request: RawRequest,
+    pub(crate) take: Vec<&'static str>,
+}
+
+impl From<RawRequest> for Written {
+    fn from(request: RawRequest) -> Self {
+        Self {
+            request,
+            take: Vec::new(),
+        }
+    }
+}
+
 /// Puts a request into the package's terms.
 ///
 /// # Errors
 /// See [`Unfit`].
-pub(crate) fn raw(request: &TradeRequest, target: &Target) -> Result<RawRequest, Unfit> {
+pub(crate) fn written(request: &TradeRequest, target: &Target) -> Result<Written, Unfit> {
     match request {
         TradeRequest::Market {
             side,
             lots,
             levels,
-            position,
             max_deviation_points,
             magic,
             comment,
             ..
         } => {
-            let base = deal(target, *side, OrderType::Market, *lots, (*magic, comment))?;
-            let execution = target.spec.as_ref().ok_or(Unfit::Symbol)?.execution;
-            let mut raw = RawRequest {
-                action: DEAL,
-                position: position.map(|ticket| ticket.0),
-                ..base
-            };
-            if position.is_none() {
-                set_levels(&mut raw, *levels);
-            }
-            if wants_price(execution) {
-                raw.price = Some(target.touch.ok_or(Unfit::Price)?.to_f64());
-                raw.deviation = Some(max_deviation_points.unwrap_or(DEVIATION).max(1));
-            }
-            Ok(raw)
+            let mut raw = market(
+                target,
+                (*side, *lots),
+                *max_deviation_points,
+                (*magic, comment),
+            )?;
+            set_levels(&mut raw, *levels);
+            Ok(raw.into())
+        }
+        TradeRequest::Close {
+            side,
+            position,
+            lots,
+            all,
+            max_deviation_points,
+            magic,
+            comment,
+            ..
+        } => {
+            let mut raw = market(
+                target,
+                (*side, *lots),
+                *max_deviation_points,
+                (*magic, comment),
+            )?;
+            raw.position = Some(position.0);
+            // Where the row is not there yet, what is expected is closed: the ticket pins it.
+            Ok(Written {
+                request: raw,
+                take: if *all { vec!["volume"] } else { Vec::new() },
+            })
         }
         TradeRequest::Pending {
             side,
@@ -144,36 +173,63 @@ pub(crate) fn raw(request: &TradeRequest, target: &Target) -> Result<RawRequest,
                 ..deal(target, *side, *kind, *lots, (*magic, comment))?
             };
             set_levels(&mut raw, *levels);
-            set_waiting(&mut raw, *price, *stop_limit_price, *time_in_force)?;
-            Ok(raw)
+            raw.price = Some(price.to_f64());
+            raw.stoplimit = stop_limit_price.map(Price::to_f64);
+            set_lifetime(&mut raw, *time_in_force)?;
+            Ok(raw.into())
         }
-        TradeRequest::ModifyPosition { position, levels } => {
-            let mut raw = RawRequest {
+        TradeRequest::ModifyPosition {
+            position, levels, ..
+        } => {
+            let mut written = Written::from(RawRequest {
                 action: SLTP,
                 symbol: target.name.clone(),
                 position: Some(position.0),
                 ..RawRequest::default()
-            };
-            set_levels(&mut raw, *levels);
-            Ok(raw)
+            });
+            edit_levels(&mut written, *levels);
+            Ok(written)
         }
-        TradeRequest::ModifyOrder {
-            order,
-            price,
-            stop_limit_price,
-            levels,
-            time_in_force,
-        } => {
-            let mut raw = RawRequest {
-                symbol: target.name.clone(),
-                ..of_order(MODIFY, *order)
-            };
-            set_levels(&mut raw, *levels);
-            set_waiting(&mut raw, *price, *stop_limit_price, *time_in_force)?;
-            Ok(raw)
-        }
-        TradeRequest::Cancel { order } => Ok(of_order(REMOVE, *order)),
+        TradeRequest::ModifyOrder { order, terms, .. } => edited(*order, *terms, target),
+        TradeRequest::Cancel { order, .. } => Ok(of_order(REMOVE, *order, target).into()),
     }
+}
+
+fn market(
+    target: &Target,
+    (side, lots): (Side, Lots),
+    max_deviation_points: Option<u32>,
+    origin: (Magic, &Comment),
+) -> Result<RawRequest, Unfit> {
+    let base = deal(target, side, OrderType::Market, lots, origin)?;
+    let execution = target.spec.as_ref().ok_or(Unfit::Symbol)?.execution;
+    let mut raw = RawRequest {
+        action: DEAL,
+        ..base
+    };
+    if wants_price(execution) {
+        raw.price = Some(target.touch.ok_or(Unfit::Price)?.to_f64());
+        raw.deviation = Some(max_deviation_points.unwrap_or(DEVIATION).max(1));
+    }
+    Ok(raw)
+}
+
+fn edited(order: Ticket, terms: TermsEdit, target: &Target) -> Result<Written, Unfit> {
+    let mut written = Written::from(of_order(MODIFY, order, target));
+    match terms.price {
+        Some(price) => written.request.price = Some(price.to_f64()),
+        None => written.take.push("price"),
+    }
+    match terms.stop_limit_price {
+        Some(price) => written.request.stoplimit = Some(price.to_f64()),
+        None => written.take.push("stoplimit"),
+    }
+    match terms.time_in_force {
+        Some(time_in_force) => set_lifetime(&mut written.request, time_in_force)?,
+        None => written.take.extend(["type_time", "expiration"]),
+    }
+    edit_levels(&mut written, terms.levels);
+    Ok(written)
 }
 
 fn deal(
@@ -198,10 +254,11 @@ fn deal(
     })
 }
 
-fn of_order(action: u32, order: Ticket) -> RawRequest {
+fn of_order(action: u32, order: Ticket, target: &Target) -> RawRequest {
     RawRequest {
         action,
         order: Some(order.0),
+        symbol: target.name.clone(),
         ..RawRequest::default()
     }
 }
@@ -209,17 +266,27 @@ fn of_order(action: u32, order: Ticket) -> RawRequest {
 /// Both, always: a level that is not named would be wiped all the same.
 fn set_levels(raw: &mut RawRequest, levels: Levels) {
     let level = |price: Option<Price>| Some(price.map_or(0.0, Price::to_f64));
-    (raw.sl, raw.tp) = (level(levels.stop_loss), level(levels.take_profit));
+    raw.sl = level(levels.stop_loss);
+    raw.tp = level(levels.take_profit);
 }
 
-fn set_waiting(
-    raw: &mut RawRequest,
-    price: Price,
-    stop_limit: Option<Price>,
-    time_in_force: TimeInForce,
-) -> Result<(), Unfit> {
-    raw.price = Some(price.to_f64());
-    raw.stoplimit = stop_limit.map(Price::to_f64);
+/// Both, always: what is kept is taken from the row.
+fn edit_levels(written: &mut Written, levels: LevelsEdit) {
+    let mut edit = |name: &'static str, edit: Edit<Price>| match edit {
+        Edit::Set(price) => Some(price.to_f64()),
+        Edit::Remove => Some(0.0),
+        Edit::Keep => {
+            written.take.push(name);
+            None
+        }
+    };
+    let stop_loss = edit("sl", levels.stop_loss);
+    let take_profit = edit("tp", levels.take_profit);
+    written.request.sl = stop_loss;
+    written.request.tp = take_profit;
+}
+
+fn set_lifetime(raw: &mut RawRequest, time_in_force: TimeInForce) -> Result<(), Unfit> {
     let (code, until) = match time_in_force {
         TimeInForce::Gtc => (0, None),
         TimeInForce::Day => (1, None),

@@ -6,7 +6,7 @@ use super::{
     Terminal, calls,
     connection::{Connection, Pending},
     failure::{Heard, checked, decide},
-    requests::{RawRequest, Target, is_entry, raw, wants_price},
+    requests::{RawRequest, Target, Written, is_entry, wants_price, written},
     wire::{self, Answer, Fields},
 };
 use mymt5_model::{Magic, Price, Receipt, Side, Symbol, TradeRequest};
@@ -30,6 +30,10 @@ struct Send<'a> {
     wait_ms: u64,
     correlation: &'a str,
     request: &'a RawRequest,
+    /// What the bridge fills in from the target's row.
+    take: &'a [&'static str],
+    /// The account that must be there at that moment.
+    login: u64,
 }
 
 fn too_late() -> SendFailure {
@@ -48,7 +52,7 @@ impl Terminal {
     ) -> Result<Receipt, SendFailure> {
         let until = Instant::now() + self.settings.call_timeout;
         let before = until.min(dispatch.before.into());
-        let correlation = match dispatch.correlation.as_str() {
+        let correlation = match dispatch.trace.as_str() {
             "" => NO_TRACE,
             trace => trace,
         };
@@ -62,7 +66,9 @@ impl Terminal {
         usable.map_err(|error| SendFailure::NotSent(error.to_string()))?;
         let target = timeout_at(before, self.target(&connection, request)).await;
         let target = target.map_err(|_| too_late())?;
-        let raw = raw(request, &target).map_err(|why| SendFailure::NotSent(why.to_string()))?;
+        let written = written(request, &target);
+        let written = written.map_err(|why| SendFailure::NotSent(why.to_string()))?;
+        let Written { request: raw, take } = written;
         if is_entry(request) {
             let args = json!({ "request": raw, "correlation": correlation });
             checked(connection.ask("order_check", &args, left(before)).await)?;
@@ -77,6 +83,8 @@ impl Terminal {
             wait_ms: wait.clamp(1, LONGEST_WAIT_MS),
             correlation,
             request: &raw,
+            take: &take,
+            login: self.login()?,
         };
         let begun = Instant::now();
         let heard = match connection.begin("order_send", &args) {
@@ -88,8 +96,14 @@ impl Terminal {
             // session it would refuse everything.
             connection.close("the bridge's clock ran away from this one's");
         }
-        let digits = target.spec.map(|spec| spec.digits);
-        settle(request, decide(heard), digits)
+        let outcome = decide(heard, |raw| self.known.lock().receipt(raw));
+        settle(request, outcome, target.spec.map(|spec| spec.digits))
+    }
+
+    /// The whole number of the account that this link is for.
+    fn login(&self) -> Result<u64, SendFailure> {
+        let login = self.known.lock().bound.login();
+        login.ok_or_else(|| SendFailure::NotSent("MT5_LOGIN is not an account number".into()))
     }
 
     /// The answer to a send, by whatever way it comes.
@@ -134,20 +148,16 @@ impl Terminal {
 
     /// What the request's symbol is to the broker.
     async fn target(&self, connection: &Arc<Connection>, request: &TradeRequest) -> Target {
-        let (symbol, side) = match request {
-            TradeRequest::Market { symbol, side, .. }
-            | TradeRequest::Pending { symbol, side, .. } => (symbol, *side),
-            TradeRequest::ModifyPosition { position, .. } => {
-                let name = self.known.lock().position_name(*position);
+        let symbol = request.symbol();
+        let side = match request {
+            TradeRequest::Market { side, .. }
+            | TradeRequest::Close { side, .. }
+            | TradeRequest::Pending { side, .. } => *side,
+            TradeRequest::ModifyPosition { .. }
+            | TradeRequest::ModifyOrder { .. }
+            | TradeRequest::Cancel { .. } => {
                 return Target {
-                    name,
-                    ..Target::default()
-                };
-            }
-            TradeRequest::ModifyOrder { order, .. } | TradeRequest::Cancel { order } => {
-                let name = self.known.lock().order_name(*order);
-                return Target {
-                    name,
+                    name: self.known.lock().context.names.any(symbol),
                     ..Target::default()
                 };
             }
@@ -190,7 +200,9 @@ impl Terminal {
 /// The bridge remembers sends by this.
 fn key(request: &TradeRequest) -> String {
     match request {
-        TradeRequest::Market { magic, .. } | TradeRequest::Pending { magic, .. }
+        TradeRequest::Market { magic, .. }
+        | TradeRequest::Close { magic, .. }
+        | TradeRequest::Pending { magic, .. }
             if *magic != Magic::NONE =>
         {
             magic.raw().to_string()

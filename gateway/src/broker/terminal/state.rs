@@ -6,13 +6,18 @@ use super::{
     bound::Bound,
     deals::Deals,
     names::Names,
-    rows::{Context, RawSymbol, TerminalRow, account, all, call_level, deal, order, position},
+    rows::{
+        Context, Listed, RawSymbol, TerminalRow, account, all, call_level, deal, early_deals,
+        order, position, receipt,
+    },
     ticks::Cursors,
     wire::{Fields, RowError},
 };
 use mymt5_model::{
-    AccountRow, BrokerTime, DealRow, OrderRow, PositionRow, Price, Side, Symbol, SymbolSpec, Ticket,
+    AccountRow, BrokerTime, DealRow, OrderRow, PositionRow, Price, Receipt, Side, Symbol,
+    SymbolSpec,
 };
+use mymt5_orders::{RowKind, Unreadable};
 use serde_json::value::RawValue;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -70,14 +75,23 @@ pub(crate) struct State {
     pub(crate) status: TerminalStatus,
     /// Bid and ask.
     pub(crate) quotes: HashMap<Symbol, (Price, Price)>,
-    /// The broker's symbol of what is open: positions and orders have their own number spaces.
-    positions: HashMap<Ticket, String>,
-    orders: HashMap<Ticket, String>,
     margin_called: bool,
-    /// Time of the newest tick handed on.
-    pub(crate) newest: Option<BrokerTime>,
-    /// The push of deals has grown: it is to begin later.
-    pub(crate) outgrown: bool,
+    /// The broker's clock, by its ticks.
+    pub(crate) clock: Option<Clock>,
+}
+
+/// A clock that goes on between two ticks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    at: BrokerTime,
+    seen: Instant,
+}
+
+impl Clock {
+    pub(crate) fn now(self) -> BrokerTime {
+        let since = i64::try_from(self.seen.elapsed().as_millis()).unwrap_or(0);
+        BrokerTime(self.at.0.saturating_add(since))
+    }
 }
 
 /// The account at one moment.
@@ -86,6 +100,7 @@ pub(crate) struct Rows {
     pub(crate) account: AccountRow,
     pub(crate) orders: Vec<OrderRow>,
     pub(crate) positions: Vec<PositionRow>,
+    pub(crate) unreadable: Vec<Unreadable>,
 }
 
 impl Known {
@@ -103,11 +118,8 @@ impl Known {
             deals: Deals::default(),
             status: TerminalStatus::default(),
             quotes: HashMap::new(),
-            positions: HashMap::new(),
-            orders: HashMap::new(),
             margin_called: false,
-            newest: None,
-            outgrown: false,
+            clock: None,
         }))
     }
 
@@ -163,33 +175,41 @@ impl State {
     /// Reads account, orders and positions, as `state` and the push of rows tell them.
     pub(crate) fn rows(&mut self, fields: &Fields<'_>) -> Result<Rows, RowError> {
         let account = self.account(fields.raw("account")?, fields.raw("terminal")?)?;
-        let raw_orders = fields.rows("orders")?;
-        let raw_positions = fields.rows("positions")?;
         let context = &self.context;
-        let orders = all(&raw_orders, |raw| order(raw, context))?;
-        let positions = all(&raw_positions, |raw| position(raw, context))?;
-        let rows = Rows {
+        let orders = all(&fields.rows("orders")?, RowKind::Order, context, order);
+        let positions = fields.rows("positions")?;
+        let mut positions = all(&positions, RowKind::Position, context, position);
+        let mut unreadable = orders.unreadable;
+        unreadable.append(&mut positions.unreadable);
+        Ok(Rows {
             account,
-            orders: orders.into_iter().flatten().collect(),
-            positions,
-        };
-        let names = &self.context.names;
-        let named = |ticket: Ticket, symbol: &Symbol| Some((ticket, names.any(symbol)?));
-        let orders = rows.orders.iter();
-        let orders = orders
-            .filter_map(|row| named(row.ticket, &row.symbol))
-            .collect();
-        let positions = rows.positions.iter();
-        let positions = positions
-            .filter_map(|row| named(row.ticket, &row.symbol))
-            .collect();
-        (self.orders, self.positions) = (orders, positions);
-        Ok(rows)
+            orders: orders.rows.into_iter().flatten().collect(),
+            positions: positions.rows,
+            unreadable,
+        })
     }
 
     /// Reads deals.
-    pub(crate) fn deals(&self, raw: &[&RawValue]) -> Result<Vec<DealRow>, RowError> {
-        all(raw, |raw| deal(raw, &self.context))
+    pub(crate) fn deals(&self, raw: &[&RawValue]) -> Listed<DealRow> {
+        all(raw, RowKind::Deal, &self.context, deal)
+    }
+
+    /// Reads what came of a send.
+    pub(crate) fn receipt(&self, raw: &RawValue) -> Result<Receipt, RowError> {
+        Ok(Receipt {
+            deals: early_deals(raw, &self.context),
+            ..receipt(raw)?
+        })
+    }
+
+    /// A tick of that time was seen: the clock is never behind one.
+    pub(crate) fn see(&mut self, time: BrokerTime) {
+        if self.clock.is_none_or(|clock| time > clock.now()) {
+            self.clock = Some(Clock {
+                at: time,
+                seen: Instant::now(),
+            });
+        }
     }
 
     /// The level, once per episode below the broker's margin call.
@@ -203,16 +223,6 @@ impl State {
         let news = short && !self.margin_called;
         self.margin_called = short;
         Ok(level.filter(|_| news))
-    }
-
-    /// The broker's symbol of an open position.
-    pub(crate) fn position_name(&self, ticket: Ticket) -> Option<String> {
-        self.positions.get(&ticket).cloned()
-    }
-
-    /// The broker's symbol of a working order.
-    pub(crate) fn order_name(&self, ticket: Ticket) -> Option<String> {
-        self.orders.get(&ticket).cloned()
     }
 
     /// The price at which a market order of that side meets the market.

@@ -1,4 +1,4 @@
-//! `flatten`, `resolve`, `adopt`, `backup`: what only an operator may do, once.
+//! `flatten`, `resolve`, `adopt`, `accept`, `backup`: what only an operator may do, once.
 
 use super::{
     Reason, Target, client,
@@ -7,8 +7,9 @@ use super::{
 };
 use clap::{ArgGroup, Args};
 use mymt5_proto::v1::{
-    AdoptRequest, BackupRequest, FlattenRequest, ReloadRequest, Resolution, ResolveOrderRequest,
-    adopt_request, control_service_client::ControlServiceClient,
+    AcceptRequest, AdoptRequest, BackupRequest, FlattenRequest, ReloadRequest, Resolution,
+    ResolveOrderRequest, accept_request, adopt_request,
+    control_service_client::ControlServiceClient,
 };
 use tonic::{Response, Status, transport::Channel};
 
@@ -35,6 +36,9 @@ pub(in crate::cli) struct Resolve {
     /// It never reached the broker: you have looked there yourself.
     #[arg(long, group = "decision")]
     not_done: bool,
+    /// It was done, and its deal will not come: you have looked there yourself.
+    #[arg(long, group = "decision")]
+    done: bool,
     /// Look at the broker again now, and decide by what is found.
     #[arg(long, group = "decision")]
     reconcile: bool,
@@ -50,12 +54,33 @@ pub(in crate::cli) struct Adopt {
     /// The position, as `positions` lists it.
     #[arg(long, value_name = "ID", group = "what", value_parser = clap::value_parser!(u64).range(1..))]
     position: Option<u64>,
-    /// The order, by the gateway's id.
-    #[arg(long, value_name = "ID", group = "what", value_parser = clap::value_parser!(u64).range(1..))]
+    /// The working order, by the broker's ticket.
+    #[arg(long, value_name = "TICKET", group = "what", value_parser = clap::value_parser!(u64).range(1..))]
     order: Option<u64>,
+    /// The deal of the past, by the broker's ticket.
+    #[arg(long, value_name = "TICKET", group = "what", value_parser = clap::value_parser!(u64).range(1..))]
+    deal: Option<u64>,
     /// The new owner.
     #[arg(long, value_name = "NAME", value_parser = client)]
     client: String,
+    #[command(flatten)]
+    reason: Reason,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("accepted").required(true))]
+pub(in crate::cli) struct Accept {
+    /// Trades of somebody else, and positions that no deal explains, in that symbol.
+    #[arg(long, value_name = "NAME", group = "accepted", value_parser = symbol)]
+    symbol: Option<String>,
+    /// That the broker's history lacks deals which the journal knows.
+    #[arg(long, group = "accepted")]
+    missing_deals: bool,
+    /// Rows of the broker that cannot be understood, as they are now.
+    #[arg(long, group = "accepted")]
+    unreadable_rows: bool,
     #[command(flatten)]
     reason: Reason,
     #[command(flatten)]
@@ -93,6 +118,7 @@ impl Flatten {
             client: self.client.unwrap_or_default(),
             include_foreign: self.include_foreign,
             reason: self.reason.reason,
+            not_after: None,
         };
         act(
             &self.target,
@@ -101,6 +127,7 @@ impl Flatten {
                 vec![
                     ("cancellations", begun.cancellations.into()),
                     ("closes", begun.closes.into()),
+                    ("left", show::leftovers(&begun.left).into()),
                 ]
             },
         )
@@ -109,16 +136,17 @@ impl Flatten {
 
 impl Resolve {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let resolution = if self.not_done {
-            Resolution::NotDone
-        } else {
-            Resolution::Reconcile
+        let resolution = match (self.not_done, self.done) {
+            (true, _) => Resolution::NotDone,
+            (false, true) => Resolution::Done,
+            (false, false) => Resolution::Reconcile,
         };
         let request = ResolveOrderRequest {
             request_id: request_id(),
             order_id: self.order_id,
             resolution: resolution.into(),
             reason: self.reason.reason,
+            not_after: None,
         };
         act(
             &self.target,
@@ -131,12 +159,14 @@ impl Resolve {
 impl Adopt {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let position = self.position.map(adopt_request::Target::PositionId);
-        let target = position.or(self.order.map(adopt_request::Target::OrderId));
+        let order = self.order.map(adopt_request::Target::OrderId);
+        let deal = self.deal.map(adopt_request::Target::DealId);
         let request = AdoptRequest {
             request_id: request_id(),
             client: self.client.clone(),
-            target,
+            target: position.or(order).or(deal),
             reason: self.reason.reason,
+            not_after: None,
         };
         act(
             &self.target,
@@ -144,12 +174,47 @@ impl Adopt {
             |_| {
                 vec![
                     ("position_id", self.position.into()),
-                    ("order_id", self.order.into()),
+                    ("order", self.order.into()),
+                    ("deal", self.deal.into()),
                     ("client", self.client.into()),
                 ]
             },
         )
     }
+}
+
+impl Accept {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        use accept_request::What;
+        let told = match (&self.symbol, self.missing_deals) {
+            (Some(symbol), _) => symbol.clone(),
+            (None, true) => "missing deals".to_owned(),
+            (None, false) => "unreadable rows".to_owned(),
+        };
+        let what = match self.symbol {
+            Some(symbol) => What::Symbol(symbol),
+            None if self.missing_deals => What::MissingDeals(true),
+            None => What::UnreadableRows(self.unreadable_rows),
+        };
+        let request = AcceptRequest {
+            request_id: request_id(),
+            what: Some(what),
+            reason: self.reason.reason,
+            not_after: None,
+        };
+        act(
+            &self.target,
+            async |mut control| control.accept(request).await,
+            |_| vec![("accepted", told.into())],
+        )
+    }
+}
+
+fn symbol(text: &str) -> Result<String, String> {
+    let symbol = mymt5_model::Symbol::parse(text);
+    symbol
+        .map(|symbol| symbol.to_string())
+        .map_err(|error| error.to_string())
 }
 
 impl Reload {

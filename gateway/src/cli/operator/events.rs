@@ -116,6 +116,13 @@ fn told(event: &Event) -> Option<(&'static str, Row)> {
                 ("reason", text(&changed.reason)),
             ],
         ),
+        Event::FlattenChanged(changed) => (
+            "flatten",
+            vec![
+                ("client", text(&changed.client)),
+                ("left", show::leftovers(&changed.left).into()),
+            ],
+        ),
         Event::LimitLatched(latched) => (
             "limit_latched",
             vec![

@@ -9,6 +9,7 @@ mod show;
 mod trading_state;
 mod wire;
 
+pub(super) use show::{leftovers, plain};
 pub(super) use wire::{NotRunning, READING, Refused, Target};
 
 use clap::{Args, Subcommand};
@@ -24,7 +25,8 @@ pub(super) enum Command {
     Reduce(trading_state::Steer),
     /// Let new risk in again after `halt` or `reduce`.
     Resume(trading_state::Steer),
-    /// Cancel the orders and close the positions of one client, or of all.
+    /// Halt one client, or all; cancel the orders and close the positions until nothing is left.
+    /// `status` shows what is left, and why; `resume` ends it.
     Flatten(actions::Flatten),
     /// List orders, newest first.
     Orders(lists::Orders),
@@ -32,8 +34,10 @@ pub(super) enum Command {
     Positions(lists::Positions),
     /// Decide an order whose outcome is unknown.
     Resolve(actions::Resolve),
-    /// Give an order or a position that belongs to nobody to a client.
+    /// Give an order, a position or a deal that the journal does not know to a client.
     Adopt(actions::Adopt),
+    /// Accept what froze a symbol, or keeps entries closed, as it is: you have looked there yourself.
+    Accept(actions::Accept),
     /// Show what happened: the newest events, or those after a sequence.
     Events(events::Events),
     /// Read clients, certificate and log level again; whatever is faulty keeps the old.
@@ -74,6 +78,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Positions(positions) => positions.run(),
         Command::Resolve(resolve) => resolve.run(),
         Command::Adopt(adopt) => adopt.run(),
+        Command::Accept(accept) => accept.run(),
         Command::Events(events) => events.run(),
         Command::Reload(reload) => reload.run(),
         Command::Backup(backup) => backup.run(),
@@ -135,6 +140,11 @@ mod tests {
             "gateway resolve 7 --reconcile --reason x",
             "gateway adopt --position 3 --client alpha --reason x",
             "gateway adopt --order 3 --client alpha --reason x",
+            "gateway adopt --deal 3 --client alpha --reason x",
+            "gateway resolve 7 --done --reason x",
+            "gateway accept --symbol EURUSD --reason x",
+            "gateway accept --missing-deals --reason x",
+            "gateway accept --unreadable-rows --reason x --json",
             "gateway events --after 0 --follow",
             "gateway backup --json",
             "gateway restore data/gateway/backup/x.db",
@@ -155,6 +165,10 @@ mod tests {
             "gateway adopt --client alpha --reason x",
             "gateway adopt --position 3 --order 3 --client alpha --reason x",
             "gateway adopt --position 3 --reason x",
+            "gateway accept --reason x",
+            "gateway accept --symbol EURUSD",
+            "gateway accept --symbol EURUSD --missing-deals --reason x",
+            "gateway resolve 7 --not-done --done --reason x",
             long.as_str(),
         ] {
             assert!(!parses(lacking), "{lacking}");

@@ -3,16 +3,32 @@
 
 use super::trading_state::Halt;
 use crate::journal::{self, Journal, Sqlite};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use mymt5_chassis::{clock, process::Folder};
 use mymt5_guard::{ScopeLimits, TradingState};
-use mymt5_model::{ClientName, RequestId, UtcTime};
-use mymt5_orders::{Call, ClientRules, Core, Grant, Patience};
+use mymt5_model::{ClientName, RequestId, Symbol, SymbolSpec, UtcTime};
+use mymt5_orders::{
+    Answer, Asker, Call, Command, Config, Core, Found, Input, Market, Now, Quote, ReconcileConfig,
+};
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
+
+/// Nothing is known of the market while no gateway runs.
+struct NoMarket;
+
+impl Market for NoMarket {
+    fn quote(&self, _: &Symbol) -> Option<Quote> {
+        None
+    }
+    fn spec(&self, _: &Symbol) -> Option<Arc<SymbolSpec>> {
+        None
+    }
+}
 
 /// Stores a halt.
 ///
@@ -22,33 +38,50 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
     let path = journal_of(data_folder)?;
     let _lock = Folder::claim(data_folder)?;
     let (mut journal, loaded) = Sqlite::open_as_it_is(&path)?;
-    let rules = loaded.slots.iter().map(|(name, slot)| {
-        let rules = ClientRules {
-            slot: *slot,
-            grant: Grant::default(),
-        };
-        (name.clone(), rules)
-    });
-    let (rules, now) = (rules.collect(), UtcTime(clock::utc_now_ms()));
-    let mut core = Core::new(
-        rules,
-        ScopeLimits::default(),
-        Patience::default(),
-        loaded,
-        now,
-    );
+    let config = Config {
+        grants: BTreeMap::new(),
+        account: ScopeLimits::default(),
+        reconcile: ReconcileConfig::default(),
+        max_in_flight: 1,
+        max_quote_age_ms: 0,
+    };
+    let now = Now {
+        utc: UtcTime(clock::utc_now_ms()),
+        elapsed_ms: 0,
+    };
+    let mut core = Core::new(config, loaded, now);
     let call = Call {
+        asker: Asker(0),
         client: ClientName::local(),
+        control: true,
+        session: None,
         request_id: RequestId::parse(&super::wire::request_id())?,
         method: "SetTradingState",
         content: [0; 32],
-        correlation: String::new(),
-        send_before_ms: 0,
+        trace: String::new(),
+        send_before_ms: i64::MAX,
+        not_after_ms: None,
+        command: Command::SetState {
+            scope: halt.client.as_deref().map(ClientName::parse).transpose()?,
+            state: TradingState::Halted,
+            reason: halt.reason.clone(),
+        },
     };
-    let scope = halt.client.as_deref().map(ClientName::parse).transpose()?;
-    let (state, _) = core.set_state(&call, scope, TradingState::Halted, &halt.reason)?;
-    journal.commit(&core.take_records())?;
-    Ok(state)
+    core.step(
+        now,
+        Input::Call(Box::new(call)),
+        Found::default(),
+        &NoMarket,
+    );
+    let outbox = core.take_outbox();
+    match outbox.answers.into_iter().next() {
+        Some((_, Answer::State(state))) => {
+            journal.commit(&outbox.records)?;
+            Ok(state)
+        }
+        Some((_, Answer::Refused(refusal))) => Err(refusal.into()),
+        _ => bail!("the halt was not taken"),
+    }
 }
 
 /// Puts a backup in the journal's place. The journal that was there is kept beside it.
@@ -67,13 +100,7 @@ pub(in crate::cli) fn restore(data_folder: &Path, backup: &Path) -> anyhow::Resu
     let fresh = path.with_extension("restored.db");
     fs::copy(backup, &fresh).context("the backup cannot be copied")?;
     let now = clock::utc_now_ms();
-    let closures = journal::Closures::of(&path).unwrap_or_else(|error| {
-        super::super::complain(&format!(
-            "the journal in place tells no trading states, so the account starts HALTED; `mymt5-gateway resume` ends that ({error})"
-        ));
-        journal::Closures::of_lost_journal(UtcTime(now))
-    });
-    let orders = journal::begin_epoch(&fresh, closures).inspect_err(|_| {
+    let restored = journal::begin_epoch(&fresh, &path, UtcTime(now)).inspect_err(|_| {
         let _ = journal::remove(&fresh);
     })?;
     let kept = journal::set_aside(&path, now)?;
@@ -81,8 +108,17 @@ pub(in crate::cli) fn restore(data_folder: &Path, backup: &Path) -> anyhow::Resu
     fs::File::open(data_folder)?.sync_all()?;
     super::super::say(&format!(
         "restored {} orders; event cursors from before are void",
-        orders
+        restored.orders
     ));
+    match &restored.incomplete {
+        None => super::super::say(&format!(
+            "taken over from the journal in place: {} newer requests, orders and deals, and what closes trading",
+            restored.taken_over
+        )),
+        Some(error) => super::super::complain(&format!(
+            "the journal in place does not tell everything that came after the backup ({error}): the account starts HALTED; see what was done since, then `mymt5-gateway resume`"
+        )),
+    }
     if let Some(kept) = kept {
         super::super::say(&format!("the journal before is kept as {}", kept.display()));
     }

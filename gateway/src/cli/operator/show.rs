@@ -1,6 +1,6 @@
 //! Rows of named values, as a table for people or as JSON for programs.
 
-use mymt5_proto::v1::{Moment, Order, Position};
+use mymt5_proto::v1::{Leftover, Moment, Order, Position, leftover::Item};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 
@@ -105,8 +105,22 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// What a flatten has still to close or cancel, in one line; empty: nothing.
+pub(in crate::cli) fn leftovers(left: &[Leftover]) -> String {
+    let line = |left: &Leftover| {
+        let what = match left.item {
+            Some(Item::PositionId(id)) => format!("position {id}"),
+            Some(Item::OrderId(id)) => format!("order {id}"),
+            Some(Item::ForeignOrder(ticket)) => format!("foreign order {ticket}"),
+            None => "something".to_owned(),
+        };
+        format!("{what} {} {} ({})", left.symbol, left.lots, left.why)
+    };
+    left.iter().map(line).collect::<Vec<_>>().join(", ")
+}
+
 /// Without control characters: what a broker or a client wrote must not steer a terminal.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::cli) fn plain(text: &str) -> String {
     let shown = |letter: char| if letter.is_control() { '?' } else { letter };
     text.chars().map(shown).collect()
 }

@@ -29,6 +29,7 @@ impl Steer {
             client: self.client.unwrap_or_default(),
             state: state.into(),
             reason: self.reason.reason,
+            not_after: None,
         };
         let (target, whose) = (&self.target, request.client.clone());
         let answered = target.talk(ACTING, async |channel| {

@@ -134,7 +134,7 @@ const fn fix(reason: Reason) -> &'static str {
             "run it as the gateway's own user, on its machine"
         }
         Reason::SequencePurged | Reason::JournalChanged => "leave --after out",
-        Reason::JournalDown | Reason::StorageFull => {
+        Reason::JournalDown | Reason::JournalLost => {
             "make room on the disk of the gateway's data folder"
         }
         Reason::LinkDown => "`mymt5-gateway status` shows the link; try again once it is READY",

@@ -3,6 +3,7 @@ use super::super::{
     super::Events, bound::Bound, bound::tests::account, names::Names, state::Known,
 };
 use super::*;
+use crate::broker::Change;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 

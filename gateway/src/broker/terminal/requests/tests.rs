@@ -41,17 +41,33 @@ fn target(execution: Execution, filling: u32) -> Target {
     }
 }
 
-fn market(position: Option<u64>, deviation: Option<u32>) -> TradeRequest {
+fn symbol() -> Symbol {
+    Symbol::parse("EURUSD").unwrap()
+}
+
+fn market(deviation: Option<u32>) -> TradeRequest {
     TradeRequest::Market {
-        symbol: Symbol::parse("EURUSD").unwrap(),
+        symbol: symbol(),
         side: Side::Sell,
         lots: Lots::from_f64(0.3).unwrap(),
         levels: Levels {
             stop_loss: Some(price(120_000)),
             take_profit: None,
         },
-        position: position.map(Ticket),
         max_deviation_points: deviation,
+        magic: Magic::from_raw(77),
+        comment: Comment::fitting("c"),
+    }
+}
+
+fn close(all: bool) -> TradeRequest {
+    TradeRequest::Close {
+        symbol: symbol(),
+        side: Side::Sell,
+        position: Ticket(9),
+        lots: Lots::from_f64(0.3).unwrap(),
+        all,
+        max_deviation_points: None,
         magic: Magic::from_raw(77),
         comment: Comment::fitting("c"),
     }
@@ -72,13 +88,13 @@ fn pending(side: Side, kind: OrderType, time_in_force: TimeInForce) -> TradeRequ
     }
 }
 
-fn written(request: &TradeRequest, target: &Target) -> Value {
-    serde_json::to_value(raw(request, target).unwrap()).unwrap()
+fn sent(request: &TradeRequest, target: &Target) -> Value {
+    serde_json::to_value(super::written(request, target).unwrap().request).unwrap()
 }
 
 #[test]
 fn a_market_order_has_both_levels_and_no_price_where_the_market_makes_it() {
-    let request = written(&market(None, Some(5)), &target(Execution::Market, 2));
+    let request = sent(&market(Some(5)), &target(Execution::Market, 2));
     let expected = json!({
         "action": 1, "magic": 77, "symbol": "EURUSD.m", "volume": 0.3, "sl": 1.2, "tp": 0.0,
         "type": 1, "type_filling": 1, "type_time": 0, "comment": "c",
@@ -88,16 +104,24 @@ fn a_market_order_has_both_levels_and_no_price_where_the_market_makes_it() {
 
 #[test]
 fn a_close_names_its_position_and_leaves_the_levels_alone() {
-    let request = written(&market(Some(9), None), &target(Execution::Market, 1));
-    assert_eq!(request["position"], json!(9));
+    let target = target(Execution::Market, 1);
+    let request = sent(&close(false), &target);
+    assert_eq!(
+        (&request["position"], &request["volume"]),
+        (&json!(9), &json!(0.3))
+    );
     assert!(request.get("sl").is_none() && request.get("tp").is_none());
+    assert!(written(&close(false), &target).unwrap().take.is_empty());
+    // Of all: the bridge takes the volume from the row, and has the expected one without it.
+    assert_eq!(written(&close(true), &target).unwrap().take, ["volume"]);
+    assert_eq!(sent(&close(true), &target)["volume"], json!(0.3));
 }
 
 #[test]
 fn instant_execution_names_price_and_slip_and_never_a_slip_of_zero() {
     for execution in [Execution::Request, Execution::Instant] {
         for (asked, slip) in [(None, 10), (Some(0), 1), (Some(3), 3)] {
-            let request = written(&market(None, asked), &target(execution, 1));
+            let request = sent(&market(asked), &target(execution, 1));
             assert_eq!(
                 (&request["price"], &request["deviation"]),
                 (&json!(1.1), &json!(slip))
@@ -105,7 +129,7 @@ fn instant_execution_names_price_and_slip_and_never_a_slip_of_zero() {
         }
         let mut blind = target(execution, 1);
         blind.touch = None;
-        assert_eq!(raw(&market(None, None), &blind), Err(Unfit::Price));
+        assert_eq!(written(&market(None), &blind), Err(Unfit::Price));
     }
 }
 
@@ -151,7 +175,7 @@ fn pending_orders_have_their_codes_and_lifetimes() {
         (Side::Sell, OrderType::StopLimit, 7),
     ];
     for (side, kind, code) in kinds {
-        let request = written(
+        let request = sent(
             &pending(side, kind, TimeInForce::Gtc),
             &target(Execution::Market, 2),
         );
@@ -171,7 +195,7 @@ fn pending_orders_have_their_codes_and_lifetimes() {
     ];
     for (time_in_force, code, until) in times {
         let request = pending(Side::Buy, OrderType::Limit, time_in_force);
-        let request = written(&request, &target(Execution::Market, 2));
+        let request = sent(&request, &target(Execution::Market, 2));
         assert_eq!(request["type_time"], json!(code));
         assert_eq!(request.get("expiration").and_then(Value::as_i64), until);
     }
@@ -181,62 +205,84 @@ fn pending_orders_have_their_codes_and_lifetimes() {
         TimeInForce::Gtd(Moment::default()),
     );
     assert_eq!(
-        raw(&unknown, &target(Execution::Market, 2)),
+        written(&unknown, &target(Execution::Market, 2)),
         Err(Unfit::Time)
     );
 }
 
 #[test]
-fn changes_name_their_target_and_both_levels() {
-    let levels = Levels {
-        stop_loss: None,
-        take_profit: Some(price(120_000)),
-    };
+fn changes_name_their_target_and_take_what_is_kept_from_its_row() {
     let named = Target {
         name: Some("EURUSD.m".into()),
         ..Target::default()
     };
-    let position = Ticket(9);
-    let request = written(&TradeRequest::ModifyPosition { position, levels }, &named);
-    let expected = json!({"action": 6, "symbol": "EURUSD.m", "position": 9, "sl": 0.0, "tp": 1.2});
-    assert_eq!(request, expected);
-    let modify = TradeRequest::ModifyOrder {
-        order: Ticket(8),
-        price: price(100_000),
-        stop_limit_price: None,
-        levels,
-        time_in_force: TimeInForce::Day,
+    let levels = LevelsEdit {
+        stop_loss: Edit::Remove,
+        take_profit: Edit::Set(price(120_000)),
     };
-    let expected = json!({
-        "action": 7, "order": 8, "price": 1.0, "sl": 0.0, "tp": 1.2, "type_time": 1,
+    let position = |levels| TradeRequest::ModifyPosition {
+        position: Ticket(9),
+        symbol: symbol(),
+        levels,
+    };
+    let expected = json!({"action": 6, "symbol": "EURUSD.m", "position": 9, "sl": 0.0, "tp": 1.2});
+    assert_eq!(sent(&position(levels), &named), expected);
+    let kept = written(&position(LevelsEdit::default()), &named).unwrap();
+    assert_eq!(kept.take, ["sl", "tp"]);
+    let order = |terms| TradeRequest::ModifyOrder {
+        order: Ticket(8),
+        symbol: symbol(),
+        terms,
+    };
+    let all = order(TermsEdit {
+        price: Some(price(100_000)),
+        stop_limit_price: Some(price(100_100)),
+        levels,
+        time_in_force: Some(TimeInForce::Day),
     });
-    assert_eq!(written(&modify, &Target::default()), expected);
-    let cancel = TradeRequest::Cancel { order: Ticket(8) };
-    assert_eq!(written(&cancel, &named), json!({"action": 8, "order": 8}));
+    let expected = json!({
+        "action": 7, "order": 8, "symbol": "EURUSD.m", "price": 1.0, "stoplimit": 1.001, "sl": 0.0,
+        "tp": 1.2, "type_time": 1,
+    });
+    assert_eq!(sent(&all, &named), expected);
+    assert!(written(&all, &named).unwrap().take.is_empty());
+    let none = written(&order(TermsEdit::default()), &named).unwrap();
+    let whole = ["price", "stoplimit", "type_time", "expiration", "sl", "tp"];
+    assert_eq!(none.take, whole);
+    let cancel = TradeRequest::Cancel {
+        order: Ticket(8),
+        symbol: symbol(),
+    };
+    let expected = json!({"action": 8, "order": 8, "symbol": "EURUSD.m"});
+    assert_eq!(sent(&cancel, &named), expected);
 }
 
 #[test]
 fn only_what_may_open_is_an_entry() {
-    let (levels, order) = (Levels::default(), Ticket(1));
-    assert!(is_entry(&market(None, None)));
+    assert!(is_entry(&market(None)));
     assert!(is_entry(&pending(
         Side::Buy,
         OrderType::Stop,
         TimeInForce::Gtc
     )));
-    assert!(!is_entry(&market(Some(1), None)));
-    assert!(!is_entry(&TradeRequest::Cancel { order }));
-    let position = Ticket(1);
-    assert!(!is_entry(&TradeRequest::ModifyPosition {
-        position,
-        levels
-    }));
+    let cancel = TradeRequest::Cancel {
+        order: Ticket(1),
+        symbol: symbol(),
+    };
+    let change = TradeRequest::ModifyPosition {
+        position: Ticket(1),
+        symbol: symbol(),
+        levels: LevelsEdit::default(),
+    };
+    for protective in [close(true), cancel, change] {
+        assert!(!is_entry(&protective));
+    }
 }
 
 #[test]
 fn a_symbol_outside_the_map_is_not_traded() {
     assert_eq!(
-        raw(&market(None, None), &Target::default()),
+        written(&market(None), &Target::default()),
         Err(Unfit::Symbol)
     );
 }

@@ -14,6 +14,9 @@ pub(crate) fn deal(raw: &RawValue, context: &Context) -> Result<DealRow, RowErro
         0 => DealKind::Trade(Side::Buy),
         1 => DealKind::Trade(Side::Sell),
         2 => DealKind::Balance,
+        3 => DealKind::Credit,
+        // Correction, bonus.
+        5 | 6 => DealKind::Correction,
         _ => DealKind::Other,
     };
     let trades = matches!(kind, DealKind::Trade(_));

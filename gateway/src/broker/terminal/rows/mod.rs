@@ -14,11 +14,12 @@ pub(crate) use account::{TerminalRow, account, call_level};
 pub(crate) use deals::deal;
 pub(crate) use orders::order;
 pub(crate) use positions::position;
-pub(crate) use result::receipt;
+pub(crate) use result::{early_deals, receipt};
 pub(crate) use symbols::{RawSymbol, symbol};
 
 use super::{names::Names, wire::Fields, wire::RowError};
-use mymt5_model::{BrokerTime, Levels, Lots, Magic, Money, Price, Symbol};
+use mymt5_model::{BrokerTime, Levels, Lots, Magic, Money, Price, Symbol, Ticket};
+use mymt5_orders::{RowKind, Unreadable};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 
@@ -113,10 +114,42 @@ fn magic(fields: &Fields<'_>) -> Result<Magic, RowError> {
     Ok(Magic::from_raw(raw.cast_unsigned()))
 }
 
-/// Reads all rows of a list.
+/// Rows that were understood, and those that were not.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Listed<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+/// Reads all rows of a list. One that cannot be understood does not hide the others.
 pub(crate) fn all<T>(
-    rows: &[&RawValue],
-    read: impl Fn(&RawValue) -> Result<T, RowError>,
-) -> Result<Vec<T>, RowError> {
-    rows.iter().map(|raw| read(raw)).collect()
+    raw: &[&RawValue],
+    kind: RowKind,
+    context: &Context,
+    read: impl Fn(&RawValue, &Context) -> Result<T, RowError>,
+) -> Listed<T> {
+    let mut listed = Listed {
+        rows: Vec::with_capacity(raw.len()),
+        unreadable: Vec::new(),
+    };
+    for raw in raw {
+        match read(raw, context) {
+            Ok(row) => listed.rows.push(row),
+            Err(error) => listed
+                .unreadable
+                .push(unreadable(raw, kind, context, &error)),
+        }
+    }
+    listed
+}
+
+fn unreadable(raw: &RawValue, kind: RowKind, context: &Context, error: &RowError) -> Unreadable {
+    let fields = Fields::of("row", raw).ok();
+    let ticket = fields.as_ref().and_then(|row| row.count("ticket").ok());
+    Unreadable {
+        kind,
+        ticket: Ticket(ticket.unwrap_or(0)),
+        symbol: fields.and_then(|fields| context.symbol(&fields).ok()),
+        why: error.to_string(),
+    }
 }

@@ -149,9 +149,17 @@ fn positions_and_deals_are_read() {
         (DealKind::Balance, None, None)
     );
     assert_eq!((row.entry, row.order, row.position_id), (None, None, None));
-    for code in [3, 13, 17, 99] {
+    let kinds = [
+        (3, DealKind::Credit),
+        (5, DealKind::Correction),
+        (6, DealKind::Correction),
+        (4, DealKind::Other),
+        (13, DealKind::Other),
+        (99, DealKind::Other),
+    ];
+    for (code, kind) in kinds {
         let row = deal(&with(raw_deal(), "type", json!(code)), &context()).unwrap();
-        assert_eq!((row.kind, row.entry), (DealKind::Other, None));
+        assert_eq!((row.kind, row.entry), (kind, None));
     }
 }
 
