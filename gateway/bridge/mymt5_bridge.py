@@ -6,16 +6,38 @@ is dumb on purpose: it decides nothing, repeats no trade, logs no request, write
 Protocol 1, over TCP, beyond loopback in TLS. A frame: a 4-byte big-endian length and so many bytes
 of UTF-8 JSON, one object with its sender's role; at most 1 KiB until both have proven the secret
 (see `prove`), then 64 KiB in and 8 MiB out. What breaks a rule of form closes the connection.
-A call, {id, t, call, args}, gets one answer: {id} with `ok`, or `none` (the package's last error),
-`refused` (surely not done) or `raised` (an exception's type). After `watch` ticks and rows follow.
+A call, {id, t, call, args}, gets one answer, its {id} with one of
+
+    ok       what was asked for
+    none     the package returned nothing: its last error, [code, text]
+    refused  surely not done, nor ever done later: why
+    raised   an exception's type; a send may have been done
+
+`order_send` has {request, take, login, key, wait_ms, correlation}. Right before the send the bridge
+reads the target's row, then the account. `take` names what comes from the row: volume (a DEAL with
+a position, whose row is always read; on netting never more than asked: rows lag, and more would
+reverse), sl, tp (SLTP), price, stoplimit, sl, tp, type_time, expiration (MODIFY).
+It refuses: "another account" (than `login`), "no such position" (a close on a hedging account goes
+out as it is: rows lag, its ticket pins it), "no such order", "the position turned" (to the deal's
+side), "more than the position has", "not read: ..." (an error's code, an exception's type), and as
+any call "wrong arguments ...", "unknown call", "not logged in", "queue full", "dropped", "stale".
+`ok`: the package's result, `volume_sent` (0: it has none) and `deals`, as far as they are there.
+
+A key is executed once: a further call with it gets the answer to the first one, or `raised` Busy
+where too many wait. `recall` tells a key's state (unheard, queued, running, done, dropped) and
+answer. What was dropped, at its session's end or by a full queue, stays refused.
+
+After `watch`, {symbols, poll_ms, rows_ms, deals_from}, ticks and rows are pushed: account,
+terminal, orders, positions, deals. Deals are read from `deals_from` on, then from a minute before
+the newest one pushed: terminals load some late. What is later still the gateway's own reads find.
 
 One thread calls the package, one call after the other: trades first, then reads, polls, history.
 The main thread does the rest, `ping` and `recall` too, as far as the package lets go of the
 interpreter's lock: its calls keep that, `initialize` as well; a gateway bears 15 s of silence. A
-newly proven session takes over after the call in flight. A key is executed once. An order older
-than its `wait_ms` is never sent: its age is now - t - skew, `t` the gateway's clock, skew the least
-now - t heard, which may rise by 0.2% of the time between two frames (of 60 s at most): no drift of
-good clocks makes an order old, and no silence makes one young that lay somewhere.
+newly proven session takes over after the call in flight. An order older than its `wait_ms` is never
+sent: its age is now - t - skew, `t` the gateway's clock, skew the least now - t heard, which may
+rise by 0.2% of the time between two frames (of 60 s at most): no drift of good clocks makes an
+order old, and no silence makes one young that lay somewhere.
 """
 
 import argparse
@@ -35,11 +57,34 @@ import sys
 import threading
 import time
 
-FIRST_LIMIT, IN_LIMIT, OUT_LIMIT, PIECE = 1024, 64 * 1024, 8 * 1024 * 1024, 65536
-HANDSHAKE_S, IDLE_S, END_S, LAST_S, FLUSH_S, BEAT_S, HANG_S = 5, 60, 5, 1, 0.2, 10, 120
-PENDING_HANDSHAKES, QUEUE, PUSHES, REMEMBERED, DRIFT = 4, 256, 64, 1000, 0.002
-ROWS, PAGE, LAST_PAGE, STUCK_PAGE, PUSHED_ROWS = 5000, 1024, 65536, 2**18, 8192
-TRADE, READ, HISTORY, FAR = 0, 1, 2, 2**31 - 1  # FAR: the last second that the package takes
+FIRST_LIMIT = 1024  # bytes of a frame before the proof
+IN_LIMIT = 64 * 1024
+OUT_LIMIT = 8 * 1024 * 1024
+PIECE = 64 * 1024  # bytes that are written at a time
+
+HANDSHAKE_S, IDLE_S = 5, 60  # of a peer that neither writes nor reads
+END_S = 5  # for the call in flight when the bridge ends
+LAST_S, FLUSH_S = 1, 0.2  # for the last answer, and for the last line of the log, to go out
+BEAT_S, HANG_S = 10, 120  # the main thread shows that it runs; without that, the process ends
+
+PENDING_HANDSHAKES = 16
+QUEUE = 256  # calls of a session that wait
+PUSHES = 64  # frames on their way out, beyond which nothing is polled
+REMEMBERED = 1000  # sends
+WAITING = 8  # further calls that wait for the answer to one send
+DRIFT = 0.002  # of the clocks of two hosts
+
+ROWS = 5000  # of a history, in one answer
+ORDER_DEALS = 64  # in the answer to its send
+OVERLAP_S = 60  # of the deals in one push and the next
+PAGE, LAST_PAGE, STUCK_PAGE = 1024, 65536, 2**18  # ticks in a read: first, most, in one second
+PUSHED_ROWS = 8192  # ticks in one push
+FAR = 2**31 - 1  # the last second that the package takes
+
+TRADE, READ, HISTORY = range(3)  # classes of calls, the first ones first
+DEAL, PENDING, SLTP, MODIFY, HEDGING = 1, 5, 6, 7, 2  # TRADE_ACTION_*, a margin mode
+EXECUTED = (10008, 10009, 10010)  # TRADE_RETCODE_PLACED, DONE, DONE_PARTIAL
+
 TICK = ("time_msc", "bid", "ask", "last", "volume", "flags", "volume_real")
 BAR = ("time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume")
 LINES = queue.Queue(256)  # of the log
@@ -51,6 +96,10 @@ class Closed(Exception):
 
 class Nothing(Exception):
     """The package returned None. Its last error: code, text."""
+
+
+class Refused(Exception):
+    """The call is surely not done. The text says why and quotes nothing of the call."""
 
 
 def now_ms():
@@ -81,14 +130,15 @@ def encode(frame):
     except ValueError:
         return encode(json.loads(json.dumps(frame), parse_constant=lambda _: None))
     if len(text) > OUT_LIMIT:
-        return encode(dict({k: frame[k] for k in {"id", "push"} & {*frame}}, none=[-3, "too long"]))
+        name = {key: frame[key] for key in ("id", "push") if key in frame}
+        return encode(dict(name, none=[-3, "too long"]))
     return len(text).to_bytes(4, "big") + text.encode("ascii")
 
 
-async def patiently(work, seconds=IDLE_S):
+async def patiently(work):
     """What the peer lets happen in time; else the connection is over."""
     try:
-        return await asyncio.wait_for(work, seconds)
+        return await asyncio.wait_for(work, IDLE_S)
     except (asyncio.TimeoutError, OSError, EOFError) as fault:
         raise Closed("connection lost: " + type(fault).__name__) from None
 
@@ -119,51 +169,83 @@ async def prove(reader, writer, secret):
     writer.write(encode({"proof": mine}))
 
 
-def fits(kind, value):
-    """Whether a value of the wire is of a kind: a range of whole numbers, or one by name."""
-    if isinstance(kind, range):
-        return type(value) is int and value in kind
-    if kind == "number":
-        return type(value) in (int, float) and -(2**63) <= value < 2**63
-    if kind == "text":
-        return isinstance(value, str) and 0 < len(value) <= 64 and "\0" not in value
-    if kind == "cursor":
-        return value is None or type(value) is list and [fits(EPOCH, n) for n in value] == [1, 1]
-    if not isinstance(value, list if kind == "names" else dict) or len(value) > 256:
-        return False
-    if kind == "request":
-        fields = all(fits("number", v) or v == "" or fits("text", v) for v in value.values())
-        return fields and REQUEST.issuperset(value)
-    cursors = kind == "names" or all(fits("cursor", at) for at in value.values())
-    return cursors and all(fits("text", name) for name in value)
+# -- kinds of values: each is a function that tells whether a value of the wire is of that kind
 
 
+def whole(least, most):
+    return lambda value: type(value) is int and least <= value <= most  # True is no number
+
+
+def text_of(most):
+    return lambda value: isinstance(value, str) and 0 < len(value) <= most and "\0" not in value
+
+
+def list_of(kind, most):
+    return lambda value: isinstance(value, list) and len(value) <= most and all(map(kind, value))
+
+
+def number(value):
+    return type(value) in (int, float) and -(2**63) <= value < 2**63
+
+
+def cursor(value):
+    """Where a symbol's ticks go on: a second, and how many of it are known. None: at the newest."""
+    return value is None or (list_of(EPOCH, 2)(value) and len(value) == 2)
+
+
+def cursors(value):
+    return isinstance(value, dict) and NAMES(list(value)) and all(map(cursor, value.values()))
+
+
+def trade_request(value):
+    fields = isinstance(value, dict) and REQUEST.issuperset(value)
+    return fields and all(number(v) or v == "" or WORD(v) for v in value.values())
+
+
+WORD = text_of(64)
+CREDENTIAL = text_of(128)  # the gateway takes as many bytes of UTF-8
+NAMES = list_of(WORD, 256)
+EPOCH = whole(0, FAR)
+DATE = whole(1, FAR)  # the package reads no date of 0
+WAIT = whole(1, 600000)
+ACCOUNT = whole(1, 2**63 - 1)
 REQUEST = {
     "action", "magic", "order", "symbol", "volume", "price", "stoplimit", "sl", "tp", "deviation",
     "type", "type_filling", "type_time", "expiration", "comment", "position", "position_by",
 }  # fmt: skip
-EPOCH, DATE, WAIT = range(FAR + 1), range(1, FAR + 1), range(1, 600001)
+# What a request is about: its kind, and the fields that may be taken from its row, as named there.
+LEVELS = {"sl": "sl", "tp": "tp"}
+PRICES = {"price": "price_open", "stoplimit": "price_stoplimit"}
+LIFETIME = {"type_time": "type_time", "expiration": "time_expiration"}
+TARGETS = {
+    DEAL: ("position", {"volume": "volume"}),
+    SLTP: ("position", LEVELS),
+    MODIFY: ("order", dict(LEVELS, **PRICES, **LIFETIME)),
+}
+TAKEN = ["volume", *LEVELS, *PRICES, *LIFETIME]
+EVERY = {"poll_ms": whole(1, 10000), "rows_ms": whole(1, 3600000)}
+WATCH = dict(EVERY, symbols=cursors, deals_from=EPOCH)
 SPAN = {"from": EPOCH, "to": EPOCH}
-DEAL = {"action": range(2), "symbol": "text", "volume": "number"}
-PROFIT = dict(DEAL, price_open="number", price_close="number")
-CHECK = {"request": "request", "correlation": "text"}
-ORDER = dict(CHECK, key="text", wait_ms=WAIT)
-BARS = {"symbol": "text", "timeframe": range(2**31), "from": DATE, "count": range(1, ROWS + 1)}
-LOGIN = {"login": range(1, 2**63), "password": "text", "server": "text", "timeout_ms": WAIT}
-MS = {"poll_ms": range(1, 10001), "rows_ms": range(1, 3600001)}
+SIDE = {"action": whole(0, 1), "symbol": WORD, "volume": number}
+PROFIT = dict(SIDE, price_open=number, price_close=number)
+CHECK = {"request": trade_request, "correlation": WORD}
+ORDER = {"request": trade_request, "take": list_of(TAKEN.__contains__, 7), "login": ACCOUNT}
+SEND = dict(ORDER, key=WORD, wait_ms=WAIT, correlation=WORD)
+BARS = {"symbol": WORD, "timeframe": whole(0, 2**31 - 1), "from": DATE, "count": whole(1, ROWS)}
+LOGIN = {"login": ACCOUNT, "password": CREDENTIAL, "server": CREDENTIAL, "timeout_ms": WAIT}
 # Each call: its class, its arguments, and what the package does with them, in that order.
 CALLS = {
     "ping": (None, {}, None),
-    "recall": (None, {"key": "text"}, None),
+    "recall": (None, {"key": WORD}, None),
     "login": (READ, LOGIN, None),
-    "watch": (READ, dict(MS, symbols="cursors", deals_from=EPOCH), None),
-    "order_send": (TRADE, ORDER, lambda p, request, *_: p.ask("order_send", request)),
-    "order_check": (TRADE, CHECK, lambda p, request, *_: p.ask("order_check", request)),
+    "watch": (READ, WATCH, None),
+    "order_send": (TRADE, SEND, lambda p, request, take, login, *_: p.send(request, take, login)),
+    "order_check": (TRADE, CHECK, lambda p, request, _: p.ask("order_check", request)),
     "account": (READ, {}, lambda p: p.ask("account_info")),
     "terminal": (READ, {}, lambda p: p.ask("terminal_info")),
     "state": (READ, {}, lambda p: p.now(server_time=p.newest)),
-    "symbols": (READ, {"names": "names"}, lambda p, names: [p.symbol(name) for name in names]),
-    "margin": (READ, dict(DEAL, price="number"), lambda p, *a: p.ask("order_calc_margin", *a)),
+    "symbols": (READ, {"names": NAMES}, lambda p, names: [p.symbol(name) for name in names]),
+    "margin": (READ, dict(SIDE, price=number), lambda p, *a: p.ask("order_calc_margin", *a)),
     "profit": (READ, PROFIT, lambda p, *a: p.ask("order_calc_profit", *a)),
     "history_orders": (HISTORY, SPAN, lambda p, *span: p.history("orders", *span)),
     "history_deals": (HISTORY, SPAN, lambda p, *span: p.history("deals", *span)),
@@ -177,13 +259,34 @@ class Call:
     def __init__(self, frame):
         self.id, self.t, self.name, self.args = map(frame.get, ("id", "t", "call", "args"))
         typed = isinstance(self.name, str) and isinstance(self.args, dict)
-        if not typed or not fits("number", self.t) or not fits(range(2**53), self.id):
+        if not typed or not number(self.t) or not whole(0, 2**53 - 1)(self.id):
             raise Closed("malformed call")
         self.level, self.shape, self.work = CALLS.get(self.name, (None, {}, None))
-        wrong = [name for name, kind in self.shape.items() if not fits(kind, self.args.get(name))]
+        wrong = [name for name, kind in self.shape.items() if not kind(self.args.get(name))]
         self.fault = None if self.name in CALLS else "unknown call"
         if not self.fault and (wrong or set(self.args) != set(self.shape)):
             self.fault = " ".join(["wrong arguments", *wrong])
+
+
+class Send:
+    """What is remembered of a key: how far it is, its answer, and which calls wait for that."""
+
+    def __init__(self):
+        self.state, self.answer, self.waiting = "queued", None, []
+
+    def wait(self, session, call):
+        """Lets a further call have the answer too. It is not told that nothing was done."""
+        self.waiting = [waiting for waiting in self.waiting if not waiting[0].ended]
+        if len(self.waiting) >= WAITING:
+            return {"raised": "Busy"}
+        self.waiting.append((session, call.id))
+
+    def settle(self, answer):
+        self.answer = answer
+        for session, call_id in self.waiting:
+            if not session.ended:
+                session.put(dict(answer, id=call_id))
+        self.waiting = []
 
 
 class Session:
@@ -192,7 +295,8 @@ class Session:
     def __init__(self, bridge, reader, writer, name):
         self.bridge, self.reader, self.writer, self.name = bridge, reader, writer, name
         self.loop, self.filled = asyncio.get_running_loop(), asyncio.Event()
-        self.calls, self.out, self.ended, self.logged_in, self.watch = [], [], False, False, None
+        self.calls, self.out, self.watch = [], [], None
+        self.ended = self.logged_in = False
         self.skew, self.heard = float("inf"), now_ms()
 
     async def run(self):
@@ -200,12 +304,12 @@ class Session:
         with self.bridge.turn:
             self.bridge.sessions = [s for s in self.bridge.sessions if not s.ended] + [self]
             self.bridge.turn.notify_all()
-        both = [asyncio.ensure_future(work) for work in (self._read(), self._write())]
-        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        reading, writing = (asyncio.ensure_future(w) for w in (self._read(), self._write()))
+        done, _ = await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
         fault = done.pop().exception()
         self.end(str(fault) if isinstance(fault, Closed) else "fault " + type(fault).__name__)
-        both[1].cancel()  # the other one has ended with the connection
-        await asyncio.gather(*both, return_exceptions=True)
+        writing.cancel()  # the reader has ended with the connection
+        await asyncio.gather(reading, writing, return_exceptions=True)
 
     def end(self, reason):
         """Ends it once: what is queued is dropped, and its sends are remembered as dropped."""
@@ -241,13 +345,16 @@ class Session:
             busy, since = self.bridge.busy or (None, now_ms())
             ping = {"busy": busy, "busy_ms": int(now_ms() - since), "queued": len(self.calls)}
             return {"ok": dict(ping, build=self.bridge.package.build)}
-        state, answer = self.bridge.sends.get(call.args.get("key"), ("unheard", None))
+        send = self.bridge.sends.get(call.args.get("key"))
         if call.name == "recall":
+            state, answer = (send.state, send.answer) if send else ("unheard", None)
             return {"ok": {"state": state, "answer": answer}}
-        if state != "unheard":
-            return answer or {"refused": "this key is " + state}
+        if send:
+            return send.answer or send.wait(self, call)
         if self.ended or len(self.calls) >= QUEUE:
-            return {"refused": "queue full"}
+            full = {"refused": "queue full"}
+            self.bridge.note(call, "dropped", full)  # nor is the same call done when there is room
+            return full
         self.bridge.note(call, "queued")
         self.calls.append(call)
         self.bridge.turn.notify_all()
@@ -271,6 +378,23 @@ class Session:
                 with self.bridge.turn:
                     self.out.pop(0)
                     self.bridge.turn.notify_all()
+
+
+def complete(request, take, target, netting):
+    """Puts into a request what it takes from its target's row; refuses it where that is another."""
+    kind, fields = TARGETS[request["action"]]
+    if target is None:
+        raise Refused("no such " + kind)
+    for name in take:
+        kept, asked = target[fields[name]], request.get(name)
+        request[name] = min(kept, asked) if netting and name == "volume" and asked else kept
+    if "expiration" in take and not request["expiration"]:
+        del request["expiration"]
+    if request["action"] == DEAL:
+        if target["type"] == request.get("type", 0):
+            raise Refused("the position turned")
+        if request.get("volume", 0.0) > target["volume"] + 1e-9:
+            raise Refused("more than the position has")
 
 
 class Package:
@@ -314,6 +438,44 @@ class Package:
         log(f"logged in, terminal build {self.build}")
         return login
 
+    def send(self, request, take, login):
+        """Sends a request once, unless what it is about refuses it."""
+        request = dict(request)
+        try:
+            self._prepare(request, take, login)
+        except Refused:
+            raise
+        except Exception as fault:  # noqa: BLE001
+            why = fault.args[0] if isinstance(fault, Nothing) else type(fault).__name__
+            raise Refused(f"not read: {why}") from None
+        result = self.ask("order_send", request)
+        deals = self._deals(request, result)
+        return dict(result, volume_sent=request.get("volume", 0), deals=deals)
+
+    def _prepare(self, request, take, login):
+        """Reads the target, then the account: nothing else comes between that and the send."""
+        kind, fields = TARGETS.get(request.get("action"), ("", {}))
+        ticket = request.get(kind, 0)
+        if not set(take) <= set(fields) or (take and not ticket):
+            raise Refused("wrong arguments take")
+        reads = take or (ticket and request["action"] == DEAL)
+        rows = self.ask(kind + "s_get", ticket=ticket) if reads else []
+        account = self.ask("account_info")
+        if account["login"] != login:
+            raise Refused("another account")
+        target = next((row for row in rows if row["ticket"] == ticket), None)
+        netting = account["margin_mode"] != HEDGING
+        if reads and (target or netting or request["action"] != DEAL):
+            complete(request, take, target, netting)
+
+    def _deals(self, request, result):
+        """The deals of an executed order, as far as they are there: no fault of that matters."""
+        executed = result.get("retcode") in EXECUTED and result.get("order")
+        if executed and request.get("action") in (DEAL, PENDING):
+            with contextlib.suppress(Exception):
+                return self.ask("history_deals_get", ticket=result["order"])[:ORDER_DEALS]
+        return []
+
     def now(self, **more):
         names = {"account": "info", "terminal": "info", "orders": "get", "positions": "get"}
         return dict({name: self.ask(f"{name}_{end}") for name, end in names.items()}, **more)
@@ -325,7 +487,7 @@ class Package:
 
     def history(self, kind, start, end):
         """Rows of that span, or only their number where they are too many."""
-        span = max(1, start), max(1, end)  # the package reads no date of 0
+        span = max(1, start), max(1, end)
         n = self.ask(f"history_{kind}_total", *span)
         return {"rows": self.ask(f"history_{kind}_get", *span)} if n <= ROWS else {"total": n}
 
@@ -336,23 +498,28 @@ class Watch:
     def __init__(self, symbols, poll_ms, rows_ms, deals_from):
         self._cursors, self._pages = symbols, dict.fromkeys(symbols, PAGE)
         self._every = dict(dict.fromkeys(symbols, poll_ms), **{"": rows_ms})
-        self._deals_from, self.due = deals_from, dict.fromkeys(self._every, now_ms())
+        self._deals_from, self._newest_deal = max(1, deals_from), 0
+        self.due = dict.fromkeys(self._every, now_ms())
 
     def step(self, package):
         """Polls what is due for longest: what is to be pushed, if anything."""
         name = min(self.due, key=self.due.get)
         self.due[name] = now_ms() + self._every[name]
         try:
-            if name:
-                return self._ticks(package, name)
-            deals = package.history("deals", self._deals_from, FAR).get("rows")
-            if deals is None:
-                raise Nothing(-2, f"more than {ROWS} deals since deals_from")
-            return package.now(push="rows", deals=deals)
+            return self._ticks(package, name) if name else self._rows(package)
         except Nothing as nothing:  # a symbol's history may still be loading
             return None if name else {"push": "rows", "none": list(nothing.args)}
         except Exception as fault:  # noqa: BLE001
             return {"push": "rows", "none": [-1, "raised " + type(fault).__name__]}
+
+    def _rows(self, package):
+        start = max(self._deals_from, self._newest_deal - OVERLAP_S)
+        deals = package.ask("history_deals_get", start, FAR)
+        if len(deals) > ROWS:
+            raise Nothing(-2, f"{len(deals)} deals since {start}, at most {ROWS} are pushed")
+        push = package.now(push="rows", deals=deals)  # if that fails, they are read again
+        self._newest_deal = max([self._newest_deal, *(deal["time"] for deal in deals)])
+        return push
 
     def _ticks(self, package, name):
         """All ticks (-1) after the cursor: asked from its whole second, skipped by position."""
@@ -387,8 +554,11 @@ class Bridge:
         if call.name != "order_send":
             return
         with self.turn:
-            self.sends[call.args["key"]] = (state, answer)
-            settled = [key for key, (_, answer) in self.sends.items() if answer]
+            send = self.sends.setdefault(call.args["key"], Send())
+            send.state = state
+            if answer:
+                send.settle(answer)
+            settled = [key for key, send in self.sends.items() if send.answer]
             for old in settled[: max(0, len(self.sends) - REMEMBERED)]:
                 del self.sends[old]
 
@@ -450,6 +620,8 @@ class Bridge:
                 answer = {"ok": call.work(self.package, *map(call.args.get, call.shape))}
         except Nothing as nothing:
             answer = {"none": list(nothing.args)}
+        except Refused as refused:
+            answer = {"refused": str(refused)}
         except Exception as fault:  # noqa: BLE001, its text may quote the request
             answer = {"raised": type(fault).__name__}
         self.note(call, "done", answer)
@@ -459,30 +631,38 @@ class Bridge:
 
 
 async def serve(bridge, listener, context, secret):
-    """Takes connections, few at a time: each must prove the secret in time to become a session."""
-    loop, pending = asyncio.get_running_loop(), set()
-    tls = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S} if context else {}
-
-    async def admit(sock, name):
-        reader = asyncio.StreamReader()
-        protocol = asyncio.StreamReaderProtocol(reader)
-        transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, **tls)
-        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        try:
-            await prove(reader, writer, secret)
-        except BaseException:
-            transport.abort()
-            raise
-        return Session(bridge, reader, writer, "session " + name)
+    """Takes connections: each must prove the secret in time to become a session. Few may be at
+    that: a newcomer gets the place of the oldest one of the address that has the most."""
+    loop = asyncio.get_running_loop()
+    pending = {}  # the tasks of those connections, the oldest first: the address
 
     async def connection(sock, name):
+        task, transport, why = asyncio.current_task(), None, None
+        limit = loop.call_later(HANDSHAKE_S, task.cancel)
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
         try:
-            session = await patiently(admit(sock, name), HANDSHAKE_S)
-        except Closed as closed:
-            return log(f"connection from {name} turned away: {closed}")
-        finally:
-            pending.discard(sock)
-        await session.run()
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, ssl=context)
+            writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+            await prove(reader, writer, secret)
+        except asyncio.CancelledError:
+            why = "no proof in time"
+        except Exception as fault:  # noqa: BLE001
+            why = str(fault) if isinstance(fault, Closed) else "lost, " + type(fault).__name__
+        limit.cancel()
+        pending.pop(task, None)
+        if not why:
+            return await Session(bridge, reader, writer, "session " + name).run()
+        if transport:
+            transport.abort()
+        return log(f"connection from {name} turned away: {why}")
+
+    def make_room():
+        addresses = list(pending.values())
+        crowd = max(addresses, key=addresses.count)
+        oldest = next(task for task, address in pending.items() if address == crowd)
+        del pending[oldest]
+        oldest.cancel()
 
     while True:
         try:
@@ -491,11 +671,11 @@ async def serve(bridge, listener, context, secret):
         except OSError:
             await asyncio.sleep(0.1)  # out of descriptors, or a connection that died early
             continue
-        if len(pending) < PENDING_HANDSHAKES:
-            pending.add(sock)
-            asyncio.ensure_future(connection(sock, "{}:{}".format(*peer)))
-        else:
-            sock.close()
+        if len(pending) >= PENDING_HANDSHAKES:
+            make_room()
+        task = asyncio.ensure_future(connection(sock, "{}:{}".format(*peer)))
+        pending[task] = peer[0]
+        await asyncio.sleep(0)  # the others go on, however many come
 
 
 def fail(text):
@@ -525,6 +705,32 @@ def read_secret():
     return secret
 
 
+def load_package():
+    fix = "pip install --require-hashes -r requirements.txt"
+    try:
+        import MetaTrader5
+    except ImportError as fault:
+        if fault.name == "MetaTrader5":
+            fail("no package MetaTrader5: " + fix)
+        why = str(fault).partition("\n")[0][:200]  # numpy's text has many lines
+        fail(f"the package MetaTrader5 does not load: {why}: {fix}")
+    return MetaTrader5
+
+
+def listen(host, port, family):
+    """Listens where nobody else can: on Windows that is an option, and SO_REUSEADDR would be the
+    opposite; elsewhere that one only takes a port whose last connections linger."""
+    listener = socket.socket(family)
+    alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+    listener.setsockopt(socket.SOL_SOCKET, alone, 1)
+    if family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.bind((host, port))
+    listener.listen(8)
+    listener.setblocking(False)
+    return listener
+
+
 def open_listener(address, certificate, key):
     context, (host, _, port) = None, address.rpartition(":")
     if certificate or key:
@@ -540,20 +746,19 @@ def open_listener(address, certificate, key):
         socket.inet_pton(family, host)
         if not (host.startswith("127.") or host == "::1" or context):
             fail(f"--listen {address} is beyond loopback: give --tls-certificate, --tls-key")
-        listener = socket.create_server((host, int(port)), family=family, backlog=8)
+        return listen(host, int(port), family), context
     except (ValueError, OverflowError, OSError) as fault:
         why = getattr(fault, "strerror", None) or "say IP:PORT, e.g. 127.0.0.1:18812"
         fail(f"cannot listen on {address}: {why}")
-    listener.setblocking(False)
-    return listener, context
 
 
-async def run(bridge, listener, context, secret):
+async def run(bridge, listener, context, secret, ready):
     """Serves until a signal ends the bridge, which waits for a call in flight, but not for ever."""
     loop, told, done = asyncio.get_running_loop(), asyncio.Event(), None
     loop.set_exception_handler(lambda *_: log("fault in a connection"))
     for name in {"SIGTERM", "SIGINT", "SIGBREAK"}.intersection(dir(signal)):
         signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(told.set))
+    log(ready)
     asked, working = asyncio.ensure_future(told.wait()), loop.run_in_executor(None, bridge.run)
     tasks = [asked, working, asyncio.ensure_future(serve(bridge, listener, context, secret))]
     while not done:
@@ -583,16 +788,12 @@ def main():
     add("--portable", action="store_true", help="the terminal runs in portable mode")
     add("--tls-certificate", metavar="FILE", help="PEM; needed beyond loopback")
     add("--tls-key", metavar="FILE", help="its private key, PEM")
-    given, secret = parser.parse_args(), read_secret()
-    try:
-        import MetaTrader5 as module
-    except ImportError:
-        fail("no package MetaTrader5: pip install --require-hashes -r requirements.txt")
+    given, secret, module = parser.parse_args(), read_secret(), load_package()
     listener, context = open_listener(given.listen, given.tls_certificate, given.tls_key)
     at, how = "{}:{}".format(*listener.getsockname()), " with TLS" if context else ""
-    log(f"listening on {at}{how}, MetaTrader5 {module.__version__}")
+    ready = f"listening on {at}{how}, MetaTrader5 {module.__version__}"
     bridge = Bridge(Package(module, given.terminal_path, given.portable))
-    asyncio.run(run(bridge, listener, context, secret))
+    asyncio.run(run(bridge, listener, context, secret, ready))
 
 
 if __name__ == "__main__":

@@ -99,18 +99,24 @@ class State:
 class Gateway:
     """A gateway's end of one connection."""
 
-    def __init__(self, address, secret=SECRET, tls=None, prove=True, buffer=None):
+    def __init__(self, address, secret=SECRET, tls=None, prove=True, buffer=None, source=None):
         self.sock = socket.socket()
         self.sock.settimeout(10)
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.sock.connect(address)
-        if tls:
-            self.sock = tls.wrap_socket(self.sock, server_hostname="bridge")
+        if source:
+            self.sock.bind((source, 0))
         self.secret, self.began, self.next_id = secret.encode(), time.monotonic(), 0
         self.pushes, self.lock = [], threading.Lock()
-        if prove:
-            self.prove()
+        try:
+            self.sock.connect(address)
+            if tls:
+                self.sock = tls.wrap_socket(self.sock, server_hostname="bridge")
+            if prove:
+                self.prove()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self):
         self.sock.close()
@@ -162,6 +168,8 @@ class Gateway:
         t = int((time.monotonic() - self.began) * 1000) - late_ms
         if call in ("order_send", "order_check"):
             args = dict({"correlation": TRACE}, **args)
+        if call == "order_send":
+            args = dict({"login": LOGIN["login"], "take": [], "wait_ms": 9000}, **args)
         frame = {"role": "gateway", "id": self.next_id, "t": t, "call": call, "args": args}
         self.write(dict(frame, **more))
         return self.next_id
@@ -189,9 +197,9 @@ class Gateway:
         answer = self.call("login", dict(LOGIN, **other))
         return answer
 
-    def order(self, key, request=None, wait_ms=10000, **more):
-        args = {"key": key, "wait_ms": wait_ms, "request": request or BUY}
-        return self.call("order_send", args, **more)
+    def order(self, key, request=None, wait_ms=10000, late_ms=0, **args):
+        args = dict({"key": key, "wait_ms": wait_ms, "request": request or BUY}, **args)
+        return self.call("order_send", args, late_ms=late_ms)
 
     def is_closed(self):
         """Whether the bridge has closed this connection (waits for it)."""

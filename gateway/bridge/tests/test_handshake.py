@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 import ssl
 import subprocess
 import unittest
@@ -79,22 +80,41 @@ class Handshake(BridgeTest):
             self.answer(gateway, padding="x" * 1024)
             self.assertTrue(gateway.is_closed())
 
-    def test_few_pending_at_a_time(self):
-        strangers = [Gateway(self.bridge.address(), prove=False) for _ in range(4)]
-        for stranger in strangers:
-            self.addCleanup(stranger.close)
-            stranger.read()
-        with Gateway(self.bridge.address(), prove=False) as fifth:
-            self.assertTrue(fifth.is_closed())
-        strangers[0].close()
+    def strangers(self, number, source):
+        """Connections that prove nothing, in the order in which the bridge took them."""
+        strangers = []
+        for _ in range(number):
+            strangers.append(Gateway(self.bridge.address(), prove=False, source=source))
+            self.addCleanup(strangers[-1].close)
+            strangers[-1].read()
+        return strangers
 
-        def let_in():
-            try:
-                return Gateway(self.bridge.address())
-            except EOFError:
-                return None
+    def still_there(self, gateway):
+        gateway.sock.setblocking(False)
+        try:
+            return gateway.sock.recv(1) != b""
+        except BlockingIOError:
+            return True
 
-        until(let_in, what="a place for the gateway").close()
+    def test_a_newcomer_gets_the_oldest_place_of_the_crowd(self):
+        alone = self.strangers(1, "127.0.0.3")
+        crowd = self.strangers(15, "127.0.0.2")
+        self.gateway(self.bridge)
+        self.assertTrue(crowd[0].is_closed())
+        self.assertTrue(all(map(self.still_there, alone + crowd[1:])))
+
+    def test_strangers_of_one_address_are_few(self):
+        strangers = self.strangers(40, "127.0.0.2")
+        for stranger in strangers[:24]:
+            self.assertTrue(stranger.is_closed())
+        self.assertTrue(all(map(self.still_there, strangers[24:])))
+        self.gateway(self.bridge)
+        until(lambda: self.bridge.log().count("turned away") == 25)
+
+    def test_no_proof_in_time(self):
+        (stranger,) = self.strangers(1, "127.0.0.2")
+        self.assertTrue(stranger.is_closed())
+        until(lambda: "turned away: no proof in time" in self.bridge.log())
 
 
 class Tls(BridgeTest):
@@ -121,6 +141,11 @@ class Tls(BridgeTest):
         self.assertTrue(gateway.push("ticks") and gateway.push("rows"))
         with self.assertRaises((EOFError, OSError)):
             Gateway(bridge.address())
+        silent = [socket.create_connection(bridge.address(), 10) for _ in range(17)]
+        for stranger in silent:
+            self.addCleanup(stranger.close)
+        self.assertEqual(silent[0].recv(1), b"")  # another one has its place
+        self.gateway(bridge, tls=context)
         os.chmod(key, 0o644)
         self.assertEqual(self.start(*tls).wait(), 78)
 
@@ -133,6 +158,7 @@ class Faults(BridgeTest):
         self.assertEqual(process.wait(), 78)
         self.assertIn(words, process.log())
         self.assertNotIn(SECRET, process.log())
+        return process
 
     def test_configuration(self):
         path = os.path.join(self.folder, "secret")
@@ -148,12 +174,25 @@ class Faults(BridgeTest):
         self.refused("IP:PORT", "--listen", "example.org:1")
         self.refused("IP:PORT", "--listen", "18812")
         self.refused("go together", "--tls-key", path)
-        self.refused("pip install", env={"PYTHONPATH": self.folder})
         os.chmod(path, 0o600)
         bridge = self.start(secret=None, env={"BRIDGE_SECRET_FILE": path})
         self.gateway(bridge)
         address = "{}:{}".format(*bridge.address())
         self.refused("cannot listen", "--listen", address)
+
+    def test_a_package_that_does_not_load(self):
+        self.refused("no package MetaTrader5: pip install", env={"PYTHONPATH": self.folder})
+        for line, why in (
+            ("import numpie", "No module named 'numpie'"),
+            ("import MetaTrader5._core", "No module named 'MetaTrader5._core'"),
+            ("from os import nothing", "cannot import name 'nothing'"),
+            ("raise ImportError('numpy is too old\\nand more')", "numpy is too old: pip"),
+        ):
+            with open(os.path.join(self.folder, "MetaTrader5.py"), "w") as file:
+                file.write(line + "\n")
+            process = self.refused(why, env={"PYTHONPATH": self.folder})
+            self.assertIn("does not load: " + why, process.log())
+            self.assertEqual(len(process.lines), 1, process.log())
 
 
 if __name__ == "__main__":

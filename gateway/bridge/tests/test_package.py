@@ -7,15 +7,16 @@ import importlib.util
 import socket
 import types
 import unittest
+from unittest import mock
 
-from support import BRIDGE, BUY, SECRET, Gateway
+from support import BRIDGE, BUY, SECRET, Gateway, skip
 
 
 def load():
     spec = importlib.util.spec_from_file_location("bridge_for_package", BRIDGE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.log = lambda text: None
+    module.log = lambda *_, **__: None
     return module
 
 
@@ -59,6 +60,106 @@ class Sends(unittest.TestCase):
         package = load().Package(Sender(), None, False)
         for function in ("order_send", "order_check"):
             self.assertEqual(package.ask(function, BUY), {"retcode": 10009})
+
+
+POSITION = {"ticket": 5, "type": 0, "volume": 0.3, "sl": 1.0, "tp": 1.2}
+WORKING = {"ticket": 6, "price_open": 1.5, "price_stoplimit": 0.0, "sl": 1.1, "tp": 1.3,
+           "type_time": 0, "time_expiration": 0}  # fmt: skip
+ANSWERS = {
+    "account_info": {"login": 9, "margin_mode": 2},
+    "positions_get": (dict(POSITION, ticket=4, volume=0.7), POSITION),
+    "orders_get": (WORKING,),
+    "order_send": {"retcode": 10009, "order": 7, "request": None},
+    "history_deals_get": ({"ticket": 8},) * 99,
+}
+
+
+class Recorder:
+    """A package that notes how it is called."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __getattr__(self, name):
+        def record(fields):
+            return types.SimpleNamespace(_asdict=lambda: fields)
+
+        def function(*args, **named):
+            self.asked.append((name, *args, named))
+            answer = ANSWERS[name]
+            return tuple(map(record, answer)) if isinstance(answer, tuple) else record(answer)
+
+        return function
+
+
+class Order(unittest.TestCase):
+    """What a send asks of the package, how, and in which order."""
+
+    def send(self, request, take=()):
+        recorder = Recorder()
+        answer = load().Package(recorder, None, False).send(request, take, 9)
+        self.asked = recorder.asked
+        return answer
+
+    def test_a_close(self):
+        request = {"action": 1, "type": 1, "position": 5}
+        answer = self.send(request, ["volume"])
+        wanted = [
+            ("positions_get", {"ticket": 5}),
+            ("account_info", {}),
+            ("order_send", dict(request, volume=0.3), {}),
+            ("history_deals_get", {"ticket": 7}),
+        ]
+        self.assertEqual(self.asked, wanted)
+        self.assertEqual((answer["volume_sent"], len(answer["deals"])), (0.3, 64))
+        self.assertNotIn("volume", request)
+
+    def test_changes(self):
+        levels = {"action": 6, "position": 5, "sl": 1.05}
+        self.send(levels, ["tp"])
+        self.assertEqual(self.asked[2], ("order_send", dict(levels, tp=1.2), {}))
+        order = {"action": 7, "order": 6, "expiration": 3}
+        self.send(order, ["price", "stoplimit", "sl", "tp", "type_time", "expiration"])
+        self.assertEqual(self.asked[0], ("orders_get", {"ticket": 6}))
+        taken = {"price": 1.5, "stoplimit": 0.0, "sl": 1.1, "tp": 1.3, "type_time": 0}
+        sent = dict({"action": 7, "order": 6}, **taken)
+        self.assertEqual(self.asked[2], ("order_send", sent, {}))
+
+    def test_an_entry(self):
+        answer = self.send({"action": 5, "volume": 0.1})
+        names = [asked[0] for asked in self.asked]
+        self.assertEqual(names, ["account_info", "order_send", "history_deals_get"])
+        self.assertEqual(answer["volume_sent"], 0.1)
+        self.assertEqual(self.send({"action": 8, "order": 6})["volume_sent"], 0)
+
+    def test_deals_of_what_was_executed(self):
+        for retcode, order, number in ((10008, 7, 64), (10010, 7, 64), (10012, 7, 0), (10009, 0, 0)):
+            result = {"retcode": retcode, "order": order}
+            with mock.patch.dict(ANSWERS, order_send=result):
+                self.assertEqual(len(self.send(BUY)["deals"]), number)
+
+
+class Listener(unittest.TestCase):
+    def options(self, address="127.0.0.1:0"):
+        listener, _ = load().open_listener(address, None, None)
+        self.addCleanup(listener.close)
+        names = ("SO_REUSEADDR", "SO_KEEPALIVE")
+        return [bool(listener.getsockopt(socket.SOL_SOCKET, getattr(socket, n))) for n in names]
+
+    def test_nobody_else_listens_there(self):
+        """Windows has an option for that: another one bears its name here."""
+        self.assertEqual(self.options(), [True, False])
+        alone = {"create": True, "new": socket.SO_KEEPALIVE}
+        with mock.patch.object(socket, "SO_EXCLUSIVEADDRUSE", **alone):
+            self.assertEqual(self.options(), [False, True])
+
+    def test_ipv6_is_only_that(self):
+        try:
+            listener = load().listen("::", 0, socket.AF_INET6)
+        except OSError:
+            skip(self, "no IPv6 here", absent=True)
+        self.addCleanup(listener.close)
+        self.assertTrue(listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
 
 
 class Ticks(unittest.TestCase):

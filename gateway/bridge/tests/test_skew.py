@@ -16,7 +16,11 @@ class Skew(unittest.TestCase):
         self.now = self.t = 1_000_000.0
         self.module.now_ms = lambda: self.now
         self.module.log = lambda text: None
-        terminal = types.SimpleNamespace(order_send=lambda request: [])
+        account = {"login": 5, "margin_mode": 2}
+        terminal = types.SimpleNamespace(
+            account_info=lambda: types.SimpleNamespace(_asdict=lambda: account),
+            order_send=lambda request: types.SimpleNamespace(_asdict=lambda: {"retcode": 10006}),
+        )
         self.bridge = self.module.Bridge(self.module.Package(terminal, None, False))
 
         async def session():
@@ -35,7 +39,8 @@ class Skew(unittest.TestCase):
     def order(self, wait_ms, late_ms=0.0):
         """The answer to an order that was written that long ago."""
         self.orders += 1
-        args = {"key": str(self.orders), "wait_ms": wait_ms, "request": BUY, "correlation": "-"}
+        args = {"key": str(self.orders), "wait_ms": wait_ms, "request": BUY, "correlation": "-",
+                "login": 5, "take": []}  # fmt: skip
         self.hear("order_send", args, late_ms)
         call, _ = self.bridge._next(self.session)
         answer = self.bridge._perform(self.session, call)

@@ -4,10 +4,11 @@ is EURUSD at 1.10000 / 1.10010; the answers are those of the house's simulator."
 import importlib
 import os
 import sys
+import time
 import unittest
 from unittest import mock
 
-from support import STANDIN, BridgeTest
+from support import STANDIN, BridgeTest, until
 
 MONDAY = 1_704_672_000_000
 
@@ -42,10 +43,13 @@ class Desk(BridgeTest):
         query = "INSERT OR REPLACE INTO symbols VALUES (?, ?)"
         self.state.db.execute(query, (name, json.dumps(fields)))
 
-    def deal(self, side=0, volume=1.0, **more):
+    def request(self, side=0, volume=1.0, **more):
         request = {"action": 1, "symbol": "EURUSD", "type": side, "volume": volume,
                    "type_filling": 1, "magic": 77}  # fmt: skip
-        return self.mt5.order_send(dict(request, **more))
+        return dict(request, **more)
+
+    def deal(self, *args, **more):
+        return self.mt5.order_send(self.request(*args, **more))
 
     def pending(self, kind, price, **more):
         request = {"action": 5, "symbol": "EURUSD", "type": kind, "volume": 1.0, "price": price,
@@ -194,6 +198,18 @@ class Positions(Desk):
         self.assertEqual([d.entry for d in self.deals()][1:], [0, 0, 2])
         self.assertEqual({d.position_id for d in self.deals()[1:]}, {first})
 
+    def test_a_close_of_more_than_there_is_reverses_a_netting_position(self):
+        self.state.set(margin_mode=0)
+        first = self.deal(0, 1.0).order
+        turned = self.deal(1, 1.5, position=first)
+        self.assertEqual((turned.retcode, turned.volume), (10009, 1.5))
+        (position,) = self.mt5.positions_get()
+        row = (position.ticket, position.identifier, position.type, position.volume)
+        self.assertEqual(row, (turned.order, first, 1, 0.5))
+        last = self.deals()[-1]
+        self.assertEqual((last.entry, last.volume, last.position_id), (2, 1.5, first))
+        self.assertEqual(self.mt5.order_check(self.request(0, 0.7, position=turned.order)).retcode, 0)
+
     def test_hedging_keeps_both_and_closes_by(self):
         buy, sell = self.deal(0, 1.0).order, self.deal(1, 0.4).order
         self.assertEqual(self.mt5.positions_total(), 2)
@@ -306,6 +322,93 @@ class Faults(Desk):
         self.assertFalse(self.mt5.terminal_info().connected)
         self.state.set(disconnected_until=0)
         self.assertTrue(self.mt5.terminal_info().connected)
+
+
+class Lag(Desk):
+    """What is shown lags behind what is so. The dice are the test's: 0 is now, 1 as late as may be."""
+
+    LAG_MS = 60000
+
+    def setUp(self):
+        super().setUp()
+        self.state.set(lag_ms=self.LAG_MS)
+        self.addCleanup(self.mt5.shutdown)
+        self.dice(1.0)
+        self.shown()  # a moment before all else
+
+    def dice(self, *throws):
+        """The next throws; the last one for ever."""
+        throws = list(throws)
+        dice = mock.Mock(random=lambda: throws.pop(0) if throws[1:] else throws[0])
+        patch = mock.patch.object(sys.modules["MetaTrader5._lag"], "random", dice)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def shown(self):
+        """How many positions, orders, orders past and deals (with the deposit's) are shown."""
+        mt5, span = self.mt5, (1, 2**31 - 1)
+        totals = (mt5.positions_total(), mt5.orders_total())
+        rows = (len(mt5.positions_get()), len(mt5.orders_get()))
+        self.assertEqual(totals, rows)
+        past = (mt5.history_orders_get, mt5.history_orders_total)
+        deals = (mt5.history_deals_get, mt5.history_deals_total)
+        for get, total in (past, deals):
+            rows += (len(get(*span)),)
+            self.assertEqual(rows[-1], total(*span))
+        return rows
+
+    def test_sends_act_on_what_is_so(self):
+        order = self.deal().order
+        self.pending(2, 1.09)
+        self.assertEqual(self.shown(), (0, 0, 0, 1))
+        for rows in (self.mt5.positions_get, self.mt5.history_orders_get, self.mt5.history_deals_get):
+            self.assertEqual(rows(ticket=order), ())
+        self.assertEqual(self.mt5.account_info().margin, 0.0)
+        self.assertEqual(self.deal(1, position=order).retcode, 10009)
+        self.dice(0.0)
+        self.assertEqual(self.shown(), (0, 1, 2, 3))
+        self.assertEqual(self.mt5.account_info().balance, 99990.0)
+
+    def test_each_kind_has_a_moment_of_its_own(self):
+        self.deal()
+        for throws, wanted in (((0.0, 1.0, 1.0), (1, 0, 1)), ((1.0, 1.0, 0.0), (1, 0, 2))):
+            self.dice(*throws)
+            positions, span = self.mt5.positions_total(), (1, 2**31 - 1)
+            orders = self.mt5.history_orders_total(*span)
+            deals = self.mt5.history_deals_total(*span)
+            self.assertEqual((positions, orders, deals), wanted)
+
+    def test_what_was_shown_stays(self):
+        self.deal()
+        self.dice(0.0)
+        self.assertEqual(self.shown(), (1, 0, 1, 2))
+        self.dice(1.0)
+        self.assertEqual(self.shown(), (1, 0, 1, 2))
+
+    def test_what_others_write_lags_too(self):
+        order = self.deal().order
+        self.dice(0.0, 1.0)
+        self.assertEqual(self.mt5.positions_total(), 1)
+        self.state.db.execute("DELETE FROM positions")
+        self.assertEqual(self.mt5.positions_get()[0].ticket, order)
+        self.dice(0.0)
+        self.assertEqual(self.mt5.positions_get(), ())
+
+    def test_no_longer_than_that(self):
+        self.state.set(lag_ms=800)
+        began = time.monotonic()
+        self.deal()
+        self.assertEqual(self.mt5.positions_total(), 0)
+        until(lambda: self.mt5.positions_total() == 1)
+        self.assertGreater(time.monotonic() - began, 0.7)
+        self.assertEqual(self.shown(), (1, 0, 1, 2))
+
+    def test_the_environment_says_so_too(self):
+        self.state.set(lag_ms=0)
+        with mock.patch.dict(os.environ, MYMT5_STANDIN_LAG_MS=str(self.LAG_MS)):
+            self.deal()
+            self.assertEqual(self.shown(), (0, 0, 0, 1))
+        self.assertEqual(self.shown(), (1, 0, 1, 2))
 
 
 if __name__ == "__main__":

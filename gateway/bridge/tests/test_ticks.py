@@ -10,10 +10,12 @@ from support import STANDIN, BridgeTest, until
 WATCH = {"symbols": {}, "poll_ms": 3, "rows_ms": 100000, "deals_from": 0}
 
 
-class Ticks(BridgeTest):
+class Watching(BridgeTest):
     def watch(self, gateway, **more):
         self.assertEqual(gateway.call("watch", dict(WATCH, **more)), {"ok": {}})
 
+
+class Ticks(Watching):
     def test_every_tick_once_over_restarts(self):
         """A manual feed with ties, some of which arrive only after the bridge saw their like."""
         self.state.set(feed="manual")
@@ -127,6 +129,8 @@ class Ticks(BridgeTest):
             gateway.pushes = []
         self.assertEqual(bids, [1.0] + [row[1] for row in rows])
 
+
+class Rows(Watching):
     def test_rows(self):
         gateway = self.gateway(self.start())
         gateway.order("one")
@@ -140,6 +144,66 @@ class Ticks(BridgeTest):
         self.state.fault("orders_get", "raise")
         until(lambda: gateway.push("rows").get("none", [0])[0] == -1)
         self.assertIn("positions", gateway.push("rows"))
+
+
+class Deals(Watching):
+    """The deals among the rows: all once, then the newest ones again and again."""
+
+    def setUp(self):
+        super().setUp()
+        for second in (1000, 2000, 3000):
+            self.deal(second)
+        self.peer = self.gateway(self.start())
+
+    def deal(self, second):
+        """A deal of that second, which is its ticket too."""
+        query = ("INSERT INTO deals (ticket, time, profit, commission, swap, fee, symbol)"
+                 " VALUES (?, ?, 0, 0, 0, 0, '')")  # fmt: skip
+        self.state.db.execute(query, (second, second))
+
+    def pushed(self):
+        return [deal["ticket"] for deal in self.peer.push("rows")["deals"]]
+
+    def until_pushed(self, *wanted):
+        until(lambda: self.pushed() == list(wanted), what=f"push of {wanted}")
+
+    def test_only_the_newest_are_read_again(self):
+        self.watch(self.peer, rows_ms=10)
+        self.assertEqual(self.pushed(), [1000, 2000, 3000])
+        self.assertEqual(self.pushed(), [3000])
+        self.deal(3050)
+        self.until_pushed(3000, 3050)
+        self.deal(3061)
+        self.until_pushed(3050, 3061)
+        counted = self.state.one("SELECT count(*) FROM calls WHERE name = 'history_deals_total'")
+        self.assertEqual(counted, 0)
+
+    def test_some_come_late(self):
+        """Those of the last minute before the newest; the others are left to the gateway."""
+        self.watch(self.peer, rows_ms=10)
+        self.until_pushed(3000)
+        self.deal(2939)
+        self.deal(2940)
+        self.until_pushed(2940, 3000)
+
+    def test_none_before_the_beginning(self):
+        self.watch(self.peer, rows_ms=10, deals_from=2990)
+        self.assertEqual([self.pushed() for _ in range(2)], [[3000]] * 2)
+        self.deal(2989)
+        self.deal(2990)
+        self.until_pushed(2990, 3000)
+
+    def test_what_was_not_pushed_is_read_again(self):
+        self.state.fault("positions_get", "none:-10002")
+        self.watch(self.peer, rows_ms=10)
+        self.assertEqual(self.peer.push("rows")["none"][0], -10002)
+        self.assertEqual(self.pushed(), [1000, 2000, 3000])
+
+    def test_each_watch_begins_anew(self):
+        for _ in range(2):
+            self.peer.pushes.clear()
+            self.watch(self.peer, rows_ms=100000)
+            self.assertEqual(self.pushed(), [1000, 2000, 3000])
 
 
 if __name__ == "__main__":

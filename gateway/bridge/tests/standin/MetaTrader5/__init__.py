@@ -9,7 +9,11 @@ is created where absent, a setting is written where absent.
 
 settings(key, value)   text; all keys with their meaning in _store.SETTINGS. The first ones to know:
                        login, server, password_sha256, margin_mode, trade_mode, balance, suffix,
-                       feed ("synthetic" by seed and clock, or "manual"), ticks_per_second
+                       feed ("synthetic" by seed and clock, or "manual"), ticks_per_second,
+                       lag_ms (or the environment's MYMT5_STANDIN_LAG_MS): positions with the
+                       account's figures, orders with their history, and deals are each shown as
+                       they were at a moment of their own, 0 to so many ms ago, that never goes
+                       back; sends act on what is so. It wants a file for its state.
 faults(on_call, kind, remaining, args)
                        on_call: a function's name, or * for any; remaining: how often, -1 for ever;
                        args: JSON. One fault a call, the lowest id first. Kinds:

@@ -8,6 +8,7 @@ import os
 import time
 
 from . import _surface as s
+from ._lag import Lag
 from ._market import Market
 from ._matching import Matching
 from ._store import open_store, utc_ms
@@ -21,6 +22,7 @@ class Process:
     """What the package keeps in its process: the link to the terminal, and the last error."""
 
     store, error, connected_at, authorized = None, (1, "Success"), None, False
+    lag = None
 
 
 here = Process()
@@ -87,6 +89,9 @@ def package_call(function):
                 settings = store.settings()
                 desk = Matching(store, Market(store, settings), settings)
                 desk.fault, desk.seq = (kind, given), seq
+                if int(settings["lag_ms"]):
+                    here.lag = here.lag or Lag(store.path)
+                    here.lag.keep(int(settings["lag_ms"]))
                 desk.catch_up()
                 value = function(desk, *args, **named)
             _after(kind, given)
@@ -98,6 +103,12 @@ def package_call(function):
 
     del call.__wrapped__
     return call
+
+
+def shown(desk, kind):
+    """The desk as the terminal shows it: with that kind of rows as they were a while ago."""
+    lag_ms = int(desk.settings["lag_ms"])
+    return Matching(here.lag.show(kind, lag_ms), desk.market, desk.settings) if lag_ms else desk
 
 
 def initialize(path=None, *, login=None, password=None, server=None, timeout=60000, portable=False):
@@ -147,6 +158,8 @@ def login(login, *, password=None, server=None, timeout=60000):
 
 def shutdown():
     here.connected_at, here.authorized = None, False
+    if here.lag:
+        here.lag.close()
     return True
 
 

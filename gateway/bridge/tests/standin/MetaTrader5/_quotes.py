@@ -4,7 +4,7 @@ import fnmatch
 
 from . import _surface as s
 from ._arrays import RATES, TICKS, Table
-from ._link import Fail, here, package_call
+from ._link import Fail, here, package_call, shown
 from ._market import seconds_of
 from ._store import utc_ms
 
@@ -35,7 +35,7 @@ def terminal_info(desk):
 def account_info(desk):
     settings, (kind, given) = desk.settings, desk.fault
     row = dict.fromkeys(s.AccountInfo._fields, 0.0)
-    row.update(desk.figures())
+    row.update(shown(desk, "positions").figures())
     row.update(
         login=int(settings["login"]), trade_mode=int(settings["trade_mode"]),
         leverage=int(settings["leverage"]), limit_orders=int(settings["limit_orders"]),

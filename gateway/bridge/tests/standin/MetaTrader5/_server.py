@@ -183,8 +183,8 @@ class Server(Desk):
         if closes:
             if target is None:
                 raise Refusal(10013)
-            if lots > held:
-                raise Refusal(10038)
+            if lots > held and self.hedging:
+                raise Refusal(10038)  # a netting position is reversed
             if self.store.rows("orders", "closes = ?", (closes["identifier"],)):
                 raise Refusal(10039)
         if target:

@@ -25,6 +25,7 @@ SETTINGS = {
     "limit_orders": "0",  # most working orders; 0: no limit
     "limit_positions": "",  # most positions; empty: no limit
     "pending_retcode": "10008",  # what a placed order is answered with; servers also say 10009
+    "lag_ms": "0",  # how long what is shown lags behind what is so; see _lag.py
     "account_trade_allowed": "1",
     "account_trade_expert": "1",
     "terminal_trade_allowed": "1",  # 0: 10027
@@ -85,12 +86,17 @@ SCHEMA = "".join(
 FIRST = {"order": 1000001, "deal": 2000001, "request": 1}
 
 
+def connect(path):
+    db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    return db
+
+
 class Store:
     """Tables as dictionaries."""
 
     def __init__(self, path):
-        self.db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-        self.db.row_factory = sqlite3.Row
+        self.path, self.db = path, connect(path)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = OFF")
         self.db.executescript(SCHEMA)
@@ -112,7 +118,9 @@ class Store:
 
     def settings(self):
         rows = self.db.execute("SELECT key, value FROM settings")
-        return {row["key"]: row["value"] for row in rows}
+        settings = {row["key"]: row["value"] for row in rows}
+        lag_ms = os.environ.get("MYMT5_STANDIN_LAG_MS")
+        return dict(settings, lag_ms=lag_ms) if lag_ms else settings
 
     def set(self, key, value):
         self.db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, str(value)))

@@ -3,7 +3,7 @@
 import fnmatch
 
 from . import _surface as s
-from ._link import Fail, package_call
+from ._link import Fail, package_call, shown
 from ._quotes import epoch, known
 from ._server import DEFAULTS, TEXTS
 from ._store import utc_ms
@@ -38,23 +38,23 @@ def _position(desk, row):
 
 @package_call
 def orders_total(desk):
-    return len(desk.store.rows("orders"))
+    return len(shown(desk, "orders").store.rows("orders"))
 
 
 @package_call
 def orders_get(desk, symbol=None, group=None, ticket=None):
-    rows = _filtered(desk.store.rows("orders"), symbol, group, ticket)
+    rows = _filtered(shown(desk, "orders").store.rows("orders"), symbol, group, ticket)
     return tuple(_order(desk, row) for row in rows)
 
 
 @package_call
 def positions_total(desk):
-    return len(desk.positions())
+    return len(shown(desk, "positions").positions())
 
 
 @package_call
 def positions_get(desk, symbol=None, group=None, ticket=None):
-    rows = _filtered(desk.positions(), symbol, group, ticket)
+    rows = _filtered(shown(desk, "positions").positions(), symbol, group, ticket)
     return tuple(_position(desk, row) for row in rows)
 
 
@@ -70,6 +70,7 @@ def _history(desk, table, date_from, date_to, group, ticket, position):
     if position is not None:
         where += " AND position_id = ?"
         values.append(position)
+    desk = shown(desk, "deals" if table == "deals" else "orders")
     return _filtered(desk.store.rows(table, where, values), None, group, None)
 
 
