@@ -27,7 +27,7 @@ pub struct Intents(Connection);
 
 /// Settled intents kept for whoever looks.
 const KEPT: u32 = 10_000;
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SCHEMA: &str = "
     CREATE TABLE intents (
         request_id TEXT PRIMARY KEY,
@@ -37,8 +37,19 @@ const SCHEMA: &str = "
         settled    TEXT
     ) STRICT;
     CREATE INDEX unsettled ON intents (request_id) WHERE settled IS NULL;
-    PRAGMA user_version = 1;
 ";
+/// Past that time of the gateway's clock the call is refused.
+const NOT_AFTER: &str = "ALTER TABLE intents ADD COLUMN not_after_ms INTEGER;
+    PRAGMA user_version = 2;";
+
+/// An intent whose end is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Its request id.
+    pub request_id: String,
+    /// Unix milliseconds of the gateway's clock past which its call is refused; 0 where none was set.
+    pub not_after_ms: i64,
+}
 
 impl Intents {
     /// Opens or creates the file.
@@ -54,12 +65,16 @@ impl Intents {
         let version: u32 = connection
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .map_err(IntentError::Open)?;
-        match version {
-            0 => connection
-                .execute_batch(SCHEMA)
-                .map_err(IntentError::Open)?,
-            VERSION => {}
+        let migrations: &[&str] = match version {
+            0 => &[SCHEMA, NOT_AFTER],
+            1 => &[NOT_AFTER],
+            VERSION => &[],
             _ => return Err(IntentError::Newer),
+        };
+        for script in migrations {
+            connection
+                .execute_batch(script)
+                .map_err(IntentError::Open)?;
         }
         let store = Self(connection);
         store.purge()?;
@@ -75,13 +90,12 @@ impl Intents {
         request_id: &str,
         method: &str,
         request: &[u8],
-        now_ms: i64,
+        (now_ms, not_after_ms): (i64, i64),
     ) -> Result<(), IntentError> {
-        let insert =
-            "INSERT INTO intents (request_id, method, request, created_ms) VALUES (?1, ?2, ?3, ?4)";
-        self.0
-            .execute(insert, params![request_id, method, request, now_ms])
-            .map_err(IntentError::Write)?;
+        let insert = "INSERT INTO intents (request_id, method, request, created_ms, not_after_ms)
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        let values = params![request_id, method, request, now_ms, not_after_ms];
+        self.0.execute(insert, values).map_err(IntentError::Write)?;
         Ok(())
     }
 
@@ -97,17 +111,21 @@ impl Intents {
         Ok(())
     }
 
-    /// Request ids whose end is not known, oldest first.
+    /// Intents whose end is not known, oldest first.
     ///
     /// # Errors
     /// `Read`.
-    pub fn unsettled(&self) -> Result<Vec<String>, IntentError> {
-        let select =
-            "SELECT request_id FROM intents WHERE settled IS NULL ORDER BY created_ms, rowid";
+    pub fn unsettled(&self) -> Result<Vec<Unsettled>, IntentError> {
+        let select = "SELECT request_id, coalesce(not_after_ms, 0) FROM intents
+            WHERE settled IS NULL ORDER BY created_ms, rowid";
         let mut statement = self.0.prepare(select).map_err(IntentError::Read)?;
-        let rows = statement
-            .query_map([], |row| row.get(0))
-            .map_err(IntentError::Read)?;
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Unsettled {
+                request_id: row.get(0)?,
+                not_after_ms: row.get(1)?,
+            })
+        };
+        let rows = statement.query_map([], read).map_err(IntentError::Read)?;
         rows.collect::<Result<_, _>>().map_err(IntentError::Read)
     }
 
@@ -132,15 +150,34 @@ mod tests {
         let path = folder.path().join("intents.db");
         let store = Intents::open(&path).unwrap();
         for id in ["a", "b", "c"] {
-            store.record(id, "SubmitOrder", b"content", 1).unwrap();
+            store.record(id, "SubmitOrder", b"content", (1, 7)).unwrap();
         }
-        assert!(store.record("a", "SubmitOrder", b"other", 2).is_err());
+        assert!(store.record("a", "SubmitOrder", b"other", (2, 7)).is_err());
         store.settle("b", "FILLED").unwrap();
         drop(store);
-        assert_eq!(
-            Intents::open(&path).unwrap().unsettled().unwrap(),
-            ["a", "c"]
-        );
+        let unsettled = Intents::open(&path).unwrap().unsettled().unwrap();
+        let expected = ["a", "c"].map(|id| Unsettled {
+            request_id: id.to_owned(),
+            not_after_ms: 7,
+        });
+        assert_eq!(unsettled, expected);
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_brought_forward() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("intents.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(SCHEMA).unwrap();
+        old.execute_batch(
+            "INSERT INTO intents VALUES ('a', 'SubmitOrder', x'00', 1, NULL); PRAGMA user_version = 1",
+        )
+        .unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let unsettled = Intents::open(&path).unwrap().unsettled().unwrap();
+            assert_eq!((unsettled.len(), unsettled[0].not_after_ms), (1, 0));
+        }
     }
 
     #[test]
@@ -150,7 +187,7 @@ mod tests {
         Intents::open(&path)
             .unwrap()
             .0
-            .execute_batch("PRAGMA user_version = 2")
+            .execute_batch("PRAGMA user_version = 3")
             .unwrap();
         assert!(matches!(Intents::open(&path), Err(IntentError::Newer)));
     }
@@ -160,11 +197,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("intents.db");
         let store = Intents::open(&path).unwrap();
-        store.record("first", "SubmitOrder", b"", 0).unwrap();
+        store.record("first", "SubmitOrder", b"", (0, 0)).unwrap();
         store.0.execute_batch("BEGIN").unwrap();
         for n in 0..KEPT + 50 {
             let id = n.to_string();
-            store.record(&id, "SubmitOrder", b"", 1).unwrap();
+            store.record(&id, "SubmitOrder", b"", (1, 0)).unwrap();
             store.settle(&id, "FILLED").unwrap();
         }
         store.0.execute_batch("COMMIT").unwrap();
@@ -174,9 +211,8 @@ mod tests {
             .0
             .query_row("SELECT COUNT(*) FROM intents", [], |row| row.get(0))
             .unwrap();
-        assert_eq!(
-            (count, store.unsettled().unwrap()),
-            (KEPT + 1, vec!["first".to_owned()])
-        );
+        let unsettled = store.unsettled().unwrap();
+        assert_eq!((count, unsettled.len()), (KEPT + 1, 1));
+        assert_eq!(unsettled[0].request_id, "first");
     }
 }

@@ -54,6 +54,13 @@ impl Portfolio {
             }) => {
                 self.positions.remove(&position.position_id);
             }
+            // A close that is done may be told before its position.
+            Event::OrderChanged(v1::OrderChanged { order: Some(order) })
+                if order.action() == v1::OrderAction::Close
+                    && order.state() == v1::OrderState::Filled =>
+            {
+                self.reduce(order.position_id, order.filled_lots);
+            }
             Event::AccountUpdate(v1::AccountUpdate {
                 account: Some(account),
             }) => self.equity = Some(account.equity),
@@ -61,6 +68,18 @@ impl Portfolio {
                 self.active = changed.state() == v1::TradingState::Active
             }
             _ => {}
+        }
+    }
+
+    /// Takes so many lots from a position; what is left of it is told by its own event.
+    fn reduce(&mut self, position_id: u64, lots: f64) {
+        let left = self
+            .positions
+            .get(&position_id)
+            .map(|held| held.lots - lots);
+        // Lots are multiples of 1e-8.
+        if left.is_some_and(|left| left < 0.5e-8) {
+            self.positions.remove(&position_id);
         }
     }
 

@@ -5,7 +5,7 @@ use super::{
     send::{Answer, is_unsure, send},
 };
 use crate::{
-    intents::IntentError,
+    intents::{IntentError, Unsettled},
     trader::{Intent, Step},
 };
 use mymt5_chassis::{clock, correlation::Correlation};
@@ -15,15 +15,19 @@ use prost::Message;
 use std::{collections::HashMap, fmt, time::Duration};
 use tokio::{
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
 
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often an intent that the gateway does not know yet is asked for, and the pause between.
-const LOOKUPS: u32 = 3;
-const LOOKUP_PAUSE: Duration = Duration::from_millis(500);
+/// After so long an intent's call is refused: whatever held it up, it trades no more.
+const VALID_MS: i64 = 5_000;
+/// Beyond that time before an intent that the gateway does not know counts as never arrived.
+const LOOKUP_PAUSE_MS: i64 = 500;
+/// How long the last heartbeat may take.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why a session ended.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) enum SessionEnd {
     StreamEnded(&'static str),
     Symbol(String),
     Intents(IntentError),
+    /// The process ends.
+    Stopping,
 }
 
 impl fmt::Display for SessionEnd {
@@ -53,6 +59,7 @@ impl fmt::Display for SessionEnd {
             Self::StreamEnded(what) => write!(f, "the stream of {what} ended"),
             Self::Symbol(symbol) => write!(f, "the gateway has no {symbol} for this client"),
             Self::Intents(error) => write!(f, "{error}"),
+            Self::Stopping => f.write_str("the engine is stopping"),
         }
     }
 }
@@ -76,13 +83,26 @@ pub(super) struct Live {
     calls: JoinSet<Answered>,
     /// Canonical names as the ticks carry them, so that none is parsed anew for each tick.
     specs: HashMap<String, SymbolSpec>,
+    clock: GatewayClock,
+}
+
+/// The gateway's clock, as a heartbeat told it.
+#[derive(Clone, Copy)]
+struct GatewayClock {
+    ahead_ms: i64,
+}
+
+impl GatewayClock {
+    fn now_ms(self) -> i64 {
+        clock::utc_now_ms() + self.ahead_ms
+    }
 }
 
 impl Live {
     /// The first calls: only they prove that the gateway knows this client.
     pub(super) async fn begin(gateway: Gateway, session: &mut Session) -> Result<Self, SessionEnd> {
         let trace = Correlation::new();
-        beat(gateway.clone(), session.session_id.clone()).await?;
+        let clock = beat(gateway.clone(), session.session_id.clone(), false).await?;
         let status = gateway
             .control()
             .get_status(gateway.call(v1::GetStatusRequest {}, &trace))
@@ -91,7 +111,6 @@ impl Live {
             .map_err(|status| SessionEnd::Call("status", status))?
             .into_inner();
         let specs = specify(&gateway, session, &trace).await?;
-        settle(&gateway, session, &trace).await?;
         let snapshot = gateway
             .trading()
             .get_snapshot(gateway.call(v1::GetSnapshotRequest {}, &trace))
@@ -111,6 +130,8 @@ impl Live {
         let events = events
             .map_err(|status| SessionEnd::Call("events", status))?
             .into_inner();
+        // What ends from the snapshot on is told by events: only now nothing is missed.
+        settle(&gateway, session, clock, &trace).await?;
         let symbols = session
             .trader
             .symbols()
@@ -136,32 +157,56 @@ impl Live {
             ticks,
             calls: JoinSet::new(),
             specs,
+            clock,
         })
     }
 
-    /// Follows the gateway until the session breaks.
-    pub(super) async fn follow(mut self, session: &mut Session) -> SessionEnd {
+    /// Follows the gateway until the session breaks or the process ends.
+    pub(super) async fn follow(
+        mut self,
+        session: &mut Session,
+        shutdown: &CancellationToken,
+    ) -> SessionEnd {
         let mut beats = JoinSet::new();
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let done = tokio::select! {
-                            batch = self.ticks.message() => self.on_ticks(session, batch),
-                            event = self.events.message() => self.on_event(session, event),
-            Some(answered) = self.calls.join_next() => match answered {
-                                Ok((id, answer)) => self.on_answer(session, &id, answer),
-                                Err(_) => Err(SessionEnd::StreamEnded("answers")),
-                            },
-                            // Beside the loop: a slow answer must not hold ticks and events back.
-                            _ = heartbeat.tick(), if beats.is_empty() => {
-                                beats.spawn(beat(self.gateway.clone(), session.session_id.clone()));
-                                self.refresh(session).await
-                            }
-                            Some(beaten) = beats.join_next() => beaten.unwrap_or(Err(SessionEnd::StreamEnded("heartbeats"))),
-                        };
+                () = shutdown.cancelled() => {
+                    self.leave(session).await;
+                    return SessionEnd::Stopping;
+                }
+                batch = self.ticks.message() => self.on_ticks(session, batch),
+                event = self.events.message() => self.on_event(session, event),
+                Some(answered) = self.calls.join_next() => match answered {
+                    Ok((id, answer)) => self.on_answer(session, &id, answer),
+                    Err(_) => Err(SessionEnd::StreamEnded("answers")),
+                },
+                // Beside the loop: a slow answer must not hold ticks and events back.
+                _ = heartbeat.tick(), if beats.is_empty() => {
+                    let session_id = session.session_id.clone();
+                    beats.spawn(beat(self.gateway.clone(), session_id, false));
+                    self.refresh(session).await
+                }
+                Some(beaten) = beats.join_next() => match beaten {
+                    Ok(told) => told.map(|clock| self.clock = clock),
+                    Err(_) => Err(SessionEnd::StreamEnded("heartbeats")),
+                },
+            };
             if let Err(end) = done {
                 return end;
             }
+        }
+    }
+
+    /// Gives the lease back, so that the next process of this client begins at once. Calls under way
+    /// are not waited for: the gateway has them, or refuses them soon.
+    async fn leave(&self, session: &Session) {
+        let farewell = beat(self.gateway.clone(), session.session_id.clone(), true);
+        match timeout(FAREWELL, farewell).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(end)) => tracing::warn!(reason = %end, "lease not given back"),
+            Err(_) => tracing::warn!("lease not given back: no answer"),
         }
     }
 
@@ -244,16 +289,19 @@ impl Live {
                 .intents
                 .settle(&settled.request_id, &settled.outcome)?;
         }
-        let Some(intent) = step.intent else {
+        let Some(mut intent) = step.intent else {
             return Ok(());
         };
+        let not_after_ms = self.clock.now_ms() + VALID_MS;
+        intent.stamp(&session.session_id, not_after_ms);
         let (method, bytes) = match &intent {
             Intent::Submit(request) => ("SubmitOrder", request.encode_to_vec()),
             Intent::Close(request) => ("ClosePosition", request.encode_to_vec()),
         };
+        let times = (clock::utc_now_ms(), not_after_ms);
         session
             .intents
-            .record(intent.request_id(), method, &bytes, clock::utc_now_ms())?;
+            .record(intent.request_id(), method, &bytes, times)?;
         metrics::counter!("mymt5_engine_orders_submitted_total").increment(1);
         let trace = Correlation::new();
         log(&intent, &trace);
@@ -280,14 +328,26 @@ fn log(intent: &Intent, trace: &Correlation) {
     }
 }
 
-async fn beat(gateway: Gateway, session_id: String) -> Result<(), SessionEnd> {
-    let heartbeat = gateway.call(v1::HeartbeatRequest { session_id }, &Correlation::new());
+/// Says that this process lives, or that it ends.
+async fn beat(
+    gateway: Gateway,
+    session_id: String,
+    leaving: bool,
+) -> Result<GatewayClock, SessionEnd> {
+    let message = v1::HeartbeatRequest {
+        session_id,
+        leaving,
+    };
+    let heartbeat = gateway.call(message, &Correlation::new());
     let answer = gateway.trading().heartbeat(heartbeat).await;
     super::count_call(answer.is_ok());
-    answer.map_err(|status| SessionEnd::Call("heartbeat", status))?;
-    metrics::gauge!("mymt5_engine_last_success_timestamp_seconds")
-        .set(clock::utc_now_ms() as f64 / 1000.0);
-    Ok(())
+    let answer = answer.map_err(|status| SessionEnd::Call("heartbeat", status))?;
+    let now = clock::utc_now_ms();
+    metrics::gauge!("mymt5_engine_last_success_timestamp_seconds").set(now as f64 / 1000.0);
+    let told = answer.into_inner().server_time.and_then(|time| time.utc_ms);
+    Ok(GatewayClock {
+        ahead_ms: told.unwrap_or(now) - now,
+    })
 }
 
 async fn specify(
@@ -325,16 +385,19 @@ async fn specify(
 }
 
 /// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not
-/// sent late. A call that was still on its way gets a moment to arrive first.
+/// sent late. A call that may still be on its way is waited for until it would be refused.
 async fn settle(
     gateway: &Gateway,
     session: &mut Session,
+    clock: GatewayClock,
     trace: &Correlation,
 ) -> Result<(), SessionEnd> {
-    for request_id in session.intents.unsettled()? {
-        if let Some(outcome) = recall(gateway, &request_id, trace).await? {
-            session.intents.settle(&request_id, &outcome)?;
-            session.trader.on_recalled(&request_id);
+    for unsettled in session.intents.unsettled()? {
+        let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
+        if let Some(outcome) = recalled.await? {
+            let request_id = &unsettled.request_id;
+            session.intents.settle(request_id, &outcome)?;
+            session.trader.on_recalled(request_id);
         }
     }
     Ok(())
@@ -343,26 +406,28 @@ async fn settle(
 /// How an intent ended; none while its order is still under way.
 async fn recall(
     gateway: &Gateway,
-    request_id: &str,
+    session_id: &str,
+    unsettled: &Unsettled,
+    clock: GatewayClock,
     trace: &Correlation,
 ) -> Result<Option<String>, SessionEnd> {
-    for attempt in 1.. {
-        let id = Some(v1::get_order_request::Id::ClientOrderId(
-            request_id.to_owned(),
-        ));
-        match gateway
-            .trading()
-            .get_order(gateway.call(v1::GetOrderRequest { id }, trace))
-            .await
-        {
+    let request_id = &unsettled.request_id;
+    loop {
+        // Asked after that, the answer is the last word.
+        let left = unsettled.not_after_ms + LOOKUP_PAUSE_MS - clock.now_ms();
+        let id = v1::get_order_request::Id::ClientOrderId(request_id.clone());
+        let call = gateway.call(v1::GetOrderRequest { id: Some(id) }, trace);
+        match gateway.trading().get_order(call).await {
             Ok(found) => {
                 let state = found.into_inner().order.map(|order| order.state());
                 let ended = state
                     .filter(|state| OrderState::try_from(*state).is_ok_and(OrderState::is_final));
                 return Ok(ended.map(|state| state.as_str_name().to_owned()));
             }
-            Err(status) if status.code() == Code::NotFound && attempt < LOOKUPS => {
-                sleep(LOOKUP_PAUSE).await
+            Err(status) if status.code() == Code::NotFound && left > 0 => {
+                let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+                sleep(left.min(HEARTBEAT)).await;
+                beat(gateway.clone(), session_id.to_owned(), false).await?;
             }
             Err(status) if is_unsure(&status) => return Err(SessionEnd::Call("order", status)),
             Err(_) => break,

@@ -42,10 +42,10 @@ impl Session {
         let mut backoff = Backoff::default();
         loop {
             let begun = Instant::now();
-            let end = tokio::select! {
-                () = shutdown.cancelled() => break,
-                end = self.once() => end,
-            };
+            let end = self.once(&shutdown).await;
+            if matches!(end, SessionEnd::Stopping) {
+                break;
+            }
             self.connected(false).await;
             let pause = backoff.next(begun.elapsed(), rand::random::<f64>());
             tracing::warn!(reason = %end, pause_ms = pause.as_millis() as u64, "session ended");
@@ -59,18 +59,23 @@ impl Session {
     }
 
     /// One session, from the connection to its end.
-    async fn once(&mut self) -> SessionEnd {
-        let gateway = match Gateway::connect(&self.settings, &self.redactor).await {
-            Ok(gateway) => gateway,
-            Err(error) => return SessionEnd::NotConnected(error),
+    async fn once(&mut self, shutdown: &CancellationToken) -> SessionEnd {
+        let begun = tokio::select! {
+            () = shutdown.cancelled() => return SessionEnd::Stopping,
+            begun = self.begin() => begun,
         };
-        match Live::begin(gateway, self).await {
+        match begun {
             Ok(live) => {
                 self.connected(true).await;
-                live.follow(self).await
+                live.follow(self, shutdown).await
             }
             Err(end) => end,
         }
+    }
+
+    async fn begin(&mut self) -> Result<Live, SessionEnd> {
+        let gateway = Gateway::connect(&self.settings, &self.redactor).await;
+        Live::begin(gateway.map_err(SessionEnd::NotConnected)?, self).await
     }
 
     async fn connected(&self, yes: bool) {

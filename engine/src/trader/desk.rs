@@ -15,8 +15,15 @@ pub(super) struct Desk {
     strategy: Box<dyn Strategy>,
     /// The side to get to; none once it is reached or given up.
     wanted: Option<Side>,
-    waits_for: Option<String>,
+    waits_for: Option<Waiting>,
     quote: Option<(Price, Price)>,
+}
+
+/// The order that a desk waits for.
+struct Waiting {
+    request_id: String,
+    /// It opens what is wanted; else it closes what is in the way.
+    opens: bool,
 }
 
 impl Desk {
@@ -40,13 +47,15 @@ impl Desk {
     }
 
     pub(super) fn waits_for(&self, request_id: &str) -> bool {
-        self.waits_for.as_deref() == Some(request_id)
+        let waiting = self.waits_for.as_ref();
+        waiting.is_some_and(|waiting| waiting.request_id == request_id)
     }
 
-    /// The order waited for has ended. One that failed is not tried again before the next signal.
+    /// The order waited for has ended. One that failed is not tried again before the next signal, and
+    /// one that opened has reached what was wanted: its position may be told only later.
     pub(super) fn end(&mut self, done: bool) {
-        self.waits_for = None;
-        if !done {
+        let opened = self.waits_for.take().is_some_and(|waiting| waiting.opens);
+        if !done || opened {
             self.wanted = None;
         }
     }
@@ -67,7 +76,12 @@ impl Desk {
             None => self.open(side, spec, portfolio, risk, new_id()),
         };
         match &intent {
-            Some(intent) => self.waits_for = Some(intent.request_id().to_owned()),
+            Some(intent) => {
+                self.waits_for = Some(Waiting {
+                    request_id: intent.request_id().to_owned(),
+                    opens: matches!(intent, Intent::Submit(_)),
+                });
+            }
             None => self.wanted = None,
         }
         intent

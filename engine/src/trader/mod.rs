@@ -23,6 +23,17 @@ pub enum Intent {
 }
 
 impl Intent {
+    /// Binds it to a process and a time: past that time of the gateway's clock it is refused, so that
+    /// a call which was held up on the way never trades.
+    pub fn stamp(&mut self, session_id: &str, not_after_ms: i64) {
+        let (session, not_after) = match self {
+            Self::Submit(request) => (&mut request.session_id, &mut request.not_after),
+            Self::Close(request) => (&mut request.session_id, &mut request.not_after),
+        };
+        session_id.clone_into(session);
+        *not_after = Some(not_after_ms);
+    }
+
     /// Its request id.
     #[must_use]
     pub fn request_id(&self) -> &str {

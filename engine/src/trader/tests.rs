@@ -200,3 +200,27 @@ fn the_order_of_another_run_ends_without_a_step() {
         (Some("old".into()), None)
     );
 }
+
+#[test]
+fn an_order_may_end_before_its_position_is_told() {
+    let mut trader = trader();
+    assert_eq!(feed(&mut trader, DOWN).len(), 1);
+    let step = trader.on_event(&order("id-1", v1::OrderState::Filled));
+    assert_eq!(step.intent, None, "what is wanted is reached");
+    assert_eq!(trader.on_event(&opened(Side::Sell)).intent, None);
+    let intents = feed(&mut trader, UP);
+    assert!(matches!(&intents[..], [Intent::Close(_)]), "{intents:?}");
+    let filled = v1::Order {
+        client_order_id: intents[0].request_id().to_owned(),
+        action: v1::OrderAction::Close.into(),
+        state: v1::OrderState::Filled.into(),
+        position_id: 7,
+        filled_lots: 0.49,
+        ..Default::default()
+    };
+    let step = trader.on_event(&Event::OrderChanged(v1::OrderChanged {
+        order: Some(filled),
+    }));
+    assert!(matches!(step.intent, Some(Intent::Submit(_))), "{step:?}");
+    assert_eq!(trader.on_event(&closed(Side::Sell)).intent, None);
+}
