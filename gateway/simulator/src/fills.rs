@@ -151,6 +151,37 @@ impl Simulator {
         outcome
     }
 
+    /// Books what is no trade: a deposit or withdrawal, a credit, a correction, a charge. The amount
+    /// is rounded to the account currency's digits.
+    pub fn book(&mut self, kind: DealKind, amount: Money, comment: &str) -> Vec<Event> {
+        let amount = amount.rounded(self.account.currency_digits);
+        let deal = DealRow {
+            ticket: Ticket(self.next_deal),
+            order: None,
+            position_id: None,
+            magic: Magic::NONE,
+            symbol: None,
+            kind,
+            entry: None,
+            reason: DealReason::Client,
+            lots: Lots::ZERO,
+            price: None,
+            profit: amount,
+            swap: Money::ZERO,
+            commission: Money::ZERO,
+            time: self.now(),
+            comment: comment.to_owned(),
+        };
+        self.next_deal += 1;
+        if kind == DealKind::Credit {
+            self.credit += amount;
+        } else {
+            self.balance += amount;
+        }
+        self.history.add_deal(deal.clone());
+        vec![Event::Deal(deal)]
+    }
+
     /// Closes a position whole by an order of the server's own.
     pub(crate) fn close_forced(&mut self, m: usize, p: usize, forced: &Forced, log: &mut Log) {
         let position = &self.markets[m].positions[p];

@@ -79,7 +79,7 @@ impl Simulator {
     }
 
     pub(crate) fn equity(&self) -> Money {
-        self.balance + self.floating()
+        self.balance + self.credit + self.floating()
     }
 
     /// Equity over margin in percent; none without margin in use.

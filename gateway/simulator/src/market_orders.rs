@@ -6,7 +6,6 @@ use crate::{
     margin::Opening,
     pending::Working,
     position::Position,
-    requests::bare,
     rules::{self, Filling},
 };
 use mymt5_model::{
@@ -45,8 +44,9 @@ impl Simulator {
             order: Some(order.row.ticket),
             deal: Some(deal),
             lots: Some(lots),
+            lots_sent: Some(order.row.lots),
             price: Some(price),
-            ..bare(if order.row.lots_left.is_zero() {
+            ..Receipt::bare(if order.row.lots_left.is_zero() {
                 Retcode::DONE
             } else {
                 Retcode::DONE_PARTIAL

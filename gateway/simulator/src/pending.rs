@@ -5,12 +5,11 @@ use crate::{
     event::Log,
     fills::{Fill, reason_of},
     margin::Opening,
-    requests::bare,
     rules,
 };
 use mymt5_model::{
-    Lots, OrderRow, OrderType, PositionId, Price, Receipt, Retcode, RowState, Side, Tick, Ticket,
-    TradeRequest,
+    Lots, OrderRow, OrderType, PositionId, Price, Receipt, Retcode, RowState, Side, TermsEdit,
+    Tick, Ticket,
 };
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +70,7 @@ impl Simulator {
             order: Some(order.row.ticket),
             lots: Some(order.row.lots),
             price: order.row.price,
-            ..bare(Retcode::PLACED)
+            ..Receipt::bare(Retcode::PLACED)
         };
         self.note_expiry(&order.row);
         self.markets[m].orders.push(order);
@@ -106,27 +105,17 @@ impl Simulator {
     pub(crate) fn modify_order(
         &mut self,
         ticket: Ticket,
-        request: &TradeRequest,
+        terms: &TermsEdit,
         log: &mut Log,
     ) -> Result<Receipt, Retcode> {
-        let TradeRequest::ModifyOrder {
-            price,
-            stop_limit_price,
-            levels,
-            time_in_force,
-            ..
-        } = request
-        else {
-            return Err(Retcode::INVALID);
-        };
         let (m, i) = self.reach_order(ticket)?;
         let market = &self.markets[m];
         let old = &market.orders[i].row;
         let row = OrderRow {
-            price: Some(*price),
-            stop_limit_price: *stop_limit_price,
-            levels: *levels,
-            time_in_force: *time_in_force,
+            price: terms.price.or(old.price),
+            stop_limit_price: terms.stop_limit_price.or(old.stop_limit_price),
+            levels: terms.levels.after(old.levels),
+            time_in_force: terms.time_in_force.unwrap_or(old.time_in_force),
             ..old.clone()
         };
         if row == *old {
@@ -140,7 +129,7 @@ impl Simulator {
         log.orders_changed = true;
         Ok(Receipt {
             order: Some(ticket),
-            ..bare(Retcode::DONE)
+            ..Receipt::bare(Retcode::DONE)
         })
     }
 
@@ -150,7 +139,7 @@ impl Simulator {
         self.finish(order, RowState::Canceled, log);
         Ok(Receipt {
             order: Some(ticket),
-            ..bare(Retcode::DONE)
+            ..Receipt::bare(Retcode::DONE)
         })
     }
 

@@ -3,7 +3,7 @@
 
 use crate::{Event, Simulator, event::Log, pending::Working, rules};
 use mymt5_model::{
-    BrokerTime, Comment, Levels, Lots, Magic, OrderRow, OrderType, PositionId, Receipt, Retcode,
+    BrokerTime, Comment, Levels, LevelsEdit, Lots, Magic, OrderRow, OrderType, Receipt, Retcode,
     RowState, Side, Symbol, Ticket, TimeInForce, TradeMode, TradeRequest,
 };
 
@@ -11,8 +11,16 @@ impl Simulator {
     /// Takes one request to the trade server: what it answers at once, and what changed.
     pub fn send(&mut self, request: &TradeRequest) -> (Receipt, Vec<Event>) {
         let mut log = Log::default();
-        let receipt = self.dispatch(request, &mut log).unwrap_or_else(bare);
-        (receipt, log.into_events())
+        let mut receipt = self
+            .dispatch(request, &mut log)
+            .unwrap_or_else(Receipt::bare);
+        let events = log.into_events();
+        let deals = events.iter().filter_map(|event| match event {
+            Event::Deal(deal) if deal.order == receipt.order => Some(deal.clone()),
+            _ => None,
+        });
+        receipt.deals = deals.collect();
+        (receipt, events)
     }
 
     fn dispatch(&mut self, request: &TradeRequest, log: &mut Log) -> Result<Receipt, Retcode> {
@@ -23,14 +31,20 @@ impl Simulator {
             TradeRequest::Market {
                 symbol,
                 max_deviation_points,
-                position,
                 ..
             } => {
                 let m = self.tradable(symbol)?;
-                let order = Working {
-                    closes: position.map(|t| self.closes(m, t)).transpose()?,
-                    row: draft(request, self.now()).ok_or(Retcode::INVALID)?,
-                };
+                let row = draft(request, self.now()).ok_or(Retcode::INVALID)?;
+                let order = Working { row, closes: None };
+                self.market(m, order, *max_deviation_points, log)
+            }
+            TradeRequest::Close {
+                symbol,
+                max_deviation_points,
+                ..
+            } => {
+                let m = self.tradable(symbol)?;
+                let order = self.closing_order(m, request)?;
                 self.market(m, order, *max_deviation_points, log)
             }
             TradeRequest::Pending { symbol, .. } => {
@@ -38,11 +52,11 @@ impl Simulator {
                 let row = draft(request, self.now()).ok_or(Retcode::INVALID)?;
                 self.place(m, Working { row, closes: None }, log)
             }
-            TradeRequest::ModifyPosition { position, levels } => {
-                self.modify_position(*position, *levels, log)
-            }
-            TradeRequest::ModifyOrder { order, .. } => self.modify_order(*order, request, log),
-            TradeRequest::Cancel { order } => self.cancel(*order, log),
+            TradeRequest::ModifyPosition {
+                position, levels, ..
+            } => self.modify_position(*position, *levels, log),
+            TradeRequest::ModifyOrder { order, terms, .. } => self.modify_order(*order, terms, log),
+            TradeRequest::Cancel { order, .. } => self.cancel(*order, log),
         }
     }
 
@@ -72,12 +86,37 @@ impl Simulator {
         Ok(())
     }
 
-    fn closes(&self, m: usize, ticket: Ticket) -> Result<PositionId, Retcode> {
-        let (of, p) = self.find_position(ticket).ok_or(Retcode::POSITION_CLOSED)?;
+    /// The order that closes a position: all of it where no volume is named.
+    fn closing_order(&self, m: usize, request: &TradeRequest) -> Result<Working, Retcode> {
+        let TradeRequest::Close {
+            symbol,
+            side,
+            position,
+            lots,
+            all,
+            magic,
+            comment,
+            ..
+        } = request
+        else {
+            return Err(Retcode::INVALID);
+        };
+        let (of, p) = self
+            .find_position(*position)
+            .ok_or(Retcode::POSITION_CLOSED)?;
         if of != m {
             return Err(Retcode::INVALID);
         }
-        Ok(self.markets[m].positions[p].id)
+        let position = &self.markets[m].positions[p];
+        if position.side == *side {
+            return Err(Retcode::INVALID);
+        }
+        let lots = if *all { position.lots } else { *lots };
+        let levels = Levels::default();
+        Ok(Working {
+            closes: Some(position.id),
+            row: market_row(symbol, *side, lots, levels, *magic, comment, self.now()),
+        })
     }
 
     pub(crate) fn find_position(&self, ticket: Ticket) -> Option<(usize, usize)> {
@@ -91,13 +130,14 @@ impl Simulator {
     fn modify_position(
         &mut self,
         ticket: Ticket,
-        levels: Levels,
+        levels: LevelsEdit,
         log: &mut Log,
     ) -> Result<Receipt, Retcode> {
         let (m, p) = self.find_position(ticket).ok_or(Retcode::POSITION_CLOSED)?;
         self.check_tradable(m)?;
         let market = &self.markets[m];
         let (spec, position) = (&market.spec, &market.positions[p]);
+        let levels = levels.after(position.levels);
         if position.levels == levels {
             return Err(Retcode::NO_CHANGES);
         }
@@ -110,19 +150,7 @@ impl Simulator {
         position.levels = levels;
         position.updated = now;
         log.positions_changed = true;
-        Ok(bare(Retcode::DONE))
-    }
-}
-
-/// A receipt with nothing but its return code.
-pub(crate) fn bare(retcode: Retcode) -> Receipt {
-    Receipt {
-        retcode,
-        order: None,
-        deal: None,
-        lots: None,
-        price: None,
-        comment: retcode.text().to_owned(),
+        Ok(Receipt::bare(Retcode::DONE))
     }
 }
 

@@ -24,6 +24,7 @@ pub struct Simulator {
     pub(crate) markets: Vec<Market>,
     pub(crate) index: HashMap<Symbol, usize>,
     pub(crate) balance: Money,
+    pub(crate) credit: Money,
     pub(crate) history: History,
     pub(crate) next_order: u64,
     pub(crate) next_deal: u64,
@@ -54,6 +55,7 @@ impl Simulator {
             markets: open_markets(&account, symbols)?,
             index,
             balance: account.balance,
+            credit: Money::ZERO,
             history: History::new(account.max_history_rows),
             next_order: FIRST_ORDER,
             next_deal: FIRST_DEAL,
@@ -69,7 +71,7 @@ impl Simulator {
     #[must_use]
     pub fn account(&self) -> AccountRow {
         let (profit, margin) = (self.floating(), self.margin());
-        let equity = self.balance + profit;
+        let equity = self.balance + self.credit + profit;
         AccountRow {
             account: MaskedAccount::of(self.account.login),
             server: self.account.server.clone(),
@@ -79,7 +81,7 @@ impl Simulator {
             currency_digits: self.account.currency_digits,
             leverage: self.account.leverage,
             balance: self.balance,
-            credit: Money::ZERO,
+            credit: self.credit,
             profit,
             equity,
             margin,

@@ -20,6 +20,8 @@ pub struct State {
     currency: String,
     mode: AccountMode,
     balance: Money,
+    #[serde(default)]
+    credit: Money,
     time: Option<BrokerTime>,
     next_order: u64,
     next_deal: u64,
@@ -82,6 +84,7 @@ impl Simulator {
             currency: self.account.currency.clone(),
             mode: self.account.mode,
             balance: self.balance,
+            credit: self.credit,
             time: self.time,
             next_order: self.next_order,
             next_deal: self.next_deal,
@@ -112,6 +115,7 @@ impl Simulator {
         simulator.account.seed = state.seed;
         simulator.dice = Dice::new(state.seed, state.draws);
         simulator.balance = state.balance;
+        simulator.credit = state.credit;
         simulator.time = state.time;
         simulator.next_order = state.next_order;
         simulator.next_deal = state.next_deal;

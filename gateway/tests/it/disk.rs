@@ -97,8 +97,12 @@ async fn on_a_full_disk_nothing_is_pretended_and_nothing_told_is_missing() {
         }
     }
     let refused = refused.expect("the disk is full");
-    let clear = [Some(Reason::JournalDown), Some(Reason::LinkDown)];
+    // The commit that failed may be there all the same: only what comes after it is surely not.
+    let unsure = Some(Reason::JournalLost);
+    let clear = [Some(Reason::JournalDown), Some(Reason::LinkDown), unsure];
     assert!(clear.contains(&reason_of(&refused)), "{refused:?}");
+    let next = submit(&gateway, "next").await.unwrap_err();
+    assert!(clear[..2].contains(&reason_of(&next)), "{next:?}");
     disk.clear();
     gateway.crash_and_return().await;
     for order in told {

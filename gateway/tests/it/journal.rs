@@ -5,6 +5,9 @@ use crate::{
     harness::{BOUND, Gateway},
     orders::market,
 };
+use mymt5_chassis::secrets::Secret;
+use mymt5_gateway::journal::{self, Identity, SIMULATOR, Sqlite};
+use mymt5_model::MaskedAccount;
 use mymt5_proto::{Reason, reason_of, v1};
 use rusqlite::{Connection, OpenFlags};
 use std::{fs, path::PathBuf, process::Output};
@@ -173,23 +176,32 @@ async fn a_halt_without_a_gateway_holds_at_the_next_start() {
     assert!(submit(&gateway, "resumed").await.is_ok());
 }
 
+async fn backup(gateway: &Gateway) -> String {
+    let mut control = ControlServiceClient::new(gateway.channel(Some("all")).await);
+    let written = control.backup(v1::BackupRequest {}).await;
+    format!("restore data/backup/{}", written.unwrap().into_inner().file)
+}
+
+async fn done(gateway: &Gateway, line: &str) {
+    let output = command(gateway, line).await;
+    assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+}
+
+fn held(snapshot: &v1::GetSnapshotResponse) -> usize {
+    let positions = snapshot.positions.iter();
+    positions.filter(|held| held.client == "all").count()
+}
+
 #[tokio::test]
-async fn a_restored_backup_begins_an_epoch_and_what_it_lacks_is_adopted() {
+async fn a_restored_backup_begins_an_epoch_and_knows_what_came_after_it() {
     let mut gateway = Gateway::start("").await;
     gateway.quoted("EURUSD").await;
     submit(&gateway, "kept").await.unwrap();
     let old = snapshot(&gateway).await;
-    let mut control = ControlServiceClient::new(gateway.channel(Some("all")).await);
-    let backup = control
-        .backup(v1::BackupRequest {})
-        .await
-        .unwrap()
-        .into_inner();
-    let lost = submit(&gateway, "lost").await.unwrap();
+    let restore = backup(&gateway).await;
+    let later = submit(&gateway, "later").await.unwrap();
     gateway.child.kill().await.unwrap();
-    let line = format!("restore data/backup/{}", backup.file);
-    let output = command(&gateway, &line).await;
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    done(&gateway, &restore).await;
     gateway.crash_and_return().await;
     gateway.quoted("EURUSD").await;
 
@@ -207,24 +219,51 @@ async fn a_restored_backup_begins_an_epoch_and_what_it_lacks_is_adopted() {
         (status.code(), reason_of(&status)),
         (Code::OutOfRange, Some(Reason::JournalChanged))
     );
-    let status = submit(&gateway, "new").await.unwrap_err();
-    assert_eq!(reason_of(&status), Some(Reason::StraysFound));
-    let line = format!(
-        "adopt --position {} --client all --reason restored",
-        lost.position_id
-    );
-    let output = command(&gateway, &line).await;
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(submit(&gateway, "later").await.unwrap(), later);
     submit(&gateway, "new").await.unwrap();
-    let snapshot = snapshot(&gateway).await;
+    assert_eq!(held(&snapshot(&gateway).await), 3);
+}
+
+#[tokio::test]
+async fn what_a_restored_backup_cannot_know_keeps_its_client_closed_until_it_is_adopted() {
+    let mut gateway = Gateway::start("").await;
+    gateway.quoted("EURUSD").await;
+    submit(&gateway, "kept").await.unwrap();
+    let restore = backup(&gateway).await;
+    let lost = submit(&gateway, "lost").await.unwrap();
+    gateway.child.kill().await.unwrap();
+    for extension in ["db", "db-wal", "db-shm"] {
+        fs::remove_file(path(&gateway).with_extension(extension)).unwrap();
+    }
+    done(&gateway, &restore).await;
+    gateway.crash_and_return().await;
+    gateway.quoted("EURUSD").await;
+    let status = gateway.status().await;
+    assert_eq!(status.trading_state(), v1::TradingState::Halted);
+    done(&gateway, "resume --reason looked").await;
+    let status = submit(&gateway, "lost").await.unwrap_err();
+    assert_eq!(reason_of(&status), Some(Reason::OrphansFound));
+
+    let position = lost.position_id;
+    let adopt = format!("adopt --position {position} --client all --reason restored");
+    done(&gateway, &adopt).await;
+    let obstacles = gateway.status().await.obstacles;
+    let [orphan] = &obstacles[..] else {
+        panic!("{obstacles:?}")
+    };
     assert_eq!(
-        snapshot
-            .positions
-            .iter()
-            .filter(|held| held.client == "all")
-            .count(),
-        3
+        (orphan.name.as_str(), orphan.client.as_str()),
+        ("ORPHAN_DEALS", "all")
     );
+    let ticket: u64 = orphan.why.split(' ').nth(1).unwrap().parse().unwrap();
+    done(
+        &gateway,
+        &format!("adopt --deal {ticket} --client all --reason restored"),
+    )
+    .await;
+    let new = submit(&gateway, "new").await.unwrap();
+    assert!(new.order_id > lost.order_id, "an id is never given twice");
+    assert_eq!(held(&snapshot(&gateway).await), 3);
 }
 
 #[tokio::test]
@@ -232,9 +271,7 @@ async fn a_restored_backup_opens_nothing_that_was_closed() {
     for journal_is_lost in [false, true] {
         let mut gateway = Gateway::start("").await;
         gateway.quoted("EURUSD").await;
-        let mut control = ControlServiceClient::new(gateway.channel(Some("all")).await);
-        let backup = control.backup(v1::BackupRequest {}).await;
-        let file = backup.unwrap().into_inner().file;
+        let restore = backup(&gateway).await;
         gateway.child.kill().await.unwrap();
         if journal_is_lost {
             fs::write(path(&gateway), "nothing that SQLite reads").unwrap();
@@ -243,7 +280,7 @@ async fn a_restored_backup_opens_nothing_that_was_closed() {
             let halted = command(&gateway, "halt --reason storm").await;
             assert!(halted.status.success(), "{}", text(&halted.stderr));
         }
-        let restored = command(&gateway, &format!("restore data/backup/{file}")).await;
+        let restored = command(&gateway, &restore).await;
         let told = text(&restored.stderr);
         assert!(restored.status.success(), "{told}");
         assert_eq!(told.contains("starts HALTED"), journal_is_lost, "{told}");
@@ -255,6 +292,20 @@ async fn a_restored_backup_opens_nothing_that_was_closed() {
         assert!(resumed.status.success());
         assert!(submit(&gateway, "resumed").await.is_ok());
     }
+}
+
+fn spoil(gateway: &Gateway, damage: &str) {
+    let connection = Connection::open(path(gateway)).unwrap();
+    if damage == "no journal" {
+        let sql = "PRAGMA application_id = 1";
+        return connection.execute_batch(sql).unwrap();
+    }
+    let sql = "SELECT json_extract(body, '$') FROM meta WHERE key = 'journal_id'";
+    let id: String = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    let mark = path(gateway).with_extension("mark");
+    fs::write(mark, format!("{id} 999 0\n")).unwrap();
+    let sql = "DELETE FROM events WHERE sequence > 1";
+    connection.execute_batch(sql).unwrap();
 }
 
 #[tokio::test]
@@ -269,24 +320,18 @@ async fn a_journal_that_cannot_be_trusted_stops_the_start_with_its_fix() {
         for (extension, bytes) in &files {
             fs::write(path(&gateway).with_extension(extension), bytes).unwrap();
         }
-        let connection = Connection::open(path(&gateway)).unwrap();
-        let sql = match damage {
-            "no journal" => "PRAGMA application_id = 1",
-            "another account" => "UPDATE meta SET value = '****9999' WHERE key = 'account'",
-            _ => "DELETE FROM events WHERE sequence > 1",
-        };
-        if damage == "rolled back" {
-            let id: String = connection
-                .query_row(
-                    "SELECT value FROM meta WHERE key = 'journal_id'",
-                    [],
-                    |row| row.get(0),
-                )
-                .unwrap();
-            fs::write(path(&gateway).with_extension("mark"), format!("{id} 999\n")).unwrap();
+        if damage == "another account" {
+            journal::remove(&path(&gateway)).unwrap();
+            let identity = Identity {
+                broker: SIMULATOR,
+                server: "Another".into(),
+                account: MaskedAccount::of(5),
+                login: Secret::new("5"),
+            };
+            drop(Sqlite::open(&path(&gateway), &identity, &[]).unwrap());
+        } else {
+            spoil(&gateway, damage);
         }
-        connection.execute_batch(sql).unwrap();
-        drop(connection);
         let output = gateway
             .command(&["run", "--config", "gateway.toml"], None)
             .await;
@@ -328,7 +373,7 @@ async fn denied_calls_and_who_did_what_are_on_record() {
     let denials =
         "SELECT count(*) FROM denials WHERE client = 'read' AND call LIKE '%/SubmitOrder'";
     assert_eq!(count(&gateway, denials), 1);
-    let who = "SELECT count(*) FROM requests WHERE client = 'all' AND method = 'SubmitOrder' AND length(correlation) = 32";
+    let who = "SELECT count(*) FROM requests WHERE client = 'all' AND method = 'SubmitOrder' AND length(trace) = 16";
     assert_eq!(count(&gateway, who), 2);
     let states = "SELECT count(*) FROM orders WHERE state = 'Filled' AND client = 'all'";
     assert_eq!(count(&gateway, states), 2);

@@ -2,23 +2,25 @@
 //! answers follow a script.
 
 use async_trait::async_trait;
+use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::{
     broker::{
         Broker, BrokerError, Change, Dispatch, Events, History, SendFailure, Snapshot,
         outcome::judge,
     },
     desk::{EventLog, Orders, Setup, look},
-    journal::{Identity, Journal, SIMULATOR, Sqlite, Writer},
+    journal::{Identity, Journal, Reader, Readers, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments, Kind},
 };
 use mymt5_guard::{Limits, ScopeLimits};
 use mymt5_model::{
-    AccountMode, AccountRow, BrokerTime, ClientName, Comment, Levels, Lots, MaskedAccount,
-    OrderType, PositionId, Price, Receipt, RequestId, Side, Symbol, SymbolSpec, Tick, TimeInForce,
-    TradeRequest, UtcTime,
+    AccountMode, AccountRow, BrokerTime, ClientName, Comment, Edit, Levels, Lots, MaskedAccount,
+    OrderId, OrderType, PositionId, Price, Receipt, RequestId, Side, Symbol, SymbolSpec, Tick,
+    TimeInForce, TradeRequest, UtcTime,
 };
 use mymt5_orders::{
-    Call, ClientRules, Core, Edit, Entry, Exit, Grant, Order, Patience, Position, Reach, Taken,
+    Answer, Call, ChangeAnswer, Command, Config, Core, Exit, Grant, Input, Lookback, NewOrder, Now,
+    Order, PositionEdit, ReconcileConfig,
 };
 use mymt5_proto::Refusal;
 use mymt5_simulator::{AccountConfig, Event, Simulator, catalogue};
@@ -97,19 +99,15 @@ impl Scripted {
         signed.sum()
     }
 
-    fn rows(&self) -> Snapshot {
+    fn rows(&self, begun: u64) -> Snapshot {
         let simulator = self.lock();
-        let (_, deals) = simulator.history(BrokerTime(0), BrokerTime(i64::MAX));
         Snapshot {
             account: simulator.account(),
             positions: simulator.positions(),
             orders: simulator.orders(),
-            last_deal: deals
-                .iter()
-                .map(|deal| deal.ticket)
-                .max()
-                .unwrap_or(mymt5_model::Ticket(0)),
-            time: None,
+            unreadable: Vec::new(),
+            time: simulator.time(),
+            begun,
         }
     }
 
@@ -151,7 +149,7 @@ impl Broker for Scripted {
     ) -> Result<Receipt, SendFailure> {
         let number = {
             let mut received = self.received.lock().unwrap();
-            received.push((request.clone(), dispatch.correlation.clone()));
+            received.push((request.clone(), dispatch.trace.clone()));
             received.len() - 1
         };
         match (self.script)(number, request) {
@@ -168,8 +166,8 @@ impl Broker for Scripted {
         }
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
-        let rows = self.rows();
+    async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError> {
+        let rows = self.rows(begun);
         self.rows_read.fetch_add(1, Ordering::SeqCst);
         while self.rows_held.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -179,7 +177,13 @@ impl Broker for Scripted {
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         let (orders, deals) = self.lock().history(from, to);
-        Ok(History { orders, deals })
+        Ok(History {
+            from,
+            to,
+            orders,
+            deals,
+            unreadable: Vec::new(),
+        })
     }
 }
 
@@ -189,7 +193,7 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) send_timeout: Duration,
     pub(crate) max_queue: Duration,
-    pub(crate) patience: Patience,
+    pub(crate) reconcile: ReconcileConfig,
     pub(crate) script: Script,
 }
 
@@ -200,7 +204,7 @@ impl Default for Plan {
             limits: Limits::default(),
             send_timeout: Duration::from_secs(10),
             max_queue: Duration::from_secs(30),
-            patience: Patience::default(),
+            reconcile: ReconcileConfig::default(),
             script: Box::new(|_, _| Act::Do),
         }
     }
@@ -238,6 +242,7 @@ impl Desk {
             broker: SIMULATOR,
             server: "Bench".into(),
             account: MaskedAccount::of(10_000_001),
+            login: Secret::new("10000001"),
         };
         let path = folder.path().join("journal.db");
         let (journal, loaded) = Sqlite::open(&path, &identity, &[alpha()]).unwrap();
@@ -259,34 +264,40 @@ impl Desk {
             rows_read: AtomicUsize::new(0),
             rows_held: AtomicBool::new(false),
         });
-        let rules = ClientRules {
-            slot: 1,
-            grant: Grant {
-                limits: plan.limits,
-                ..Grant::default()
-            },
+        let grant = Grant {
+            limits: plan.limits,
+            ..Grant::default()
         };
+        let readers = Readers::of(&path);
         let setup = Setup {
             broker: broker.clone(),
             writer: Writer::start(wrap(journal)).unwrap(),
-            log: EventLog::default(),
+            reader: Reader::open(&path).unwrap(),
+            log: EventLog::new(Vec::new(), readers.clone()),
             journal_id: loaded.journal_id.as_str().into(),
             send_timeout: plan.send_timeout,
+            origin: std::time::Instant::now(),
         };
-        let core = Core::new(
-            [(alpha(), rules)].into(),
-            ScopeLimits::default(),
-            plan.patience,
-            loaded,
-            UtcTime(now_ms()),
-        );
+        let config = Config {
+            grants: [(alpha(), grant)].into(),
+            account: ScopeLimits::default(),
+            reconcile: plan.reconcile,
+            max_in_flight: broker.lanes(),
+            max_quote_age_ms: 60_000,
+        };
+        let now = Now {
+            utc: UtcTime(now_ms()),
+            elapsed_ms: 0,
+        };
+        let core = Core::new(config, loaded, now);
         let (hub, instruments) = (Hub::default(), Instruments::default());
         hub.publish(vec![tick], |_| (None, Kind::Live));
         assert!(instruments.replace(vec![spec.clone()]).is_empty());
-        let orders = Orders::start(core, setup, hub, instruments);
-        let (snapshot, history) = look(broker.as_ref(), Reach::default()).await.unwrap();
-        orders.look(snapshot, history).await;
-        orders.tell(|core| core.link(true)).await;
+        let orders = Orders::start(core, setup, readers, hub, instruments);
+        let first = look(broker.as_ref(), 0, Lookback::default()).await;
+        let (snapshot, history) = first.unwrap();
+        orders.tell(Input::Pass(snapshot, history)).await;
+        orders.tell(Input::Link(true)).await;
         let reporter = orders.clone();
         tokio::spawn(async move {
             while let Some(change) = told.recv().await {
@@ -302,20 +313,26 @@ impl Desk {
         }
     }
 
-    fn call(&self, id: &str) -> Call {
-        Call {
+    async fn call(&self, id: &str, command: Command, within: Duration) -> Result<Answer, Refusal> {
+        let call = Call {
+            asker: self.orders.asker(),
             client: alpha(),
+            control: false,
+            session: None,
             request_id: RequestId::parse(id).unwrap(),
             method: "Bench",
             content: [7; 32],
-            correlation: format!("trace-of-{id}"),
+            trace: format!("trace-of-{id}"),
             send_before_ms: now_ms() + i64::try_from(self.max_queue.as_millis()).unwrap(),
-        }
+            not_after_ms: None,
+            command,
+        };
+        self.orders.call(call, Instant::now() + within).await
     }
 
-    /// Buys or sells at the market.
-    pub(crate) async fn submit(&self, id: &str, side: Side, lots: f64) -> Result<Taken, Refusal> {
-        let entry = Entry {
+    /// Buys or sells at the market; the order as it was taken.
+    pub(crate) async fn submit(&self, id: &str, side: Side, lots: f64) -> Result<Order, Refusal> {
+        let order = NewOrder {
             spec: self.spec.clone(),
             side,
             kind: OrderType::Market,
@@ -328,32 +345,35 @@ impl Desk {
             tag: String::new(),
             comment: Comment::default(),
         };
-        self.orders.submit(self.call(id), Ok(entry)).await
+        let command = Command::Submit(Ok(Box::new(order)));
+        self.call(id, command, Duration::ZERO).await.map(an_order)
     }
 
-    /// Sets a position's stop loss and waits until that is done.
-    ///
-    /// # Errors
-    /// What refuses it, also when it came too late.
+    /// Sets a position's stop loss and waits until that is done, or for so long.
     pub(crate) async fn protect(
         &self,
         id: &str,
         position: PositionId,
         stop_loss: f64,
-    ) -> Result<Position, Refusal> {
-        let edits = (Edit::Set(stop_loss), Edit::Keep);
-        let call = self.call(id);
-        let key = self.orders.modify_position(call, position, edits).await?;
-        let until = Instant::now() + crate::harness::BOUND;
-        self.orders.levels_set(key, position, until).await
+    ) -> Result<ChangeAnswer, Refusal> {
+        let edit = PositionEdit {
+            stop_loss: Edit::Set(stop_loss),
+            take_profit: Edit::Keep,
+        };
+        let command = Command::ModifyPosition(position, Ok(edit));
+        match self.call(id, command, crate::harness::BOUND).await? {
+            Answer::Change(change) => Ok(*change),
+            other => panic!("{other:?}"),
+        }
     }
 
+    /// Closes a position; the order as it was taken.
     pub(crate) async fn close(
         &self,
         id: &str,
         position: PositionId,
         lots: Option<f64>,
-    ) -> Result<Taken, Refusal> {
+    ) -> Result<Order, Refusal> {
         let exit = Exit {
             position,
             lots,
@@ -361,20 +381,24 @@ impl Desk {
             tag: String::new(),
             comment: Comment::default(),
         };
-        self.orders.close(self.call(id), Ok(exit)).await
+        let command = Command::Close(Ok(exit));
+        self.call(id, command, Duration::ZERO).await.map(an_order)
     }
 
-    /// The order once it is answered, at most so much later.
-    pub(crate) async fn answered(&self, taken: Taken, within: Duration) -> Order {
-        let until = Instant::now() + within;
-        self.orders.answered(taken.order, until).await.unwrap()
+    /// The order once it is answered.
+    pub(crate) async fn answered(&self, id: OrderId) -> Order {
+        self.until(move |core| core.order(id).filter(|order| order.is_answered()).cloned())
+            .await
     }
 
     /// Opens a position and waits for its fill.
     pub(crate) async fn hold(&self, id: &str, lots: f64) -> PositionId {
         let taken = self.submit(id, Side::Buy, lots).await.unwrap();
-        self.until(move |core| core.order(taken.order).unwrap().position)
-            .await
+        self.until(move |core| {
+            let position = core.order(taken.id)?.position?;
+            core.book().position(position).map(|_| position)
+        })
+        .await
     }
 
     /// Waits, within a bound, until the core tells something.
@@ -392,6 +416,13 @@ impl Desk {
             tokio::time::sleep(Duration::from_millis(5)).await;
             ask = ask.clone();
         }
+    }
+}
+
+fn an_order(answer: Answer) -> Order {
+    match answer {
+        Answer::Order(order) => *order,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -88,7 +88,7 @@ impl<B: Broker> Trapped<B> {
         loop {
             let again = Dispatch {
                 before: Instant::now() + Duration::from_secs(10),
-                correlation: dispatch.correlation.clone(),
+                trace: dispatch.trace.clone(),
             };
             match self.broker.send(request, &again).await {
                 Err(SendFailure::NotSent(_)) => sleep(Duration::from_millis(50)).await,
@@ -134,8 +134,8 @@ impl<B: Broker> Broker for Trapped<B> {
         self.broker.symbols().await
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
-        self.broker.snapshot().await
+    async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError> {
+        self.broker.snapshot(begun).await
     }
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {

@@ -2,8 +2,7 @@
 //! bounded length. An incomplete line is never acted on.
 
 use mymt5_model::{
-    AccountRow, BrokerTime, DealRow, OrderRow, PositionRow, Receipt, SymbolSpec, Tick, Ticket,
-    TradeRequest,
+    AccountRow, BrokerTime, DealRow, OrderRow, PositionRow, Receipt, SymbolSpec, Tick, TradeRequest,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io::{self, BufRead, Read};
@@ -56,7 +55,6 @@ pub(crate) struct Rows {
     pub(crate) account: AccountRow,
     pub(crate) positions: Vec<PositionRow>,
     pub(crate) orders: Vec<OrderRow>,
-    pub(crate) last_deal: Ticket,
     pub(crate) time: Option<BrokerTime>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use mymt5_model::{OrderType::*, Side::*, *};
-use mymt5_simulator::AccountConfig;
+use mymt5_simulator::{AccountConfig, Simulator};
 
 #[test]
 fn instant_execution_requotes_beyond_the_deviation() {
@@ -195,4 +195,36 @@ fn margin_in_another_symbol_is_not_free() {
     desk.done(&deal_in("GBPUSD", Buy, 50.0));
     assert_eq!(desk.code(&deal(Buy, 50.0)), 10019);
     assert_eq!(desk.code(&deal(Buy, 30.0)), 10009);
+}
+
+#[test]
+fn a_close_without_a_volume_takes_all_there_is() {
+    for account in [netting(), hedging()] {
+        let mut desk = Desk::open(account);
+        let ticket = desk.done(&deal(Buy, 1.0));
+        assert_eq!(desk.code(&close(ticket, Sell, 0.4)), 10009);
+        let (receipt, _) = desk.sim.send(&close_lots(ticket, Sell, None));
+        assert_eq!(receipt.lots_sent, Some(lots(0.6)));
+        assert_eq!(receipt.deals.len(), 1);
+        assert!(desk.sim.positions().is_empty());
+        // Of the same side it closes nothing.
+        let ticket = desk.done(&deal(Buy, 1.0));
+        assert_eq!(desk.code(&close_lots(ticket, Buy, None)), 10013);
+    }
+}
+
+#[test]
+fn what_is_no_trade_moves_balance_or_credit() {
+    let mut desk = Desk::open(hedging());
+    let before = desk.sim.account();
+    desk.sim
+        .book(DealKind::Balance, money("-250.004"), "withdrawal");
+    desk.sim.book(DealKind::Credit, money("100"), "credit");
+    let after = desk.sim.account();
+    assert_eq!(after.balance, before.balance - money("250"));
+    assert_eq!(after.credit, money("100"));
+    assert_eq!(after.equity, before.equity - money("150"));
+    let state = desk.sim.save();
+    let again = Simulator::restore(hedging(), vec![spec("EURUSD")], state).unwrap();
+    assert_eq!(again.account(), after);
 }

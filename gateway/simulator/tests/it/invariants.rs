@@ -170,17 +170,29 @@ impl Walk {
                     .and_then(|p| NAMES.iter().position(|n| *n == p.symbol.as_str()));
                 let m = of.unwrap_or(*symbol);
                 let side = position.as_ref().map_or(*side, |p| p.side.opposite());
-                TradeRequest::Market {
-                    symbol: crate::support::symbol(NAMES[m]),
-                    side,
-                    lots: position
-                        .as_ref()
-                        .map_or(centilots(*volume), |p| p.lots.min(centilots(*volume))),
-                    levels: around(m, side, *levels),
-                    position: position.map(|p| p.ticket),
-                    max_deviation_points: None,
-                    magic: MAGIC,
-                    comment: Comment::default(),
+                let symbol = crate::support::symbol(NAMES[m]);
+                let comment = Comment::default();
+                match position {
+                    // Every third close is of all there is.
+                    Some(position) => TradeRequest::Close {
+                        symbol,
+                        side,
+                        position: position.ticket,
+                        lots: position.lots.min(centilots(*volume)),
+                        all: volume % 3 == 0,
+                        max_deviation_points: None,
+                        magic: MAGIC,
+                        comment,
+                    },
+                    None => TradeRequest::Market {
+                        symbol,
+                        side,
+                        lots: centilots(*volume),
+                        levels: around(m, side, *levels),
+                        max_deviation_points: None,
+                        magic: MAGIC,
+                        comment,
+                    },
                 }
             }
             Step::Pending {
@@ -212,22 +224,28 @@ impl Walk {
                 let levels = around(m, position.side, *levels);
                 TradeRequest::ModifyPosition {
                     position: position.ticket,
-                    levels,
+                    symbol: position.symbol,
+                    levels: LevelsEdit::to(levels),
                 }
             }
             Step::ModifyOrder { which, away } => {
                 let order = self.sim.orders().into_iter().nth(*which)?;
                 TradeRequest::ModifyOrder {
                     order: order.ticket,
-                    price: order.price?.moved(order.side.sign() * away),
-                    stop_limit_price: order.stop_limit_price,
-                    levels: order.levels,
-                    time_in_force: order.time_in_force,
+                    terms: TermsEdit {
+                        price: Some(order.price?.moved(order.side.sign() * away)),
+                        ..TermsEdit::default()
+                    },
+                    symbol: order.symbol,
                 }
             }
-            Step::Cancel { which } => TradeRequest::Cancel {
-                order: self.sim.orders().into_iter().nth(*which)?.ticket,
-            },
+            Step::Cancel { which } => {
+                let order = self.sim.orders().into_iter().nth(*which)?;
+                TradeRequest::Cancel {
+                    order: order.ticket,
+                    symbol: order.symbol,
+                }
+            }
         })
     }
 }

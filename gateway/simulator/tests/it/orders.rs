@@ -103,10 +103,13 @@ fn a_modified_lifetime_counts() {
     let order = desk.done(&lasting(pending(Buy, Limit, 109_000), TimeInForce::Day));
     desk.done(&TradeRequest::ModifyOrder {
         order,
-        price: px(109_000),
-        stop_limit_price: None,
-        levels: Levels::default(),
-        time_in_force: TimeInForce::Gtc,
+        symbol: symbol("EURUSD"),
+        terms: TermsEdit {
+            price: Some(px(109_000)),
+            levels: LevelsEdit::to(Levels::default()),
+            time_in_force: Some(TimeInForce::Gtc),
+            ..TermsEdit::default()
+        },
     });
     assert!(desk.tick(3 * DAY, 110_000, 110_010).is_empty());
     assert_eq!(desk.sim.orders().len(), 1);

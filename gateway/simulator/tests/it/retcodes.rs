@@ -139,21 +139,13 @@ fn requests_on_a_fresh_account() {
         (10033, no_orders, eurusd(), pending(Buy, Limit, 109_000)),
         (10034, one_lot.clone(), eurusd(), deal(Buy, 1.01)),
         (10009, one_lot, eurusd(), deal(Buy, 1.0)),
-        (
-            10035,
-            hedging(),
-            eurusd(),
-            TradeRequest::Cancel { order: Ticket(5) },
-        ),
+        (10035, hedging(), eurusd(), cancel(Ticket(5))),
         (10036, hedging(), eurusd(), close(Ticket(5), Sell, 1.0)),
         (
             10036,
             hedging(),
             eurusd(),
-            TradeRequest::ModifyPosition {
-                position: Ticket(5),
-                levels: Levels::default(),
-            },
+            set_levels(Ticket(5), Levels::default()),
         ),
         (10040, no_positions, eurusd(), deal(Buy, 1.0)),
         (10042, hedging(), mode(TradeMode::LongOnly), deal(Sell, 1.0)),
@@ -227,7 +219,7 @@ fn closing_needs_neither_money_nor_permission_to_open() {
 fn modifying_a_position() {
     let mut desk = Desk::open(netting());
     let position = desk.done(&deal(Buy, 1.0));
-    let modify = |levels| TradeRequest::ModifyPosition { position, levels };
+    let modify = |levels| set_levels(position, levels);
     assert_eq!(desk.code(&modify(Levels::default())), 10025);
     assert_eq!(desk.code(&modify(levels(Some(110_000), None))), 10016);
     assert_eq!(
@@ -249,10 +241,13 @@ fn modifying_and_cancelling_an_order() {
     let order = desk.done(&pending(Buy, Limit, 109_000));
     let modify = |price: i64| TradeRequest::ModifyOrder {
         order,
-        price: px(price),
-        stop_limit_price: None,
-        levels: Levels::default(),
-        time_in_force: TimeInForce::Gtc,
+        symbol: symbol("EURUSD"),
+        terms: TermsEdit {
+            price: Some(px(price)),
+            levels: LevelsEdit::to(Levels::default()),
+            time_in_force: Some(TimeInForce::Gtc),
+            ..TermsEdit::default()
+        },
     };
     assert_eq!(desk.code(&modify(109_000)), 10025);
     assert_eq!(desk.code(&modify(110_005)), 10015);
@@ -266,8 +261,8 @@ fn modifying_and_cancelling_an_order() {
     );
     assert_eq!(desk.code(&modify(109_100)), 10009);
     assert_eq!(desk.sim.orders()[0].price, Some(px(109_100)));
-    assert_eq!(desk.code(&TradeRequest::Cancel { order }), 10009);
-    assert_eq!(desk.code(&TradeRequest::Cancel { order }), 10023);
+    assert_eq!(desk.code(&cancel(order)), 10009);
+    assert_eq!(desk.code(&cancel(order)), 10023);
     assert_eq!(desk.code(&modify(109_000)), 10023);
     assert_eq!(desk.finished()[0].state, RowState::Canceled);
 }
@@ -283,20 +278,14 @@ fn near_the_market_everything_is_frozen() {
     let far = levels(Some(109_900), None);
     let position = desk.done(&with_levels(deal(Buy, 1.0), far));
     desk.tick(1, 109_940, 109_950);
-    assert_eq!(desk.code(&TradeRequest::Cancel { order }), 10029);
+    assert_eq!(desk.code(&cancel(order)), 10029);
     assert_eq!(desk.code(&close(position, Sell, 1.0)), 10029);
     let levels = Levels::default();
-    assert_eq!(
-        desk.code(&TradeRequest::ModifyPosition { position, levels }),
-        10029
-    );
+    assert_eq!(desk.code(&set_levels(position, levels)), 10029);
     desk.tick(2, 109_951, 109_961);
-    assert_eq!(
-        desk.code(&TradeRequest::ModifyPosition { position, levels }),
-        10009
-    );
+    assert_eq!(desk.code(&set_levels(position, levels)), 10009);
     assert_eq!(desk.code(&close(position, Sell, 1.0)), 10009);
-    assert_eq!(desk.code(&TradeRequest::Cancel { order }), 10009);
+    assert_eq!(desk.code(&cancel(order)), 10009);
 }
 
 #[test]

@@ -76,7 +76,6 @@ pub fn deal_in(name: &str, side: Side, volume: f64) -> TradeRequest {
         side,
         lots: lots(volume),
         levels: Levels::default(),
-        position: None,
         max_deviation_points: None,
         magic: MAGIC,
         comment: Comment::fitting("test"),
@@ -86,21 +85,46 @@ pub fn deal_in(name: &str, side: Side, volume: f64) -> TradeRequest {
 pub fn with_levels(request: TradeRequest, new: Levels) -> TradeRequest {
     let mut request = request;
     match &mut request {
-        TradeRequest::Market { levels, .. }
-        | TradeRequest::Pending { levels, .. }
-        | TradeRequest::ModifyPosition { levels, .. }
-        | TradeRequest::ModifyOrder { levels, .. } => *levels = new,
-        TradeRequest::Cancel { .. } => {}
+        TradeRequest::Market { levels, .. } | TradeRequest::Pending { levels, .. } => *levels = new,
+        TradeRequest::ModifyPosition { levels, .. } => *levels = LevelsEdit::to(new),
+        TradeRequest::ModifyOrder { terms, .. } => terms.levels = LevelsEdit::to(new),
+        TradeRequest::Close { .. } | TradeRequest::Cancel { .. } => {}
     }
     request
 }
 
 pub fn close(ticket: Ticket, side: Side, volume: f64) -> TradeRequest {
-    let mut request = deal(side, volume);
-    if let TradeRequest::Market { position, .. } = &mut request {
-        *position = Some(ticket);
+    close_lots(ticket, side, Some(lots(volume)))
+}
+
+/// A close of that volume, or of all there is.
+pub fn close_lots(position: Ticket, side: Side, lots: Option<Lots>) -> TradeRequest {
+    TradeRequest::Close {
+        symbol: symbol("EURUSD"),
+        side,
+        position,
+        lots: lots.unwrap_or(Lots::ZERO),
+        all: lots.is_none(),
+        max_deviation_points: None,
+        magic: MAGIC,
+        comment: Comment::fitting("test"),
     }
-    request
+}
+
+pub fn cancel(order: Ticket) -> TradeRequest {
+    TradeRequest::Cancel {
+        order,
+        symbol: symbol("EURUSD"),
+    }
+}
+
+/// Replaces both levels of a position.
+pub fn set_levels(position: Ticket, new: Levels) -> TradeRequest {
+    TradeRequest::ModifyPosition {
+        position,
+        symbol: symbol("EURUSD"),
+        levels: LevelsEdit::to(new),
+    }
 }
 
 /// A pending request of 1 lot in EURUSD.
@@ -121,10 +145,10 @@ pub fn pending(side: Side, kind: OrderType, price: i64) -> TradeRequest {
 
 pub fn lasting(request: TradeRequest, life: TimeInForce) -> TradeRequest {
     let mut request = request;
-    if let TradeRequest::Pending { time_in_force, .. }
-    | TradeRequest::ModifyOrder { time_in_force, .. } = &mut request
-    {
-        *time_in_force = life;
+    match &mut request {
+        TradeRequest::Pending { time_in_force, .. } => *time_in_force = life,
+        TradeRequest::ModifyOrder { terms, .. } => terms.time_in_force = Some(life),
+        _ => {}
     }
     request
 }

@@ -78,8 +78,8 @@ impl Broker for Simulated {
         self.0.send(request, dispatch).await
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
-        let snapshot = self.0.snapshot().await?;
+    async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError> {
+        let snapshot = self.0.snapshot(begun).await?;
         Ok(Snapshot {
             account: simulated(snapshot.account),
             ..snapshot

@@ -104,10 +104,8 @@ impl Stage {
         let said = fs::read_to_string(self.folder().join("gateway.err")).unwrap_or_default();
         let alarms = said
             .lines()
-            .filter(|line| line.contains("late evidence contradicts what was told"));
-        let orders: HashSet<&str> = alarms
-            .filter_map(|line| line.split("order_id=").nth(1)?.split(' ').next())
-            .collect();
+            .filter_map(|line| line.split("late evidence: order ").nth(1));
+        let orders: HashSet<&str> = alarms.filter_map(|rest| rest.split(' ').next()).collect();
         orders.len()
     }
 

@@ -119,6 +119,7 @@ impl Trader {
         Asked::Cancel(v1::CancelOrderRequest {
             request_id: self.next_id(),
             order_id,
+            ..Default::default()
         })
     }
 

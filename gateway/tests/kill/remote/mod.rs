@@ -124,9 +124,9 @@ impl Broker for Remote {
         }
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, BrokerError> {
+    async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError> {
         self.question(Ask::Snapshot, |answer| match answer {
-            Answer::Snapshot(rows) => Some(snapshot(rows)),
+            Answer::Snapshot(rows) => Some(snapshot(rows, begun)),
             _ => None,
         })
         .await
@@ -134,19 +134,26 @@ impl Broker for Remote {
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         self.question(Ask::History(from, to), |answer| match answer {
-            Answer::History(orders, deals) => Some(History { orders, deals }),
+            Answer::History(orders, deals) => Some(History {
+                from,
+                to,
+                orders,
+                deals,
+                unreadable: Vec::new(),
+            }),
             _ => None,
         })
         .await
     }
 }
 
-fn snapshot(rows: Rows) -> Snapshot {
+fn snapshot(rows: Rows, begun: u64) -> Snapshot {
     Snapshot {
         account: rows.account,
         positions: rows.positions,
         orders: rows.orders,
-        last_deal: rows.last_deal,
+        unreadable: Vec::new(),
         time: rows.time,
+        begun,
     }
 }

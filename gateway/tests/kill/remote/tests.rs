@@ -3,7 +3,7 @@
 use super::Remote;
 use crate::wire::{self, Answer, Ask, Question, Said};
 use mymt5_gateway::broker::{Broker, Dispatch, SendFailure};
-use mymt5_model::{Receipt, Retcode, Ticket, TradeRequest};
+use mymt5_model::{Receipt, Retcode, Symbol, Ticket, TradeRequest};
 use std::{
     io::{BufReader, Write},
     os::unix::net::{UnixListener, UnixStream},
@@ -12,7 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-const REQUEST: TradeRequest = TradeRequest::Cancel { order: Ticket(7) };
+fn request() -> TradeRequest {
+    TradeRequest::Cancel {
+        order: Ticket(7),
+        symbol: Symbol::parse("EURUSD").unwrap(),
+    }
+}
 const LONG: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -34,22 +39,15 @@ fn peer(path: &Path, on_send: fn(&mut UnixStream, u64) -> bool) -> JoinHandle<Op
 }
 
 fn answer(stream: &mut UnixStream, id: u64, retcode: Retcode) -> bool {
-    let receipt = Receipt {
-        retcode,
-        order: None,
-        deal: None,
-        lots: None,
-        price: None,
-        comment: String::new(),
-    };
-    let line = wire::line(&Said::Answer(id, Answer::Receipt(receipt)));
+    let receipt = Answer::Receipt(Receipt::bare(retcode));
+    let line = wire::line(&Said::Answer(id, receipt));
     stream.write_all(&line).is_ok()
 }
 
 fn dispatch() -> Dispatch {
     Dispatch {
         before: Instant::now() + LONG,
-        correlation: String::new(),
+        trace: String::new(),
     }
 }
 
@@ -62,7 +60,7 @@ async fn sent(
     let peer = peer(&path, on_send);
     let remote = Remote::at(path, patience);
     let _events = remote.open().await.unwrap();
-    let outcome = remote.send(&REQUEST, &dispatch()).await;
+    let outcome = remote.send(&request(), &dispatch()).await;
     drop(peer.join().unwrap());
     outcome
 }
@@ -72,15 +70,15 @@ async fn what_never_left_is_not_sent() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("socket");
     let remote = Remote::at(path.clone(), LONG);
-    let never = remote.send(&REQUEST, &dispatch()).await;
+    let never = remote.send(&request(), &dispatch()).await;
     assert!(matches!(never, Err(SendFailure::NotSent(_))), "{never:?}");
     let peer = peer(&path, |_, _| false);
     let mut events = remote.open().await.unwrap();
-    let lost = remote.send(&REQUEST, &dispatch()).await;
+    let lost = remote.send(&request(), &dispatch()).await;
     assert_eq!(lost, Err(SendFailure::Unknown("the link broke".into())));
     assert!(peer.join().unwrap().is_none());
     assert!(events.changes.recv().await.is_none(), "the link ends");
-    let after = remote.send(&REQUEST, &dispatch()).await;
+    let after = remote.send(&request(), &dispatch()).await;
     assert!(matches!(after, Err(SendFailure::NotSent(_))), "{after:?}");
 }
 

@@ -8,7 +8,7 @@ use crate::{
     wire::{Rows, Said},
 };
 use mymt5_chassis::process::write_atomically;
-use mymt5_model::{BrokerTime, Receipt, Tick, Ticket, TradeRequest};
+use mymt5_model::{BrokerTime, Receipt, Tick, TradeRequest};
 use mymt5_simulator::{Event, Simulator, State};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -40,7 +40,6 @@ pub(super) struct Desk {
     scene: Scene,
     sends: u64,
     held: Vec<Held>,
-    last_deal: Ticket,
     ledger: Ledger,
     path: PathBuf,
     /// Where this is, no fault comes any more.
@@ -66,7 +65,6 @@ impl Desk {
             scene: scene.clone(),
             sends,
             held,
-            last_deal: Ticket(0),
             ledger: Ledger::open(&scene::ledger(folder)).unwrap(),
             path,
             calm: calm_mark(folder),
@@ -89,7 +87,6 @@ impl Desk {
         }
         for row in &deals {
             self.ledger.add_deal(row).unwrap();
-            self.last_deal = self.last_deal.max(row.ticket);
         }
     }
 
@@ -103,6 +100,7 @@ impl Desk {
         self.sends += 1;
         let order = match request {
             TradeRequest::Market { magic, comment, .. }
+            | TradeRequest::Close { magic, comment, .. }
             | TradeRequest::Pending { magic, comment, .. } => {
                 Some((magic.raw(), comment.to_string()))
             }
@@ -171,7 +169,6 @@ impl Desk {
             account: self.simulator.account(),
             positions: self.simulator.positions(),
             orders: self.simulator.orders(),
-            last_deal: self.last_deal,
             time: self.simulator.time(),
         }
     }

@@ -113,12 +113,5 @@ impl Session<'_> {
 }
 
 fn refusal(retcode: Retcode) -> Receipt {
-    Receipt {
-        retcode,
-        order: None,
-        deal: None,
-        lots: None,
-        price: None,
-        comment: String::new(),
-    }
+    Receipt::bare(retcode)
 }

@@ -29,7 +29,6 @@ fn buy() -> TradeRequest {
         side: Side::Buy,
         lots: Lots::from_units(Lots::SCALE),
         levels: Levels::default(),
-        position: None,
         max_deviation_points: None,
         magic: Magic::from_raw(9),
         comment: Comment::fitting("a-1"),

@@ -14,6 +14,8 @@
 //! * Nights: the stand-in books no swap.
 //! * Margin calls: the embedded broker tells each fall, a terminal is looked at now and then.
 //! * Texts: comments of receipts, and why a request was not sent.
+//! * What is about an order that is not there: one that ended, or one that never was. A terminal's rows
+//!   do not tell.
 
 mod play;
 mod requests;

@@ -12,6 +12,8 @@ use mymt5_model::{
     AccountMode, BrokerTime, DealRow, Magic, OrderRow, PositionRow, Price, Receipt, Symbol, Tick,
     Ticket, TradeRequest,
 };
+use std::{collections::BTreeSet, time::Duration};
+use tokio::time::sleep;
 
 pub struct Play {
     stage: Box<dyn Stage>,
@@ -23,6 +25,8 @@ pub struct Play {
     sent: u64,
     now: i64,
     snapshot: Option<Snapshot>,
+    /// The deals that the broker told unasked.
+    told: BTreeSet<Ticket>,
 }
 
 /// A tick of the setup's first symbol, so long after the beginning.
@@ -50,6 +54,7 @@ impl Play {
             sent: 0,
             now: 0,
             snapshot: None,
+            told: BTreeSet::new(),
         };
         play.look().await;
         play
@@ -110,14 +115,20 @@ impl Play {
         number: Magic,
         mut request: TradeRequest,
     ) -> Result<Receipt, SendFailure> {
-        if let TradeRequest::Market { magic, .. } | TradeRequest::Pending { magic, .. } =
-            &mut request
+        if let TradeRequest::Market { magic, .. }
+        | TradeRequest::Close { magic, .. }
+        | TradeRequest::Pending { magic, .. } = &mut request
         {
             *magic = number;
         }
         let outcome = bounded(send(self.broker(), &request)).await;
         let line = self.names.outcome(&outcome);
         self.note(line);
+        let early = outcome.iter().flat_map(|receipt| &receipt.deals);
+        for row in early {
+            let line = self.names.deal_row(row);
+            self.note(format!("early{line}"));
+        }
         self.look().await;
         outcome
     }
@@ -139,23 +150,27 @@ impl Play {
         assert_eq!(refused, Some(code), "{outcome:?}: {request:?}");
     }
 
-    /// Looks at the account, and hears what was told of deals meanwhile.
+    /// Looks at the account.
     pub async fn look(&mut self) {
-        let mut snapshot = bounded(self.broker().snapshot()).await.unwrap();
+        let mut snapshot = bounded(self.broker().snapshot(0)).await.unwrap();
         // One lists rows by their tickets, the other as they came to be.
         snapshot.positions.sort_by_key(|row| row.ticket);
         snapshot.orders.sort_by_key(|row| row.ticket);
+        self.hear();
+        let lines = self.names.snapshot(&snapshot);
+        self.lines.extend(lines);
+        self.snapshot = Some(snapshot);
+    }
+
+    /// Hears which deals were told meanwhile: each once.
+    fn hear(&mut self) {
         for change in self.stage.told() {
             if let Change::Deal(row) = change
                 && rows::is_trade(&row)
             {
-                let line = self.names.deal_row(&row);
-                self.note(format!("told{line}"));
+                assert!(self.told.insert(row.ticket), "told twice: {row:?}");
             }
         }
-        let lines = self.names.snapshot(&snapshot);
-        self.lines.extend(lines);
-        self.snapshot = Some(snapshot);
     }
 
     /// The positions of the last look.
@@ -197,9 +212,18 @@ impl Play {
         (past.orders, past.deals)
     }
 
-    /// The transcript, with the whole past at its end.
+    /// The transcript, with the whole past at its end. Every deal of it is told unasked, sooner or
+    /// later.
     pub async fn end(mut self) -> Vec<String> {
-        self.history().await;
+        let (_, deals) = self.history().await;
+        let deals: BTreeSet<Ticket> = deals.iter().map(|row| row.ticket).collect();
+        bounded(async {
+            while !self.told.is_superset(&deals) {
+                sleep(Duration::from_millis(5)).await;
+                self.hear();
+            }
+        })
+        .await;
         self.lines
     }
 }

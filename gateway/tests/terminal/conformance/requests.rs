@@ -2,8 +2,8 @@
 
 use crate::support::symbol;
 use mymt5_model::{
-    BrokerTime, Comment, Levels, Lots, Magic, Moment, OrderType, Price, Side, Ticket, TimeInForce,
-    TradeRequest,
+    BrokerTime, Comment, Levels, LevelsEdit, Lots, Magic, Moment, OrderType, Price, Side,
+    TermsEdit, Ticket, TimeInForce, TradeRequest,
 };
 
 pub fn px(points: i64) -> Price {
@@ -28,7 +28,6 @@ pub fn deal(side: Side, volume: f64) -> TradeRequest {
         side,
         lots: lots(volume),
         levels: Levels::default(),
-        position: None,
         max_deviation_points: None,
         magic: Magic::NONE,
         comment: Comment::fitting("conform"),
@@ -37,9 +36,23 @@ pub fn deal(side: Side, volume: f64) -> TradeRequest {
 
 /// Closes a position, or a part of it.
 pub fn close(ticket: Ticket, side: Side, volume: f64) -> TradeRequest {
-    let mut request = deal(side, volume);
-    if let TradeRequest::Market { position, .. } = &mut request {
-        *position = Some(ticket);
+    TradeRequest::Close {
+        symbol: symbol("EURUSD"),
+        side,
+        position: ticket,
+        lots: lots(volume),
+        all: false,
+        max_deviation_points: None,
+        magic: Magic::NONE,
+        comment: Comment::fitting("conform"),
+    }
+}
+
+/// Closes all that a position has, which is expected to be so much.
+pub fn close_all(ticket: Ticket, side: Side, expected: f64) -> TradeRequest {
+    let mut request = close(ticket, side, expected);
+    if let TradeRequest::Close { all, .. } = &mut request {
+        *all = true;
     }
     request
 }
@@ -71,20 +84,49 @@ pub fn stop_limit(side: Side, price: i64, limit: i64) -> TradeRequest {
     request
 }
 
-/// Another price for a pending order.
+/// Another price for a pending order. All its other terms are named too, as they are made by default.
 pub fn modify(order: Ticket, price: i64) -> TradeRequest {
     TradeRequest::ModifyOrder {
         order,
-        price: px(price),
-        stop_limit_price: None,
-        levels: Levels::default(),
-        time_in_force: TimeInForce::Gtc,
+        symbol: symbol("EURUSD"),
+        terms: TermsEdit {
+            price: Some(px(price)),
+            stop_limit_price: None,
+            levels: LevelsEdit::to(Levels::default()),
+            time_in_force: Some(TimeInForce::Gtc),
+        },
+    }
+}
+
+/// Changes of a pending order; the rest is kept.
+pub fn edit(order: Ticket, terms: TermsEdit) -> TradeRequest {
+    TradeRequest::ModifyOrder {
+        order,
+        symbol: symbol("EURUSD"),
+        terms,
     }
 }
 
 /// Other levels for a position.
 pub fn protect(position: Ticket, levels: Levels) -> TradeRequest {
-    TradeRequest::ModifyPosition { position, levels }
+    keep(position, LevelsEdit::to(levels))
+}
+
+/// Changes of a position's levels; the rest is kept.
+pub fn keep(position: Ticket, levels: LevelsEdit) -> TradeRequest {
+    TradeRequest::ModifyPosition {
+        position,
+        symbol: symbol("EURUSD"),
+        levels,
+    }
+}
+
+/// Removes a pending order.
+pub fn cancel(order: Ticket) -> TradeRequest {
+    TradeRequest::Cancel {
+        order,
+        symbol: symbol("EURUSD"),
+    }
 }
 
 /// Names of what tests change of a request.
@@ -96,28 +138,33 @@ pub trait With: Sized {
 
 impl With for TradeRequest {
     fn with_levels(mut self, stop_loss: Option<i64>, take_profit: Option<i64>) -> Self {
-        if let Self::Market { levels: old, .. }
-        | Self::Pending { levels: old, .. }
-        | Self::ModifyPosition { levels: old, .. }
-        | Self::ModifyOrder { levels: old, .. } = &mut self
-        {
-            *old = levels(stop_loss, take_profit);
+        let new = levels(stop_loss, take_profit);
+        match &mut self {
+            Self::Market { levels, .. } | Self::Pending { levels, .. } => *levels = new,
+            Self::ModifyPosition { levels, .. } => *levels = LevelsEdit::to(new),
+            Self::ModifyOrder { terms, .. } => terms.levels = LevelsEdit::to(new),
+            Self::Close { .. } | Self::Cancel { .. } => {}
         }
         self
     }
 
     fn in_symbol(mut self, name: &str) -> Self {
-        if let Self::Market { symbol: old, .. } | Self::Pending { symbol: old, .. } = &mut self {
-            *old = symbol(name);
+        match &mut self {
+            Self::Market { symbol: old, .. }
+            | Self::Close { symbol: old, .. }
+            | Self::Pending { symbol: old, .. }
+            | Self::ModifyPosition { symbol: old, .. }
+            | Self::ModifyOrder { symbol: old, .. }
+            | Self::Cancel { symbol: old, .. } => *old = symbol(name),
         }
         self
     }
 
     fn lasting(mut self, life: TimeInForce) -> Self {
-        if let Self::Pending { time_in_force, .. } | Self::ModifyOrder { time_in_force, .. } =
-            &mut self
-        {
-            *time_in_force = life;
+        match &mut self {
+            Self::Pending { time_in_force, .. } => *time_in_force = life,
+            Self::ModifyOrder { terms, .. } => terms.time_in_force = Some(life),
+            _ => {}
         }
         self
     }

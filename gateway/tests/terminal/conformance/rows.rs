@@ -5,7 +5,7 @@ use super::stage::begin;
 use mymt5_gateway::broker::{SendFailure, Snapshot};
 use mymt5_model::{
     AccountRow, BrokerTime, DealKind, DealRow, Magic, OrderRow, PositionId, PositionRow, Receipt,
-    SymbolSpec, Ticket, TimeInForce,
+    Retcode, SymbolSpec, Ticket, TimeInForce,
 };
 use std::{collections::HashMap, fmt::Display};
 
@@ -50,6 +50,9 @@ impl Names {
                 shown(receipt.price)
             ),
             Err(SendFailure::NotSent(_)) => "not sent".into(),
+            Err(SendFailure::Rejected(Retcode::ORDER_CHANGED | Retcode::INVALID_ORDER)) => {
+                "rejected: no such order".into()
+            }
             Err(failure) => failure.to_string(),
         }
     }
@@ -58,13 +61,7 @@ impl Names {
         let mut lines = vec![account(&snapshot.account)];
         lines.extend(snapshot.positions.iter().map(|row| self.position_row(row)));
         lines.extend(snapshot.orders.iter().map(|row| self.order_row(row)));
-        // The broker's balance row, before the first deal, has another number space at each.
-        let last = self.known.get(&('d', snapshot.last_deal.0)).copied();
-        lines.push(format!(
-            "  deals to d{} at {}",
-            last.unwrap_or(0),
-            at(snapshot.time)
-        ));
+        assert!(snapshot.unreadable.is_empty(), "{snapshot:?}");
         lines
     }
 

@@ -105,7 +105,7 @@ async fn a_bridge_killed_in_a_send_leaves_it_unknown_and_the_rows_tell() {
         matches!(outcome, Err(SendFailure::Unknown(_))),
         "{outcome:?}"
     );
-    assert_eq!(terminal.snapshot().await.unwrap().positions.len(), 1);
+    assert_eq!(terminal.snapshot(0).await.unwrap().positions.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +117,7 @@ async fn a_stopped_bridge_is_noticed_given_up_late_and_sends_nothing_late() {
     let mut events = bounded(terminal.open()).await.unwrap();
     let held = {
         send(&terminal, &market(1, None)).await.unwrap();
-        terminal.snapshot().await.unwrap().positions.remove(0)
+        terminal.snapshot(0).await.unwrap().positions.remove(0)
     };
     bridge.signal("STOP");
     let outcome = bounded(send(&terminal, &market(2, Some(held.ticket)))).await;
@@ -130,11 +130,11 @@ async fn a_stopped_bridge_is_noticed_given_up_late_and_sends_nothing_late() {
     until(silent).await;
     bridge.signal("CONT");
     until(async || terminal.ping().await.ok()).await;
-    assert_eq!(terminal.snapshot().await.unwrap().positions.len(), 1);
+    assert_eq!(terminal.snapshot(0).await.unwrap().positions.len(), 1);
     bridge.signal("STOP");
     assert_eq!(lost(&mut events).await, "no answer in time");
     bridge.signal("CONT");
     let _events = until(async || terminal.open().await.ok()).await;
-    assert_eq!(terminal.snapshot().await.unwrap().positions.len(), 1);
+    assert_eq!(terminal.snapshot(0).await.unwrap().positions.len(), 1);
     assert_eq!(bridge.count(EXECUTED), 1);
 }

@@ -42,7 +42,7 @@ async fn a_session_knows_its_account_and_its_symbols() {
 
     let ticks = bounded(events.ticks.recv()).await.unwrap();
     assert!(ticks.iter().all(|tick| tick.ask > tick.bid));
-    let snapshot = terminal.snapshot().await.unwrap();
+    let snapshot = terminal.snapshot(0).await.unwrap();
     assert!(snapshot.time.is_some() && snapshot.positions.is_empty());
     assert!(terminal.ping().await.is_ok());
 
@@ -63,7 +63,7 @@ async fn bars_begin_where_they_are_asked_for() {
     let bridge = Bridge::start(&[]);
     let terminal = terminal(bridge.settings(""));
     let _events = bounded(terminal.open()).await.unwrap();
-    let now = until(async || terminal.snapshot().await.unwrap().time).await;
+    let now = until(async || terminal.snapshot(0).await.unwrap().time).await;
     let from = BrokerTime(now.0 - 10 * 60_000);
     let bars = terminal.bars(&symbol("EURUSD"), 1, from, 5).await.unwrap();
     let first = from.0.div_euclid(60_000) * 60_000 + 60_000;
@@ -231,22 +231,21 @@ async fn the_newest_deal_is_known_however_old_it_is() {
     let first = terminal(bridge.settings(""));
     let events = bounded(first.open()).await.unwrap();
     bounded(send(&first, &market(1, None))).await.unwrap();
-    let snapshot = until(async || {
-        let snapshot = first.snapshot().await.unwrap();
-        (!snapshot.positions.is_empty()).then_some(snapshot)
-    })
-    .await;
-    assert!(snapshot.last_deal.0 > 0);
     drop((first, events));
-    for days in [3, 100, 1_000] {
+    for (days, number) in [(3, 2), (100, 3), (1_000, 4)] {
         let back = format!("{days} * {DAY_MS}");
         bridge.change(&format!(
             "UPDATE deals SET time_msc = (SELECT max(time_msc) FROM deals) - {back};
              UPDATE deals SET time = time_msc / 1000;"
         ));
         let again = terminal(bridge.settings(""));
-        let _events = bounded(again.open()).await.unwrap();
-        let later = again.snapshot().await.unwrap();
-        assert_eq!(later.last_deal, snapshot.last_deal, "{days} days");
+        let mut events = bounded(again.open()).await.unwrap();
+        let receipt = bounded(send(&again, &market(number, None))).await.unwrap();
+        // What is past was told by the history: a push tells what is new.
+        let told = change(&mut events, |change| match change {
+            Change::Deal(deal) => Some(deal.order),
+            _ => None,
+        });
+        assert_eq!(told.await, receipt.order, "{days} days");
     }
 }

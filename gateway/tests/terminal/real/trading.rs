@@ -4,8 +4,8 @@ use super::process::Bridge;
 use crate::support::{bounded, change, send, symbol, terminal, until};
 use mymt5_gateway::broker::{Broker, Change, SendFailure, terminal::Terminal};
 use mymt5_model::{
-    BrokerTime, Comment, Entry, Levels, Lots, Magic, OrderType, Price, Retcode, RowState, Side,
-    Ticket, TimeInForce, TradeRequest,
+    BrokerTime, Comment, Entry, Levels, LevelsEdit, Lots, Magic, OrderType, Price, Retcode,
+    RowState, Side, TermsEdit, Ticket, TimeInForce, TradeRequest,
 };
 
 fn magic(number: u64) -> Magic {
@@ -18,19 +18,34 @@ fn lots(lots: f64) -> Lots {
 
 /// Buys, or closes a long position.
 pub fn market(number: u64, position: Option<Ticket>) -> TradeRequest {
-    TradeRequest::Market {
-        symbol: symbol("EURUSD"),
-        side: if position.is_some() {
-            Side::Sell
-        } else {
-            Side::Buy
+    let comment = Comment::fitting("a comment that is longer than it may be");
+    match position {
+        None => TradeRequest::Market {
+            symbol: symbol("EURUSD"),
+            side: Side::Buy,
+            lots: lots(0.1),
+            levels: Levels::default(),
+            max_deviation_points: None,
+            magic: magic(number),
+            comment,
         },
-        lots: lots(0.1),
-        levels: Levels::default(),
-        position,
-        max_deviation_points: None,
-        magic: magic(number),
-        comment: Comment::fitting("a comment that is longer than it may be"),
+        Some(position) => TradeRequest::Close {
+            symbol: symbol("EURUSD"),
+            side: Side::Sell,
+            position,
+            lots: lots(0.1),
+            all: true,
+            max_deviation_points: None,
+            magic: magic(number),
+            comment,
+        },
+    }
+}
+
+fn cancel(order: Ticket) -> TradeRequest {
+    TradeRequest::Cancel {
+        order,
+        symbol: symbol("EURUSD"),
     }
 }
 
@@ -55,7 +70,7 @@ fn pending(price: Price) -> TradeRequest {
 
 /// The bid, once there is one.
 async fn bid(terminal: &Terminal) -> Price {
-    let now = until(async || terminal.snapshot().await.unwrap().time).await;
+    let now = until(async || terminal.snapshot(0).await.unwrap().time).await;
     let from = BrokerTime(now.0 - 120_000);
     let bars = terminal.bars(&symbol("EURUSD"), 1, from, 2).await.unwrap();
     bars.last().unwrap().close
@@ -80,12 +95,9 @@ async fn a_position_is_opened_protected_and_closed() {
         (deal.magic, deal.entry, deal.lots),
         (magic(1), Some(Entry::In), lots(0.1))
     );
-    let snapshot = terminal.snapshot().await.unwrap();
+    let snapshot = terminal.snapshot(0).await.unwrap();
     let held = &snapshot.positions[0];
-    assert_eq!(
-        (held.magic, held.lots, snapshot.last_deal),
-        (magic(1), lots(0.1), deal.ticket)
-    );
+    assert_eq!((held.magic, held.lots), (magic(1), lots(0.1)));
     assert_eq!(held.comment.len(), Comment::MAX);
 
     let levels = Levels {
@@ -94,11 +106,12 @@ async fn a_position_is_opened_protected_and_closed() {
     };
     let protect = TradeRequest::ModifyPosition {
         position: held.ticket,
-        levels,
+        symbol: symbol("EURUSD"),
+        levels: LevelsEdit::to(levels),
     };
     bounded(send(&terminal, &protect)).await.unwrap();
     assert_eq!(
-        terminal.snapshot().await.unwrap().positions[0].levels,
+        terminal.snapshot(0).await.unwrap().positions[0].levels,
         levels
     );
     // 10025: they are so already.
@@ -107,8 +120,8 @@ async fn a_position_is_opened_protected_and_closed() {
     bounded(send(&terminal, &market(3, Some(held.ticket))))
         .await
         .unwrap();
-    let snapshot = terminal.snapshot().await.unwrap();
-    assert!(snapshot.positions.is_empty() && snapshot.last_deal > deal.ticket);
+    let snapshot = terminal.snapshot(0).await.unwrap();
+    assert!(snapshot.positions.is_empty());
     let again = bounded(send(&terminal, &market(4, Some(held.ticket)))).await;
     assert!(matches!(again, Err(SendFailure::Rejected(_))), "{again:?}");
 
@@ -140,7 +153,7 @@ async fn a_pending_order_is_placed_moved_and_removed() {
 
     let receipt = bounded(send(&terminal, &pending(price))).await.unwrap();
     let order = receipt.order.unwrap();
-    let row = terminal.snapshot().await.unwrap().orders.remove(0);
+    let row = terminal.snapshot(0).await.unwrap().orders.remove(0);
     assert_eq!(
         (row.ticket, row.symbol, row.price),
         (order, symbol("EURUSD"), Some(price))
@@ -148,20 +161,19 @@ async fn a_pending_order_is_placed_moved_and_removed() {
 
     let moved = TradeRequest::ModifyOrder {
         order,
-        price: price.moved(-10),
-        stop_limit_price: None,
-        levels: row.levels,
-        time_in_force: TimeInForce::Gtc,
+        symbol: symbol("EURUSD"),
+        terms: TermsEdit {
+            price: Some(price.moved(-10)),
+            ..TermsEdit::default()
+        },
     };
     bounded(send(&terminal, &moved)).await.unwrap();
-    let row = terminal.snapshot().await.unwrap().orders.remove(0);
+    let row = terminal.snapshot(0).await.unwrap().orders.remove(0);
     assert_eq!(row.price, Some(price.moved(-10)));
     assert_eq!(row.levels.stop_loss, Some(price.moved(-1_000)));
 
-    bounded(send(&terminal, &TradeRequest::Cancel { order }))
-        .await
-        .unwrap();
-    assert!(terminal.snapshot().await.unwrap().orders.is_empty());
+    bounded(send(&terminal, &cancel(order))).await.unwrap();
+    assert!(terminal.snapshot(0).await.unwrap().orders.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,11 +199,11 @@ async fn a_netting_account_closes_by_the_opposite_deal() {
     let terminal = terminal(bridge.settings(""));
     let _events = bounded(terminal.open()).await.unwrap();
     bounded(send(&terminal, &market(1, None))).await.unwrap();
-    let held = terminal.snapshot().await.unwrap().positions.remove(0);
+    let held = terminal.snapshot(0).await.unwrap().positions.remove(0);
     bounded(send(&terminal, &market(2, Some(held.ticket))))
         .await
         .unwrap();
-    assert!(terminal.snapshot().await.unwrap().positions.is_empty());
+    assert!(terminal.snapshot(0).await.unwrap().positions.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +212,7 @@ async fn a_failed_check_stops_an_entry_and_no_exit() {
     let terminal = terminal(bridge.settings(""));
     let _events = bounded(terminal.open()).await.unwrap();
     bounded(send(&terminal, &market(1, None))).await.unwrap();
-    let held = terminal.snapshot().await.unwrap().positions.remove(0);
+    let held = terminal.snapshot(0).await.unwrap().positions.remove(0);
     bridge.broker(&["fault", "order_check", "timeout_before", "-1", "{}"]);
     let entry = bounded(send(&terminal, &market(2, None))).await;
     assert!(matches!(entry, Err(SendFailure::NotSent(_))), "{entry:?}");

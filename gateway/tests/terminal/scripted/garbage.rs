@@ -112,7 +112,7 @@ async fn answers_of_another_kind_are_errors() {
         let terminal = terminal(bridge.settings());
         let _events = bounded(terminal.open()).await.unwrap();
         begun.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert!(bounded(terminal.snapshot()).await.is_err());
+        assert!(bounded(terminal.snapshot(0)).await.is_err());
         assert!(bounded(terminal.identify()).await.is_err());
         assert!(bounded(terminal.symbols()).await.is_err());
         let (from, to) = (mymt5_model::BrokerTime(0), mymt5_model::BrokerTime(1));

@@ -126,23 +126,6 @@ async fn a_terminal_that_is_gone_behind_its_bridge_ends_the_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_that_has_outgrown_begins_later_without_a_gap() {
-    let bridge = Scripted::start(usual(|_, _| None)).await;
-    let terminal = terminal(bridge.settings());
-    let _events = bounded(terminal.open()).await.unwrap();
-    bridge.push(tick(9, 3));
-    bridge.push(rows((1..=501).map(deal).collect()));
-    let watches = until(async || {
-        let watches = bridge.calls("watch");
-        (watches.len() == 3).then_some(watches)
-    })
-    .await;
-    assert_eq!(watches[1]["symbols"], json!({}));
-    assert_eq!(watches[2]["symbols"]["EURUSD"], json!([9, 3]));
-    assert_eq!(watches[2]["deals_from"], json!(1_700_000_000));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_events_ends_the_session() {
     let bridge = Scripted::start(usual(|_, _| None)).await;
     let terminal = terminal(bridge.settings());

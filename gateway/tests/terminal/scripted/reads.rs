@@ -1,14 +1,11 @@
 //! Reads that take more than one call.
 
 use super::bridge::{Scripted, account, deal, terminal as terminal_row, usual};
-use crate::support::{bounded, terminal};
-use mymt5_gateway::broker::{Broker, BrokerError, Change};
+use crate::support::{bounded, symbol, terminal, until};
+use mymt5_gateway::broker::{Broker, BrokerError};
 use mymt5_model::{BrokerTime, Ticket};
+use mymt5_orders::RowKind;
 use serde_json::{Value, json};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
 
 fn seconds(args: &Value) -> (i64, i64) {
     (args["from"].as_i64().unwrap(), args["to"].as_i64().unwrap())
@@ -65,35 +62,43 @@ async fn a_history_without_end_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_are_read_again_when_a_deal_came_in_between() {
-    let reads = Arc::new(AtomicU64::new(0));
-    let count = reads.clone();
-    let bridge = Scripted::start(usual(move |call, _| match call {
+async fn a_row_that_is_not_understood_hides_no_other_and_the_clock_goes_on() {
+    let bridge = Scripted::start(usual(|call, _| match call {
         "state" => {
-            let read = count.fetch_add(1, Ordering::Relaxed) + 1;
-            let mut account = account();
-            account["balance"] = json!(1000.0 + read as f64);
+            let order = json!({"ticket": 7, "symbol": "EURUSD", "type": 99});
             Some(vec![json!({"ok": {
-                "account": account, "terminal": terminal_row(), "orders": [], "positions": [],
-                "server_time": 5,
+                "account": account(), "terminal": terminal_row(), "orders": [order, {}],
+                "positions": [], "server_time": 5_000,
             }})])
         }
-        // The second reading finds nothing new.
-        "history_deals" if count.load(Ordering::Relaxed) > 0 => {
-            Some(vec![json!({"ok": {"rows": [deal(7)]}})])
+        "history_deals" => {
+            let mut odd = deal(8);
+            odd["type"] = json!("odd");
+            Some(vec![json!({"ok": {"rows": [deal(7), odd]}})])
         }
         _ => None,
     }))
     .await;
     let terminal = terminal(bridge.settings());
-    let mut events = bounded(terminal.open()).await.unwrap();
-    let snapshot = bounded(terminal.snapshot()).await.unwrap();
-    assert_eq!(reads.load(Ordering::Relaxed), 2);
-    assert_eq!(
-        (snapshot.last_deal, snapshot.account.balance.to_f64()),
-        (Ticket(7), 1002.0)
-    );
-    assert_eq!(snapshot.time, Some(BrokerTime(5)));
-    let told = bounded(events.changes.recv()).await.unwrap();
-    assert!(matches!(told, Change::Deal(deal) if deal.ticket == Ticket(7)));
+    let _events = bounded(terminal.open()).await.unwrap();
+    let snapshot = bounded(terminal.snapshot(9)).await.unwrap();
+    assert_eq!(snapshot.begun, 9);
+    let unread = snapshot.unreadable.iter();
+    let unread = unread.map(|row| (row.kind, row.ticket, row.symbol.clone()));
+    let expected = [
+        (RowKind::Order, Ticket(7), Some(symbol("EURUSD"))),
+        (RowKind::Order, Ticket(0), None),
+    ];
+    assert_eq!(unread.collect::<Vec<_>>(), expected);
+    assert!(snapshot.unreadable[0].why.contains("type"));
+    let past = bounded(terminal.history(BrokerTime(0), BrokerTime(i64::MAX))).await;
+    let past = past.unwrap();
+    assert_eq!((past.deals.len(), past.unreadable.len()), (1, 1));
+    assert_eq!(past.unreadable[0].ticket, Ticket(8));
+    // Between two ticks the broker's clock is this one's.
+    let later = until(async || {
+        let time = terminal.snapshot(0).await.unwrap().time.unwrap();
+        (time > snapshot.time.unwrap()).then_some(time)
+    });
+    assert!(later.await > BrokerTime(5_000));
 }

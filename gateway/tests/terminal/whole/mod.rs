@@ -1,6 +1,7 @@
 //! The whole path: client, gateway, bridge, broker, each a process of its own.
 
 mod bare;
+mod eight;
 mod login;
 mod outages;
 mod proxy;

@@ -31,9 +31,39 @@ pub struct Stage {
     child: Option<Child>,
 }
 
+/// Who trades what on a stage.
+pub struct Scene<'a> {
+    /// Clients that read and trade. Beside them stands `all`, which may do everything.
+    pub traders: &'a [&'a str],
+    pub symbols: &'a [&'a str],
+    /// How often each symbol's ticks are asked for.
+    pub poll_ms: u32,
+    /// How much the gateway logs.
+    pub level: &'a str,
+}
+
+impl Default for Scene<'_> {
+    fn default() -> Self {
+        Self {
+            traders: &["other"],
+            symbols: &["EURUSD", "USDJPY"],
+            poll_ms: 20,
+            level: "trace",
+        }
+    }
+}
+
 fn free_port() -> SocketAddr {
     let port = mymt5_chassis::testing::free_port().unwrap();
     SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// The table of a client that reads and trades.
+fn trader(name: &str) -> String {
+    format!(
+        "[clients.{name}]\ncertificate = \"spiffe://mymt5/client/{name}\"\n\
+         permissions = [\"read\", \"trade\"]\n"
+    )
 }
 
 impl Stage {
@@ -46,8 +76,14 @@ impl Stage {
 
     /// The same over that bridge, reached through that port.
     pub fn over(bridge: Bridge, port: u16) -> Self {
+        Self::play(bridge, port, &Scene::default())
+    }
+
+    /// The same with that scene.
+    pub fn play(bridge: Bridge, port: u16, scene: &Scene<'_>) -> Self {
         let folder = TempDir::new().unwrap();
-        let clients = ["all", "other"].map(str::to_owned);
+        let clients = [&["all"], scene.traders].concat();
+        let clients: Vec<String> = clients.into_iter().map(str::to_owned).collect();
         tls::throwaway(
             &folder.path().join("tls"),
             &clients,
@@ -63,25 +99,30 @@ impl Stage {
             child: None,
         };
         stage.credentials(&[("MT5_PASSWORD", PASSWORD)]);
-        stage.configure(port);
+        stage.configure(port, scene);
         stage
     }
 
     /// Writes the gateway's configuration.
-    fn configure(&self, port: u16) {
+    fn configure(&self, port: u16, scene: &Scene<'_>) {
+        let symbols = scene.symbols.iter();
+        let symbols: Vec<_> = symbols.map(|name| format!("{name} = \"{name}\"")).collect();
+        let traders: String = scene.traders.iter().map(|name| trader(name)).collect();
         let text = format!(
             "[server]\nlisten = \"{}\"\ntls.certificate = \"tls/gateway/certificate.pem\"\n\
              tls.key = \"tls/gateway/key.pem\"\ntls.client_ca = \"tls/ca.pem\"\n\
              [operations]\nlisten = \"{}\"\n[process]\nallow_root = true\ndata_folder = \"data\"\n\
-             [logging]\nlevel = \"trace\"\nfolder = \"logs\"\n[secrets]\nfolder = \"secrets\"\n\
+             [logging]\nlevel = \"{}\"\nfolder = \"logs\"\n[secrets]\nfolder = \"secrets\"\n\
              [clients.all]\ncertificate = \"spiffe://mymt5/client/all\"\n\
              permissions = [\"read\", \"trade\", \"control\", \"diagnose\"]\n\
-             [clients.other]\ncertificate = \"spiffe://mymt5/client/other\"\n\
-             permissions = [\"read\", \"trade\"]\n\
-             [broker]\nkind = \"terminal\"\ntime_zone = \"Etc/GMT-3\"\n[broker.terminal]\n\
+             {traders}[broker]\nkind = \"terminal\"\ntime_zone = \"Etc/GMT-3\"\n[broker.terminal]\n\
              address = \"127.0.0.1:{port}\"\naccount_kind = \"demo\"\ncall_timeout_ms = 5000\n\
-             symbols = {{ EURUSD = \"EURUSD\", USDJPY = \"USDJPY\" }}\n",
-            self.api, self.operations,
+             poll_interval_ms = {}\nsymbols = {{ {} }}\n",
+            self.api,
+            self.operations,
+            scene.level,
+            scene.poll_ms,
+            symbols.join(", "),
         );
         fs::write(self.path("gateway.toml"), text).unwrap();
     }
@@ -171,9 +212,13 @@ impl Stage {
     }
 
     pub async fn channel(&self) -> Channel {
+        self.channel_of("all").await
+    }
+
+    pub async fn channel_of(&self, client: &str) -> Channel {
         let end = Instant::now() + BOUND;
         loop {
-            match self.endpoint("all").connect().await {
+            match self.endpoint(client).connect().await {
                 Ok(channel) => return channel,
                 Err(error) => assert!(Instant::now() < end, "{error:?}: {}", self.said()),
             }

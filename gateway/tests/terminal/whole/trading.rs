@@ -1,10 +1,13 @@
 //! Orders over the whole path.
 
 use super::stage::Stage;
-use crate::support::{BOUND, bounded};
-use mymt5_proto::v1::{self, LinkState, OrderState, Side};
+use crate::support::{BOUND, bounded, until};
+use mymt5_proto::v1::{
+    self, LinkState, OrderState, Side, trading_service_client::TradingServiceClient,
+};
 use std::time::Instant;
 use tokio::time::sleep;
+use tonic::transport::Channel;
 
 /// A market order of a tenth of a lot.
 pub fn market(id: &str, side: Side) -> v1::SubmitOrderRequest {
@@ -34,19 +37,23 @@ impl Stage {
 
     /// The order once it has ended, or waits at the broker.
     pub async fn settled(&self, order_id: u64) -> v1::Order {
-        let mut trading = self.trading().await;
-        let end = Instant::now() + BOUND;
-        loop {
-            let id = v1::get_order_request::Id::OrderId(order_id);
-            let request = v1::GetOrderRequest { id: Some(id) };
-            let order = trading.get_order(request).await.unwrap().into_inner();
-            let order = order.order.unwrap();
-            if !matches!(order.state(), OrderState::Accepted | OrderState::Sent) {
-                return order;
-            }
-            assert!(Instant::now() < end, "{order:?}");
-            sleep(std::time::Duration::from_millis(20)).await;
+        settled(&mut self.trading().await, order_id).await
+    }
+}
+
+/// A client's order once it has ended, or waits at the broker.
+pub async fn settled(trading: &mut TradingServiceClient<Channel>, order_id: u64) -> v1::Order {
+    let end = Instant::now() + BOUND;
+    loop {
+        let id = v1::get_order_request::Id::OrderId(order_id);
+        let request = v1::GetOrderRequest { id: Some(id) };
+        let order = trading.get_order(request).await.unwrap().into_inner();
+        let order = order.order.unwrap();
+        if !matches!(order.state(), OrderState::Accepted | OrderState::Sent) {
+            return order;
         }
+        assert!(Instant::now() < end, "{order:?}");
+        sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 
@@ -75,7 +82,12 @@ async fn an_order_goes_all_the_way_and_its_deal_comes_back() {
         .settled(closed.into_inner().order.unwrap().order_id)
         .await;
     assert_eq!(closed.state(), OrderState::Filled, "{closed:?}");
-    assert!(stage.snapshot().await.positions.is_empty());
+    // The position is told by rows and deals in their order, which come a moment later.
+    until(async || {
+        let positions = stage.snapshot().await.positions;
+        positions.is_empty().then_some(())
+    })
+    .await;
     let status = stage.status().await;
     assert_eq!(status.account_kind(), v1::AccountKind::Demo);
     let clock = status.broker_clock.unwrap();

@@ -11,7 +11,6 @@ use mymt5_model::{
     OrderType::{Limit, Stop},
     Retcode, RowState,
     Side::{Buy, Sell},
-    TradeRequest,
 };
 
 fn executed(execution: Execution, filling: u32) -> Setup {
@@ -104,7 +103,7 @@ async fn what_the_market_has_not_is_refused_cancelled_or_waits() {
     conforms(&scarce(Execution::Market, 0), async |play| {
         let order = part(play).await;
         assert_eq!(play.orders()[0].state, RowState::Partial);
-        play.done(TradeRequest::Cancel { order }).await;
+        play.done(cancel(order)).await;
         assert!(play.orders().is_empty());
     })
     .await;

@@ -2,9 +2,32 @@
 
 use super::super::{conforms, requests::*, setup::Setup};
 use mymt5_model::{
-    DealReason,
+    DealReason, Edit, LevelsEdit,
     Side::{Buy, Sell},
 };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_level_that_is_not_named_is_kept() {
+    conforms(&[Setup::default()], async |play| {
+        let held = play
+            .done(deal(Buy, 1.0).with_levels(Some(109_000), None))
+            .await;
+        let take_profit = LevelsEdit {
+            stop_loss: Edit::Keep,
+            take_profit: Edit::Set(px(111_000)),
+        };
+        play.done(keep(held, take_profit)).await;
+        let both = levels(Some(109_000), Some(111_000));
+        assert_eq!(play.position().levels, both);
+        let no_stop = LevelsEdit {
+            stop_loss: Edit::Remove,
+            take_profit: Edit::Keep,
+        };
+        play.done(keep(held, no_stop)).await;
+        assert_eq!(play.position().levels, levels(None, Some(111_000)));
+    })
+    .await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn levels_are_set_kept_and_removed() {

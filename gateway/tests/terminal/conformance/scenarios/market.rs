@@ -23,6 +23,19 @@ async fn positions_are_opened_and_closed_in_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_close_of_all_is_of_what_there_is() {
+    conforms(&[Setup::default()], async |play| {
+        let held = play.done(deal(Buy, 1.0)).await;
+        play.done(close(held, Sell, 0.4)).await;
+        let expected = close_all(held, Sell, 1.0);
+        let receipt = play.send(expected).await.unwrap();
+        assert_eq!(receipt.lots_sent, Some(lots(0.6)));
+        assert!(play.positions().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn opposite_deals_net_or_stand_side_by_side() {
     conforms(&[Setup::default()], async |play| {
         play.done(deal(Buy, 0.1)).await;

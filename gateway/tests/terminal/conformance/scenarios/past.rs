@@ -4,7 +4,6 @@ use super::super::{conforms, requests::*, setup::Setup};
 use mymt5_model::{
     OrderType::Limit,
     Side::{Buy, Sell},
-    TradeRequest,
 };
 use std::collections::BTreeSet;
 
@@ -16,7 +15,7 @@ async fn orders_and_deals_are_found_by_their_magic() {
         let second = play.done(pending(Buy, Limit, 110_000)).await;
         play.quote(109_985, 109_995).await;
         let third = play.done(pending(Sell, Limit, 112_000)).await;
-        play.done(TradeRequest::Cancel { order: third }).await;
+        play.done(cancel(third)).await;
         let (orders, deals) = play.history().await;
         let magics: BTreeSet<_> = orders.iter().map(|row| row.magic).collect();
         assert_eq!((orders.len(), magics.len(), deals.len()), (3, 3, 2));

@@ -5,7 +5,7 @@ use mymt5_model::{
     OrderType::{self, Limit, Stop},
     RowState,
     Side::{Buy, Sell},
-    TimeInForce, TradeRequest,
+    TermsEdit, TimeInForce,
 };
 
 const DAY: i64 = 86_400_000;
@@ -97,8 +97,8 @@ async fn an_order_is_modified_and_cancelled() {
             modify(order, 109_200).lasting(TimeInForce::Gtd(until(500))),
         )
         .await;
-        play.done(TradeRequest::Cancel { order }).await;
-        play.refused(10_023, TradeRequest::Cancel { order }).await;
+        play.done(cancel(order)).await;
+        play.refused(10_023, cancel(order)).await;
         play.refused(10_023, modify(order, 109_000)).await;
         assert!(play.orders().is_empty());
     })
@@ -109,16 +109,16 @@ async fn an_order_is_modified_and_cancelled() {
 async fn a_stop_limit_is_modified() {
     conforms(&[Setup::default()], async |play| {
         let order = play.done(stop_limit(Sell, 109_900, 109_950)).await;
-        let mut moved = modify(order, 109_800);
-        play.refused(10_013, moved.clone()).await;
-        if let TradeRequest::ModifyOrder {
-            stop_limit_price, ..
-        } = &mut moved
-        {
-            *stop_limit_price = Some(px(109_820));
-        }
-        play.done(moved).await;
-        assert_eq!(play.orders()[0].stop_limit_price, Some(px(109_820)));
+        play.done(modify(order, 109_800)).await;
+        assert_eq!(play.orders()[0].stop_limit_price, Some(px(109_950)), "kept");
+        let limit = TermsEdit {
+            stop_limit_price: Some(px(109_820)),
+            ..TermsEdit::default()
+        };
+        play.done(edit(order, limit)).await;
+        let row = &play.orders()[0];
+        let prices = (row.price, row.stop_limit_price);
+        assert_eq!(prices, (Some(px(109_800)), Some(px(109_820))));
     })
     .await;
 }

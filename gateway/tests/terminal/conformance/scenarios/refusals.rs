@@ -4,7 +4,7 @@ use super::super::{conforms, play::Play, requests::*, setup::Setup};
 use mymt5_model::{
     OrderType::{Limit, Market, Stop, StopLimit},
     Side::{Buy, Sell},
-    Ticket, TimeInForce, TradeMode, TradeRequest,
+    Ticket, TimeInForce, TradeMode,
 };
 use mymt5_simulator::Week;
 
@@ -39,8 +39,7 @@ async fn requests_that_do_not_fit() {
                 10_022,
                 pending(Buy, Limit, 109_000).lasting(TimeInForce::GtdDay(until(-1))),
             ),
-            (10_035, TradeRequest::Cancel { order: Ticket(5) }),
-            (10_035, modify(Ticket(5), 109_000)),
+            (10_035, cancel(Ticket(5))),
             (10_036, close(Ticket(5), Sell, 1.0)),
             (10_036, protect(Ticket(5), levels(None, None))),
         ];
@@ -117,7 +116,6 @@ async fn a_market_that_is_closed() {
     let closed = Setup::default().account(|account| account.sessions = closed());
     conforms(&[closed], async |play| {
         directions(play, Some(10_018), Some(10_018)).await;
-        play.refused(10_018, close(Ticket(5), Sell, 1.0)).await;
     })
     .await;
 }
@@ -167,8 +165,7 @@ async fn an_account_that_may_not_trade() {
     let forbidden = Setup::default().account(|account| account.trade_allowed = false);
     conforms(&[forbidden], async |play| {
         directions(play, Some(10_026), Some(10_026)).await;
-        play.refused(10_026, TradeRequest::Cancel { order: Ticket(5) })
-            .await;
+        play.refused(10_026, cancel(Ticket(5))).await;
         play.refused(10_026, protect(Ticket(5), levels(None, None)))
             .await;
     })
@@ -187,9 +184,9 @@ async fn near_the_market_everything_is_frozen() {
         play.refused(10_029, protect(held, levels(None, None)))
             .await;
         play.refused(10_029, close(held, Sell, 0.5)).await;
-        play.done(TradeRequest::Cancel { order }).await;
+        play.done(cancel(order)).await;
         let order = play.done(pending(Buy, Limit, 109_920)).await;
-        play.refused(10_029, TradeRequest::Cancel { order }).await;
+        play.refused(10_029, cancel(order)).await;
         play.refused(10_029, modify(order, 109_700)).await;
         play.quote(110_050, 110_060).await;
         play.done(modify(order, 109_700)).await;

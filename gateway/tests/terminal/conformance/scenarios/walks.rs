@@ -83,9 +83,7 @@ fn request(dice: &mut Dice, play: &Play, bid: i64, seen: &[Ticket]) -> TradeRequ
         }
         4 => return protect(dice.ticket(&held), dice.levels(bid)),
         5 => {
-            return TradeRequest::Cancel {
-                order: dice.ticket(&working),
-            };
+            return cancel(dice.ticket(&working));
         }
         6 => modify(dice.ticket(&working), price).lasting(dice.life(play.now())),
         7 => return protect(dice.ticket(seen), dice.levels(bid)),
