@@ -58,7 +58,8 @@ impl Core {
     }
 
     fn change_unknown(&mut self, id: ChangeId, why: String) {
-        let (since, news) = (self.out.now.elapsed_ms, self.news);
+        let since = self.out.now.elapsed_ms;
+        let news = self.news;
         let Some(change) = self.changes.get_mut(id) else {
             return;
         };

@@ -152,13 +152,12 @@ impl Core {
         if foreign {
             self.foreign.saw(deal, owned, &mut self.out);
         }
-        let (levels, trace) = (attribution.levels, attribution.trace);
         let Some(id) = position else { return };
         let told = touched.positions.entry(id).or_default();
-        told.trace = trace;
+        told.trace = attribution.trace;
         // Whatever closes a position leaves it the levels that its opening order had.
         if opens(deal) {
-            told.levels = levels;
+            told.levels = attribution.levels;
         }
     }
 

@@ -157,7 +157,8 @@ impl Ledger {
             self.difference = None;
             return;
         }
-        let (amount, now) = (balance - last.balance, out.now.elapsed_ms);
+        let amount = balance - last.balance;
+        let now = out.now.elapsed_ms;
         let difference = self.difference.filter(|known| known.amount == amount);
         let mut difference = difference.unwrap_or(Difference {
             amount,

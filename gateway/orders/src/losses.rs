@@ -70,7 +70,8 @@ impl Meter {
 
     /// Records it at once after anything but a small move.
     fn record(&mut self, scope: &Scope, out: &mut Out) {
-        let (row, now) = (self.row(scope), out.now.elapsed_ms);
+        let row = self.row(scope);
+        let now = out.now.elapsed_ms;
         let marks = |row: &LossRow| {
             let flags = |state: &mymt5_guard::LossState| {
                 (

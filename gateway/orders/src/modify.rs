@@ -342,7 +342,8 @@ impl Core {
 
     /// A change that was on its way when the process ended.
     pub(crate) fn resume_change(&mut self, request: Request) {
-        let (key, trace) = (request.key(), request.trace);
+        let key = request.key();
+        let trace = request.trace;
         let Subject::Change(target, edit, _) = request.subject else {
             return;
         };

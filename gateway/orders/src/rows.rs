@@ -43,7 +43,8 @@ impl Core {
 
     /// Takes rows of the broker and, read after them, its history: one complete pass.
     pub(crate) fn on_pass(&mut self, snapshot: Snapshot, history: History) {
-        let (time, begun) = (snapshot.time, snapshot.begun);
+        let time = snapshot.time;
+        let begun = snapshot.begun;
         let account = snapshot.account.clone();
         let mut traces = self.read(snapshot);
         let new = |deal: &DealRow| !self.reconciliation.knows(deal.ticket);

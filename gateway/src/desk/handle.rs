@@ -67,7 +67,8 @@ impl Orders {
     ) -> Self {
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let (questions, asked) = mpsc::channel(QUESTIONS);
-        let (sends, log) = (TaskTracker::new(), setup.log.clone());
+        let sends = TaskTracker::new();
+        let log = setup.log.clone();
         let journal_id = setup.journal_id.clone();
         let (up, journal_up) = watch::channel(true);
         let broke = up.clone();

@@ -59,8 +59,10 @@ impl OrdersTask {
             Some(_) => FAILED_PAUSE,
             None => PAUSE,
         };
-        let (broker, mailbox) = (self.setup.broker.clone(), self.mailbox.clone());
-        let (news, life) = (self.reads.news.clone(), self.reads.life);
+        let broker = self.setup.broker.clone();
+        let mailbox = self.mailbox.clone();
+        let news = self.reads.news.clone();
+        let life = self.reads.life;
         self.sends.spawn(async move {
             tokio::time::sleep(pause).await;
             let begun = news.load(Ordering::Acquire);

@@ -28,7 +28,8 @@ impl OrdersTask {
             before: self.origin + Duration::from_millis(left),
             trace,
         };
-        let (broker, bound) = (self.setup.broker.clone(), self.setup.send_timeout);
+        let broker = self.setup.broker.clone();
+        let bound = self.setup.send_timeout;
         let mailbox = self.mailbox.clone();
         self.sends.spawn(async move {
             let answer = AssertUnwindSafe(broker.send(&request, &dispatch)).catch_unwind();
