@@ -108,7 +108,7 @@ impl Ledger {
     }
 
     /// The newest moment at which the balance was that, of those that a reading of now may be of; none:
-    /// at none that is known.
+    /// at none that is known, or at several between which money came or went.
     pub(crate) fn moment(&self, balance: Money, now: i64) -> Option<LedgerRow> {
         let mut ended = i64::MAX;
         let moments = self.moments.iter().rev();
@@ -116,8 +116,11 @@ impl Ledger {
             let ended = std::mem::replace(&mut ended, *begun);
             ended.saturating_add(LAG_MS) >= now
         });
-        let mut rows = recent.map(|(_, row)| *row);
-        rows.find(|row| row.balance == balance)
+        let rows = recent.map(|(_, row)| *row);
+        let mut rows = rows.filter(|row| row.balance == balance);
+        let newest = rows.next()?;
+        rows.all(|row| row.flows == newest.flows)
+            .then_some(newest)
     }
 
     /// As the newest deal leaves it.

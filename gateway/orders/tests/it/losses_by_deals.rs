@@ -118,6 +118,26 @@ fn a_deposit_hides_no_loss() {
     assert_eq!(base(&scene), money(11_000.0));
 }
 
+/// A reading of before a deposit and a loss of the same amount looks like one of after both.
+#[test]
+fn a_balance_that_was_twice_with_a_deposit_between_measures_nothing() {
+    let mut scene = both(120.0, LimitAction::Flatten);
+    let held = scene.hold("alpha", "a", 1.0);
+    float(&mut scene, held, -50.0);
+    let before = scene.snapshot();
+    let ticket = scene.next_ticket();
+    let deposit = scene.add_deal(flow(ticket, 100.0));
+    scene.shell.feed(Input::Deal(deposit));
+    let deal = stopped(&mut scene, held, 1.0, -100.0);
+    scene.shell.feed(Input::Deal(deal));
+    scene.shell.feed(Input::Rows(before));
+    assert_eq!(latched(&scene), 0);
+    scene.live(20);
+    assert_eq!(latched(&scene), 0);
+    assert_eq!(base(&scene), money(10_100.0));
+    assert_eq!(equity(&scene, None), money(10_000.0));
+}
+
 #[test]
 fn a_close_between_the_rows_and_the_history_of_a_pass_counts_once() {
     let mut scene = both(100.0, LimitAction::Flatten);
