@@ -96,7 +96,13 @@ impl Core {
     pub fn new(config: Config, loaded: Loaded, now: Now) -> Self {
         let clients = Clients::new(loaded.slots, config.grants, loaded.recent_entries, now);
         let ledger = Ledger::new(loaded.ledger, loaded.mode);
-        let losses = Losses::new(config.account.loss, clients.losses(), loaded.losses, ledger);
+        let losses = Losses::new(
+            config.account.loss,
+            clients.losses(),
+            loaded.losses,
+            &loaded.recent_deals,
+            ledger,
+        );
         let deals = loaded.deals.iter().map(|owned| &owned.deal);
         let mut core = Self {
             out: Out::new(now, loaded.sequence),

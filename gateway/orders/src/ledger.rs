@@ -108,19 +108,23 @@ impl Ledger {
     }
 
     /// The newest moment at which the balance was that, of those that a reading of now may be of; none:
-    /// at none that is known, or at several between which money came or went.
-    pub(crate) fn moment(&self, balance: Money, now: i64) -> Option<LedgerRow> {
+    /// at none that is known, or at several between which money came or went. A later reading is of
+    /// no moment before that one.
+    pub(crate) fn moment(&mut self, balance: Money, now: i64) -> Option<LedgerRow> {
         let mut ended = i64::MAX;
-        let moments = self.moments.iter().rev();
-        let recent = moments.take_while(|(begun, _)| {
+        let moments = self.moments.iter().enumerate().rev();
+        let recent = moments.take_while(|(_, (begun, _))| {
             let ended = std::mem::replace(&mut ended, *begun);
             ended.saturating_add(LAG_MS) >= now
         });
-        let rows = recent.map(|(_, row)| *row);
-        let mut rows = rows.filter(|row| row.balance == balance);
-        let newest = rows.next()?;
-        rows.all(|row| row.flows == newest.flows)
-            .then_some(newest)
+        let mut rows = recent.filter(|(_, (_, row))| row.balance == balance);
+        let (at, (_, newest)) = rows.next()?;
+        let newest = *newest;
+        if rows.any(|(_, (_, row))| row.flows != newest.flows) {
+            return None;
+        }
+        self.moments.drain(..at);
+        Some(newest)
     }
 
     /// As the newest deal leaves it.

@@ -76,6 +76,7 @@ pub use grants::Grant;
 pub use input::{
     Acceptance, Adoption, Call, Command, Found, Input, OrderEdit, PositionEdit, Resolution, Wanted,
 };
+pub use losses::DAYS_RESULTS_MS;
 pub use market::{Market, Quote};
 pub use notices::{Notice, Severity};
 pub use obstacles::{Obstacle, ObstacleKind};

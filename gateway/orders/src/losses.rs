@@ -14,6 +14,8 @@ const MEASURED_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
 /// How many hours of results are kept, for a day's reset that nobody saw.
 const KEPT_HOURS: i64 = 48;
+/// So far back from the newest deal a start needs them all.
+pub const DAYS_RESULTS_MS: i64 = KEPT_HOURS * HOUR_MS;
 
 #[derive(Debug)]
 struct Meter {
@@ -104,6 +106,7 @@ impl Losses {
         account: LossSettings,
         clients: impl Iterator<Item = (&'a ClientName, LossSettings)>,
         kept: Vec<LossRow>,
+        recent: &[OwnedDeal],
         ledger: Ledger,
     ) -> Self {
         let kept = kept.into_iter().map(|row| (row.client.clone(), row));
@@ -115,12 +118,16 @@ impl Losses {
             let row = kept.remove(&scope);
             (scope, Meter::new(settings, row))
         });
-        Self {
+        let mut losses = Self {
             ledger,
             meters: meters.collect(),
             reading: None,
             recent: Results::new(),
+        };
+        for owned in recent {
+            losses.remember(owned);
         }
+        losses
     }
 
     /// Other limits for a scope; what is latched stays so. Nothing is measured by them yet.

@@ -7,7 +7,9 @@ use super::{
     store::{EVENTS, LOSSES, Ledger, META, POSITIONS, SLOTS, STATES},
 };
 use mymt5_model::{BrokerTime, ClientName, PositionId, Ticket, UtcTime};
-use mymt5_orders::{Disagreement, Loaded, Order, OwnedDeal, Recorded, Request, order_id_at};
+use mymt5_orders::{
+    DAYS_RESULTS_MS, Disagreement, Loaded, Order, OwnedDeal, Recorded, Request, order_id_at,
+};
 use rusqlite::{Connection, params};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -61,6 +63,7 @@ pub(super) fn loaded(connection: &Connection, now: UtcTime) -> Result<Loaded, Jo
         last_order: last_order(connection)?,
         recent_entries: recent_entries(connection, now)?,
         deals,
+        recent_deals: recent_deals(connection)?,
         newest_deals: newest_deals(connection)?,
         archived: meta(connection, "archived")?.unwrap_or_default(),
         compared: meta(connection, "compared")?,
@@ -117,6 +120,12 @@ fn recent_entries(
         .into_iter()
         .filter_map(|order| Some((order.client, order.created.utc?)));
     Ok(entries.filter(|(_, at)| now.0 - at.0 < MINUTE_MS).collect())
+}
+
+/// Deals that a day's base may be rebuilt from.
+fn recent_deals(connection: &Connection) -> Result<Vec<OwnedDeal>, JournalError> {
+    let recent = "WHERE broker_ms >= (SELECT max(broker_ms) FROM deals) - ?1 ORDER BY ticket";
+    select(connection, recent, params![DAYS_RESULTS_MS])
 }
 
 fn newest_deals(connection: &Connection) -> Result<Vec<(Ticket, BrokerTime)>, JournalError> {

@@ -66,6 +66,8 @@ const MIGRATIONS: &[&str] = &["
         id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, client TEXT NOT NULL, peer TEXT NOT NULL,
         call TEXT NOT NULL, code TEXT NOT NULL, trace TEXT NOT NULL
     ) STRICT;
+", "
+    CREATE INDEX deals_by_time ON deals (broker_ms);
 "];
 
 /// Pragmas of the connection that writes.

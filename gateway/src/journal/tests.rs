@@ -14,9 +14,9 @@ use mymt5_model::{
     PositionId, Price, RequestId, Retcode, Side, Symbol, Ticket, TimeInForce, UtcTime,
 };
 use mymt5_orders::{
-    Audience, ChangeEdit, ChangeOutcome, Denial, Disagreement, Event, Freeze, LedgerRow, Loaded,
-    Order, OwnedDeal, Purpose, Record, Recorded, Request, RequestKey, RowKind, StateRow, Subject,
-    Target, Unreadable, Wanted,
+    Audience, ChangeEdit, ChangeOutcome, DAYS_RESULTS_MS, Denial, Disagreement, Event, Freeze,
+    LedgerRow, Loaded, Order, OwnedDeal, Purpose, Record, Recorded, Request, RequestKey, RowKind,
+    StateRow, Subject, Target, Unreadable, Wanted,
 };
 use rusqlite::Connection;
 use std::{
@@ -238,6 +238,43 @@ fn what_is_committed_is_there_again() {
         (3, 1),
         "never reused"
     );
+}
+
+#[test]
+fn a_start_is_given_the_deals_of_the_last_two_days() {
+    let (_folder, path) = place();
+    let (mut journal, _) = open(&path).unwrap();
+    let at = |ticket, time| {
+        let mut owned = deal(ticket, 1);
+        owned.deal.time = BrokerTime(time);
+        deal_record(owned)
+    };
+    let newest = 3 * DAYS_RESULTS_MS;
+    let from = newest - DAYS_RESULTS_MS;
+    let records = [at(1, from - 1), at(2, newest), at(3, from)];
+    journal.commit(&records).unwrap();
+    drop(journal);
+    let (_, loaded) = open(&path).unwrap();
+    let recent = loaded.recent_deals.iter();
+    let recent: Vec<_> = recent.map(|owned| owned.deal.ticket).collect();
+    assert_eq!(recent, [Ticket(2), Ticket(3)]);
+}
+
+#[test]
+fn a_journal_of_the_version_before_is_brought_forward() {
+    let (_folder, path) = place();
+    let (mut journal, _) = open(&path).unwrap();
+    journal.commit(&[deal_record(deal(3, 1))]).unwrap();
+    drop(journal);
+    let connection = Connection::open(&path).unwrap();
+    let older = "DROP INDEX deals_by_time; PRAGMA user_version = 2;";
+    connection.execute_batch(older).unwrap();
+    drop(connection);
+    assert_eq!(open(&path).unwrap().1.recent_deals.len(), 1);
+    let connection = Connection::open(&path).unwrap();
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'deals_by_time'";
+    let indexes: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(indexes, 1);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use mymt5_model::{AccountMode, BrokerTime, ClientName, OrderId, PositionId, Ticket, UtcTime};
 use mymt5_orders::{
-    ChangeOutcome, Disagreement, Found, Freeze, LedgerRow, Loaded, LossRow, Order, OwnedDeal,
-    Position, Purpose, Record, Recorded, Request, RequestKey, StateRow, Subject, Unreadable,
-    Wanted,
+    ChangeOutcome, DAYS_RESULTS_MS, Disagreement, Found, Freeze, LedgerRow, Loaded, LossRow, Order,
+    OwnedDeal, Position, Purpose, Record, Recorded, Request, RequestKey, StateRow, Subject,
+    Unreadable, Wanted,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -127,6 +127,10 @@ impl Disk {
     pub fn load(&self, now: UtcTime) -> Loaded {
         let deals = self.positions.keys().flat_map(|id| self.deals_of(*id));
         let newest = self.deals.values().rev().take(NEWEST);
+        let time = |owned: &&Arc<OwnedDeal>| owned.deal.time.0;
+        let last = self.deals.values().map(|owned| time(&owned)).max();
+        let from = last.unwrap_or(0) - DAYS_RESULTS_MS;
+        let recent_deals = self.deals.values().filter(|owned| time(owned) >= from);
         let entries = self
             .orders
             .values()
@@ -149,6 +153,7 @@ impl Disk {
             last_order: self.last_order().max(self.mark),
             recent_entries: recent,
             deals: deals.collect(),
+            recent_deals: recent_deals.map(|owned| OwnedDeal::clone(owned)).collect(),
             newest_deals: newest
                 .map(|owned| (owned.deal.ticket, owned.deal.time))
                 .collect(),

@@ -252,6 +252,20 @@ fn a_reset_that_nobody_saw_begins_with_the_greater_base() {
 }
 
 #[test]
+fn a_reset_that_nobody_saw_is_rebuilt_from_deals_that_came_before_a_restart() {
+    let mut scene = limited_scene(ScopeLimits::default(), by(BaseKind::Balance));
+    let held = scene.hold("alpha", "a", 1.0);
+    before_midnight(&mut scene, 600_000);
+    scene.shell.pass(1_200_000);
+    let deal = stopped(&mut scene, held, 1.0, 300.0);
+    scene.shell.feed(Input::Deal(deal));
+    scene.restart();
+    scene.live(1);
+    assert_eq!(base(&scene), money(10_000.0));
+    assert_eq!(equity(&scene, None), money(10_300.0));
+}
+
+#[test]
 fn a_days_loss_blocks_entries_until_the_reset_and_exits_never() {
     let mut scene = limited_scene(ScopeLimits::default(), daily(500.0, LimitAction::Block));
     let held = scene.hold("alpha", "a", 1.0);
