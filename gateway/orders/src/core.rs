@@ -78,9 +78,14 @@ pub struct Core {
     pub(crate) max_quote_age_ms: i64,
 }
 
-/// A fill that the broker's rows may lack: neither its lots nor its margin are in them yet.
+/// A fill that the broker's rows may lack: neither its lots nor, before they were read, its margin are
+/// in them yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filled {
+    /// When it came, on the clock that never goes back.
+    pub(crate) at: i64,
+    /// Rows were read since.
+    pub(crate) read: bool,
     pub(crate) order: OrderId,
     pub(crate) deal: Ticket,
     pub(crate) position: Option<PositionId>,

@@ -76,13 +76,22 @@ impl Core {
     }
 
     /// A deal that came with its order's answer, or before the first pass: others before it may not be
-    /// known yet. What moves the balance alone waits for the pass.
+    /// known yet. What moves the balance alone waits for the pass, as does what closed a position that
+    /// nobody knows: its opening tells whose it is.
     pub(crate) fn on_early_deal(&mut self, deal: &DealRow) {
-        if matches!(deal.kind, DealKind::Trade(_)) && !self.knows_deal(deal) {
+        let waits = !matches!(deal.kind, DealKind::Trade(_)) || !self.has_owner(deal);
+        if !waits && !self.knows_deal(deal) {
             let mut touched = Touched::default();
             self.on_new_deal(deal, Arrival::Early, &mut touched);
             self.tell_touched(touched);
         }
+    }
+
+    /// True when it can be told whose a deal is.
+    fn has_owner(&self, deal: &DealRow) -> bool {
+        let held = deal.position_id.and_then(|id| self.owner_of(id));
+        let own = self.order_of(deal).is_some() || self.clients.of_magic(deal.magic).is_some();
+        opens(deal) || own || held.is_some() || self.owner_of_past(deal).is_some()
     }
 
     /// True for a deal that is known. Memory keeps it from now on.
@@ -268,6 +277,8 @@ impl Core {
     fn fill(&mut self, id: OrderId, deal: &DealRow) {
         self.orders.fills += 1;
         self.filled_since.push(Filled {
+            at: self.out.now.elapsed_ms,
+            read: false,
             order: id,
             deal: deal.ticket,
             position: deal.position_id,

@@ -83,6 +83,7 @@ impl Core {
     /// is not known.
     fn reserved_margin(&self, market: &dyn Market) -> Option<Money> {
         let filled = self.filled_entries();
+        let filled = filled.filter(|(_, filled)| !filled.read);
         let filled = filled.map(|(order, filled)| (order, filled.lots));
         let open = self.open_entries();
         let open = open.map(|order| (order, order.lots_open()));

@@ -14,6 +14,9 @@ use mymt5_model::{
 };
 use std::collections::BTreeSet;
 
+/// So long rows may lack a fill though they were read after it.
+const ROWS_LAG_MS: i64 = 5_000;
+
 /// The orders of ours that left a trace in a reading.
 #[derive(Debug, Default)]
 pub(crate) struct Traces {
@@ -112,13 +115,16 @@ impl Core {
     }
 
     /// Fills that rows have which were read since count no more.
+    /// Rows that were read after a fill may lack it for a while: where no deals tell the position, it
+    /// is counted beside them until then.
     fn forget_filled(&mut self, begun: u64) {
-        let book = &self.book;
-        self.filled_since.retain(|filled| {
-            let waits = filled
-                .position
-                .is_some_and(|id| book.waits(id, filled.deal));
-            filled.news > begun || waits
+        let (book, now) = (&self.book, self.out.now.elapsed_ms);
+        self.filled_since.retain_mut(|filled| {
+            let position = filled.position;
+            let tells = position.is_some_and(|id| book.tells_deal(id, filled.deal));
+            let waits = position.is_some_and(|id| book.waits(id, filled.deal));
+            filled.read = filled.news <= begun && !waits;
+            !filled.read || (!tells && now - filled.at < ROWS_LAG_MS)
         });
     }
 

@@ -2,8 +2,8 @@
 
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::{Limits, Percent, ScopeLimits};
-use mymt5_model::{PositionId, Reason};
-use mymt5_orders::{Adoption, Answer, Input};
+use mymt5_model::{Magic, PositionId, Reason, Side};
+use mymt5_orders::{Adoption, Answer, Input, Snapshot};
 use proptest::prelude::*;
 
 fn at_most(volume: f64) -> ScopeLimits {
@@ -261,4 +261,31 @@ proptest! {
     ) {
         prop_assert!(most(true, happenings) <= lots(1.0));
     }
+}
+
+#[test]
+fn a_fill_that_rows_lack_counts_beside_a_position_that_no_deals_tell() {
+    let mut scene = netting_scene();
+    let limits = at_most(0.25).entry;
+    let grant = scene.shell.config.grants.get_mut(&name("alpha"));
+    grant.unwrap().limits = limits;
+    scene.regrant();
+    scene.open(Side::Buy, lots(0.1), Magic::NONE);
+    scene.deals.clear();
+    scene.live(61);
+    let held = scene.positions[0].id;
+    scene.adopt("adopt", "alpha", Adoption::Position(held));
+    let before = scene.positions.clone();
+    scene.submit("alpha", "a", buy(0.1));
+    scene.obey();
+    let late = Snapshot {
+        positions: before,
+        ..scene.snapshot()
+    };
+    scene.shell.feed(Input::Rows(late));
+    let more = scene.submit("alpha", "b", buy(0.1));
+    assert_eq!(scene.refusal(more), Reason::LimitLotsTotal);
+    scene.live(6);
+    scene.submit("alpha", "c", buy(0.05));
+    scene.obey();
 }

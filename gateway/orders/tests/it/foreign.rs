@@ -52,6 +52,23 @@ fn a_close_by_hand_of_the_only_position_freezes_its_symbol() {
     assert_eq!(told_foreign(&scene), [true, false]);
 }
 
+/// The answer to the opening is lost, and after a start the stream tells its end first.
+#[test]
+fn a_close_by_hand_of_a_position_that_nobody_knows_is_its_owners() {
+    let mut scene = scene();
+    scene.submit("alpha", "a", buy(0.1));
+    scene.lose_answer();
+    let held = scene.positions[0].id.0;
+    let deal = scene.close_by_hand(held, 0.1);
+    scene.shell.restart();
+    scene.shell.feed(Input::Link(true));
+    scene.shell.feed(Input::Deal(deal.clone()));
+    assert!(!scene.shell.disk.deals.contains_key(&deal.ticket));
+    scene.pass();
+    let known = &scene.shell.disk.deals[&deal.ticket];
+    assert_eq!(known.client, Some(name("alpha")));
+}
+
 #[test]
 fn a_close_by_hand_that_only_a_pass_tells_freezes_too() {
     let mut scene = scene();

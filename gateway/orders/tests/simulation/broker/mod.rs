@@ -130,6 +130,9 @@ impl Broker {
                 0.0
             },
             max_history_rows: 4_000,
+            // With cents alone, two sums of deals are the same by chance now and then, and nobody can
+            // tell from a balance which of them it is.
+            currency_digits: 8,
             ..AccountConfig::default()
         };
         let specs = symbols.iter().cloned();
@@ -376,13 +379,14 @@ impl Broker {
             return;
         }
         let account = self.simulator.account();
-        let most = (account.balance.to_f64() * 10.0) as i64;
-        let mut amount = dice.between(-most.max(1), most.max(1));
+        let units = |money: Money| i64::try_from(money.units()).unwrap();
+        let most = (units(account.balance) / 10).max(1);
+        let mut amount = dice.between(-most, most);
         if kind == DealKind::Credit {
             // Credit never falls below nothing.
-            amount = amount.max(-((account.credit.to_f64() * 100.0) as i64));
+            amount = amount.max(-units(account.credit));
         }
-        let amount = Money::from_f64(amount as f64 / 100.0).unwrap();
+        let amount = Money::from_units(amount.into());
         let events = self.simulator.book(kind, amount, "booked");
         self.take(events);
     }
