@@ -28,7 +28,7 @@ struct Sum {
     row: Option<PositionRow>,
     profit: Money,
     swap: Money,
-    /// More was closed than was open: a deal before is missing.
+    /// One of them cannot follow those before it: a deal between them is missing.
     lacks: bool,
 }
 
@@ -97,9 +97,8 @@ impl Chain {
 
 impl Sum {
     fn with(self, trade: &Trade) -> Self {
-        let open = self.row.as_ref().map_or(Lots::ZERO, |row| row.lots);
         Self {
-            lacks: self.lacks || trade.closed_lots() > open,
+            lacks: self.lacks || !trade.follows(self.row.as_ref()),
             row: trade.after(self.row),
             profit: self.profit + trade.deal.profit,
             swap: self.swap + trade.deal.swap,
@@ -153,6 +152,17 @@ impl Trade {
         match self.entry {
             Entry::Out | Entry::OutBy => self.lots,
             Entry::In | Entry::InOut => Lots::ZERO,
+        }
+    }
+
+    /// True where a broker does it to a position that is so.
+    fn follows(&self, before: Option<&PositionRow>) -> bool {
+        let adds = before.is_none_or(|row| row.side == self.side);
+        let open = before.map_or(Lots::ZERO, |row| row.lots);
+        match self.entry {
+            Entry::In => adds,
+            Entry::InOut => !adds && self.lots > open,
+            Entry::Out | Entry::OutBy => !adds && self.lots <= open,
         }
     }
 

@@ -274,6 +274,18 @@ fn a_position_of_which_the_opening_deal_is_unknown_is_told_by_its_rows() {
     assert_eq!(book.unexplained().count(), 0);
 }
 
+/// On netting the reversal between them is not known yet.
+#[test]
+fn deals_that_cannot_follow_each_other_are_not_summed_up() {
+    let buy = deal(1, Side::Buy, Entry::In, 200, 1_000);
+    let turned = deal(2, Side::Sell, Entry::InOut, 1_400, 1_100);
+    let more = deal(3, Side::Sell, Entry::In, 100, 1_200);
+    let mut book = of_deals(&[buy, more]);
+    assert_ne!(held(&book), Some((Side::Buy, lots(300), 1_066)));
+    apply(&mut book, &turned);
+    assert_eq!(held(&book), Some((Side::Sell, lots(1_300), 1_107)));
+}
+
 #[test]
 fn many_deals_sum_up_as_few_do() {
     let adds: Vec<DealRow> = (1..=200)
@@ -334,6 +346,23 @@ fn a_book_that_is_taken_up_again_tells_nothing_new_and_keeps_owners() {
     assert_eq!(read(&mut again, vec![row], 0).changes, []);
     assert_eq!(apply(&mut again, &opening), None);
     assert!(again.positions().eq(&kept));
+}
+
+/// It was kept as it had been before deals of which one is not known.
+#[test]
+fn deals_that_come_to_the_same_lots_by_chance_do_not_tell_a_kept_position() {
+    let opening = deal(1, Side::Buy, Entry::In, 200, 1_000);
+    let kept: Vec<Position> = of_deals(std::slice::from_ref(&opening))
+        .positions()
+        .cloned()
+        .collect();
+    let closing = deal(2, Side::Sell, Entry::Out, 100, 1_100);
+    let more = deal(4, Side::Buy, Entry::In, 100, 1_300);
+    let deals = [opening, closing, more];
+    let mut book = Book::new(kept, deals.iter(), Some(Netting), BTreeMap::new());
+    let out = deal(3, Side::Sell, Entry::Out, 50, 1_200);
+    apply(&mut book, &out);
+    assert_eq!(held(&book), Some((Side::Buy, lots(200), 1_000)));
 }
 
 /// One position's life on a netting account: opened, and then traded either way until it is flat.

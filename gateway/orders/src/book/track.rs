@@ -104,7 +104,7 @@ impl Track {
     pub(super) fn resume(&mut self, position: Position) {
         self.row = Some(position.row.clone());
         self.seen = true;
-        self.source = if self.chain.is_whole() && self.agrees() {
+        self.source = if self.is_made_of_deals() {
             Source::Deals
         } else {
             Source::Row
@@ -406,7 +406,8 @@ impl Track {
 
     fn current(&mut self, levels: Levels) -> Option<PositionRow> {
         self.confirm_by_row();
-        if self.chain.is_whole() && self.agrees() {
+        let by_deals = self.source == Source::Deals && self.chain.is_whole() && self.agrees();
+        if by_deals || self.is_made_of_deals() {
             self.source = Source::Deals;
             self.in_step = true;
             self.doubt = None;
@@ -445,6 +446,12 @@ impl Track {
             magic: if turned { sum.magic } else { known.magic },
             ..known.clone()
         })
+    }
+
+    /// True when the known deals lead to just the row. The amount alone may be the same by chance
+    /// while one of them is missing.
+    fn is_made_of_deals(&self) -> bool {
+        self.chain.is_whole() && is_made_so(self.chain.sum(), self.row.as_ref())
     }
 
     fn agrees(&self) -> bool {
