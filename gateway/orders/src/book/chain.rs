@@ -5,6 +5,8 @@ use mymt5_model::{
     Symbol, Ticket,
 };
 
+/// Parts of a point.
+const PARTS: i128 = 1_000_000;
 /// Deals kept one by one, so that one that comes late finds its place.
 const KEPT: usize = 64;
 
@@ -28,6 +30,10 @@ struct Sum {
     row: Option<PositionRow>,
     profit: Money,
     swap: Money,
+    /// The open price in parts of a point, so that averages of averages stay exact.
+    price: i128,
+    /// Averages that led to it: a broker may round each of them.
+    averages: i64,
     /// One of them cannot follow those before it: a deal between them is missing.
     lacks: bool,
 }
@@ -89,6 +95,18 @@ impl Chain {
         self.sum.row.as_ref()
     }
 
+    /// True when they lead to just that row: as much, on that side, at that price but for rounding.
+    pub(super) fn leads_to(&self, row: Option<&PositionRow>) -> bool {
+        let amount = |row: &PositionRow| (row.side, row.lots);
+        let points = |row: &PositionRow| row.open_price.points();
+        let sum = self.sum();
+        let is_near = sum.zip(row).is_none_or(|(sum, row)| {
+            let off = points(sum) - points(row);
+            off.abs() <= 1 + self.sum.averages
+        });
+        self.is_whole() && sum.map(amount) == row.map(amount) && is_near
+    }
+
     /// Profit and swap that its deals realised.
     pub(super) const fn realised(&self) -> (Money, Money) {
         (self.sum.profit, self.sum.swap)
@@ -97,13 +115,32 @@ impl Chain {
 
 impl Sum {
     fn with(self, trade: &Trade) -> Self {
+        let own = i128::from(trade.price.points()) * PARTS;
+        let adds = trade.entry == Entry::In;
+        let open = self.row.as_ref().map(|row| i128::from(row.lots.units()));
+        let (price, averages) = match open.filter(|_| adds) {
+            Some(open) => {
+                let more = i128::from(trade.lots.units());
+                let worth = self.price * open + own * more;
+                (worth / (open + more).max(1), self.averages + 1)
+            }
+            None if trade.closed_lots().is_zero() => (own, 0),
+            None => (self.price, self.averages),
+        };
         Self {
             lacks: self.lacks || !trade.follows(self.row.as_ref()),
-            row: trade.after(self.row),
+            row: trade.after(self.row, rounded(price, trade.price.digits())),
             profit: self.profit + trade.deal.profit,
             swap: self.swap + trade.deal.swap,
+            price,
+            averages,
         }
     }
+}
+
+fn rounded(price: i128, digits: u8) -> Price {
+    let points = (price + PARTS / 2).div_euclid(PARTS);
+    Price::from_points(i64::try_from(points).unwrap_or(i64::MAX), digits)
 }
 
 /// What a deal of a trade holds.
@@ -166,14 +203,19 @@ impl Trade {
         }
     }
 
-    /// What a position has become after this trade.
-    fn after(&self, before: Option<PositionRow>) -> Option<PositionRow> {
+    /// What a position has become after this trade. `average`: its open price then.
+    fn after(&self, before: Option<PositionRow>, average: Price) -> Option<PositionRow> {
         let Some(row) = before else {
             let opens = matches!(self.entry, Entry::In | Entry::InOut);
             return opens.then(|| self.open());
         };
         match self.entry {
-            Entry::In => Some(self.add_to(row)),
+            Entry::In => Some(PositionRow {
+                open_price: average,
+                lots: row.lots.plus(self.lots),
+                updated: self.deal.time,
+                ..row
+            }),
             Entry::InOut => Some(self.reverse(row)),
             Entry::Out | Entry::OutBy if self.lots >= row.lots => None,
             Entry::Out | Entry::OutBy => Some(PositionRow {
@@ -199,21 +241,6 @@ impl Trade {
             opened: self.deal.time,
             updated: self.deal.time,
             comment: self.deal.comment.clone(),
-        }
-    }
-
-    fn add_to(&self, row: PositionRow) -> PositionRow {
-        let weight =
-            |price: Price, lots: Lots| i128::from(price.points()) * i128::from(lots.units());
-        let lots = row.lots.plus(self.lots);
-        let points = (weight(row.open_price, row.lots) + weight(self.price, self.lots))
-            / i128::from(lots.units().max(1));
-        let points = i64::try_from(points).unwrap_or(i64::MAX);
-        PositionRow {
-            open_price: Price::from_points(points, self.price.digits()),
-            lots,
-            updated: self.deal.time,
-            ..row
         }
     }
 

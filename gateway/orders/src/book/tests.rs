@@ -283,7 +283,7 @@ fn deals_that_cannot_follow_each_other_are_not_summed_up() {
     let mut book = of_deals(&[buy, more]);
     assert_ne!(held(&book), Some((Side::Buy, lots(300), 1_066)));
     apply(&mut book, &turned);
-    assert_eq!(held(&book), Some((Side::Sell, lots(1_300), 1_107)));
+    assert_eq!(held(&book), Some((Side::Sell, lots(1_300), 1_108)));
 }
 
 #[test]

@@ -104,7 +104,8 @@ impl Track {
     pub(super) fn resume(&mut self, position: Position) {
         self.row = Some(position.row.clone());
         self.seen = true;
-        self.source = if self.is_made_of_deals() {
+        // The amount alone may be the same by chance while a deal is missing.
+        self.source = if self.chain.leads_to(self.row.as_ref()) {
             Source::Deals
         } else {
             Source::Row
@@ -269,7 +270,7 @@ impl Track {
         for early in &self.early {
             chain.add(early.clone());
         }
-        if chain.is_whole() && is_made_so(chain.sum(), self.row.as_ref()) {
+        if chain.leads_to(self.row.as_ref()) {
             self.chain = chain;
             self.early.clear();
         }
@@ -407,7 +408,7 @@ impl Track {
     fn current(&mut self, levels: Levels) -> Option<PositionRow> {
         self.confirm_by_row();
         let by_deals = self.source == Source::Deals && self.chain.is_whole() && self.agrees();
-        if by_deals || self.is_made_of_deals() {
+        if by_deals || self.chain.leads_to(self.row.as_ref()) {
             self.source = Source::Deals;
             self.in_step = true;
             self.doubt = None;
@@ -446,12 +447,6 @@ impl Track {
             magic: if turned { sum.magic } else { known.magic },
             ..known.clone()
         })
-    }
-
-    /// True when the known deals lead to just the row. The amount alone may be the same by chance
-    /// while one of them is missing.
-    fn is_made_of_deals(&self) -> bool {
-        self.chain.is_whole() && is_made_so(self.chain.sum(), self.row.as_ref())
     }
 
     fn agrees(&self) -> bool {
@@ -535,14 +530,4 @@ fn amount(row: Option<&PositionRow>) -> Option<(Side, Lots)> {
 fn is_same(a: &PositionRow, b: &PositionRow) -> bool {
     (a.ticket, a.side, a.lots, a.open_price, a.levels)
         == (b.ticket, b.side, b.lots, b.open_price, b.levels)
-}
-
-/// True when deals lead to just that row: as much, on that side, at that price but for rounding.
-fn is_made_so(sum: Option<&PositionRow>, row: Option<&PositionRow>) -> bool {
-    let points = |row: &PositionRow| row.open_price.points();
-    let price = sum.zip(row).is_none_or(|(sum, row)| {
-        let off = points(sum) - points(row);
-        off.abs() <= 1
-    });
-    amount(sum) == amount(row) && price
 }
