@@ -161,6 +161,8 @@ pub enum Adoption {
     Order(Ticket),
     /// A deal of the past, by the broker's ticket.
     Deal(Ticket),
+    /// All deals of the past that wait for it in the client's slot.
+    Deals,
 }
 
 /// What an operator accepts as it is.

@@ -164,7 +164,9 @@ impl ObstacleKind {
                 "by itself, when they are gone; or `mymt5-gateway accept --unreadable-rows`"
             }
             Self::OrphanRows => "`mymt5-gateway adopt --order TICKET` or `--position ID`",
-            Self::OrphanDeals => "`mymt5-gateway adopt --deal TICKET`, for each",
+            Self::OrphanDeals => {
+                "`mymt5-gateway adopt --all-deals --client NAME`, or `--deal TICKET` for each"
+            }
             Self::Reducing => "`mymt5-gateway resume`; where a rule entered it, with its cause",
             Self::Halted => "`mymt5-gateway resume`",
             Self::Flattening => "by itself, when nothing is left; or `mymt5-gateway resume`",

@@ -131,7 +131,11 @@ impl Core {
         match what {
             Adoption::Position(id) => self.adopt_position(call, client, id)?,
             Adoption::Order(ticket) => self.adopt_order(call, client, ticket)?,
-            Adoption::Deal(ticket) => self.adopt_deal(ticket)?,
+            // A deal keeps the owner that its slot says; what it closed is open again.
+            Adoption::Deal(ticket) => {
+                deal_found(self.reconciliation.adopt_deal(ticket))?;
+            }
+            Adoption::Deals => deal_found(self.reconciliation.adopt_deals_of(client))?,
         }
         self.requests.bind(call, Subject::Done, &mut self.out);
         self.decided(call, format!("{what:?} adopted for {client}"), why);
@@ -216,15 +220,6 @@ impl Core {
         deals.filter(|deal| deal.order == Some(row.ticket))
     }
 
-    /// A deal keeps the owner that its slot says; what it closed is open again.
-    fn adopt_deal(&mut self, ticket: Ticket) -> Result<(), Refusal> {
-        if self.reconciliation.adopt_deal(ticket) {
-            Ok(())
-        } else {
-            Err(Refusal::new(Reason::DealNotFound))
-        }
-    }
-
     /// Ends a closed or frozen state that an operator has looked at.
     pub(crate) fn accept(
         &mut self,
@@ -270,5 +265,13 @@ impl Core {
             self.out.emit("", Audience::Control, event);
         }
         foreign || unexplained
+    }
+}
+
+fn deal_found(found: bool) -> Result<(), Refusal> {
+    if found {
+        Ok(())
+    } else {
+        Err(Refusal::new(Reason::DealNotFound))
     }
 }

@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+/// Passes so far apart tell nothing of what came between them: the machine may have slept.
+const UNATTENDED_MS: i64 = 120_000;
 /// Complete passes without a trace that absence takes.
 const PASSES: u32 = 3;
 /// Absence of what the broker acknowledged takes so many times the grace.
@@ -296,11 +298,15 @@ impl Reconciliation {
     /// Counts a complete pass without a trace of the order. True: its absence is believed.
     /// `acknowledged`: the broker said once that it has it.
     pub(crate) fn absent(&mut self, id: OrderId, acknowledged: bool, now: Now) -> bool {
-        let search = self.searches.entry(id).or_insert(Search {
+        let begun = Search {
             since: now.elapsed_ms,
             passes: 0,
             last: i64::MIN / 2,
-        });
+        };
+        let search = self.searches.entry(id).or_insert(begun);
+        if search.passes > 0 && now.elapsed_ms - search.last > UNATTENDED_MS {
+            *search = begun;
+        }
         if now.elapsed_ms - search.last >= self.config.between_passes_ms {
             search.passes += 1;
             search.last = now.elapsed_ms;
@@ -372,6 +378,15 @@ impl Reconciliation {
         let known = self.orphan_deals.remove(&deal).is_some();
         self.orphan_deals_changed |= known;
         known
+    }
+
+    /// An operator has looked at all such deals of a client. False: there are none.
+    pub(crate) fn adopt_deals_of(&mut self, client: &ClientName) -> bool {
+        let before = self.orphan_deals.len();
+        self.orphan_deals.retain(|_, owner| owner != client);
+        let adopts = self.orphan_deals.len() < before;
+        self.orphan_deals_changed |= adopts;
+        adopts
     }
 
     /// Those deals, where they changed since they were last asked for.

@@ -73,8 +73,9 @@ pub(super) fn adoption(target: Option<v1::adopt_request::Target>) -> Result<Adop
         Some(Target::PositionId(id)) => Ok(Adoption::Position(PositionId(id))),
         Some(Target::OrderId(ticket)) => Ok(Adoption::Order(Ticket(ticket))),
         Some(Target::DealId(ticket)) => Ok(Adoption::Deal(Ticket(ticket))),
-        None => {
-            let text = "position_id, order_id or deal_id must be set";
+        Some(Target::Deals(true)) => Ok(Adoption::Deals),
+        Some(Target::Deals(false)) | None => {
+            let text = "position_id, order_id, deal_id or deals must be set";
             Err(Violations::one("target", Reason::FieldInvalid, text))
         }
     }

@@ -60,6 +60,19 @@ fn absence_takes_three_passes_and_the_grace_time() {
     assert_eq!(scene.obstacles(), []);
 }
 
+/// A machine that slept looked for nothing meanwhile.
+#[test]
+fn absence_does_not_count_while_nobody_looked() {
+    let mut scene = scene();
+    unknown(&mut scene, "a");
+    scene.live(20);
+    scene.shell.pass(86_400_000);
+    scene.live(20);
+    assert_eq!(scene.state("alpha", "a"), OrderState::Unknown);
+    scene.live(21);
+    assert_eq!(scene.state("alpha", "a"), OrderState::Rejected);
+}
+
 #[test]
 fn absence_counts_only_while_the_link_is_up_throughout() {
     let mut scene = scene();

@@ -121,6 +121,22 @@ fn they_stay_closed_in_the_next_process_until_each_deal_is_adopted() {
 }
 
 #[test]
+fn all_deals_of_a_client_are_adopted_at_once() {
+    let mut scene = two_orders_later();
+    let other = scene.adopt("other", "beta", Adoption::Deals);
+    assert_eq!(scene.refusal(other), Reason::DealNotFound);
+    let entry = scene.submit("alpha", "e", buy(0.1));
+    assert_eq!(scene.refusal(entry), Reason::OrphansFound);
+    scene.adopt("all", "alpha", Adoption::Deals);
+    scene.submit("alpha", "f", buy(0.1));
+    scene.obey();
+    scene.restart();
+    assert_eq!(scene.obstacles(), []);
+    let again = scene.adopt("again", "alpha", Adoption::Deals);
+    assert_eq!(scene.refusal(again), Reason::DealNotFound);
+}
+
+#[test]
 fn nothing_is_sent_at_a_start() {
     let mut scene = one_lane();
     scene.submit("alpha", "a", buy(0.1));

@@ -7,7 +7,7 @@ use super::{
     world::World,
 };
 use mymt5_guard::TradingState;
-use mymt5_model::{ClientName, OrderState};
+use mymt5_model::{BrokerTime, ClientName, OrderState};
 use mymt5_orders::{Acceptance, Adoption, Command, Obstacle, ObstacleKind, Order, Resolution};
 
 fn reason() -> String {
@@ -213,8 +213,10 @@ impl Clients {
         });
         ensure!(ticket.is_some(), "orphans without a row");
         let ticket = mymt5_model::Ticket(ticket.unwrap());
-        let rows = world.broker.simulator.orders();
-        let row = rows.iter().find(|row| row.ticket == ticket);
+        let simulator = &world.broker.simulator;
+        let (ended, _) = simulator.history(BrokerTime(i64::MIN), BrokerTime(i64::MAX));
+        let rows = simulator.orders().into_iter().chain(ended);
+        let row = rows.into_iter().find(|row| row.ticket == ticket);
         let slot = row.map_or(0, |row| row.magic.slot());
         let slots = world.shell.disk.slots.iter();
         let mut owner = slots.filter(|(_, of)| u64::from(**of) == slot);

@@ -60,6 +60,9 @@ pub(in crate::cli) struct Adopt {
     /// The deal of the past, by the broker's ticket.
     #[arg(long, value_name = "TICKET", group = "what", value_parser = clap::value_parser!(u64).range(1..))]
     deal: Option<u64>,
+    /// All deals of the past that wait for it in the client's slot.
+    #[arg(long, group = "what")]
+    all_deals: bool,
     /// The new owner.
     #[arg(long, value_name = "NAME", value_parser = client)]
     client: String,
@@ -161,10 +164,11 @@ impl Adopt {
         let position = self.position.map(adopt_request::Target::PositionId);
         let order = self.order.map(adopt_request::Target::OrderId);
         let deal = self.deal.map(adopt_request::Target::DealId);
+        let deals = self.all_deals.then_some(adopt_request::Target::Deals(true));
         let request = AdoptRequest {
             request_id: request_id(),
             client: self.client.clone(),
-            target: position.or(order).or(deal),
+            target: position.or(order).or(deal).or(deals),
             reason: self.reason.reason,
             not_after: None,
         };
@@ -176,6 +180,7 @@ impl Adopt {
                     ("position_id", self.position.into()),
                     ("order", self.order.into()),
                     ("deal", self.deal.into()),
+                    ("all_deals", self.all_deals.into()),
                     ("client", self.client.into()),
                 ]
             },

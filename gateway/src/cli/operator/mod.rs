@@ -141,6 +141,7 @@ mod tests {
             "gateway adopt --position 3 --client alpha --reason x",
             "gateway adopt --order 3 --client alpha --reason x",
             "gateway adopt --deal 3 --client alpha --reason x",
+            "gateway adopt --all-deals --client alpha --reason x",
             "gateway resolve 7 --done --reason x",
             "gateway accept --symbol EURUSD --reason x",
             "gateway accept --missing-deals --reason x",

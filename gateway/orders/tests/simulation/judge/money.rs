@@ -84,7 +84,7 @@ impl Judge {
     }
 }
 
-/// A loss beyond what is allowed is latched, or entries wait until it is measured.
+/// A loss beyond what is allowed is latched, or entries wait until it is measured, or for the drawdown.
 fn reached(
     shell: &Shell,
     client: Option<&ClientName>,
@@ -104,7 +104,7 @@ fn reached(
         })
     };
     ensure!(
-        !over || state.daily_reached || waits(),
+        !over || state.daily_reached || state.drawdown_latched || waits(),
         "the day's loss {lost} is not latched: {state:?}"
     );
     Ok(())
