@@ -25,7 +25,7 @@ use crate::{
 use mymt5_guard::{Limits, LossSettings, LossState, ScopeLimits, TradingState};
 use mymt5_model::{
     BrokerTime, ClientName, DealReason, DealRow, Lots, Magic, OrderId, OrderRow, OrderState,
-    PositionId, Reason, Refusal, RequestId, Ticket,
+    PositionId, Price, Reason, Refusal, RequestId, Side, Symbol, Ticket,
 };
 use std::collections::BTreeMap;
 
@@ -78,15 +78,18 @@ pub struct Core {
     pub(crate) max_quote_age_ms: i64,
 }
 
-/// A fill that the broker's rows may lack: neither its lots nor, before they were read, its margin are
-/// in them yet.
-#[derive(Clone, Copy, Debug)]
+/// A fill of an entry that the broker's rows may lack: neither its lots nor, before they were read,
+/// its margin are in them yet. The order may be over, and not in memory any more.
+#[derive(Clone, Debug)]
 pub(crate) struct Filled {
     /// When it came, on the clock that never goes back.
     pub(crate) at: i64,
     /// Rows were read since.
     pub(crate) read: bool,
-    pub(crate) order: OrderId,
+    pub(crate) client: ClientName,
+    pub(crate) symbol: Symbol,
+    pub(crate) side: Side,
+    pub(crate) price: Option<Price>,
     pub(crate) deal: Ticket,
     pub(crate) position: Option<PositionId>,
     pub(crate) lots: Lots,
@@ -212,12 +215,7 @@ impl Core {
             Input::Durable(records) => self.queue.durable(records),
             Input::Answered { job, outcome, late } => self.answered(job, outcome, late),
             Input::Deal(deal) => {
-                // Before the first pass others before it may be missing.
-                if self.reconciliation.compared {
-                    self.on_deals(vec![deal], None);
-                } else {
-                    self.on_early_deal(&deal);
-                }
+                self.on_told_deal(deal);
                 self.measure();
             }
             Input::Rows(snapshot) => self.on_rows(snapshot),

@@ -75,12 +75,22 @@ impl Core {
         self.tell_touched(touched);
     }
 
+    /// A deal of the broker's stream. What was done to a position that nobody knows waits for the next
+    /// pass: the opening tells whose it is.
+    pub(crate) fn on_told_deal(&mut self, deal: DealRow) {
+        if matches!(deal.kind, DealKind::Trade(_)) && !self.has_owner(&deal) {
+            self.reconciliation.sync_soon();
+        } else if self.reconciliation.compared {
+            self.on_deals(vec![deal], None);
+        } else {
+            self.on_early_deal(&deal);
+        }
+    }
+
     /// A deal that came with its order's answer, or before the first pass: others before it may not be
-    /// known yet. What moves the balance alone waits for the pass, as does what closed a position that
-    /// nobody knows: its opening tells whose it is.
+    /// known yet. What moves the balance alone waits for the pass.
     pub(crate) fn on_early_deal(&mut self, deal: &DealRow) {
-        let waits = !matches!(deal.kind, DealKind::Trade(_)) || !self.has_owner(deal);
-        if !waits && !self.knows_deal(deal) {
+        if matches!(deal.kind, DealKind::Trade(_)) && !self.knows_deal(deal) {
             let mut touched = Touched::default();
             self.on_new_deal(deal, Arrival::Early, &mut touched);
             self.tell_touched(touched);
@@ -89,9 +99,11 @@ impl Core {
 
     /// True when it can be told whose a deal is.
     fn has_owner(&self, deal: &DealRow) -> bool {
-        let held = deal.position_id.and_then(|id| self.owner_of(id));
+        let position = deal.position_id;
+        let begins = deal.order.map(|order| order.0) == position.map(|id| id.0);
         let own = self.order_of(deal).is_some() || self.clients.of_magic(deal.magic).is_some();
-        opens(deal) || own || held.is_some() || self.owner_of_past(deal).is_some()
+        let held = position.is_some_and(|id| self.owner_of(id).is_some());
+        begins || own || held || self.owner_of_past(deal).is_some()
     }
 
     /// True for a deal that is known. Memory keeps it from now on.
@@ -276,15 +288,20 @@ impl Core {
 
     fn fill(&mut self, id: OrderId, deal: &DealRow) {
         self.orders.fills += 1;
-        self.filled_since.push(Filled {
-            at: self.out.now.elapsed_ms,
-            read: false,
-            order: id,
-            deal: deal.ticket,
-            position: deal.position_id,
-            lots: deal.lots,
-            news: self.news,
-        });
+        if let Some(order) = self.orders.get(id).filter(|order| order.is_entry()) {
+            self.filled_since.push(Filled {
+                at: self.out.now.elapsed_ms,
+                read: false,
+                client: order.client.clone(),
+                symbol: order.symbol.clone(),
+                side: order.side,
+                price: deal.price,
+                deal: deal.ticket,
+                position: deal.position_id,
+                lots: deal.lots,
+                news: self.news,
+            });
+        }
         if let Some(ticket) = deal.order {
             self.orders.set_ticket(id, ticket);
         }
@@ -327,9 +344,8 @@ impl Core {
 
     /// True when a client has a position or an order in the symbol.
     fn owns_in(&self, symbol: &Symbol) -> bool {
-        let mut held = self.book.positions();
-        held.any(|held| held.client.is_some() && held.row.symbol == *symbol)
-            || self.orders.open().any(|order| order.symbol == *symbol)
+        let mut owners = self.owners();
+        owners.any(|(of, owner)| of == symbol && owner.is_some())
     }
 
     pub(crate) fn emit_position(&mut self, change: PositionChange, trace: &str) {

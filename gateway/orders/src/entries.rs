@@ -5,7 +5,6 @@ use crate::{
     exposure::{Whose, limit_refusal, opening, stop_of},
     market::Quote,
     order::{NewOrder, Order, Origin, Purpose, Traded},
-    orders::others_in,
     queue::Urgency,
 };
 use mymt5_guard::Action;
@@ -154,11 +153,20 @@ impl Core {
 
     /// True where on a netting account somebody else holds or orders the symbol.
     fn is_shared(&self, symbol: &Symbol, client: &ClientName) -> bool {
-        let mut held = self.book.positions();
-        let others =
-            held.any(|held| held.row.symbol == *symbol && held.client.as_ref() != Some(client));
-        let shared = others || others_in(&self.orders, symbol, client).next().is_some();
+        let mut owners = self.owners();
+        let shared = owners.any(|(of, owner)| of == symbol && owner != Some(client));
         shared && self.book.mode() == AccountMode::Netting
+    }
+
+    /// Who holds or orders which symbol, or was just filled there.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (&Symbol, Option<&ClientName>)> {
+        let held = self.book.positions();
+        let held = held.map(|held| (&held.row.symbol, held.client.as_ref()));
+        let ordered = self.orders.open();
+        let ordered = ordered.map(|order| (&order.symbol, Some(&order.client)));
+        let filled = self.untold_fills();
+        let filled = filled.map(|filled| (&filled.symbol, Some(&filled.client)));
+        held.chain(ordered).chain(filled)
     }
 
     /// The client's limits, then the account's.

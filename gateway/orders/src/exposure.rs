@@ -82,32 +82,33 @@ impl Core {
     /// Margin of entries that are not, or not yet, in the account's figures; none when that of any
     /// is not known.
     fn reserved_margin(&self, market: &dyn Market) -> Option<Money> {
-        let filled = self.filled_entries();
-        let filled = filled.filter(|(_, filled)| !filled.read);
-        let filled = filled.map(|(order, filled)| (order, filled.lots));
+        let filled = self.filled_since.iter().filter(|filled| !filled.read);
+        let filled = filled.map(|filled| {
+            let spec = market.spec(&filled.symbol)?;
+            self.margin_of(&spec, filled.price?, filled.lots)
+        });
         let open = self.open_entries();
-        let open = open.map(|order| (order, order.lots_open()));
-        let margins = filled.chain(open);
-        margins
-            .map(|(order, lots)| self.margin_of_order(order, lots, market))
-            .sum()
+        let open = open.map(|order| self.margin_of_order(order, market));
+        filled.chain(open).sum()
     }
 
-    /// Fills of entries that the broker's rows may lack.
-    fn filled_entries(&self) -> impl Iterator<Item = (&Order, &Filled)> {
+    /// Fills of entries that are in no position which is told yet.
+    pub(crate) fn untold_fills(&self) -> impl Iterator<Item = &Filled> {
         let filled = self.filled_since.iter();
-        let filled = filled.filter_map(|filled| Some((self.orders.get(filled.order)?, filled)));
-        filled.filter(|(order, _)| order.is_entry())
+        filled.filter(|filled| {
+            let position = filled.position;
+            !position.is_some_and(|id| self.book.tells_deal(id, filled.deal))
+        })
     }
 
-    fn margin_of_order(&self, order: &Order, lots: Lots, market: &dyn Market) -> Option<Money> {
+    fn margin_of_order(&self, order: &Order, market: &dyn Market) -> Option<Money> {
         let spec = market.spec(&order.symbol)?;
         let touch = || {
             let quote = market.quote(&order.symbol)?;
             Some(touch(order.side, &quote.tick))
         };
         let price = order.stop_limit_price.or(order.price).or_else(touch)?;
-        self.margin_of(&spec, price, lots)
+        self.margin_of(&spec, price, order.lots_open())
     }
 
     fn open_entries(&self) -> impl Iterator<Item = &Order> {
@@ -138,12 +139,10 @@ impl Core {
                 add(true, same(&row.symbol, row.side), row.lots);
             }
         }
-        for (order, filled) in self.filled_entries() {
-            let told = filled.position;
-            let told = told.is_some_and(|id| self.book.tells_deal(id, filled.deal));
-            if whose.covers(Some(&order.client)) && !told {
+        for filled in self.untold_fills() {
+            if whose.covers(Some(&filled.client)) {
                 let held = filled.position.and_then(|id| self.book.position(id));
-                let same = same(&order.symbol, order.side);
+                let same = same(&filled.symbol, filled.side);
                 add(held.is_none(), same, filled.lots);
             }
         }

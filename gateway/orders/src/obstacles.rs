@@ -378,12 +378,8 @@ impl Core {
         if self.book.mode() == AccountMode::Hedging {
             return Vec::new();
         }
-        let held = self.book.positions();
-        let held = held.map(|held| (&held.row.symbol, held.client.as_ref()));
-        let ordered = self.orders.open();
-        let ordered = ordered.map(|order| (&order.symbol, Some(&order.client)));
         let mut owners: BTreeMap<&Symbol, BTreeSet<Option<&ClientName>>> = BTreeMap::new();
-        for (symbol, owner) in held.chain(ordered) {
+        for (symbol, owner) in self.owners() {
             owners.entry(symbol).or_default().insert(owner);
         }
         let shared = owners.into_iter();

@@ -8,9 +8,7 @@ use crate::{
     outbox::Out,
     transitions::may_become,
 };
-use mymt5_model::{
-    BrokerTime, ClientName, Lots, Magic, OrderId, OrderState, PositionId, Ticket, UtcTime,
-};
+use mymt5_model::{BrokerTime, Lots, Magic, OrderId, OrderState, PositionId, Ticket, UtcTime};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Ended orders that stay in memory: late answers and deals are mostly theirs.
@@ -360,14 +358,4 @@ fn emit(order: &Order, out: &mut Out, patiently: bool) {
     } else {
         out.emit(&order.trace, audience, event);
     }
-}
-
-/// Open orders of other clients in a symbol.
-pub(crate) fn others_in<'a>(
-    orders: &'a Orders,
-    symbol: &'a mymt5_model::Symbol,
-    client: &'a ClientName,
-) -> impl Iterator<Item = &'a Order> {
-    let open = orders.open();
-    open.filter(move |order| order.symbol == *symbol && order.client != *client)
 }

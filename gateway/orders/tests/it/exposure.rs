@@ -289,3 +289,23 @@ fn a_fill_that_rows_lack_counts_beside_a_position_that_no_deals_tell() {
     scene.submit("alpha", "c", buy(0.05));
     scene.obey();
 }
+
+/// The chain is not whole, since somebody else opened the position; the orders are over by then.
+#[test]
+fn fills_of_orders_that_are_over_count_while_rows_lack_them() {
+    let mut scene = netting_scene();
+    let limits = at_most(0.25).entry;
+    let grant = scene.shell.config.grants.get_mut(&name("alpha"));
+    grant.unwrap().limits = limits;
+    scene.regrant();
+    scene.open(Side::Sell, lots(0.01), Magic::NONE);
+    scene.deals.clear();
+    for request in ["a", "b"] {
+        scene.submit("alpha", request, buy(0.1));
+        scene.obey();
+    }
+    let more = scene.submit("alpha", "c", buy(0.1));
+    assert_eq!(scene.refusal(more), Reason::LimitLotsTotal);
+    let other = scene.submit("beta", "d", buy(0.1));
+    assert_eq!(scene.refusal(other), Reason::SymbolShared);
+}

@@ -69,6 +69,29 @@ fn a_close_by_hand_of_a_position_that_nobody_knows_is_its_owners() {
     assert_eq!(known.client, Some(name("alpha")));
 }
 
+/// On netting, after a pass whose history lacked the opening yet.
+#[test]
+fn what_is_added_to_a_position_that_nobody_knows_is_its_owners() {
+    let mut scene = netting_scene();
+    scene.submit("alpha", "a", buy(0.1));
+    scene.lose_answer();
+    let rows = std::mem::take(&mut scene.positions);
+    let deals = std::mem::take(&mut scene.deals);
+    scene.ended.clear();
+    scene.restart();
+    let held = rows[0].id;
+    scene.open(Side::Buy, lots(0.1), Magic::NONE);
+    let mut deal = scene.deals.pop().unwrap();
+    (deal.reason, deal.position_id) = (DealReason::Client, Some(held));
+    scene.positions = rows;
+    scene.deals = [deals, vec![deal.clone()]].concat();
+    scene.shell.feed(Input::Deal(deal.clone()));
+    assert!(!scene.shell.disk.deals.contains_key(&deal.ticket));
+    scene.live(5);
+    let known = &scene.shell.disk.deals[&deal.ticket];
+    assert_eq!(known.client, Some(name("alpha")));
+}
+
 #[test]
 fn a_close_by_hand_that_only_a_pass_tells_freezes_too() {
     let mut scene = scene();

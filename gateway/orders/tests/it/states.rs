@@ -70,7 +70,7 @@ fn one_process_of_a_client_holds_the_lease() {
 #[test]
 fn somebody_elses_trade_beside_ours_freezes_the_symbol_until_an_operator_resumes() {
     let mut shell = ready();
-    let foreign = |ticket| deal(ticket, 9, Side::Sell, Entry::In, 5_000_000, 110_000);
+    let foreign = |ticket| deal(ticket, ticket, Side::Sell, Entry::In, 5_000_000, 110_000);
     shell.feed(Input::Deal(foreign(1)));
     let first = shell.entry_refusal("alpha", "not-ours");
     assert_eq!(first, None, "no position of ours there");
