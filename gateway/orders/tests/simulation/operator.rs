@@ -87,7 +87,7 @@ impl Clients {
             .temper
             .strikes(Fault::Mistakes, 1_000, &mut world.dice);
         let resolution = if mistaken {
-            world.judge.resolved.insert(order.id);
+            world.judge.resolved.insert(order.id, order.magic);
             [Resolution::Done, Resolution::NotDone][world.dice.below(2) as usize]
         } else if happened(world, &order) {
             Resolution::Reconcile
@@ -178,7 +178,7 @@ impl Clients {
         let order = unknown.find(|order| order.state == OrderState::Unknown);
         let order = order.expect("an unknown order");
         let happened = world.broker.filled.contains_key(&order.magic);
-        world.judge.resolved.insert(order.id);
+        world.judge.resolved.insert(order.id, order.magic);
         Command::Resolve {
             order: order.id,
             resolution: if happened {

@@ -74,8 +74,8 @@ pub struct Judge {
     exits: BTreeMap<Asker, (PositionId, Option<f64>)>,
     /// Adopted positions: under which magic, and for whom.
     pub adopted: HashMap<PositionId, (Magic, ClientName)>,
-    /// Orders that an operator resolved: evidence may contradict.
-    pub resolved: HashSet<OrderId>,
+    /// Orders that an operator resolved, and their magics: evidence may contradict.
+    pub resolved: BTreeMap<OrderId, Magic>,
     sequence: u64,
     /// What the account was worth in each reading, equity and balance, flows and credit left out.
     worths: HashSet<Money>,
@@ -277,7 +277,7 @@ impl Judge {
         );
         match execution.request {
             TradeRequest::Close { .. } => self.closes += 1,
-            _ => self.within_limits(magic, broker)?,
+            _ => self.within_limits(magic, &shell.disk, broker)?,
         }
         Ok(())
     }
@@ -295,20 +295,29 @@ impl Judge {
         Ok(())
     }
 
-    /// What a client has is within its limits, whenever one of its entries was executed.
-    fn within_limits(&self, magic: Magic, broker: &Broker) -> Verdict {
+    /// What a client has is within its limits, whenever one of its entries was executed: but for what
+    /// an operator said was not done, or accepted as unreadable.
+    fn within_limits(&self, magic: Magic, disk: &Disk, broker: &Broker) -> Verdict {
         let Some(client) = self.slot_of(magic) else {
             return Ok(());
+        };
+        let is_known = |ticket: Ticket, magic: Magic| {
+            let mut accepted = disk.accepted_unreadable.iter();
+            let hidden = accepted.any(|row| row.ticket == ticket);
+            let mut resolved = self.resolved.values();
+            !hidden && !resolved.any(|resolved| *resolved == magic)
         };
         let positions = broker.simulator.positions();
         let own: Vec<_> = positions
             .iter()
             .filter(|row| self.owner(row.id, row.magic) == Some(client))
+            .filter(|row| is_known(row.ticket, row.magic))
             .collect();
         let orders = broker.simulator.orders();
         let orders: Vec<_> = orders
             .iter()
             .filter(|row| self.slot_of(row.magic) == Some(client))
+            .filter(|row| is_known(row.ticket, row.magic))
             .collect();
         let held = own.iter().map(|row| {
             let life = broker.lives.get(&row.id);

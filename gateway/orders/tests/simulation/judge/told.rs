@@ -126,7 +126,7 @@ impl Judge {
         let nothing = order.filled.is_zero() && order.reason != reason::RESOLVED_NOT_DONE;
         let ends = matches!(order.state, OrderState::Rejected)
             || order.reason == reason::EXPIRED_BEFORE_SEND;
-        if ends && nothing && !self.resolved.contains(&order.id) {
+        if ends && nothing && !self.resolved.contains_key(&order.id) {
             let purged = broker.has_purged(order.magic);
             let executed = self.executed.contains(&order.magic) && !truth.0.is_zero() && !purged;
             ensure!(!executed, "told as not done, and it was: {order:?}");
