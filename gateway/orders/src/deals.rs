@@ -100,10 +100,9 @@ impl Core {
     /// True when it can be told whose a deal is.
     fn has_owner(&self, deal: &DealRow) -> bool {
         let position = deal.position_id;
-        let begins = deal.order.map(|order| order.0) == position.map(|id| id.0);
         let own = self.order_of(deal).is_some() || self.clients.of_magic(deal.magic).is_some();
         let held = position.is_some_and(|id| self.owner_of(id).is_some());
-        begins || own || held || self.owner_of_past(deal).is_some()
+        begins(deal) || own || held || self.owner_of_past(deal).is_some()
     }
 
     /// True for a deal that is known. Memory keeps it from now on.
@@ -212,7 +211,8 @@ impl Core {
         // What an expert did in a client's slot is the client's, whatever position it was done to.
         let own = slot.clone().filter(|_| deal.reason == DealReason::Expert);
         let own = own.map(|client| (Some(client), String::new()));
-        let position = deal.position_id;
+        // What begins a position is of nobody who had it later.
+        let position = deal.position_id.filter(|_| !begins(deal));
         let held = position.and_then(|id| self.owner_of(id));
         let held = held.map(|owner| (owner.client, owner.tag));
         let past = self.owner_of_past(deal);
@@ -241,8 +241,12 @@ impl Core {
     }
 
     /// A known deal of the owner of a deal's position, where that is gone: the newest that opened it.
-    /// Who closed it need not have owned it, as an operator closes what is everybody's.
+    /// Who closed it need not have owned it, as an operator closes what is everybody's. None of them is
+    /// before the one that begins it.
     fn owner_of_past(&self, deal: &DealRow) -> Option<&OwnedDeal> {
+        if begins(deal) {
+            return None;
+        }
         let known = self.found.positions.get(&deal.position_id?)?;
         let opened = known.iter().rev().find(|owned| opens(&owned.deal));
         opened.or_else(|| known.last().filter(|_| !opens(deal)))
@@ -369,6 +373,11 @@ impl Core {
 /// True for a deal that opens a position, adds to it or reverses it.
 const fn opens(deal: &DealRow) -> bool {
     matches!(deal.entry, Some(Entry::In | Entry::InOut))
+}
+
+/// True for the deal of the order that opened its position: it has the order's number.
+fn begins(deal: &DealRow) -> bool {
+    deal.order.map(|order| order.0) == deal.position_id.map(|id| id.0)
 }
 
 /// What an order's deals sum up to; none: it has none.

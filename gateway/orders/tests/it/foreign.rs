@@ -92,6 +92,20 @@ fn what_is_added_to_a_position_that_nobody_knows_is_its_owners() {
     assert_eq!(known.client, Some(name("alpha")));
 }
 
+/// On netting, where its opening is known last.
+#[test]
+fn what_somebody_else_opened_is_not_of_whoever_added_to_it() {
+    let mut scene = netting_scene();
+    scene.open(Side::Buy, lots(0.1), Magic::NONE);
+    let opening = scene.deals.pop().unwrap();
+    scene.submit("alpha", "a", buy(0.1));
+    scene.obey();
+    scene.deals.insert(0, opening.clone());
+    scene.pass();
+    let known = &scene.shell.disk.deals[&opening.ticket];
+    assert_eq!(known.client, None);
+}
+
 #[test]
 fn a_close_by_hand_that_only_a_pass_tells_freezes_too() {
     let mut scene = scene();
