@@ -100,8 +100,10 @@ fn what_somebody_else_opened_is_not_of_whoever_added_to_it() {
     let opening = scene.deals.pop().unwrap();
     scene.submit("alpha", "a", buy(0.1));
     scene.obey();
+    let held = scene.positions[0].id.0;
+    scene.close_by_hand(held, 0.2);
     scene.deals.insert(0, opening.clone());
-    scene.pass();
+    scene.restart();
     let known = &scene.shell.disk.deals[&opening.ticket];
     assert_eq!(known.client, None);
 }
