@@ -39,9 +39,14 @@ pub(crate) enum Line {
     Deal {
         ticket: Ticket,
         order: Option<Ticket>,
+        /// 0: it is of none.
+        position: u64,
         symbol: String,
         side: Side,
         lots: Lots,
+        price: f64,
+        /// Profit, swap and commission, account currency.
+        result: f64,
     },
 }
 
@@ -108,9 +113,12 @@ impl Ledger {
         self.add(&Line::Deal {
             ticket: row.ticket,
             order: row.order,
+            position: row.position_id.map_or(0, |id| id.0),
             symbol: symbol.to_string(),
             side,
             lots: row.lots,
+            price: row.price.map_or(0.0, |price| price.to_f64()),
+            result: row.result().to_f64(),
         })
     }
 }

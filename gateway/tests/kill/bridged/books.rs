@@ -97,7 +97,9 @@ impl Books {
             order,
         );
         read(
-            "SELECT ticket, \"order\", symbol, type, volume FROM deals WHERE type IN (0, 1)",
+            "SELECT ticket, \"order\", position_id, symbol, type, volume, price,
+                    profit + swap + commission + fee AS result
+             FROM deals WHERE type IN (0, 1) ORDER BY ticket",
             deal,
         );
         lines
@@ -153,11 +155,14 @@ fn deal(row: &Row<'_>) -> rusqlite::Result<Vec<Line>> {
     Ok(vec![Line::Deal {
         ticket: Ticket(number(row, "ticket")?),
         order: Some(Ticket(number(row, "order")?)),
+        position: number(row, "position_id")?,
         symbol: row.get("symbol")?,
         side: match kind {
             0 => Side::Buy,
             _ => Side::Sell,
         },
         lots: lots(row, "volume")?,
+        price: row.get("price")?,
+        result: row.get("result")?,
     }])
 }

@@ -1,6 +1,7 @@
 //! Plays a scene: a broker that is started anew whenever it dies, gateways that are killed one
 //! after the other, traders that repeat everything; then the settling, and the verdict.
 
+mod ear;
 mod figures;
 mod keeper;
 mod lives;
@@ -14,6 +15,7 @@ pub(crate) use figures::Figures;
 pub(crate) use trace::traced;
 
 use crate::{bridged::Mischief, points::Mutant, standin::Menu};
+use ear::Ear;
 use keeper::Keeper;
 use mymt5_model::AccountMode;
 use stage::Stage;
@@ -52,6 +54,8 @@ impl Play {
         let stage = Arc::new(Stage::set(self));
         let keeper = Keeper::start(&stage, self);
         let stories = Stories::default();
+        // A gateway that is wrong on purpose may tell anything.
+        let ear = self.mutant.is_none().then(|| Ear::listen(&stage));
         let (curtain, over) = (CancellationToken::new(), CancellationToken::new());
         let mut traders = JoinSet::new();
         for (name, hand) in (0..TRADERS).flat_map(|name| (0..HANDS).map(move |hand| (name, hand))) {
@@ -71,7 +75,10 @@ impl Play {
         );
         curtain.cancel();
         keeper.calm();
-        let settled = settle::settle(&stage, &stories, &over, traders).await;
+        let mut settled = settle::settle(&stage, &stories, &over, traders).await;
+        if let Some(ear) = ear {
+            settle::hear(&stage, &stories, ear, &mut settled).await;
+        }
         drop(gateway);
         let deaths = keeper.stop().await;
         let ledger = stage.ledger();

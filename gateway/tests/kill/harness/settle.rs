@@ -3,11 +3,12 @@
 
 use super::{
     BOUND, HANDS, TRADERS,
+    ear::Ear,
     stage::{Stage, trader_name},
     story::{Stories, Story},
     trader::Trader,
 };
-use crate::verdict::{Finding, Purpose, Told, evidence, judge};
+use crate::verdict::{Finding, Purpose, Told, evidence, judge, judge_told};
 use mymt5_model::{Lots, OrderState};
 use mymt5_proto::v1;
 use std::{collections::BTreeMap, time::Duration};
@@ -79,6 +80,24 @@ pub(super) async fn settle(
     }
 }
 
+/// What was told on the way, judged.
+pub(super) async fn hear(stage: &Stage, stories: &Stories, ear: Ear, settled: &mut Settled) {
+    let mut operator = stage.operator();
+    let snapshot = operator.get_snapshot(v1::GetSnapshotRequest {}).await;
+    let snapshot = snapshot.unwrap().into_inner();
+    let events = ear.stop(snapshot.sequence).await;
+    let ledger = stage.ledger();
+    let findings = judge_told(&ledger, &stories.orders(), &events);
+    for found in &findings {
+        let number = found.whose.rsplit(' ').next().unwrap_or("");
+        let about = |text: &String| text.contains(number);
+        let told = events.iter().map(|told| format!("{told:?}"));
+        let lines = ledger.iter().map(|line| format!("{line:?}"));
+        settled.evidence.extend(told.chain(lines).filter(about));
+    }
+    settled.findings.extend(findings);
+}
+
 async fn cancel_all(closer: &mut Trader) {
     let working = |order: &&v1::Order| {
         let state = order.state();
@@ -106,7 +125,7 @@ async fn look(stage: &Stage, stories: &Stories) -> Result<Settled, Status> {
     for story in stories.all() {
         let told = match story.purpose() {
             Purpose::Order => told(&mut clients[story.trader], &story).await?,
-            Purpose::Cancel => None,
+            Purpose::Change => None,
         };
         cases.push(story.case(told));
     }

@@ -17,6 +17,14 @@ pub(super) enum Asked {
     Submit(v1::SubmitOrderRequest),
     Close(v1::ClosePositionRequest),
     Cancel(v1::CancelOrderRequest),
+    Reprice(v1::ModifyOrderRequest),
+    Protect(v1::ModifyPositionRequest),
+}
+
+/// What a call was answered: the order or the position that it was about.
+pub(super) struct Answered {
+    pub(super) id: u64,
+    pub(super) order: Option<v1::Order>,
 }
 
 impl Asked {
@@ -25,6 +33,8 @@ impl Asked {
             Self::Submit(request) => &request.request_id,
             Self::Close(request) => &request.request_id,
             Self::Cancel(request) => &request.request_id,
+            Self::Reprice(request) => &request.request_id,
+            Self::Protect(request) => &request.request_id,
         }
     }
 
@@ -32,13 +42,23 @@ impl Asked {
     pub(super) async fn call(
         &self,
         client: &mut TradingServiceClient<Channel>,
-    ) -> Result<v1::Order, Status> {
+    ) -> Result<Answered, Status> {
         let order = match self.clone() {
             Self::Submit(request) => client.submit_order(request).await?.into_inner().order,
             Self::Close(request) => client.close_position(request).await?.into_inner().order,
             Self::Cancel(request) => client.cancel_order(request).await?.into_inner().order,
+            Self::Reprice(request) => client.modify_order(request).await?.into_inner().order,
+            Self::Protect(request) => {
+                let id = request.position_id;
+                client.modify_position(request).await?;
+                return Ok(Answered { id, order: None });
+            }
         };
-        order.ok_or_else(|| Status::internal("an answer without an order"))
+        let order = order.ok_or_else(|| Status::internal("an answer without an order"))?;
+        Ok(Answered {
+            id: order.order_id,
+            order: Some(order),
+        })
     }
 }
 
@@ -58,8 +78,8 @@ impl Story {
 
     pub(super) const fn purpose(&self) -> Purpose {
         match self.asked {
-            Asked::Cancel(_) => Purpose::Cancel,
-            _ => Purpose::Order,
+            Asked::Submit(_) | Asked::Close(_) => Purpose::Order,
+            Asked::Cancel(_) | Asked::Reprice(_) | Asked::Protect(_) => Purpose::Change,
         }
     }
 
@@ -78,6 +98,8 @@ impl Story {
 #[derive(Clone)]
 pub(super) struct Stories {
     all: Arc<Mutex<BTreeMap<String, Story>>>,
+    /// Each order as it was answered.
+    orders: Arc<Mutex<Vec<v1::Order>>>,
     made: watch::Sender<usize>,
 }
 
@@ -85,6 +107,7 @@ impl Default for Stories {
     fn default() -> Self {
         Self {
             all: Arc::default(),
+            orders: Arc::default(),
             made: watch::Sender::new(0),
         }
     }
@@ -107,13 +130,21 @@ impl Stories {
     }
 
     /// Notes an answer. A request is made once it has its first.
-    pub(super) fn hear(&self, id: &str, order: u64) {
+    pub(super) fn hear(&self, id: &str, answered: Answered) {
         if let Some(story) = self.lock().get_mut(id) {
             if story.heard.is_empty() {
                 self.made.send_modify(|made| *made += 1);
             }
-            story.heard.insert(order);
+            story.heard.insert(answered.id);
         }
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.extend(answered.order);
+    }
+
+    /// All orders that were answered, each as it was then.
+    pub(super) fn orders(&self) -> Vec<v1::Order> {
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.clone()
     }
 
     pub(super) fn mismatch(&self, id: &str) {

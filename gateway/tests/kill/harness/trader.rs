@@ -1,11 +1,12 @@
-//! A client: opens, waits, cancels and closes by the seed, and repeats each call with its id until
-//! it is answered.
+//! A client: opens, waits, changes, cancels and closes by the seed, and repeats each call with its id
+//! until it is answered.
 
 use super::{
     stage::{Stage, trader_name},
     story::{Asked, Stories},
 };
 use crate::{dice::Dice, scene::SYMBOLS};
+use mymt5_model::AccountMode;
 use mymt5_proto::{Reason, reason_of, v1};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -20,8 +21,18 @@ const AGAIN: Duration = Duration::from_millis(40);
 /// Purpose of the dice.
 const TRADING: u64 = 1_000;
 
+/// How an order meets the market.
+#[derive(Clone, Copy)]
+enum Kind {
+    Market,
+    Limit,
+    Stop,
+    StopLimit,
+}
+
 pub(super) struct Trader {
     number: usize,
+    mode: AccountMode,
     hand: usize,
     asked: u32,
     pause: Duration,
@@ -43,6 +54,7 @@ impl Trader {
         let purpose = TRADING + (number * 100 + hand) as u64;
         Self {
             number,
+            mode: stage.scene.mode,
             hand,
             asked: 0,
             pause: stage.scene.tick(),
@@ -70,38 +82,57 @@ impl Trader {
     }
 
     async fn think(&mut self) -> Option<Asked> {
-        match self.dice.below(10) {
-            0..=4 => Some(self.submit(None)),
-            5..=6 => {
-                let away = self.dice.below(300) as i64;
-                Some(self.submit(Some(away)))
-            }
-            7 => {
-                let pending = self.stories.pending(self.number);
-                let order = self.dice.pick(&pending).copied()?;
-                Some(self.cancel(order))
-            }
-            _ => self.close().await,
+        match self.dice.below(16) {
+            0..=4 => Some(self.submit(Kind::Market)),
+            5..=6 => Some(self.submit(Kind::Limit)),
+            7 => Some(self.submit(Kind::Stop)),
+            8 => Some(self.submit(Kind::StopLimit)),
+            9 => self.pending().map(|order| self.cancel(order)),
+            10 => self.pending().map(|order| self.reprice(order)),
+            11 => self.protect().await,
+            12 => self.close(true).await,
+            _ => self.close(false).await,
         }
     }
 
-    /// At the market, or so many points below (buy) or above (sell) the middle.
-    fn submit(&mut self, away: Option<i64>) -> Asked {
-        let own: Vec<_> = SYMBOLS
-            .iter()
-            .skip(self.number)
-            .step_by(super::TRADERS)
-            .collect();
-        let (symbol, middle) = **self.dice.pick(&own).unwrap();
+    /// One of the trader's orders that were asked to wait for a price.
+    fn pending(&mut self) -> Option<u64> {
+        let pending = self.stories.pending(self.number);
+        self.dice.pick(&pending).copied()
+    }
+
+    /// A symbol that the trader may trade, and its middle: on netting each has an owner.
+    fn symbol(&mut self) -> (&'static str, i64) {
+        let (from, step) = match self.mode {
+            AccountMode::Netting => (self.number, super::TRADERS),
+            AccountMode::Hedging => (0, 1),
+        };
+        let own: Vec<_> = SYMBOLS.iter().skip(from).step_by(step).collect();
+        **self.dice.pick(&own).unwrap()
+    }
+
+    /// At the market, or at prices that come up now and then, sometimes with levels.
+    fn submit(&mut self, kind: Kind) -> Asked {
+        let (symbol, middle) = self.symbol();
         let sell = self.dice.below(2) == 1;
         let (side, sign) = match sell {
             false => (v1::Side::Buy, -1),
             true => (v1::Side::Sell, 1),
         };
-        let kind = match away {
-            Some(_) => v1::OrderType::Limit,
-            None => v1::OrderType::Market,
+        let away = 80 + self.dice.below(300) as i64;
+        let at = |away: i64| (middle + sign * away) as f64 / 100_000.0;
+        let (kind, price, stop_limit_price) = match kind {
+            Kind::Market => (v1::OrderType::Market, None, None),
+            Kind::Limit => (v1::OrderType::Limit, Some(at(away)), None),
+            Kind::Stop => (v1::OrderType::Stop, Some(at(-away)), None),
+            Kind::StopLimit => {
+                let limit = Some(at(30 - away));
+                (v1::OrderType::StopLimit, Some(at(-away)), limit)
+            }
         };
+        let protected = kind == v1::OrderType::Market && self.dice.below(3) == 0;
+        let reach = 100 + self.dice.below(80) as i64;
+        let level = |away: i64| protected.then(|| at(away));
         let id = self.next_id();
         Asked::Submit(v1::SubmitOrderRequest {
             request_id: id.clone(),
@@ -109,10 +140,43 @@ impl Trader {
             side: side.into(),
             r#type: kind.into(),
             lots: (1 + self.dice.below(5)) as f64 / 100.0,
-            price: away.map(|away| (middle + sign * (80 + away)) as f64 / 100_000.0),
+            price,
+            stop_limit_price,
+            stop_loss: level(reach),
+            take_profit: level(-reach),
             comment: id,
             ..Default::default()
         })
+    }
+
+    /// Another price for an order, a few points away from any that it had.
+    fn reprice(&mut self, order_id: u64) -> Asked {
+        let (_, middle) = self.symbol();
+        let away = 400 + self.dice.below(100) as i64;
+        Asked::Reprice(v1::ModifyOrderRequest {
+            request_id: self.next_id(),
+            order_id,
+            price: Some((middle - away) as f64 / 100_000.0),
+            ..Default::default()
+        })
+    }
+
+    /// Another stop loss for one of the trader's positions, so far away that it is never hit.
+    async fn protect(&mut self) -> Option<Asked> {
+        let snapshot = self.snapshot().await.ok()?;
+        let held = self.dice.pick(&snapshot.positions)?;
+        let away = (1_000 + self.dice.below(100) as i64) as f64 / 100_000.0;
+        let stop_loss = match held.side() {
+            v1::Side::Sell => held.open_price + away,
+            _ => held.open_price - away,
+        };
+        let position_id = held.position_id;
+        Some(Asked::Protect(v1::ModifyPositionRequest {
+            request_id: self.next_id(),
+            position_id,
+            stop_loss: Some((stop_loss * 100_000.0).round() / 100_000.0),
+            ..Default::default()
+        }))
     }
 
     pub(super) fn cancel(&mut self, order_id: u64) -> Asked {
@@ -123,14 +187,15 @@ impl Trader {
         })
     }
 
-    /// One of the trader's positions, wholly.
-    async fn close(&mut self) -> Option<Asked> {
+    /// One of the trader's positions, wholly or a hundredth of it.
+    async fn close(&mut self, partly: bool) -> Option<Asked> {
         let snapshot = self.snapshot().await.ok()?;
         let position = self.dice.pick(&snapshot.positions)?.position_id;
         let id = self.next_id();
         Some(Asked::Close(v1::ClosePositionRequest {
             request_id: id.clone(),
             position_id: position,
+            lots: partly.then_some(0.01),
             comment: id,
             ..Default::default()
         }))
@@ -143,7 +208,7 @@ impl Trader {
 
     /// Opens a position and brings it to its answer.
     pub(super) async fn buy(&mut self) {
-        let asked = self.submit(None);
+        let asked = self.submit(Kind::Market);
         self.ask(asked).await;
     }
 
@@ -161,7 +226,7 @@ impl Trader {
         let mut refusals = 0;
         while refusals < REFUSALS && !self.over.is_cancelled() {
             match asked.call(&mut self.client).await {
-                Ok(order) => return self.stories.hear(asked.id(), order.order_id),
+                Ok(answered) => return self.stories.hear(asked.id(), answered),
                 Err(status) => {
                     if reason_of(&status) == Some(Reason::IdempotencyMismatch) {
                         self.stories.mismatch(asked.id());

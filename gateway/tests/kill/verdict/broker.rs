@@ -108,10 +108,12 @@ impl Broker {
     /// The request ids under which the broker has orders.
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
         let with_orders = |(id, did): (_, &Did)| (!did.orders.is_empty()).then_some(id);
+        // The broker's own orders, of stops that were hit, have a comment in brackets.
         self.requests
             .iter()
             .map(|(id, did)| (id.as_str(), did))
             .filter_map(with_orders)
+            .filter(|id| !id.starts_with('['))
     }
 
     /// Signed lots by symbol, in units, of all deals.

@@ -4,6 +4,9 @@
 mod broker;
 #[cfg(test)]
 mod tests;
+mod told;
+
+pub(crate) use told::judge_told;
 
 use crate::ledger::Line;
 use broker::{Broker, Did};
@@ -15,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) enum Purpose {
     /// A new order, or the close of a position: binds its id to an order of its own.
     Order,
-    /// The cancellation of another order: is told that order.
-    Cancel,
+    /// The change of another order or of a position: is told that one.
+    Change,
 }
 
 /// One request id's story.
@@ -60,6 +63,12 @@ pub(crate) enum Wrong {
     Unsettled,
     /// The positions told are not the sum of the broker's deals.
     Exposure,
+    /// An answer or an event told what the broker did not do, at another price, or of another.
+    Misled,
+    /// A deal was told by no event.
+    Untold,
+    /// An event came twice, or after a later one.
+    Repeated,
 }
 
 /// One finding: what is wrong with which request (or symbol).
@@ -74,7 +83,13 @@ impl Wrong {
     pub(crate) const fn is_lasting(self) -> bool {
         matches!(
             self,
-            Self::Doubled | Self::Resent | Self::Forgotten | Self::Rebound
+            Self::Doubled
+                | Self::Resent
+                | Self::Forgotten
+                | Self::Rebound
+                | Self::Misled
+                | Self::Untold
+                | Self::Repeated
         )
     }
 }
@@ -148,7 +163,7 @@ fn heard(case: &Case, find: &mut impl FnMut(Wrong)) {
     if case.heard.len() > 1 || case.mismatched {
         find(Wrong::Rebound);
     }
-    if case.purpose == Purpose::Cancel {
+    if case.purpose == Purpose::Change {
         return;
     }
     match (case.heard.first(), told) {

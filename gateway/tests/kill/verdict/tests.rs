@@ -38,9 +38,12 @@ fn deal(ticket: u64, order: u64) -> Line {
     Line::Deal {
         ticket: Ticket(ticket),
         order: Some(Ticket(order)),
+        position: order,
         symbol: "EURUSD".into(),
         side: Side::Buy,
         lots: LOT,
+        price: 1.1,
+        result: -3.5,
     }
 }
 
@@ -173,7 +176,7 @@ fn an_answer_must_stay_true() {
     mismatched.mismatched = true;
     assert_eq!(wrongs(&bought(), mismatched), [Wrong::Rebound]);
     let mut cancel = case(None);
-    cancel.purpose = Purpose::Cancel;
+    cancel.purpose = Purpose::Change;
     cancel.heard = [5].into();
     assert_eq!(wrongs(&[], cancel.clone()), []);
     cancel.heard = [5, 6].into();

@@ -1,0 +1,226 @@
+//! What was told on the way, in answers and in events, against what the broker did: fills and their
+//! prices, deals and their money, lots of positions, and whose all of it is.
+
+use super::{Finding, Wrong};
+use crate::ledger::Line;
+use mymt5_model::{Lots, Side, Ticket};
+use mymt5_proto::v1::{self, stream_events_response::Event};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Half of the smallest step of a price, and of money.
+const HALF_POINT: f64 = 0.000_005;
+const HALF_CENT: f64 = 0.005;
+
+/// What became of one request at the broker.
+#[derive(Default)]
+struct Filled {
+    lots: Lots,
+    /// Price times lots.
+    worth: f64,
+}
+
+struct Deal<'a> {
+    owner: Option<String>,
+    symbol: &'a str,
+    side: Side,
+    lots: Lots,
+    price: f64,
+    result: f64,
+}
+
+#[derive(Default)]
+struct Position {
+    owner: Option<String>,
+    /// Signed lots after each of its deals, in units.
+    lives: Vec<i64>,
+}
+
+/// The ledger, gathered by what is told of it.
+#[derive(Default)]
+struct Truth<'a> {
+    filled: HashMap<&'a str, Filled>,
+    deals: BTreeMap<u64, Deal<'a>>,
+    positions: HashMap<u64, Position>,
+}
+
+/// Whose a request is, by its id.
+fn owner_of(id: &str) -> Option<String> {
+    let number = id.strip_prefix('t')?.split('-').next()?;
+    Some(format!("trader-{number}"))
+}
+
+fn units(side: Side, lots: Lots) -> i64 {
+    match side {
+        Side::Buy => lots.units(),
+        Side::Sell => -lots.units(),
+    }
+}
+
+fn lots(lots: f64) -> Lots {
+    Lots::from_f64(lots).unwrap_or(Lots::ZERO)
+}
+
+impl<'a> Truth<'a> {
+    fn of(ledger: &'a [Line]) -> Self {
+        let orders = ledger.iter().filter_map(|line| match line {
+            Line::Order { ticket, id, .. } => Some((*ticket, id.as_str())),
+            _ => None,
+        });
+        let orders: HashMap<Ticket, &str> = orders.collect();
+        let mut deals: Vec<&Line> = ledger.iter().collect();
+        deals.sort_by_key(|line| match line {
+            Line::Deal { ticket, .. } => ticket.0,
+            _ => 0,
+        });
+        let mut truth = Self::default();
+        for line in deals {
+            truth.add(line, &orders);
+        }
+        truth
+    }
+
+    fn add(&mut self, line: &'a Line, orders: &HashMap<Ticket, &'a str>) {
+        let Line::Deal {
+            ticket,
+            order,
+            position,
+            symbol,
+            side,
+            lots,
+            price,
+            result,
+        } = line
+        else {
+            return;
+        };
+        let id = order.and_then(|order| orders.get(&order).copied());
+        let own = id.and_then(owner_of);
+        let held = self.positions.entry(*position).or_default();
+        let before = held.lives.last().copied().unwrap_or(0);
+        held.lives.push(before + units(*side, *lots));
+        if held.owner.is_none() {
+            held.owner.clone_from(&own);
+        }
+        let owner = own.or_else(|| held.owner.clone());
+        if let Some(id) = id {
+            let filled = self.filled.entry(id).or_default();
+            filled.lots = filled.lots.plus(*lots);
+            filled.worth += price * lots.to_f64();
+        }
+        let deal = Deal {
+            owner,
+            symbol,
+            side: *side,
+            lots: *lots,
+            price: *price,
+            result: *result,
+        };
+        self.deals.insert(ticket.0, deal);
+    }
+
+    fn has_order(&self, order: &v1::Order) -> bool {
+        let id = order.client_order_id.as_str();
+        let nothing = Filled::default();
+        let truth = self.filled.get(id).unwrap_or(&nothing);
+        let told = lots(order.filled_lots);
+        let price = order.average_price.unwrap_or(0.0);
+        let same_price = told != truth.lots
+            || told.is_zero()
+            || (price - truth.worth / told.to_f64()).abs() <= HALF_POINT;
+        let own = owner_of(id).is_none_or(|owner| owner == order.client);
+        told <= truth.lots && same_price && own
+    }
+
+    fn has_deal(&self, told: &v1::Deal) -> bool {
+        self.deals.get(&told.deal_id).is_some_and(|deal| {
+            let side = match told.side() {
+                v1::Side::Sell => Side::Sell,
+                _ => Side::Buy,
+            };
+            let result = told.profit + told.swap + told.commission;
+            (deal.symbol, deal.side, deal.lots) == (told.symbol.as_str(), side, lots(told.lots))
+                && (deal.price - told.price).abs() <= HALF_POINT
+                && (deal.result - result).abs() <= HALF_CENT
+                && deal.owner.as_deref().unwrap_or("") == told.client
+        })
+    }
+
+    fn had_position(&self, told: &v1::Position) -> bool {
+        let side = match told.side() {
+            v1::Side::Sell => Side::Sell,
+            _ => Side::Buy,
+        };
+        let held = units(side, lots(told.lots));
+        self.positions.get(&told.position_id).is_some_and(|truth| {
+            let own = truth.owner.as_deref().unwrap_or("") == told.client;
+            own && truth.lives.contains(&held)
+        })
+    }
+
+    /// It was closed, or turned to the other side.
+    fn ended(&self, told: &v1::Position) -> bool {
+        let truth = self.positions.get(&told.position_id);
+        truth.is_some_and(|truth| truth.lives.contains(&0))
+    }
+}
+
+/// Judges all orders that were answered, and all events in the order in which they came, up to the
+/// end: each deal must be told in one of them.
+pub(crate) fn judge_told(
+    ledger: &[Line],
+    answered: &[v1::Order],
+    events: &[v1::StreamEventsResponse],
+) -> Vec<Finding> {
+    let truth = Truth::of(ledger);
+    let mut findings = BTreeSet::new();
+    let mut find = |wrong, whose: String| {
+        findings.insert(Finding { wrong, whose });
+    };
+    let misled = answered.iter().filter(|order| !truth.has_order(order));
+    for order in misled {
+        find(Wrong::Misled, order.client_order_id.clone());
+    }
+    let (mut last, mut deals) = (0, BTreeSet::new());
+    for told in events {
+        if told.sequence <= last {
+            find(Wrong::Repeated, format!("event {}", told.sequence));
+        }
+        last = told.sequence;
+        match &told.event {
+            Some(Event::OrderChanged(v1::OrderChanged { order: Some(order) })) => {
+                if !truth.has_order(order) {
+                    find(Wrong::Misled, order.client_order_id.clone());
+                }
+            }
+            Some(Event::DealAdded(v1::DealAdded { deal: Some(deal) })) => {
+                if !truth.has_deal(deal) {
+                    find(Wrong::Misled, format!("deal {}", deal.deal_id));
+                }
+                if !deals.insert(deal.deal_id) {
+                    find(Wrong::Repeated, format!("deal {}", deal.deal_id));
+                }
+            }
+            Some(Event::PositionChanged(v1::PositionChanged {
+                position: Some(held),
+            })) => {
+                if !truth.had_position(held) {
+                    find(Wrong::Misled, format!("position {}", held.position_id));
+                }
+            }
+            Some(Event::PositionClosed(v1::PositionClosed {
+                position: Some(held),
+            })) => {
+                if !truth.ended(held) {
+                    find(Wrong::Misled, format!("position {}", held.position_id));
+                }
+            }
+            _ => {}
+        }
+    }
+    let untold = truth.deals.keys().filter(|deal| !deals.contains(deal));
+    let untold: Vec<String> = untold.map(|deal| format!("deal {deal}")).collect();
+    for whose in untold {
+        find(Wrong::Untold, whose);
+    }
+    findings.into_iter().collect()
+}
