@@ -32,8 +32,6 @@ struct Sum {
     swap: Money,
     /// The open price in parts of a point, so that averages of averages stay exact.
     price: i128,
-    /// Averages that led to it: a broker may round each of them.
-    averages: i64,
     /// One of them cannot follow those before it: a deal between them is missing.
     lacks: bool,
 }
@@ -102,7 +100,7 @@ impl Chain {
         let sum = self.sum();
         let is_near = sum.zip(row).is_none_or(|(sum, row)| {
             let off = points(sum) - points(row);
-            off.abs() <= 1 + self.sum.averages
+            off.abs() <= 1
         });
         self.is_whole() && sum.map(amount) == row.map(amount) && is_near
     }
@@ -118,14 +116,14 @@ impl Sum {
         let own = i128::from(trade.price.points()) * PARTS;
         let adds = trade.entry == Entry::In;
         let open = self.row.as_ref().map(|row| i128::from(row.lots.units()));
-        let (price, averages) = match open.filter(|_| adds) {
+        let price = match open.filter(|_| adds) {
             Some(open) => {
                 let more = i128::from(trade.lots.units());
                 let worth = self.price * open + own * more;
-                (worth / (open + more).max(1), self.averages + 1)
+                worth / (open + more).max(1)
             }
-            None if trade.closed_lots().is_zero() => (own, 0),
-            None => (self.price, self.averages),
+            None if trade.closed_lots().is_zero() => own,
+            None => self.price,
         };
         Self {
             lacks: self.lacks || !trade.follows(self.row.as_ref()),
@@ -133,7 +131,6 @@ impl Sum {
             profit: self.profit + trade.deal.profit,
             swap: self.swap + trade.deal.swap,
             price,
-            averages,
         }
     }
 }

@@ -131,7 +131,14 @@ impl Trader {
             }
         };
         let told = told.unwrap().unwrap();
-        let order = settled(&mut self.trading, told.order_id).await;
+        let mut order = settled(&mut self.trading, told.order_id).await;
+        // A close of all has no size that is known before its answer, though its deal is.
+        let end = Instant::now() + BOUND;
+        while order.state() == OrderState::PartiallyFilled {
+            assert!(Instant::now() < end, "{order:?}");
+            sleep(Duration::from_millis(20)).await;
+            order = settled(&mut self.trading, told.order_id).await;
+        }
         assert_eq!(
             (told.client_order_id, told.symbol, told.side),
             (
