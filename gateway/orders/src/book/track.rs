@@ -261,8 +261,11 @@ impl Track {
     }
 
     /// Early deals are in their order where the rows that were read since have just what they lead to.
+    /// Rows that never had the position may lack it because they lag: they tell nothing of deals that
+    /// came alone.
     fn confirm_by_row(&mut self) {
-        let read = self.begun >= self.early_news;
+        let telling = self.seen || self.early_news == 0;
+        let read = self.begun >= self.early_news && telling;
         if self.early.is_empty() || !self.chain.is_whole() || !read {
             return;
         }

@@ -386,3 +386,22 @@ fn a_close_of_more_than_one_order_may_have_says_how_much_that_is() {
     }
     assert!(scene.position(held).is_none());
 }
+
+/// On netting: what somebody else added is not known yet, and rows lag behind the opening.
+#[test]
+fn rows_that_never_had_a_position_do_not_close_it() {
+    let mut scene = netting_scene();
+    scene.submit("alpha", "a", buy(0.03));
+    scene.obey_early();
+    let held = scene.positions[0].id.0;
+    scene.open(Side::Buy, lots(0.04), Magic::NONE);
+    scene.deals.pop();
+    scene.close("alpha", "c", held, Some(0.03));
+    scene.obey_early();
+    let lagging = Snapshot {
+        positions: Vec::new(),
+        ..scene.snapshot()
+    };
+    scene.shell.feed(Input::Rows(lagging));
+    assert!(scene.position(held).is_some());
+}
