@@ -69,7 +69,7 @@ pub struct Core {
     pub(crate) news: u64,
     /// The news when the reading of the newest rows began.
     pub(crate) rows_begun: u64,
-    /// What was filled since the newest rows were read.
+    /// Fills of entries that rows may lack.
     pub(crate) filled_since: Vec<Filled>,
     /// Orders that the broker has, and until when each had to leave.
     pub(crate) in_flight: BTreeMap<OrderId, i64>,

@@ -78,8 +78,9 @@ impl Core {
     /// A deal of the broker's stream. What was done to a position that nobody knows waits for the next
     /// pass: the opening tells whose it is.
     pub(crate) fn on_told_deal(&mut self, deal: DealRow) {
-        if matches!(deal.kind, DealKind::Trade(_)) && !self.has_owner(&deal) {
-            self.reconciliation.sync_soon();
+        let known = self.reconciliation.knows(deal.ticket);
+        if matches!(deal.kind, DealKind::Trade(_)) && !known && !self.has_owner(&deal) {
+            self.reconciliation.await_deal(deal.ticket, self.out.now);
         } else if self.reconciliation.compared {
             self.on_deals(vec![deal], None);
         } else {
@@ -241,8 +242,8 @@ impl Core {
     }
 
     /// A known deal of the owner of a deal's position, where that is gone: the newest that opened it.
-    /// Who closed it need not have owned it, as an operator closes what is everybody's. None of them is
-    /// before the one that begins it.
+    /// Who closed it need not have owned it, as an operator closes what is everybody's. The deal that
+    /// begins it has none before it.
     fn owner_of_past(&self, deal: &DealRow) -> Option<&OwnedDeal> {
         if begins(deal) {
             return None;
@@ -377,7 +378,8 @@ const fn opens(deal: &DealRow) -> bool {
 
 /// True for the deal of the order that opened its position: it has the order's number.
 fn begins(deal: &DealRow) -> bool {
-    deal.order.map(|order| order.0) == deal.position_id.map(|id| id.0)
+    let both = deal.order.zip(deal.position_id);
+    both.is_some_and(|(order, position)| order.0 == position.0)
 }
 
 /// What an order's deals sum up to; none: it has none.

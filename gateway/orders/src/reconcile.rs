@@ -14,8 +14,12 @@ use std::{
     time::Duration,
 };
 
-/// Passes so far apart tell nothing of what came between them: the machine may have slept.
+/// Passes so far apart, and twice their period, tell nothing of what came between them: the process
+/// may have stood still.
 const UNATTENDED_MS: i64 = 120_000;
+/// Deals that wait for a pass, at most, and for how long.
+const AWAITED: usize = 256;
+const AWAITED_MS: i64 = 600_000;
 /// Complete passes without a trace that absence takes.
 const PASSES: u32 = 3;
 /// Absence of what the broker acknowledged takes so many times the grace.
@@ -122,6 +126,8 @@ pub(crate) struct Reconciliation {
     deals: BTreeMap<Ticket, BrokerTime>,
     /// When those were heard of that a lagging history may lack.
     heard: BTreeMap<Ticket, i64>,
+    /// Deals that were told and wait for a pass, and since when.
+    awaited: BTreeMap<Ticket, i64>,
     /// Working orders in a slot of ours that the journal does not know.
     pub(crate) orphan_orders: BTreeMap<Ticket, OrderRow>,
     /// Working orders that are in no slot of ours.
@@ -150,6 +156,7 @@ impl Reconciliation {
             archived: known.archived,
             deals: known.deals.into_iter().collect(),
             heard: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             orphan_orders: BTreeMap::new(),
             foreign_orders: BTreeMap::new(),
             orphan_deals: known.orphan_deals,
@@ -184,7 +191,7 @@ impl Reconciliation {
     /// True when the broker should be compared again: rows and history. `unsettled`: an order needs
     /// evidence.
     pub(crate) fn wants_pass(&self, unsettled: bool, now: Now) -> bool {
-        let lacks = !self.compared || !self.missing.is_empty();
+        let lacks = !self.compared || !self.missing.is_empty() || !self.awaited.is_empty();
         let hurried = unsettled || !self.missed.is_empty() || lacks;
         let pause = if hurried {
             self.config.between_passes_ms
@@ -215,8 +222,17 @@ impl Reconciliation {
 
     /// Notes a known deal. Memory holds what a pass may meet again.
     pub(crate) fn note_deal(&mut self, ticket: Ticket, time: BrokerTime, now: Now) {
+        self.awaited.remove(&ticket);
         if self.deals.insert(ticket, time).is_none() {
             self.heard.insert(ticket, now.elapsed_ms);
+        }
+    }
+
+    /// A deal was told that only a pass can place: one is due now, and soon again until it is known.
+    pub(crate) fn await_deal(&mut self, ticket: Ticket, now: Now) {
+        self.last_pass = None;
+        if self.awaited.len() < AWAITED {
+            self.awaited.insert(ticket, now.elapsed_ms);
         }
     }
 
@@ -247,6 +263,8 @@ impl Reconciliation {
     /// knows it.
     pub(crate) fn passed(&mut self, from: BrokerTime, time: Option<BrokerTime>, out: &mut Out) {
         self.last_pass = Some(out.now.elapsed_ms);
+        self.awaited
+            .retain(|_, since| out.now.elapsed_ms - *since < AWAITED_MS);
         if self.missing.is_empty() {
             self.compared = true;
             self.complete_to(from, time, out);
@@ -303,8 +321,9 @@ impl Reconciliation {
             passes: 0,
             last: i64::MIN / 2,
         };
+        let unattended = UNATTENDED_MS.max(2 * self.config.period_ms);
         let search = self.searches.entry(id).or_insert(begun);
-        if search.passes > 0 && now.elapsed_ms - search.last > UNATTENDED_MS {
+        if search.passes > 0 && now.elapsed_ms - search.last > unattended {
             *search = begun;
         }
         if now.elapsed_ms - search.last >= self.config.between_passes_ms {
@@ -403,6 +422,7 @@ impl Reconciliation {
             + self.missed.len()
             + self.missing.len()
             + self.archived.len()
+            + self.awaited.len()
             + self.orphan_orders.len()
             + self.foreign_orders.len()
             + self.orphan_deals.len()

@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 
 /// So long rows may lack a fill though they were read after it.
 const ROWS_LAG_MS: i64 = 5_000;
+/// A fill that no position has after so long is of one that is over.
+const UNPLACED_MS: i64 = 300_000;
 
 /// The orders of ours that left a trace in a reading.
 #[derive(Debug, Default)]
@@ -114,9 +116,8 @@ impl Core {
         traces
     }
 
-    /// Fills that rows have which were read since count no more.
-    /// Rows that were read after a fill may lack it for a while: where no deals tell the position, it
-    /// is counted beside them until then.
+    /// Fills that rows have by now count no more. Rows that were read after a fill may lack it for a
+    /// while: where no deals tell the position, it is counted beside them until then.
     fn forget_filled(&mut self, begun: u64) {
         let (book, now) = (&self.book, self.out.now.elapsed_ms);
         self.filled_since.retain_mut(|filled| {
@@ -124,7 +125,9 @@ impl Core {
             let tells = position.is_some_and(|id| book.tells_deal(id, filled.deal));
             let waits = position.is_some_and(|id| book.waits(id, filled.deal));
             filled.read = filled.news <= begun && !waits;
-            !filled.read || (!tells && now - filled.at < ROWS_LAG_MS)
+            let age = now - filled.at;
+            let lags = !filled.read || (!tells && age < ROWS_LAG_MS);
+            lags && age < UNPLACED_MS
         });
     }
 

@@ -15,6 +15,8 @@ use mymt5_model::{
 
 /// So many reads in a row, over so long, must disagree with what is told before they are believed.
 const READS: u32 = 3;
+/// Deals that wait for those before them, at most.
+const EARLY: usize = 1_024;
 const DOUBT_MS: i64 = 5_000;
 
 /// What tells a position.
@@ -252,6 +254,10 @@ impl Track {
     fn keep_early(&mut self, trade: Trade) {
         self.early.push(trade);
         self.early.sort_by_key(|early| early.ticket);
+        // They wait for ever only where the opening is not known, and then tell nothing.
+        if self.early.len() > EARLY {
+            self.early.remove(0);
+        }
     }
 
     /// Nothing is missing before the deal that opens a position which no row had yet.

@@ -3,7 +3,7 @@
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::{Limits, Percent, ScopeLimits};
 use mymt5_model::{Magic, PositionId, Reason, Side};
-use mymt5_orders::{Adoption, Answer, Input, Snapshot};
+use mymt5_orders::{Adoption, Answer, Input, ObstacleKind, Snapshot};
 use proptest::prelude::*;
 
 fn at_most(volume: f64) -> ScopeLimits {
@@ -308,4 +308,24 @@ fn fills_of_orders_that_are_over_count_while_rows_lack_them() {
     assert_eq!(scene.refusal(more), Reason::LimitLotsTotal);
     let other = scene.submit("beta", "d", buy(0.1));
     assert_eq!(scene.refusal(other), Reason::SymbolShared);
+}
+
+/// Its opening is unknown for ever, so that its deals are in no order.
+#[test]
+fn a_fill_of_a_position_that_is_over_counts_no_more_after_a_while() {
+    let mut scene = netting_scene();
+    scene.open(Side::Sell, lots(0.01), Magic::NONE);
+    scene.deals.clear();
+    scene.submit("alpha", "a", buy(0.1));
+    scene.obey();
+    scene.close_by_hand(scene.positions[0].id.0, 0.09);
+    scene.deals.clear();
+    let other = scene.submit("beta", "b", buy(0.1));
+    assert_eq!(scene.refusal(other), Reason::SymbolShared);
+    scene.live(301);
+    assert!(
+        scene.obstacle(ObstacleKind::SymbolShared).is_none(),
+        "{:?}",
+        scene.obstacles()
+    );
 }

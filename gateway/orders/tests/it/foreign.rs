@@ -6,7 +6,7 @@ use mymt5_guard::TradingState;
 use mymt5_model::{
     DealReason, DealRow, Entry, Lots, Magic, OrderState, PositionId, Reason, Side, Ticket,
 };
-use mymt5_orders::{Acceptance, Adoption, Event, Input, ObstacleKind};
+use mymt5_orders::{Acceptance, Adoption, Event, History, Input, ObstacleKind, Snapshot};
 
 /// An expert of nobody's trades: a deal that is in the history, and told.
 fn expert(scene: &mut Scene, position: u64, side: Side, entry: Entry, volume: f64) -> DealRow {
@@ -88,6 +88,33 @@ fn what_is_added_to_a_position_that_nobody_knows_is_its_owners() {
     scene.shell.feed(Input::Deal(deal.clone()));
     assert!(!scene.shell.disk.deals.contains_key(&deal.ticket));
     scene.live(5);
+    let known = &scene.shell.disk.deals[&deal.ticket];
+    assert_eq!(known.client, Some(name("alpha")));
+}
+
+/// The pass that was under way when it was told had read its deals before.
+#[test]
+fn a_deal_that_waits_for_a_pass_is_looked_for_soon_again() {
+    let mut scene = scene();
+    scene.submit("alpha", "a", buy(0.1));
+    scene.lose_answer();
+    let held = scene.positions[0].id.0;
+    let (rows, history) = (
+        scene.snapshot(),
+        History {
+            deals: Vec::new(),
+            orders: Vec::new(),
+            ..scene.history()
+        },
+    );
+    let deal = scene.close_by_hand(held, 0.1);
+    scene.shell.feed(Input::Deal(deal.clone()));
+    let rows = Snapshot {
+        positions: Vec::new(),
+        ..rows
+    };
+    scene.shell.feed(Input::Pass(rows, history));
+    scene.live(6);
     let known = &scene.shell.disk.deals[&deal.ticket];
     assert_eq!(known.client, Some(name("alpha")));
 }

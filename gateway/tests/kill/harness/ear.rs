@@ -1,52 +1,70 @@
 //! Who listens: all events, as an operator is told them, over the deaths of all gateways.
 
 use super::{BOUND, stage::Stage};
+use crate::verdict::deal_in;
 use mymt5_proto::v1::{self, trading_service_client::TradingServiceClient};
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
-    sync::watch,
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep},
 };
 use tonic::{Status, Streaming, transport::Channel};
 
-/// Before a lost stream is opened again.
+/// Before a lost stream is opened again, and between two looks at what was heard.
 const AGAIN: Duration = Duration::from_millis(40);
 
+type Heard = Arc<Mutex<Vec<v1::StreamEventsResponse>>>;
+
 pub(super) struct Ear {
-    heard: JoinHandle<Vec<v1::StreamEventsResponse>>,
-    until: watch::Sender<u64>,
+    heard: Heard,
+    task: JoinHandle<()>,
 }
 
 impl Ear {
     pub(super) fn listen(stage: &Stage) -> Self {
-        let (until, end) = watch::channel(u64::MAX);
+        let heard = Heard::default();
         Self {
-            heard: tokio::spawn(listen(stage.operator(), end)),
-            until,
+            task: tokio::spawn(listen(stage.operator(), heard.clone())),
+            heard,
         }
     }
 
-    /// All events up to that sequence.
-    pub(super) async fn stop(self, sequence: u64) -> Vec<v1::StreamEventsResponse> {
-        self.until.send_replace(sequence);
-        let heard = timeout(BOUND, self.heard).await;
-        heard.expect("events stay untold").unwrap()
+    /// All events so far, once these deals were told, or the bound has passed.
+    pub(super) async fn hear(self, deals: &BTreeSet<u64>) -> Vec<v1::StreamEventsResponse> {
+        let end = Instant::now() + BOUND;
+        loop {
+            let heard = events(&self.heard).clone();
+            let told: BTreeSet<u64> = heard.iter().filter_map(deal_in).collect();
+            if told.is_superset(deals) || Instant::now() > end {
+                self.task.abort();
+                return heard;
+            }
+            sleep(AGAIN).await;
+        }
     }
 }
 
-async fn listen(
-    mut client: TradingServiceClient<Channel>,
-    mut end: watch::Receiver<u64>,
-) -> Vec<v1::StreamEventsResponse> {
-    let (mut heard, mut last) = (Vec::new(), 0);
-    while last < *end.borrow() {
-        if let Ok(stream) = open(&mut client, last).await {
-            hear(stream, &mut heard, &mut last, &mut end).await;
+fn events(heard: &Heard) -> std::sync::MutexGuard<'_, Vec<v1::StreamEventsResponse>> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn listen(mut client: TradingServiceClient<Channel>, heard: Heard) {
+    loop {
+        let last = events(&heard).last().map_or(0, |told| told.sequence);
+        if let Ok(mut stream) = open(&mut client, last).await {
+            while let Ok(Some(told)) = stream.message().await {
+                // What has no sequence is no event of the journal.
+                if told.sequence > 0 {
+                    events(&heard).push(told);
+                }
+            }
         }
         sleep(AGAIN).await;
     }
-    heard
 }
 
 async fn open(
@@ -59,27 +77,4 @@ async fn open(
         after_sequence,
     };
     Ok(client.stream_events(request).await?.into_inner())
-}
-
-/// Until the stream is lost, or the end is reached.
-async fn hear(
-    mut stream: Streaming<v1::StreamEventsResponse>,
-    heard: &mut Vec<v1::StreamEventsResponse>,
-    last: &mut u64,
-    end: &mut watch::Receiver<u64>,
-) {
-    while *last < *end.borrow_and_update() {
-        let told = tokio::select! {
-            told = stream.message() => told,
-            _ = end.changed() => continue,
-        };
-        let Ok(Some(told)) = told else {
-            return;
-        };
-        // What has no sequence is no event of the journal.
-        if told.sequence > 0 {
-            *last = told.sequence;
-            heard.push(told);
-        }
-    }
 }

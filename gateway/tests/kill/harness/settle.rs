@@ -8,7 +8,7 @@ use super::{
     story::{Stories, Story},
     trader::Trader,
 };
-use crate::verdict::{Finding, Purpose, Told, evidence, judge, judge_told};
+use crate::verdict::{Finding, Purpose, Told, deals_of, evidence, judge, judge_told};
 use mymt5_model::{Lots, OrderState};
 use mymt5_proto::v1;
 use std::{collections::BTreeMap, time::Duration};
@@ -82,15 +82,18 @@ pub(super) async fn settle(
 
 /// What was told on the way, judged.
 pub(super) async fn hear(stage: &Stage, stories: &Stories, ear: Ear, settled: &mut Settled) {
-    let mut operator = stage.operator();
-    let snapshot = operator.get_snapshot(v1::GetSnapshotRequest {}).await;
-    let snapshot = snapshot.unwrap().into_inner();
-    let events = ear.stop(snapshot.sequence).await;
+    let due = deals_of(&stage.ledger());
+    let events = ear.hear(&due).await;
     let ledger = stage.ledger();
-    let findings = judge_told(&ledger, &stories.orders(), &events);
+    let findings = judge_told(&ledger, &due, &stories.orders(), &events);
     for found in &findings {
         let number = found.whose.rsplit(' ').next().unwrap_or("");
-        let about = |text: &String| text.contains(number);
+        let marks = [
+            format!("Ticket({number})"),
+            format!("_id: {number},"),
+            format!("\"{number}\""),
+        ];
+        let about = |text: &String| marks.iter().any(|mark| text.contains(mark));
         let told = events.iter().map(|told| format!("{told:?}"));
         let lines = ledger.iter().map(|line| format!("{line:?}"));
         settled.evidence.extend(told.chain(lines).filter(about));

@@ -167,16 +167,14 @@ impl Stories {
         let _ = self.made.subscribe().wait_for(|made| *made >= count).await;
     }
 
-    /// Orders of that trader that were asked to wait for a price.
-    pub(super) fn pending(&self, trader: usize) -> Vec<u64> {
-        let waits = |story: &&Story| {
-            story.trader == trader
-                && matches!(&story.asked, Asked::Submit(request) if request.price.is_some())
+    /// Orders of that trader that were asked to wait for a price, and that price.
+    pub(super) fn pending(&self, trader: usize) -> Vec<(u64, f64)> {
+        let waits = |story: &Story| match &story.asked {
+            Asked::Submit(request) if story.trader == trader => {
+                Some((story.heard()?, request.price?))
+            }
+            _ => None,
         };
-        self.lock()
-            .values()
-            .filter(waits)
-            .filter_map(Story::heard)
-            .collect()
+        self.lock().values().filter_map(waits).collect()
     }
 }

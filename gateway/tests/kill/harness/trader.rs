@@ -87,16 +87,18 @@ impl Trader {
             5..=6 => Some(self.submit(Kind::Limit)),
             7 => Some(self.submit(Kind::Stop)),
             8 => Some(self.submit(Kind::StopLimit)),
-            9 => self.pending().map(|order| self.cancel(order)),
-            10 => self.pending().map(|order| self.reprice(order)),
+            9 => self.pending().map(|(order, _)| self.cancel(order)),
+            10 => self
+                .pending()
+                .map(|(order, price)| self.reprice(order, price)),
             11 => self.protect().await,
             12 => self.close(true).await,
             _ => self.close(false).await,
         }
     }
 
-    /// One of the trader's orders that were asked to wait for a price.
-    fn pending(&mut self) -> Option<u64> {
+    /// One of the trader's orders that were asked to wait for a price, and that price.
+    fn pending(&mut self) -> Option<(u64, f64)> {
         let pending = self.stories.pending(self.number);
         self.dice.pick(&pending).copied()
     }
@@ -119,19 +121,20 @@ impl Trader {
             false => (v1::Side::Buy, -1),
             true => (v1::Side::Sell, 1),
         };
-        let away = 80 + self.dice.below(300) as i64;
+        // The bid goes 60 points up and down.
+        let away = 20 + self.dice.below(80) as i64;
         let at = |away: i64| (middle + sign * away) as f64 / 100_000.0;
         let (kind, price, stop_limit_price) = match kind {
             Kind::Market => (v1::OrderType::Market, None, None),
             Kind::Limit => (v1::OrderType::Limit, Some(at(away)), None),
             Kind::Stop => (v1::OrderType::Stop, Some(at(-away)), None),
             Kind::StopLimit => {
-                let limit = Some(at(30 - away));
+                let limit = Some(at(10 - away));
                 (v1::OrderType::StopLimit, Some(at(-away)), limit)
             }
         };
         let protected = kind == v1::OrderType::Market && self.dice.below(3) == 0;
-        let reach = 100 + self.dice.below(80) as i64;
+        let reach = 40 + self.dice.below(60) as i64;
         let level = |away: i64| protected.then(|| at(away));
         let id = self.next_id();
         Asked::Submit(v1::SubmitOrderRequest {
@@ -149,14 +152,14 @@ impl Trader {
         })
     }
 
-    /// Another price for an order, a few points away from any that it had.
-    fn reprice(&mut self, order_id: u64) -> Asked {
-        let (_, middle) = self.symbol();
-        let away = 400 + self.dice.below(100) as i64;
+    /// Another price for an order, a few points away from the one that it was sent with.
+    fn reprice(&mut self, order_id: u64, price: f64) -> Asked {
+        let away = 1 + self.dice.below(20) as i64;
+        let points = (price * 100_000.0).round() as i64 + away;
         Asked::Reprice(v1::ModifyOrderRequest {
             request_id: self.next_id(),
             order_id,
-            price: Some((middle - away) as f64 / 100_000.0),
+            price: Some(points as f64 / 100_000.0),
             ..Default::default()
         })
     }

@@ -6,7 +6,7 @@ mod broker;
 mod tests;
 mod told;
 
-pub(crate) use told::judge_told;
+pub(crate) use told::{deal_in, deals_of, judge_told};
 
 use crate::ledger::Line;
 use broker::{Broker, Did};
@@ -83,13 +83,7 @@ impl Wrong {
     pub(crate) const fn is_lasting(self) -> bool {
         matches!(
             self,
-            Self::Doubled
-                | Self::Resent
-                | Self::Forgotten
-                | Self::Rebound
-                | Self::Misled
-                | Self::Untold
-                | Self::Repeated
+            Self::Doubled | Self::Resent | Self::Forgotten | Self::Rebound
         )
     }
 }

@@ -1,6 +1,9 @@
 //! What was told on the way, in answers and in events, against what the broker did: fills and their
 //! prices, deals and their money, lots of positions, and whose all of it is.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Finding, Wrong};
 use crate::ledger::Line;
 use mymt5_model::{Lots, Side, Ticket};
@@ -157,70 +160,92 @@ impl<'a> Truth<'a> {
         })
     }
 
-    /// It was closed, or turned to the other side.
+    /// It was closed, and its owner is told so.
     fn ended(&self, told: &v1::Position) -> bool {
-        let truth = self.positions.get(&told.position_id);
-        truth.is_some_and(|truth| truth.lives.contains(&0))
+        self.positions.get(&told.position_id).is_some_and(|truth| {
+            let own = truth.owner.as_deref().unwrap_or("") == told.client;
+            own && truth.lives.contains(&0)
+        })
+    }
+
+    /// Why one event tells what never was: of what.
+    fn misled(&self, event: &Event) -> Option<String> {
+        match event {
+            Event::OrderChanged(v1::OrderChanged { order: Some(order) }) => {
+                (!self.has_order(order)).then(|| order.client_order_id.clone())
+            }
+            Event::DealAdded(v1::DealAdded { deal: Some(deal) }) => {
+                (!self.has_deal(deal)).then(|| format!("deal {}", deal.deal_id))
+            }
+            Event::PositionChanged(v1::PositionChanged { position }) => {
+                let held = position.as_ref().filter(|held| !self.had_position(held))?;
+                Some(format!("position {}", held.position_id))
+            }
+            Event::PositionClosed(v1::PositionClosed { position }) => {
+                let held = position.as_ref().filter(|held| !self.ended(held))?;
+                Some(format!("position {}", held.position_id))
+            }
+            _ => None,
+        }
     }
 }
 
-/// Judges all orders that were answered, and all events in the order in which they came, up to the
-/// end: each deal must be told in one of them.
+/// The deals that the broker did.
+pub(crate) fn deals_of(ledger: &[Line]) -> BTreeSet<u64> {
+    let deals = ledger.iter().filter_map(|line| match line {
+        Line::Deal { ticket, .. } => Some(ticket.0),
+        _ => None,
+    });
+    deals.collect()
+}
+
+/// Of which deal an event tells.
+pub(crate) fn deal_in(told: &v1::StreamEventsResponse) -> Option<u64> {
+    match &told.event {
+        Some(Event::DealAdded(v1::DealAdded { deal })) => Some(deal.as_ref()?.deal_id),
+        _ => None,
+    }
+}
+
+/// Judges all orders that were answered, and all events in the order in which they came. `due`: the
+/// deals of which one of them must tell.
 pub(crate) fn judge_told(
     ledger: &[Line],
+    due: &BTreeSet<u64>,
     answered: &[v1::Order],
     events: &[v1::StreamEventsResponse],
 ) -> Vec<Finding> {
     let truth = Truth::of(ledger);
-    let mut findings = BTreeSet::new();
-    let mut find = |wrong, whose: String| {
-        findings.insert(Finding { wrong, whose });
-    };
+    let finding = |wrong, whose| Finding { wrong, whose };
     let misled = answered.iter().filter(|order| !truth.has_order(order));
-    for order in misled {
-        find(Wrong::Misled, order.client_order_id.clone());
-    }
-    let (mut last, mut deals) = (0, BTreeSet::new());
+    let misled = misled.map(|order| finding(Wrong::Misled, order.client_order_id.clone()));
+    let mut findings: BTreeSet<Finding> = misled.collect();
+    let (mut last, mut deals, mut over) = (0, BTreeSet::new(), BTreeSet::new());
     for told in events {
         if told.sequence <= last {
-            find(Wrong::Repeated, format!("event {}", told.sequence));
+            findings.insert(finding(Wrong::Repeated, format!("event {}", told.sequence)));
         }
         last = told.sequence;
+        let misled = told.event.as_ref().and_then(|event| truth.misled(event));
+        findings.extend(misled.map(|whose| finding(Wrong::Misled, whose)));
+        let again = deal_in(told).filter(|deal| !deals.insert(*deal));
+        findings.extend(again.map(|deal| finding(Wrong::Repeated, format!("deal {deal}"))));
+        let whose = |held: &v1::Position| format!("position {}", held.position_id);
         match &told.event {
-            Some(Event::OrderChanged(v1::OrderChanged { order: Some(order) })) => {
-                if !truth.has_order(order) {
-                    find(Wrong::Misled, order.client_order_id.clone());
-                }
-            }
-            Some(Event::DealAdded(v1::DealAdded { deal: Some(deal) })) => {
-                if !truth.has_deal(deal) {
-                    find(Wrong::Misled, format!("deal {}", deal.deal_id));
-                }
-                if !deals.insert(deal.deal_id) {
-                    find(Wrong::Repeated, format!("deal {}", deal.deal_id));
-                }
-            }
-            Some(Event::PositionChanged(v1::PositionChanged {
-                position: Some(held),
-            })) => {
-                if !truth.had_position(held) {
-                    find(Wrong::Misled, format!("position {}", held.position_id));
-                }
-            }
             Some(Event::PositionClosed(v1::PositionClosed {
                 position: Some(held),
             })) => {
-                if !truth.ended(held) {
-                    find(Wrong::Misled, format!("position {}", held.position_id));
-                }
+                over.insert(held.position_id);
+            }
+            Some(Event::PositionChanged(v1::PositionChanged {
+                position: Some(held),
+            })) if over.contains(&held.position_id) => {
+                findings.insert(finding(Wrong::Misled, whose(held)));
             }
             _ => {}
         }
     }
-    let untold = truth.deals.keys().filter(|deal| !deals.contains(deal));
-    let untold: Vec<String> = untold.map(|deal| format!("deal {deal}")).collect();
-    for whose in untold {
-        find(Wrong::Untold, whose);
-    }
+    let untold = due.difference(&deals);
+    findings.extend(untold.map(|deal| finding(Wrong::Untold, format!("deal {deal}"))));
     findings.into_iter().collect()
 }
