@@ -4,16 +4,15 @@
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    Edit, LevelsEdit, Magic, OrderState, PositionId, Price, Reason, Retcode, RowState, Ticket,
-    TradeRequest,
+    Edit, LevelsEdit, Magic, OrderState, PositionId, Price, Reason, Retcode, Ticket, TradeRequest,
 };
-use mymt5_orders::{ChangeOutcome, Command, Event, Input, OrderEdit, PositionEdit, SendFailure};
+use mymt5_orders::{ChangeOutcome, Command, Input, OrderEdit, PositionEdit, SendFailure};
 
-fn outcome(scene: &Scene, asker: mymt5_orders::Asker) -> ChangeOutcome {
+pub(crate) fn outcome(scene: &Scene, asker: mymt5_orders::Asker) -> ChangeOutcome {
     scene.change_told(asker).outcome
 }
 
-fn stop_of(scene: &Scene, position: u64) -> Option<Price> {
+pub(crate) fn stop_of(scene: &Scene, position: u64) -> Option<Price> {
     scene.position(position).unwrap().row.levels.stop_loss
 }
 
@@ -198,69 +197,6 @@ fn a_cancellation_goes_in_every_state() {
 }
 
 #[test]
-fn rows_from_before_a_change_undo_no_levels() {
-    let mut scene = scene();
-    let held = scene.hold("alpha", "a", 0.1);
-    let stale = scene.snapshot();
-    scene.stop("alpha", "s", held, BID - 500);
-    scene.obey();
-    scene.shell.feed(Input::Rows(stale));
-    assert_eq!(stop_of(&scene, held), Some(points(BID - 500)));
-    let told = scene.events().filter_map(|event| match event {
-        Event::Position(position) => Some(position.row.levels.stop_loss),
-        _ => None,
-    });
-    assert_eq!(told.last(), Some(Some(points(BID - 500))));
-    scene.positions[0].levels.stop_loss = Some(points(BID - 700));
-    scene.rows();
-    assert_eq!(stop_of(&scene, held), Some(points(BID - 700)));
-}
-
-#[test]
-fn rows_from_before_a_change_undo_no_terms() {
-    let mut scene = scene();
-    scene.work("alpha", "p", 0.1);
-    let order = scene.id("alpha", "p");
-    let stale = scene.snapshot();
-    scene.reprice("alpha", "m", order, BID - 900);
-    scene.obey();
-    scene.shell.feed(Input::Rows(stale));
-    assert_eq!(scene.order("alpha", "p").price, Some(points(BID - 900)));
-    scene.orders[0].price = Some(points(BID - 950));
-    scene.rows();
-    assert_eq!(scene.order("alpha", "p").price, Some(points(BID - 950)));
-}
-
-#[test]
-fn rows_from_before_the_placing_miss_no_order() {
-    let mut scene = scene();
-    let stale = scene.snapshot();
-    scene.submit("alpha", "p", buy_limit(0.1, BID - 1_000));
-    scene.obey();
-    scene.shell.pass(6_000);
-    scene.shell.feed(Input::Rows(stale));
-    assert!(!scene.shell.core.wants_pass());
-    assert_eq!(scene.shell.core.lookback().oldest, None);
-    assert_eq!(scene.state("alpha", "p"), OrderState::Working);
-}
-
-#[test]
-fn rows_from_before_two_changes_tell_nothing_of_the_second() {
-    let mut scene = scene();
-    scene.work("alpha", "p", 0.1);
-    let order = scene.id("alpha", "p");
-    let stale = scene.snapshot();
-    scene.reprice("alpha", "m", order, BID - 900);
-    scene.obey();
-    let back = scene.reprice("alpha", "n", order, BID - 1_000);
-    scene.lose();
-    scene.shell.feed(Input::Rows(stale));
-    assert_eq!(outcome(&scene, back), ChangeOutcome::Unknown);
-    let repeat = scene.reprice("alpha", "n", order, BID - 1_000);
-    assert_eq!(outcome(&scene, repeat), ChangeOutcome::Unknown);
-}
-
-#[test]
 fn a_refused_change_is_a_result_with_its_code() {
     let mut scene = scene();
     let held = scene.hold("alpha", "a", 0.1);
@@ -330,94 +266,6 @@ fn a_repeat_in_flight_joins_it() {
     scene.obey();
     assert_eq!(outcome(&scene, first), ChangeOutcome::Done);
     assert_eq!(outcome(&scene, second), ChangeOutcome::Done);
-}
-
-#[test]
-fn an_unknown_change_is_done_when_the_rows_say_so() {
-    let mut scene = scene();
-    let held = scene.hold("alpha", "a", 0.1);
-    scene.work("alpha", "p", 0.1);
-    let order = scene.id("alpha", "p");
-    scene.stop("alpha", "s", held, BID - 500);
-    scene.lose_answer();
-    scene.reprice("alpha", "m", order, BID - 900);
-    scene.lose_answer();
-    scene.rows();
-    let levels = scene.stop("alpha", "s", held, BID - 500);
-    assert_eq!(outcome(&scene, levels), ChangeOutcome::Done);
-    let terms = scene.reprice("alpha", "m", order, BID - 900);
-    assert_eq!(outcome(&scene, terms), ChangeOutcome::Done);
-    assert_eq!(scene.order("alpha", "p").price, Some(points(BID - 900)));
-}
-
-#[test]
-fn an_unknown_change_is_not_done_when_the_rows_lack_it_over_the_grace_time() {
-    let mut scene = scene();
-    let held = scene.hold("alpha", "a", 0.1);
-    scene.work("alpha", "p", 0.1);
-    let order = scene.id("alpha", "p");
-    scene.stop("alpha", "s", held, BID - 500);
-    scene.lose();
-    scene.cancel("alpha", "c", order);
-    scene.lose();
-    scene.live(29);
-    let early = scene.stop("alpha", "s", held, BID - 500);
-    assert_eq!(outcome(&scene, early), ChangeOutcome::Unknown);
-    scene.live(2);
-    let levels = scene.stop("alpha", "s", held, BID - 500);
-    assert_eq!(outcome(&scene, levels), ChangeOutcome::NotDone);
-    let cancelled = scene.cancel("alpha", "c", order);
-    assert_eq!(outcome(&scene, cancelled), ChangeOutcome::NotDone);
-    assert_eq!(scene.state("alpha", "p"), OrderState::Working);
-}
-
-#[test]
-fn an_unknown_cancellation_is_done_when_the_order_ends() {
-    let mut scene = scene();
-    scene.work("alpha", "p", 0.1);
-    let order = scene.id("alpha", "p");
-    scene.cancel("alpha", "c", order);
-    scene.lose_answer();
-    scene.live(2);
-    assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
-    let repeat = scene.cancel("alpha", "c", order);
-    assert_eq!(outcome(&scene, repeat), ChangeOutcome::Done);
-}
-
-#[test]
-fn an_unknown_change_that_a_later_one_overwrote_has_no_outcome_any_more() {
-    let mut scene = scene();
-    let held = scene.hold("alpha", "a", 0.1);
-    scene.stop("alpha", "s", held, BID - 500);
-    scene.lose_answer();
-    scene.stop("alpha", "t", held, BID - 400);
-    scene.obey();
-    scene.live(61);
-    let repeat = scene.stop("alpha", "s", held, BID - 500);
-    assert_eq!(outcome(&scene, repeat), ChangeOutcome::Moot);
-}
-
-#[test]
-fn a_change_of_a_process_that_died_is_decided_by_the_rows() {
-    for executed in [false, true] {
-        let mut scene = scene();
-        let held = scene.hold("alpha", "a", 0.1);
-        scene.stop("alpha", "s", held, BID - 500);
-        let sent = scene.sent();
-        if executed {
-            scene.execute(&sent).unwrap();
-        }
-        scene.restart();
-        scene.live(40);
-        let first = scene.stop("alpha", "s", held, BID - 500);
-        let expected = if executed {
-            ChangeOutcome::Done
-        } else {
-            ChangeOutcome::NotDone
-        };
-        assert_eq!(outcome(&scene, first), expected);
-        assert!(scene.shell.sent.is_empty());
-    }
 }
 
 #[test]
@@ -640,28 +488,6 @@ fn new_terms_are_checked_against_the_levels_that_they_leave() {
 }
 
 #[test]
-fn terms_that_a_hand_changed_are_told() {
-    let mut scene = scene();
-    scene.work("alpha", "p", 0.1);
-    scene.orders[0].price = Some(points(BID - 700));
-    scene.rows();
-    let order = scene.order("alpha", "p");
-    assert_eq!(order.price, Some(points(BID - 700)));
-    let told = scene.told_of(order.id);
-    assert_eq!(told.last().unwrap().price, Some(points(BID - 700)));
-}
-
-#[test]
-fn an_order_that_a_hand_removed_is_cancelled() {
-    let mut scene = scene();
-    let ticket = scene.work("alpha", "p", 0.1);
-    scene.remove(ticket, RowState::Canceled).unwrap();
-    scene.live(6);
-    assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
-    assert_eq!(scene.obstacles(), []);
-}
-
-#[test]
 fn a_change_back_is_no_change_of_nothing() {
     let mut scene = scene();
     let held = scene.hold("alpha", "a", 0.1);
@@ -695,89 +521,4 @@ fn a_change_that_changes_nothing_is_done_without_a_request() {
     }
     let repeat = scene.stop("alpha", "t", held, BID - 500);
     assert_eq!(outcome(&scene, repeat), ChangeOutcome::Done);
-}
-
-/// Somebody may have moved them meanwhile: only rows tell.
-#[test]
-fn what_no_row_showed_since_it_was_changed_is_asked_for_again() {
-    let mut scene = scene();
-    let held = scene.hold("alpha", "a", 0.1);
-    scene.work("alpha", "p", 0.1);
-    let order = scene.id("alpha", "p");
-    scene.stop("alpha", "s", held, BID - 500);
-    scene.reprice("alpha", "r", order, BID - 900);
-    scene.obey_all();
-    scene.stop("alpha", "t", held, BID - 500);
-    scene.reprice("alpha", "u", order, BID - 900);
-    assert_eq!(scene.shell.sent.len(), 2);
-}
-
-#[test]
-fn the_grace_time_of_a_change_counts_only_while_the_link_is_up() {
-    let mut scene = scene();
-    let held = scene.hold("alpha", "a", 0.1);
-    scene.stop("alpha", "s", held, BID - 500);
-    scene.lose();
-    scene.shell.feed(Input::Link(false));
-    scene.shell.pass(60_000);
-    scene.connect();
-    scene.live(2);
-    let early = scene.stop("alpha", "s", held, BID - 500);
-    assert_eq!(outcome(&scene, early), ChangeOutcome::Unknown);
-    scene.live(30);
-    let late = scene.stop("alpha", "s", held, BID - 500);
-    assert_eq!(outcome(&scene, late), ChangeOutcome::NotDone);
-}
-
-#[test]
-fn a_late_answer_lets_no_second_change_of_a_target_fly() {
-    let mut scene = scene();
-    let held = scene.hold("alpha", "a", 0.1);
-    for n in 1..=3 {
-        scene.stop("alpha", &format!("s{n}"), held, BID - 600 + n * 100);
-    }
-    let first = scene.lose_answer();
-    assert_eq!(scene.shell.sent.len(), 1);
-    scene.say_late(first.job, Ok(mymt5_model::Receipt::bare(Retcode::DONE)));
-    assert_eq!(scene.shell.sent.len(), 1);
-    scene.obey_all();
-    assert_eq!(stop_of(&scene, held), Some(points(BID - 300)));
-}
-
-#[test]
-fn an_order_of_unknown_outcome_is_cancelled_under_its_ticket() {
-    for by_halt in [false, true] {
-        let mut scene = scene();
-        let ticket = scene.work("alpha", "p", 0.1);
-        let order = scene.id("alpha", "p");
-        let rows = std::mem::take(&mut scene.orders);
-        scene.live(60);
-        assert_eq!(scene.state("alpha", "p"), OrderState::Unknown);
-        scene.orders = rows;
-        if by_halt {
-            scene.set_state("h", None, TradingState::Halted);
-        } else {
-            scene.cancel("alpha", "c", order);
-        }
-        let sent = scene.obey();
-        assert!(matches!(sent.request, TradeRequest::Cancel { order, .. } if order == ticket));
-        assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
-    }
-}
-
-#[test]
-fn rows_that_lack_a_position_tell_nothing_of_its_levels() {
-    let mut scene = scene();
-    let held = scene.hold("alpha", "a", 0.1);
-    scene.stop("alpha", "s", held, BID - 500);
-    scene.lose();
-    let rows = std::mem::take(&mut scene.positions);
-    scene.shell.pass(40_000);
-    scene.rows();
-    let early = scene.stop("alpha", "s", held, BID - 500);
-    assert_eq!(outcome(&scene, early), ChangeOutcome::Unknown);
-    scene.positions = rows;
-    scene.rows();
-    let late = scene.stop("alpha", "s", held, BID - 500);
-    assert_eq!(outcome(&scene, late), ChangeOutcome::NotDone);
 }

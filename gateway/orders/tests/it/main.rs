@@ -3,6 +3,7 @@
 
 #[path = "../bench/mod.rs"]
 mod bench;
+mod change_evidence;
 mod change_outcomes;
 mod changes;
 mod check;
