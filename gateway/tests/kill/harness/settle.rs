@@ -124,13 +124,14 @@ async fn look(stage: &Stage, stories: &Stories) -> Result<Settled, Status> {
     let mut clients: Vec<_> = (0..TRADERS)
         .map(|number| stage.client(&trader_name(number)))
         .collect();
+    let canceled = stories.canceled();
     let mut cases = Vec::new();
     for story in stories.all() {
         let told = match story.purpose() {
             Purpose::Order => told(&mut clients[story.trader], &story).await?,
             Purpose::Change => None,
         };
-        cases.push(story.case(told));
+        cases.push(story.case(told, &canceled));
     }
     let mut operator = stage.operator();
     let snapshot = operator.get_snapshot(v1::GetSnapshotRequest {}).await?;

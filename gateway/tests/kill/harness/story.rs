@@ -83,12 +83,14 @@ impl Story {
         }
     }
 
-    pub(super) fn case(&self, told: Option<Told>) -> Case {
+    /// `canceled`: the orders that somebody asked to cancel.
+    pub(super) fn case(&self, told: Option<Told>, canceled: &BTreeSet<u64>) -> Case {
         Case {
             id: self.asked.id().to_owned(),
             purpose: self.purpose(),
             heard: self.heard.clone(),
             mismatched: self.mismatched,
+            withdrawn: told.is_some_and(|told| canceled.contains(&told.order)),
             told,
         }
     }
@@ -155,6 +157,15 @@ impl Stories {
 
     pub(super) fn all(&self) -> Vec<Story> {
         self.lock().values().cloned().collect()
+    }
+
+    /// The orders that somebody asked to cancel.
+    pub(super) fn canceled(&self) -> BTreeSet<u64> {
+        let canceled = |story: &Story| match &story.asked {
+            Asked::Cancel(request) => Some(request.order_id),
+            _ => None,
+        };
+        self.lock().values().filter_map(canceled).collect()
     }
 
     /// Requests that were answered.

@@ -31,6 +31,8 @@ pub(crate) struct Case {
     pub(crate) heard: BTreeSet<u64>,
     /// The client was told that the id belongs to another request.
     pub(crate) mismatched: bool,
+    /// A client asked to cancel its order.
+    pub(crate) withdrawn: bool,
     /// What the gateway tells of the id in the end.
     pub(crate) told: Option<Told>,
 }
@@ -122,7 +124,7 @@ pub(crate) fn judge(
         if case.purpose == Purpose::Order {
             match broker.did(&case.id) {
                 Some(did) => compare(did, case.told.as_ref(), &mut find),
-                None => untouched(case.told.as_ref(), &mut find),
+                None => untouched(case, &mut find),
             }
         }
     }
@@ -209,17 +211,15 @@ fn compare(did: &Did, told: Option<&Told>, find: &mut impl FnMut(Wrong)) {
 }
 
 /// A request that never reached the broker: it must have ended without a trace.
-fn untouched(told: Option<&Told>, find: &mut impl FnMut(Wrong)) {
-    let Some(told) = told else { return };
-    let claims = !told.filled.is_zero()
-        || matches!(
-            told.state,
-            OrderState::Working
-                | OrderState::PartiallyFilled
-                | OrderState::Filled
-                | OrderState::Canceled
-        );
-    if claims {
+fn untouched(case: &Case, find: &mut impl FnMut(Wrong)) {
+    let Some(told) = &case.told else { return };
+    let claims = match told.state {
+        OrderState::Working | OrderState::PartiallyFilled | OrderState::Filled => true,
+        // One that still waits to be sent is canceled without the broker.
+        OrderState::Canceled => !case.withdrawn,
+        _ => false,
+    };
+    if claims || !told.filled.is_zero() {
         find(Wrong::Invented);
     } else if !told.state.is_final() {
         find(Wrong::Unsettled);

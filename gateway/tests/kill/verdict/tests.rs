@@ -67,6 +67,7 @@ fn case(told: Option<Told>) -> Case {
         purpose: Purpose::Order,
         heard: told.iter().map(|told| told.order).collect(),
         mismatched: false,
+        withdrawn: false,
         told,
     }
 }
@@ -98,6 +99,9 @@ fn what_was_done_and_told_is_right() {
     let rejected = case(Some(told(OrderState::Rejected, Lots::ZERO)));
     assert_eq!(wrongs(&[received(0, Fault::Lose)], rejected.clone()), []);
     assert_eq!(wrongs(&[], rejected), []);
+    let mut canceled = case(Some(told(OrderState::Canceled, Lots::ZERO)));
+    canceled.withdrawn = true;
+    assert_eq!(wrongs(&[], canceled), []);
     let working = case(Some(told(OrderState::Working, Lots::ZERO)));
     assert_eq!(
         wrongs(&[received(0, Fault::Execute), order(1)], working),

@@ -24,6 +24,7 @@ struct Filled {
 
 struct Deal<'a> {
     owner: Option<String>,
+    position: u64,
     symbol: &'a str,
     side: Side,
     lots: Lots,
@@ -112,6 +113,7 @@ impl<'a> Truth<'a> {
         }
         let deal = Deal {
             owner,
+            position: *position,
             symbol,
             side: *side,
             lots: *lots,
@@ -148,7 +150,9 @@ impl<'a> Truth<'a> {
         })
     }
 
-    fn had_position(&self, told: &v1::Position) -> bool {
+    /// Its lots are those of a moment, or of the deals told so far: what the history shows later
+    /// than the deals after it is missing until then.
+    fn had_position(&self, told: &v1::Position, deals: &BTreeSet<u64>) -> bool {
         let side = match told.side() {
             v1::Side::Sell => Side::Sell,
             _ => Side::Buy,
@@ -156,8 +160,15 @@ impl<'a> Truth<'a> {
         let held = units(side, lots(told.lots));
         self.positions.get(&told.position_id).is_some_and(|truth| {
             let own = truth.owner.as_deref().unwrap_or("") == told.client;
-            own && truth.lives.contains(&held)
+            own && (truth.lives.contains(&held) || self.held(told.position_id, deals) == held)
         })
+    }
+
+    /// What those deals leave of the position: signed lots, in units.
+    fn held(&self, position: u64, deals: &BTreeSet<u64>) -> i64 {
+        let deals = deals.iter().filter_map(|deal| self.deals.get(deal));
+        let of_it = deals.filter(|deal| deal.position == position);
+        of_it.map(|deal| units(deal.side, deal.lots)).sum()
     }
 
     /// It was closed, and its owner is told so.
@@ -168,8 +179,8 @@ impl<'a> Truth<'a> {
         })
     }
 
-    /// Why one event tells what never was: of what.
-    fn misled(&self, event: &Event) -> Option<String> {
+    /// Of what one event tells what never was. `deals`: those told before it.
+    fn misled(&self, event: &Event, deals: &BTreeSet<u64>) -> Option<String> {
         match event {
             Event::OrderChanged(v1::OrderChanged { order: Some(order) }) => {
                 (!self.has_order(order)).then(|| order.client_order_id.clone())
@@ -178,7 +189,8 @@ impl<'a> Truth<'a> {
                 (!self.has_deal(deal)).then(|| format!("deal {}", deal.deal_id))
             }
             Event::PositionChanged(v1::PositionChanged { position }) => {
-                let held = position.as_ref().filter(|held| !self.had_position(held))?;
+                let held = position.as_ref();
+                let held = held.filter(|held| !self.had_position(held, deals))?;
                 Some(format!("position {}", held.position_id))
             }
             Event::PositionClosed(v1::PositionClosed { position }) => {
@@ -226,7 +238,8 @@ pub(crate) fn judge_told(
             findings.insert(finding(Wrong::Repeated, format!("event {}", told.sequence)));
         }
         last = told.sequence;
-        let misled = told.event.as_ref().and_then(|event| truth.misled(event));
+        let event = told.event.as_ref();
+        let misled = event.and_then(|event| truth.misled(event, &deals));
         findings.extend(misled.map(|whose| finding(Wrong::Misled, whose)));
         let again = deal_in(told).filter(|deal| !deals.insert(*deal));
         findings.extend(again.map(|deal| finding(Wrong::Repeated, format!("deal {deal}"))));

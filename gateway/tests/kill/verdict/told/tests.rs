@@ -222,6 +222,48 @@ fn positions_that_never_were_mislead() {
     assert_eq!(early[0].wrong, Wrong::Misled);
 }
 
+/// Three deals of one position: the second is in the history after the third.
+#[test]
+fn lots_are_those_of_the_deals_told_so_far() {
+    let deal_of = |ticket, side, lots| Line::Deal {
+        ticket: Ticket(ticket),
+        order: Some(Ticket(1)),
+        position: 1,
+        symbol: "EURUSD".into(),
+        side,
+        lots: Lots::from_units(lots * Lots::SCALE),
+        price: 1.1,
+        result: -3.5,
+    };
+    let mut ledger = ledger();
+    ledger.truncate(2);
+    ledger.extend([
+        deal_of(1, Side::Buy, 4),
+        deal_of(2, Side::Sell, 1),
+        deal_of(3, Side::Sell, 2),
+    ]);
+    let deal = |id, side, lots| {
+        of_deal(v1::Deal {
+            lots,
+            ..deal(id, side, 1.1, 0.0)
+        })
+    };
+    let held = |lots| of_position(v1::Position { lots, ..position() });
+    let late = |told| {
+        let events = vec![
+            deal(1, v1::Side::Buy, 4.0),
+            deal(3, v1::Side::Sell, 2.0),
+            held(told),
+            deal(2, v1::Side::Sell, 1.0),
+            held(1.0),
+        ];
+        judge_told(&ledger, &deals_of(&ledger), &[], &numbered(events))
+    };
+    assert_eq!(late(2.0), []);
+    let wrong = late(2.5);
+    assert_eq!(wrong[0].wrong, Wrong::Misled);
+}
+
 #[test]
 fn what_is_not_told_once_is_untold_or_repeated() {
     let mut silent = events();
