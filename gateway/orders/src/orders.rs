@@ -290,19 +290,16 @@ impl Orders {
         true
     }
 
-    /// Records what changed in this step.
+    /// Records what changed in this step. Whoever waits for a change waits for its event or its
+    /// answer: what has neither, such as the return code of an order that was filled before it was
+    /// answered, goes with the next ones.
     pub(crate) fn flush(&mut self, out: &mut Out) {
         let dirty = std::mem::take(&mut self.dirty);
         for id in &dirty {
             let Some(order) = self.get(*id) else {
                 continue;
             };
-            let record = Record::Order(Box::new(order.clone()));
-            if order.state == OrderState::Sent {
-                out.record_patiently(record);
-            } else {
-                out.record(record);
-            }
+            out.record_patiently(Record::Order(Box::new(order.clone())));
         }
         for id in &dirty {
             if let Some(kept) = self.all.get_mut(id) {

@@ -1,8 +1,8 @@
 //! A kill keeps the page cache, so that it cannot tell what was synced. The kernel can: strace shows
 //! that what an order is made of was written to the journal's log and synced before the first byte
-//! of it left for the broker.
+//! of it left for the broker, and how often the log is synced for it.
 
-use crate::harness::traced;
+use crate::{bridged::Mischief, harness::traced};
 use std::{collections::HashSet, path::Path, process::Command};
 
 /// Orders sent, one after the other.
@@ -62,27 +62,68 @@ fn fault(seen: &[Seen<'_>], id: &str) -> Option<&'static str> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_leaves_for_the_broker_was_synced_before() {
-    if Command::new("strace").arg("-V").output().is_err() {
+fn is_traceable() -> bool {
+    let has_strace = Command::new("strace").arg("-V").output().is_ok();
+    if !has_strace {
         println!("skipped: strace is not installed");
         assert!(std::env::var_os("MYMT5_REQUIRE").is_none());
+    }
+    has_strace
+}
+
+/// The tracer: every call that writes, syncs or sends.
+fn strace(folder: &Path) -> Vec<String> {
+    let output = folder.join("trace").display().to_string();
+    let calls = "trace=write,writev,sendto,sendmsg,pwrite64,fdatasync,fsync";
+    let line = [
+        "strace", "-f", "-y", "-s", "100000", "-e", calls, "-o", &output,
+    ];
+    line.map(str::to_owned).to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_leaves_for_the_broker_was_synced_before() {
+    if !is_traceable() {
         return;
     }
-    let (ids, trace) = traced(ORDERS, |folder: &Path| {
-        let output = folder.join("trace").display().to_string();
-        let calls = "trace=write,writev,sendto,sendmsg,pwrite64,fdatasync,fsync";
-        [
-            "strace", "-f", "-y", "-s", "100000", "-e", calls, "-o", &output,
-        ]
-        .map(str::to_owned)
-        .to_vec()
-    })
-    .await;
+    let (ids, trace) = traced(ORDERS, None, strace).await;
     let seen = calls(&trace);
     assert_eq!(ids.len(), ORDERS);
     for id in ids {
         assert_eq!(fault(&seen, &id), None, "{id}");
+    }
+}
+
+/// How often the log was synced for each order but the last: from its first bytes on until those of
+/// the next one.
+fn syncs(seen: &[Seen<'_>], ids: &[String]) -> Vec<usize> {
+    let begun = |id: &String| {
+        let begins = |call: &Seen<'_>| matches!(call, Seen::Written(line) if line.contains(id));
+        seen.iter().position(begins)
+    };
+    let mut begins: Vec<usize> = ids.iter().filter_map(begun).collect();
+    begins.sort_unstable();
+    let synced = |span: &[usize]| {
+        let calls = seen[span[0]..span[1]].iter();
+        calls.filter(|call| **call == Seen::Synced).count()
+    };
+    begins.windows(2).map(synced).collect()
+}
+
+/// One before it is sent, one before it is told. What nobody waits for goes with the next order, with
+/// the next second, or with the refusal of a call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_market_order_takes_two_syncs() {
+    if !is_traceable() {
+        return;
+    }
+    for bridge in [None, Some(Mischief::only(&[]))] {
+        let (ids, trace) = traced(ORDERS, bridge, strace).await;
+        let syncs = syncs(&calls(&trace), &ids);
+        assert_eq!(syncs.len(), ORDERS - 1);
+        assert_eq!(syncs.iter().min(), Some(&2), "{syncs:?}");
+        let two = syncs.iter().filter(|syncs| **syncs == 2);
+        assert!(two.count() > ORDERS / 2, "{syncs:?}");
     }
 }
 

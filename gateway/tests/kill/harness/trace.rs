@@ -1,15 +1,16 @@
 //! One gateway under a tracer, and a few orders through it, one after the other.
 
 use super::{BOUND, Play, keeper::Keeper, stage::Stage, story::Stories, trader::Trader};
-use crate::standin::Menu;
+use crate::{bridged::Mischief, standin::Menu};
 use mymt5_model::AccountMode;
 use std::{fs, path::Path};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Plays so many orders. Gives their request ids and what the tracer wrote to `trace`.
+/// Plays so many market orders. Gives their request ids and what the tracer wrote to `trace`.
 pub(crate) async fn traced(
     orders: usize,
+    bridge: Option<Mischief>,
     tracer: impl Fn(&Path) -> Vec<String>,
 ) -> (Vec<String>, String) {
     let play = Play {
@@ -19,7 +20,7 @@ pub(crate) async fn traced(
         menu: Menu::CALM,
         mutant: None,
         rounds: 0,
-        bridge: None,
+        bridge,
         requests: orders,
     };
     let stage = Stage::set(&play);

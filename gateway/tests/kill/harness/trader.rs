@@ -212,7 +212,8 @@ impl Trader {
     /// Opens a position and brings it to its answer.
     pub(super) async fn buy(&mut self) {
         let asked = self.submit(Kind::Market);
-        self.ask(asked).await;
+        self.stories.begin(self.number, asked.clone());
+        self.repeat(&asked).await;
     }
 
     /// Asks until it is answered, sometimes once more, or until it was refused too often.
