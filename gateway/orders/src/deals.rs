@@ -241,15 +241,15 @@ impl Core {
         self.book.owner_of(id).cloned().or_else(opened)
     }
 
-    /// A known deal of the owner of a deal's position, where that is gone: the newest that opened it.
-    /// Who closed it need not have owned it, as an operator closes what is everybody's. The deal that
-    /// begins it has none before it.
+    /// A known deal of the owner of a deal's position, where that is gone: the newest that opened or
+    /// reversed it. Who added to it or closed it need not have owned it, as an operator closes what is
+    /// everybody's. The deal that begins it has none before it.
     fn owner_of_past(&self, deal: &DealRow) -> Option<&OwnedDeal> {
         if begins(deal) {
             return None;
         }
         let known = self.found.positions.get(&deal.position_id?)?;
-        let opened = known.iter().rev().find(|owned| opens(&owned.deal));
+        let opened = known.iter().rev().find(|owned| takes_over(&owned.deal));
         opened.or_else(|| known.last().filter(|_| !opens(deal)))
     }
 
@@ -380,6 +380,11 @@ const fn opens(deal: &DealRow) -> bool {
 fn begins(deal: &DealRow) -> bool {
     let both = deal.order.zip(deal.position_id);
     both.is_some_and(|(order, position)| order.0 == position.0)
+}
+
+/// True for a deal whose order makes its position its own.
+fn takes_over(deal: &DealRow) -> bool {
+    begins(deal) || deal.entry == Some(Entry::InOut)
 }
 
 /// What an order's deals sum up to; none: it has none.

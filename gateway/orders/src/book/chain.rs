@@ -28,6 +28,8 @@ pub(super) struct Chain {
 #[derive(Clone, Debug, Default)]
 struct Sum {
     row: Option<PositionRow>,
+    /// Of the order that made the position its own last, though nothing may be left open.
+    opener: Option<Magic>,
     profit: Money,
     swap: Money,
     /// The open price in parts of a point, so that averages of averages stay exact.
@@ -93,6 +95,12 @@ impl Chain {
         self.sum.row.as_ref()
     }
 
+    /// The magic of the order that opened or reversed the position last, as far as the deals tell.
+    /// What adds to it or closes it does not tell whose it is.
+    pub(super) const fn opener(&self) -> Option<Magic> {
+        self.sum.opener
+    }
+
     /// True when they lead to just that row: as much, on that side, at that price but for rounding.
     pub(super) fn leads_to(&self, row: Option<&PositionRow>) -> bool {
         let amount = |row: &PositionRow| (row.side, row.lots);
@@ -126,6 +134,7 @@ impl Sum {
             None => self.price,
         };
         Self {
+            opener: trade.takes_over().then(|| trade.magic()).or(self.opener),
             lacks: self.lacks || !trade.follows(self.row.as_ref()),
             row: trade.after(self.row, rounded(price, trade.price.digits())),
             profit: self.profit + trade.deal.profit,
@@ -174,6 +183,11 @@ impl Trade {
     /// True for the deal of the order whose ticket is the position's identifier: it opened it.
     pub(super) fn opens(&self) -> bool {
         self.entry == Entry::In && self.deal.order == Some(Ticket(self.position.0))
+    }
+
+    /// True where its order makes the position its own.
+    fn takes_over(&self) -> bool {
+        self.opens() || self.entry == Entry::InOut
     }
 
     /// Of the order that made it.

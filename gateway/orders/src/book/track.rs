@@ -133,8 +133,8 @@ impl Track {
     /// The magic of the order that opened it, as far as its deals tell.
     pub(super) fn opener(&self) -> Option<Magic> {
         let early = || self.early.iter().find(|early| early.opens());
-        let sum = self.chain.sum().map(|row| row.magic);
-        sum.or_else(|| early().map(Trade::magic))
+        let known = self.chain.opener();
+        known.or_else(|| early().map(Trade::magic))
     }
 
     /// Gives it to a client; none: it is not open.

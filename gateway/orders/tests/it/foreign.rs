@@ -6,7 +6,7 @@ use mymt5_guard::TradingState;
 use mymt5_model::{
     DealReason, DealRow, Entry, Lots, Magic, OrderState, PositionId, Reason, Side, Ticket,
 };
-use mymt5_orders::{Acceptance, Adoption, Event, History, Input, ObstacleKind, Snapshot};
+use mymt5_orders::{Acceptance, Adoption, Event, History, Input, NewOrder, ObstacleKind, Snapshot};
 
 /// An expert of nobody's trades: a deal that is in the history, and told.
 fn expert(scene: &mut Scene, position: u64, side: Side, entry: Entry, volume: f64) -> DealRow {
@@ -133,6 +133,33 @@ fn what_somebody_else_opened_is_not_of_whoever_added_to_it() {
     scene.restart();
     let known = &scene.shell.disk.deals[&opening.ticket];
     assert_eq!(known.client, None);
+}
+
+/// On netting, after a start: what is known of it closes more than it had, and its opening is known
+/// late, or never.
+#[test]
+fn what_somebody_else_added_to_its_own_is_not_of_whoever_added_to_it_later() {
+    for lacking in [0, 1] {
+        let mut scene = netting_scene();
+        scene.open(Side::Buy, lots(0.1), Magic::NONE);
+        scene.open(Side::Buy, lots(0.1), Magic::NONE);
+        let late = scene.deals.split_off(lacking);
+        scene.deals.clear();
+        scene.submit("alpha", "a", buy(0.1));
+        scene.obey();
+        let sell = NewOrder {
+            side: Side::Sell,
+            ..buy(0.3)
+        };
+        scene.submit("alpha", "b", sell);
+        scene.obey();
+        scene.deals.splice(0..0, late.iter().cloned());
+        scene.restart();
+        for deal in late {
+            let known = &scene.shell.disk.deals[&deal.ticket];
+            assert_eq!(known.client, None, "{lacking}");
+        }
+    }
 }
 
 #[test]
