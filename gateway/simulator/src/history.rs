@@ -3,10 +3,19 @@
 use mymt5_model::{BrokerTime, DealRow, OrderRow};
 use std::collections::VecDeque;
 
+/// How much of an account's past there was at a moment: orders that ended and deals that were done
+/// since its simulator was made or restored, rows that were restored included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    orders: usize,
+    deals: usize,
+}
+
 /// The account's past.
 pub(crate) struct History {
-    pub(crate) orders: VecDeque<OrderRow>,
-    pub(crate) deals: VecDeque<DealRow>,
+    orders: VecDeque<OrderRow>,
+    deals: VecDeque<DealRow>,
+    past: Past,
     limit: usize,
 }
 
@@ -15,16 +24,31 @@ impl History {
         Self {
             orders: VecDeque::new(),
             deals: VecDeque::new(),
+            past: Past::default(),
             limit,
         }
     }
 
     pub(crate) fn add_order(&mut self, row: OrderRow) {
         push(&mut self.orders, row, self.limit);
+        self.past.orders += 1;
     }
 
     pub(crate) fn add_deal(&mut self, row: DealRow) {
         push(&mut self.deals, row, self.limit);
+        self.past.deals += 1;
+    }
+
+    pub(crate) const fn past(&self) -> Past {
+        self.past
+    }
+
+    /// What came after that moment, as far as it is still kept.
+    pub(crate) fn since(&self, past: Past) -> (Vec<OrderRow>, Vec<DealRow>) {
+        (
+            newest(&self.orders, self.past.orders - past.orders),
+            newest(&self.deals, self.past.deals - past.deals),
+        )
     }
 
     /// Orders that ended, and deals that were done, in `[from, to)`.
@@ -46,6 +70,11 @@ fn push<T>(rows: &mut VecDeque<T>, row: T, limit: usize) {
         rows.pop_front();
     }
     rows.push_back(row);
+}
+
+fn newest<T: Clone>(rows: &VecDeque<T>, count: usize) -> Vec<T> {
+    let older = rows.len().saturating_sub(count);
+    rows.range(older..).cloned().collect()
 }
 
 fn slice<T: Clone>(

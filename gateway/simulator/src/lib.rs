@@ -29,6 +29,7 @@ pub use account::{AccountConfig, SetupError};
 pub use event::Event;
 #[doc(hidden)]
 pub use feed::fuzz;
+pub use history::Past;
 pub use sessions::{Week, Weekday};
 pub use simulator::Simulator;
 pub use state::{RestoreError, State};

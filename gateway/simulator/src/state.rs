@@ -1,7 +1,7 @@
 //! The account on paper: everything that a restart needs to meet the same account.
 
 use crate::{
-    AccountConfig, SetupError, Simulator, dice::Dice, pending::Working, position::Position,
+    AccountConfig, Past, SetupError, Simulator, dice::Dice, pending::Working, position::Position,
 };
 use mymt5_model::{
     AccountMode, BrokerTime, DealRow, MaskedAccount, Money, OrderRow, Symbol, SymbolSpec, Tick,
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// Version of the form below.
 const FORMAT: u32 = 1;
 
-/// A saved account. Its form is private to this crate; keep it as it is.
+/// A saved account. But for the rows of its past its form is private to this crate; keep it as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     format: u32,
@@ -29,8 +29,10 @@ pub struct State {
     draws: u64,
     margin_called: bool,
     markets: Vec<SavedMarket>,
-    orders: Vec<OrderRow>,
-    deals: Vec<DealRow>,
+    /// Orders that ended, the oldest first.
+    pub orders: Vec<OrderRow>,
+    /// Deals that were done, the oldest first.
+    pub deals: Vec<DealRow>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +73,19 @@ impl Simulator {
     /// Writes the account down.
     #[must_use]
     pub fn save(&self) -> State {
+        self.save_since(Past::default())
+    }
+
+    /// How much of a past the account has now.
+    #[must_use]
+    pub const fn past(&self) -> Past {
+        self.history.past()
+    }
+
+    /// Writes the account down as it stands, and of its past only what came after that moment.
+    #[must_use]
+    pub fn save_since(&self, past: Past) -> State {
+        let (orders, deals) = self.history.since(past);
         let saved = self.markets.iter().map(|market| SavedMarket {
             symbol: market.spec.symbol.clone(),
             quote: market.quote.clone(),
@@ -92,8 +107,8 @@ impl Simulator {
             draws: self.dice.draws(),
             margin_called: self.margin_called,
             markets: saved.collect(),
-            orders: self.history.orders.iter().cloned().collect(),
-            deals: self.history.deals.iter().cloned().collect(),
+            orders,
+            deals,
         }
     }
 

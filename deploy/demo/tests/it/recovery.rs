@@ -2,7 +2,8 @@
 
 use crate::stage::{Stage, eventually};
 use mymt5_proto::v1;
-use std::{collections::BTreeMap, fs};
+use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeMap;
 
 /// Lots per symbol, negative when short, in units of a hundredth.
 type Lots = BTreeMap<String, i64>;
@@ -40,9 +41,12 @@ async fn at_engine(stage: &Stage) -> Lots {
 }
 
 fn at_simulator(stage: &Stage) -> Lots {
-    let kept: serde_json::Value =
-        serde_json::from_slice(&fs::read(stage.path("data/gateway/simulator.json")).unwrap())
-            .unwrap();
+    let path = stage.path("data/gateway/simulator.db");
+    let kept = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let body: String = kept
+        .query_row("SELECT body FROM account", [], |row| row.get(0))
+        .unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&body).unwrap();
     let mut lots = Lots::new();
     for market in kept["markets"].as_array().unwrap() {
         for position in market["positions"].as_array().unwrap() {

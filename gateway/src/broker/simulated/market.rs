@@ -24,13 +24,11 @@ pub(super) struct State {
 impl Market {
     pub(super) fn new(
         settings: &SimulatedSettings,
-        store: Option<Store>,
+        mut store: Option<Store>,
     ) -> Result<Self, KeptError> {
-        let kept = store.as_ref().map(Store::read).transpose()?.flatten();
-        let (account, symbols) = (settings.account.clone(), settings.symbols.clone());
-        let simulator = match kept {
-            Some(kept) => Simulator::restore(account, symbols, kept).map_err(KeptError::Restore)?,
-            None => Simulator::new(account, symbols).map_err(KeptError::Setup)?,
+        let simulator = match &mut store {
+            Some(store) => taken_up(settings, store)?,
+            None => opened(settings)?,
         };
         Ok(Self(Mutex::new(State {
             simulator,
@@ -42,6 +40,23 @@ impl Market {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn opened(settings: &SimulatedSettings) -> Result<Simulator, KeptError> {
+    let (account, symbols) = (settings.account.clone(), settings.symbols.clone());
+    Simulator::new(account, symbols).map_err(KeptError::Setup)
+}
+
+/// The account as it was kept; a new one where none was.
+fn taken_up(settings: &SimulatedSettings, store: &mut Store) -> Result<Simulator, KeptError> {
+    let Some(kept) = store.read()? else {
+        return opened(settings);
+    };
+    let (account, symbols) = (settings.account.clone(), settings.symbols.clone());
+    let simulator = Simulator::restore(account, symbols, kept)
+        .map_err(|error| KeptError::Restore(error, store.path().to_path_buf()))?;
+    store.note(simulator.past());
+    Ok(simulator)
 }
 
 impl State {
@@ -56,8 +71,8 @@ impl State {
         if events.is_empty() {
             return;
         }
-        if let Some(store) = &self.store
-            && let Err(error) = store.write(&self.simulator.save())
+        if let Some(store) = &mut self.store
+            && let Err(error) = store.write(&self.simulator)
         {
             tracing::error!(%error, "simulated account not kept");
             self.changes = None;

@@ -85,7 +85,9 @@ impl Simulated {
     /// A symbol that cannot be valued in the account's currency, or a kept account that is
     /// another one or cannot be read.
     pub fn new(settings: SimulatedSettings) -> Result<Self, KeptError> {
-        let store = settings.keep_in.clone().map(Store::at);
+        let folder = settings.keep_in.as_deref();
+        let rows = settings.account.max_history_rows;
+        let store = folder.map(|folder| Store::open(folder, rows)).transpose()?;
         let market = Market::new(&settings, store)?;
         Ok(Self {
             settings,
