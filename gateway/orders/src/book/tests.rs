@@ -237,6 +237,30 @@ fn reads_before_and_after_a_pause_of_the_link_do_not_add_up() {
     assert_eq!(read(&mut book, vec![row], 15_000).unexplained.len(), 1);
 }
 
+/// While the link was down as much was closed as was added, and the history does not show it yet.
+#[test]
+fn deals_are_missing_where_a_row_has_their_lots_at_another_price() {
+    let deals = [
+        deal(1, Side::Buy, Entry::In, 100, 1_000),
+        deal(2, Side::Sell, Entry::Out, 40, 1_100),
+        deal(3, Side::Buy, Entry::In, 40, 1_200),
+        deal(4, Side::Sell, Entry::Out, 50, 1_300),
+    ];
+    let [before, after] = [3, 4].map(|count| row_of(&deals[..count]).unwrap());
+    let mut book = of_deals(&deals[..1]);
+    book.lose();
+    read(&mut book, vec![before], 0);
+    assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_080)));
+    assert_eq!(apply(&mut book, &deals[3]), None);
+    assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_080)));
+    assert!(read(&mut book, vec![after], 0).doubts, "a pass is asked for");
+    for late in &deals[1..3] {
+        apply(&mut book, late);
+    }
+    assert_eq!(held(&book), Some((Side::Buy, lots(50), 1_080)));
+    assert_eq!(book.unexplained().count(), 0);
+}
+
 #[test]
 fn an_operator_accepts_what_no_deal_explains() {
     let (opening, _) = opened();

@@ -48,9 +48,11 @@ struct Since {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Track {
     chain: Chain,
-    /// No deal is missing in the chain: it began with the position, or had what a row had, and the
-    /// link was up ever since.
+    /// No deal is missing in the chain: it began with the position, or led to just what a row had, and
+    /// the link was up ever since.
     in_step: bool,
+    /// The rows were read since the link came up.
+    fresh: bool,
     /// Deals that came early, or while others before them may be missing.
     early: Vec<Trade>,
     /// By which news the newest of them came that came alone, and not among all of its time.
@@ -188,6 +190,7 @@ impl Track {
     pub(super) const fn lose(&mut self) {
         self.doubt = None;
         self.in_step = false;
+        self.fresh = false;
     }
 
     /// Takes a deal in its order; one that came before, other than early, changes nothing.
@@ -290,6 +293,7 @@ impl Track {
     pub(super) fn read(&mut self, row: Option<PositionRow>, begun: u64, now: Now) -> bool {
         self.seen |= row.is_some();
         self.row = row;
+        self.fresh = true;
         self.begun = begun;
         self.levels_read = self.row.is_some() && begun >= self.levels_news;
         if begun < self.levels_news
@@ -301,7 +305,6 @@ impl Track {
             self.since.retain(|since| since.news > begun);
         }
         self.confirm_by_row();
-        self.in_step |= self.chain.is_whole() && self.agrees();
         let before = self.doubt.is_some();
         if !self.is_doubtful() {
             self.doubt = None;
@@ -416,10 +419,12 @@ impl Track {
 
     fn current(&mut self, levels: Levels) -> Option<PositionRow> {
         self.confirm_by_row();
-        let by_deals = self.source == Source::Deals && self.chain.is_whole() && self.agrees();
-        if by_deals || self.chain.leads_to(self.row.as_ref()) {
+        let leads = self.chain.leads_to(self.row.as_ref());
+        let by_deals = self.is_by_deals() && self.agrees();
+        if by_deals || leads {
             self.source = Source::Deals;
-            self.in_step = true;
+            // As many lots at another price are so by chance: a deal is missing.
+            self.in_step |= leads && self.fresh;
             self.doubt = None;
             self.disagreement = None;
             return self.row.clone();
