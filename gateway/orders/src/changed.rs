@@ -117,6 +117,8 @@ impl Core {
             (Target::Order(id), ChangeEdit::Cancel) => {
                 let open = self.orders.get(id);
                 if open.is_some_and(|order| !order.state.is_final()) {
+                    let now = self.out.now.elapsed_ms;
+                    self.canceled.note(id, now, self.news);
                     self.orders
                         .change(id, OrderState::Canceled, &mut self.out, |_| {});
                 }

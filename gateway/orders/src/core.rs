@@ -5,6 +5,7 @@ use crate::{
     Notice, Order, Outbox, ReconcileConfig, Record, RequestKey, StateRow, Subject, Wanted,
     book::Owner,
     broker::{History, Snapshot},
+    canceled::Canceled,
     changes::Changes,
     closed_markets::ClosedMarkets,
     flatten::Attempts,
@@ -71,6 +72,8 @@ pub struct Core {
     pub(crate) rows_begun: u64,
     /// Fills of entries that rows may lack.
     pub(crate) filled_since: Vec<Filled>,
+    /// Orders whose cancellation was confirmed, until it is known what they filled before.
+    pub(crate) canceled: Canceled,
     /// Orders that the broker has, and until when each had to leave.
     pub(crate) in_flight: BTreeMap<OrderId, i64>,
     pub(crate) link_up: bool,
@@ -142,6 +145,7 @@ impl Core {
             news: 0,
             rows_begun: 0,
             filled_since: Vec::new(),
+            canceled: Canceled::default(),
             in_flight: BTreeMap::new(),
             link_up: false,
             draining: false,
@@ -460,7 +464,9 @@ impl Core {
     /// True when the broker should be compared again: rows and history.
     #[must_use]
     pub fn wants_pass(&self) -> bool {
-        let unsettled = self.orders.open().any(needs_evidence) || self.losses.wants_pass();
+        let unsettled = self.orders.open().any(needs_evidence)
+            || self.losses.wants_pass()
+            || !self.canceled.is_empty();
         self.reconciliation.wants_pass(unsettled, self.out.now)
     }
 
@@ -501,6 +507,7 @@ impl Core {
             + self.reconciliation.in_memory()
             + waiting.map(|askers| 1 + askers.len()).sum::<usize>()
             + self.filled_since.len()
+            + self.canceled.len()
             + self.in_flight.len()
     }
 

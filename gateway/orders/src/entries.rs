@@ -166,7 +166,9 @@ impl Core {
         let ordered = ordered.map(|order| (&order.symbol, Some(&order.client)));
         let filled = self.untold_fills();
         let filled = filled.map(|filled| (&filled.symbol, Some(&filled.client)));
-        held.chain(ordered).chain(filled)
+        let canceled = self.canceled_entries();
+        let canceled = canceled.map(|(order, _)| (&order.symbol, Some(&order.client)));
+        held.chain(ordered).chain(filled).chain(canceled)
     }
 
     /// The client's limits, then the account's.

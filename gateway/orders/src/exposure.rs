@@ -87,8 +87,9 @@ impl Core {
             let spec = market.spec(&filled.symbol)?;
             self.margin_of(&spec, filled.price?, filled.lots)
         });
-        let open = self.open_entries();
-        let open = open.map(|order| self.margin_of_order(order, market));
+        let open = self.open_entries().map(|order| (order, order.lots_open()));
+        let open = open.chain(self.canceled_entries());
+        let open = open.map(|(order, lots)| self.margin_of_order(order, lots, market));
         filled.chain(open).sum()
     }
 
@@ -101,14 +102,14 @@ impl Core {
         })
     }
 
-    fn margin_of_order(&self, order: &Order, market: &dyn Market) -> Option<Money> {
+    fn margin_of_order(&self, order: &Order, lots: Lots, market: &dyn Market) -> Option<Money> {
         let spec = market.spec(&order.symbol)?;
         let touch = || {
             let quote = market.quote(&order.symbol)?;
             Some(touch(order.side, &quote.tick))
         };
         let price = order.stop_limit_price.or(order.price).or_else(touch)?;
-        self.margin_of(&spec, price, order.lots_open())
+        self.margin_of(&spec, price, lots)
     }
 
     fn open_entries(&self) -> impl Iterator<Item = &Order> {
@@ -144,6 +145,11 @@ impl Core {
                 let held = filled.position.and_then(|id| self.book.position(id));
                 let same = same(&filled.symbol, filled.side);
                 add(held.is_none(), same, filled.lots);
+            }
+        }
+        for (order, lots) in self.canceled_entries() {
+            if whose.covers(Some(&order.client)) {
+                add(true, same(&order.symbol, order.side), lots);
             }
         }
         let mut orders = 0u32;

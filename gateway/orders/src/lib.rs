@@ -28,6 +28,7 @@ mod answered;
 mod book;
 mod broker;
 mod calls;
+mod canceled;
 mod changed;
 mod changes;
 mod check;

@@ -64,6 +64,7 @@ impl Core {
         for row in &history.orders {
             self.on_traced(row, Place::Past, begun, &mut traces);
         }
+        self.forget_canceled(begun, &history.orders);
         self.halt_first();
         let window = (history.from, history.to);
         let before = self.reconciliation.missing();

@@ -253,7 +253,10 @@ fn deals_are_missing_where_a_row_has_their_lots_at_another_price() {
     assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_080)));
     assert_eq!(apply(&mut book, &deals[3]), None);
     assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_080)));
-    assert!(read(&mut book, vec![after], 0).doubts, "a pass is asked for");
+    assert!(
+        read(&mut book, vec![after], 0).doubts,
+        "a pass is asked for"
+    );
     for late in &deals[1..3] {
         apply(&mut book, late);
     }

@@ -177,7 +177,7 @@ fn most(netting: bool, happenings: Vec<Happens>) -> mymt5_model::Lots {
         scene.account.mode = mymt5_model::AccountMode::Netting;
     }
     scene.connect();
-    let (mut stale, mut untold) = (None, Vec::new());
+    let mut stale = None;
     for (n, what) in happenings.into_iter().enumerate() {
         let request = format!("r{n}");
         scene.shell.pass(100);
@@ -201,19 +201,6 @@ fn most(netting: bool, happenings: Vec<Happens>) -> mymt5_model::Lots {
                 }
             }
             Happens::Obey if !scene.shell.sent.is_empty() => {
-                let cancels = matches!(
-                    scene.shell.sent[0].request,
-                    mymt5_model::TradeRequest::Cancel { .. }
-                );
-                // What an order filled before it was cancelled is known by then.
-                let untold = if cancels {
-                    std::mem::take(&mut untold)
-                } else {
-                    Vec::new()
-                };
-                for deal in untold {
-                    scene.shell.feed(Input::Deal(deal));
-                }
                 scene.obey();
             }
             Happens::Refuse if !scene.shell.sent.is_empty() => {
@@ -226,8 +213,6 @@ fn most(netting: bool, happenings: Vec<Happens>) -> mymt5_model::Lots {
                     let deal = scene.fill_pending(ticket, half);
                     if told {
                         scene.shell.feed(Input::Deal(deal));
-                    } else {
-                        untold.push(deal);
                     }
                 }
             }
@@ -328,4 +313,52 @@ fn a_fill_of_a_position_that_is_over_counts_no_more_after_a_while() {
         "{:?}",
         scene.obstacles()
     );
+}
+
+/// Its deal lags, and so do the rows, though they were read after the answer.
+#[test]
+fn what_an_order_filled_before_it_was_canceled_counts_before_its_deal_is_known() {
+    for netting in [false, true] {
+        let mut scene = Scene::unseen(limited(at_most(0.3), ScopeLimits::default()));
+        if netting {
+            scene.account.mode = mymt5_model::AccountMode::Netting;
+        }
+        scene.connect();
+        let ticket = scene.work("alpha", "p", 0.2);
+        let order = scene.id("alpha", "p");
+        let before = scene.snapshot();
+        scene.fill_pending(ticket, lots(0.1));
+        scene.cancel("alpha", "c", order);
+        scene.obey();
+        let late = Snapshot {
+            begun: scene.shell.core.news(),
+            ..before
+        };
+        scene.shell.feed(Input::Rows(late));
+        if netting {
+            let other = scene.submit("beta", "o", buy(0.1));
+            assert_eq!(scene.refusal(other), Reason::SymbolShared);
+        }
+        let more = scene.submit("alpha", "a", buy(0.25));
+        assert_eq!(scene.refusal(more), Reason::LimitLotsTotal);
+        scene.pass();
+        scene.submit("alpha", "b", buy(0.2));
+        scene.obey();
+    }
+}
+
+#[test]
+fn a_canceled_order_of_which_no_row_is_left_counts_no_more_after_the_grace_time() {
+    let mut scene = limited_scene(at_most(0.3), ScopeLimits::default());
+    scene.work("alpha", "p", 0.2);
+    let order = scene.id("alpha", "p");
+    scene.cancel("alpha", "c", order);
+    scene.obey();
+    scene.ended.clear();
+    scene.live(25);
+    let more = scene.submit("alpha", "a", buy(0.2));
+    assert_eq!(scene.refusal(more), Reason::LimitLotsTotal);
+    scene.live(10);
+    scene.submit("alpha", "b", buy(0.2));
+    scene.obey();
 }

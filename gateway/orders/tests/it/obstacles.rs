@@ -185,6 +185,7 @@ fn end(kind: Kind, scene: &mut Scene) {
             drop(open);
             scene.cancel("beta", "out", order);
             scene.obey();
+            scene.pass();
         }
         Kind::Halted => drop(scene.set_state("out", Some("alpha"), TradingState::Active)),
         Kind::DailyLoss => {
