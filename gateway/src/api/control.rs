@@ -72,6 +72,7 @@ impl ControlService for Control {
             }),
             obstacles: standing.obstacles,
             flattens: standing.flattens,
+            disk: Some(render::disk(&self.0.disk)),
         }))
     }
 

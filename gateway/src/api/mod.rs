@@ -22,6 +22,7 @@ pub use trading::Trading;
 use crate::{
     broker::Broker,
     desk::Orders,
+    journal::Disk,
     link::Link,
     market::{Hub, Instruments},
     reload::Reloader,
@@ -58,6 +59,8 @@ pub struct Rooms {
     pub max_queue_ms: i64,
     /// The journal's file, for backups.
     pub journal: Arc<std::path::Path>,
+    /// The disk that it is on.
+    pub disk: Disk,
     /// When the gateway started, Unix milliseconds.
     pub started_ms: i64,
     /// Open event streams.

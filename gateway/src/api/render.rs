@@ -1,6 +1,6 @@
 //! What the rooms hold, for the wire. No magic, no account number, no holder.
 
-use crate::link::LinkStatus;
+use crate::{journal::Disk, link::LinkStatus};
 use mymt5_guard::TradingState;
 use mymt5_model::{
     BrokerTime, BrokerZone, ClientName, DealKind, DealRow, LinkState, Moment, Money, OrderId,
@@ -149,6 +149,16 @@ impl Render<'_> {
             correlation_id: recorded.trace.clone(),
             event: Some(event),
         }
+    }
+}
+
+/// The room on the journal's disk.
+pub(super) fn disk(disk: &Disk) -> v1::Disk {
+    let free = disk.free().ok();
+    v1::Disk {
+        free_bytes: free,
+        alarm_bytes: disk.alarm_bytes(),
+        low: free.is_some_and(|free| disk.is_low(free)),
     }
 }
 

@@ -98,6 +98,7 @@ pub(super) async fn serve(
         )),
         tokio::spawn(reloader.clone().follow_certificate()),
         tokio::spawn(secrets.watch(SECRETS, stop.clone())),
+        tokio::spawn(settings.disk.clone().watch()),
         // Its outcome is in the log.
         tokio::spawn(logs::on_hangups(async move || {
             drop(reloader.reload().await)
@@ -261,6 +262,7 @@ fn rooms(
         kind: wiring.kind,
         max_queue_ms: settings.orders.max_queue_ms,
         journal: settings.journal().into(),
+        disk: settings.disk.clone(),
         started_ms: clock::utc_now_ms(),
         event_streams: Streams::default(),
         shutdown: stop.child_token(),

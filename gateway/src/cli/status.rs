@@ -6,7 +6,7 @@ use super::{
 };
 use mymt5_chassis::clock;
 use mymt5_proto::v1::{
-    Account, BrokerClock, GetSnapshotRequest, GetStatusRequest, GetStatusResponse, Moment,
+    Account, BrokerClock, Disk, GetSnapshotRequest, GetStatusRequest, GetStatusResponse, Moment,
     Obstacle, control_service_client::ControlServiceClient,
     trading_service_client::TradingServiceClient,
 };
@@ -114,6 +114,7 @@ fn rows(status: &GetStatusResponse, account: &Account) -> Vec<(&'static str, Str
         ("orders", counters.orders.to_string()),
         ("fills", counters.fills.to_string()),
         ("rejected", counters.rejected.to_string()),
+        ("disk", disk(status.disk.unwrap_or_default())),
     ]
 }
 
@@ -124,6 +125,18 @@ fn ping(last: Option<Moment>, latency_us: u64) -> String {
     };
     let seconds = (clock::utc_now_ms() - at).max(0) / 1_000;
     format!("{seconds} s ago, {:.1} ms", latency_us as f64 / 1_000.0)
+}
+
+fn disk(disk: Disk) -> String {
+    let mib = |bytes: u64| bytes >> 20;
+    let alarm = mib(disk.alarm_bytes);
+    match disk.free_bytes.map(mib) {
+        None => "unknown".to_owned(),
+        Some(free) if disk.low => {
+            format!("ALMOST FULL: {free} MiB free, the alarm is on below {alarm}; make room")
+        }
+        Some(free) => format!("{free} MiB free"),
+    }
 }
 
 fn broker_clock(clock: BrokerClock) -> String {

@@ -3,6 +3,7 @@
 //! orders and deals stay for ever and are read from here; memory holds what is open.
 
 mod backup;
+mod disk;
 mod identity;
 mod load;
 mod mark;
@@ -17,6 +18,7 @@ mod tests;
 mod writer;
 
 pub use backup::backup;
+pub use disk::Disk;
 pub use identity::Identity;
 pub use reader::{Reader, Readers};
 pub use restore::{Restored, begin_epoch, set_aside};

@@ -15,7 +15,7 @@ pub use orders::OrderSettings;
 use crate::{
     access::Client,
     broker::Feed,
-    journal::{self, Identity},
+    journal::{self, Disk, Identity},
     link::Calendar,
 };
 use mymt5_chassis::{
@@ -69,6 +69,8 @@ pub struct Settings {
     pub account_limits: ScopeLimits,
     /// Own data.
     pub data_folder: PathBuf,
+    /// The disk that it is on.
+    pub disk: Disk,
     /// How much the kernel must confine.
     pub sandbox: Wanted,
     /// Logs.
@@ -191,6 +193,7 @@ impl Settings {
             );
         }
         reader.or("process.allow_root", "true or false", false);
+        let disk_alarm_mib = reader.or("process.disk_alarm_mib", "MiB such as 1024", 1024);
         let sandbox = Wanted::read(reader);
         let logging = LogSettings::read(reader, "logs/gateway");
         Some(Self {
@@ -203,6 +206,7 @@ impl Settings {
             clients: clients?,
             orders: orders?,
             account_limits,
+            disk: Disk::of(data_folder.clone()?, disk_alarm_mib),
             data_folder: data_folder?,
             sandbox: sandbox?,
             logging: logging?,

@@ -138,3 +138,23 @@ async fn on_a_read_only_disk_it_does_not_start_and_says_where() {
     let again = kept(&gateway, "before").await;
     assert_eq!(again.state(), v1::OrderState::Filled);
 }
+
+#[tokio::test]
+async fn the_alarm_comes_before_the_disk_is_full() {
+    let folder = TempDir::new().unwrap();
+    let Some(_disk) = Disk::mount(folder.path()) else {
+        return;
+    };
+    let gateway = Gateway::start_in(folder, "").await;
+    let room = gateway.status().await.disk.unwrap();
+    // All of that file system is less than what the alarm asks for.
+    assert!(room.low && room.free_bytes.unwrap() < 1 << 20, "{room:?}");
+    assert_eq!(room.alarm_bytes, 1 << 30);
+    let arguments = ["status", "--data-folder", "data"];
+    let output = gateway.command(&arguments, None).await;
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("ALMOST FULL"), "{output:?}");
+    gateway.says("make room").await;
+    let metrics = gateway.metrics().await;
+    assert!(metrics.contains("mymt5_disk_free_bytes"), "{metrics}");
+}

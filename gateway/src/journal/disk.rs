@@ -1,0 +1,94 @@
+//! The room on the journal's disk, told well before it is gone: a journal that cannot be written
+//! closes trading until a restart.
+
+use std::{io, path::PathBuf, time::Duration};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(10);
+const MIB: u64 = 1 << 20;
+
+/// The disk that a folder is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    folder: PathBuf,
+    alarm_bytes: u64,
+}
+
+impl Disk {
+    /// Where the alarm is on below so many MiB; 0: never.
+    #[must_use]
+    pub fn of(folder: PathBuf, alarm_mib: u32) -> Self {
+        let alarm_bytes = u64::from(alarm_mib) * MIB;
+        Self {
+            folder,
+            alarm_bytes,
+        }
+    }
+
+    /// Below so many free bytes the alarm is on.
+    #[must_use]
+    pub const fn alarm_bytes(&self) -> u64 {
+        self.alarm_bytes
+    }
+
+    /// Bytes that this process may still write.
+    ///
+    /// # Errors
+    /// The folder is gone, or the system cannot tell.
+    pub fn free(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.folder)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// True where the alarm is on.
+    #[must_use]
+    pub const fn is_low(&self, free: u64) -> bool {
+        free < self.alarm_bytes
+    }
+
+    /// Looks for ever: the metric follows, and the log tells when the alarm goes on and off.
+    pub async fn watch(self) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut low = false;
+        loop {
+            looks.tick().await;
+            // What cannot be told now is told by the next write.
+            let Ok(free) = self.free() else { continue };
+            metrics::gauge!("mymt5_disk_free_bytes").set(free as f64);
+            if std::mem::replace(&mut low, self.is_low(free)) != low {
+                self.tell(free, low);
+            }
+        }
+    }
+
+    fn tell(&self, free: u64, low: bool) {
+        let (free_mib, folder) = (free / MIB, self.folder.display());
+        if low {
+            tracing::error!(
+                free_mib,
+                %folder,
+                "the journal's disk is almost full: make room, or trading closes"
+            );
+        } else {
+            tracing::info!(free_mib, %folder, "the journal's disk has room again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_alarm_is_on_below_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::of(folder.path().to_path_buf(), 2);
+        assert!(disk.is_low(2 * MIB - 1) && !disk.is_low(2 * MIB));
+        assert!(disk.free().unwrap() > 0);
+        assert!(!Disk::of(folder.path().to_path_buf(), 0).is_low(0));
+        assert!(Disk::of(folder.path().join("gone"), 2).free().is_err());
+    }
+}
