@@ -15,6 +15,7 @@ mod garbage;
 mod harness;
 mod journal;
 mod lifecycle;
+mod long;
 mod operator;
 mod orders;
 mod reload;
