@@ -72,6 +72,9 @@ pub struct Core {
     pub(crate) rows_begun: u64,
     /// Fills of entries that rows may lack.
     pub(crate) filled_since: Vec<Filled>,
+    /// Under which magic positions were opened, by the orders of the history that is being taken: the
+    /// deals that did it may be lacking.
+    pub(crate) openers: BTreeMap<PositionId, Magic>,
     /// Orders whose cancellation was confirmed, until it is known what they filled before.
     pub(crate) canceled: Canceled,
     /// Orders that the broker has, and until when each had to leave.
@@ -145,6 +148,7 @@ impl Core {
             news: 0,
             rows_begun: 0,
             filled_since: Vec::new(),
+            openers: BTreeMap::new(),
             canceled: Canceled::default(),
             in_flight: BTreeMap::new(),
             link_up: false,

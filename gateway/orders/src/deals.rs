@@ -3,6 +3,7 @@
 use crate::{
     Audience, Core, Event, Notice, Order, OwnedDeal, Record,
     book::{Owner, PositionChange},
+    broker::RowKind,
     core::{Filled, Owners},
     foreign::is_foreign,
     orders::{ended_unseen, reason},
@@ -82,7 +83,8 @@ impl Core {
         if matches!(deal.kind, DealKind::Trade(_)) && !known && !self.has_owner(&deal) {
             self.reconciliation.await_deal(deal.ticket, self.out.now);
         } else if self.reconciliation.compared {
-            self.on_deals(vec![deal], None);
+            let hidden = self.reconciliation.unread_past.oldest(RowKind::Deal);
+            self.on_deals(vec![deal], hidden);
         } else {
             self.on_early_deal(&deal);
         }
@@ -236,7 +238,9 @@ impl Core {
             let order = self.orders.by_ticket(Ticket(id.0))?;
             Some(self.orders.get(order)?.magic)
         };
-        let opener = || self.book.opener(id).or_else(ordered);
+        // The journal may be older than the order, and the deal that opened it lacking.
+        let listed = || self.openers.get(&id).copied();
+        let opener = || self.book.opener(id).or_else(ordered).or_else(listed);
         let opened = || Some(owners.of_magic(opener()?));
         self.book.owner_of(id).cloned().or_else(opened)
     }

@@ -10,9 +10,10 @@ use crate::{
 };
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    AccountKind, DealRow, OrderId, OrderRow, OrderState, OrderType, PositionRow, RowState, Ticket,
+    AccountKind, DealRow, Magic, OrderId, OrderRow, OrderState, OrderType, PositionId, PositionRow,
+    RowState, Ticket,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So long rows may lack a fill though they were read after it.
 const ROWS_LAG_MS: i64 = 5_000;
@@ -60,7 +61,9 @@ impl Core {
             self.notice_unread();
         }
         let hidden = self.reconciliation.unread_past.oldest(RowKind::Deal);
+        self.openers = openers(&history.orders);
         self.on_deals(history.deals, hidden);
+        self.openers.clear();
         for row in &history.orders {
             self.on_traced(row, Place::Past, begun, &mut traces);
         }
@@ -333,4 +336,13 @@ fn works_as(order: &Order) -> Option<OrderState> {
     } else {
         (order.filled < order.lots).then_some(OrderState::PartiallyFilled)
     }
+}
+
+/// Under which magic each position was opened: it has the number of the order that did.
+fn openers(rows: &[OrderRow]) -> BTreeMap<PositionId, Magic> {
+    let opened = rows.iter().filter_map(|row| {
+        let id = PositionId(row.ticket.0);
+        (row.position_id == Some(id)).then_some((id, row.magic))
+    });
+    opened.collect()
 }

@@ -195,7 +195,7 @@ fn fill(path: &Path, orders: u64) -> f64 {
 }
 
 /// Resident memory, bytes.
-fn memory(gateway: &Gateway) -> u64 {
+pub(crate) fn memory(gateway: &Gateway) -> u64 {
     let status = format!("/proc/{}/status", gateway.child.id().unwrap());
     let status = fs::read_to_string(status).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -13,6 +13,7 @@ mod disk;
 mod flood;
 mod garbage;
 mod harness;
+mod hour;
 mod journal;
 mod lifecycle;
 mod long;

@@ -237,6 +237,25 @@ fn reads_before_and_after_a_pause_of_the_link_do_not_add_up() {
     assert_eq!(read(&mut book, vec![row], 15_000).unexplained.len(), 1);
 }
 
+/// Since then the row cannot be read, and a deal of the pause is not known.
+#[test]
+fn a_row_of_before_a_pause_of_the_link_does_not_tell_that_no_deal_is_missing() {
+    let (opening, row) = opened();
+    let missing = deal(2, Side::Sell, Entry::Out, 40, 1_100);
+    let newer = deal(3, Side::Sell, Entry::Out, 20, 1_200);
+    let after = row_of(&[opening.clone(), missing.clone(), newer.clone()]).unwrap();
+    let mut book = of_deals(&[opening]);
+    read(&mut book, vec![row], 0);
+    book.lose();
+    book.add_early(&newer, true, 1);
+    assert_eq!(book.tell(ONE, Levels::default(), nobody), []);
+    assert_eq!(apply(&mut book, &newer), None);
+    assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_000)));
+    read(&mut book, vec![after], 0);
+    apply(&mut book, &missing);
+    assert_eq!(held(&book), Some((Side::Buy, lots(40), 1_000)));
+}
+
 /// While the link was down as much was closed as was added, and the history does not show it yet.
 #[test]
 fn deals_are_missing_where_a_row_has_their_lots_at_another_price() {

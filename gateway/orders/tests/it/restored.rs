@@ -329,3 +329,17 @@ fn deals_of_the_lost_time_are_their_clients() {
     assert_eq!(owners.len(), 5);
     assert!(owners.iter().all(|owner| *owner == Some(name("alpha"))));
 }
+
+/// The deal that opened it cannot be read any more: its order tells whose it was.
+#[test]
+fn a_close_by_hand_of_a_position_of_the_lost_time_is_its_owners() {
+    let mut scene = scene();
+    let backup = scene.shell.disk.clone();
+    let held = scene.hold("alpha", "a", 0.1);
+    let deal = scene.close_by_hand(held, 0.1);
+    scene.deals.remove(0);
+    restore(&mut scene, &backup);
+    let known = &scene.shell.disk.deals[&deal.ticket];
+    assert_eq!(known.client, Some(name("alpha")));
+    assert!(scene.obstacle(ObstacleKind::ForeignTrade).is_some());
+}

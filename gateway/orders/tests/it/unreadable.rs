@@ -234,3 +234,25 @@ fn an_account_that_cannot_be_read_closes_entries_alone() {
     scene.shell.feed(Input::Unreadable(false));
     assert_eq!(scene.obstacles(), []);
 }
+
+/// The rows lag behind it, too.
+#[test]
+fn deals_after_one_that_cannot_be_read_are_not_in_their_order() {
+    let mut scene = scene();
+    let held = scene.hold("alpha", "a", 0.13);
+    let lagging = scene.snapshot();
+    let hidden = scene.close_by_hand(held, 0.05);
+    scene.deals.pop();
+    let history = History {
+        unreadable: vec![unreadable(RowKind::Deal, hidden.ticket)],
+        ..scene.history()
+    };
+    scene.shell.feed(Input::Pass(lagging, history));
+    scene.close("alpha", "c", held, Some(0.02));
+    scene.obey();
+    assert_eq!(scene.state("alpha", "c"), OrderState::Filled);
+    assert_eq!(scene.position(held).unwrap().row.lots, lots(0.13));
+    scene.deals.insert(1, hidden);
+    scene.pass();
+    assert_eq!(scene.position(held).unwrap().row.lots, lots(0.06));
+}
