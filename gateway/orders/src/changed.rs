@@ -8,6 +8,7 @@ use crate::{
     orders::reason,
     outbox::Job,
     records::{ChangeEdit, ChangeOutcome, Target},
+    rows::is_triggered,
 };
 use mymt5_model::{OrderId, OrderRow, OrderState, Receipt, Retcode, RetcodeClass, TermsEdit};
 
@@ -17,6 +18,8 @@ enum Verdict {
     Known(ChangeOutcome),
     /// Everything is as it was before.
     AsBefore,
+    /// What it asked for was overwritten since, if it was there: nobody can see that any more.
+    Overwritten,
     /// The target is not among them.
     Nothing,
 }
@@ -234,7 +237,8 @@ impl Core {
             match self.change_in_rows(target, edit, rows) {
                 Verdict::Known(outcome) => self.finish_change(id, outcome),
                 Verdict::AsBefore if is_over => self.finish_change(id, ChangeOutcome::NotDone),
-                Verdict::AsBefore | Verdict::Nothing => {}
+                Verdict::Overwritten if is_over => self.finish_change(id, ChangeOutcome::Moot),
+                Verdict::AsBefore | Verdict::Overwritten | Verdict::Nothing => {}
             }
         }
     }
@@ -269,6 +273,11 @@ impl Core {
                     (Some(row), ChangeEdit::Terms(terms)) if has_terms(row, terms) => {
                         Verdict::Known(ChangeOutcome::Done)
                     }
+                    (Some(row), ChangeEdit::Terms(terms))
+                        if is_triggered(order, row) && has_terms(row, lasting(terms)) =>
+                    {
+                        Verdict::Overwritten
+                    }
                     (Some(_), _) => Verdict::AsBefore,
                 }
             }
@@ -283,6 +292,15 @@ impl Core {
             }
             (Target::Position(_), _) => Verdict::Known(ChangeOutcome::Moot),
         }
+    }
+}
+
+/// What a trigger leaves of the terms that a change asked for.
+fn lasting(terms: TermsEdit) -> TermsEdit {
+    TermsEdit {
+        price: None,
+        stop_limit_price: None,
+        ..terms
     }
 }
 

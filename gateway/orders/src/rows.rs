@@ -294,9 +294,7 @@ impl Core {
     /// position's magic, too, and is another.
     fn first_row_of(&self, row: &OrderRow) -> Option<OrderId> {
         let order = self.orders.by_magic(row.magic)?;
-        // A stop-limit order that was triggered has become a limit order.
-        let triggered = (order.kind, row.kind) == (OrderType::StopLimit, OrderType::Limit);
-        let kind = order.kind == row.kind || triggered;
+        let kind = order.kind == row.kind || is_triggered(order, row);
         let size = order.closes_all || order.lots == row.lots;
         let first = order.ticket.is_none() && order.side == row.side && kind && size;
         first.then_some(order.id)
@@ -307,6 +305,11 @@ impl Core {
         let by_ticket = self.orders.by_ticket(row.ticket);
         by_ticket.or_else(|| Some(self.orders.by_magic(row.magic)?.id))
     }
+}
+
+/// True for a stop-limit order that was triggered: it has become a limit order at its second price.
+pub(crate) fn is_triggered(order: &Order, row: &OrderRow) -> bool {
+    (order.kind, row.kind) == (OrderType::StopLimit, OrderType::Limit)
 }
 
 /// The state that a row tells of, where it tells something new. Fills are told by deals only.

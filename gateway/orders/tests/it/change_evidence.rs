@@ -4,8 +4,8 @@
 use super::change_outcomes::{outcome, stop_of};
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::TradingState;
-use mymt5_model::{OrderState, Retcode, RowState, TradeRequest};
-use mymt5_orders::{ChangeOutcome, Event, Input};
+use mymt5_model::{Edit, OrderId, OrderState, OrderType, Retcode, RowState, TradeRequest};
+use mymt5_orders::{ChangeOutcome, Command, Event, Input, NewOrder, OrderEdit};
 
 #[test]
 fn rows_from_before_a_change_undo_no_levels() {
@@ -263,4 +263,73 @@ fn rows_that_lack_a_position_tell_nothing_of_its_levels() {
     scene.rows();
     let late = scene.stop("alpha", "s", held, BID - 500);
     assert_eq!(outcome(&scene, late), ChangeOutcome::NotDone);
+}
+
+/// A buy stop-limit order of alpha that waits for its trigger.
+fn waiting(scene: &mut Scene) -> OrderId {
+    let new = NewOrder {
+        kind: OrderType::StopLimit,
+        price: Some(points(BID + 500)),
+        stop_limit_price: Some(points(BID + 450)),
+        ..buy(0.1)
+    };
+    scene.submit("alpha", "p", new);
+    scene.obey();
+    scene.rows();
+    scene.id("alpha", "p")
+}
+
+/// The broker makes a limit order of it.
+fn trigger(scene: &mut Scene) {
+    let row = &mut scene.orders[0];
+    (row.kind, row.price) = (OrderType::Limit, row.stop_limit_price.take());
+}
+
+#[test]
+fn a_trigger_hides_whether_the_price_before_it_was_changed() {
+    for executed in [false, true] {
+        let mut scene = scene();
+        let order = waiting(&mut scene);
+        scene.reprice("alpha", "m", order, BID + 600);
+        if executed {
+            scene.lose_answer();
+        } else {
+            scene.lose();
+        }
+        trigger(&mut scene);
+        scene.live(29);
+        let early = scene.reprice("alpha", "m", order, BID + 600);
+        assert_eq!(outcome(&scene, early), ChangeOutcome::Unknown);
+        scene.live(2);
+        let late = scene.reprice("alpha", "m", order, BID + 600);
+        assert_eq!(outcome(&scene, late), ChangeOutcome::Moot);
+        let waits_at = scene.order("alpha", "p").price;
+        assert_eq!(waits_at, Some(points(BID + 450)));
+        // A change of the limit order is there to see.
+        scene.reprice("alpha", "n", order, BID - 900);
+        scene.lose_answer();
+        scene.rows();
+        let next = scene.reprice("alpha", "n", order, BID - 900);
+        assert_eq!(outcome(&scene, next), ChangeOutcome::Done);
+    }
+}
+
+#[test]
+fn a_trigger_hides_no_levels() {
+    let mut scene = scene();
+    let order = waiting(&mut scene);
+    let edit = OrderEdit {
+        price: None,
+        stop_limit_price: None,
+        stop_loss: Edit::Set(points(BID - 500).to_f64()),
+        take_profit: Edit::Keep,
+        time_in_force: None,
+    };
+    let protect = Command::ModifyOrder(order, Ok(edit));
+    scene.ask("alpha", "l", protect.clone());
+    scene.lose();
+    trigger(&mut scene);
+    scene.live(31);
+    let told = scene.ask("alpha", "l", protect);
+    assert_eq!(outcome(&scene, told), ChangeOutcome::NotDone);
 }
