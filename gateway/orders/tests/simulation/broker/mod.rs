@@ -79,6 +79,8 @@ pub struct Broker {
     pub deals: BTreeMap<Ticket, (i64, DealRow)>,
     recent: VecDeque<(i64, Ticket)>,
     purged_deals: BTreeSet<Ticket>,
+    /// The orders of the history that was read last.
+    listed: BTreeSet<Ticket>,
     torn: BTreeSet<PositionId>,
     /// How far each kind of reader has come: it never goes back.
     seen: [i64; 3],
@@ -151,6 +153,7 @@ impl Broker {
             deals: BTreeMap::new(),
             recent: VecDeque::new(),
             purged_deals: BTreeSet::new(),
+            listed: BTreeSet::new(),
             torn: BTreeSet::new(),
             seen: [0; 3],
             pushes: VecDeque::new(),
@@ -346,6 +349,14 @@ impl Broker {
     /// True when such a deal is a position's.
     pub fn is_torn(&self, id: PositionId) -> bool {
         self.torn.contains(&id)
+    }
+
+    /// True where neither the deals that opened a position nor their order can be read any more.
+    pub fn hides_opening(&self, id: PositionId) -> bool {
+        let order = Ticket(id.0);
+        let deals = self.deals.values().map(|(_, deal)| deal);
+        let mut opening = deals.filter(|deal| deal.order == Some(order));
+        !self.listed.contains(&order) && opening.all(|deal| self.is_purged(deal.ticket))
     }
 
     pub fn forbid(&mut self, ms: i64) {

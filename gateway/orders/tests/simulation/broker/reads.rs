@@ -99,6 +99,7 @@ impl Broker {
         let loaded = self.loads.filter(|(until, _)| self.now_ms < *until);
         let most = loaded.map_or(BrokerTime(i64::MAX), |(_, most)| most);
         orders.retain(|row| row.done.is_some_and(|done| done < most));
+        self.listed = orders.iter().map(|row| row.ticket).collect();
         let mut unreadable = Vec::new();
         deals.retain(|deal| {
             let done = self.deals.get(&deal.ticket).map_or(0, |(done, _)| *done);
