@@ -225,7 +225,9 @@ impl Core {
     /// Rows with what an unknown change asked for tell that it was done; that it was not, rows without
     /// it after the grace time. What was read before its outcome became unknown tells nothing.
     pub(crate) fn settle_unknown_changes(&mut self, rows: &[OrderRow], begun: u64) {
-        let patient = self.out.now.elapsed_ms - self.reconciliation.config.grace_ms;
+        let now = self.out.now.elapsed_ms;
+        self.changes.attend(now);
+        let patient = now - self.reconciliation.config.grace_ms;
         let unknown = self.changes.iter().filter_map(|(id, change)| {
             let Phase::Unknown { since, news } = change.phase else {
                 return None;

@@ -58,6 +58,10 @@ pub(crate) struct Change {
     pub(crate) phase: Phase,
 }
 
+/// Readings of the rows that are so far apart tell nothing of what came between them: the process may
+/// have stood still.
+const UNATTENDED_MS: i64 = 15_000;
+
 /// The changes without a final outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -65,6 +69,8 @@ pub(crate) struct Changes {
     all: BTreeMap<ChangeId, Change>,
     /// The last that were believed not to have been done: their answers may still come.
     absent: VecDeque<(ChangeId, Change)>,
+    /// When rows were read last, or the link came up, on the clock that never goes back.
+    attended: i64,
 }
 
 impl Changes {
@@ -164,8 +170,17 @@ impl Changes {
         Some(*id)
     }
 
+    /// Rows were read. After a long time without any, what was on its way then may come only now.
+    pub(crate) fn attend(&mut self, now: i64) {
+        if now - self.attended > UNATTENDED_MS {
+            self.restart_grace(now);
+        }
+        self.attended = now;
+    }
+
     /// Unknown outcomes are waited for from now on again: absence counts only where it is seen.
     pub(crate) fn restart_grace(&mut self, now: i64) {
+        self.attended = now;
         for change in self.all.values_mut() {
             if let Phase::Unknown { since, .. } = &mut change.phase {
                 *since = now;

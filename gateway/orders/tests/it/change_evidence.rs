@@ -254,8 +254,9 @@ fn rows_that_lack_a_position_tell_nothing_of_its_levels() {
     let held = scene.hold("alpha", "a", 0.1);
     scene.stop("alpha", "s", held, BID - 500);
     scene.lose();
+    scene.live(29);
     let rows = std::mem::take(&mut scene.positions);
-    scene.shell.pass(40_000);
+    scene.shell.pass(2_000);
     scene.rows();
     let early = scene.stop("alpha", "s", held, BID - 500);
     assert_eq!(outcome(&scene, early), ChangeOutcome::Unknown);
@@ -263,6 +264,38 @@ fn rows_that_lack_a_position_tell_nothing_of_its_levels() {
     scene.rows();
     let late = scene.stop("alpha", "s", held, BID - 500);
     assert_eq!(outcome(&scene, late), ChangeOutcome::NotDone);
+}
+
+/// What was on its way when the process stood still may be executed only now.
+#[test]
+fn the_grace_time_of_a_change_counts_only_while_rows_are_read() {
+    for executed in [false, true] {
+        let mut scene = scene();
+        scene.work("alpha", "p", 0.1);
+        let order = scene.id("alpha", "p");
+        scene.cancel("alpha", "c", order);
+        let sent = scene.lose();
+        scene.live(5);
+        scene.shell.pass(60_000);
+        // Rows of just before it is executed.
+        scene.rows();
+        let early = scene.cancel("alpha", "c", order);
+        assert_eq!(outcome(&scene, early), ChangeOutcome::Unknown);
+        if executed {
+            scene.execute(&sent).unwrap();
+        }
+        scene.live(29);
+        let then = scene.cancel("alpha", "c", order);
+        let (soon, last) = if executed {
+            (ChangeOutcome::Done, ChangeOutcome::Done)
+        } else {
+            (ChangeOutcome::Unknown, ChangeOutcome::NotDone)
+        };
+        assert_eq!(outcome(&scene, then), soon);
+        scene.live(2);
+        let late = scene.cancel("alpha", "c", order);
+        assert_eq!(outcome(&scene, late), last);
+    }
 }
 
 /// A buy stop-limit order of alpha that waits for its trigger.

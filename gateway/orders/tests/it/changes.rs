@@ -216,9 +216,11 @@ fn rows_decide_an_unknown_change_also_after_a_restart() {
                 ChangeOutcome::Unknown
             };
             assert_eq!(shell.outcome("alpha", "change"), early);
-            shell.pass(30_000);
-            let (rows, _) = with_stop(&shell, happened);
-            shell.feed(Input::Rows(rows));
+            for _ in 0..6 {
+                shell.pass(5_000);
+                let (rows, _) = with_stop(&shell, happened);
+                shell.feed(Input::Rows(rows));
+            }
             assert_eq!(shell.outcome("alpha", "change"), expected);
         }
     }
@@ -247,7 +249,11 @@ fn a_link_loss_starts_the_grace_of_an_unknown_change_again() {
     shell.pass(20_000);
     shell.feed(Input::Link(false));
     shell.feed(Input::Link(true));
-    shell.pass(29_999);
+    for _ in 0..5 {
+        shell.pass(5_000);
+        shell.compare();
+    }
+    shell.pass(4_999);
     shell.compare();
     assert_eq!(shell.outcome("alpha", "change"), ChangeOutcome::Unknown);
     shell.pass(1);
@@ -285,9 +291,9 @@ fn a_late_answer_wins_over_an_absence_that_was_believed() {
     shell.must("alpha", "change", stop(Edit::Set(1.095)));
     let sent = shell.leaves();
     shell.answer(sent.job, Err(lost()));
-    for _ in 0..2 {
+    for _ in 0..7 {
         shell.compare();
-        shell.pass(30_000);
+        shell.pass(5_000);
     }
     assert_eq!(shell.outcome("alpha", "change"), ChangeOutcome::NotDone);
     shell.answer_late(sent.job, Ok(Receipt::bare(Retcode::DONE)));
