@@ -17,12 +17,12 @@ use std::{
 
 /// Commits between two looks at the log file's size, and at the age of the oldest events.
 const LOOK: u64 = 64;
-/// Most events kept.
+/// Events kept, and fewer than [`PURGED`] more of them.
 const EVENTS: u64 = 65_536;
 /// No event is kept longer, milliseconds.
 const EVENTS_MS: i64 = 30 * 86_400_000;
-/// Events that are purged for their age at a time.
-const PURGED: i64 = 256;
+/// Events that are purged at a time.
+const PURGED: u64 = 256;
 
 /// The file, open for writing.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Sqlite {
     mark: Mark,
     position: Position,
     commits: u64,
+    /// The newest event when events were purged last.
+    purged: u64,
     checked: bool,
 }
 
@@ -95,6 +97,7 @@ impl Sqlite {
                 last_order: loaded.last_order,
             },
             commits: 0,
+            purged: 0,
             checked: opened.checked,
         };
         Ok((journal, loaded))
@@ -128,10 +131,12 @@ impl Sqlite {
                 _ => {}
             }
         }
-        if position.sequence > self.position.sequence {
+        // Each purge writes pages of its own: not every commit pays for that.
+        if position.sequence >= self.purged + PURGED {
             let oldest = position.sequence.saturating_sub(EVENTS);
             let purge = "DELETE FROM events WHERE sequence <= ?1";
             run(&transaction, purge, params![number(oldest)])?;
+            self.purged = position.sequence;
         }
         if self.commits.is_multiple_of(LOOK) {
             let before = clock::utc_now_ms() - EVENTS_MS;
@@ -140,7 +145,7 @@ impl Sqlite {
                 SELECT sequence FROM events WHERE sequence < ?1 ORDER BY sequence LIMIT ?2
             ) AND at_ms < ?3";
             let newest = number(position.sequence);
-            run(&transaction, purge, params![newest, PURGED, before])?;
+            run(&transaction, purge, params![newest, number(PURGED), before])?;
         }
         transaction.commit().map_err(JournalError::Write)?;
         self.position = position;
