@@ -79,6 +79,8 @@ impl World {
     /// A client trades again, or one of its limits says why not.
     fn trades(&mut self, name: &ClientName) -> Verdict {
         Clients::beat(self, name)?;
+        // By chance a symbol may have had no tick for long.
+        self.tick_all(0);
         let command = Clients::smallest(self);
         let mut call = Clients::call(self, name, command);
         call.session = Some(crate::bench::rows::id("one"));

@@ -383,7 +383,7 @@ impl World {
         self.tick_all(0);
     }
 
-    fn tick_all(&mut self, points: i64) {
+    pub(super) fn tick_all(&mut self, points: i64) {
         let symbols: Vec<_> = self.broker.specs.keys().cloned().collect();
         for symbol in symbols {
             let tick = self.broker.tick(&symbol, points);
