@@ -88,7 +88,7 @@ pub struct Core {
 /// its margin are in them yet. The order may be over, and not in memory any more.
 #[derive(Clone, Debug)]
 pub(crate) struct Filled {
-    /// When it came, on the clock that never goes back.
+    /// When it came, or the start that recalled it, on the clock that never goes back.
     pub(crate) at: i64,
     /// Rows were read since.
     pub(crate) read: bool,
@@ -156,6 +156,7 @@ impl Core {
             max_quote_age_ms: config.max_quote_age_ms,
         };
         core.mark_inflight_unknown(loaded.requests);
+        core.recall_fills(&loaded.recent_deals, loaded.compared);
         core.orders.flush(&mut core.out);
         core
     }

@@ -8,10 +8,11 @@ use crate::{
     foreign::is_foreign,
     orders::{ended_unseen, reason},
     records::Target,
+    rows::ROWS_LAG_MS,
 };
 use mymt5_model::{
-    ClientName, DealKind, DealReason, DealRow, Entry, Levels, Money, OrderId, OrderState,
-    PositionId, Retcode, Symbol, Ticket,
+    BrokerTime, ClientName, DealKind, DealReason, DealRow, Entry, Levels, Money, OrderId,
+    OrderState, PositionId, Retcode, Symbol, Ticket,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -268,6 +269,20 @@ impl Core {
         by_ticket.or_else(|| by_magic().map(|order| order.id))
     }
 
+    /// Fills of the journal's last moments count as if they came just now: their positions may have
+    /// been told without them, and rows may lack them still.
+    pub(crate) fn recall_fills(&mut self, recent: &[OwnedDeal], compared: Option<BrokerTime>) {
+        let newest = recent.iter().map(|owned| owned.deal.time).max();
+        let Some(newest) = newest.max(compared) else {
+            return;
+        };
+        let at = self.out.now.elapsed_ms;
+        let late = recent.iter();
+        let late = late.filter(|owned| newest.0 - owned.deal.time.0 < ROWS_LAG_MS);
+        let fills = late.filter_map(|owned| recalled(owned, at));
+        self.filled_since.extend(fills);
+    }
+
     fn record_deal(&mut self, deal: &DealRow, of: &Attribution) {
         let owned = Arc::new(OwnedDeal {
             deal: deal.clone(),
@@ -412,4 +427,25 @@ fn is_size_known(order: &Order) -> bool {
     let answered = order.retcode;
     let answered = answered.is_some_and(|retcode| retcode != Retcode::DONE_PARTIAL);
     !order.closes_all || answered
+}
+
+/// The fill of an entry as the journal tells it; none: the deal opens nothing by an order of ours.
+fn recalled(owned: &OwnedDeal, at: i64) -> Option<Filled> {
+    let deal = &owned.deal;
+    let DealKind::Trade(side) = deal.kind else {
+        return None;
+    };
+    owned.order.filter(|_| opens(deal))?;
+    Some(Filled {
+        at,
+        read: false,
+        client: owned.client.clone()?,
+        symbol: deal.symbol.clone()?,
+        side,
+        price: deal.price,
+        deal: deal.ticket,
+        position: deal.position_id,
+        lots: deal.lots,
+        news: 0,
+    })
 }

@@ -16,7 +16,7 @@ use mymt5_model::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So long rows may lack a fill though they were read after it.
-const ROWS_LAG_MS: i64 = 5_000;
+pub(crate) const ROWS_LAG_MS: i64 = 5_000;
 /// A fill that no position has after so long is of one that is over.
 const UNPLACED_MS: i64 = 300_000;
 

@@ -362,3 +362,36 @@ fn a_canceled_order_of_which_no_row_is_left_counts_no_more_after_the_grace_time(
     scene.submit("alpha", "b", buy(0.2));
     scene.obey();
 }
+
+/// It came with its order's answer and waits for its place; the next process knows its deal alone.
+#[test]
+fn a_fill_that_its_position_was_told_without_counts_after_a_start_before_its_row_comes() {
+    for lacks_all in [false, true] {
+        let mut scene = Scene::unseen(limited(at_most(0.3), ScopeLimits::default()));
+        scene.account.mode = mymt5_model::AccountMode::Netting;
+        scene.connect();
+        scene.submit("alpha", "a", buy(0.1));
+        scene.obey();
+        let before = if lacks_all {
+            Vec::new()
+        } else {
+            scene.positions.clone()
+        };
+        scene.submit("alpha", "b", buy(0.1));
+        scene.obey_early();
+        scene.shell.restart();
+        scene.tick(BID, ASK);
+        scene.shell.feed(Input::Link(true));
+        let late = Snapshot {
+            positions: before,
+            ..scene.snapshot()
+        };
+        let history = scene.history();
+        scene.shell.feed(Input::Pass(late, history));
+        let more = scene.submit("alpha", "c", buy(0.15));
+        assert_eq!(scene.refusal(more), Reason::LimitLotsTotal);
+        scene.live(6);
+        scene.submit("alpha", "d", buy(0.1));
+        scene.obey();
+    }
+}
