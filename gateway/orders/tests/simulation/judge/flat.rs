@@ -2,6 +2,7 @@
 
 use super::{Judge, Verdict, ensure};
 use crate::bench::Disk;
+use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, UtcTime};
 use mymt5_orders::{Leftover, Purpose};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +47,10 @@ impl Judge {
         let before = std::mem::replace(&mut self.flattens.under_way, under_way.collect());
         for (scope, at) in before {
             let row = disk.states.get(&scope);
-            let over = row.is_some_and(|row| row.flatten.is_none() && row.at == at);
+            // It leaves its scope halted; an operator may end it in the millisecond in which it began.
+            let over = row.is_some_and(|row| {
+                row.flatten.is_none() && row.at == at && row.state == TradingState::Halted
+            });
             let unfinished = self.flattens.unfinished.contains(&scope);
             ensure!(!(over && unfinished), "a flatten ended early: {row:?}");
         }
