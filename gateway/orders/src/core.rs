@@ -157,6 +157,7 @@ impl Core {
         };
         core.mark_inflight_unknown(loaded.requests);
         core.recall_fills(&loaded.recent_deals, loaded.compared);
+        core.claim_positions();
         core.orders.flush(&mut core.out);
         core
     }
@@ -582,6 +583,17 @@ impl Core {
             .collect();
         for (name, loss) in clients {
             self.losses.regulate(Some(name), loss);
+        }
+        self.claim_positions();
+    }
+
+    /// A slot may be given after positions in it were told, as where a restored journal is older than
+    /// the client: they are its orphans from now on.
+    fn claim_positions(&mut self) {
+        let owners = Owners::of(&self.orders, &self.clients);
+        let claimed = self.book.claim(|magic| owners.of_magic(magic));
+        for change in claimed {
+            self.emit_position(change, "");
         }
     }
 

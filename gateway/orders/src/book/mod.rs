@@ -260,6 +260,13 @@ impl Book {
         Some(PositionChange::Changed(position.clone()))
     }
 
+    /// Gives what is nobody's to the clients in whose slots it lies by now.
+    pub(crate) fn claim(&mut self, owner: impl Fn(Magic) -> Owner) -> Vec<PositionChange> {
+        let tracks = self.tracks.values_mut();
+        let claimed = tracks.filter_map(|track| track.claim(&owner).cloned());
+        claimed.map(PositionChange::Changed).collect()
+    }
+
     /// Takes new levels of a position, of that news; none: there is no such position, or nothing
     /// changes.
     pub(crate) fn set_levels(

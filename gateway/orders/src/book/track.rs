@@ -148,6 +148,19 @@ impl Track {
         Some(told)
     }
 
+    /// What was nobody's may lie in a client's slot by now, over or not. The position; none: it is not
+    /// open, or stays whose it is.
+    pub(super) fn claim(&mut self, owner: impl Fn(Magic) -> Owner) -> Option<&Position> {
+        let nobodys = self.owner.as_mut();
+        let (magic, known) = nobodys.filter(|(_, known)| known.client.is_none())?;
+        let new = owner(*magic);
+        new.client.as_ref()?;
+        known.clone_from(&new);
+        let told = self.told.as_mut()?;
+        *told = new.of(told.row.clone());
+        Some(told)
+    }
+
     /// True when nothing is open, and nothing waits for an explanation.
     pub(super) fn is_over(&self) -> bool {
         self.told.is_none() && self.row.is_none() && self.unexplained().is_none()

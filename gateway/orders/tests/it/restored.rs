@@ -343,3 +343,32 @@ fn a_close_by_hand_of_a_position_of_the_lost_time_is_its_owners() {
     assert_eq!(known.client, Some(name("alpha")));
     assert!(scene.obstacle(ObstacleKind::ForeignTrade).is_some());
 }
+
+/// It got its slot after the backup, and the configuration named it again long after the start, or at
+/// the next one.
+#[test]
+fn a_position_of_a_client_that_the_journal_forgot_is_its_orphan_once_it_is_granted_again() {
+    for restarts in [false, true] {
+        let mut scene = scene();
+        let magic = Magic::new(4, 77).unwrap();
+        let held = scene.open(Side::Buy, lots(0.2), magic).order.unwrap().0;
+        scene.pass();
+        assert_eq!(scene.position(held).unwrap().client, None);
+        let grant = scene.shell.config.grants[&name("alpha")].clone();
+        scene.shell.config.grants.insert(name("gamma"), grant);
+        if restarts {
+            scene.shell.disk.slots.insert(name("gamma"), 4);
+            scene.restart();
+        } else {
+            scene.regrant();
+        }
+        let told = scene.position(held).unwrap();
+        let owner = (told.client.clone(), told.orphan);
+        assert_eq!(owner, (Some(name("gamma")), true), "{restarts}");
+        assert!(scene.obstacle(ObstacleKind::OrphanRows).is_some());
+        let deal = scene.close_by_hand(held, 0.1);
+        scene.shell.feed(Input::Deal(deal.clone()));
+        let known = &scene.shell.disk.deals[&deal.ticket];
+        assert_eq!(known.client, Some(name("gamma")), "{restarts}");
+    }
+}

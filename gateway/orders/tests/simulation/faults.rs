@@ -124,6 +124,11 @@ impl World {
         self.unknown.retain(|name| !grants.contains_key(name));
         self.shell.config.grants = grants.clone();
         let account = self.shell.config.account.clone();
+        // What was told before a slot was given is judged before it.
+        let slots = &self.shell.disk.slots;
+        if grants.keys().any(|name| !slots.contains_key(name)) {
+            self.commit_all()?;
+        }
         self.step(Input::Grants(grants, Box::new(account)))
     }
 

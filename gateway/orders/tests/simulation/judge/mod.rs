@@ -140,6 +140,7 @@ impl Judge {
 
     /// The process died: nobody waits any more. Whatever is durable is told to who comes back.
     pub fn died(&mut self, shell: &Shell, broker: &Broker) -> Verdict {
+        self.learn_slots(&shell.disk);
         self.asked.clear();
         self.leases.clear();
         let events = shell.disk.events.iter().rev();
@@ -190,11 +191,16 @@ impl Judge {
         adopted.or_else(|| self.slot_of(magic))
     }
 
+    /// The slots as the journal has them.
+    fn learn_slots(&mut self, disk: &Disk) {
+        if self.slots.len() != disk.slots.len() {
+            self.slots = disk.slots.clone();
+        }
+    }
+
     /// Everything that left, was told or was answered since the last look.
     pub fn look(&mut self, shell: &mut Shell, broker: &Broker) -> Verdict {
-        if self.slots.len() != shell.disk.slots.len() {
-            self.slots = shell.disk.slots.clone();
-        }
+        self.learn_slots(&shell.disk);
         for (asker, refusal) in std::mem::take(&mut shell.refused) {
             self.refused = Some((asker, refusal.reason()));
             if let Some((position, lots)) = self.exits.remove(&asker) {
