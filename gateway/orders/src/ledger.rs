@@ -123,6 +123,8 @@ impl Ledger {
         if rows.any(|(_, (_, row))| row.flows != newest.flows) {
             return None;
         }
+        // Its deals explain the balance: whatever differed before does not go on.
+        self.difference = None;
         self.moments.drain(..at);
         Some(newest)
     }

@@ -347,6 +347,52 @@ fn a_balance_that_no_deal_explains_is_believed_after_a_while_and_told() {
     assert_eq!(scene.obstacles(), []);
 }
 
+/// A charge that is in the balance from now on; nothing tells of it yet.
+fn charged(scene: &mut Scene, amount: f64) -> DealRow {
+    let ticket = scene.next_ticket();
+    let charge = DealRow {
+        kind: DealKind::Other,
+        time: scene.broker_time(),
+        ..flow(ticket, amount)
+    };
+    scene.add_deal(charge)
+}
+
+/// Each pass's rows are of before another charge of the same amount; between them nothing differs.
+#[test]
+fn rows_that_lag_by_the_same_amount_again_and_again_are_not_believed() {
+    let mut scene = both(500.0, LimitAction::Block);
+    for pause in [DAY_MS, 5_000, 5_000] {
+        let rows = scene.snapshot();
+        charged(&mut scene, -7.0);
+        let history = scene.history();
+        scene.shell.feed(Input::Pass(rows, history));
+        scene.shell.pass(pause);
+        scene.tick(BID, ASK);
+        scene.rows();
+    }
+    assert_eq!(scene.notices("balance_unexplained"), 0);
+    assert_eq!(equity(&scene, None), money(9_979.0));
+}
+
+/// The same where the history lags, and each charge is told soon after.
+#[test]
+fn a_history_that_lags_by_the_same_amount_again_and_again_is_not_believed() {
+    let mut scene = both(500.0, LimitAction::Block);
+    for pause in [DAY_MS, 5_000, 5_000] {
+        let charge = charged(&mut scene, -7.0);
+        scene.deals.pop();
+        scene.pass();
+        scene.deals.push(charge.clone());
+        scene.shell.feed(Input::Deal(charge));
+        scene.shell.pass(pause);
+        scene.tick(BID, ASK);
+        scene.rows();
+    }
+    assert_eq!(scene.notices("balance_unexplained"), 0);
+    assert_eq!(equity(&scene, None), money(9_979.0));
+}
+
 #[test]
 fn a_withdrawal_within_the_first_pass_is_no_loss() {
     let mut scene = Scene::unseen(limited(
