@@ -1,8 +1,8 @@
 //! A position as its deals tell it.
 
 use mymt5_model::{
-    DealKind, DealRow, Entry, Levels, Lots, Magic, Money, PositionId, PositionRow, Price, Side,
-    Symbol, Ticket,
+    BrokerTime, DealKind, DealRow, Entry, Levels, Lots, Magic, Money, PositionId, PositionRow,
+    Price, Side, Symbol, Ticket,
 };
 
 /// Parts of a point.
@@ -188,6 +188,11 @@ impl Trade {
     /// True where its order makes the position its own.
     fn takes_over(&self) -> bool {
         self.opens() || self.entry == Entry::InOut
+    }
+
+    /// When it was done.
+    pub(super) const fn time(&self) -> BrokerTime {
+        self.deal.time
     }
 
     /// Of the order that made it.

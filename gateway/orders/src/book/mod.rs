@@ -324,7 +324,7 @@ impl Book {
                 continue;
             }
             let before = track.disagreement().is_some();
-            reading.doubts |= track.read(row, begun, now);
+            reading.doubts |= track.read(row, begun, self.as_of, now);
             if let Some(symbol) = track.unexplained().filter(|_| !before) {
                 reading.unexplained.push((*id, symbol.clone()));
             }

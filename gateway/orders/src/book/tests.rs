@@ -256,6 +256,36 @@ fn a_row_of_before_a_pause_of_the_link_does_not_tell_that_no_deal_is_missing() {
     assert_eq!(held(&book), Some((Side::Buy, lots(40), 1_000)));
 }
 
+/// A deal of the pause is not known, and the next one closes as much.
+#[test]
+fn a_row_that_was_read_before_a_deal_was_done_does_not_confirm_it() {
+    let (opening, _) = opened();
+    let missing = deal(2, Side::Sell, Entry::Out, 20, 1_100);
+    let [newer, newest] = [(3, 20), (4, 30)].map(|(ticket, units)| DealRow {
+        time: BrokerTime(2_000),
+        ..deal(ticket, Side::Sell, Entry::Out, units, 1_200)
+    });
+    let all = [
+        opening.clone(),
+        missing.clone(),
+        newer.clone(),
+        newest.clone(),
+    ];
+    let [before, after] = [2, 4].map(|count| row_of(&all[..count]).unwrap());
+    let mut book = of_deals(&[opening]);
+    book.lose();
+    book.as_of = Some(BrokerTime(1_000));
+    read(&mut book, vec![before], 0);
+    book.add_early(&newer, true, 1);
+    apply(&mut book, &newer);
+    apply(&mut book, &newest);
+    assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_000)));
+    book.as_of = Some(BrokerTime(2_000));
+    read(&mut book, vec![after], 1_000);
+    apply(&mut book, &missing);
+    assert_eq!(held(&book), Some((Side::Buy, lots(30), 1_000)));
+}
+
 /// While the link was down as much was closed as was added, and the history does not show it yet.
 #[test]
 fn deals_are_missing_where_a_row_has_their_lots_at_another_price() {

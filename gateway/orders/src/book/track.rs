@@ -10,7 +10,8 @@ use super::{
 };
 use crate::time::Now;
 use mymt5_model::{
-    AccountMode, ClientName, Levels, LevelsEdit, Lots, Magic, PositionRow, Side, Symbol, Ticket,
+    AccountMode, BrokerTime, ClientName, Levels, LevelsEdit, Lots, Magic, PositionRow, Side,
+    Symbol, Ticket,
 };
 
 /// So many reads in a row, over so long, must disagree with what is told before they are believed.
@@ -62,6 +63,8 @@ pub(super) struct Track {
     row: Option<PositionRow>,
     /// The news when that read began.
     begun: u64,
+    /// The broker's clock at that read; none while unknown.
+    as_of: Option<BrokerTime>,
     /// An earlier read had it, and its absence is not believed yet.
     seen: bool,
     /// Deals that came since the newest row was read.
@@ -284,10 +287,12 @@ impl Track {
 
     /// Early deals are in their order where the rows that were read since have just what they lead to.
     /// Rows that never had the position may lack it because they lag: they tell nothing of deals that
-    /// came alone.
+    /// came alone. What was done after the rows were read is not in them, however well they fit.
     fn confirm_by_row(&mut self) {
         let telling = self.seen || self.early_news == 0;
-        let read = self.begun >= self.early_news && telling;
+        let older = |early: &Trade| self.as_of.is_none_or(|as_of| early.time() <= as_of);
+        let done = self.early.iter().all(older);
+        let read = self.begun >= self.early_news && telling && done;
         if self.early.is_empty() || !self.chain.is_whole() || !read {
             return;
         }
@@ -302,12 +307,19 @@ impl Track {
     }
 
     /// Takes the position's row of a new read; none: it has no such row. `begun`: the news when the
-    /// reading began. True: a doubt begins.
-    pub(super) fn read(&mut self, row: Option<PositionRow>, begun: u64, now: Now) -> bool {
+    /// reading began. `as_of`: the broker's clock then. True: a doubt begins.
+    pub(super) fn read(
+        &mut self,
+        row: Option<PositionRow>,
+        begun: u64,
+        as_of: Option<BrokerTime>,
+        now: Now,
+    ) -> bool {
         self.seen |= row.is_some();
         self.row = row;
         self.fresh = true;
         self.begun = begun;
+        self.as_of = as_of;
         self.levels_read = self.row.is_some() && begun >= self.levels_news;
         if begun < self.levels_news
             && let (Some(row), Some(told)) = (&mut self.row, &self.told)
