@@ -358,6 +358,19 @@ fn charged(scene: &mut Scene, amount: f64) -> DealRow {
     scene.add_deal(charge)
 }
 
+/// So much later rows have the balance that the known deals make.
+fn agrees_after(scene: &mut Scene, pause: i64) {
+    scene.shell.pass(pause);
+    scene.tick(BID, ASK);
+    scene.rows();
+}
+
+/// Three charges of 7.00 are known, and none was taken for a balance that no deal explains.
+fn is_explained(scene: &Scene) {
+    assert_eq!(scene.notices("balance_unexplained"), 0);
+    assert_eq!(equity(scene, None), money(9_979.0));
+}
+
 /// Each pass's rows are of before another charge of the same amount; between them nothing differs.
 #[test]
 fn rows_that_lag_by_the_same_amount_again_and_again_are_not_believed() {
@@ -367,12 +380,9 @@ fn rows_that_lag_by_the_same_amount_again_and_again_are_not_believed() {
         charged(&mut scene, -7.0);
         let history = scene.history();
         scene.shell.feed(Input::Pass(rows, history));
-        scene.shell.pass(pause);
-        scene.tick(BID, ASK);
-        scene.rows();
+        agrees_after(&mut scene, pause);
     }
-    assert_eq!(scene.notices("balance_unexplained"), 0);
-    assert_eq!(equity(&scene, None), money(9_979.0));
+    is_explained(&scene);
 }
 
 /// The same where the history lags, and each charge is told soon after.
@@ -385,12 +395,9 @@ fn a_history_that_lags_by_the_same_amount_again_and_again_is_not_believed() {
         scene.pass();
         scene.deals.push(charge.clone());
         scene.shell.feed(Input::Deal(charge));
-        scene.shell.pass(pause);
-        scene.tick(BID, ASK);
-        scene.rows();
+        agrees_after(&mut scene, pause);
     }
-    assert_eq!(scene.notices("balance_unexplained"), 0);
-    assert_eq!(equity(&scene, None), money(9_979.0));
+    is_explained(&scene);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod closed_markets;
 mod endless;
 mod evidence;
 mod exposure;
+mod fills;
 mod first;
 mod flatten;
 mod flatten_rounds;
