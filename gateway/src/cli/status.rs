@@ -133,7 +133,7 @@ fn disk(disk: Disk) -> String {
     match disk.free_bytes.map(mib) {
         None => "unknown".to_owned(),
         Some(free) if disk.low => {
-            format!("ALMOST FULL: {free} MiB free, the alarm is on below {alarm}; make room")
+            format!("ALMOST FULL: {free} MiB free, the alarm is on below {alarm} MiB; make room")
         }
         Some(free) => format!("{free} MiB free"),
     }
