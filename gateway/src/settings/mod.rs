@@ -193,7 +193,11 @@ impl Settings {
             );
         }
         reader.or("process.allow_root", "true or false", false);
-        let disk_alarm_mib = reader.or("process.disk_alarm_mib", "MiB such as 1024", 1024);
+        let disk_alarm_mib = reader.or(
+            "process.disk_alarm_mib",
+            "a number of MiB such as 1024",
+            1024,
+        );
         let sandbox = Wanted::read(reader);
         let logging = LogSettings::read(reader, "logs/gateway");
         Some(Self {
