@@ -19,5 +19,6 @@ mod lifecycle;
 mod long;
 mod operator;
 mod orders;
+mod past;
 mod reload;
 mod scripted;
