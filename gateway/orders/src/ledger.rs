@@ -13,6 +13,8 @@ const LAG_MS: i64 = 15_000;
 /// though no deal explains it.
 const PASSES: u32 = 3;
 const DOUBT_MS: i64 = 120_000;
+/// Passes so far apart tell nothing of what came between them: each may lack another deal.
+const UNATTENDED_MS: i64 = 120_000;
 /// Deals within so much of the first reading, or after it, may be in its balance or not.
 const QUIET_MS: i64 = 5_000;
 
@@ -22,6 +24,29 @@ struct Difference {
     amount: Money,
     since: i64,
     passes: u32,
+    /// When the newest of them was taken.
+    last: i64,
+}
+
+impl Difference {
+    /// With another pass. One that differs by another amount begins anew, and so does one that comes so
+    /// late that nobody knows what was in between.
+    fn after(known: Option<Self>, amount: Money, now: i64) -> Self {
+        let goes_on = |known: &Self| known.amount == amount && now - known.last <= UNATTENDED_MS;
+        let known = known.filter(goes_on);
+        let (since, passes) = known.map_or((now, 0), |known| (known.since, known.passes));
+        Self {
+            amount,
+            since,
+            passes: passes + 1,
+            last: now,
+        }
+    }
+
+    /// True where it went on for so long that it is believed.
+    const fn is_believed(&self) -> bool {
+        self.passes >= PASSES && self.last - self.since >= DOUBT_MS
+    }
 }
 
 /// The balance by the deals.
@@ -167,16 +192,9 @@ impl Ledger {
             return;
         }
         let amount = balance - last.balance;
-        let now = out.now.elapsed_ms;
-        let difference = self.difference.filter(|known| known.amount == amount);
-        let mut difference = difference.unwrap_or(Difference {
-            amount,
-            since: now,
-            passes: 0,
-        });
-        difference.passes += 1;
+        let difference = Difference::after(self.difference, amount, out.now.elapsed_ms);
         self.difference = Some(difference);
-        if difference.passes >= PASSES && now - difference.since >= DOUBT_MS {
+        if difference.is_believed() {
             self.difference = None;
             out.notice(Notice::BalanceUnexplained(amount));
             self.moments.clear();

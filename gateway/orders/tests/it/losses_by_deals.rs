@@ -400,6 +400,44 @@ fn a_history_that_lags_by_the_same_amount_again_and_again_is_not_believed() {
     is_explained(&scene);
 }
 
+/// Two passes lack a charge, and the first one a day later lacks another of the same amount.
+#[test]
+fn a_difference_of_before_a_pause_in_which_nobody_looked_does_not_go_on() {
+    let mut scene = both(500.0, LimitAction::Block);
+    let first = charged(&mut scene, -7.0);
+    scene.deals.pop();
+    for pause in [5_000, DAY_MS] {
+        scene.pass();
+        scene.shell.pass(pause);
+    }
+    scene.deals.push(first);
+    let second = charged(&mut scene, -7.0);
+    scene.deals.pop();
+    scene.pass();
+    scene.deals.push(second);
+    scene.live(7);
+    assert_eq!(scene.notices("balance_unexplained"), 0);
+    assert_eq!(equity(&scene, None), money(9_986.0));
+}
+
+/// What still differs after such a pause is believed, once it was looked at for long enough.
+#[test]
+fn a_balance_that_no_deal_explains_is_believed_though_nobody_looked_for_a_day() {
+    let mut scene = both(500.0, LimitAction::Block);
+    scene.account.balance = money(9_900.0);
+    scene.refresh();
+    for pause in [5_000, DAY_MS] {
+        scene.pass();
+        scene.shell.pass(pause);
+    }
+    scene.live(100);
+    assert_eq!(scene.notices("balance_unexplained"), 0);
+    scene.live(40);
+    assert_eq!(scene.notices("balance_unexplained"), 1);
+    assert_eq!(equity(&scene, None), money(9_900.0));
+    assert_eq!(scene.obstacles(), []);
+}
+
 #[test]
 fn a_withdrawal_within_the_first_pass_is_no_loss() {
     let mut scene = Scene::unseen(limited(
