@@ -3,7 +3,7 @@
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::{Limits, Percent, ScopeLimits};
 use mymt5_model::{Magic, PositionId, Reason, Side};
-use mymt5_orders::{Adoption, Answer, Input, ObstacleKind, Snapshot};
+use mymt5_orders::{Adoption, Answer, Input, ObstacleKind, Resolution, Snapshot};
 use proptest::prelude::*;
 
 fn at_most(volume: f64) -> ScopeLimits {
@@ -394,4 +394,22 @@ fn a_fill_that_its_position_was_told_without_counts_after_a_start_before_its_row
         scene.submit("alpha", "d", buy(0.1));
         scene.obey();
     }
+}
+
+/// Its deal adds to a position that another order opened.
+#[test]
+fn an_order_that_an_operator_called_not_done_counts_again_once_its_deal_is_known() {
+    let mut scene = Scene::unseen(limited(at_most(0.3), ScopeLimits::default()));
+    scene.account.mode = mymt5_model::AccountMode::Netting;
+    scene.connect();
+    scene.submit("alpha", "a", buy(0.1));
+    let sent = scene.lose();
+    let order = scene.id("alpha", "a");
+    scene.resolve("r", order, Resolution::NotDone);
+    scene.submit("alpha", "b", buy(0.2));
+    scene.obey();
+    drop(scene.execute(&sent));
+    scene.pass();
+    let more = scene.submit("alpha", "c", buy(0.01));
+    assert_eq!(scene.refusal(more), Reason::LimitLotsTotal);
 }

@@ -5,6 +5,7 @@ mod end;
 mod exits;
 mod flat;
 mod money;
+mod tests;
 mod told;
 
 use super::broker::{Broker, Execution};
@@ -12,8 +13,8 @@ use crate::bench::{Disk, Shell};
 use flat::Flattens;
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    ClientName, Lots, Magic, Money, OrderId, OrderState, PositionId, Reason, RequestId, Ticket,
-    TradeRequest,
+    ClientName, Entry, Lots, Magic, Money, OrderId, OrderState, PositionId, Reason, RequestId,
+    Ticket, TradeRequest,
 };
 use mymt5_orders::{
     Answer, Asker, Call, ChangeAnswer, ChangeId, ChangeOutcome, Command, Job, Order, Outgoing,
@@ -310,8 +311,7 @@ impl Judge {
         let is_known = |ticket: Ticket, magic: Magic| {
             let mut accepted = disk.accepted_unreadable.iter();
             let hidden = accepted.any(|row| row.ticket == ticket);
-            let mut resolved = self.resolved.values();
-            !hidden && !resolved.any(|resolved| *resolved == magic)
+            !hidden && !self.is_resolved(magic)
         };
         let positions = broker.simulator.positions();
         let own: Vec<_> = positions
@@ -327,7 +327,8 @@ impl Judge {
             .collect();
         let held = own.iter().map(|row| {
             let life = broker.lives.get(&row.id);
-            row.lots.minus(life.map_or(Lots::ZERO, |life| life.foreign))
+            let known = row.lots.minus(self.added_by_resolved(row.id, broker));
+            known.minus(life.map_or(Lots::ZERO, |life| life.foreign))
         });
         let held = held.fold(Lots::ZERO, Lots::plus);
         let left = orders.iter().map(|row| row.lots_left);
@@ -342,6 +343,24 @@ impl Judge {
         let within = self.max_positions.is_none_or(|most| count <= most);
         ensure!(within, "{client} has {count} positions and orders");
         Ok(())
+    }
+
+    /// True for an order that an operator resolved, whatever became of it.
+    fn is_resolved(&self, magic: Magic) -> bool {
+        let mut resolved = self.resolved.values();
+        resolved.any(|resolved| *resolved == magic)
+    }
+
+    /// Lots that such orders added to a position: on netting it keeps the magic of another order. A
+    /// reversal leaves nothing but what its own order opened.
+    fn added_by_resolved(&self, id: PositionId, broker: &Broker) -> Lots {
+        let deals = broker.deals.values().map(|(_, deal)| deal);
+        let own = deals.filter(|deal| deal.position_id == Some(id));
+        own.fold(Lots::ZERO, |added, deal| match deal.entry {
+            Some(Entry::In) if self.is_resolved(deal.magic) => added.plus(deal.lots),
+            Some(Entry::InOut) => Lots::ZERO,
+            _ => added,
+        })
     }
 
     fn answer(&mut self, asker: Asker, answer: &Answer, broker: &Broker) -> Verdict {

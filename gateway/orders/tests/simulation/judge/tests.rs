@@ -1,0 +1,86 @@
+//! What the judge itself must not say.
+
+use super::{Judge, Verdict};
+use crate::{
+    bench::{Disk, rows::*},
+    broker::Broker,
+    dice::Dice,
+    temper::{Faults, Temper},
+};
+use mymt5_model::{AccountMode, Comment, Levels, Magic, OrderId, Side, TradeRequest};
+use mymt5_orders::{Job, Outgoing};
+
+const NOTHING: Faults = Faults(0);
+
+/// An account of alpha's alone, which may have 0.3 lots.
+struct Stage {
+    judge: Judge,
+    disk: Disk,
+    broker: Broker,
+    temper: Temper,
+    dice: Dice,
+}
+
+impl Stage {
+    fn new(mode: AccountMode) -> Self {
+        let mut dice = Dice::new(1);
+        let temper = Temper::draw(&mut dice, NOTHING);
+        let broker = Broker::new(mode, &["EURUSD"], &temper, &mut dice);
+        let disk = Disk::new(&["alpha"]);
+        let mut judge = Judge::new(Some(lots(0.3)), None);
+        judge.learn_slots(&disk);
+        Self {
+            judge,
+            disk,
+            broker,
+            temper,
+            dice,
+        }
+    }
+
+    /// That order buys so much at the market.
+    fn buys(&mut self, order: u64, volume: f64) -> Magic {
+        let magic = Magic::new(1, order).unwrap();
+        let outgoing = Outgoing {
+            job: Job::Order(OrderId(order)),
+            request: TradeRequest::Market {
+                symbol: symbol("EURUSD"),
+                side: Side::Buy,
+                lots: lots(volume),
+                levels: Levels::default(),
+                max_deviation_points: None,
+                magic,
+                comment: Comment::default(),
+            },
+            before_ms: i64::MAX,
+            trace: String::new(),
+        };
+        let (temper, dice) = (&self.temper, &mut self.dice);
+        self.broker.send(0, outgoing, temper, dice);
+        self.broker.now_ms += 1_000;
+        self.broker.work(temper, dice);
+        assert!(self.broker.filled.contains_key(&magic));
+        magic
+    }
+
+    fn within_limits(&self, magic: Magic) -> Verdict {
+        self.judge.within_limits(magic, &self.disk, &self.broker)
+    }
+}
+
+#[test]
+fn what_an_operator_resolved_counts_in_nobody_s_position() {
+    for mode in [AccountMode::Netting, AccountMode::Hedging] {
+        let mut stage = Stage::new(mode);
+        let known = stage.buys(1, 0.2);
+        assert_eq!(stage.within_limits(known), Ok(()));
+        let resolved = stage.buys(2, 0.12);
+        assert!(stage.within_limits(resolved).is_err());
+        stage.judge.resolved.insert(OrderId(2), resolved);
+        assert_eq!(stage.within_limits(resolved), Ok(()));
+        let more = stage.buys(3, 0.1);
+        assert_eq!(stage.within_limits(more), Ok(()));
+        let beyond = stage.buys(4, 0.01);
+        assert!(stage.within_limits(beyond).is_err());
+    }
+}
