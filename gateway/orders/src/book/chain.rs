@@ -85,6 +85,21 @@ impl Chain {
         self.trades.is_empty()
     }
 
+    /// True for a deal that is not among these though newer ones are: what they sum up to is right by
+    /// chance alone.
+    pub(super) fn misses(&self, trade: &Trade) -> bool {
+        let place = self
+            .trades
+            .binary_search_by_key(&trade.ticket, |known| known.ticket);
+        let kept = self.folded.is_none_or(|folded| folded < trade.ticket);
+        self.is_whole() && kept && place.is_err_and(|place| place < self.trades.len())
+    }
+
+    /// True when all of them were done by then.
+    pub(super) fn is_done(&self, by: BrokerTime) -> bool {
+        self.trades.iter().all(|trade| trade.deal.time <= by)
+    }
+
     /// The newest deal.
     pub(super) fn newest(&self) -> Option<Ticket> {
         self.trades.last().map(|trade| trade.ticket)
@@ -188,11 +203,6 @@ impl Trade {
     /// True where its order makes the position its own.
     fn takes_over(&self) -> bool {
         self.opens() || self.entry == Entry::InOut
-    }
-
-    /// When it was done.
-    pub(super) const fn time(&self) -> BrokerTime {
-        self.deal.time
     }
 
     /// Of the order that made it.

@@ -313,6 +313,69 @@ fn deals_are_missing_where_a_row_has_their_lots_at_another_price() {
     assert_eq!(book.unexplained().count(), 0);
 }
 
+/// All but two are known, which close as much before a reversal as after it, so that by chance
+/// the row of all has the lots and the price of the others.
+fn confirmed_by_chance(last: i64) -> (Book, [DealRow; 6], PositionRow) {
+    let deals = [
+        deal(1, Side::Sell, Entry::In, 110, 1_000),
+        deal(2, Side::Buy, Entry::Out, 10, 1_000),
+        deal(3, Side::Buy, Entry::Out, 90, 1_000),
+        deal(4, Side::Buy, Entry::InOut, 50, 1_200),
+        deal(5, Side::Sell, Entry::Out, 10, 1_200),
+        deal(6, Side::Buy, Entry::In, 10, last),
+    ];
+    let row = row_of(&deals).unwrap();
+    let mut book = of_deals(&deals[..1]);
+    book.lose();
+    for early in [2, 3, 5] {
+        book.add_early(&deals[early], true, 1);
+    }
+    book.as_of = Some(BrokerTime(1_000));
+    read(&mut book, vec![row.clone()], 0);
+    (book, deals, row)
+}
+
+#[test]
+fn a_late_deal_that_a_row_hid_by_chance_waits_for_the_others() {
+    let (mut book, deals, row) = confirmed_by_chance(1_120);
+    let all = Some((Side::Buy, lots(40), 1_180));
+    assert_eq!(held(&book), all);
+    assert_eq!(apply(&mut book, &deals[1]), None);
+    assert!(!book.is_settled(None));
+    for at in [0, 2_000, 5_000] {
+        assert_eq!(book.unexplained().count(), 0);
+        let reading = read(&mut book, vec![row.clone()], at);
+        assert_eq!(reading.changes, []);
+        assert_eq!(reading.doubts, at == 0, "a pass is asked for");
+    }
+    assert_eq!(book.unexplained().count(), 1);
+    assert_eq!(apply(&mut book, &deals[4]), None);
+    assert_eq!((held(&book), book.unexplained().count()), (all, 0));
+    assert!(book.is_settled(None));
+}
+
+/// With one of the two late deals the others lead to what the row has from before the newest.
+#[test]
+fn a_row_confirms_no_late_deal_beside_one_that_was_done_after_it_was_read() {
+    let (mut book, deals, _) = confirmed_by_chance(1_200);
+    let newest = DealRow {
+        time: BrokerTime(2_000),
+        ..deal(7, Side::Sell, Entry::Out, 10, 1_200)
+    };
+    assert!(apply(&mut book, &newest).is_some());
+    let now = Some((Side::Buy, lots(30), 1_200));
+    assert_eq!(held(&book), now);
+    for late in [1, 4] {
+        assert_eq!(apply(&mut book, &deals[late]), None);
+        assert_eq!(held(&book), now);
+    }
+    let all: Vec<DealRow> = deals.iter().chain([&newest]).cloned().collect();
+    book.as_of = Some(BrokerTime(2_000));
+    let reading = read(&mut book, row_of(&all).into_iter().collect(), 1_000);
+    assert_eq!((reading.changes, held(&book)), (vec![], now));
+    assert!(book.is_settled(None));
+}
+
 #[test]
 fn an_operator_accepts_what_no_deal_explains() {
     let (opening, _) = opened();

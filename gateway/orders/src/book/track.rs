@@ -215,9 +215,12 @@ impl Track {
             return;
         }
         self.begin_by(&trade);
+        // A row had what the chain led to by chance: more deals may be missing than this one.
+        let late = self.chain.misses(&trade);
+        self.in_step &= !late;
         // A row that disagrees may know of deals that are missing here.
         let in_step = self.in_step && self.doubt.is_none();
-        if !in_step && !trade.opens() {
+        if late || (!in_step && !trade.opens()) {
             return self.add_out_of_step(trade, news);
         }
         // Whatever came early and is older is in its order by now.
@@ -290,9 +293,7 @@ impl Track {
     /// came alone. What was done after the rows were read is not in them, however well they fit.
     fn confirm_by_row(&mut self) {
         let telling = self.seen || self.early_news == 0;
-        let older = |early: &Trade| self.as_of.is_none_or(|as_of| early.time() <= as_of);
-        let done = self.early.iter().all(older);
-        let read = self.begun >= self.early_news && telling && done;
+        let read = self.begun >= self.early_news && telling;
         if self.early.is_empty() || !self.chain.is_whole() || !read {
             return;
         }
@@ -300,10 +301,17 @@ impl Track {
         for early in &self.early {
             chain.add(early.clone());
         }
-        if chain.leads_to(self.row.as_ref()) {
+        let done = self.as_of.is_none_or(|as_of| chain.is_done(as_of));
+        if done && chain.leads_to(self.row.as_ref()) {
             self.chain = chain;
             self.early.clear();
         }
+    }
+
+    /// A deal waits whose place is before the newest of the chain. Without it, and whatever else is
+    /// missing, the chain may tell what is so, and with it alone what never was.
+    fn has_late(&self) -> bool {
+        self.early.iter().any(|early| self.chain.misses(early))
     }
 
     /// Takes the position's row of a new read; none: it has no such row. `begun`: the news when the
@@ -366,10 +374,12 @@ impl Track {
         }
     }
 
-    /// True when the newest read disagrees with the deals, or lacks what is told and no deal closed.
+    /// True when the newest read disagrees with the deals, or agrees by chance alone, or lacks what is
+    /// told and no deal closed.
     fn is_doubtful(&self) -> bool {
         let is_open = self.row.is_some() || self.told.is_some();
-        let differs = self.chain.is_whole() && !self.agrees() && self.disagreement.is_none();
+        let agrees = self.agrees() && !self.has_late();
+        let differs = self.chain.is_whole() && !agrees && self.disagreement.is_none();
         let lacks = self.row.is_none() && self.told.is_some();
         (is_open && differs) || (lacks && !self.is_by_deals() && !self.is_closed_since())
     }
@@ -444,13 +454,14 @@ impl Track {
 
     fn current(&mut self, levels: Levels) -> Option<PositionRow> {
         self.confirm_by_row();
-        let leads = self.chain.leads_to(self.row.as_ref());
+        let late = self.has_late();
+        let leads = !late && self.chain.leads_to(self.row.as_ref());
         let by_deals = self.is_by_deals() && self.agrees();
         if by_deals || leads {
             self.source = Source::Deals;
             // As many lots at another price are so by chance: a deal is missing.
             self.in_step |= leads && self.fresh;
-            self.doubt = None;
+            self.doubt = self.doubt.filter(|_| late);
             self.disagreement = None;
             return self.row.clone();
         }
