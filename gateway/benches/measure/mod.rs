@@ -34,6 +34,20 @@ impl Times {
         Self::of(times, begun.elapsed())
     }
 
+    /// Those of several parts of a round.
+    pub(crate) fn together(parts: impl Iterator<Item = Self>) -> Self {
+        let mut all = Self {
+            sorted: Vec::new(),
+            total: 0.0,
+        };
+        for part in parts {
+            all.sorted.extend(part.sorted);
+            all.total += part.total;
+        }
+        all.sorted.sort_by(f64::total_cmp);
+        all
+    }
+
     fn at(&self, percent: usize) -> f64 {
         self.sorted[(self.sorted.len() - 1) * percent / 100]
     }

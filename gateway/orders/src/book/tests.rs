@@ -376,6 +376,34 @@ fn a_row_confirms_no_late_deal_beside_one_that_was_done_after_it_was_read() {
     assert!(book.is_settled(None));
 }
 
+/// On netting somebody added and took away as much between two reads. The next close is answered
+/// before the history shows that, and then it shows it bit by bit.
+#[test]
+fn a_deal_that_comes_to_light_before_others_does_not_change_what_rows_confirmed() {
+    for closed in [120, 50] {
+        let deals = [
+            deal(1, Side::Sell, Entry::In, 120, 1_000),
+            deal(2, Side::Sell, Entry::In, 30, 1_003),
+            deal(3, Side::Buy, Entry::Out, 30, 1_017),
+            deal(4, Side::Buy, Entry::Out, closed, 1_019),
+        ];
+        let rows =
+            |count: usize| -> Vec<PositionRow> { row_of(&deals[..count]).into_iter().collect() };
+        let mut book = of_deals(&deals[..1]);
+        read(&mut book, rows(3), 0);
+        assert_eq!(held(&book), Some((Side::Sell, lots(120), 1_001)));
+        book.add_early(&deals[3], true, 1);
+        assert_eq!(read(&mut book, rows(4), 1_000).changes.len(), 1);
+        let left = (closed < 120).then(|| (Side::Sell, lots(120 - closed), 1_001));
+        for late in &deals[1..] {
+            assert_eq!(held(&book), left);
+            assert_eq!(apply(&mut book, late), None);
+        }
+        assert_eq!(held(&book), left);
+        assert!(book.is_settled(None));
+    }
+}
+
 #[test]
 fn an_operator_accepts_what_no_deal_explains() {
     let (opening, _) = opened();

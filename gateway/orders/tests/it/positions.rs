@@ -405,3 +405,26 @@ fn rows_that_never_had_a_position_do_not_close_it() {
     scene.shell.feed(Input::Rows(lagging));
     assert!(scene.position(held).is_some());
 }
+
+/// On netting: somebody added and took away as much, and the history shows it late and bit by bit.
+#[test]
+fn a_late_deal_does_not_open_again_what_is_closed() {
+    let mut scene = netting_scene();
+    scene.submit("alpha", "a", buy(0.12));
+    scene.obey_early();
+    let held = scene.positions[0].id;
+    let known = scene.deals.len();
+    scene.open(Side::Buy, lots(0.03), Magic::NONE);
+    scene.reduce(held, lots(0.03), Magic::NONE);
+    scene.rows();
+    scene.close("alpha", "c", held.0, None);
+    scene.obey_early();
+    scene.rows();
+    let mut late = scene.deals.split_off(known + 1);
+    scene.pass();
+    assert!(scene.position(held.0).is_none());
+    scene.deals.append(&mut late);
+    scene.pass();
+    assert!(scene.position(held.0).is_none());
+    assert!(told_lots(&scene).iter().all(|told| *told == lots(0.12)));
+}
