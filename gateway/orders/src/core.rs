@@ -517,13 +517,16 @@ impl Core {
             + self.in_flight.len()
     }
 
-    /// Answers everybody who waits for an order on which the broker's word is known.
+    /// Answers everybody who waits for an order on which the broker's word is known. While its answer
+    /// is on the way, a part that is done is not all of it: a deal may come first.
     fn answer_orders(&mut self) {
-        let answered: Vec<OrderId> = self
-            .waiting
-            .keys()
-            .copied()
-            .filter(|id| self.orders.get(*id).is_none_or(Order::is_answered))
+        let is_known = |id: &OrderId, order: &Order| {
+            let is_part = order.state == OrderState::PartiallyFilled;
+            order.is_answered() && !(is_part && self.in_flight.contains_key(id))
+        };
+        let waiting = self.waiting.keys().copied();
+        let answered: Vec<OrderId> = waiting
+            .filter(|id| self.orders.get(*id).is_none_or(|order| is_known(id, order)))
             .collect();
         for id in answered {
             for asker in self.waiting.remove(&id).unwrap_or_default() {

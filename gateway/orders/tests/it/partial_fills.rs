@@ -3,9 +3,9 @@
 use crate::bench::{Shell, by_hand::*, rows::*};
 use mymt5_model::{
     DealReason, DealRow, Entry, OrderId, OrderRow, OrderState, OrderType, Receipt, Retcode,
-    RowState, Side,
+    RowState, Side, Ticket,
 };
-use mymt5_orders::{History, Input, Snapshot};
+use mymt5_orders::{Answer, History, Input, Job, Snapshot};
 
 /// A market order of 0.3 lots of which the broker filled 0.1, and said that this is all.
 fn filled_in_part() -> (Shell, OrderId, OrderRow) {
@@ -143,4 +143,36 @@ fn a_working_order_that_the_history_has_as_filled_without_its_deals_is_unknown()
     };
     passes_without_rows(&mut shell, 100, &[ended]);
     assert_eq!(shell.order(id).state, OrderState::Unknown);
+}
+
+/// A deal overtakes the answer. How much a close of all takes, and whether more comes, the answer tells.
+#[test]
+fn nobody_is_told_of_a_part_while_the_answer_is_on_its_way() {
+    for (asked, part, done) in [
+        (None, 0.1, OrderState::Filled),
+        (Some(0.06), 0.06, OrderState::Filled),
+        (Some(0.08), 0.06, OrderState::PartiallyFilled),
+    ] {
+        let mut shell = holding();
+        let asker = shell.step_call("alpha", "c", close(HELD, asked));
+        shell.settle();
+        let Job::Order(id) = shell.leaves().job else {
+            panic!("a change")
+        };
+        let order = shell.order(id).clone();
+        let part = lots(part);
+        let deal = DealRow {
+            magic: order.magic,
+            order: Some(Ticket(2)),
+            ..deal(2, 1, Side::Sell, Entry::Out, part.units(), 110_000)
+        };
+        shell.feed(Input::Deal(deal));
+        let told = shell.answer_to(asker);
+        assert_eq!(told.is_some(), shell.order(id).state == OrderState::Filled);
+        shell.answer(id, Ok(receipt(Retcode::DONE, 2)));
+        let Some(Answer::Order(told)) = shell.answer_to(asker) else {
+            panic!("no answer")
+        };
+        assert_eq!((told.state, told.filled), (done, part));
+    }
 }
