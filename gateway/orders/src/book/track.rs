@@ -16,6 +16,8 @@ use mymt5_model::{
 
 /// So many reads in a row, over so long, must disagree with what is told before they are believed.
 const READS: u32 = 3;
+/// After so many of them the broker's history is asked for.
+const LASTING: u32 = 2;
 /// Deals that wait for those before them, at most.
 const EARLY: usize = 1_024;
 const DOUBT_MS: i64 = 5_000;
@@ -315,7 +317,8 @@ impl Track {
     }
 
     /// Takes the position's row of a new read; none: it has no such row. `begun`: the news when the
-    /// reading began. `as_of`: the broker's clock then. True: a doubt begins.
+    /// reading began. `as_of`: the broker's clock then. True: a doubt lasts, so that it takes more than
+    /// an answer on its way to explain it.
     pub(super) fn read(
         &mut self,
         row: Option<PositionRow>,
@@ -338,13 +341,12 @@ impl Track {
             self.since.retain(|since| since.news > begun);
         }
         self.confirm_by_row();
-        let before = self.doubt.is_some();
         if !self.is_doubtful() {
             self.doubt = None;
         } else if self.is_believed(now) {
             self.believe_row();
         }
-        self.doubt.is_some() && !before
+        self.doubt.is_some_and(|doubt| doubt.reads == LASTING)
     }
 
     /// Counts a read that disagrees. True: there were enough of them.
@@ -504,7 +506,8 @@ impl Track {
     }
 
     /// Most lots that a close may take: never more than the newest row has. On netting what the
-    /// newest read lacks may be closed already, and a close of nothing opens the other side.
+    /// newest read lacks may be closed already, and a close of nothing opens the other side; whether
+    /// a row has what was closed early is not known, and there it is taken to lack it.
     pub(super) fn closable(&self, mode: AccountMode) -> Lots {
         let Some(told) = &self.told else {
             return Lots::ZERO;
@@ -512,6 +515,9 @@ impl Track {
         let told = &told.row;
         match &self.row {
             Some(row) if row.side != told.side => Lots::ZERO,
+            Some(row) if self.is_by_deals() && mode == AccountMode::Hedging => {
+                row.lots.min(told.lots.minus(self.closed_early()))
+            }
             Some(row) if self.is_by_deals() => row.lots.min(told.lots).minus(self.closed_early()),
             Some(row) => row.lots.minus(self.closed_since()),
             None if self.seen && mode == AccountMode::Netting => Lots::ZERO,
