@@ -58,8 +58,7 @@ import threading
 import time
 
 FIRST_LIMIT = 1024  # bytes of a frame before the proof
-IN_LIMIT = 64 * 1024
-OUT_LIMIT = 8 * 1024 * 1024
+IN_LIMIT, OUT_LIMIT = 64 * 1024, 8 * 1024 * 1024
 PIECE = 64 * 1024  # bytes that are written at a time
 
 HANDSHAKE_S, IDLE_S = 5, 60  # of a peer that neither writes nor reads
@@ -374,7 +373,8 @@ class Session:
             while self.out:
                 for start in range(0, len(self.out[0]), PIECE):
                     self.writer.write(self.out[0][start : start + PIECE])
-                    await patiently(self.writer.drain())
+                    if self.writer.transport.get_write_buffer_size():  # a wait has its price
+                        await patiently(self.writer.drain())
                 with self.bridge.turn:
                     self.out.pop(0)
                     self.bridge.turn.notify_all()

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, WriteHalf, split},
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
 };
@@ -75,6 +75,8 @@ impl Connection {
             why: OnceLock::new(),
         });
         tokio::spawn(write(writer, outgoing, connection.clone()));
+        // Frames are small: without it each takes several reads.
+        let reader = BufReader::new(reader);
         tokio::spawn(read(reader, feed, connection.clone()));
         connection
     }
@@ -239,7 +241,11 @@ async fn write(
     let _ = timeout(Duration::from_secs(1), writer.shutdown()).await;
 }
 
-async fn read(mut reader: ReadHalf<Box<dyn Stream>>, mut feed: Feed, connection: Arc<Connection>) {
+async fn read(
+    mut reader: BufReader<ReadHalf<Box<dyn Stream>>>,
+    mut feed: Feed,
+    connection: Arc<Connection>,
+) {
     let changes = feed.changes();
     loop {
         let body = tokio::select! {
