@@ -190,6 +190,7 @@ impl Core {
         self.out.now = now;
         self.found = found;
         self.recall();
+        self.queue.resume();
         self.take(input, market);
         self.finish(market);
         self.found = Found::default();

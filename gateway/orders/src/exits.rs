@@ -44,7 +44,7 @@ impl Core {
         // What somebody else's operator closes stays the owner's.
         let client = held.client.clone().unwrap_or_else(|| call.client.clone());
         self.check_room(&client, Urgency::Exit)?;
-        let closable = self.book.closable(exit.position);
+        let closable = self.book.closable_at_most(exit.position);
         let (flying, unknown) = self.orders.closing(exit.position);
         let spec = market.spec(&row.symbol);
         let spec = spec.as_deref();

@@ -18,6 +18,10 @@ impl Core {
         while let Some(waiting) = self.queue.next() {
             changed = true;
             let leaves = match waiting.job {
+                Job::Order(id) if self.waits_for_rows(id) => {
+                    self.queue.put_off(waiting);
+                    continue;
+                }
                 Job::Order(id) => self.order_leaves(id, &waiting, market),
                 Job::Change(id) => self.change_leaves(id, &waiting),
             };
@@ -32,6 +36,19 @@ impl Core {
             }
         }
         changed
+    }
+
+    /// True for a close that would take more than is sure, while the next row may tell that it does
+    /// not.
+    fn waits_for_rows(&self, id: OrderId) -> bool {
+        let Some(order) = self.orders.get(id) else {
+            return false;
+        };
+        let Purpose::Exit(position) = order.purpose else {
+            return false;
+        };
+        let sure = self.book.closable(position);
+        order.lots > sure && self.book.closable_at_most(position) > sure
     }
 
     /// The order as it must be sent now; none: it ended without leaving.

@@ -116,6 +116,8 @@ pub(crate) struct Queue {
     others: Lines,
     /// Made in this step.
     fresh: Vec<Waiting>,
+    /// Their turn came, and they wait for more than that.
+    put_off: Vec<Waiting>,
     durable: u64,
     in_flight: usize,
     max_in_flight: usize,
@@ -129,6 +131,7 @@ impl Queue {
             protecting: Lines::default(),
             others: Lines::default(),
             fresh: Vec::new(),
+            put_off: Vec::new(),
             durable: 0,
             in_flight: 0,
             max_in_flight,
@@ -143,11 +146,29 @@ impl Queue {
     pub(crate) fn seal(&mut self, recorded: u64) {
         for mut waiting in std::mem::take(&mut self.fresh) {
             waiting.needs = recorded;
-            match waiting.urgency {
-                Urgency::Exit => self.exits.push(waiting),
-                Urgency::Protects => self.protecting.push(waiting),
-                Urgency::Other => self.others.push(waiting),
-            }
+            self.line_up(waiting);
+        }
+    }
+
+    /// Gives back the place in flight of what cannot leave yet: its turn comes again with
+    /// [`Queue::resume`].
+    pub(crate) fn put_off(&mut self, waiting: Waiting) {
+        self.put_off.push(waiting);
+        self.free();
+    }
+
+    /// The begin of a step's sends: it may have brought what was waited for.
+    pub(crate) fn resume(&mut self) {
+        for waiting in std::mem::take(&mut self.put_off) {
+            self.line_up(waiting);
+        }
+    }
+
+    fn line_up(&mut self, waiting: Waiting) {
+        match waiting.urgency {
+            Urgency::Exit => self.exits.push(waiting),
+            Urgency::Protects => self.protecting.push(waiting),
+            Urgency::Other => self.others.push(waiting),
         }
     }
 
@@ -203,6 +224,7 @@ impl Queue {
     }
 
     fn retain(&mut self, keep: &mut impl FnMut(&Waiting) -> bool) {
+        self.put_off.retain(&mut *keep);
         self.exits.retain(keep);
         self.protecting.retain(keep);
         self.others.retain(keep);
@@ -220,7 +242,9 @@ impl Queue {
 
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
-        self.fresh.len() + self.exits.len() + self.protecting.len() + self.others.len()
+        let lines = [&self.exits, &self.protecting, &self.others];
+        let lines: usize = lines.map(Lines::len).into_iter().sum();
+        self.fresh.len() + self.put_off.len() + lines
     }
 }
 

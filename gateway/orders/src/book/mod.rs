@@ -183,6 +183,14 @@ impl Book {
         track.map_or(Lots::ZERO, |track| track.closable(self.mode()))
     }
 
+    /// The same where the newest row has all closes that are known: a close that needs more than is
+    /// sure waits for the next row.
+    #[must_use]
+    pub fn closable_at_most(&self, id: PositionId) -> Lots {
+        let track = self.tracks.get(&id);
+        track.map_or(Lots::ZERO, |track| track.closable_at_most(self.mode()))
+    }
+
     /// True when a known deal of a position is in what is told of it.
     pub(crate) fn tells_deal(&self, id: PositionId, deal: Ticket) -> bool {
         let track = self.tracks.get(&id);

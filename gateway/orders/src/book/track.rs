@@ -505,23 +505,33 @@ impl Track {
         amount(self.chain.sum()) == amount(self.row.as_ref())
     }
 
-    /// Most lots that a close may take: never more than the newest row has. On netting what the
-    /// newest read lacks may be closed already, and a close of nothing opens the other side; whether
-    /// a row has what was closed early is not known, and there it is taken to lack it.
+    /// Most lots that a close may surely take: never more than the newest row has. Whether that row
+    /// has what was closed early is not known: on netting it is taken to lack it, since a close of
+    /// nothing opens the other side.
     pub(super) fn closable(&self, mode: AccountMode) -> Lots {
+        let most = self.closable_at_most(mode);
+        match &self.row {
+            Some(row) if mode == AccountMode::Netting && self.is_by_deals() => {
+                most.min(row.lots.minus(self.closed_early()))
+            }
+            _ => most,
+        }
+    }
+
+    /// The same where the newest row has what was closed early. On netting what that row lacks may be
+    /// closed already.
+    pub(super) fn closable_at_most(&self, mode: AccountMode) -> Lots {
         let Some(told) = &self.told else {
             return Lots::ZERO;
         };
         let told = &told.row;
+        let by_deals = told.lots.minus(self.closed_early());
         match &self.row {
             Some(row) if row.side != told.side => Lots::ZERO,
-            Some(row) if self.is_by_deals() && mode == AccountMode::Hedging => {
-                row.lots.min(told.lots.minus(self.closed_early()))
-            }
-            Some(row) if self.is_by_deals() => row.lots.min(told.lots).minus(self.closed_early()),
+            Some(row) if self.is_by_deals() => row.lots.min(by_deals),
             Some(row) => row.lots.minus(self.closed_since()),
             None if self.seen && mode == AccountMode::Netting => Lots::ZERO,
-            None if self.is_by_deals() => told.lots.minus(self.closed_early()),
+            None if self.is_by_deals() => by_deals,
             None => told.lots.minus(self.closed_since()),
         }
     }

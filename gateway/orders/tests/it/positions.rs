@@ -428,3 +428,47 @@ fn a_late_deal_does_not_open_again_what_is_closed() {
     assert!(scene.position(held.0).is_none());
     assert!(told_lots(&scene).iter().all(|told| *told == lots(0.12)));
 }
+
+/// Alpha closed 0.04 of 0.1 lots, and the row of a reading that had begun before its answer has that.
+fn with_a_part_closed_early(mut scene: Scene) -> (Scene, u64) {
+    let held = scene.hold("alpha", "a", 0.1);
+    let begun = scene.shell.core.news();
+    scene.close("alpha", "part", held, Some(0.04));
+    scene.obey_early();
+    let rows = Snapshot {
+        begun,
+        ..scene.snapshot()
+    };
+    scene.shell.feed(Input::Rows(rows));
+    (scene, held)
+}
+
+/// The next row tells whether the one before had the close of the part.
+#[test]
+fn on_netting_a_close_of_the_rest_waits_while_a_row_may_lack_the_close_before_it() {
+    for (scene_of, waits) in [(scene as fn() -> Scene, false), (netting_scene, true)] {
+        for rest in [None, Some(0.06)] {
+            let (mut scene, held) = with_a_part_closed_early(scene_of());
+            scene.close("alpha", "rest", held, rest);
+            assert_eq!(scene.shell.sent.is_empty(), waits);
+            scene.rows();
+            let request = scene.sent().request;
+            assert!(
+                matches!(request, TradeRequest::Close { lots: of, .. } if of == lots(0.06)),
+                "{request:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_close_that_waits_for_a_row_in_vain_expires() {
+    let (mut scene, held) = with_a_part_closed_early(netting_scene());
+    let asker = scene.close("alpha", "rest", held, None);
+    for _ in 0..60 {
+        scene.shell.pass(1_000);
+        scene.shell.feed(Input::Second);
+    }
+    assert_eq!(scene.order_told(asker).state, OrderState::Expired);
+    assert!(scene.shell.sent.is_empty());
+}

@@ -54,8 +54,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "exit-by-stale-row",
         file: "book/track.rs",
-        source: "row.lots.min(told.lots).minus(self.closed_early())",
-        mutant: "row.lots.max(told.lots).minus(self.closed_early())",
+        source: "row.lots.min(by_deals)",
+        mutant: "row.lots.max(by_deals)",
         harm: "A close takes what deals have closed already: more lots than the position has.",
     },
     Mutant {
