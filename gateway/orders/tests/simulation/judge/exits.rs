@@ -30,7 +30,7 @@ pub fn may_be_refused(
             shell.core.book().mode() == AccountMode::Netting && unknown
         }
         Reason::ExitExceedsPosition => {
-            let closable = shell.core.book().closable(position);
+            let closable = shell.core.book().closable_at_most(position);
             let more = lots.is_some_and(|lots| lots > closable.to_f64() + 1e-9);
             exits().next().is_some() || closable.is_zero() || more
         }
@@ -38,7 +38,7 @@ pub fn may_be_refused(
             let held = shell.core.book().position(position);
             let spec = held.and_then(|held| shell.prices.specs.get(&held.row.symbol));
             let most = spec.map_or(0.0, |spec| spec.volume.max.to_f64());
-            let closable = shell.core.book().closable(position).to_f64();
+            let closable = shell.core.book().closable_at_most(position).to_f64();
             lots.unwrap_or(closable) > most
         }
         Reason::PositionNotFound => shell.core.book().position(position).is_none(),
