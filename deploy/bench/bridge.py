@@ -301,8 +301,7 @@ class MyMT5Trader:
         self.filled(self.service.ClosePosition(close, timeout=PATIENCE_S).order)
 
     def filled(self, order):
-        """All its lots have deals. Its state may come to say FILLED a moment after that."""
-        return checked(order.filled_lots == LOTS, order)
+        return checked(order.state == self.types.ORDER_STATE_FILLED, order)
 
 
 class Peer:

@@ -21,6 +21,9 @@ const LASTING: u32 = 2;
 /// Deals that wait for those before them, at most.
 const EARLY: usize = 1_024;
 const DOUBT_MS: i64 = 5_000;
+/// Reads so far apart do not add up: the process may have stood still, and what comes then may have
+/// been read before.
+const UNATTENDED_MS: i64 = 15_000;
 
 /// What tells a position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +40,26 @@ enum Source {
 struct Doubt {
     since: i64,
     reads: u32,
+    /// When the newest of them came.
+    last: i64,
+}
+
+impl Doubt {
+    /// With another read. One that comes so late that nobody knows what was in between begins anew.
+    fn after(known: Option<Self>, now: i64) -> Self {
+        let known = known.filter(|known| now - known.last <= UNATTENDED_MS);
+        let (since, reads) = known.map_or((now, 0), |known| (known.since, known.reads));
+        Self {
+            since,
+            reads: reads + 1,
+            last: now,
+        }
+    }
+
+    /// True where it went on for so long that the reads are believed.
+    const fn is_believed(&self) -> bool {
+        self.reads >= READS && self.last - self.since >= DOUBT_MS
+    }
 }
 
 /// A deal that the newest row may lack.
@@ -316,6 +339,14 @@ impl Track {
         self.early.iter().any(|early| self.chain.misses(early))
     }
 
+    /// The row has what the chain leads to by chance alone: a late deal waits, or the row was read
+    /// after deals that wait, and neither with them nor without them its price is the chain's. Lots
+    /// that are the same must not keep such deals waiting for ever, and closes with them.
+    fn is_by_chance(&self) -> bool {
+        let waits = !self.early.is_empty() && self.begun >= self.early_news;
+        self.has_late() || (waits && !self.chain.leads_to(self.row.as_ref()))
+    }
+
     /// Takes the position's row of a new read; none: it has no such row. `begun`: the news when the
     /// reading began. `as_of`: the broker's clock then. True: a doubt lasts, so that it takes more than
     /// an answer on its way to explain it.
@@ -351,12 +382,9 @@ impl Track {
 
     /// Counts a read that disagrees. True: there were enough of them.
     fn is_believed(&mut self, now: Now) -> bool {
-        let doubt = self.doubt.get_or_insert(Doubt {
-            since: now.elapsed_ms,
-            reads: 0,
-        });
-        doubt.reads += 1;
-        doubt.reads >= READS && now.elapsed_ms - doubt.since >= DOUBT_MS
+        let doubt = Doubt::after(self.doubt, now.elapsed_ms);
+        self.doubt = Some(doubt);
+        doubt.is_believed()
     }
 
     /// From now on the row is believed; where all deals are known, though they say otherwise.
@@ -380,7 +408,7 @@ impl Track {
     /// told and no deal closed.
     fn is_doubtful(&self) -> bool {
         let is_open = self.row.is_some() || self.told.is_some();
-        let agrees = self.agrees() && !self.has_late();
+        let agrees = self.agrees() && !self.is_by_chance();
         let differs = self.chain.is_whole() && !agrees && self.disagreement.is_none();
         let lacks = self.row.is_none() && self.told.is_some();
         (is_open && differs) || (lacks && !self.is_by_deals() && !self.is_closed_since())
@@ -456,14 +484,14 @@ impl Track {
 
     fn current(&mut self, levels: Levels) -> Option<PositionRow> {
         self.confirm_by_row();
-        let late = self.has_late();
-        let leads = !late && self.chain.leads_to(self.row.as_ref());
+        let chance = self.is_by_chance();
+        let leads = !chance && self.chain.leads_to(self.row.as_ref());
         let by_deals = self.is_by_deals() && self.agrees();
         if by_deals || leads {
             self.source = Source::Deals;
             // As many lots at another price are so by chance: a deal is missing.
             self.in_step |= leads && self.fresh;
-            self.doubt = self.doubt.filter(|_| late);
+            self.doubt = self.doubt.filter(|_| chance);
             self.disagreement = None;
             return self.row.clone();
         }
