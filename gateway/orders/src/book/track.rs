@@ -42,23 +42,33 @@ struct Doubt {
     reads: u32,
     /// When the newest of them came.
     last: i64,
+    /// When the one before came: the newest was not read before then.
+    begun: i64,
 }
 
 impl Doubt {
     /// With another read. One that comes so late that nobody knows what was in between begins anew.
     fn after(known: Option<Self>, now: i64) -> Self {
         let known = known.filter(|known| now - known.last <= UNATTENDED_MS);
-        let (since, reads) = known.map_or((now, 0), |known| (known.since, known.reads));
-        Self {
-            since,
-            reads: reads + 1,
+        let first = Self {
+            since: now,
+            reads: 0,
             last: now,
+            begun: now,
+        };
+        let known = known.unwrap_or(first);
+        Self {
+            reads: known.reads + 1,
+            last: now,
+            begun: known.last,
+            ..known
         }
     }
 
-    /// True where it went on for so long that the reads are believed.
+    /// True where it went on for so long that the reads are believed. An answer that was late itself
+    /// makes it no longer.
     const fn is_believed(&self) -> bool {
-        self.reads >= READS && self.last - self.since >= DOUBT_MS
+        self.reads >= READS && self.begun - self.since >= DOUBT_MS
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 type Units = i64;
 
 /// What is wrong, by position or by order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wrong {
     /// A deal closed more than the position had: the other side was opened, or grew.
     Reversed(u64),
@@ -25,8 +25,8 @@ pub enum Wrong {
     AfterItsEnd(u64),
     /// An order was told UNKNOWN, or with more lots than it asked for.
     Order(u64),
-    /// A symbol was frozen.
-    Frozen,
+    /// A symbol was frozen: why.
+    Frozen(String),
 }
 
 /// What a client was told of a position that it opened and closed.
@@ -180,7 +180,9 @@ fn order(event: &Event) -> Option<Wrong> {
             let wrong = unknown || order.filled_lots > order.lots + 1e-9;
             wrong.then_some(Wrong::Order(order.order_id))
         }
-        Event::ForeignActivity(foreign) => foreign.frozen.then_some(Wrong::Frozen),
+        Event::ForeignActivity(foreign) => foreign
+            .frozen
+            .then(|| Wrong::Frozen(foreign.description.clone())),
         _ => None,
     }
 }
