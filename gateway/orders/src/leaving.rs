@@ -18,7 +18,7 @@ impl Core {
         while let Some(waiting) = self.queue.next() {
             changed = true;
             let leaves = match waiting.job {
-                Job::Order(id) if self.waits_for_rows(id) => {
+                Job::Order(id) if self.waits_for_rows(id, &waiting) => {
                     self.queue.put_off(waiting);
                     continue;
                 }
@@ -38,9 +38,9 @@ impl Core {
         changed
     }
 
-    /// True for a close that would take more than is sure, while the next row may tell that it does
-    /// not.
-    fn waits_for_rows(&self, id: OrderId) -> bool {
+    /// True for a close that would take more than is sure, together with those that left before it,
+    /// while the next row may tell that it does not.
+    fn waits_for_rows(&self, id: OrderId, waiting: &Waiting) -> bool {
         let Some(order) = self.orders.get(id) else {
             return false;
         };
@@ -48,7 +48,9 @@ impl Core {
             return false;
         };
         let sure = self.book.closable(position);
-        order.lots > sure && self.book.closable_at_most(position) > sure
+        let is_short = order.lots.plus(self.orders.left_closing(position)) > sure;
+        let may_be_more = self.book.closable_at_most(position) > sure;
+        is_short && may_be_more && waiting.before_ms > self.out.now.elapsed_ms
     }
 
     /// The order as it must be sent now; none: it ended without leaving.

@@ -194,6 +194,14 @@ impl Orders {
         })
     }
 
+    /// Lots of closing orders on a position that have left, whatever becomes of them.
+    pub(crate) fn left_closing(&self, position: PositionId) -> Lots {
+        let left = self.open().filter(|order| {
+            order.purpose == Purpose::Exit(position) && order.state != OrderState::Accepted
+        });
+        left.fold(Lots::ZERO, |lots, order| lots.plus(order.lots_open()))
+    }
+
     /// The next id and the magic that goes with it: never used before, and by time also after a
     /// lost memory. None: no room in the magic.
     pub(crate) fn next(&mut self, slot: u16, now: UtcTime) -> Option<(OrderId, Magic)> {

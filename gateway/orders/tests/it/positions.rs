@@ -461,6 +461,37 @@ fn on_netting_a_close_of_the_rest_waits_while_a_row_may_lack_the_close_before_it
     }
 }
 
+/// The row has a close by hand that no deal tells yet, and may lack the close of the part: 0.02 of the
+/// 0.06 lots are sure, and closes of 0.01 each are sure of them one by one.
+#[test]
+fn on_netting_closes_that_left_count_beside_the_next() {
+    for outcome in [None, Some(Ok(())), Some(Err(()))] {
+        let mut scene = netting_scene();
+        let held = scene.hold("alpha", "a", 0.1);
+        let begun = scene.shell.core.news();
+        scene.reduce(PositionId(held), lots(0.04), Magic::NONE);
+        let hidden = scene.deals.pop();
+        let lagging = scene.snapshot();
+        scene.close("alpha", "part", held, Some(0.04));
+        scene.obey_early();
+        scene.shell.feed(Input::Rows(Snapshot { begun, ..lagging }));
+        for n in 0..6 {
+            scene.close("alpha", &format!("c{n}"), held, Some(0.01));
+        }
+        let mut left = 0;
+        while let Some(sent) = scene.shell.sent.pop() {
+            left += 1;
+            match outcome {
+                None => {}
+                Some(Ok(())) => scene.say(sent.job, Ok(done(900 + left, Vec::new()))),
+                Some(Err(())) => scene.say(sent.job, lost()),
+            }
+        }
+        assert!(left <= 2, "{left} closes of 0.01 left, {outcome:?}");
+        assert!(hidden.is_some());
+    }
+}
+
 #[test]
 fn a_close_that_waits_for_a_row_in_vain_expires() {
     let (mut scene, held) = with_a_part_closed_early(netting_scene());
