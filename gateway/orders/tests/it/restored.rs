@@ -195,6 +195,31 @@ fn an_adopted_order_is_cancelled_by_its_client_and_by_a_halt() {
     assert!(matches!(sent.request, TradeRequest::Cancel { order, .. } if order == ticket));
 }
 
+/// It left before the restore, and nothing tells of it before the broker has it.
+#[test]
+fn an_order_that_was_on_its_way_at_a_restore_counts_from_its_row_on() {
+    let limits = entry_limits(Limits {
+        max_lots_total: Some(lots(0.3)),
+        ..Limits::default()
+    });
+    let mut scene = limited_scene(limits, ScopeLimits::default());
+    let backup = scene.shell.disk.clone();
+    scene.submit("alpha", "p", buy_limit(0.2, BID - 500));
+    let sent = scene.sent();
+    restore(&mut scene, &backup);
+    drop(scene.execute(&sent));
+    scene.rows();
+    let closed = scene.submit("alpha", "a", buy(0.1));
+    assert_eq!(scene.refusal(closed), Reason::OrphansFound);
+    let ticket = scene.orders[0].ticket;
+    scene.adopt("x", "alpha", Adoption::Order(ticket));
+    let beyond = scene.submit("alpha", "b", buy(0.11));
+    assert_eq!(scene.refusal(beyond), Reason::LimitLotsTotal);
+    scene.submit("alpha", "c", buy(0.1));
+    scene.obey();
+    assert_eq!(scene.state("alpha", "c"), OrderState::Filled);
+}
+
 #[test]
 fn an_adopted_order_is_no_missing_fact() {
     let limits = Limits {

@@ -195,7 +195,7 @@ impl World {
         // The mark is written every few seconds: what came since is bridged.
         backup.mark = self.shell.disk.last_order().max(self.shell.disk.mark) + 600_000;
         self.forget_calls(&backup);
-        self.judge.forget(&backup);
+        self.judge.forget(&self.shell.disk, &backup);
         self.shell.disk = backup;
         self.shell.restart();
         self.shell.events.clear();

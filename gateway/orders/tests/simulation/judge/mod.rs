@@ -77,6 +77,8 @@ pub struct Judge {
     pub adopted: HashMap<PositionId, (Magic, ClientName)>,
     /// Orders that an operator resolved, and their magics: evidence may contradict.
     pub resolved: BTreeMap<OrderId, Magic>,
+    /// Orders that a restored backup does not know, and that were not executed by then.
+    forgotten: HashSet<Magic>,
     sequence: u64,
     /// What the account was worth in each reading, equity and balance, flows and credit left out.
     worths: HashSet<Money>,
@@ -122,8 +124,14 @@ impl Judge {
     }
 
     /// A backup was restored and nothing is left of what came after: a new sequence, and whatever
-    /// came after it is forgotten.
-    pub fn forget(&mut self, disk: &Disk) {
+    /// came after it is forgotten. What is still on its way nobody can foresee, not even by the
+    /// broker's rows. `lost`: the journal in whose place the backup comes.
+    pub fn forget(&mut self, lost: &Disk, disk: &Disk) {
+        let orders = lost.orders.values();
+        let orders = orders.filter(|order| !disk.orders.contains_key(&order.id));
+        let magics = orders.map(|order| order.magic);
+        let flying = magics.filter(|magic| !self.executed.contains(magic));
+        self.forgotten.extend(flying);
         self.told = disk.orders.clone();
         self.positions = disk.positions.clone();
         self.told_deals = disk.deals.keys().copied().collect();
@@ -303,7 +311,8 @@ impl Judge {
     }
 
     /// What a client has is within its limits, whenever one of its entries was executed: but for what
-    /// an operator said was not done, or accepted as unreadable.
+    /// an operator said was not done, or accepted as unreadable, and for what a restored backup did
+    /// not know though it was on its way.
     fn within_limits(&self, magic: Magic, disk: &Disk, broker: &Broker) -> Verdict {
         let Some(client) = self.slot_of(magic) else {
             return Ok(());
@@ -311,7 +320,7 @@ impl Judge {
         let is_known = |ticket: Ticket, magic: Magic| {
             let mut accepted = disk.accepted_unreadable.iter();
             let hidden = accepted.any(|row| row.ticket == ticket);
-            !hidden && !self.is_resolved(magic)
+            !hidden && !self.is_unforeseen(magic)
         };
         let positions = broker.simulator.positions();
         let own: Vec<_> = positions
@@ -327,7 +336,7 @@ impl Judge {
             .collect();
         let held = own.iter().map(|row| {
             let life = broker.lives.get(&row.id);
-            let known = row.lots.minus(self.added_by_resolved(row.id, broker));
+            let known = row.lots.minus(self.added_by_unforeseen(row.id, broker));
             known.minus(life.map_or(Lots::ZERO, |life| life.foreign))
         });
         let held = held.fold(Lots::ZERO, Lots::plus);
@@ -345,19 +354,20 @@ impl Judge {
         Ok(())
     }
 
-    /// True for an order that an operator resolved, whatever became of it.
-    fn is_resolved(&self, magic: Magic) -> bool {
+    /// True for an order that an operator resolved, or that a restored backup did not know though it
+    /// was on its way, whatever became of it.
+    fn is_unforeseen(&self, magic: Magic) -> bool {
         let mut resolved = self.resolved.values();
-        resolved.any(|resolved| *resolved == magic)
+        self.forgotten.contains(&magic) || resolved.any(|resolved| *resolved == magic)
     }
 
     /// Lots that such orders added to a position: on netting it keeps the magic of another order. A
     /// reversal leaves nothing but what its own order opened.
-    fn added_by_resolved(&self, id: PositionId, broker: &Broker) -> Lots {
+    fn added_by_unforeseen(&self, id: PositionId, broker: &Broker) -> Lots {
         let deals = broker.deals.values().map(|(_, deal)| deal);
         let own = deals.filter(|deal| deal.position_id == Some(id));
         own.fold(Lots::ZERO, |added, deal| match deal.entry {
-            Some(Entry::In) if self.is_resolved(deal.magic) => added.plus(deal.lots),
+            Some(Entry::In) if self.is_unforeseen(deal.magic) => added.plus(deal.lots),
             Some(Entry::InOut) => Lots::ZERO,
             _ => added,
         })

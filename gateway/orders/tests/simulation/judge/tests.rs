@@ -2,7 +2,7 @@
 
 use super::{Judge, Verdict};
 use crate::{
-    bench::{Disk, rows::*},
+    bench::{Disk, by_hand::ready, rows::*},
     broker::Broker,
     dice::Dice,
     temper::{Faults, Temper},
@@ -82,5 +82,44 @@ fn what_an_operator_resolved_counts_in_nobody_s_position() {
         assert_eq!(stage.within_limits(more), Ok(()));
         let beyond = stage.buys(4, 0.01);
         assert!(stage.within_limits(beyond).is_err());
+    }
+}
+
+/// It left before the restore and is executed after it: no row tells of it meanwhile.
+#[test]
+fn what_was_on_its_way_at_a_restore_counts_in_nobody_s_position() {
+    for mode in [AccountMode::Netting, AccountMode::Hedging] {
+        let mut lost = ready();
+        let (flying, _) = lost.send("alpha", "a", buy(0.12));
+        let mut stage = Stage::new(mode);
+        stage.judge.forget(&lost.disk, &stage.disk);
+        let known = stage.buys(1, 0.2);
+        assert_eq!(stage.within_limits(known), Ok(()));
+        let late = stage.buys(flying.0, 0.12);
+        assert_eq!(stage.within_limits(late), Ok(()));
+        let more = stage.buys(2, 0.1);
+        assert_eq!(stage.within_limits(more), Ok(()));
+        let beyond = stage.buys(3, 0.01);
+        assert!(stage.within_limits(beyond).is_err());
+    }
+}
+
+/// The broker's rows tell of it before anything may be opened, and a backup that knows an order has
+/// it as unknown.
+#[test]
+fn what_was_executed_before_a_restore_or_is_in_the_backup_counts() {
+    for in_backup in [false, true] {
+        let mut lost = ready();
+        let (order, magic) = lost.send("alpha", "a", buy(0.12));
+        let mut stage = Stage::new(AccountMode::Hedging);
+        if in_backup {
+            stage.disk = lost.disk.clone();
+        } else {
+            stage.judge.executed.insert(magic);
+        }
+        stage.judge.forget(&lost.disk, &stage.disk);
+        stage.buys(order.0, 0.12);
+        let beyond = stage.buys(1, 0.2);
+        assert!(stage.within_limits(beyond).is_err(), "{in_backup}");
     }
 }
