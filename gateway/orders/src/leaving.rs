@@ -18,7 +18,7 @@ impl Core {
         while let Some(waiting) = self.queue.next() {
             changed = true;
             let leaves = match waiting.job {
-                Job::Order(id) if self.waits_for_rows(id, &waiting) => {
+                Job::Order(id) if self.waits_for_rows(id) => {
                     self.queue.put_off(waiting);
                     continue;
                 }
@@ -40,7 +40,7 @@ impl Core {
 
     /// True for a close that would take more than is sure, together with those that left before it,
     /// while the next row may tell that it does not.
-    fn waits_for_rows(&self, id: OrderId, waiting: &Waiting) -> bool {
+    fn waits_for_rows(&self, id: OrderId) -> bool {
         let Some(order) = self.orders.get(id) else {
             return false;
         };
@@ -49,8 +49,7 @@ impl Core {
         };
         let sure = self.book.closable(position);
         let is_short = order.lots.plus(self.orders.left_closing(position)) > sure;
-        let may_be_more = self.book.closable_at_most(position) > sure;
-        is_short && may_be_more && waiting.before_ms > self.out.now.elapsed_ms
+        is_short && self.book.closable_at_most(position) > sure
     }
 
     /// The order as it must be sent now; none: it ended without leaving.
