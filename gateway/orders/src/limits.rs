@@ -31,13 +31,14 @@ impl Core {
             let flatten = Flattening { include_foreign };
             self.states
                 .flatten(scope, flatten, limit, GATEWAY, &mut self.out);
-            return;
+            return self.reject_forbidden();
         }
         // A weaker reason of our own gives way, so that nothing lifts this one early.
         let held = self.states.of(&scope);
         if held < state || (held == state && self.states.is_gateways(&scope)) {
             self.states
                 .enter(scope, state, limit, GATEWAY, &mut self.out);
+            self.reject_forbidden();
         }
     }
 

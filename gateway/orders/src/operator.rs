@@ -78,6 +78,7 @@ impl Core {
         let by = call.client.as_str();
         self.states
             .flatten(scope.clone(), flatten, why, by, &mut self.out);
+        self.reject_forbidden();
         self.attempts.forget_pauses();
         self.flatten_round(&scope, flatten, market);
         let report = self.flatten_report(&scope);

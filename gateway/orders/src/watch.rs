@@ -78,19 +78,30 @@ impl Core {
 
     /// Cancels what could open though its client's state forbids it.
     pub(crate) fn cancel_forbidden(&mut self) {
-        let states = &self.states;
-        let forbidden = self.orders.open_ids(|order| {
-            order.is_entry() && !states.binding(&order.client).allows(Action::Open)
-        });
-        for id in &forbidden {
-            let waits = self.orders.get(*id);
+        self.reject_forbidden();
+        let forbidden = self.forbidden();
+        self.cancel_all(&forbidden);
+    }
+
+    /// Ends what waits to open though its client's state forbids it, in the step that enters the
+    /// state: what waited longer would leave by a later state that is not durable yet.
+    pub(crate) fn reject_forbidden(&mut self) {
+        for id in self.forbidden() {
+            let waits = self.orders.get(id);
             let waits = waits.is_some_and(|order| order.state == OrderState::Accepted);
-            if waits && self.queue.withdraw(Job::Order(*id)) {
+            if waits && self.queue.withdraw(Job::Order(id)) {
                 let reason = Reason::TradingStateForbids.name();
-                self.reject(*id, None, reason, true);
+                self.reject(id, None, reason, true);
             }
         }
-        self.cancel_all(&forbidden);
+    }
+
+    /// What could open though its client's state forbids it.
+    fn forbidden(&self) -> Vec<OrderId> {
+        let states = &self.states;
+        self.orders.open_ids(|order| {
+            order.is_entry() && !states.binding(&order.client).allows(Action::Open)
+        })
     }
 
     fn cancel_where(&mut self, holds: impl Fn(&Order) -> bool) {

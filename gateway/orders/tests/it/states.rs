@@ -9,6 +9,34 @@ use mymt5_orders::{
 };
 
 #[test]
+fn an_entry_that_waits_when_the_account_is_flattened_does_not_leave_once_it_is_resumed() {
+    let mut shell = ready();
+    shell.step_call("alpha", "waits", submit(buy(0.1)));
+    shell.step_call("local", "flatten", flatten(None, false));
+    shell.step_call("local", "resume", state(None, Active));
+    shell.settle();
+    assert!(shell.left().is_empty());
+    let order = shell.order_of("alpha", "waits");
+    let ended = (order.state, order.reason.as_str());
+    assert_eq!(ended, (OrderState::Rejected, "TRADING_STATE"));
+}
+
+#[test]
+fn no_entry_leaves_by_a_state_that_is_not_durable() {
+    let mut shell = ready_by(|config| config.max_in_flight = 1);
+    let (busy, _) = shell.send("beta", "busy", buy(0.1));
+    shell.must("alpha", "waits", submit(buy(0.1)));
+    shell.must("local", "flatten", flatten(None, false));
+    shell.step_call("local", "resume", state(None, Active));
+    shell.step(Input::Answered {
+        job: busy.into(),
+        outcome: Err(rejected(Retcode::PRICE_OFF)),
+        late: false,
+    });
+    assert!(shell.left().is_empty());
+}
+
+#[test]
 fn each_state_holds_for_its_scope_and_across_a_restart() {
     for scope in [None, Some("alpha"), Some("beta")] {
         for state in [Active, Reducing, Halted] {
