@@ -1,0 +1,176 @@
+//! Deals that are missing, or come late, while rows fit those that are known by chance.
+
+use super::*;
+
+/// While the link was down as much was closed as was added, and the history does not show it yet.
+#[test]
+fn deals_are_missing_where_a_row_has_their_lots_at_another_price() {
+    let deals = [
+        deal(1, Side::Buy, Entry::In, 100, 1_000),
+        deal(2, Side::Sell, Entry::Out, 40, 1_100),
+        deal(3, Side::Buy, Entry::In, 40, 1_200),
+        deal(4, Side::Sell, Entry::Out, 50, 1_300),
+    ];
+    let [before, after] = [3, 4].map(|count| row_of(&deals[..count]).unwrap());
+    let mut book = of_deals(&deals[..1]);
+    book.lose();
+    read(&mut book, vec![before], 0);
+    assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_080)));
+    assert_eq!(apply(&mut book, &deals[3]), None);
+    assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_080)));
+    for lasts in [false, true] {
+        let reading = read(&mut book, vec![after.clone()], 0);
+        assert_eq!(reading.doubts, lasts, "a pass is asked for");
+    }
+    for late in &deals[1..3] {
+        apply(&mut book, late);
+    }
+    assert_eq!(held(&book), Some((Side::Buy, lots(50), 1_080)));
+    assert_eq!(book.unexplained().count(), 0);
+}
+
+/// As much was added as was closed.
+fn added_and_closed() -> [DealRow; 3] {
+    [
+        deal(1, Side::Buy, Entry::In, 100, 1_000),
+        deal(2, Side::Buy, Entry::In, 100, 1_200),
+        deal(3, Side::Sell, Entry::Out, 100, 1_300),
+    ]
+}
+
+/// While the link was down as much was added as was closed, and the deal that added cannot be read.
+#[test]
+fn a_close_that_waits_for_a_missing_deal_does_not_hold_up_others_for_ever() {
+    let deals = added_and_closed();
+    let row = row_of(&deals).unwrap();
+    let all = Some((Side::Buy, lots(100), 1_100));
+    for mode in [Hedging, Netting] {
+        let mut book = of_deals(&deals[..1]);
+        book.mode = Some(mode);
+        book.lose();
+        read(&mut book, vec![row.clone()], 0);
+        assert_eq!(apply(&mut book, &deals[2]), None);
+        for at in [1_000, 2_000, 6_000, 6_001] {
+            assert_eq!(book.closable(ONE), Lots::ZERO, "the row may lack the close");
+            assert_eq!(book.unexplained().count(), 0);
+            let reading = read(&mut book, vec![row.clone()], at);
+            assert_eq!(reading.doubts, at == 2_000, "a pass is asked for");
+        }
+        assert_eq!((held(&book), book.unexplained().count()), (all, 1));
+        assert_eq!(book.closable(ONE), lots(100));
+        // The deal that explains it lifts it.
+        assert_eq!(apply(&mut book, &deals[1]), None);
+        assert_eq!((held(&book), book.unexplained().count()), (all, 0));
+        assert_eq!(book.closable(ONE), lots(100));
+        assert!(book.is_settled(None));
+    }
+}
+
+/// The same, and a close is answered: reads that had begun before it tell nothing of it.
+#[test]
+fn reads_that_began_before_a_close_do_not_count_against_it() {
+    let before = added_and_closed();
+    let row = row_of(&before).unwrap();
+    let mut book = of_deals(&before[..1]);
+    book.mode = Some(Netting);
+    book.lose();
+    read_begun(&mut book, vec![row.clone()], 1, 0);
+    book.add_early(&deal(4, Side::Sell, Entry::Out, 100, 1_300), true, 2);
+    assert_eq!(book.tell(ONE, Levels::default(), nobody), []);
+    for at in [1_000, 3_000, 7_000] {
+        read_begun(&mut book, vec![row.clone()], 1, at);
+        assert_eq!(book.closable(ONE), Lots::ZERO);
+        assert_eq!(book.unexplained().count(), 0);
+    }
+}
+
+/// All but two are known, which close as much before a reversal as after it, so that by chance
+/// the row of all has the lots and the price of the others.
+fn confirmed_by_chance(last: i64) -> (Book, [DealRow; 6], PositionRow) {
+    let deals = [
+        deal(1, Side::Sell, Entry::In, 110, 1_000),
+        deal(2, Side::Buy, Entry::Out, 10, 1_000),
+        deal(3, Side::Buy, Entry::Out, 90, 1_000),
+        deal(4, Side::Buy, Entry::InOut, 50, 1_200),
+        deal(5, Side::Sell, Entry::Out, 10, 1_200),
+        deal(6, Side::Buy, Entry::In, 10, last),
+    ];
+    let row = row_of(&deals).unwrap();
+    let mut book = of_deals(&deals[..1]);
+    book.lose();
+    for early in [2, 3, 5] {
+        book.add_early(&deals[early], true, 1);
+    }
+    book.as_of = Some(BrokerTime(1_000));
+    read(&mut book, vec![row.clone()], 0);
+    (book, deals, row)
+}
+
+#[test]
+fn a_late_deal_that_a_row_hid_by_chance_waits_for_the_others() {
+    let (mut book, deals, row) = confirmed_by_chance(1_120);
+    let all = Some((Side::Buy, lots(40), 1_180));
+    assert_eq!(held(&book), all);
+    assert_eq!(apply(&mut book, &deals[1]), None);
+    assert!(!book.is_settled(None));
+    for at in [0, 2_000, 5_000, 5_001] {
+        assert_eq!(book.unexplained().count(), 0);
+        let reading = read(&mut book, vec![row.clone()], at);
+        assert_eq!(reading.changes, []);
+        assert_eq!(reading.doubts, at == 2_000, "a pass is asked for");
+    }
+    assert_eq!(book.unexplained().count(), 1);
+    assert_eq!(apply(&mut book, &deals[4]), None);
+    assert_eq!((held(&book), book.unexplained().count()), (all, 0));
+    assert!(book.is_settled(None));
+}
+
+/// With one of the two late deals the others lead to what the row has from before the newest.
+#[test]
+fn a_row_confirms_no_late_deal_beside_one_that_was_done_after_it_was_read() {
+    let (mut book, deals, _) = confirmed_by_chance(1_200);
+    let newest = DealRow {
+        time: BrokerTime(2_000),
+        ..deal(7, Side::Sell, Entry::Out, 10, 1_200)
+    };
+    assert!(apply(&mut book, &newest).is_some());
+    let now = Some((Side::Buy, lots(30), 1_200));
+    assert_eq!(held(&book), now);
+    for late in [1, 4] {
+        assert_eq!(apply(&mut book, &deals[late]), None);
+        assert_eq!(held(&book), now);
+    }
+    let all: Vec<DealRow> = deals.iter().chain([&newest]).cloned().collect();
+    book.as_of = Some(BrokerTime(2_000));
+    let reading = read(&mut book, row_of(&all).into_iter().collect(), 1_000);
+    assert_eq!((reading.changes, held(&book)), (vec![], now));
+    assert!(book.is_settled(None));
+}
+
+/// On netting somebody added and took away as much between two reads. The next close is answered
+/// before the history shows that, and then it shows it bit by bit.
+#[test]
+fn a_deal_that_comes_to_light_before_others_does_not_change_what_rows_confirmed() {
+    for closed in [120, 50] {
+        let deals = [
+            deal(1, Side::Sell, Entry::In, 120, 1_000),
+            deal(2, Side::Sell, Entry::In, 30, 1_003),
+            deal(3, Side::Buy, Entry::Out, 30, 1_017),
+            deal(4, Side::Buy, Entry::Out, closed, 1_019),
+        ];
+        let rows =
+            |count: usize| -> Vec<PositionRow> { row_of(&deals[..count]).into_iter().collect() };
+        let mut book = of_deals(&deals[..1]);
+        read(&mut book, rows(3), 0);
+        assert_eq!(held(&book), Some((Side::Sell, lots(120), 1_001)));
+        book.add_early(&deals[3], true, 1);
+        assert_eq!(read(&mut book, rows(4), 1_000).changes.len(), 1);
+        let left = (closed < 120).then(|| (Side::Sell, lots(120 - closed), 1_001));
+        for late in &deals[1..] {
+            assert_eq!(held(&book), left);
+            assert_eq!(apply(&mut book, late), None);
+        }
+        assert_eq!(held(&book), left);
+        assert!(book.is_settled(None));
+    }
+}
