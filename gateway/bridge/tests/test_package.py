@@ -182,7 +182,7 @@ class Ticks(unittest.TestCase):
         self.package = self.module.Package(terminal, None, False)
 
     def watch(self, at):
-        watch = self.module.Watch({"EURUSD": at}, 5, 10**9, 0)
+        watch = self.module.Watch({"EURUSD": at}, 60_000, 10**9, 0)
         watch.due[""] = float("inf")
         return watch
 

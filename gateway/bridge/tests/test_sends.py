@@ -99,7 +99,7 @@ class Closing(Sending):
             self.refused("no such position", self.close(77, 0.1), take)
 
     def test_a_close_does_not_wait_for_rows_that_lag(self):
-        self.state.set(lag_ms=600)
+        self.state.set(lag_ms=10**9)
         fresh = self.done(BUY)["order"]
         self.assertNotIn(fresh, [row["ticket"] for row in self.peer.call("state")["ok"]["positions"]])
         self.assertEqual(self.done(self.close(fresh, 0.1), ["volume"])["volume_sent"], 0.1)
