@@ -240,6 +240,7 @@ impl Core {
             Input::Second => self.second(market),
             Input::Grants(grants, account) => self.regrant(grants, *account),
             Input::Drain => self.draining = true,
+            Input::Stop => self.stop_sending(),
         }
     }
 
@@ -473,6 +474,7 @@ impl Core {
     pub fn wants_pass(&self) -> bool {
         let unsettled = self.orders.open().any(needs_evidence)
             || self.losses.wants_pass()
+            || self.book.is_doubtful()
             || !self.canceled.is_empty();
         self.reconciliation.wants_pass(unsettled, self.out.now)
     }

@@ -240,6 +240,8 @@ pub enum Input {
     Grants(BTreeMap<ClientName, Grant>, Box<ScopeLimits>),
     /// No new order is taken from now on.
     Drain,
+    /// The process ends: what waits to be sent never leaves.
+    Stop,
 }
 
 /// What the core does not hold in memory and must know before a step.

@@ -148,10 +148,27 @@ impl Core {
     /// Ends what waited too long to be sent.
     pub(crate) fn expire(&mut self) {
         for job in self.queue.expired(self.out.now) {
-            match job {
-                Job::Order(id) => self.expire_unsent(id),
-                Job::Change(id) => self.finish_change(id, ChangeOutcome::Expired),
-            }
+            self.expire_job(job);
+        }
+    }
+
+    /// Ends what waits to be sent: nothing leaves any more. It surely never was, which the next process
+    /// could not know.
+    pub(crate) fn stop_sending(&mut self) {
+        self.draining = true;
+        let waiting = self.changes.iter();
+        let behind = waiting.filter(|(_, change)| change.phase == Phase::Behind);
+        let behind: Vec<ChangeId> = behind.map(|(id, _)| id).collect();
+        let unsent = behind.into_iter().map(Job::Change);
+        for job in unsent.chain(self.queue.close()) {
+            self.expire_job(job);
+        }
+    }
+
+    fn expire_job(&mut self, job: Job) {
+        match job {
+            Job::Order(id) => self.expire_unsent(id),
+            Job::Change(id) => self.finish_change(id, ChangeOutcome::Expired),
         }
     }
 

@@ -211,6 +211,17 @@ impl Queue {
         expired
     }
 
+    /// Takes out all that waits; nothing leaves from now on.
+    pub(crate) fn close(&mut self) -> Vec<Job> {
+        self.max_in_flight = 0;
+        let mut unsent: Vec<Job> = self.fresh.drain(..).map(|fresh| fresh.job).collect();
+        self.retain(&mut |waiting| {
+            unsent.push(waiting.job);
+            false
+        });
+        unsent
+    }
+
     /// Takes out one request that is not wanted any more. False: it left already.
     pub(crate) fn withdraw(&mut self, job: Job) -> bool {
         let mut withdrawn = false;

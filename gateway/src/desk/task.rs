@@ -331,9 +331,10 @@ impl OrdersTask {
         batch.then.into_iter().for_each(|then| then());
     }
 
-    /// Answers who still waits with what is known, and makes all of it durable. Nothing leaves any
-    /// more.
+    /// Ends what still waits to be sent, answers who still waits with what is known, and makes all of
+    /// it durable.
     async fn finish(&mut self) -> Result<(), JournalError> {
+        self.step(Input::Stop)?;
         let askers: Vec<Asker> = self.waiting.keys().copied().collect();
         for asker in askers {
             self.step(Input::GiveUp(asker))?;

@@ -2,6 +2,7 @@
 //! lag behind each other: how one position is told by both stands in [`track`].
 
 mod chain;
+mod doubt;
 #[cfg(test)]
 mod tests;
 mod track;
@@ -255,6 +256,11 @@ impl Book {
             client.is_none() || owner.is_none_or(|owner| owner == client)
         };
         self.tracks.values().filter(own).all(Track::is_settled)
+    }
+
+    /// True while what is told of a position is in doubt for longer than an answer is on its way.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.tracks.values().any(Track::doubt_lasts)
     }
 
     /// The link was lost: reads before and after do not add up, and deals may be missed.

@@ -7,6 +7,7 @@
 use super::{
     Disagreement, Owner, Position, PositionChange,
     chain::{Chain, Trade},
+    doubt::Doubt,
 };
 use crate::time::Now;
 use mymt5_model::{
@@ -14,16 +15,8 @@ use mymt5_model::{
     Symbol, Ticket,
 };
 
-/// So many reads in a row, over so long, must disagree with what is told before they are believed.
-const READS: u32 = 3;
-/// After so many of them the broker's history is asked for.
-const LASTING: u32 = 2;
 /// Deals that wait for those before them, at most.
 const EARLY: usize = 1_024;
-const DOUBT_MS: i64 = 5_000;
-/// Reads so far apart do not add up: the process may have stood still, and what comes then may have
-/// been read before.
-const UNATTENDED_MS: i64 = 15_000;
 
 /// What tells a position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,43 +26,6 @@ enum Source {
     Deals,
     /// The broker's row.
     Row,
-}
-
-/// Since when reads disagree with what is told, and how many of them.
-#[derive(Clone, Copy, Debug)]
-struct Doubt {
-    since: i64,
-    reads: u32,
-    /// When the newest of them came.
-    last: i64,
-    /// When the one before came: the newest was not read before then.
-    begun: i64,
-}
-
-impl Doubt {
-    /// With another read. One that comes so late that nobody knows what was in between begins anew.
-    fn after(known: Option<Self>, now: i64) -> Self {
-        let known = known.filter(|known| now - known.last <= UNATTENDED_MS);
-        let first = Self {
-            since: now,
-            reads: 0,
-            last: now,
-            begun: now,
-        };
-        let known = known.unwrap_or(first);
-        Self {
-            reads: known.reads + 1,
-            last: now,
-            begun: known.last,
-            ..known
-        }
-    }
-
-    /// True where it went on for so long that the reads are believed. An answer that was late itself
-    /// makes it no longer.
-    const fn is_believed(&self) -> bool {
-        self.reads >= READS && self.begun - self.since >= DOUBT_MS
-    }
 }
 
 /// A deal that the newest row may lack.
@@ -109,6 +65,8 @@ pub(super) struct Track {
     /// The newest row was read since then.
     levels_read: bool,
     doubt: Option<Doubt>,
+    /// The oldest deal that came early, and the reads that left it waiting.
+    waits: Option<(Ticket, Doubt)>,
     /// Rows were believed against deals: what happened there is not known.
     disagreement: Option<Disagreement>,
     told: Option<Position>,
@@ -240,6 +198,7 @@ impl Track {
     /// The link was lost: reads before and after do not add up, and deals may be missed.
     pub(super) const fn lose(&mut self) {
         self.doubt = None;
+        self.waits = None;
         self.in_step = false;
         self.fresh = false;
     }
@@ -254,7 +213,8 @@ impl Track {
         let late = self.chain.misses(&trade);
         self.in_step &= !late;
         // A row that disagrees may know of deals that are missing here.
-        let in_step = self.in_step && self.doubt.is_none();
+        let disagrees = self.doubt.is_some() && !self.chain.leads_to(self.row.as_ref());
+        let in_step = self.in_step && !disagrees;
         if late || (!in_step && !trade.opens()) {
             return self.add_out_of_step(trade, news);
         }
@@ -323,23 +283,29 @@ impl Track {
         self.in_step |= first && trade.opens();
     }
 
-    /// Early deals are in their order where the rows that were read since have just what they lead to.
-    /// Rows that never had the position may lack it because they lag: they tell nothing of deals that
-    /// came alone. What was done after the rows were read is not in them, however well they fit.
+    /// Early deals are in their order where the rows have just what they lead to: the first of them,
+    /// while rows lag behind those that came after them, or all. Rows that never had the position may
+    /// lack it because they lag: they tell nothing of deals that came alone. What was done after the
+    /// rows were read is not in them, however well they fit.
     fn confirm_by_row(&mut self) {
         let telling = self.seen || self.early_news == 0;
-        let read = self.begun >= self.early_news && telling;
-        if self.early.is_empty() || !self.chain.is_whole() || !read {
+        if self.early.is_empty() || !self.chain.is_whole() || !telling {
             return;
         }
         let mut chain = self.chain.clone();
-        for early in &self.early {
+        let mut confirmed = None;
+        for (place, early) in self.early.iter().enumerate() {
             chain.add(early.clone());
+            let more = place + 1 < self.early.len();
+            let read = more || self.begun >= self.early_news;
+            let done = self.as_of.is_none_or(|as_of| chain.is_done(as_of));
+            if read && done && chain.leads_to(self.row.as_ref()) {
+                confirmed = Some((place, chain.clone()));
+            }
         }
-        let done = self.as_of.is_none_or(|as_of| chain.is_done(as_of));
-        if done && chain.leads_to(self.row.as_ref()) {
+        if let Some((place, chain)) = confirmed {
             self.chain = chain;
-            self.early.clear();
+            self.early.drain(..=place);
         }
     }
 
@@ -350,11 +316,28 @@ impl Track {
     }
 
     /// The row has what the chain leads to by chance alone: a late deal waits, or the row was read
-    /// after deals that wait, and neither with them nor without them its price is the chain's. Lots
-    /// that are the same must not keep such deals waiting for ever, and closes with them.
+    /// after deals that wait, and neither with them nor without them its price is the chain's, or one
+    /// waits for too long. Lots that are the same must not keep such deals waiting for ever, and
+    /// closes with them.
     fn is_by_chance(&self) -> bool {
         let waits = !self.early.is_empty() && self.begun >= self.early_news;
-        self.has_late() || (waits && !self.chain.leads_to(self.row.as_ref()))
+        let differs = waits && !self.chain.leads_to(self.row.as_ref());
+        self.has_late() || differs || self.waits_for_too_long()
+    }
+
+    fn waits_for_too_long(&self) -> bool {
+        let oldest = self.early.first().map(|early| early.ticket);
+        let waits = self.waits.filter(|(ticket, _)| Some(*ticket) == oldest);
+        waits.is_some_and(|(_, reads)| reads.is_believed())
+    }
+
+    /// Counts a read that left the oldest early deal waiting.
+    fn count_waiting(&mut self, now: Now) {
+        self.waits = self.early.first().map(|early| {
+            let known = self.waits.filter(|(ticket, _)| *ticket == early.ticket);
+            let reads = known.map(|(_, reads)| reads);
+            (early.ticket, Doubt::after(reads, now.elapsed_ms))
+        });
     }
 
     /// Takes the position's row of a new read; none: it has no such row. `begun`: the news when the
@@ -382,12 +365,18 @@ impl Track {
             self.since.retain(|since| since.news > begun);
         }
         self.confirm_by_row();
+        self.count_waiting(now);
         if !self.is_doubtful() {
             self.doubt = None;
         } else if self.is_believed(now) {
             self.believe_row();
         }
-        self.doubt.is_some_and(|doubt| doubt.reads == LASTING)
+        self.doubt.is_some_and(|doubt| doubt.begins_to_last())
+    }
+
+    /// True while reads disagree for longer than an answer is on its way.
+    pub(super) fn doubt_lasts(&self) -> bool {
+        self.doubt.is_some_and(|doubt| doubt.lasts())
     }
 
     /// Counts a read that disagrees. True: there were enough of them.
@@ -428,10 +417,20 @@ impl Track {
         self.chain.is_whole() && self.source == Source::Deals
     }
 
-    /// True when the deals since the newest row close all that it had.
+    /// True when the deals since the newest row close all that it had, and none of the others, where
+    /// they are all known, left more.
     fn is_closed_since(&self) -> bool {
         let told = self.told.as_ref();
-        told.is_some_and(|told| self.closed_since() >= told.row.lots)
+        let closes = told.is_some_and(|told| self.closed_since() >= told.row.lots);
+        closes && !(self.chain.is_whole() && self.with_early().sum().is_some())
+    }
+
+    fn with_early(&self) -> Chain {
+        let mut chain = self.chain.clone();
+        for early in &self.early {
+            chain.add(early.clone());
+        }
+        chain
     }
 
     fn closed_since(&self) -> Lots {

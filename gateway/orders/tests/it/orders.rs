@@ -85,6 +85,24 @@ fn what_waited_too_long_is_never_sent() {
     );
 }
 
+/// It surely never was at the broker, which the next process could not know.
+#[test]
+fn what_waits_when_the_process_ends_is_never_sent_and_not_unknown() {
+    let mut shell = ready();
+    let asker = shell.step_call("alpha", "a", submit(buy(0.1)));
+    shell.feed(Input::Stop);
+    assert!(shell.left().is_empty());
+    let Some(Answer::Order(order)) = shell.answer_to(asker) else {
+        panic!()
+    };
+    let id = order.id;
+    let ended = (OrderState::Expired, "EXPIRED_BEFORE_SEND");
+    assert_eq!((order.state, order.reason.as_str()), ended);
+    shell.restart();
+    let order = &shell.disk.orders[&id];
+    assert_eq!((order.state, order.reason.as_str()), ended);
+}
+
 #[test]
 fn nothing_new_while_draining_or_without_link_or_quote_yet_repeats_answer() {
     let mut shell = ready();

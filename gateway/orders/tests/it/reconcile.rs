@@ -305,7 +305,7 @@ fn lots_that_no_deal_explains_freeze_their_symbol_until_one_does() {
     let mut shell = holding();
     let mut row = shell.position(HELD);
     row.lots = row.lots.minus(lots(0.04));
-    passes_with(&mut shell, &row, &[2_000, 3_000, 7_000]);
+    passes_with(&mut shell, &row, &[2_000, 3_000, 5_000, 7_000]);
     assert_eq!(frozen_told(&shell), 0);
     assert!(shell.obstacles().is_empty());
     passes_with(&mut shell, &row, &[7_001]);
@@ -328,7 +328,7 @@ fn an_operator_accepts_lots_that_no_deal_explains() {
     let mut shell = holding();
     let mut row = shell.position(HELD);
     row.lots = row.lots.minus(lots(0.04));
-    passes_with(&mut shell, &row, &[2_000, 3_000, 7_000, 7_001]);
+    passes_with(&mut shell, &row, &[2_000, 3_000, 5_000, 7_000, 7_001]);
     let accept = Command::Accept {
         what: mymt5_orders::Acceptance::Symbol(symbol("EURUSD")),
         reason: "looked at it".to_owned(),

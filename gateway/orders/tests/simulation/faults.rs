@@ -171,7 +171,9 @@ impl World {
 
     /// The process ends as it should: nothing is lost, and another one starts.
     pub(super) fn stop(&mut self) -> Verdict {
+        self.step(Input::Stop)?;
         self.commit_all()?;
+        self.judge.stops(&self.shell.disk)?;
         self.shell.restart();
         self.died()
     }

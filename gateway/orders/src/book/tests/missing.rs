@@ -50,7 +50,7 @@ fn a_close_that_waits_for_a_missing_deal_does_not_hold_up_others_for_ever() {
         book.lose();
         read(&mut book, vec![row.clone()], 0);
         assert_eq!(apply(&mut book, &deals[2]), None);
-        for at in [1_000, 2_000, 6_000, 6_001] {
+        for at in [1_000, 2_000, 4_000, 6_000, 6_001] {
             assert_eq!(book.closable(ONE), Lots::ZERO, "the row may lack the close");
             assert_eq!(book.unexplained().count(), 0);
             let reading = read(&mut book, vec![row.clone()], at);
@@ -84,6 +84,64 @@ fn reads_that_began_before_a_close_do_not_count_against_it() {
     }
 }
 
+/// As much was added as was closed at the same price, so that the row is what it was.
+#[test]
+fn a_close_that_a_row_hides_does_not_wait_for_ever() {
+    let deals = [
+        deal(1, Side::Buy, Entry::In, 100, 1_000),
+        deal(2, Side::Buy, Entry::In, 100, 1_000),
+        deal(3, Side::Sell, Entry::Out, 100, 1_300),
+    ];
+    let row = row_of(&deals).unwrap();
+    let mut book = of_deals(&deals[..1]);
+    book.mode = Some(Hedging);
+    read(&mut book, vec![row.clone()], 0);
+    book.add_early(&deals[2], true, 1);
+    let mut passes = Vec::new();
+    for at in (1..=13).map(|second| 1_000 * second) {
+        assert_eq!((book.closable(ONE), book.unexplained().count()), (Lots::ZERO, 0));
+        if read(&mut book, vec![row.clone()], at).doubts {
+            passes.push(at);
+        }
+    }
+    assert_eq!(passes, [8_000], "a pass is asked for");
+    assert_eq!((book.closable(ONE), book.unexplained().count()), (lots(100), 1));
+    // The deal that explains it lifts it.
+    apply(&mut book, &deals[1]);
+    assert_eq!((book.closable(ONE), book.unexplained().count()), (lots(100), 0));
+}
+
+/// Rows are two deals behind, and never without one that waits.
+#[test]
+fn a_doubt_ends_while_trading_goes_on() {
+    let mut deals = vec![deal(1, Side::Buy, Entry::In, 100, 1_000)];
+    for ticket in 2..=62 {
+        let (side, entry, units) = if ticket % 2 == 0 {
+            (Side::Buy, Entry::In, 30)
+        } else {
+            (Side::Sell, Entry::Out, 20)
+        };
+        deals.push(deal(ticket, side, entry, units, 900 + 7 * ticket.cast_signed()));
+    }
+    let mut book = of_deals(&deals[..1]);
+    book.lose();
+    for (count, newest) in deals.iter().enumerate().skip(1) {
+        let at = 200 * i64::try_from(count).unwrap();
+        let news = u64::try_from(count).unwrap();
+        book.add_early(newest, true, news);
+        book.tell(ONE, Levels::default(), nobody);
+        if count % 5 == 0 {
+            for streamed in &deals[count - 4..=count] {
+                book.add(streamed, news);
+                book.tell(ONE, Levels::default(), nobody);
+            }
+        }
+        let lagging = row_of(&deals[..count - 1]).into_iter().collect();
+        read_begun(&mut book, lagging, news - 1, at);
+        assert_eq!(book.unexplained().count(), 0, "at {at}");
+    }
+}
+
 /// All but two are known, which close as much before a reversal as after it, so that by chance
 /// the row of all has the lots and the price of the others.
 fn confirmed_by_chance(last: i64) -> (Book, [DealRow; 6], PositionRow) {
@@ -113,7 +171,7 @@ fn a_late_deal_that_a_row_hid_by_chance_waits_for_the_others() {
     assert_eq!(held(&book), all);
     assert_eq!(apply(&mut book, &deals[1]), None);
     assert!(!book.is_settled(None));
-    for at in [0, 2_000, 5_000, 5_001] {
+    for at in [0, 2_000, 4_000, 5_000, 5_001] {
         assert_eq!(book.unexplained().count(), 0);
         let reading = read(&mut book, vec![row.clone()], at);
         assert_eq!(reading.changes, []);
@@ -173,4 +231,25 @@ fn a_deal_that_comes_to_light_before_others_does_not_change_what_rows_confirmed(
         assert_eq!(held(&book), left);
         assert!(book.is_settled(None));
     }
+}
+
+/// The process ended before it could tell what was added, and what the next one knows of it is that it
+/// was told without. Rows lag too.
+#[test]
+fn a_close_of_as_much_as_was_told_ends_nothing_where_the_deals_leave_more() {
+    let deals = [
+        deal(1, Side::Buy, Entry::In, 10, 1_000),
+        deal(2, Side::Buy, Entry::In, 160, 1_100),
+        deal(3, Side::Sell, Entry::Out, 10, 1_300),
+    ];
+    let told = of_deals(&deals[..1]).position(ONE).cloned().unwrap();
+    let known = deals[..2].iter();
+    let mut book = Book::new(vec![told], known, Some(Netting), BTreeMap::new());
+    book.add_early(&deals[2], true, 1);
+    assert_eq!(read_begun(&mut book, vec![], 0, 0).changes, []);
+    assert_eq!(held(&book), Some((Side::Buy, lots(10), 1_000)));
+    let row = row_of(&deals);
+    read(&mut book, row.into_iter().collect(), 1_000);
+    assert_eq!(held(&book), Some((Side::Buy, lots(160), 1_094)));
+    assert!(book.is_settled(None));
 }

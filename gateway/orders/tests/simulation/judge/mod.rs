@@ -261,6 +261,17 @@ impl Judge {
         Ok(())
     }
 
+    /// The process ended as it should: what never left is not left for the next one to find out.
+    pub fn stops(&self, disk: &Disk) -> Verdict {
+        let mut orders = disk.orders.values();
+        let waits = orders.find(|order| {
+            let decided = order.state.is_final() || order.state == OrderState::Unknown;
+            !decided && !self.sent.contains(&order.id)
+        });
+        ensure!(waits.is_none(), "not sent, and not ended at a stop: {waits:?}");
+        Ok(())
+    }
+
     /// A process has the lease of its client until then; none: it gave it back.
     pub fn leases(&mut self, client: &ClientName, lease: Option<(RequestId, i64)>) {
         match lease {
