@@ -479,6 +479,12 @@ impl Core {
         self.reconciliation.wants_pass(unsettled, self.out.now)
     }
 
+    /// True while something waits to be sent.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        self.queue.len() > 0
+    }
+
     /// How far back the next pass must look.
     #[must_use]
     pub fn lookback(&self) -> Lookback {

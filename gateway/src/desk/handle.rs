@@ -25,7 +25,7 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, mpsc::error::TrySendError, oneshot, watch},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::task::TaskTracker;
 
@@ -35,8 +35,12 @@ const DENIALS_PER_SECOND: u32 = 20;
 const MAILBOX: usize = 1_024;
 /// Questions that may wait for it.
 const QUESTIONS: usize = 256;
-/// How long a drain waits for orders under way.
-const DRAIN: Duration = Duration::from_millis(2_500);
+/// How long a drain waits for orders under way, those that wait to be sent among them.
+const DRAIN: Duration = Duration::from_millis(2_000);
+/// How long it pauses while something waits to be sent.
+const UNSENT_PAUSE: Duration = Duration::from_millis(10);
+/// How long after that for the answers to those that were sent.
+const LAST_ANSWERS: Duration = Duration::from_millis(1_000);
 /// How long the end of everything may take: the last commit.
 const STOP: Duration = Duration::from_secs(5);
 
@@ -280,11 +284,22 @@ impl Orders {
         }
     }
 
-    /// Refuses new orders and waits, for a bounded time, until those under way are answered.
+    /// Refuses new orders and waits, for a bounded time, until those under way are answered. What
+    /// still waits to be sent then ends.
     pub async fn drain(&self) {
         self.tell(Input::Drain).await;
         self.sends.close();
-        if timeout(DRAIN, self.sends.wait()).await.is_err() {
+        let all_sent = async {
+            // Between two of them nothing is under way.
+            while let Ok(true) = self.ask(Core::has_unsent).await {
+                self.sends.wait().await;
+                sleep(UNSENT_PAUSE).await;
+            }
+            self.sends.wait().await;
+        };
+        let _ = timeout(DRAIN, all_sent).await;
+        self.tell(Input::Stop).await;
+        if timeout(LAST_ANSWERS, self.sends.wait()).await.is_err() {
             tracing::error!(
                 in_flight = self.sends.len(),
                 "orders still under way at the end of the drain"

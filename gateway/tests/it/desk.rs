@@ -335,6 +335,25 @@ async fn a_change_that_waited_too_long_never_leaves() {
     assert!(!desk.broker.received().iter().any(modified));
 }
 
+/// Nothing left that was not durable, and what never left is not for the next gateway to find out.
+#[tokio::test]
+async fn what_waits_at_the_end_is_never_sent_and_not_unknown_to_the_next() {
+    let plan = Plan {
+        script: Box::new(|_, _| Act::After(Duration::from_millis(800))),
+        ..Plan::default()
+    };
+    let desk = Desk::set(plan).await;
+    for number in 0..16 {
+        let id = format!("entry-{number}");
+        desk.submit(&id, Side::Buy, 0.1).await.unwrap();
+    }
+    let next = desk.end().await;
+    assert!(next.orders.is_empty(), "{:?}", next.orders);
+    let sent = desk.broker.received().len();
+    assert!((1..16).contains(&sent), "{sent}");
+    assert_eq!(next.positions.len(), sent);
+}
+
 #[tokio::test]
 async fn a_desk_that_breaks_takes_nothing_more_and_says_so() {
     let desk = Desk::set(Plan::default()).await;

@@ -19,13 +19,14 @@ use mymt5_model::{
     TimeInForce, TradeRequest, UtcTime,
 };
 use mymt5_orders::{
-    Answer, Call, ChangeAnswer, Command, Config, Core, Exit, Grant, Input, Lookback, NewOrder, Now,
-    Order, PositionEdit, ReconcileConfig,
+    Answer, Call, ChangeAnswer, Command, Config, Core, Exit, Grant, Input, Loaded, Lookback,
+    NewOrder, Now, Order, PositionEdit, ReconcileConfig,
 };
 use mymt5_proto::Refusal;
 use mymt5_simulator::{AccountConfig, Event, Simulator, catalogue};
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -215,7 +216,7 @@ pub(crate) struct Desk {
     pub(crate) broker: Arc<Scripted>,
     max_queue: Duration,
     spec: Arc<SymbolSpec>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn now_ms() -> i64 {
@@ -225,6 +226,16 @@ fn now_ms() -> i64 {
 
 fn alpha() -> ClientName {
     ClientName::parse("alpha").unwrap()
+}
+
+fn open(path: &Path) -> (Sqlite, Loaded) {
+    let identity = Identity {
+        broker: SIMULATOR,
+        server: "Bench".into(),
+        account: MaskedAccount::of(10_000_001),
+        login: Secret::new("10000001"),
+    };
+    Sqlite::open(path, &identity, &[alpha()]).unwrap()
 }
 
 impl Desk {
@@ -238,14 +249,8 @@ impl Desk {
         wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity {
-            broker: SIMULATOR,
-            server: "Bench".into(),
-            account: MaskedAccount::of(10_000_001),
-            login: Secret::new("10000001"),
-        };
         let path = folder.path().join("journal.db");
-        let (journal, loaded) = Sqlite::open(&path, &identity, &[alpha()]).unwrap();
+        let (journal, loaded) = open(&path);
         let spec = catalogue::spec(&Symbol::parse("EURUSD").unwrap());
         let account = AccountConfig {
             mode: plan.mode,
@@ -309,8 +314,15 @@ impl Desk {
             broker,
             max_queue: plan.max_queue,
             spec: Arc::new(spec),
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Ends as a gateway does. What the next one finds.
+    pub(crate) async fn end(&self) -> Loaded {
+        self.orders.drain().await;
+        self.orders.stop().await;
+        open(&self.folder.path().join("journal.db")).1
     }
 
     async fn call(&self, id: &str, command: Command, within: Duration) -> Result<Answer, Refusal> {

@@ -210,6 +210,11 @@ impl Trade {
         self.deal.magic
     }
 
+    /// When it was done.
+    pub(super) const fn time(&self) -> BrokerTime {
+        self.deal.time
+    }
+
     /// Lots that it takes from its position.
     pub(super) const fn closed_lots(&self) -> Lots {
         match self.entry {

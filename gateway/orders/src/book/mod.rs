@@ -2,7 +2,7 @@
 //! lag behind each other: how one position is told by both stands in [`track`].
 
 mod chain;
-mod doubt;
+mod reads;
 #[cfg(test)]
 mod tests;
 mod track;

@@ -7,7 +7,7 @@
 use super::{
     Disagreement, Owner, Position, PositionChange,
     chain::{Chain, Trade},
-    doubt::Doubt,
+    reads::Reads,
 };
 use crate::time::Now;
 use mymt5_model::{
@@ -43,8 +43,8 @@ pub(super) struct Track {
     /// No deal is missing in the chain: it began with the position, or led to just what a row had, and
     /// the link was up ever since.
     in_step: bool,
-    /// The rows were read since the link came up.
-    fresh: bool,
+    /// The reads since the link came up. The first may be from before.
+    fresh: Option<Reads>,
     /// Deals that came early, or while others before them may be missing.
     early: Vec<Trade>,
     /// By which news the newest of them came that came alone, and not among all of its time.
@@ -64,9 +64,9 @@ pub(super) struct Track {
     levels_news: u64,
     /// The newest row was read since then.
     levels_read: bool,
-    doubt: Option<Doubt>,
+    doubt: Option<Reads>,
     /// The oldest deal that came early, and the reads that left it waiting.
-    waits: Option<(Ticket, Doubt)>,
+    waits: Option<(Ticket, Reads)>,
     /// Rows were believed against deals: what happened there is not known.
     disagreement: Option<Disagreement>,
     told: Option<Position>,
@@ -200,7 +200,7 @@ impl Track {
         self.doubt = None;
         self.waits = None;
         self.in_step = false;
-        self.fresh = false;
+        self.fresh = None;
     }
 
     /// Takes a deal in its order; one that came before, other than early, changes nothing.
@@ -214,7 +214,8 @@ impl Track {
         self.in_step &= !late;
         // A row that disagrees may know of deals that are missing here.
         let disagrees = self.doubt.is_some() && !self.chain.leads_to(self.row.as_ref());
-        let in_step = self.in_step && !disagrees;
+        let oldest = self.early.first().unwrap_or(&trade);
+        let in_step = self.in_step && !disagrees && !self.hides(oldest);
         if late || (!in_step && !trade.opens()) {
             return self.add_out_of_step(trade, news);
         }
@@ -316,19 +317,30 @@ impl Track {
     }
 
     /// The row has what the chain leads to by chance alone: a late deal waits, or the row was read
-    /// after deals that wait, and neither with them nor without them its price is the chain's, or one
-    /// waits for too long. Lots that are the same must not keep such deals waiting for ever, and
-    /// closes with them.
+    /// after deals that wait, and neither with them nor without them its price is the chain's, or it
+    /// has one of them, or one waits for too long. Lots that are the same must not keep such deals
+    /// waiting for ever, and closes with them.
     fn is_by_chance(&self) -> bool {
         let waits = !self.early.is_empty() && self.begun >= self.early_news;
         let differs = waits && !self.chain.leads_to(self.row.as_ref());
-        self.has_late() || differs || self.waits_for_too_long()
+        let hides = self.early.first().is_some_and(|oldest| self.hides(oldest));
+        self.has_late() || differs || hides || self.waits_for_too_long()
+    }
+
+    /// The row has a deal that the chain lacks, and is what the chain leads to nonetheless: another is
+    /// missing that undoes it. A row has all that was done until it was changed.
+    fn hides(&self, lacking: &Trade) -> bool {
+        let row = self.row.as_ref();
+        let sum = self.chain.sum();
+        let newer = sum.is_some_and(|sum| sum.updated < lacking.time());
+        let has = row.is_some_and(|row| lacking.time() <= row.updated);
+        newer && has && self.chain.leads_to(row)
     }
 
     fn waits_for_too_long(&self) -> bool {
         let oldest = self.early.first().map(|early| early.ticket);
         let waits = self.waits.filter(|(ticket, _)| Some(*ticket) == oldest);
-        waits.is_some_and(|(_, reads)| reads.is_believed())
+        waits.is_some_and(|(_, reads)| reads.are_believed())
     }
 
     /// Counts a read that left the oldest early deal waiting.
@@ -336,7 +348,7 @@ impl Track {
         self.waits = self.early.first().map(|early| {
             let known = self.waits.filter(|(ticket, _)| *ticket == early.ticket);
             let reads = known.map(|(_, reads)| reads);
-            (early.ticket, Doubt::after(reads, now.elapsed_ms))
+            (early.ticket, Reads::after(reads, now.elapsed_ms))
         });
     }
 
@@ -352,7 +364,7 @@ impl Track {
     ) -> bool {
         self.seen |= row.is_some();
         self.row = row;
-        self.fresh = true;
+        self.fresh = Some(Reads::after(self.fresh, now.elapsed_ms));
         self.begun = begun;
         self.as_of = as_of;
         self.levels_read = self.row.is_some() && begun >= self.levels_news;
@@ -381,9 +393,9 @@ impl Track {
 
     /// Counts a read that disagrees. True: there were enough of them.
     fn is_believed(&mut self, now: Now) -> bool {
-        let doubt = Doubt::after(self.doubt, now.elapsed_ms);
+        let doubt = Reads::after(self.doubt, now.elapsed_ms);
         self.doubt = Some(doubt);
-        doubt.is_believed()
+        doubt.are_believed()
     }
 
     /// From now on the row is believed; where all deals are known, though they say otherwise.
@@ -498,8 +510,9 @@ impl Track {
         let by_deals = self.is_by_deals() && self.agrees();
         if by_deals || leads {
             self.source = Source::Deals;
-            // As many lots at another price are so by chance: a deal is missing.
-            self.in_step |= leads && self.fresh;
+            // As many lots at another price are so by chance: a deal is missing. So is one where rows
+            // lag and are from before the link came up.
+            self.in_step |= leads && self.fresh.is_some_and(|reads| reads.are_believed());
             self.doubt = self.doubt.filter(|_| chance);
             self.disagreement = None;
             return self.row.clone();

@@ -394,6 +394,7 @@ fn a_flatten_is_not_over_before_the_broker_was_compared() {
     assert!(scene.position(late.0).is_some());
     scene.live_and_obey(2);
     assert!(scene.positions.is_empty());
+    scene.live_and_obey(1);
     assert!(!is_flattening(&scene));
 }
 

@@ -96,6 +96,7 @@ fn deals_that_the_journal_does_not_know_keep_their_clients_entries_closed() {
     let held = scene.positions[0].id.0;
     scene.close("alpha", "c", held, None);
     scene.obey();
+    scene.rows();
     assert!(scene.position(held).is_none());
     let listed = scene.obstacle(ObstacleKind::OrphanDeals).unwrap();
     assert_eq!(listed.client, Some(name("alpha")));
@@ -257,6 +258,7 @@ fn an_orphan_position_may_be_closed_by_its_owner_and_is_adopted_by_an_operator()
     assert_eq!(scene.refusal(stranger), Reason::PositionNotFound);
     scene.close("beta", "d", held, None);
     scene.obey();
+    scene.rows();
     assert!(scene.position(held).is_none());
 }
 

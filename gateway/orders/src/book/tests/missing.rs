@@ -99,16 +99,25 @@ fn a_close_that_a_row_hides_does_not_wait_for_ever() {
     book.add_early(&deals[2], true, 1);
     let mut passes = Vec::new();
     for at in (1..=13).map(|second| 1_000 * second) {
-        assert_eq!((book.closable(ONE), book.unexplained().count()), (Lots::ZERO, 0));
+        assert_eq!(
+            (book.closable(ONE), book.unexplained().count()),
+            (Lots::ZERO, 0)
+        );
         if read(&mut book, vec![row.clone()], at).doubts {
             passes.push(at);
         }
     }
     assert_eq!(passes, [8_000], "a pass is asked for");
-    assert_eq!((book.closable(ONE), book.unexplained().count()), (lots(100), 1));
+    assert_eq!(
+        (book.closable(ONE), book.unexplained().count()),
+        (lots(100), 1)
+    );
     // The deal that explains it lifts it.
     apply(&mut book, &deals[1]);
-    assert_eq!((book.closable(ONE), book.unexplained().count()), (lots(100), 0));
+    assert_eq!(
+        (book.closable(ONE), book.unexplained().count()),
+        (lots(100), 0)
+    );
 }
 
 /// Rows are two deals behind, and never without one that waits.
@@ -121,7 +130,13 @@ fn a_doubt_ends_while_trading_goes_on() {
         } else {
             (Side::Sell, Entry::Out, 20)
         };
-        deals.push(deal(ticket, side, entry, units, 900 + 7 * ticket.cast_signed()));
+        deals.push(deal(
+            ticket,
+            side,
+            entry,
+            units,
+            900 + 7 * ticket.cast_signed(),
+        ));
     }
     let mut book = of_deals(&deals[..1]);
     book.lose();
@@ -160,7 +175,9 @@ fn confirmed_by_chance(last: i64) -> (Book, [DealRow; 6], PositionRow) {
         book.add_early(&deals[early], true, 1);
     }
     book.as_of = Some(BrokerTime(1_000));
-    read(&mut book, vec![row.clone()], 0);
+    for at in [-8_000, -6_000, -4_000, -2_000, 0] {
+        read(&mut book, vec![row.clone()], at);
+    }
     (book, deals, row)
 }
 
@@ -251,5 +268,88 @@ fn a_close_of_as_much_as_was_told_ends_nothing_where_the_deals_leave_more() {
     let row = row_of(&deals);
     read(&mut book, row.into_iter().collect(), 1_000);
     assert_eq!(held(&book), Some((Side::Buy, lots(160), 1_094)));
+    assert!(book.is_settled(None));
+}
+
+/// As much is added at the same price as is closed next, and then there is more of both. Each deal
+/// is done a second after the one before.
+fn added_at_the_same_price() -> [DealRow; 5] {
+    let deals = [
+        deal(1, Side::Buy, Entry::In, 100, 1_000),
+        deal(2, Side::Buy, Entry::In, 100, 1_000),
+        deal(3, Side::Sell, Entry::Out, 100, 1_010),
+        deal(4, Side::Buy, Entry::In, 100, 1_060),
+        deal(5, Side::Sell, Entry::Out, 50, 1_060),
+    ];
+    deals.map(|deal| DealRow {
+        time: BrokerTime(1_000 * i64::try_from(deal.ticket.0).unwrap()),
+        ..deal
+    })
+}
+
+/// While the link was down somebody added, and the history does not show it yet. The first row is
+/// from before that, and one has what was added and closed, before the close is known or after.
+#[test]
+fn a_row_that_has_a_deal_and_hides_it_does_not_tell_that_none_is_missing() {
+    let deals = added_at_the_same_price();
+    let rows = |count: usize| -> Vec<PositionRow> { row_of(&deals[..count]).into_iter().collect() };
+    for second in [2, 3] {
+        let mut book = of_deals(&deals[..1]);
+        book.lose();
+        for (count, at) in [(1, 0), (second, 1_000)] {
+            read(&mut book, rows(count), at);
+        }
+        assert_eq!(apply(&mut book, &deals[2]), None);
+        let reading = read(&mut book, rows(3), 2_000);
+        assert_eq!(reading.doubts, second == 2, "a pass is asked for");
+        for newer in &deals[3..] {
+            assert_eq!(apply(&mut book, newer), None);
+            assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_000)));
+        }
+        read(&mut book, rows(5), 3_000);
+        assert!(apply(&mut book, &deals[1]).is_some());
+        assert_eq!(held(&book), Some((Side::Buy, lots(150), 1_030)));
+        assert_eq!(book.unexplained().count(), 0);
+        assert!(book.is_settled(None));
+    }
+}
+
+/// No deal is missing. Rows had the opening alone when the next ones came, and lack the newest of them
+/// ever since, though the levels were changed just before that.
+#[test]
+fn a_row_that_lacks_a_waiting_deal_tells_that_none_is_missing() {
+    let [opening, more, _, newer, newest] = added_at_the_same_price();
+    let known = [opening, more];
+    let mut row = row_of(&known).unwrap();
+    row.updated = BrokerTime(newer.time.0 - 1);
+    let mut book = of_deals(&known);
+    read(&mut book, row_of(&known[..1]).into_iter().collect(), 0);
+    assert_eq!(apply(&mut book, &newer), None);
+    for at in [1_000, 2_000, 3_000] {
+        let reading = read(&mut book, vec![row.clone()], at);
+        assert!(!reading.doubts && reading.unexplained.is_empty());
+    }
+    assert!(apply(&mut book, &newest).is_some());
+    assert_eq!(held(&book), Some((Side::Buy, lots(250), 1_020)));
+}
+
+/// While the link was down something was closed, and the history does not show it yet. Nor do the first
+/// rows, that lag.
+#[test]
+fn the_first_rows_after_an_outage_do_not_tell_that_no_deal_is_missing() {
+    let deals = [
+        deal(1, Side::Buy, Entry::In, 100, 1_000),
+        deal(2, Side::Sell, Entry::Out, 40, 1_100),
+        deal(3, Side::Sell, Entry::Out, 20, 1_200),
+    ];
+    let rows = |count: usize| -> Vec<PositionRow> { row_of(&deals[..count]).into_iter().collect() };
+    let mut book = of_deals(&deals[..1]);
+    book.lose();
+    read(&mut book, rows(1), 0);
+    assert_eq!(apply(&mut book, &deals[2]), None);
+    read(&mut book, rows(3), 1_000);
+    assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_000)));
+    assert!(apply(&mut book, &deals[1]).is_some());
+    assert_eq!(held(&book), Some((Side::Buy, lots(40), 1_000)));
     assert!(book.is_settled(None));
 }

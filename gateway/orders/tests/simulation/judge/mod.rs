@@ -268,7 +268,10 @@ impl Judge {
             let decided = order.state.is_final() || order.state == OrderState::Unknown;
             !decided && !self.sent.contains(&order.id)
         });
-        ensure!(waits.is_none(), "not sent, and not ended at a stop: {waits:?}");
+        ensure!(
+            waits.is_none(),
+            "not sent, and not ended at a stop: {waits:?}"
+        );
         Ok(())
     }
 

@@ -1,20 +1,20 @@
-//! How long what is told is in doubt: reads that disagree with it, one after the other.
+//! How long something has been so: reads that showed it, one after the other.
 
-/// So many reads in a row, over so long, must disagree with what is told before they are believed.
+/// So many reads in a row, over so long, must show it before they are believed.
 const READS: u32 = 3;
 /// After so many of them the broker's history is asked for.
 const LASTING: u32 = 2;
-const DOUBT_MS: i64 = 5_000;
+const BELIEVED_MS: i64 = 5_000;
 /// Between two reads at most so much counts: the process may have stood still, and what comes then
 /// may have been read before.
 const ATTENDED_MS: i64 = 2_000;
 /// Reads so far apart do not add up.
 const UNATTENDED_MS: i64 = 15_000;
 
-/// Reads that disagree with what is told.
+/// Reads in a row that show the same.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Doubt {
-    reads: u32,
+pub(super) struct Reads {
+    count: u32,
     /// When the newest of them came.
     last: i64,
     /// How long it has gone on by then.
@@ -23,18 +23,18 @@ pub(super) struct Doubt {
     before: i64,
 }
 
-impl Doubt {
+impl Reads {
     /// With another read. One that comes so late that nobody knows what was in between begins anew.
     pub(super) fn after(known: Option<Self>, now: i64) -> Self {
         match known.filter(|known| now - known.last <= UNATTENDED_MS) {
             Some(known) => Self {
-                reads: known.reads + 1,
+                count: known.count + 1,
                 last: now,
                 attended: known.attended + (now - known.last).min(ATTENDED_MS),
                 before: known.attended,
             },
             None => Self {
-                reads: 1,
+                count: 1,
                 last: now,
                 attended: 0,
                 before: 0,
@@ -42,19 +42,19 @@ impl Doubt {
         }
     }
 
-    /// True where it went on for so long that the reads are believed. An answer that was late itself
+    /// True where it has gone on for so long that the reads are believed. An answer that was late itself
     /// makes it no longer.
-    pub(super) const fn is_believed(&self) -> bool {
-        self.reads >= READS && self.before >= DOUBT_MS
+    pub(super) const fn are_believed(&self) -> bool {
+        self.count >= READS && self.before >= BELIEVED_MS
     }
 
     /// True at the read from which on it takes more than an answer on its way to explain it.
     pub(super) const fn begins_to_last(&self) -> bool {
-        self.reads == LASTING
+        self.count == LASTING
     }
 
     /// True from that read on.
     pub(super) const fn lasts(&self) -> bool {
-        self.reads >= LASTING
+        self.count >= LASTING
     }
 }
