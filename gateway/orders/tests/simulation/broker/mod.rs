@@ -29,6 +29,9 @@ use std::{
 pub const SEND_TIMEOUT_MS: i64 = 5_000;
 /// How long the truth is remembered for whoever reads it late.
 const MEMORY_MS: i64 = 10_000;
+/// What is booked is anything up to this much at least, in units of money, also where the account has
+/// nothing or is in debt: of a few units alone, two sums are the same by chance.
+const BOOKED_UNITS: i64 = 1_000_000_000;
 
 /// Positions and account at one moment.
 #[derive(Clone, Debug)]
@@ -391,7 +394,7 @@ impl Broker {
         }
         let account = self.simulator.account();
         let units = |money: Money| i64::try_from(money.units()).unwrap();
-        let most = (units(account.balance) / 10).max(1);
+        let most = (units(account.balance).abs() / 10).max(BOOKED_UNITS);
         let mut amount = dice.between(-most, most);
         if kind == DealKind::Credit {
             // Credit never falls below nothing.

@@ -7,8 +7,11 @@ use crate::{
     dice::Dice,
     temper::{Faults, Temper},
 };
-use mymt5_model::{AccountMode, Comment, Levels, Magic, OrderId, Side, TradeRequest};
+use mymt5_model::{
+    AccountMode, Comment, DealKind, Levels, Magic, Money, OrderId, Side, TradeRequest,
+};
 use mymt5_orders::{Job, Outgoing};
+use std::collections::BTreeSet;
 
 const NOTHING: Faults = Faults(0);
 
@@ -61,6 +64,13 @@ impl Stage {
         self.broker.work(temper, dice);
         assert!(self.broker.filled.contains_key(&magic));
         magic
+    }
+
+    /// Loses all that the account has, and so much more.
+    fn owes(&mut self, debt: Money) {
+        let loss = self.broker.account().balance + debt;
+        let simulator = &mut self.broker.simulator;
+        simulator.book(DealKind::Other, -loss, "lost");
     }
 
     fn within_limits(&self, magic: Magic) -> Verdict {
@@ -121,5 +131,24 @@ fn what_was_executed_before_a_restore_or_is_in_the_backup_counts() {
         stage.buys(order.0, 0.12);
         let beyond = stage.buys(1, 0.2);
         assert!(stage.within_limits(beyond).is_err(), "{in_backup}");
+    }
+}
+
+/// Of a balance that was twice with a flow between, nobody who lacks the deals can tell the moment.
+#[test]
+fn what_is_booked_makes_no_balance_twice_also_in_debt() {
+    for debt in [0.0, 500.0] {
+        let mut stage = Stage::new(AccountMode::Hedging);
+        stage.owes(Money::from_f64(debt).unwrap());
+        let mut last = stage.broker.account().balance;
+        let mut balances = BTreeSet::from([last]);
+        for _ in 0..100 {
+            stage.broker.book(&mut stage.dice);
+            let balance = stage.broker.account().balance;
+            // Credit leaves it as it is.
+            let is_new = balance == last || balances.insert(balance);
+            assert!(is_new, "{balance} again, after a debt of {debt}");
+            last = balance;
+        }
     }
 }
