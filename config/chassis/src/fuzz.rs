@@ -5,7 +5,7 @@
 use crate::loader::{Environment, Reader, Table};
 use crate::logs::LogSettings;
 use crate::redact::Redactor;
-use crate::secrets::Secret;
+use crate::secret::Secret;
 use crate::testing::forms_of;
 use serde::de::IgnoredAny;
 

@@ -19,6 +19,7 @@ pub mod operations;
 pub mod process;
 pub mod redact;
 pub mod sandbox;
+mod secret;
 pub mod secrets;
 pub mod shutdown;
 #[doc(hidden)]

@@ -6,6 +6,7 @@ mod ending;
 mod observe;
 mod options;
 mod processes;
+mod sample;
 mod show;
 mod stage;
 mod summary;

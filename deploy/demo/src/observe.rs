@@ -1,7 +1,12 @@
 //! What the demo sees of the pair: as a third client over mTLS, by Check calls, and on the
 //! engine's metrics.
 
-use crate::{processes::Pair, show::Show, stage::Stage};
+use crate::{
+    processes::Pair,
+    sample::{Healths, Sample},
+    show::Show,
+    stage::Stage,
+};
 use anyhow::{Context, bail};
 use mymt5_proto::v1::{
     self, control_service_client::ControlServiceClient,
@@ -44,40 +49,6 @@ pub(crate) struct Observer {
 
 /// The orders that ended last, newest first.
 type Ended = Arc<Mutex<VecDeque<v1::Order>>>;
-
-/// Gateway and engine, as their Check calls answered.
-pub(crate) type Healths = [String; 2];
-
-/// The pair at one moment.
-#[derive(Clone, Debug)]
-pub(crate) struct Sample {
-    pub(crate) link: String,
-    pub(crate) replay_over: bool,
-    pub(crate) healths: Healths,
-    pub(crate) ticks_sent: u64,
-    pub(crate) ticks_received: u64,
-    pub(crate) orders: u64,
-    pub(crate) fills: u64,
-    pub(crate) rejected: u64,
-    pub(crate) working: usize,
-    pub(crate) balance: f64,
-    pub(crate) equity: f64,
-    pub(crate) currency: String,
-    pub(crate) positions: Vec<v1::Position>,
-    pub(crate) last_orders: Vec<v1::Order>,
-}
-
-impl Sample {
-    /// A replay is over when its last tick has arrived and no order is under way.
-    pub(crate) fn is_over(&self) -> bool {
-        self.replay_over && self.ticks_received >= self.ticks_sent && self.working == 0
-    }
-
-    pub(crate) fn settled_since(&self, before: &Self) -> bool {
-        (self.orders, self.fills, self.ticks_received)
-            == (before.orders, before.fills, before.ticks_received)
-    }
-}
 
 impl Observer {
     /// Waits until both serve.

@@ -1,6 +1,6 @@
 //! What the user sees while the demo runs, on standard error.
 
-use crate::observe::Sample;
+use crate::sample::Sample;
 use std::{
     cell::Cell,
     io::{self, IsTerminal, Write},

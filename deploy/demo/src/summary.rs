@@ -1,6 +1,6 @@
 //! How the demo ended, for people and for programs.
 
-use crate::observe::{Healths, Sample};
+use crate::sample::{Healths, Sample};
 use serde::Serialize;
 use std::path::PathBuf;
 

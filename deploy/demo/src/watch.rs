@@ -2,9 +2,10 @@
 
 use crate::{
     ending::Ending,
-    observe::{Healths, Observer, Sample},
+    observe::Observer,
     options::Options,
     processes::Pair,
+    sample::{Healths, Sample},
     show::Show,
     stage::Stage,
 };

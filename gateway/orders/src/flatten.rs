@@ -3,7 +3,7 @@
 //! status and as events.
 
 use crate::{
-    states::Scope,
+    records::Scope,
     time::{Backoff, Now},
 };
 use mymt5_model::{Lots, OrderId, PositionId, Symbol, Ticket};

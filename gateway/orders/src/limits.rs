@@ -7,7 +7,8 @@ use crate::{
     losses::state_after,
     notices::scope_name,
     records::Flattening,
-    states::{GATEWAY, Scope},
+    records::Scope,
+    states::GATEWAY,
 };
 use mymt5_guard::{Breach, LimitAction, LimitReached, TradingState};
 

@@ -2,7 +2,7 @@
 //! it is not the account's own. A client's figures are the account's balance when it was first
 //! measured, moved by its own results alone.
 
-use crate::{LossRow, OwnedDeal, Record, ledger::Ledger, outbox::Out, states::Scope};
+use crate::{LossRow, OwnedDeal, Record, ledger::Ledger, outbox::Out, records::Scope};
 use mymt5_guard::{Breach, Fact, LimitAction, LimitReached, LossMeter, LossSettings};
 use mymt5_model::{AccountRow, BrokerTime, ClientName, DealKind, DealRow, Money};
 use std::collections::BTreeMap;

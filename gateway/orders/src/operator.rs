@@ -8,7 +8,7 @@ use crate::{
     order::{Origin, Purpose, Traded},
     orders::reason,
     records::Flattening,
-    states::Scope,
+    records::Scope,
 };
 use mymt5_guard::TradingState;
 use mymt5_model::{

@@ -12,6 +12,9 @@ use std::{
     sync::Arc,
 };
 
+/// A client, or the account.
+pub(crate) type Scope = Option<ClientName>;
+
 /// A client and its id of a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestKey(pub ClientName, pub RequestId);

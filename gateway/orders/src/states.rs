@@ -5,14 +5,11 @@ use crate::{
     Audience, Event, Record, StateRow,
     notices::{Notice, scope_name},
     outbox::Out,
-    records::Flattening,
+    records::{Flattening, Scope},
 };
 use mymt5_guard::TradingState;
 use mymt5_model::ClientName;
 use std::collections::BTreeMap;
-
-/// A client, or the account.
-pub(crate) type Scope = Option<ClientName>;
 
 /// Who acts by the rules: limits, dead man, first start.
 pub(crate) const GATEWAY: &str = "gateway";

@@ -8,9 +8,10 @@ use crate::{
     modify::NewChange,
     outbox::Job,
     queue::Urgency,
+    records::Scope,
     records::{ChangeEdit, Flattening, Target},
     sessions::{DeadManAction, Silence},
-    states::{GATEWAY, Scope},
+    states::GATEWAY,
 };
 use mymt5_guard::{Action, TradingState};
 use mymt5_model::{

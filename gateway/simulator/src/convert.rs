@@ -1,23 +1,11 @@
 //! From the money of a price to the money of the account: through a listed symbol, else through
 //! a configured rate.
 
-use crate::{AccountConfig, Simulator, market::Market};
+use crate::{
+    AccountConfig, Simulator,
+    market::{Market, Route},
+};
 use mymt5_model::{Lots, Money, Price, SymbolSpec};
-
-/// One way to convert a quote currency.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Route {
-    /// The price is in the account currency.
-    Same,
-    /// The contract is in the account currency: the symbol's own price converts.
-    OwnBase,
-    /// Times the bid of that market.
-    Direct(usize),
-    /// Divided by the ask of that market.
-    Inverse(usize),
-    /// Times a configured rate.
-    Fixed(f64),
-}
 
 /// All ways from the quote currency of `specs[of]` to the account currency.
 pub(crate) fn routes(specs: &[SymbolSpec], of: usize, account: &AccountConfig) -> Vec<Route> {

@@ -2,8 +2,8 @@
 //! a position of its order's ticket, or adds to it when the order is filled in parts.
 
 use crate::{
-    fills::{Change, Fill, Terms},
-    position::Position,
+    position::{Position, Terms},
+    trade::{Change, Fill},
 };
 use mymt5_model::{Entry, PositionId};
 

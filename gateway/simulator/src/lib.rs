@@ -24,6 +24,7 @@ mod rules;
 mod sessions;
 mod simulator;
 mod state;
+mod trade;
 
 pub use account::{AccountConfig, SetupError};
 pub use event::Event;

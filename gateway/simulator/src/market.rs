@@ -1,7 +1,22 @@
 //! One symbol's corner of the account: its contract, its quote, and what stands in it.
 
-use crate::{Week, convert::Route, pending::Working, position::Position, rules::MOST_POINTS};
+use crate::{Week, pending::Working, position::Position, rules::MOST_POINTS};
 use mymt5_model::{BrokerTime, Money, Price, Side, SymbolSpec, Tick};
+
+/// One way to convert a quote currency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Route {
+    /// The price is in the account currency.
+    Same,
+    /// The contract is in the account currency: the symbol's own price converts.
+    OwnBase,
+    /// Times the bid of that market.
+    Direct(usize),
+    /// Divided by the ask of that market.
+    Inverse(usize),
+    /// Times a configured rate.
+    Fixed(f64),
+}
 
 /// A symbol with its orders and positions.
 pub(crate) struct Market {

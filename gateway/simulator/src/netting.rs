@@ -2,8 +2,8 @@
 //! closes or reverses it.
 
 use crate::{
-    fills::{Change, Fill, Terms},
-    position::Position,
+    position::{Position, Terms},
+    trade::{Change, Fill},
 };
 use mymt5_model::{Entry, PositionId};
 

@@ -1,12 +1,6 @@
 //! Working orders: placed, changed, cancelled, expired, and done when the market reaches them.
 
-use crate::{
-    Simulator,
-    event::Log,
-    fills::{Fill, reason_of},
-    margin::Opening,
-    rules,
-};
+use crate::{Simulator, event::Log, fills::reason_of, margin::Opening, rules, trade::Fill};
 use mymt5_model::{
     Lots, OrderRow, OrderType, PositionId, Price, Receipt, Retcode, RowState, Side, TermsEdit,
     Tick, Ticket,

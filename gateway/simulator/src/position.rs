@@ -1,9 +1,15 @@
 //! An open position with its exact opening value, so that averaging and partial closing lose
 //! nothing to rounded prices.
 
-use crate::fills::Terms;
 use mymt5_model::{BrokerTime, Levels, Lots, Magic, Money, PositionId, Price, Side, Ticket};
 use serde::{Deserialize, Serialize};
+
+/// When, and to how many decimals of the account currency.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) time: BrokerTime,
+    pub(crate) currency_digits: u8,
+}
 
 /// A position of one symbol.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! The clients that the configuration names, and how they prove who they are.
 
 use super::{Caller, Permission};
+use arc_swap::ArcSwap;
 use mymt5_guard::ScopeLimits;
 use mymt5_model::{ClientName, Symbol};
 use mymt5_orders::DeadMan;
@@ -79,6 +80,9 @@ pub struct ClientRegistry {
     by_certificate: HashMap<String, Arc<Client>>,
     by_token: Vec<([u8; 32], Arc<Client>)>,
 }
+
+/// The clients, replaced as a whole at a reload.
+pub type Registry = Arc<ArcSwap<ClientRegistry>>;
 
 impl ClientRegistry {
     /// From the configuration.

@@ -3,7 +3,7 @@
 mod clients;
 mod permissions;
 
-pub use clients::{Client, ClientRegistry, Proof, ProofError};
+pub use clients::{Client, ClientRegistry, Proof, ProofError, Registry};
 pub use permissions::{Permission, TABLE, needed_for};
 
 use mymt5_model::Symbol;

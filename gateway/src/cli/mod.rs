@@ -3,6 +3,7 @@
 mod brokers;
 mod certs;
 mod health;
+mod opened;
 mod operator;
 mod readiness;
 mod run;

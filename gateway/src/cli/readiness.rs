@@ -1,7 +1,6 @@
 //! Whether the gateway can answer: its certificate holds and its journal can be written. The broker
 //! is no part of it, so that an operator can still halt and read while the link is down.
 
-use super::serve::{CONTROL, MARKET_DATA, TRADING};
 use crate::reload::Identity;
 use mymt5_chassis::{
     clock,
@@ -12,6 +11,10 @@ use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
+
+pub(super) const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
+pub(super) const TRADING: &str = "mymt5.v1.TradingService";
+pub(super) const CONTROL: &str = "mymt5.v1.ControlService";
 
 /// Between two looks at the certificate.
 const LOOK: Duration = Duration::from_secs(1);

@@ -1,8 +1,11 @@
 //! The running gateway: rooms built on what the start opened, served until it is told to stop.
 
-use super::{readiness, run::Opened};
+use super::{
+    opened::Opened,
+    readiness::{self, CONTROL, MARKET_DATA, TRADING},
+};
 use crate::{
-    access::ClientRegistry,
+    access::{ClientRegistry, Registry},
     api::{Rooms, Streams},
     broker::Broker,
     desk::{EventLog, Orders, Setup},
@@ -10,7 +13,7 @@ use crate::{
     link::{Link, LoginGate, Wiring},
     market::{Hub, Instruments},
     reload::{self, Identity, Reloader},
-    server::{self, Api, Registry},
+    server::{self, Api},
     settings::{BrokerSettings, Settings},
 };
 use anyhow::Context;
@@ -28,10 +31,6 @@ use std::{
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-
-pub(super) const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
-pub(super) const TRADING: &str = "mymt5.v1.TradingService";
-pub(super) const CONTROL: &str = "mymt5.v1.ControlService";
 
 /// Between two looks at the files of secrets.
 const SECRETS: Duration = Duration::from_secs(2);

@@ -5,6 +5,7 @@ mod events;
 mod handle;
 mod notices;
 mod quotes;
+mod reading;
 mod reads;
 mod sends;
 mod task;

@@ -7,6 +7,7 @@ mod login;
 mod machine;
 mod pumps;
 mod session;
+mod standing;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ mod tests;
 pub use calendar::Calendar;
 pub use clock_check::ClockCheck;
 pub use login::LoginGate;
-pub use supervisor::{Link, Wiring};
+pub use standing::{Link, Wiring};
 
 use mymt5_model::LinkState;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Ticks from the broker to the hub. What was handed over before the link broke still counts.
 
-use super::{ClockCheck, supervisor::Wiring};
+use super::{ClockCheck, standing::Wiring};
 use crate::{broker::Pace, market::Kind};
 use mymt5_chassis::clock;
 use mymt5_model::{Tick, UtcTime};

@@ -5,7 +5,7 @@ use super::{
     ClockCheck,
     machine::{Fact, Trouble},
     pumps::{LiveFrom, Ticks},
-    supervisor::{Supervisor, Wiring},
+    standing::{Standing, Wiring},
 };
 use crate::{
     broker::{BrokerError, Change, Events, Pace},
@@ -33,28 +33,28 @@ const BLIND: &str = "the account cannot be read, nothing new is opened: the log 
 const PING_PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) struct Session<'a> {
-    supervisor: &'a Supervisor,
+    standing: &'a Standing,
     wiring: &'a Wiring,
     live_from: LiveFrom,
 }
 
 impl<'a> Session<'a> {
     /// Lives until the link breaks; returns why. `tried` tells the credentials that were used.
-    pub(super) async fn run(supervisor: &'a Supervisor, tried: &mut String) -> BrokerError {
+    pub(super) async fn run(standing: &'a Standing, tried: &mut String) -> BrokerError {
         let session = Self {
-            supervisor,
-            wiring: &supervisor.wiring,
+            standing,
+            wiring: &standing.wiring,
             live_from: LiveFrom::new(),
         };
-        supervisor.report(Fact::Opening).await;
+        standing.report(Fact::Opening).await;
         let mut opened = session.open(tried, None).await;
         loop {
-            supervisor.count(None, opened.is_ok());
+            standing.count(None, opened.is_ok());
             let (mut ticks, mut changes) = match opened {
                 Ok(opened) => opened,
                 Err(error) => return error,
             };
-            supervisor.report(Fact::Up).await;
+            standing.report(Fact::Up).await;
             let end = tokio::select! {
                 never = ticks.pump() => match never {},
                 error = session.pump_changes(&mut changes) => Some(error),
@@ -72,7 +72,7 @@ impl<'a> Session<'a> {
             opened = match timeout(UNNOTICED, &mut opening).await {
                 Ok(opened) => opened,
                 Err(_) => {
-                    supervisor.report(Fact::Opening).await;
+                    standing.report(Fact::Opening).await;
                     opening.await
                 }
             };
@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
             pace,
         } = opened?;
         self.live_from.set(self.wiring, true);
-        let clock = &self.supervisor.clock;
+        let clock = &self.standing.clock;
         let mut ticks = Ticks::new((self.wiring, clock), &self.live_from, ticks, pace);
         let verified = tokio::select! {
             verified = self.verify(first) => verified,
@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
             gate.keep_worked();
         }
         if first {
-            self.supervisor.report(Fact::Identifying).await;
+            self.standing.report(Fact::Identifying).await;
         }
         let account = wiring.broker.identify().await?;
         check(wiring, &account)?;
@@ -155,7 +155,7 @@ impl<'a> Session<'a> {
         while let Some(change) = changes.recv().await {
             match change {
                 Change::LinkLost(why) => return BrokerError::Unreachable(why),
-                Change::FeedEnded => self.supervisor.report(Fact::FeedOver).await,
+                Change::FeedEnded => self.standing.report(Fact::FeedOver).await,
                 change => self.wiring.orders.report(change).await,
             }
         }
@@ -175,7 +175,7 @@ impl<'a> Session<'a> {
                 let why = format!("no answer to a ping in {PING_PATIENCE:?}");
                 Err(BrokerError::Unreachable(why))
             });
-            self.supervisor
+            self.standing
                 .count(answered.as_ref().ok().copied(), answered.is_ok());
             let silence = match answered {
                 Ok(_) => None,
@@ -193,7 +193,7 @@ impl<'a> Session<'a> {
             let blind = blind.is_ok_and(|blind| blind).then(|| BLIND.to_owned());
             self.trouble(Trouble::Blind, blind).await;
             let (obstacle, clock) = (broker.trade_obstacle(), self.clock_check());
-            self.supervisor.tell(obstacle.clone(), clock);
+            self.standing.tell(obstacle.clone(), clock);
             self.trouble(Trouble::Permission, obstacle).await;
             let clock = clock.differs.map(wrong_zone);
             self.trouble(Trouble::Clock, clock).await;
@@ -201,12 +201,12 @@ impl<'a> Session<'a> {
     }
 
     async fn trouble(&self, trouble: Trouble, why: Option<String>) {
-        self.supervisor.report(Fact::Trouble(trouble, why)).await;
+        self.standing.report(Fact::Trouble(trouble, why)).await;
     }
 
     fn clock_check(&self) -> ClockCheck {
         *self
-            .supervisor
+            .standing
             .clock
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -1,146 +1,65 @@
 //! The supervisor's loop: one life of the link after the other, with pauses in between.
 
 use super::{
-    Calendar, ClockCheck, LinkState, LinkStatus, LoginGate,
-    errors::Outcomes,
     login::Held,
-    machine::{Fact, Machine},
+    machine::Fact,
     session::Session,
+    standing::{Link, Standing, Wiring},
 };
-use crate::{
-    broker::{Broker, BrokerError},
-    desk::Orders,
-    journal::Identity,
-    market::{Hub, Instruments},
-};
-use mymt5_chassis::{clock, health::Health, secrets::SecretReader};
-use mymt5_model::{AccountKind, BrokerZone, UtcTime};
-use mymt5_orders::{Event, Input};
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-use tokio::{
-    sync::{Notify, watch},
-    time::{MissedTickBehavior, interval, timeout},
-};
+use crate::broker::BrokerError;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How often the state is looked at, though nothing happened: sessions begin and end.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How the link stands, for whoever asks. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Link(watch::Sender<LinkStatus>);
-
-/// The rooms that the link feeds, and what it must find.
-pub struct Wiring {
-    /// The broker.
-    pub broker: Arc<dyn Broker>,
-    /// The account that it must be logged in to.
-    pub identity: Identity,
-    /// Its kind.
-    pub kind: AccountKind,
-    /// Its zone, where configured.
-    pub zone: Option<BrokerZone>,
-    /// When it trades; none: at any time.
-    pub calendar: Option<Calendar>,
-    /// The secrets: the broker is logged in to anew when they change.
-    pub secrets: SecretReader,
-    /// Keeps refused credentials from being tried again; none: there are none.
-    pub login: Option<LoginGate>,
-    /// An operator's wish to try at once.
-    pub retry: Arc<Notify>,
-    /// Ticks go there.
-    pub hub: Hub,
-    /// Specifications go there.
-    pub instruments: Instruments,
-    /// Changes go there.
-    pub orders: Orders,
-    /// The trading service's health follows the link.
-    pub health: Health,
-    /// Its name there.
-    pub service: &'static str,
-}
-
-impl Default for Link {
-    fn default() -> Self {
-        Self(watch::Sender::new(LinkStatus {
-            state: LinkState::Disconnected,
-            reason: String::new(),
-            up: false,
-            ping: None,
-            error_rate: 0.0,
-            trade_obstacle: None,
-            clock: ClockCheck::default(),
-        }))
-    }
-}
-
 impl Link {
-    /// How it stands now.
-    #[must_use]
-    pub fn status(&self) -> LinkStatus {
-        self.0.borrow().clone()
-    }
-
     /// Keeps the link up until the shutdown.
     pub async fn supervise(self, wiring: Wiring, shutdown: CancellationToken) {
-        let supervisor = Supervisor {
-            link: self,
-            machine: Mutex::new((Machine::new(wiring.calendar.clone()), Outcomes::default())),
-            telling: tokio::sync::Mutex::default(),
-            clock: Mutex::default(),
-            wiring,
-        };
+        let supervisor = Supervisor(Standing::new(self, wiring));
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = supervisor.live() => {}
             () = supervisor.look() => {}
         }
-        supervisor.report(Fact::Stopping).await;
+        supervisor.0.report(Fact::Stopping).await;
     }
 }
 
-pub(super) struct Supervisor {
-    link: Link,
-    machine: Mutex<(Machine, Outcomes)>,
-    telling: tokio::sync::Mutex<()>,
-    pub(super) clock: Mutex<ClockCheck>,
-    pub(super) wiring: Wiring,
-}
+struct Supervisor(Standing);
 
 impl Supervisor {
     async fn live(&self) {
         loop {
             self.admitted().await;
             let mut tried = String::new();
-            let error = Session::run(self, &mut tried).await;
+            let error = Session::run(&self.0, &mut tried).await;
             tracing::warn!(%error, "link to the broker lost");
             self.keep(tried, &error);
-            if self.wiring.login.is_some() && matches!(error, BrokerError::Refused(_)) {
+            if self.0.wiring.login.is_some() && matches!(error, BrokerError::Refused(_)) {
                 continue;
             }
-            self.report(Fact::Lost(error.to_string())).await;
-            let pause = self.machine().0.pause(rand::random());
-            let _ = timeout(pause, self.wiring.retry.notified()).await;
+            self.0.report(Fact::Lost(error.to_string())).await;
+            let pause = self.0.pause();
+            let _ = timeout(pause, self.0.wiring.retry.notified()).await;
         }
     }
 
     /// Waits until the credentials may be tried.
     async fn admitted(&self) {
-        let Some(gate) = &self.wiring.login else {
+        let Some(gate) = &self.0.wiring.login else {
             return;
         };
         match gate.held() {
             None => {}
             Some((fingerprint, Held::Refused(why))) => {
-                self.report(Fact::Refused(why)).await;
+                self.0.report(Fact::Refused(why)).await;
                 gate.opens(&fingerprint).await;
             }
             Some((fingerprint, Held::For(left))) => {
                 let why = "the last logins led nowhere, as with a wrong password that the terminal does not tell: the next one waits for two minutes, other credentials or a reload";
-                self.report(Fact::Lost(why.into())).await;
+                self.0.report(Fact::Lost(why.into())).await;
                 let _ = timeout(left, gate.opens(&fingerprint)).await;
             }
         }
@@ -148,7 +67,7 @@ impl Supervisor {
 
     /// Keeps what came of a login.
     fn keep(&self, tried: String, error: &BrokerError) {
-        let Some(gate) = &self.wiring.login else {
+        let Some(gate) = &self.0.wiring.login else {
             return;
         };
         let kept = match error {
@@ -166,62 +85,7 @@ impl Supervisor {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             look.tick().await;
-            self.report(Fact::Nothing).await;
+            self.0.report(Fact::Nothing).await;
         }
-    }
-
-    fn machine(&self) -> MutexGuard<'_, (Machine, Outcomes)> {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a fact, and tells everybody when the state is another for it. The link's status comes
-    /// last: whoever is dropped on the way leaves the telling to the next.
-    pub(super) async fn report(&self, fact: Fact) {
-        let now = UtcTime(clock::utc_now_ms());
-        if let Some(alert) = self.machine().0.on(fact, now) {
-            metrics::counter!("mymt5_alerts_total", "kind" => "link").increment(1);
-            tracing::error!(alert, "somebody must look at the link to the broker");
-        }
-        let _turn = self.telling.lock().await;
-        let view = self.machine().0.view(now);
-        let before = self.link.status();
-        if (before.state, before.up, &before.reason) == (view.state, view.up, &view.reason) {
-            return;
-        }
-        tracing::info!(state = ?view.state, reason = view.reason, "link");
-        let (up, event) = (view.up, Event::Link(view.state, view.reason.clone()));
-        let orders = &self.wiring.orders;
-        orders.tell(Input::Link(up)).await;
-        orders.tell(Input::Announce(event)).await;
-        let trades = up && *self.wiring.orders.journal_up().borrow();
-        self.wiring.health.set(self.wiring.service, trades).await;
-        self.link.0.send_modify(|status| {
-            (status.state, status.up, status.reason) = (view.state, view.up, view.reason);
-        });
-    }
-
-    /// Counts an outcome: of a ping, with its latency, or of an attempt to connect.
-    pub(super) fn count(&self, latency: Option<Duration>, succeeded: bool) {
-        let now = clock::utc_now_ms();
-        let error_rate = {
-            let outcomes = &mut self.machine().1;
-            outcomes.add(now, succeeded);
-            outcomes.error_rate(now)
-        };
-        metrics::gauge!("mymt5_link_error_rate").set(error_rate);
-        self.link.0.send_modify(|status| {
-            status.error_rate = error_rate;
-            if let Some(latency) = latency {
-                status.ping = Some((now, latency));
-            }
-        });
-    }
-
-    /// Tells what is known of permission and clock.
-    pub(super) fn tell(&self, trade_obstacle: Option<String>, clock: ClockCheck) {
-        self.link.0.send_modify(|status| {
-            status.trade_obstacle = trade_obstacle;
-            status.clock = clock;
-        });
     }
 }

@@ -5,9 +5,8 @@
 mod certificate;
 
 use crate::{
-    access::Client,
+    access::{Client, Registry},
     desk::Orders,
-    server::Registry,
     settings::{Settings, TABLE},
 };
 use certificate::Files;

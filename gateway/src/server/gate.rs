@@ -4,20 +4,15 @@ use super::{
     connection::{Peer, PeerProof},
     revocation,
 };
-use crate::access::{Caller, ClientRegistry, needed_for};
-use arc_swap::ArcSwap;
+use crate::access::{Caller, ClientRegistry, Registry, needed_for};
 use http::{Request, Response};
 use mymt5_proto::{Reason, Refusal};
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
-
-/// The clients, replaced as a whole at a reload.
-pub type Registry = Arc<ArcSwap<ClientRegistry>>;
 
 #[derive(Clone)]
 pub(super) struct GateLayer(pub(super) Registry);

@@ -10,9 +10,8 @@ mod deadline;
 mod gate;
 mod revocation;
 
-pub use gate::Registry;
-
 use crate::{
+    access::Registry,
     api::{Control, MarketData, Rooms, Trading},
     reload::Identity,
 };

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::faults::Fault;
-use crate::secrets::file;
+use crate::secret::file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;

@@ -8,7 +8,7 @@ use super::secret_sources::Sources;
 use super::tree::{Kind, Node};
 use super::{Environment, Provenance, Table, files, guard, hints};
 use crate::faults::{Fault, Faults};
-use crate::secrets::{FoundSecrets, Secret};
+use crate::secret::{FoundSecrets, Secret};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@
 //! which file a winner hides.
 
 use super::Environment;
-use crate::secrets::{Refusal, Secret, check, file, refused};
+use crate::secret::{Refusal, Secret, check, file, refused};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 

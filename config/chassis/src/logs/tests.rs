@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::loader::{Environment, Reader, Table};
-use crate::secrets::Secret;
+use crate::secret::Secret;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

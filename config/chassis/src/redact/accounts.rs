@@ -4,7 +4,7 @@
 //! ticket, a price, an amount or a time. Anywhere else, also in plain words, it is masked.
 
 use super::{fields, quote_at_end, replace};
-use crate::secrets::Secret;
+use crate::secret::Secret;
 
 /// Words of the names whose numbers are no account's.
 const OTHER_NUMBERS: [&str; 28] = [

@@ -11,7 +11,7 @@ mod patterns;
 mod tests;
 mod values;
 
-use crate::secrets::Secret;
+use crate::secret::Secret;
 use accounts::Accounts;
 use arc_swap::ArcSwap;
 use fields::Fields;

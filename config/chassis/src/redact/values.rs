@@ -1,7 +1,7 @@
 //! The very values of the loaded secrets, in every form a log can give them.
 
 use super::{MASK, apart, forms, replace};
-use crate::secrets::Secret;
+use crate::secret::Secret;
 use aho_corasick::AhoCorasick;
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 //! two different moments. An orchestrator swaps such a folder by its link `..data`; inotify on a
 //! file goes deaf at that, so the folder is looked at again and again.
 
-use super::{Refusal, Secret, check, file};
+use crate::secret::{Refusal, Secret, check, file};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

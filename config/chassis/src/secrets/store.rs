@@ -2,9 +2,9 @@
 //! before it tells the readers, the redactor knows the new value and still the former ones.
 
 use super::folder::{Folder, Seen};
-use super::{Secret, is_account_number};
 use crate::faults::{Fault, Faults};
 use crate::redact::Redactor;
+use crate::secret::{FoundSecrets, Secret, is_account_number};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
@@ -15,21 +15,6 @@ use tokio::sync::watch;
 const MAX_FORMER: usize = 8;
 
 type Values = BTreeMap<String, Secret>;
-
-/// The secrets that a configuration gave, with their sources: what a store is made of. `Debug`
-/// shows names only.
-#[derive(Clone, Default)]
-pub struct FoundSecrets {
-    pub(crate) values: Values,
-    /// Files by the secret's name, and whether an orchestrator mounts them.
-    pub(crate) files: BTreeMap<String, (PathBuf, bool)>,
-}
-
-impl fmt::Debug for FoundSecrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(&self.values).finish()
-    }
-}
 
 /// All secrets of one moment: values that came together stay together, such as a login and its
 /// password. `Debug` shows names only.

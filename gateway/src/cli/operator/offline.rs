@@ -1,7 +1,6 @@
 //! What can be done while no gateway runs: a halt, stored for the next start, and putting a backup
 //! in the journal's place. Both hold the data folder's lock, so that none starts meanwhile.
 
-use super::trading_state::Halt;
 use crate::journal::{self, Journal, Sqlite};
 use anyhow::{Context, bail, ensure};
 use mymt5_chassis::{clock, process::Folder};
@@ -28,6 +27,14 @@ impl Market for NoMarket {
     fn spec(&self, _: &Symbol) -> Option<Arc<SymbolSpec>> {
         None
     }
+}
+
+/// A halt that no gateway took.
+pub(super) struct Halt {
+    /// Whose; none: the account's.
+    pub(super) client: Option<String>,
+    /// Why.
+    pub(super) reason: String,
 }
 
 /// Stores a halt.

@@ -39,7 +39,7 @@ impl Steer {
         });
         let entered = match answered {
             Err(error) if state == TradingState::Halted && error.is::<NotRunning>() => {
-                let halt = Halt {
+                let halt = offline::Halt {
                     client: Some(request.client).filter(|client| !client.is_empty()),
                     reason: request.reason,
                 };
@@ -62,12 +62,4 @@ impl Steer {
         ];
         Ok(show::row(&row, target.json)?)
     }
-}
-
-/// A halt that no gateway took.
-pub(super) struct Halt {
-    /// Whose; none: the account's.
-    pub(super) client: Option<String>,
-    /// Why.
-    pub(super) reason: String,
 }

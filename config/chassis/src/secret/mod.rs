@@ -1,0 +1,78 @@
+//! One secret: a value nobody may see, what it must be, and how a file of it is read.
+
+pub(crate) mod file;
+mod rules;
+
+pub(crate) use rules::{MAX_BYTES, Refusal, check, is_account_number, refused};
+
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Why a file holds no secret that can be used: never with what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}; {fix}")]
+pub struct SecretFileError {
+    reason: String,
+    fix: String,
+}
+
+/// Reads the one secret of a file, by the rules that hold for all of them: this user's alone, one
+/// line, neither too short nor too long to be masked.
+///
+/// # Errors
+/// A file that cannot be read, that others may read, or that holds no fit secret.
+pub fn read_file(name: &str, path: &std::path::Path) -> Result<Secret, SecretFileError> {
+    let read = file::secret(path, false).and_then(|text| {
+        check(name, &text)?;
+        Ok(Secret::new(text.as_str()))
+    });
+    read.map_err(|refusal| SecretFileError {
+        reason: refusal.reason,
+        fix: refusal.fix,
+    })
+}
+
+/// A secret text. Clones share one memory, wiped when the last of them is dropped; its `Debug`
+/// is `***`.
+#[derive(Clone)]
+pub struct Secret(Arc<SecretString>);
+
+impl Secret {
+    /// Takes a text as a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        // A string with spare room would be moved when it is boxed, and its old place not wiped.
+        let text = Zeroizing::new(text.into());
+        Self(Arc::new(SecretString::from(text.as_str())))
+    }
+
+    /// The text itself, for the moment of its use.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// The secrets that a configuration gave, with their sources: what a store is made of. `Debug`
+/// shows names only.
+#[derive(Clone, Default)]
+pub struct FoundSecrets {
+    pub(crate) values: BTreeMap<String, Secret>,
+    /// Files by the secret's name, and whether an orchestrator mounts them.
+    pub(crate) files: BTreeMap<String, (PathBuf, bool)>,
+}
+
+impl fmt::Debug for FoundSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(&self.values).finish()
+    }
+}
