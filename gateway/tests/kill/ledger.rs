@@ -2,7 +2,7 @@
 //! all is over. A restarted broker adds what its account holds and the ledger does not.
 
 use crate::wire;
-use mymt5_model::{DealKind, DealRow, Lots, OrderRow, RowState, Side, Ticket};
+use mymt5_model::{DealKind, DealRow, Lots, Magic, OrderRow, RowState, Side, Ticket};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashSet,
@@ -11,10 +11,28 @@ use std::{
     path::Path,
 };
 
+/// How the gateway names a close of its own: this, and the order's id.
+const OWN_CLOSE: &str = "flatten-";
+
+/// The request id of an order at the broker: its comment. A close of the gateway's own has none, and
+/// the order's id is in its magic.
+pub(crate) fn request_of(magic: u64, comment: String) -> String {
+    if comment.is_empty() {
+        format!("{OWN_CLOSE}{}", Magic::from_raw(magic).counter())
+    } else {
+        comment
+    }
+}
+
+/// The order's id, where the request is a close of the gateway's own.
+pub(crate) fn own_close(id: &str) -> Option<u64> {
+    id.strip_prefix(OWN_CLOSE)?.parse().ok()
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Line {
-    /// A send arrived. Requests of new orders carry a magic and the client's request id.
+    /// A send arrived. Requests of new orders carry a magic and the request id.
     Received {
         send: u64,
         /// What came of it, as the figures count it.
@@ -96,7 +114,7 @@ impl Ledger {
         self.add(&Line::Order {
             ticket,
             magic: row.magic.raw(),
-            id: row.comment.clone(),
+            id: request_of(row.magic.raw(), row.comment.clone()),
             symbol: row.symbol.to_string(),
             lots: row.lots,
         })?;
@@ -136,6 +154,15 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<Line>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+#[test]
+fn a_close_of_the_gateways_own_is_known_by_its_magic() {
+    let magic = Magic::new(3, 77).unwrap().raw();
+    let own = request_of(magic, String::new());
+    assert_eq!((own.as_str(), own_close(&own)), ("flatten-77", Some(77)));
+    let asked = request_of(magic, "t0-0-1".into());
+    assert_eq!((asked.as_str(), own_close(&asked)), ("t0-0-1", None));
 }
 
 #[test]

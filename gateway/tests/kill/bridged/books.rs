@@ -2,7 +2,11 @@
 //! and what it did is read out of it. Nothing of this goes through the bridge.
 
 use super::{mishaps::Mischief, process};
-use crate::{ledger::Line, scene::Scene, standin::ticks};
+use crate::{
+    ledger::{Line, request_of},
+    scene::Scene,
+    standin::ticks,
+};
 use mymt5_chassis::clock;
 use mymt5_model::{BrokerTime, Lots, RowState, Side, Ticket};
 use rusqlite::{Connection, Row, params};
@@ -115,11 +119,17 @@ fn lots(row: &Row<'_>, column: &str) -> rusqlite::Result<Lots> {
     Ok(Lots::from_f64(row.get(column)?).unwrap())
 }
 
+/// A row's magic, and the request id that it belongs to.
+fn request(row: &Row<'_>) -> rusqlite::Result<(u64, String)> {
+    let magic = number(row, "magic")?;
+    Ok((magic, request_of(magic, row.get("comment")?)))
+}
+
 fn send(row: &Row<'_>) -> rusqlite::Result<Vec<Line>> {
     let fault: Option<String> = row.get("fault")?;
     let action: u32 = row.get("action")?;
     let order = match ORDERS.contains(&action) {
-        true => Some((number(row, "magic")?, row.get("comment")?)),
+        true => Some(request(row)?),
         false => None,
     };
     Ok(vec![Line::Received {
@@ -132,10 +142,11 @@ fn send(row: &Row<'_>) -> rusqlite::Result<Vec<Line>> {
 
 fn order(row: &Row<'_>) -> rusqlite::Result<Vec<Line>> {
     let ticket = Ticket(number(row, "ticket")?);
+    let (magic, id) = request(row)?;
     let mut lines = vec![Line::Order {
         ticket,
-        magic: number(row, "magic")?,
-        id: row.get("comment")?,
+        magic,
+        id,
         symbol: row.get("symbol")?,
         lots: lots(row, "volume_initial")?,
     }];

@@ -19,6 +19,8 @@ pub(crate) struct Figures {
     faults: BTreeMap<String, u32>,
     /// Executions that came after their absence was believed, and were adopted.
     pub(crate) adopted: usize,
+    /// How often an operator halted, and how often he flattened.
+    stops: (u32, u32),
     pub(crate) findings: Vec<Finding>,
     evidence: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Figures {
             requests,
             faults,
             adopted,
+            stops: settled.stops,
             findings: settled.findings,
             evidence: settled.evidence,
         }
@@ -99,6 +102,8 @@ impl fmt::Display for Figures {
             "  late executions adopted with an alarm: {}",
             self.adopted
         )?;
+        let (halts, flattens) = self.stops;
+        writeln!(f, "  halts {halts}, flattens {flattens}")?;
         write!(
             f,
             "  doubled {}, lost {}, all findings {}",

@@ -1,10 +1,13 @@
 //! Plays a scene: a broker that is started anew whenever it dies, gateways that are killed one
-//! after the other, traders that repeat everything; then the settling, and the verdict.
+//! after the other, traders that repeat everything, an operator who stops them now and then; then
+//! the settling, the last flatten, and the verdict.
 
 mod ear;
 mod figures;
+mod finale;
 mod keeper;
 mod lives;
+mod operator;
 mod settle;
 mod stage;
 mod story;
@@ -18,8 +21,9 @@ use crate::{bridged::Mischief, points::Mutant, standin::Menu};
 use ear::Ear;
 use keeper::Keeper;
 use mymt5_model::AccountMode;
+use operator::Shift;
 use stage::Stage;
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 use story::Stories;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -54,8 +58,10 @@ impl Play {
         let stage = Arc::new(Stage::set(self));
         let keeper = Keeper::start(&stage, self);
         let stories = Stories::default();
-        // A gateway that is wrong on purpose may tell anything.
-        let ear = self.mutant.is_none().then(|| Ear::listen(&stage));
+        // A gateway that is wrong on purpose may tell anything, and obeys nobody.
+        let right = self.mutant.is_none();
+        let ear = right.then(|| Ear::listen(&stage));
+        let shift = right.then(|| Shift::begin(&stage, &stories));
         let (curtain, over) = (CancellationToken::new(), CancellationToken::new());
         let mut traders = JoinSet::new();
         for (name, hand) in (0..TRADERS).flat_map(|name| (0..HANDS).map(move |hand| (name, hand))) {
@@ -66,7 +72,11 @@ impl Play {
         // What no kill disturbs any more is needed for the settling in any case. A link that fails
         // all the time would pause for too long.
         keeper.spare();
-        let gateway = stage.gateway(None);
+        let mut gateway = stage.gateway(None);
+        let mut operator = None;
+        if let Some(shift) = shift {
+            operator = Some(shift.end(&stage).await);
+        }
         let reached = timeout(BOUND, stories.reach(self.requests)).await;
         assert!(
             reached.is_ok(),
@@ -76,6 +86,12 @@ impl Play {
         curtain.cancel();
         keeper.calm();
         let mut settled = settle::settle(&stage, &stories, &over, traders).await;
+        if let Some(mut operator) = operator {
+            let operated = mem::take(&mut operator.operated);
+            gateway = finale::play(&stage, self, &stories, operator, gateway, &mut settled).await;
+            settled.stops = (operated.halts, operated.flattens);
+            settled.findings.extend(operated.findings);
+        }
         if let Some(ear) = ear {
             settle::hear(&stage, &stories, ear, &mut settled).await;
         }

@@ -5,13 +5,19 @@ use super::{
     BOUND, HANDS, TRADERS,
     ear::Ear,
     stage::{Stage, trader_name},
-    story::{Stories, Story},
+    story::Stories,
     trader::Trader,
 };
-use crate::verdict::{Finding, Purpose, Told, deals_of, evidence, judge, judge_told};
+use crate::verdict::{
+    Case, Finding, Purpose, Told, deals_of, evidence, is_late, judge, judge_flat, judge_told,
+    own_closes,
+};
 use mymt5_model::{Lots, OrderState};
 use mymt5_proto::v1;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -23,14 +29,24 @@ use v1::{get_order_request::Id, trading_service_client::TradingServiceClient};
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What is wrong in the end, and what is known of it. Both are empty where all is well.
+/// What is wrong in the end, and what is known of it: both are empty where all is well.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     pub(super) findings: Vec<Finding>,
     pub(super) evidence: Vec<String>,
+    /// How often an operator halted, and how often he flattened.
+    pub(super) stops: (u32, u32),
 }
 
-/// Looks until nothing is wrong, or it cannot be mended, or the bound passes.
+impl Settled {
+    /// True when looking again cannot mend it.
+    fn is_over(&self) -> bool {
+        let mut findings = self.findings.iter();
+        self.findings.is_empty() || findings.any(|found| found.wrong.is_lasting())
+    }
+}
+
+/// Brings everything to its answer, and looks on.
 pub(super) async fn settle(
     stage: &Stage,
     stories: &Stories,
@@ -60,22 +76,30 @@ pub(super) async fn settle(
     // What is wrong on purpose may hold trading closed, and refuse what it forgot for ever.
     let is_answered = repeated.await.is_ok() || stage.scene.mutant.is_some();
     assert!(is_answered, "repeated calls stay unanswered");
+    // What was held back is done, and known, before everything is closed.
+    while stage.scene.mutant.is_none() && is_late(&stage.ledger()) && Instant::now() < end {
+        sleep(LOOK).await;
+    }
+    let settled = look_on(stage, stories, &mut closers, None, end).await;
+    over.cancel();
+    settled
+}
+
+/// Looks until nothing is wrong, or it cannot be mended, or the time is over; meanwhile the closers
+/// cancel what works. `flat`: the deals that were done before the account was flattened, if it was.
+pub(super) async fn look_on(
+    stage: &Stage,
+    stories: &Stories,
+    closers: &mut [Trader],
+    flat: Option<&BTreeSet<u64>>,
+    end: Instant,
+) -> Settled {
     loop {
-        for closer in &mut closers {
+        for closer in &mut *closers {
             cancel_all(closer).await;
         }
-        match look(stage, stories).await {
-            Ok(settled)
-                if settled.findings.is_empty()
-                    || settled
-                        .findings
-                        .iter()
-                        .any(|found| found.wrong.is_lasting())
-                    || Instant::now() > end =>
-            {
-                over.cancel();
-                return settled;
-            }
+        match look(stage, stories, flat).await {
+            Ok(settled) if settled.is_over() || Instant::now() > end => return settled,
             Err(status) if Instant::now() > end => panic!("the gateway tells nothing: {status}"),
             _ => sleep(LOOK).await,
         }
@@ -122,7 +146,11 @@ async fn cancel_all(closer: &mut Trader) {
 }
 
 /// What the gateway tells now, judged.
-async fn look(stage: &Stage, stories: &Stories) -> Result<Settled, Status> {
+async fn look(
+    stage: &Stage,
+    stories: &Stories,
+    flat: Option<&BTreeSet<u64>>,
+) -> Result<Settled, Status> {
     let mut clients: Vec<_> = (0..TRADERS)
         .map(|number| stage.client(&trader_name(number)))
         .collect();
@@ -130,12 +158,19 @@ async fn look(stage: &Stage, stories: &Stories) -> Result<Settled, Status> {
     let mut cases = Vec::new();
     for story in stories.all() {
         let told = match story.purpose() {
-            Purpose::Order => told(&mut clients[story.trader], &story).await?,
+            Purpose::Order => {
+                let id = Id::ClientOrderId(story.asked.id().to_owned());
+                told(&mut clients[story.trader], id).await?
+            }
             Purpose::Change => None,
         };
         cases.push(story.case(told, &canceled));
     }
     let mut operator = stage.operator();
+    for (id, order) in own_closes(&stage.ledger()) {
+        let told = told(&mut operator, Id::OrderId(order)).await?;
+        cases.push(Case::of_own_close(id, told));
+    }
     let snapshot = operator.get_snapshot(v1::GetSnapshotRequest {}).await?;
     let mut positions = BTreeMap::new();
     for position in snapshot.into_inner().positions {
@@ -146,18 +181,19 @@ async fn look(stage: &Stage, stories: &Stories) -> Result<Settled, Status> {
         };
     }
     let ledger = stage.ledger();
-    let findings = judge(&ledger, &cases, &positions);
+    let mut findings = judge(&ledger, &cases, &positions);
+    if let Some(before) = flat {
+        findings.extend(judge_flat(&ledger, before));
+    }
     Ok(Settled {
         evidence: evidence(&findings, &ledger, &cases),
         findings,
+        ..Settled::default()
     })
 }
 
-async fn told(
-    client: &mut TradingServiceClient<Channel>,
-    story: &Story,
-) -> Result<Option<Told>, Status> {
-    let id = Some(Id::ClientOrderId(story.asked.id().to_owned()));
+async fn told(client: &mut TradingServiceClient<Channel>, id: Id) -> Result<Option<Told>, Status> {
+    let id = Some(id);
     match client.get_order(v1::GetOrderRequest { id }).await {
         Ok(response) => Ok(response.into_inner().order.map(|order| Told {
             order: order.order_id,

@@ -9,7 +9,9 @@ use crate::{
     scene::{self, Scene},
 };
 use mymt5_chassis::tls;
-use mymt5_proto::v1::trading_service_client::TradingServiceClient;
+use mymt5_proto::v1::{
+    control_service_client::ControlServiceClient, trading_service_client::TradingServiceClient,
+};
 use std::{
     collections::HashSet,
     fs,
@@ -78,6 +80,10 @@ impl Stage {
 
     /// A client that connects when it first calls, and again after each loss.
     pub(super) fn client(&self, name: &str) -> TradingServiceClient<Channel> {
+        TradingServiceClient::new(self.channel(name))
+    }
+
+    fn channel(&self, name: &str) -> Channel {
         let read = |part: &str| fs::read(self.folder().join("tls").join(part)).unwrap();
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(read("ca.pem")))
@@ -85,17 +91,20 @@ impl Stage {
                 read(&format!("{name}/certificate.pem")),
                 read(&format!("{name}/key.pem")),
             ));
-        let channel = Endpoint::from_shared(format!("https://localhost:{}", self.scene.api.port()))
+        Endpoint::from_shared(format!("https://localhost:{}", self.scene.api.port()))
             .unwrap()
             .tls_config(tls)
             .unwrap()
             .timeout(PATIENCE)
-            .connect_lazy();
-        TradingServiceClient::new(channel)
+            .connect_lazy()
     }
 
     pub(super) fn operator(&self) -> TradingServiceClient<Channel> {
         self.client(OPERATOR)
+    }
+
+    pub(super) fn control(&self) -> ControlServiceClient<Channel> {
+        ControlServiceClient::new(self.channel(OPERATOR))
     }
 
     /// Of how many orders evidence came that contradicted what was told. A gateway that dies with

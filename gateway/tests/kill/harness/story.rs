@@ -159,6 +159,16 @@ impl Stories {
         self.lock().values().cloned().collect()
     }
 
+    /// The new orders that were asked for, of that trader or of all.
+    pub(super) fn entries(&self, trader: Option<usize>) -> BTreeSet<String> {
+        let of_it = |story: &Story| {
+            let entry = matches!(story.asked, Asked::Submit(_));
+            entry && trader.is_none_or(|trader| trader == story.trader)
+        };
+        let all = self.all().into_iter().filter(of_it);
+        all.map(|story| story.asked.id().to_owned()).collect()
+    }
+
     /// The orders that somebody asked to cancel.
     pub(super) fn canceled(&self) -> BTreeSet<u64> {
         let canceled = |story: &Story| match &story.asked {

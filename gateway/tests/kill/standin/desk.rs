@@ -3,7 +3,7 @@
 
 use super::{Fault, calm_mark, session::Writer};
 use crate::{
-    ledger::{Ledger, Line},
+    ledger::{Ledger, Line, request_of},
     scene::{self, Scene, specs},
     wire::{Rows, Said},
 };
@@ -102,7 +102,8 @@ impl Desk {
             TradeRequest::Market { magic, comment, .. }
             | TradeRequest::Close { magic, comment, .. }
             | TradeRequest::Pending { magic, comment, .. } => {
-                Some((magic.raw(), comment.to_string()))
+                let magic = magic.raw();
+                Some((magic, request_of(magic, comment.to_string())))
             }
             _ => None,
         };

@@ -1,7 +1,8 @@
 //! The ledger, gathered by request id.
 
+use super::units;
 use crate::ledger::Line;
-use mymt5_model::{Lots, Side, Ticket};
+use mymt5_model::{Lots, Ticket};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What the broker did under one request id.
@@ -85,10 +86,7 @@ impl Broker {
                 lots,
                 ..
             } => {
-                *self.exposure.entry(symbol.clone()).or_default() += match side {
-                    Side::Buy => lots.units(),
-                    Side::Sell => -lots.units(),
-                };
+                *self.exposure.entry(symbol.clone()).or_default() += units(*side, *lots);
                 let id = order.as_ref().and_then(|order| tickets.get(order));
                 if let Some(did) = self.of_known(id) {
                     did.filled = did.filled.plus(*lots);
@@ -114,6 +112,11 @@ impl Broker {
             .map(|(id, did)| (id.as_str(), did))
             .filter_map(with_orders)
             .filter(|id| !id.starts_with('['))
+    }
+
+    /// True while a send that was held back may still be done.
+    pub(super) fn holds(&self) -> bool {
+        self.requests.values().any(|did| did.held > 0)
     }
 
     /// Signed lots by symbol, in units, of all deals.

@@ -2,15 +2,17 @@
 //! function; it knows neither processes nor time.
 
 mod broker;
+mod flat;
 #[cfg(test)]
 mod tests;
 mod told;
 
+pub(crate) use flat::judge_flat;
 pub(crate) use told::{deal_in, deals_of, judge_told};
 
-use crate::ledger::Line;
+use crate::ledger::{Line, own_close};
 use broker::{Broker, Did};
-use mymt5_model::{Lots, OrderState};
+use mymt5_model::{Lots, OrderState, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a client asked for.
@@ -35,6 +37,20 @@ pub(crate) struct Case {
     pub(crate) withdrawn: bool,
     /// What the gateway tells of the id in the end.
     pub(crate) told: Option<Told>,
+}
+
+impl Case {
+    /// A close of the gateway's own: nobody asked for it, and nobody was answered.
+    pub(crate) fn of_own_close(id: String, told: Option<Told>) -> Self {
+        Self {
+            id,
+            purpose: Purpose::Order,
+            heard: BTreeSet::new(),
+            mismatched: false,
+            withdrawn: false,
+            told,
+        }
+    }
 }
 
 /// An order as the gateway tells it.
@@ -71,6 +87,12 @@ pub(crate) enum Wrong {
     Untold,
     /// An event came twice, or after a later one.
     Repeated,
+    /// An entry was sent though trading was halted.
+    Defied,
+    /// A flatten left a position or an order.
+    Left,
+    /// A close of a flatten did more than close what was held.
+    Overdone,
 }
 
 /// One finding: what is wrong with which request (or symbol).
@@ -85,9 +107,46 @@ impl Wrong {
     pub(crate) const fn is_lasting(self) -> bool {
         matches!(
             self,
-            Self::Doubled | Self::Resent | Self::Forgotten | Self::Rebound
+            Self::Doubled | Self::Resent | Self::Forgotten | Self::Rebound | Self::Overdone
         )
     }
+}
+
+/// Signed lots, in units.
+const fn units(side: Side, lots: Lots) -> i64 {
+    match side {
+        Side::Buy => lots.units(),
+        Side::Sell => -lots.units(),
+    }
+}
+
+/// The closes of the gateway's own that the broker was sent: request ids, and the orders' ids.
+pub(crate) fn own_closes(ledger: &[Line]) -> BTreeMap<String, u64> {
+    let sent = ledger.iter().filter_map(|line| match line {
+        Line::Received {
+            order: Some((_, id)),
+            ..
+        } => Some((id.clone(), own_close(id)?)),
+        _ => None,
+    });
+    sent.collect()
+}
+
+/// True while a send that was held back may still be done.
+pub(crate) fn is_late(ledger: &[Line]) -> bool {
+    Broker::of(ledger).holds()
+}
+
+/// Judges a halt by the ledger from before its end: none of the entries that were first asked for
+/// after it was acknowledged may have been sent.
+pub(crate) fn judge_halt(ledger: &[Line], asked: &BTreeSet<String>) -> Vec<Finding> {
+    let broker = Broker::of(ledger);
+    let sent = asked.iter().filter(|id| broker.did(id).is_some());
+    sent.map(|id| Finding {
+        wrong: Wrong::Defied,
+        whose: id.clone(),
+    })
+    .collect()
 }
 
 /// What is known of each finding's request: its case, then the broker's lines.

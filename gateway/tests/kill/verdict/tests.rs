@@ -1,9 +1,12 @@
 //! One test per wrong that the judge must find, and one for each story that is right.
 
-use super::{Case, Purpose, Told, Wrong, judge};
+use super::{
+    Case, Finding, Purpose, Told, Wrong, deals_of, is_late, judge, judge_flat, judge_halt,
+    own_closes,
+};
 use crate::{ledger::Line, standin::Fault};
 use mymt5_model::{Lots, OrderState, RowState, Side, Ticket};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const LOT: Lots = Lots::from_units(Lots::SCALE);
 const ID: &str = "a-1";
@@ -222,4 +225,99 @@ fn positions_are_the_sum_of_the_deals() {
     assert!(exposed(&[("EURUSD", 1)]));
     assert!(exposed(&[("EURUSD", LOT.units()), ("GBPUSD", 1)]));
     assert!(!exposed(&[("EURUSD", LOT.units())]));
+}
+
+/// The gateway's own close: order 7 of a client's slot, done in so many units of position 1.
+fn own_close(units: i64) -> Vec<Line> {
+    let ticket = Ticket(2);
+    let lots = Lots::from_units(units);
+    let (symbol, id) = ("EURUSD".to_owned(), "flatten-7".to_owned());
+    vec![
+        Line::Received {
+            send: 1,
+            fault: Fault::Execute.name().to_owned(),
+            held: false,
+            order: Some((7, id.clone())),
+        },
+        Line::Order {
+            ticket,
+            magic: 7,
+            id,
+            symbol: symbol.clone(),
+            lots,
+        },
+        ended(2),
+        Line::Deal {
+            ticket,
+            order: Some(ticket),
+            position: 1,
+            symbol,
+            side: Side::Sell,
+            lots,
+            price: 1.1,
+            result: -3.5,
+        },
+    ]
+}
+
+fn kinds(findings: &[Finding]) -> Vec<Wrong> {
+    findings.iter().map(|finding| finding.wrong).collect()
+}
+
+#[test]
+fn a_close_of_the_gateways_own_is_judged_as_any_other() {
+    let ledger = [bought(), own_close(LOT.units())].concat();
+    let own = own_closes(&ledger);
+    assert_eq!(own, BTreeMap::from([("flatten-7".to_owned(), 7)]));
+    let wrongs = |told: Option<Told>| {
+        let close = Case::of_own_close("flatten-7".into(), told);
+        kinds(&judge(&ledger, &[filled(), close], &BTreeMap::new()))
+    };
+    assert_eq!(wrongs(Some(told(OrderState::Filled, LOT))), []);
+    assert_eq!(wrongs(None), [Wrong::Lost]);
+    let rejected = told(OrderState::Rejected, Lots::ZERO);
+    assert_eq!(wrongs(Some(rejected)), [Wrong::Lost]);
+}
+
+#[test]
+fn what_a_flatten_leaves_is_found() {
+    let left = |ledger: &[Line]| kinds(&judge_flat(ledger, &BTreeSet::new()));
+    assert_eq!(left(&[]), []);
+    assert_eq!(left(&bought()), [Wrong::Left]);
+    let closed = |units| [bought(), own_close(units)].concat();
+    assert_eq!(left(&closed(LOT.units())), []);
+    assert_eq!(left(&closed(LOT.units() / 2)), [Wrong::Left]);
+    assert_eq!(
+        left(&[received(0, Fault::Execute), order(1)]),
+        [Wrong::Left]
+    );
+}
+
+#[test]
+fn a_close_of_more_than_is_held_is_overdone() {
+    let more = [bought(), own_close(2 * LOT.units())].concat();
+    let overdone = |before: &BTreeSet<u64>| kinds(&judge_flat(&more, before));
+    let both = [Wrong::Overdone, Wrong::Left];
+    assert_eq!(overdone(&BTreeSet::new()), both);
+    assert_eq!(overdone(&deals_of(&bought())), both);
+    // What was held back and is done late may do so.
+    assert_eq!(overdone(&deals_of(&more)), [Wrong::Left]);
+}
+
+#[test]
+fn an_entry_that_is_sent_in_a_halt_defies_it() {
+    let asked = |id: &str| BTreeSet::from([id.to_owned()]);
+    let found = |ledger: &[Line], id: &str| kinds(&judge_halt(ledger, &asked(id)));
+    assert_eq!(found(&bought(), ID), [Wrong::Defied]);
+    assert_eq!(found(&[received(0, Fault::Lose)], ID), [Wrong::Defied]);
+    assert_eq!(found(&bought(), "a-2"), []);
+    assert_eq!(found(&[], ID), []);
+}
+
+#[test]
+fn a_send_that_is_held_back_is_late_until_it_is_done() {
+    let held = [received(0, Fault::Late), Line::Released { send: 0 }];
+    assert!(is_late(&held[..1]));
+    assert!(!is_late(&held));
+    assert!(!is_late(&bought()));
 }

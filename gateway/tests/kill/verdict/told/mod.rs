@@ -1,11 +1,13 @@
 //! What was told on the way, in answers and in events, against what the broker did: fills and their
 //! prices, deals and their money, lots of positions, and whose all of it is.
 
+mod halts;
 #[cfg(test)]
 mod tests;
 
-use super::{Finding, Wrong};
+use super::{Finding, Wrong, units};
 use crate::ledger::Line;
+use halts::Halts;
 use mymt5_model::{Lots, Side, Ticket};
 use mymt5_proto::v1::{self, stream_events_response::Event};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -51,13 +53,6 @@ struct Truth<'a> {
 fn owner_of(id: &str) -> Option<String> {
     let number = id.strip_prefix('t')?.split('-').next()?;
     Some(format!("trader-{number}"))
-}
-
-fn units(side: Side, lots: Lots) -> i64 {
-    match side {
-        Side::Buy => lots.units(),
-        Side::Sell => -lots.units(),
-    }
 }
 
 fn lots(lots: f64) -> Lots {
@@ -233,6 +228,7 @@ pub(crate) fn judge_told(
     let misled = misled.map(|order| finding(Wrong::Misled, order.client_order_id.clone()));
     let mut findings: BTreeSet<Finding> = misled.collect();
     let (mut last, mut deals, mut over) = (0, BTreeSet::new(), BTreeSet::new());
+    let mut halts = Halts::default();
     for told in events {
         if told.sequence <= last {
             findings.insert(finding(Wrong::Repeated, format!("event {}", told.sequence)));
@@ -241,6 +237,8 @@ pub(crate) fn judge_told(
         let event = told.event.as_ref();
         let misled = event.and_then(|event| truth.misled(event, &deals));
         findings.extend(misled.map(|whose| finding(Wrong::Misled, whose)));
+        let defied = event.and_then(|event| halts.defied(event));
+        findings.extend(defied.map(|whose| finding(Wrong::Defied, whose)));
         let again = deal_in(told).filter(|deal| !deals.insert(*deal));
         findings.extend(again.map(|deal| finding(Wrong::Repeated, format!("deal {deal}"))));
         let whose = |held: &v1::Position| format!("position {}", held.position_id);

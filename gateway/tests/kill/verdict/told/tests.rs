@@ -277,3 +277,50 @@ fn what_is_not_told_once_is_untold_or_repeated() {
     let findings = judge_told(&ledger(), &BTreeSet::new(), &[], &again);
     assert_eq!(findings[0].wrong, Wrong::Repeated);
 }
+
+/// An order of that client that leaves.
+fn sent(order_id: u64, client: &str, action: v1::OrderAction) -> Event {
+    of_order(v1::Order {
+        order_id,
+        client: client.into(),
+        client_order_id: format!("{action:?}-{order_id}"),
+        action: action.into(),
+        state: v1::OrderState::Sent.into(),
+        ..Default::default()
+    })
+}
+
+fn entered(client: &str, state: v1::TradingState) -> Event {
+    Event::TradingStateChanged(v1::TradingStateChanged {
+        client: client.into(),
+        state: state.into(),
+        ..Default::default()
+    })
+}
+
+/// What is wrong where that is told while the scope is halted.
+fn halted(scope: &str, event: Event) -> Vec<Wrong> {
+    let submit = v1::OrderAction::Submit;
+    let events = vec![
+        sent(7, OWNER, submit),
+        entered(scope, v1::TradingState::Halted),
+        event,
+        entered(scope, v1::TradingState::Active),
+        sent(9, OWNER, submit),
+    ];
+    let findings = judge_told(&[], &BTreeSet::new(), &[], &numbered(events));
+    findings.iter().map(|finding| finding.wrong).collect()
+}
+
+#[test]
+fn entries_that_leave_in_a_halt_defy_it() {
+    let entry = || sent(8, OWNER, v1::OrderAction::Submit);
+    for scope in ["", OWNER] {
+        assert_eq!(halted(scope, entry()), [Wrong::Defied]);
+        let close = sent(8, OWNER, v1::OrderAction::Close);
+        assert_eq!(halted(scope, close), []);
+        let left_before = sent(7, OWNER, v1::OrderAction::Submit);
+        assert_eq!(halted(scope, left_before), []);
+    }
+    assert_eq!(halted("trader-1", entry()), []);
+}
