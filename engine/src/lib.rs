@@ -1,5 +1,12 @@
 //! The unprivileged process: strategies, sizing and what they hold. It has no secret of the
 //! account and reaches the market only through a gateway.
+//!
+//! # Rooms
+//! * The way of a tick: [`session`] (the gateway seen from here) -> [`trader`] (the one loop) ->
+//!   [`strategy`] (what it would do) -> [`risk`] (how much) -> [`intents`] (durable before they are
+//!   sent) -> [`session`].
+//! * What is held: [`portfolio`], as the gateway told it.
+//! * How it starts: [`cli`], [`settings`].
 
 pub mod cli;
 pub mod intents;

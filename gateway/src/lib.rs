@@ -1,5 +1,14 @@
 //! The privileged process: it holds the account, the broker link, the orders and the limits, and
 //! serves a small gRPC API to engines that hold nothing.
+//!
+//! # Rooms
+//! * The way of an order: [`server`] (the port and its limits) -> [`access`] (who calls, and what it
+//!   may) -> [`api`] (from the wire to the model) -> [`desk`] (the shell of [`mymt5_orders::Core`],
+//!   which decides) -> [`journal`] (durable before it is sent) -> [`broker`] (the simulator, or a
+//!   terminal behind its bridge), and back by [`desk`] and [`journal`] to whoever asked or follows.
+//! * The way of a tick: [`broker`] -> [`link`] (connects, identifies, feeds) -> [`market`] (queues of
+//!   the subscribers) -> [`api`].
+//! * How it starts, and what it takes up anew while it runs: [`cli`], [`settings`], [`reload`].
 
 pub mod access;
 pub mod api;

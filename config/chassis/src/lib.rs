@@ -4,6 +4,15 @@
 //! and secrets and gets back what the security guide asks of any process: a configuration
 //! checked as a whole, redacted and bounded logs, health and metrics on a port of their own,
 //! TLS identities, locked folders and a quiet way to end.
+//!
+//! # Rooms
+//! * Configuration: [`loader`], with every fault at once by [`faults`]; secrets by `secret` (one) and
+//!   [`secrets`] (all, and their rotation).
+//! * What leaves the process: [`logs`], each line through [`redact`], with the id of [`correlation`]
+//!   and the time of [`clock`]; [`metrics`] and [`health`] by the port of [`operations`].
+//! * What the process is: [`process`] (its limits, its folders), [`sandbox`], [`tls`].
+//! * How it ends: [`shutdown`], [`exit`].
+//! * What tests and fuzzers use: [`testing`], [`fuzz`].
 
 pub mod clock;
 pub mod correlation;

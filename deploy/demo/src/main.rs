@@ -1,5 +1,11 @@
 //! `cargo demo`: builds both binaries, starts them as two real processes on the simulator with
 //! throw-away certificates, shows them at work, and ends with a summary.
+//!
+//! # Rooms
+//! * The way of the demo: `options` -> `build` (both binaries) -> `stage` (a folder with all they
+//!   need) -> `processes` -> `watch` (until the time, a signal by `ending`, or a replay's end) ->
+//!   `summary`.
+//! * What is seen: `observe` takes a `sample` of the pair, `show` draws it.
 
 mod build;
 mod ending;

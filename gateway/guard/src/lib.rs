@@ -1,5 +1,11 @@
 //! What may be done: the table of trading states and actions, exit arithmetic, limits of entries,
 //! and loss accounting. Pure; the gateway applies it with authority, the engine to itself.
+//!
+//! # Rooms
+//! * What an entry must respect: `state` (who may still do what), `limits` over `facts`, with `rate`
+//!   for how often.
+//! * What a close must respect: `exit`.
+//! * What losses do: `loss`, with `percent` for shares.
 
 mod exit;
 mod facts;

@@ -12,9 +12,17 @@
 //! * The way of an order: [`Input::Call`] -> `calls` (its id) -> `entries`, `exits`, `modify` (rules)
 //!   -> `queue` (turns) -> `leaving` (what must still hold) -> the broker -> `answered`, `deals`,
 //!   `rows` (evidence).
-//! * Parts: `orders`, `requests`, `changes`, `queue`, `book`, `ledger` and `losses`, `states`,
-//!   `sessions`, `grants`, `foreign`, `closed_markets`, `reconcile`, `flatten`.
-//! * What an operator meets: `operator`, `obstacles`, `notices`.
+//! * The core and its edges: `core` (the step), `input` (the one way in) with `broker` and `market`
+//!   (what is asked and told there) and `time`, `outbox` (the one way out) with `records`, `events` and
+//!   `notices`.
+//! * Orders: `orders` in memory, each an `order` that lives by `transitions`; `requests` (ids),
+//!   `changes` on their way and `changed` (what became of them), `canceled`, `absence` (what missing
+//!   rows tell).
+//! * The account: `book` (positions), `ledger` (the balance) and `losses`, `exposure` (facts for
+//!   limits), `foreign`, `unread` (rows that nobody understands), `reconcile` (passes).
+//! * Who may what: `grants`, `sessions`, `states`, `limits` (what losses do), `flatten`,
+//!   `closed_markets`; `watch` looks after all of it each second.
+//! * What an operator or a caller asks first: `operator`, `obstacles`, `check`.
 //!
 //! # Words
 //! * *Entry*: what may open or add; *exit*: a close of a named position.

@@ -255,7 +255,7 @@ pub struct Loaded {
     pub recent_entries: Vec<(ClientName, UtcTime)>,
     /// All deals of the open positions, by ticket.
     pub deals: Vec<OwnedDeal>,
-    /// All deals of the [`DAYS_RESULTS_MS`] before the newest one, by ticket.
+    /// All deals of the [`DAYS_RESULTS_MS`](crate::DAYS_RESULTS_MS) before the newest one, by ticket.
     pub recent_deals: Vec<OwnedDeal>,
     /// The newest deals, which a complete history must hold.
     pub newest_deals: Vec<(Ticket, BrokerTime)>,

@@ -1,6 +1,16 @@
 //! A whole MetaTrader 5 account in memory: deterministic and synchronous, ticks and requests in,
 //! receipts and events out. It has no clock (time is that of the last tick), no I/O outside
 //! [`feed`], and no chance but a seeded one, so that the same input always gives the same account.
+//!
+//! # Rooms
+//! * The way of a tick: [`feed`] -> `simulator` (the account as a whole) -> `matching` -> `pending`
+//!   (orders that are met) and `position` (levels that are hit) -> `fills`.
+//! * The way of a request: `requests` -> `rules` (what a server refuses) -> `market_orders` or
+//!   `pending` -> `fills` -> `netting` or `hedging`, by `trade` (what is done) -> `history` and
+//!   `event` (what is told).
+//! * Money: `account` (the conditions), `margin`, `convert` (into its currency), `rollover`.
+//! * Each symbol: [`catalogue`] (contracts), `market` (its corner of the account), `sessions` (hours).
+//! * A restart: `state`, with `dice` for chance that goes on.
 
 mod account;
 pub mod catalogue;

@@ -1,6 +1,13 @@
 //! The domain's words. Pure values: no I/O, no async, no clock. Numbers are integers here
 //! (lots of 1e-8, prices in points, money of 1e-8); doubles exist only at the edges, the wire
 //! and MetaTrader 5, and are parsed into these types there.
+//!
+//! # Rooms
+//! * Numbers: `lots`, `price`, `money`, `time`.
+//! * Names: `ids`, `symbol` (with its contract).
+//! * What is traded: `order` (states), `trade` (what is sent and what is answered), `rows` and
+//!   `account` (what the server lists), `retcode`, `market` (ticks and bars), `link`.
+//! * What is refused: `reasons` (the one table), `refusal`, `status` (on the wire).
 
 mod account;
 mod ids;
