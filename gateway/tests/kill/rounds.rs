@@ -140,7 +140,7 @@ async fn a_gateway_that_keeps_nothing_or_sends_before_it_keeps_is_seen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
-    let rounds: u32 = given("MYMT5_KILL_ROUNDS").unwrap_or(200);
+    let rounds: u32 = given("MYMT5_KILL_ROUNDS").unwrap_or(40);
     let first = quiet();
     for scene in 0..rounds.div_ceil(PER_SCENE) {
         let play = Play {

@@ -18,7 +18,7 @@ const SYMBOLS: [&str; 2] = ["EURUSD", "USDJPY"];
 /// How long, in seconds: an hour is `MYMT5_SOAK_SECONDS=3600`.
 fn seconds() -> u64 {
     let asked = std::env::var("MYMT5_SOAK_SECONDS");
-    asked.ok().and_then(|text| text.parse().ok()).unwrap_or(120)
+    asked.ok().and_then(|text| text.parse().ok()).unwrap_or(30)
 }
 
 fn percentiles(mut times: Vec<Duration>) -> (Duration, Duration) {
