@@ -5,6 +5,9 @@ use mymt5_model::{
 };
 use serde::{Deserialize, Serialize};
 
+/// So long rows may lack a fill though they were read after it.
+pub(crate) const ROWS_LAG_MS: i64 = 5_000;
+
 /// What the broker knows of the account.
 #[derive(Clone, Debug)]
 pub struct Snapshot {

@@ -3,12 +3,11 @@
 use crate::{
     Audience, Core, Event, Notice, Order, OwnedDeal, Record,
     book::{Owner, PositionChange},
-    broker::RowKind,
+    broker::{ROWS_LAG_MS, RowKind},
     core::{Filled, Owners},
     foreign::is_foreign,
     orders::{ended_unseen, reason},
     records::Target,
-    rows::ROWS_LAG_MS,
 };
 use mymt5_model::{
     BrokerTime, ClientName, DealKind, DealReason, DealRow, Entry, Levels, Money, OrderId,

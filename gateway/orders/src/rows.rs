@@ -2,7 +2,7 @@
 
 use crate::{
     Core, Event, Notice, Order,
-    broker::{History, RowKind, Snapshot},
+    broker::{History, ROWS_LAG_MS, RowKind, Snapshot},
     core::Owners,
     orders::{Listing, ended_unseen},
     records::Target,
@@ -15,8 +15,6 @@ use mymt5_model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So long rows may lack a fill though they were read after it.
-pub(crate) const ROWS_LAG_MS: i64 = 5_000;
 /// A fill that no position has after so long is of one that is over.
 const UNPLACED_MS: i64 = 300_000;
 

@@ -13,6 +13,7 @@ use mymt5_model::{
     AccountMode, AccountRow, BrokerTime, ClientName, DealRow, Levels, LevelsEdit, Lots, Magic,
     PositionId, PositionRow, Symbol, Ticket,
 };
+use reads::Reads;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use track::Track;
@@ -107,6 +108,8 @@ pub struct Book {
     mode: Option<AccountMode>,
     /// Readings so far.
     readings: u64,
+    /// Those since the link came up. The first may be from before.
+    fresh: Option<Reads>,
     /// What disagrees is not recorded as it is by now.
     disagreements_changed: bool,
 }
@@ -265,6 +268,7 @@ impl Book {
 
     /// The link was lost: reads before and after do not add up, and deals may be missed.
     pub(crate) fn lose(&mut self) {
+        self.fresh = None;
         self.tracks.values_mut().for_each(Track::lose);
     }
 
@@ -325,6 +329,8 @@ impl Book {
         owner: impl Fn(Magic) -> Owner,
     ) -> Reading {
         self.readings += 1;
+        let fresh = Reads::after(self.fresh, now.elapsed_ms);
+        self.fresh = Some(fresh);
         let rows = rows.into_iter().map(|row| (row.id, row));
         let mut rows: HashMap<PositionId, PositionRow> = rows.collect();
         for id in rows.keys() {
@@ -338,7 +344,7 @@ impl Book {
                 continue;
             }
             let before = track.disagreement().is_some();
-            reading.doubts |= track.read(row, begun, self.as_of, now);
+            reading.doubts |= track.read(row, begun, self.as_of, fresh, now);
             if let Some(symbol) = track.unexplained().filter(|_| !before) {
                 reading.unexplained.push((*id, symbol.clone()));
             }

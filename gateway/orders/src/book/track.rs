@@ -9,7 +9,7 @@ use super::{
     chain::{Chain, Trade},
     reads::Reads,
 };
-use crate::time::Now;
+use crate::{broker::ROWS_LAG_MS, time::Now};
 use mymt5_model::{
     AccountMode, BrokerTime, ClientName, Levels, LevelsEdit, Lots, Magic, PositionRow, Side,
     Symbol, Ticket,
@@ -33,7 +33,22 @@ enum Source {
 struct Since {
     /// By which news it came.
     news: u64,
+    /// When it was done.
+    time: BrokerTime,
     closed: Lots,
+    /// When a row came first that was read after it; none: none was. Such a row may lack it still.
+    read: Option<i64>,
+}
+
+impl Since {
+    const fn of(trade: &Trade, news: u64) -> Self {
+        Self {
+            news,
+            time: trade.time(),
+            closed: trade.closed_lots(),
+            read: None,
+        }
+    }
 }
 
 /// All that is known of a position.
@@ -43,7 +58,7 @@ pub(super) struct Track {
     /// No deal is missing in the chain: it began with the position, or led to just what a row had, and
     /// the link was up ever since.
     in_step: bool,
-    /// The reads since the link came up. The first may be from before.
+    /// The reads since the link came up, by the newest that tells of it. The first may be from before.
     fresh: Option<Reads>,
     /// Deals that came early, or while others before them may be missing.
     early: Vec<Trade>,
@@ -228,9 +243,9 @@ impl Track {
         }
         let known = self.early.len();
         self.early.retain(|early| early.ticket != trade.ticket);
-        let closed = trade.closed_lots();
+        let since = Since::of(&trade, news);
         if self.chain.add(trade) && self.early.len() == known {
-            self.since.push(Since { news, closed });
+            self.since.push(since);
         }
     }
 
@@ -245,8 +260,7 @@ impl Track {
         if self.is_accepted(trade.ticket) || self.has_early(trade.ticket) {
             return;
         }
-        let closed = trade.closed_lots();
-        self.since.push(Since { news, closed });
+        self.since.push(Since::of(&trade, news));
         if begins && self.early.is_empty() {
             self.begin_by(&trade);
             self.chain.add(trade);
@@ -263,8 +277,7 @@ impl Track {
             self.early_news = 0;
         }
         if !self.has_early(trade.ticket) {
-            let closed = trade.closed_lots();
-            self.since.push(Since { news, closed });
+            self.since.push(Since::of(&trade, news));
             self.keep_early(trade);
         }
     }
@@ -353,18 +366,19 @@ impl Track {
     }
 
     /// Takes the position's row of a new read; none: it has no such row. `begun`: the news when the
-    /// reading began. `as_of`: the broker's clock then. True: a doubt lasts, so that it takes more than
-    /// an answer on its way to explain it.
+    /// reading began. `as_of`: the broker's clock then. `fresh`: the reads since the link came up.
+    /// True: a doubt lasts, so that it takes more than an answer on its way to explain it.
     pub(super) fn read(
         &mut self,
         row: Option<PositionRow>,
         begun: u64,
         as_of: Option<BrokerTime>,
+        fresh: Reads,
         now: Now,
     ) -> bool {
         self.seen |= row.is_some();
         self.row = row;
-        self.fresh = Some(Reads::after(self.fresh, now.elapsed_ms));
+        self.fresh = Some(fresh);
         self.begun = begun;
         self.as_of = as_of;
         self.levels_read = self.row.is_some() && begun >= self.levels_news;
@@ -373,9 +387,7 @@ impl Track {
         {
             row.levels = told.row.levels;
         }
-        if self.row.is_some() {
-            self.since.retain(|since| since.news > begun);
-        }
+        self.note_read(now);
         self.confirm_by_row();
         self.count_waiting(now);
         if !self.is_doubtful() {
@@ -384,6 +396,19 @@ impl Track {
             self.believe_row();
         }
         self.doubt.is_some_and(|doubt| doubt.begins_to_last())
+    }
+
+    /// What a row has by now it has no more to lack.
+    fn note_read(&mut self, now: Now) {
+        let Some(row) = &self.row else { return };
+        let (begun, updated, now) = (self.begun, row.updated, now.elapsed_ms);
+        self.since.retain_mut(|since| {
+            if since.news > begun {
+                return true;
+            }
+            let read = *since.read.get_or_insert(now);
+            updated < since.time && now - read < ROWS_LAG_MS
+        });
     }
 
     /// True while reads disagree for longer than an answer is on its way.
@@ -430,11 +455,12 @@ impl Track {
     }
 
     /// True when the deals since the newest row close all that it had, and none of the others, where
-    /// they are all known, left more.
+    /// they are all known, left more. Where rows are believed against them they are not.
     fn is_closed_since(&self) -> bool {
         let told = self.told.as_ref();
         let closes = told.is_some_and(|told| self.closed_since() >= told.row.lots);
-        closes && !(self.chain.is_whole() && self.with_early().sum().is_some())
+        let known = self.chain.is_whole() && self.disagreement.is_none();
+        closes && !(known && self.with_early().sum().is_some())
     }
 
     fn with_early(&self) -> Chain {
@@ -446,6 +472,13 @@ impl Track {
     }
 
     fn closed_since(&self) -> Lots {
+        let unread = self.since.iter().filter(|since| since.read.is_none());
+        let closed = unread.map(|since| since.closed);
+        closed.fold(Lots::ZERO, Lots::plus)
+    }
+
+    /// The same with what a row that lags may lack though it was read since.
+    fn closed_lately(&self) -> Lots {
         let closed = self.since.iter().map(|since| since.closed);
         closed.fold(Lots::ZERO, Lots::plus)
     }
@@ -506,7 +539,7 @@ impl Track {
     fn current(&mut self, levels: Levels) -> Option<PositionRow> {
         self.confirm_by_row();
         let chance = self.is_by_chance();
-        let leads = !chance && self.chain.leads_to(self.row.as_ref());
+        let leads = !chance && !self.lifts_too_soon() && self.chain.leads_to(self.row.as_ref());
         let by_deals = self.is_by_deals() && self.agrees();
         if by_deals || leads {
             self.source = Source::Deals;
@@ -551,6 +584,14 @@ impl Track {
         })
     }
 
+    /// Rows are believed against the deals, and this one is from before the newest of them: it has as
+    /// much by chance.
+    fn lifts_too_soon(&self) -> bool {
+        let sum = self.chain.sum().zip(self.row.as_ref());
+        let lags = sum.is_some_and(|(sum, row)| row.updated < sum.updated);
+        self.disagreement.is_some() && lags
+    }
+
     fn agrees(&self) -> bool {
         amount(self.chain.sum()) == amount(self.row.as_ref())
     }
@@ -561,8 +602,13 @@ impl Track {
     pub(super) fn closable(&self, mode: AccountMode) -> Lots {
         let most = self.closable_at_most(mode);
         match &self.row {
-            Some(row) if mode == AccountMode::Netting && self.is_by_deals() => {
-                most.min(row.lots.minus(self.closed_early()))
+            Some(row) if mode == AccountMode::Netting => {
+                let closed = if self.is_by_deals() {
+                    self.closed_early()
+                } else {
+                    self.closed_lately()
+                };
+                most.min(row.lots.minus(closed))
             }
             _ => most,
         }
@@ -612,7 +658,7 @@ impl Track {
         } else if self.is_by_deals() {
             self.early.is_empty() && self.agrees()
         } else {
-            self.row.is_some() && self.since.is_empty()
+            self.row.is_some() && self.since.iter().all(|since| since.read.is_some())
         }
     }
 

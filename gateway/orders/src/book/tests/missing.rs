@@ -353,3 +353,106 @@ fn the_first_rows_after_an_outage_do_not_tell_that_no_deal_is_missing() {
     assert_eq!(held(&book), Some((Side::Buy, lots(40), 1_000)));
     assert!(book.is_settled(None));
 }
+
+/// A deal never comes, and the next one adds as much at the same price. The row lags behind that.
+#[test]
+fn a_row_that_lags_does_not_end_a_disagreement_by_chance() {
+    let deals = [1, 2, 3].map(|ticket| DealRow {
+        time: BrokerTime(1_000 * i64::try_from(ticket).unwrap()),
+        ..deal(
+            ticket,
+            Side::Buy,
+            Entry::In,
+            if ticket == 1 { 100 } else { 10 },
+            1_000,
+        )
+    });
+    let rows = |count: usize| -> Vec<PositionRow> { row_of(&deals[..count]).into_iter().collect() };
+    let told = |book: &Book| (held(book).unwrap().1, book.unexplained().count());
+    let mut book = of_deals(&deals[..1]);
+    for at in [0, 1_000, 2_000, 4_000, 5_000, 5_001] {
+        read(&mut book, rows(2), at);
+    }
+    assert_eq!(told(&book), (lots(110), 1));
+    assert_eq!(apply(&mut book, &deals[2]), None);
+    assert_eq!(told(&book), (lots(110), 1));
+    read(&mut book, rows(3), 6_000);
+    assert_eq!(told(&book), (lots(120), 1));
+    // The deal that explains it lifts it.
+    apply(&mut book, &deals[1]);
+    assert_eq!(told(&book), (lots(120), 0));
+    assert!(book.is_settled(None));
+}
+
+/// The opening is not known, so that rows tell the position, and they lag: one that was read after a
+/// close lacks it still. The next close would open the other side.
+#[test]
+fn on_netting_a_row_that_lags_behind_a_close_leaves_nothing_that_is_sure() {
+    let [opening, closing] = [
+        deal(1, Side::Buy, Entry::In, 100, 1_000),
+        deal(2, Side::Sell, Entry::Out, 60, 1_100),
+    ]
+    .map(|deal| DealRow {
+        time: BrokerTime(1_000 * i64::try_from(deal.ticket.0).unwrap()),
+        ..deal
+    });
+    let [before, after] = [
+        row_of(std::slice::from_ref(&opening)).unwrap(),
+        row_of(&[opening, closing.clone()]).unwrap(),
+    ];
+    let mut book = Book {
+        mode: Some(Netting),
+        ..Book::default()
+    };
+    read_begun(&mut book, vec![before.clone()], 0, 0);
+    book.add_early(&closing, true, 1);
+    book.tell(ONE, Levels::default(), nobody);
+    assert_eq!(book.closable(ONE), lots(40));
+    for at in [100, 400] {
+        read_begun(&mut book, vec![before.clone()], 1, at);
+        assert_eq!(
+            (book.closable(ONE), book.closable_at_most(ONE)),
+            (lots(40), lots(100))
+        );
+    }
+    read_begun(&mut book, vec![after], 1, 700);
+    assert_eq!(book.closable(ONE), lots(40));
+}
+
+/// Rows are believed against the deals. What they have is closed, and is gone with the next row.
+#[test]
+fn a_position_that_is_not_what_its_deals_say_ends_with_the_close_of_all_of_it() {
+    let (opening, mut row) = opened();
+    row.lots = lots(60);
+    let mut book = of_deals(&[opening]);
+    for at in [0, 1_000, 2_000, 4_000, 5_000, 5_001] {
+        read_begun(&mut book, vec![row.clone()], 0, at);
+    }
+    assert_eq!(
+        (held(&book).unwrap().1, book.unexplained().count()),
+        (lots(60), 1)
+    );
+    book.add_early(&deal(3, Side::Sell, Entry::Out, 60, 1_100), true, 1);
+    book.tell(ONE, Levels::default(), nobody);
+    assert!(is_closed(
+        read_begun(&mut book, vec![], 1, 6_000).changes.pop()
+    ));
+}
+
+/// The link is up for long. A row has a position before the deal that opened it is known, as where a
+/// pending order was filled.
+#[test]
+fn a_position_that_a_row_had_first_is_told_by_its_deals_at_once() {
+    let deals = [
+        deal(1, Side::Buy, Entry::In, 100, 1_000),
+        deal(2, Side::Sell, Entry::Out, 40, 1_100),
+    ];
+    let mut book = Book::default();
+    for at in [0, 2_000, 4_000, 6_000, 7_000] {
+        read(&mut book, vec![], at);
+    }
+    read(&mut book, row_of(&deals[..1]).into_iter().collect(), 8_000);
+    assert_eq!(apply(&mut book, &deals[0]), None);
+    assert!(apply(&mut book, &deals[1]).is_some());
+    assert_eq!(held(&book), Some((Side::Buy, lots(60), 1_000)));
+}
