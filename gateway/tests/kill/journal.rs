@@ -22,6 +22,7 @@ impl Journaled<Sqlite> {
     pub(crate) fn wrap(journal: Sqlite, trap: Arc<Trap>, scene: &Scene) -> Box<dyn Journal> {
         match scene.mutant {
             Some(Mutant::Forgets) => Box::new(Forgetful),
+            Some(Mutant::ForgetsStates) => Box::new(Stateless(Self { journal, trap })),
             Some(Mutant::SendsBeforeCommit) => Box::new(Lagging::behind(journal, scene.delay())),
             Some(Mutant::Resends) | None => Box::new(Self { journal, trap }),
         }
@@ -43,6 +44,17 @@ struct Forgetful;
 impl Journal for Forgetful {
     fn commit(&mut self, _: &[Record]) -> Result<(), JournalError> {
         Ok(())
+    }
+}
+
+/// Says that everything is durable and keeps no trading state.
+struct Stateless<J>(J);
+
+impl<J: Journal> Journal for Stateless<J> {
+    fn commit(&mut self, batch: &[Record]) -> Result<(), JournalError> {
+        let kept = batch.iter();
+        let kept = kept.filter(|record| !matches!(record, Record::State(_)));
+        self.0.commit(&kept.cloned().collect::<Vec<Record>>())
     }
 }
 

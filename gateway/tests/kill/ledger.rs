@@ -11,6 +11,8 @@ use std::{
     path::Path,
 };
 
+/// The comment, and so the request id, of what is traded by hand.
+pub(crate) const BY_HAND: &str = "by-hand";
 /// How the gateway names a close of its own: this, and the order's id.
 const OWN_CLOSE: &str = "flatten-";
 
@@ -66,6 +68,8 @@ pub(crate) enum Line {
         /// Profit, swap and commission, account currency.
         result: f64,
     },
+    /// A deposit, or a withdrawal: less than nothing.
+    Booked { ticket: Ticket, amount: f64 },
 }
 
 /// The open ledger.
@@ -97,7 +101,7 @@ impl Ledger {
             Line::Received { .. } | Line::Released { .. } => true,
             Line::Order { ticket, .. } => self.orders.insert(*ticket),
             Line::Ended { ticket, .. } => self.ended.insert(*ticket),
-            Line::Deal { ticket, .. } => self.deals.insert(*ticket),
+            Line::Deal { ticket, .. } | Line::Booked { ticket, .. } => self.deals.insert(*ticket),
         }
     }
 
@@ -125,6 +129,12 @@ impl Ledger {
     }
 
     pub(crate) fn add_deal(&mut self, row: &DealRow) -> io::Result<()> {
+        if row.kind == DealKind::Balance {
+            return self.add(&Line::Booked {
+                ticket: row.ticket,
+                amount: row.profit.to_f64(),
+            });
+        }
         let (DealKind::Trade(side), Some(symbol)) = (row.kind, &row.symbol) else {
             return Ok(());
         };

@@ -39,6 +39,8 @@ pub(crate) enum Mutant {
     SendsBeforeCommit,
     /// Keeps no journal.
     Forgets,
+    /// Keeps a journal without trading states.
+    ForgetsStates,
 }
 
 /// Kills its own process when a point is passed for the nth time.

@@ -33,6 +33,7 @@ fn quiet() -> Play {
         mutant: None,
         rounds: 0,
         requests: 40,
+        by_hand: false,
         bridge: None,
     }
 }
@@ -81,6 +82,11 @@ fn has_forgotten(figures: &Figures) -> bool {
         Wrong::Lost,
     ];
     wrongs.into_iter().any(|wrong| figures.count(wrong) > 0)
+}
+
+/// Has sent an entry in a halt that an earlier gateway acknowledged.
+fn has_defied(figures: &Figures) -> bool {
+    figures.count(Wrong::Defied) > 0
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,6 +145,32 @@ async fn a_gateway_that_keeps_nothing_or_sends_before_it_keeps_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_forgets_a_halt_is_seen() {
+    // A halt is a part of a life: the next gateway needs time to trade in it.
+    let play = Play {
+        rounds: 10,
+        factor: 2.0 * quiet().factor,
+        mutant: Some(Mutant::ForgetsStates),
+        ..quiet()
+    };
+    assert!(is_seen(&play, has_defied).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_done_by_hand_is_no_clients_and_trading_goes_on() {
+    for mode in [AccountMode::Hedging, AccountMode::Netting] {
+        let play = Play {
+            mode,
+            by_hand: true,
+            ..quiet()
+        };
+        let figures = played(&play).await;
+        assert_eq!(figures.findings, []);
+        assert!(figures.bookings > 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
     let rounds: u32 = given("MYMT5_KILL_ROUNDS").unwrap_or(40);
     let first = quiet();
@@ -147,6 +179,7 @@ async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
             seed: first.seed + u64::from(scene),
             mode: [AccountMode::Hedging, AccountMode::Netting][scene as usize % 2],
             menu: Menu::everything(),
+            by_hand: true,
             rounds: PER_SCENE.min(rounds - scene * PER_SCENE),
             ..first.clone()
         };

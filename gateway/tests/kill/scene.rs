@@ -33,6 +33,8 @@ pub(crate) struct Scene {
     pub(crate) menu: Menu,
     /// What is wrong with the gateway.
     pub(crate) mutant: Option<Mutant>,
+    /// Somebody trades by hand, and moves money.
+    pub(crate) by_hand: bool,
     /// Where the gateway listens.
     pub(crate) api: SocketAddr,
     /// The bridge's port; none: the broker is the one behind the socket.

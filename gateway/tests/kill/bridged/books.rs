@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PLANNED: i64 = 64;
 /// `TRADE_ACTION_DEAL` and `TRADE_ACTION_PENDING`: what makes an order.
 const ORDERS: [u32; 2] = [1, 5];
+/// `DEAL_TYPE_BALANCE`: money that came or went.
+const BALANCE: u32 = 2;
 
 /// The open file.
 pub(crate) struct Books(Connection);
@@ -103,7 +105,7 @@ impl Books {
         read(
             "SELECT ticket, \"order\", position_id, symbol, type, volume, price,
                     profit + swap + commission + fee AS result
-             FROM deals WHERE type IN (0, 1) ORDER BY ticket",
+             FROM deals WHERE type IN (0, 1, 2) ORDER BY ticket",
             deal,
         );
         lines
@@ -163,8 +165,13 @@ fn order(row: &Row<'_>) -> rusqlite::Result<Vec<Line>> {
 
 fn deal(row: &Row<'_>) -> rusqlite::Result<Vec<Line>> {
     let kind: u32 = row.get("type")?;
+    let ticket = Ticket(number(row, "ticket")?);
+    if kind == BALANCE {
+        let amount = row.get("result")?;
+        return Ok(vec![Line::Booked { ticket, amount }]);
+    }
     Ok(vec![Line::Deal {
-        ticket: Ticket(number(row, "ticket")?),
+        ticket,
         order: Some(Ticket(number(row, "order")?)),
         position: number(row, "position_id")?,
         symbol: row.get("symbol")?,

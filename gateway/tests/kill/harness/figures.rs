@@ -21,6 +21,8 @@ pub(crate) struct Figures {
     pub(crate) adopted: usize,
     /// How often an operator halted, and how often he flattened.
     stops: (u32, u32),
+    /// Deposits and withdrawals.
+    pub(crate) bookings: usize,
     pub(crate) findings: Vec<Finding>,
     evidence: Vec<String>,
 }
@@ -58,6 +60,10 @@ impl Figures {
             faults,
             adopted,
             stops: settled.stops,
+            bookings: ledger
+                .iter()
+                .filter(|line| matches!(line, Line::Booked { .. }))
+                .count(),
             findings: settled.findings,
             evidence: settled.evidence,
         }
@@ -103,7 +109,11 @@ impl fmt::Display for Figures {
             self.adopted
         )?;
         let (halts, flattens) = self.stops;
-        writeln!(f, "  halts {halts}, flattens {flattens}")?;
+        writeln!(
+            f,
+            "  halts {halts}, flattens {flattens}, bookings {}",
+            self.bookings
+        )?;
         write!(
             f,
             "  doubled {}, lost {}, all findings {}",

@@ -1,7 +1,8 @@
 //! Plays a scene: a broker that is started anew whenever it dies, gateways that are killed one
-//! after the other, traders that repeat everything, an operator who stops them now and then; then
-//! the settling, the last flatten, and the verdict.
+//! after the other, traders that repeat everything, an operator who stops them now and then,
+//! somebody who trades by hand; then the settling, the last flatten, and the verdict.
 
+mod attendant;
 mod ear;
 mod figures;
 mod finale;
@@ -47,6 +48,8 @@ pub(crate) struct Play {
     pub(crate) rounds: u32,
     /// Requests to be made at least.
     pub(crate) requests: usize,
+    /// Somebody trades by hand, and moves money, at the broker behind the socket.
+    pub(crate) by_hand: bool,
     /// What goes wrong behind a real bridge; none: the broker is the one behind the socket, with
     /// the menu.
     pub(crate) bridge: Option<Mischief>,
@@ -58,10 +61,16 @@ impl Play {
         let stage = Arc::new(Stage::set(self));
         let keeper = Keeper::start(&stage, self);
         let stories = Stories::default();
-        // A gateway that is wrong on purpose may tell anything, and obeys nobody.
+        // A gateway that is wrong on purpose may tell anything, and obeys nobody, unless it obeys
+        // until it dies.
         let right = self.mutant.is_none();
+        let obeys = right || self.mutant == Some(Mutant::ForgetsStates);
         let ear = right.then(|| Ear::listen(&stage));
-        let shift = right.then(|| Shift::begin(&stage, &stories));
+        let shift = obeys.then(|| Shift::begin(&stage, &stories));
+        let mut attendants = JoinSet::new();
+        if self.by_hand {
+            attendants.spawn(attendant::attend(stage.control()));
+        }
         let (curtain, over) = (CancellationToken::new(), CancellationToken::new());
         let mut traders = JoinSet::new();
         for (name, hand) in (0..TRADERS).flat_map(|name| (0..HANDS).map(move |hand| (name, hand))) {

@@ -47,6 +47,7 @@ impl Stage {
             mode: play.mode,
             menu: play.menu.clone(),
             mutant: play.mutant,
+            by_hand: play.by_hand,
             api: free.local_addr().unwrap(),
             bridge: play.bridge.as_ref().map(|_| bridged::free_port()),
         };

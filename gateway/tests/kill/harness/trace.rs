@@ -22,6 +22,7 @@ pub(crate) async fn traced(
         rounds: 0,
         bridge,
         requests: orders,
+        by_hand: false,
     };
     let stage = Stage::set(&play);
     let keeper = Keeper::start(&stage, &play);

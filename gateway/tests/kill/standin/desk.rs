@@ -3,12 +3,15 @@
 
 use super::{Fault, calm_mark, session::Writer};
 use crate::{
-    ledger::{Ledger, Line, request_of},
-    scene::{self, Scene, specs},
+    ledger::{BY_HAND, Ledger, Line, request_of},
+    scene::{self, SYMBOLS, Scene, specs},
     wire::{Rows, Said},
 };
 use mymt5_chassis::process::write_atomically;
-use mymt5_model::{BrokerTime, Receipt, Tick, TradeRequest};
+use mymt5_model::{
+    AccountMode, BrokerTime, Comment, DealKind, Levels, Lots, Magic, Money, Receipt, Side, Symbol,
+    Tick, TradeRequest,
+};
 use mymt5_simulator::{Event, Simulator, State};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -144,6 +147,49 @@ impl Desk {
             self.execute(&request);
             let line = Line::Released { send };
             self.ledger.add(&line).unwrap();
+        }
+    }
+
+    /// Money comes or goes; and where everybody has positions of his own, somebody opens one by
+    /// hand, and closes it the next time.
+    pub(super) fn act_by_hand(&mut self) {
+        // What is older than the journal is never told: a send shows that there is one.
+        if !self.scene.by_hand || self.sends == 0 || self.calm.exists() {
+            return;
+        }
+        if self.scene.mode == AccountMode::Hedging {
+            let request = self.next_by_hand();
+            self.execute(&request);
+        }
+        let amount = [100, -40][self.sends as usize % 2];
+        let amount = Money::from_units(amount * Money::SCALE);
+        let events = self.simulator.book(DealKind::Balance, amount, BY_HAND);
+        self.report(events);
+    }
+
+    fn next_by_hand(&self) -> TradeRequest {
+        let (magic, comment) = (Magic::NONE, Comment::fitting(BY_HAND));
+        let mut positions = self.simulator.positions().into_iter();
+        match positions.find(|held| held.magic == magic) {
+            Some(held) => TradeRequest::Close {
+                symbol: held.symbol,
+                side: held.side.opposite(),
+                position: held.ticket,
+                lots: held.lots,
+                all: true,
+                max_deviation_points: None,
+                magic,
+                comment,
+            },
+            None => TradeRequest::Market {
+                symbol: Symbol::parse(SYMBOLS[self.sends as usize % SYMBOLS.len()].0).unwrap(),
+                side: Side::Buy,
+                lots: Lots::from_units(Lots::SCALE / 100),
+                levels: Levels::default(),
+                max_deviation_points: None,
+                magic,
+                comment,
+            },
         }
     }
 

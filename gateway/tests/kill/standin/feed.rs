@@ -15,6 +15,9 @@ use std::{
 /// Ticks from the middle to the edge of the triangle, and points from tick to tick.
 const SLOPE: i64 = 20;
 const STEP: i64 = 3;
+/// Ticks from one act by hand to the next: the first comes with each life of the broker, while no
+/// gateway is linked to it.
+const BY_HAND: i64 = 50;
 /// Spread in points.
 const SPREAD: i64 = 8;
 
@@ -26,6 +29,9 @@ pub(super) fn run(desk: &Mutex<Desk>, scene: &Scene) {
             let time = BrokerTime(clock::utc_now_ms().max(last + 1));
             let ticks = ticks(number, time);
             ticks.iter().for_each(|tick| desk.on_tick(tick));
+            if number % BY_HAND == 0 {
+                desk.act_by_hand();
+            }
             desk.tell(&Said::Ticks(ticks));
         }
         thread::sleep(scene.tick());

@@ -2,7 +2,7 @@
 
 use super::{Fault, Menu, calm, desk::Desk, feed};
 use crate::{
-    ledger::{self, Line},
+    ledger::{self, BY_HAND, Line},
     scene::{self, Scene},
 };
 use mymt5_model::{
@@ -18,6 +18,7 @@ fn scene(menu: Menu) -> Scene {
         mode: AccountMode::Hedging,
         menu,
         mutant: None,
+        by_hand: false,
         api: ([127, 0, 0, 1], 1).into(),
         bridge: None,
     }
@@ -90,4 +91,28 @@ fn a_calm_desk_does_no_harm() {
     assert_eq!(desk.receive(&buy()).1, Fault::Lose);
     calm(folder.path());
     assert_eq!(desk.receive(&buy()).1, Fault::Execute);
+}
+
+#[test]
+fn what_is_done_by_hand_begins_with_the_sends_and_ends_with_the_calm() {
+    let folder = TempDir::new().unwrap();
+    let scene = Scene {
+        by_hand: true,
+        ..scene(Menu::CALM)
+    };
+    let mut desk = desk(folder.path(), &scene, 1);
+    let held = |desk: &mut Desk| {
+        desk.act_by_hand();
+        desk.simulator.positions().len()
+    };
+    assert_eq!(held(&mut desk), 0);
+    desk.receive(&buy());
+    assert_eq!([held(&mut desk), held(&mut desk)], [1, 0]);
+    calm(folder.path());
+    assert_eq!(held(&mut desk), 0);
+    let written = ledger::read(&scene::ledger(folder.path())).unwrap();
+    let count = |wanted: fn(&Line) -> bool| written.iter().filter(|line| wanted(line)).count();
+    assert_eq!(count(|line| matches!(line, Line::Booked { .. })), 2);
+    let orders = count(|line| matches!(line, Line::Order { id, .. } if id == BY_HAND));
+    assert_eq!(orders, 2);
 }

@@ -1,7 +1,7 @@
 //! The ledger, gathered by request id.
 
 use super::units;
-use crate::ledger::Line;
+use crate::ledger::{BY_HAND, Line};
 use mymt5_model::{Lots, Ticket};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -92,6 +92,7 @@ impl Broker {
                     did.filled = did.filled.plus(*lots);
                 }
             }
+            Line::Booked { .. } => {}
         }
     }
 
@@ -103,7 +104,7 @@ impl Broker {
         self.requests.get(id)
     }
 
-    /// The request ids under which the broker has orders.
+    /// The request ids under which the broker has orders of the gateway's.
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
         let with_orders = |(id, did): (_, &Did)| (!did.orders.is_empty()).then_some(id);
         // The broker's own orders, of stops that were hit, have a comment in brackets.
@@ -111,7 +112,7 @@ impl Broker {
             .iter()
             .map(|(id, did)| (id.as_str(), did))
             .filter_map(with_orders)
-            .filter(|id| !id.starts_with('['))
+            .filter(|id| !id.starts_with('[') && *id != BY_HAND)
     }
 
     /// True while a send that was held back may still be done.
@@ -141,7 +142,7 @@ pub(super) fn lines_of<'a>(whose: &str, ledger: &'a [Line]) -> Vec<&'a Line> {
         Line::Deal { order, symbol, .. } => {
             symbol == whose || order.is_some_and(|order| tickets.contains(&order))
         }
-        Line::Released { .. } => false,
+        Line::Released { .. } | Line::Booked { .. } => false,
     };
     ledger.iter().filter(about).collect()
 }

@@ -91,7 +91,7 @@ pub(crate) enum Wrong {
     Defied,
     /// A flatten left a position or an order.
     Left,
-    /// A close of a flatten did more than close what was held.
+    /// A close of a flatten did more than close what a client held.
     Overdone,
 }
 

@@ -4,7 +4,10 @@ use super::{
     Case, Finding, Purpose, Told, Wrong, deals_of, is_late, judge, judge_flat, judge_halt,
     own_closes,
 };
-use crate::{ledger::Line, standin::Fault};
+use crate::{
+    ledger::{BY_HAND, Line},
+    standin::Fault,
+};
 use mymt5_model::{Lots, OrderState, RowState, Side, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -302,6 +305,31 @@ fn a_close_of_more_than_is_held_is_overdone() {
     assert_eq!(overdone(&deals_of(&bought())), both);
     // What was held back and is done late may do so.
     assert_eq!(overdone(&deals_of(&more)), [Wrong::Left]);
+}
+
+/// A lot bought by hand.
+fn by_hand() -> Vec<Line> {
+    let order = Line::Order {
+        ticket: Ticket(1),
+        magic: 0,
+        id: BY_HAND.into(),
+        symbol: "EURUSD".into(),
+        lots: LOT,
+    };
+    vec![order, ended(1), deal(1, 1)]
+}
+
+#[test]
+fn what_is_done_by_hand_is_no_request_and_no_flatten_closes_it() {
+    let bought = by_hand();
+    let held = BTreeMap::from([("EURUSD".to_owned(), LOT.units())]);
+    assert_eq!(judge(&bought, &[], &held), []);
+    let untold = judge(&bought, &[], &BTreeMap::new());
+    assert_eq!(kinds(&untold), [Wrong::Exposure]);
+    let before = deals_of(&bought);
+    assert_eq!(judge_flat(&bought, &before), []);
+    let closed = [bought, own_close(LOT.units())].concat();
+    assert_eq!(kinds(&judge_flat(&closed, &before)), [Wrong::Overdone]);
 }
 
 #[test]

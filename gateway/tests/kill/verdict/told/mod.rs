@@ -47,6 +47,8 @@ struct Truth<'a> {
     filled: HashMap<&'a str, Filled>,
     deals: BTreeMap<u64, Deal<'a>>,
     positions: HashMap<u64, Position>,
+    /// What was deposited or withdrawn, by the deal's number.
+    booked: BTreeMap<u64, f64>,
 }
 
 /// Whose a request is, by its id.
@@ -71,7 +73,14 @@ impl<'a> Truth<'a> {
             Line::Deal { ticket, .. } => ticket.0,
             _ => 0,
         });
-        let mut truth = Self::default();
+        let booked = ledger.iter().filter_map(|line| match line {
+            Line::Booked { ticket, amount } => Some((ticket.0, *amount)),
+            _ => None,
+        });
+        let mut truth = Self {
+            booked: booked.collect(),
+            ..Self::default()
+        };
         for line in deals {
             truth.add(line, &orders);
         }
@@ -145,6 +154,13 @@ impl<'a> Truth<'a> {
         })
     }
 
+    /// Money that came or went is nobody's of the clients.
+    fn has_booked(&self, told: &v1::Deal) -> bool {
+        let booked = self.booked.get(&told.deal_id);
+        let same = booked.is_some_and(|amount| (amount - told.profit).abs() <= HALF_CENT);
+        same && told.client.is_empty()
+    }
+
     /// Its lots are those of a moment, or of the deals told so far: what the history shows later
     /// than the deals after it is missing until then.
     fn had_position(&self, told: &v1::Position, deals: &BTreeSet<u64>) -> bool {
@@ -183,6 +199,9 @@ impl<'a> Truth<'a> {
             Event::DealAdded(v1::DealAdded { deal: Some(deal) }) => {
                 (!self.has_deal(deal)).then(|| format!("deal {}", deal.deal_id))
             }
+            Event::BalanceChanged(v1::BalanceChanged {
+                deal: Some(deal), ..
+            }) => (!self.has_booked(deal)).then(|| format!("deal {}", deal.deal_id)),
             Event::PositionChanged(v1::PositionChanged { position }) => {
                 let held = position.as_ref();
                 let held = held.filter(|held| !self.had_position(held, deals))?;
@@ -200,7 +219,7 @@ impl<'a> Truth<'a> {
 /// The deals that the broker did.
 pub(crate) fn deals_of(ledger: &[Line]) -> BTreeSet<u64> {
     let deals = ledger.iter().filter_map(|line| match line {
-        Line::Deal { ticket, .. } => Some(ticket.0),
+        Line::Deal { ticket, .. } | Line::Booked { ticket, .. } => Some(ticket.0),
         _ => None,
     });
     deals.collect()
@@ -209,7 +228,10 @@ pub(crate) fn deals_of(ledger: &[Line]) -> BTreeSet<u64> {
 /// Of which deal an event tells.
 pub(crate) fn deal_in(told: &v1::StreamEventsResponse) -> Option<u64> {
     match &told.event {
-        Some(Event::DealAdded(v1::DealAdded { deal })) => Some(deal.as_ref()?.deal_id),
+        Some(
+            Event::DealAdded(v1::DealAdded { deal })
+            | Event::BalanceChanged(v1::BalanceChanged { deal, .. }),
+        ) => Some(deal.as_ref()?.deal_id),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! One test per wrong that the judge of what was told must find, and one where all is right.
 
 use super::{Line, Wrong, deals_of, judge_told};
+use crate::ledger::BY_HAND;
 use mymt5_model::{Lots, RowState, Side, Ticket};
 use mymt5_proto::v1::{self, stream_events_response::Event};
 use std::collections::BTreeSet;
@@ -220,6 +221,67 @@ fn positions_that_never_were_mislead() {
     let early = numbered(vec![of_end(position())]);
     let early = judge_told(open, &BTreeSet::new(), &[], &early);
     assert_eq!(early[0].wrong, Wrong::Misled);
+}
+
+#[test]
+fn what_was_done_by_hand_is_no_clients() {
+    let mut ledger = ledger();
+    ledger[0] = Line::Order {
+        ticket: Ticket(1),
+        magic: 0,
+        id: BY_HAND.into(),
+        symbol: "EURUSD".into(),
+        lots: LOT,
+    };
+    ledger.truncate(3);
+    let told = |event| {
+        let findings = judge_told(&ledger, &BTreeSet::new(), &[], &numbered(vec![event]));
+        let wrongs = findings.iter().map(|finding| finding.wrong);
+        wrongs.collect::<Vec<_>>()
+    };
+    let bought = deal(1, v1::Side::Buy, 1.1, 0.0);
+    let nobodys = v1::Deal {
+        client: String::new(),
+        ..bought.clone()
+    };
+    assert_eq!(told(of_deal(nobodys)), []);
+    assert_eq!(told(of_deal(bought)), [Wrong::Misled]);
+    let nobodys = v1::Position {
+        client: String::new(),
+        ..position()
+    };
+    assert_eq!(told(of_position(nobodys)), []);
+    assert_eq!(told(of_position(position())), [Wrong::Misled]);
+    assert_eq!(told(of_order(order())), [Wrong::Misled]);
+}
+
+#[test]
+fn money_that_comes_or_goes_is_told_as_it_was() {
+    let ledger = [Line::Booked {
+        ticket: Ticket(3),
+        amount: -40.0,
+    }];
+    let booked = |profit, client: &str| {
+        let deal = v1::Deal {
+            deal_id: 3,
+            client: client.into(),
+            profit,
+            ..Default::default()
+        };
+        let deal = Some(deal);
+        Event::BalanceChanged(v1::BalanceChanged { deal, balance: 0.0 })
+    };
+    let told = |events| {
+        let findings = judge_told(&ledger, &deals_of(&ledger), &[], &numbered(events));
+        let wrongs = findings.iter().map(|finding| finding.wrong);
+        wrongs.collect::<Vec<_>>()
+    };
+    assert_eq!(told(vec![booked(-40.0, "")]), []);
+    assert_eq!(told(vec![booked(40.0, "")]), [Wrong::Misled]);
+    assert_eq!(told(vec![booked(-40.0, OWNER)]), [Wrong::Misled]);
+    assert_eq!(told(vec![]), [Wrong::Untold]);
+    let twice = vec![booked(-40.0, ""), booked(-40.0, "")];
+    assert_eq!(told(twice), [Wrong::Repeated]);
 }
 
 /// Three deals of one position: the second is in the history after the third.
