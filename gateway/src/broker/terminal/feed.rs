@@ -140,6 +140,9 @@ impl Feed {
         // What is not understood of them is told by the history.
         let deals = state.deals(&fields.rows("deals")?).rows;
         let call = state.margin_call(fields.raw("account")?, &rows.account)?;
+        // What was done tells the broker's clock as well as a tick does, and ticks may be rare.
+        let newest = deals.iter().map(|deal| deal.time).max();
+        newest.into_iter().for_each(|time| state.see(time));
         let fresh = state.deals.take(deals);
         drop(state);
         let mut changes: Vec<Change> = fresh.into_iter().map(Change::Deal).collect();

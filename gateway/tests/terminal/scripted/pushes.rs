@@ -78,6 +78,24 @@ async fn only_what_changed_is_told_and_each_deal_once() {
     assert_eq!(told, [5, 0, 6, 0]);
 }
 
+/// What was done tells the broker's clock as well, where ticks are rare.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_brokers_clock_is_never_behind_a_deal() {
+    let bridge = Scripted::start(usual(|_, _| None)).await;
+    let terminal = terminal(bridge.settings());
+    let mut events = bounded(terminal.open()).await.unwrap();
+    bridge.push(tick(1, 1));
+    bounded(events.ticks.recv()).await.unwrap();
+    bridge.push(rows(vec![deal(5)]));
+    let done = |change| match change {
+        Change::Deal(deal) => Some(deal.time),
+        _ => None,
+    };
+    let done = change(&mut events, done).await;
+    let read = bounded(terminal.snapshot(0)).await.unwrap().time;
+    assert!(read >= Some(done), "{read:?}, {done:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_margin_call_is_told_once_an_episode() {
     let bridge = Scripted::start(usual(|_, _| None)).await;
