@@ -10,13 +10,13 @@ A call, {id, t, call, args}, gets one answer, its {id} with one of
 
     ok       what was asked for
     none     the package returned nothing: its last error, [code, text]
-    refused  surely not done, nor ever done later: why
+    refused  surely not done, nor ever done later: why; with `check`, the result of that
     raised   an exception's type; a send may have been done
 
-`order_send` has {request, take, login, key, wait_ms, correlation}. Right before the send the bridge
-reads the target's row, then the account. `take` names what comes from the row: volume (a DEAL with
-a position, whose row is always read; on netting never more than asked: rows lag, and more would
-reverse), sl, tp (SLTP), price, stoplimit, sl, tp, type_time, expiration (MODIFY).
+`order_send` has {request, take, check, login, key, wait_ms, correlation}. Where `check` is true an
+order_check comes first. Right before the send the bridge reads the target's row (always for a DEAL
+with a position), then the account. `take` names what comes from the row, as in `TARGETS`: no more
+than the volume asked on netting, since rows lag, and more would reverse.
 It refuses: "another account" (than `login`), "no such position" (a close on a hedging account goes
 out as it is: rows lag, its ticket pins it), "no such order", "the position turned" (to the deal's
 side), "more than the position has", "not read: ..." (an error's code, an exception's type), and as
@@ -57,27 +57,24 @@ import sys
 import threading
 import time
 
-FIRST_LIMIT = 1024  # bytes of a frame before the proof
-IN_LIMIT, OUT_LIMIT = 64 * 1024, 8 * 1024 * 1024
+FIRST_LIMIT, IN_LIMIT, OUT_LIMIT = 1024, 64 * 1024, 8 * 1024 * 1024  # bytes of a frame
 PIECE = 64 * 1024  # bytes that are written at a time
 
 HANDSHAKE_S, IDLE_S = 5, 60  # of a peer that neither writes nor reads
-END_S = 5  # for the call in flight when the bridge ends
-LAST_S, FLUSH_S = 1, 0.2  # for the last answer, and for the last line of the log, to go out
+END_S, LAST_S, FLUSH_S = 5, 1, 0.2  # at the end: for the call in flight, its answer, the log
 BEAT_S, HANG_S = 10, 120  # the main thread shows that it runs; without that, the process ends
 
 PENDING_HANDSHAKES = 16
 QUEUE = 256  # calls of a session that wait
 PUSHES = 64  # frames on their way out, beyond which nothing is polled
-REMEMBERED = 1000  # sends
-WAITING = 8  # further calls that wait for the answer to one send
+REMEMBERED, WAITING = 1000, 8  # sends, and further calls that wait for the answer to one
 DRIFT = 0.002  # of the clocks of two hosts
 
-ROWS = 5000  # of a history, in one answer
-ORDER_DEALS = 64  # in the answer to its send
+ROWS, ORDER_DEALS = 5000, 64  # in the answers to a history and to a send
 OVERLAP_S = 60  # of the deals in one push and the next
 PAGE, LAST_PAGE, STUCK_PAGE = 1024, 65536, 2**18  # ticks in a read: first, most, in one second
 PUSHED_ROWS = 8192  # ticks in one push
+IDLE, IDLE_MOST = 0.1, 4  # a poll waits longer by that part of a symbol's silence, at most so often
 FAR = 2**31 - 1  # the last second that the package takes
 
 TRADE, READ, HISTORY = range(3)  # classes of calls, the first ones first
@@ -98,7 +95,7 @@ class Nothing(Exception):
 
 
 class Refused(Exception):
-    """The call is surely not done. The text says why and quotes nothing of the call."""
+    """The call is surely not done. Why, quoting nothing of the call; the check's result, if any."""
 
 
 def now_ms():
@@ -227,9 +224,8 @@ WATCH = dict(EVERY, symbols=cursors, deals_from=EPOCH)
 SPAN = {"from": EPOCH, "to": EPOCH}
 SIDE = {"action": whole(0, 1), "symbol": WORD, "volume": number}
 PROFIT = dict(SIDE, price_open=number, price_close=number)
-CHECK = {"request": trade_request, "correlation": WORD}
 ORDER = {"request": trade_request, "take": list_of(TAKEN.__contains__, 7), "login": ACCOUNT}
-SEND = dict(ORDER, key=WORD, wait_ms=WAIT, correlation=WORD)
+SEND = dict(ORDER, check=[False, True].__contains__, key=WORD, wait_ms=WAIT, correlation=WORD)
 BARS = {"symbol": WORD, "timeframe": whole(0, 2**31 - 1), "from": DATE, "count": whole(1, ROWS)}
 LOGIN = {"login": ACCOUNT, "password": CREDENTIAL, "server": CREDENTIAL, "timeout_ms": WAIT}
 # Each call: its class, its arguments, and what the package does with them, in that order.
@@ -238,8 +234,7 @@ CALLS = {
     "recall": (None, {"key": WORD}, None),
     "login": (READ, LOGIN, None),
     "watch": (READ, WATCH, None),
-    "order_send": (TRADE, SEND, lambda p, request, take, login, *_: p.send(request, take, login)),
-    "order_check": (TRADE, CHECK, lambda p, request, _: p.ask("order_check", request)),
+    "order_send": (TRADE, SEND, lambda p, *args: p.send(*args[:4])),
     "account": (READ, {}, lambda p: p.ask("account_info")),
     "terminal": (READ, {}, lambda p: p.ask("terminal_info")),
     "state": (READ, {}, lambda p: p.now(server_time=p.newest)),
@@ -283,8 +278,7 @@ class Send:
     def settle(self, answer):
         self.answer = answer
         for session, call_id in self.waiting:
-            if not session.ended:
-                session.put(dict(answer, id=call_id))
+            session.put(dict(answer, id=call_id))
         self.waiting = []
 
 
@@ -402,6 +396,7 @@ class Package:
 
     def __init__(self, module, path, portable):
         self.mt5, self.stop, self.build, self.newest = module, False, None, None
+        self.before = 0.0  # when the call in flight must have gone out
         self._path, self._portable = [path] if path else [], portable
 
     def ask(self, function, *args, **named):
@@ -416,9 +411,7 @@ class Package:
         return [row._asdict() for row in value] if isinstance(value, tuple) else value
 
     def table(self, fields, function, *args):
-        array = self.ask(function, *args)
-        order = [array.dtype.names.index(name) for name in fields]
-        return [tuple(row[i] for i in order) for row in array.tolist()]
+        return self.ask(function, *args)[list(fields)].tolist()
 
     def login(self, args):
         """Logs in and waits for the trade server. The password dies in here."""
@@ -438,16 +431,21 @@ class Package:
         log(f"logged in, terminal build {self.build}")
         return login
 
-    def send(self, request, take, login):
-        """Sends a request once, unless what it is about refuses it."""
+    def send(self, request, take, login, check):
+        """Sends a request once, unless its check, what it is about or its time refuses it."""
         request = dict(request)
         try:
+            checked = self.ask("order_check", request) if check else {"retcode": 0}
+            if checked["retcode"] not in (0, *EXECUTED):
+                raise Refused("by its check", checked)
             self._prepare(request, take, login)
         except Refused:
             raise
         except Exception as fault:  # noqa: BLE001
             why = fault.args[0] if isinstance(fault, Nothing) else type(fault).__name__
             raise Refused(f"not read: {why}") from None
+        if now_ms() > self.before:
+            raise Refused("stale")
         result = self.ask("order_send", request)
         deals = self._deals(request, result)
         return dict(result, volume_sent=request.get("volume", 0), deals=deals)
@@ -498,13 +496,15 @@ class Watch:
     def __init__(self, symbols, poll_ms, rows_ms, deals_from):
         self._cursors, self._pages = symbols, dict.fromkeys(symbols, PAGE)
         self._every = dict(dict.fromkeys(symbols, poll_ms), **{"": rows_ms})
+        self._fresh = dict.fromkeys(symbols, now_ms())  # when its last ticks came
         self._deals_from, self._newest_deal = max(1, deals_from), 0
         self.due = dict.fromkeys(self._every, now_ms())
 
     def step(self, package):
         """Polls what is due for longest: what is to be pushed, if anything."""
-        name = min(self.due, key=self.due.get)
-        self.due[name] = now_ms() + self._every[name]
+        name, now = min(self.due, key=self.due.get), now_ms()
+        idle = IDLE * (now - self._fresh.get(name, now))
+        self.due[name] = now + self._every[name] + min(idle, IDLE_MOST * self._every[name])
         try:
             return self._ticks(package, name) if name else self._rows(package)
         except Nothing as nothing:  # a symbol's history may still be loading
@@ -538,7 +538,7 @@ class Watch:
         package.newest = max(package.newest or 0, seen[-1][0])
         second = seen[-1][0] // 1000
         k = next((i for i, row in enumerate(reversed(seen)) if row[0] // 1000 < second), len(seen))
-        self._cursors[name] = (second, k)
+        self._cursors[name], self._fresh[name] = (second, k), now_ms()
         return {"push": "ticks", "symbol": name, "rows": fresh, "at": [second, k]}
 
 
@@ -605,6 +605,7 @@ class Bridge:
         return call, wait
 
     def _perform(self, session, call):
+        self.package.before = call.t + session.skew + call.args.get("wait_ms", FAR)
         try:
             if call.name == "login":
                 session.logged_in = False
@@ -612,7 +613,7 @@ class Bridge:
                 session.logged_in = True
             elif not session.logged_in:
                 answer = {"refused": "not logged in"}
-            elif now_ms() - call.t - session.skew > call.args.get("wait_ms", FAR):
+            elif now_ms() > self.package.before:
                 answer = {"refused": "stale"}
             elif call.name == "watch":
                 session.watch, answer = Watch(**call.args), {"ok": {}}
@@ -621,7 +622,7 @@ class Bridge:
         except Nothing as nothing:
             answer = {"none": list(nothing.args)}
         except Refused as refused:
-            answer = {"refused": str(refused)}
+            answer = dict(zip(("refused", "check"), refused.args))
         except Exception as fault:  # noqa: BLE001, its text may quote the request
             answer = {"raised": type(fault).__name__}
         self.note(call, "done", answer)
@@ -710,8 +711,6 @@ def load_package():
     try:
         import MetaTrader5
     except ImportError as fault:
-        if fault.name == "MetaTrader5":
-            fail("no package MetaTrader5: " + fix)
         why = str(fault).partition("\n")[0][:200]  # numpy's text has many lines
         fail(f"the package MetaTrader5 does not load: {why}: {fix}")
     return MetaTrader5
@@ -774,6 +773,7 @@ async def run(bridge, listener, context, secret, ready):
 
 
 def main():
+    sys.setswitchinterval(0.0005)  # of the threads: what comes in never waits long for a poll
     threading.Thread(target=write_log, daemon=True).start()
     sys.excepthook = lambda kind, *_: log("fault: " + kind.__name__, wait_s=FLUSH_S)
     if os.name == "posix":

@@ -166,10 +166,9 @@ class Gateway:
         """Writes a call; its id."""
         self.next_id += 1
         t = int((time.monotonic() - self.began) * 1000) - late_ms
-        if call in ("order_send", "order_check"):
-            args = dict({"correlation": TRACE}, **args)
         if call == "order_send":
-            args = dict({"login": LOGIN["login"], "take": [], "wait_ms": 9000}, **args)
+            usual = {"login": LOGIN["login"], "take": [], "check": False, "wait_ms": 9000}
+            args = dict(dict(usual, correlation=TRACE), **args)
         frame = {"role": "gateway", "id": self.next_id, "t": t, "call": call, "args": args}
         self.write(dict(frame, **more))
         return self.next_id

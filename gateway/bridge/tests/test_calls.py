@@ -38,9 +38,6 @@ class Calls(BridgeTest):
         self.assertIsNone(state["server_time"])
         names = gateway.call("symbols", {"names": ["EURUSD", "NOPE", "XAUUSD"]})["ok"]
         self.assertEqual([row and row["name"] for row in names], ["EURUSD", None, "XAUUSD"])
-        check = gateway.call("order_check", {"request": BUY})["ok"]
-        self.assertEqual(check["retcode"], 0)
-        self.assertNotIn("request", check)
         price = {"action": 0, "symbol": "EURUSD", "volume": 1.0}
         self.assertEqual(gateway.call("margin", dict(price, price=1.1)), {"ok": 1100.0})
         profit = dict(price, price_open=1.1, price_close=1.2)
@@ -120,6 +117,42 @@ class Calls(BridgeTest):
         until(lambda: [line.split()[1:] for line in self.bridge.lines if "order_" in line] == failed)
         self.assertNotIn("canary", self.bridge.log().lower())
 
+    def test_a_check_refuses_before_anything_is_sent(self):
+        gateway = self.gateway(self.bridge)
+        for fault, why in (("none:-10005", "-10005"), ("raise", "ValueError")):
+            self.state.fault("order_check", fault)
+            refused = gateway.order(fault, check=True)
+            self.assertEqual(refused, {"refused": "not read: " + why})
+        poor = gateway.order("poor", dict(BUY, volume=95.0), check=True)
+        self.assertEqual((poor["refused"], poor["check"]["retcode"]), ("by its check", 10019))
+        self.assertNotIn("request", poor["check"])
+        self.assertEqual(gateway.call("recall", {"key": "poor"})["ok"]["answer"], poor)
+        self.assertEqual(self.state.sends(), 0)
+        self.state.fault("order_check", "raise")
+        self.assertIn("ok", gateway.order("unchecked"))
+        self.assertEqual(gateway.order("read", check=True)["refused"], "not read: ValueError")
+        self.assertIn("ok", gateway.order("rich", check=True))
+
+    def test_what_grew_old_over_its_check_is_not_sent(self):
+        gateway = self.gateway(self.bridge)
+        self.state.fault("order_check", "delay_ms", before_ms=300)
+        self.assertEqual(gateway.order("old", wait_ms=200, check=True), {"refused": "stale"})
+        self.assertEqual(self.state.sends(), 0)
+
+    def test_a_quiet_symbol_is_asked_for_less_often(self):
+        gateway = self.gateway(self.bridge)
+        watch = {"symbols": {"EURUSD": None}, "poll_ms": 1, "rows_ms": 5000, "deals_from": 0}
+        gateway.call("watch", watch)
+
+        def polls(seconds):
+            count = "SELECT sum(count) FROM calls WHERE name = 'copy_ticks_from'"
+            before, began = self.state.one(count) or 0, time.monotonic()
+            until(lambda: time.monotonic() - began > seconds)
+            return (self.state.one(count) or 0) - before
+
+        gateway.push("ticks")
+        until(lambda: polls(0.2) <= 0.2 / 0.005, what="a fifth of the polls")
+
     def test_a_key_is_executed_once(self):
         gateway = self.gateway(self.bridge)
         first = gateway.order("same")
@@ -133,14 +166,15 @@ class Calls(BridgeTest):
         self.busy(gateway)
         span = {"from": 0, "to": 2**31 - 1}
         calls = [("history_deals", span), ("terminal", {}), ("account", {}),
-                 ("order_check", {"request": BUY}), ("order_check", {"request": BUY})]  # fmt: skip
+                 ("order_send", {"request": BUY, "key": "1"}),
+                 ("order_send", {"request": BUY, "key": "2"})]  # fmt: skip
         ids = [gateway.send(call, args) for call, args in calls]
         self.assertEqual(gateway.call("ping")["ok"]["queued"], 5)
         seen = []
         while len(seen) < 6:
             seen.append(gateway.read()["id"])
-        history, terminal, account, check, check_2 = ids
-        self.assertEqual(seen[1:], [check, check_2, terminal, account, history])
+        history, terminal, account, send, send_2 = ids
+        self.assertEqual(seen[1:], [send, send_2, terminal, account, history])
 
     def test_history_is_not_starved_by_polls(self):
         gateway = self.gateway(self.bridge)

@@ -27,7 +27,7 @@ class Fuzz(BridgeTest):
     def frame(self):
         """Valid JSON, near to a call, but its order_send is never right in every part."""
         send = {"key": self.value(), "wait_ms": 1000, "correlation": TRACE, "request": self.value(),
-                "login": 1, "take": []}  # fmt: skip
+                "login": 1, "take": [], "check": False}  # fmt: skip
         args = self.dice.choice([self.value(), send])
         frame = {"role": "gateway", "id": self.dice.choice([1, 2, 3] + ATOMS), "t": 1,
                  "call": self.dice.choice(WORDS), "args": args}  # fmt: skip

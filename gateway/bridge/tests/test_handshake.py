@@ -181,7 +181,8 @@ class Faults(BridgeTest):
         self.refused("cannot listen", "--listen", address)
 
     def test_a_package_that_does_not_load(self):
-        self.refused("no package MetaTrader5: pip install", env={"PYTHONPATH": self.folder})
+        missing = {"PYTHONPATH": self.folder}
+        self.refused("does not load: No module named 'MetaTrader5': pip install", env=missing)
         for line, why in (
             ("import numpie", "No module named 'numpie'"),
             ("import MetaTrader5._core", "No module named 'MetaTrader5._core'"),

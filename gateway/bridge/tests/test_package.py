@@ -71,6 +71,7 @@ ANSWERS = {
     "orders_get": (WORKING,),
     "order_send": {"retcode": 10009, "order": 7, "request": None},
     "history_deals_get": ({"ticket": 8},) * 99,
+    "order_check": {"retcode": 0, "request": None},
 }
 
 
@@ -95,9 +96,11 @@ class Recorder:
 class Order(unittest.TestCase):
     """What a send asks of the package, how, and in which order."""
 
-    def send(self, request, take=()):
+    def send(self, request, take=(), check=False):
         recorder = Recorder()
-        answer = load().Package(recorder, None, False).send(request, take, 9)
+        package = load().Package(recorder, None, False)
+        package.before = float("inf")
+        answer = package.send(request, take, 9, check)
         self.asked = recorder.asked
         return answer
 
@@ -131,6 +134,10 @@ class Order(unittest.TestCase):
         self.assertEqual(names, ["account_info", "order_send", "history_deals_get"])
         self.assertEqual(answer["volume_sent"], 0.1)
         self.assertEqual(self.send({"action": 8, "order": 6})["volume_sent"], 0)
+        self.send({"action": 1, "volume": 0.1}, check=True)
+        names = [asked[0] for asked in self.asked]
+        wanted = ["order_check", "account_info", "order_send", "history_deals_get"]
+        self.assertEqual(names, wanted)
 
     def test_deals_of_what_was_executed(self):
         for retcode, order, number in ((10008, 7, 64), (10010, 7, 64), (10012, 7, 0), (10009, 0, 0)):
@@ -168,13 +175,12 @@ class Ticks(unittest.TestCase):
     def setUp(self):
         self.module, self.asked = load(), []
         self.module.PAGE, self.module.LAST_PAGE, self.module.STUCK_PAGE = 4, 16, 64
-        names = ("time", "bid", "ask", "last", "volume", "time_msc", "flags", "volume_real")
-        row = (5, 1.0, 1.1, 0.0, 0, 5000, 6, 0.0)
+        row = (5000, 1.0, 1.1, 0.0, 0, 6, 0.0)
 
         def ticks(name, start, count, flags):
             self.asked.append((start, count))
-            rows = types.SimpleNamespace(tolist=lambda: [row] * count)
-            rows.dtype = types.SimpleNamespace(names=names)
+            rows = mock.MagicMock(spec=["__getitem__"])
+            rows.__getitem__.return_value.tolist.return_value = [row] * count
             return rows
 
         tick = types.SimpleNamespace(_asdict=lambda: {"time": 5})

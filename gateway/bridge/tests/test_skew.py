@@ -40,7 +40,7 @@ class Skew(unittest.TestCase):
         """The answer to an order that was written that long ago."""
         self.orders += 1
         args = {"key": str(self.orders), "wait_ms": wait_ms, "request": BUY, "correlation": "-",
-                "login": 5, "take": []}  # fmt: skip
+                "login": 5, "take": [], "check": False}  # fmt: skip
         self.hear("order_send", args, late_ms)
         call, _ = self.bridge._next(self.session)
         answer = self.bridge._perform(self.session, call)

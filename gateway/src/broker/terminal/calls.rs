@@ -28,6 +28,7 @@ pub(super) fn value(heard: Heard) -> Result<Box<RawValue>, BrokerError> {
         Heard::Answer(Answer::Ok(value)) => return Ok(value),
         Heard::Answer(Answer::None(code, _)) => explained(code),
         Heard::Answer(Answer::Refused(why)) => format!("the bridge refused: {why}"),
+        Heard::Answer(Answer::Checked(_)) => "the bridge answered as if to a send".into(),
         Heard::Answer(Answer::Raised(kind)) => format!("the package raised {kind}"),
         Heard::NotWritten(why) | Heard::Lost(why) => why,
     };

@@ -41,6 +41,7 @@ pub(crate) fn decide(
             })
         }
         Heard::Answer(Answer::Refused(why)) => Err(refused(&why)),
+        Heard::Answer(Answer::Checked(result)) => Err(checked(&result)),
         Heard::Answer(Answer::Raised(kind)) => Err(SendFailure::Unknown(format!(
             "the package raised {}",
             short(&kind)
@@ -58,39 +59,34 @@ fn refused(why: &str) -> SendFailure {
         "no such order" => SendFailure::Rejected(Retcode::ORDER_CHANGED),
         "the position turned" => SendFailure::Rejected(Retcode::INVALID),
         "more than the position has" => SendFailure::Rejected(Retcode::INVALID_CLOSE_VOLUME),
-        why => SendFailure::NotSent(short(why)),
+        why => SendFailure::NotSent(match unread(why) {
+            Some(code) => format!(
+                "the terminal did not answer before the send: {}",
+                explained(code)
+            ),
+            None => short(why),
+        }),
     }
 }
 
-/// Decides whether an entry may be sent after its check: 0 is the check's own code for "fine".
-/// Whatever the check says, nothing has been sent by then.
-///
-/// # Errors
-/// The refusal, or why there is none to go by.
-pub(crate) fn checked(heard: Heard) -> Result<(), SendFailure> {
-    let value = match heard {
-        Heard::Answer(Answer::Ok(value)) => value,
-        heard => {
-            let why = match heard {
-                Heard::Answer(Answer::None(code, _)) => explained(code),
-                Heard::Answer(Answer::Refused(why) | Answer::Raised(why)) => short(&why),
-                Heard::NotWritten(why) | Heard::Lost(why) => why,
-                Heard::Answer(Answer::Ok(_)) => String::new(),
-            };
-            return Err(not_checked(&why));
-        }
+/// The package's last error, where the bridge could not read what comes before a send.
+fn unread(why: &str) -> Option<i64> {
+    why.strip_prefix("not read: ")?.parse().ok()
+}
+
+/// The terminal's check refused an entry: its result says what the trade server would. One that
+/// says nothing that the trade server could is no reason to go by; nothing was sent all the same.
+fn checked(result: &RawValue) -> SendFailure {
+    let unclear = |why: String| SendFailure::NotSent(format!("the terminal's check failed: {why}"));
+    let receipt = match receipt(result) {
+        Ok(receipt) => receipt,
+        Err(error) => return unclear(error.to_string()),
     };
-    let receipt = receipt(&value).map_err(|error| not_checked(&error.to_string()))?;
-    match receipt.retcode.class() {
-        _ if receipt.retcode.0 == 0 => Ok(()),
-        RetcodeClass::Accepted => Ok(()),
-        RetcodeClass::Unknown => Err(not_checked(&receipt.retcode.to_string())),
-        _ => judge(receipt).map(|_| ()),
+    let retcode = receipt.retcode;
+    match judge(receipt) {
+        Err(failure) if retcode.class() != RetcodeClass::Unknown => failure,
+        _ => unclear(retcode.to_string()),
     }
-}
-
-fn not_checked(why: &str) -> SendFailure {
-    SendFailure::NotSent(format!("the terminal could not check it: {why}"))
 }
 
 /// The package's last error by its code, with the fix where there is one. Its own words are left
@@ -204,9 +200,13 @@ mod tests {
                 "{why}"
             );
         }
-        for why in ["another account", "not read: -10002", "stale", "dropped"] {
+        for why in ["another account", "not read: KeyError", "stale", "dropped"] {
             assert_eq!(told(why), Err(SendFailure::NotSent(why.into())));
         }
+        let Err(SendFailure::NotSent(text)) = told("not read: -10005") else {
+            panic!("an unread row is not sent");
+        };
+        assert!(text.contains("did not answer in time (-10005): see that the terminal"));
     }
 
     #[test]
@@ -228,23 +228,23 @@ mod tests {
     }
 
     #[test]
-    fn a_check_lets_pass_what_is_fine_and_sends_nothing_otherwise() {
-        assert_eq!(checked(result(0)), Ok(()));
+    fn a_check_refuses_as_the_trade_server_would_or_for_an_unclear_result() {
+        let told = |result: &str| {
+            let result = serde_json::from_str(result).unwrap();
+            decide(Heard::Answer(Answer::Checked(result)), receipt)
+        };
         assert_eq!(
-            checked(result(10_019)),
-            Err(SendFailure::Rejected(mymt5_model::Retcode::NO_MONEY))
+            told(r#"{"retcode":10019}"#),
+            Err(SendFailure::Rejected(Retcode::NO_MONEY))
         );
-        let unanswered = [
-            none(-10_005),
-            Heard::Answer(Answer::Raised("X".into())),
-            Heard::Answer(Answer::Refused("busy".into())),
-            Heard::Lost("broke".into()),
-            Heard::NotWritten("down".into()),
-            result(10_011),
-            result(1),
-        ];
-        for heard in unanswered {
-            assert!(matches!(checked(heard), Err(SendFailure::NotSent(_))));
+        for odd in [
+            r#"{"retcode":10011}"#,
+            r#"{"retcode":10009}"#,
+            r#"{"retcode":1}"#,
+            "null",
+            "{}",
+        ] {
+            assert!(matches!(told(odd), Err(SendFailure::NotSent(_))), "{odd}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     super::{Dispatch, SendFailure, outcome::settled},
     Terminal, calls,
     connection::{Connection, Pending},
-    failure::{Heard, checked, decide},
+    failure::{Heard, decide},
     requests::{RawRequest, Target, Written, is_entry, wants_price, written},
     wire::{self, Answer, Fields},
 };
@@ -32,6 +32,8 @@ struct Send<'a> {
     request: &'a RawRequest,
     /// What the bridge fills in from the target's row.
     take: &'a [&'static str],
+    /// An entry is checked by the terminal first.
+    check: bool,
     /// The account that must be there at that moment.
     login: u64,
 }
@@ -69,10 +71,6 @@ impl Terminal {
         let written = written(request, &target);
         let written = written.map_err(|why| SendFailure::NotSent(why.to_string()))?;
         let Written { request: raw, take } = written;
-        if is_entry(request) {
-            let args = json!({ "request": raw, "correlation": correlation });
-            checked(connection.ask("order_check", &args, left(before)).await)?;
-        }
         let key = key(request);
         let wait = u64::try_from(left(before).as_millis()).unwrap_or(u64::MAX);
         if wait == 0 {
@@ -84,6 +82,7 @@ impl Terminal {
             correlation,
             request: &raw,
             take: &take,
+            check: is_entry(request),
             login: self.login()?,
         };
         let begun = Instant::now();

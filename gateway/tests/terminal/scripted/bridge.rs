@@ -160,7 +160,6 @@ fn quiet(call: &str, args: &Value) -> Value {
             "account": account(), "terminal": terminal(), "orders": [], "positions": [],
             "server_time": null,
         }),
-        "order_check" => json!({"retcode": 0, "comment": "Done"}),
         "order_send" => json!({
             "retcode": 10009, "deal": 7, "order": 8, "volume": 0.1, "price": 1.1,
             "comment": "Request executed",

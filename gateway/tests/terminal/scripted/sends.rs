@@ -102,20 +102,18 @@ async fn requests_have_the_packages_form() {
         "action": 1, "magic": magic, "symbol": "EURUSD", "volume": 0.1, "sl": 0.0, "tp": 0.0,
         "type": 0, "type_filling": 1, "type_time": 0, "comment": "a_comment_that_is_longer_t",
     });
-    assert_eq!(
-        bridge.calls("order_check"),
-        [json!({"request": expected, "correlation": TRACE})]
-    );
     let sent = &bridge.calls("order_send")[0];
     assert_eq!(
         (&sent["request"], &sent["key"], &sent["correlation"]),
         (&expected, &json!(magic.to_string()), &json!(TRACE))
     );
+    assert_eq!(sent["check"], json!(true));
     bounded(send(&terminal, &market(8, Some(Ticket(5)))))
         .await
         .unwrap();
-    assert_eq!(bridge.calls("order_check").len(), 1);
-    let sent = &bridge.calls("order_send")[1]["request"];
+    let sent = &bridge.calls("order_send")[1];
+    assert_eq!(sent["check"], json!(false));
+    let sent = &sent["request"];
     assert_eq!(
         (&sent["position"], &sent["type"], sent.get("sl")),
         (&json!(5), &json!(1), None)

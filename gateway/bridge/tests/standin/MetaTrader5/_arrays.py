@@ -25,6 +25,9 @@ class Table:
         if isinstance(key, str):
             column = self.dtype.names.index(key)
             return [row[column] for row in self._rows]
+        if isinstance(key, list):
+            columns = [self.dtype.names.index(name) for name in key]
+            return Table(key, [tuple(row[column] for column in columns) for row in self._rows])
         if isinstance(key, slice):
             return Table(self.dtype.names, self._rows[key])
         return Record(self.dtype.names, self._rows[key])

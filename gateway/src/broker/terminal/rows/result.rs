@@ -1,4 +1,4 @@
-//! What `order_send` and `order_check` return.
+//! What a send and its check return.
 
 use super::{
     super::wire::{Fields, RowError},

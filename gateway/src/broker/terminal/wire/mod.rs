@@ -39,6 +39,8 @@ pub(crate) enum Answer {
     None(i64, String),
     /// Definitely not executed.
     Refused(String),
+    /// Definitely not executed: the terminal's check refused it. The check's result.
+    Checked(Box<RawValue>),
     /// The package raised an exception of that type.
     Raised(String),
 }
@@ -107,6 +109,8 @@ struct Body {
     #[serde(default)]
     refused: Option<String>,
     #[serde(default)]
+    check: Option<Box<RawValue>>,
+    #[serde(default)]
     raised: Option<String>,
 }
 
@@ -119,7 +123,10 @@ impl Body {
         match (self.ok, self.none, self.refused, self.raised) {
             (Some(value), None, None, None) => Ok(Answer::Ok(value)),
             (None, Some((code, text)), None, None) => Ok(Answer::None(code, text)),
-            (None, None, Some(why), None) => Ok(Answer::Refused(why)),
+            (None, None, Some(why), None) => Ok(match self.check {
+                Some(result) => Answer::Checked(result),
+                None => Answer::Refused(why),
+            }),
             (None, None, None, Some(kind)) => Ok(Answer::Raised(kind)),
             _ => Err(WireError::Malformed),
         }
