@@ -1,5 +1,16 @@
 //! The contract as both sides use it: the generated code, the conversions between the wire and
 //! the model, and the one table of error reasons.
+//!
+//! # The way of an order
+//! * A request is a message of `v1`: its enums are read by [`parse_enum`], its numbers by the model, and
+//!   what is wrong with it becomes [`Violations`].
+//! * A refusal leaves as the status of a [`Refusal`]; the caller reads its [`Reason`] by [`reason_of`].
+//! * What became of it leaves as a message of `v1`. The model fits there always; what is read back is
+//!   checked, and a [`WireError`] names the field.
+//!
+//! # The way of a tick
+//! * `v1::Tick::of` makes the message of a tick, with its kind and, where known, its UTC time;
+//!   `v1::Tick::read` takes it back into the model.
 
 mod convert;
 mod enums;

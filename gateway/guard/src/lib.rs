@@ -1,11 +1,17 @@
 //! What may be done: the table of trading states and actions, exit arithmetic, limits of entries,
-//! and loss accounting. Pure; the gateway applies it with authority, the engine to itself.
+//! and loss accounting. Pure; the orders core applies it.
 //!
 //! # Rooms
 //! * What an entry must respect: `state` (who may still do what), `limits` over `facts`, with `rate`
 //!   for how often.
 //! * What a close must respect: `exit`.
 //! * What losses do: `loss`, with `percent` for shares.
+//!
+//! # The way of an order
+//! * An entry: the [`TradingState`] allows it -> no [`LossMeter`] blocks it -> its [`EntryFacts`], with
+//!   the [`Exposure`] of the scope, meet the [`Limits`]; once for the client, once for the account.
+//! * A close of a position: [`exit_allowed`] alone.
+//! * Each reading of the account: [`LossMeter`] -> a [`Breach`] and the [`LimitAction`] that follows.
 
 mod exit;
 mod facts;

@@ -12,6 +12,7 @@
 //! * The way of an order: [`Input::Call`] -> `calls` (its id) -> `entries`, `exits`, `modify` (rules)
 //!   -> `queue` (turns) -> `leaving` (what must still hold) -> the broker -> `answered`, `deals`,
 //!   `rows` (evidence).
+//! * A tick is not an input: each step reads the latest [`Quote`] of a symbol through [`Market`].
 //! * The core and its edges: `core` (the step), `input` (the one way in) with `broker` and `market`
 //!   (what is asked and told there) and `time`, `outbox` (the one way out) with `records`, `events` and
 //!   `notices`.

@@ -8,6 +8,15 @@
 //! * What is traded: `order` (states), `trade` (what is sent and what is answered), `rows` and
 //!   `account` (what the server lists), `retcode`, `market` (ticks and bars), `link`.
 //! * What is refused: `reasons` (the one table), `refusal`, `status` (on the wire).
+//!
+//! # The way of an order
+//! * A request's doubles become [`Lots`] and [`Price`] on the grids of the [`SymbolSpec`]; what does not
+//!   fit is gathered in [`Violations`] and becomes a [`Refusal`] with its [`Reason`].
+//! * What is sent is a [`TradeRequest`]; what comes back is a [`Receipt`] with its [`Retcode`], then the
+//!   server's rows ([`OrderRow`], [`PositionRow`]) and, as the only proof of a fill, a [`DealRow`].
+//!
+//! # The way of a tick
+//! * A [`Tick`] has raw [`BrokerTime`]; the [`BrokerZone`] gives its [`UtcTime`], where it is configured.
 
 mod account;
 mod ids;
