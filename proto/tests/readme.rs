@@ -1,4 +1,4 @@
-//! The README's table of reasons is a copy of the one in the code.
+//! The table of reasons in this crate's README is a copy of the one in the code.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use mymt5_proto::Reason;
@@ -33,7 +33,7 @@ fn table() -> String {
 /// With MYMT5_WRITE_README=1 it writes the table instead, and passes.
 #[test]
 fn the_readme_has_the_reasons_of_the_code() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(&path).unwrap();
     let (before, rest) = readme.split_once(BEGIN).expect("the table's beginning");
     let (copy, after) = rest.split_once(END).expect("the table's end");

@@ -1,4 +1,4 @@
-//! Clients that are not ours: grpcurl, buf, and Python's health checking, and the README's own
+//! Clients that are not ours: grpcurl, buf, and Python's health checking, and the READMEs' own
 //! commands. Their paths come by environment; without them the tests are skipped.
 
 use crate::stage::{BOUND, Stage};
@@ -102,15 +102,16 @@ fn a_foreign_client_sees_health_turn_on_both_processes() {
     engine.sees("SERVING");
 }
 
-/// The README's shell blocks.
-pub(crate) fn blocks() -> Vec<String> {
+/// The code blocks of a README that are in that language.
+pub(crate) fn blocks(readme: &str, language: &str) -> Vec<String> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)
         .unwrap();
-    let readme = fs::read_to_string(workspace.join("README.md")).unwrap();
+    let readme = fs::read_to_string(workspace.join(readme)).unwrap();
+    let opening = format!("```{language}\n");
     readme
-        .split("```sh\n")
+        .split(opening.as_str())
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap().to_owned())
         .collect()
@@ -132,7 +133,7 @@ async fn the_readmes_grpcurl_commands_work_and_buf_sees_the_same() {
     let mut stage = Stage::set("info", &[]);
     stage.start("gateway");
     stage.serving("gateway", true).await;
-    let blocks: Vec<_> = blocks()
+    let blocks: Vec<_> = blocks("proto/README.md", "sh")
         .into_iter()
         .filter(|block| block.contains("grpcurl "))
         .collect();
@@ -203,7 +204,7 @@ async fn the_readmes_steps_bring_the_pair_up() {
             format!("https://127.0.0.1:{}", stage.port()),
         ),
     ];
-    let block = blocks()
+    let block = blocks("README.md", "sh")
         .into_iter()
         .find(|block| block.contains("mymt5-gateway certs"))
         .unwrap();

@@ -1,4 +1,4 @@
-//! The shipped configuration, started as the README says and asked by clients that are not ours.
+//! The shipped configuration, started as the READMEs say and asked by clients that are not ours.
 
 use crate::{
     foreign::{Watcher, blocks, said, tool},
@@ -175,7 +175,7 @@ async fn the_readmes_commands_work_on_the_shipped_configuration() {
     shipped.stage.serving("gateway", true).await;
     let port = shipped.stage.port();
     let mut answers = Vec::new();
-    for block in blocks() {
+    for block in blocks("proto/README.md", "sh") {
         if !block.contains("grpcurl ") {
             continue;
         }

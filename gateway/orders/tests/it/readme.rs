@@ -1,4 +1,4 @@
-//! The README's table of obstacles is a copy of the one in the code.
+//! The table of obstacles in the gateway's README is a copy of the one in the code.
 
 use mymt5_orders::ObstacleKind;
 use std::{env, fs, path::Path};
@@ -18,7 +18,7 @@ fn table() -> String {
 /// With MYMT5_WRITE_README=1 it writes the table instead, and passes.
 #[test]
 fn the_readme_has_the_obstacles_of_the_code() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(&path).unwrap();
     let (before, rest) = readme.split_once(BEGIN).expect("the table's beginning");
     let (copy, after) = rest.split_once(END).expect("the table's end");
