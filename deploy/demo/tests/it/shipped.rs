@@ -2,7 +2,7 @@
 
 use crate::{
     foreign::{Watcher, blocks, said, tool},
-    stage::{BOUND, Stage},
+    stage::{BOUND, Stage, eventually},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -209,6 +209,35 @@ async fn the_readmes_commands_work_on_the_shipped_configuration() {
         assert_eq!(answer["accountKind"], "ACCOUNT_KIND_SIMULATED", "{answer}");
         assert_eq!(answer["version"], env!("CARGO_PKG_VERSION"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn the_readmes_python_example_trades() {
+    let Some(python) = tool("MYMT5_PYTHON") else {
+        return;
+    };
+    let mut shipped = Shipped::set();
+    shipped.start("gateway");
+    shipped.stage.serving("gateway", true).await;
+    let [example]: [String; 1] = blocks("README.md", "python").try_into().unwrap();
+    let address = format!("localhost:{}", shipped.stage.port());
+    let example = example.replace("localhost:50051", &address);
+    // Serving does not yet promise a quote.
+    eventually("a filled order", async || {
+        let output = Command::new(&python)
+            .args(["-c", &example])
+            .env("PYTHONPATH", workspace().join("proto"))
+            .current_dir(&shipped.home)
+            .output()
+            .unwrap();
+        let text = said(&output);
+        assert!(
+            output.status.success() || text.contains("StatusCode."),
+            "{text}"
+        );
+        text.contains("state: ORDER_STATE_FILLED").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
