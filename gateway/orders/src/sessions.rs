@@ -14,7 +14,7 @@ pub struct DeadMan {
 }
 
 /// What is done about a silent client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeadManAction {
     /// It may only reduce until it speaks again; what could open is cancelled.

@@ -3,7 +3,7 @@
 use mymt5_chassis::loader::Reader;
 use mymt5_guard::{Allowance, DailyLoss, Drawdown, Limits, LossSettings, Percent, ScopeLimits};
 use mymt5_model::{Lots, Money, Symbol};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeSet;
 
 /// The key of `RISK_MAX_PER_TRADE`.
@@ -75,8 +75,12 @@ impl Scope<'_> {
         self.reader.optional(&key, expected)
     }
 
-    fn or_default<T: DeserializeOwned + Default>(&mut self, part: &str, expected: &str) -> T {
-        self.optional(part, expected).unwrap_or_default()
+    fn or_default<T>(&mut self, part: &str, expected: &str) -> T
+    where
+        T: DeserializeOwned + Serialize + Default,
+    {
+        let key = self.key(part);
+        self.reader.or(&key, expected, T::default())
     }
 
     fn lots(&mut self, part: &str) -> Option<Lots> {

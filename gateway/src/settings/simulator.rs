@@ -104,39 +104,34 @@ fn speed(reader: &mut Reader) -> Option<Speed> {
     }
 }
 
-/// A replay trades the symbol of its file; a synthetic feed those that are named.
+/// What a synthetic feed makes up unless told otherwise.
+const SYMBOLS: [&str; 4] = ["EURUSD", "GBPUSD", "USDJPY", "AUDUSD"];
+
+/// Those that are named; else a replay trades the symbol of its file.
 fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> {
-    let named: Option<Vec<String>> =
-        reader.optional("broker.simulator.symbols", "a list of symbols");
-    let of_file = |path: &PathBuf| feed::symbol_of(path).map(|symbol| vec![symbol.to_string()]);
-    let names = match (named, feed) {
-        (Some(names), _) => Some(names),
-        (None, Some(Feed::Ticks(path) | Feed::Bars(path))) => of_file(path),
-        (None, _) => Some(
-            ["EURUSD", "GBPUSD", "USDJPY", "AUDUSD"]
-                .map(str::to_owned)
-                .to_vec(),
-        ),
-    };
-    let specs: Option<Vec<_>> = names.as_ref().map(|names| {
-        names
-            .iter()
-            .filter_map(|name| Symbol::parse(name).ok())
-            .map(|symbol| catalogue::spec(&symbol))
-            .collect()
-    });
-    let complete = specs.as_ref().map(Vec::len) == names.as_ref().map(Vec::len);
-    match specs.filter(|specs| complete && (1..=256).contains(&specs.len())) {
-        Some(specs) => Some(specs),
-        None => {
-            reader.fault(
-                "broker.simulator.symbols",
-                "names no symbols",
-                "set it to a list such as [\"EURUSD\"]",
-            );
-            None
+    const KEY: &str = "broker.simulator.symbols";
+    let default = match feed {
+        Some(Feed::Ticks(path) | Feed::Bars(path)) => {
+            let symbol = feed::symbol_of(path);
+            symbol.iter().map(ToString::to_string).collect()
         }
+        _ => SYMBOLS.map(str::to_owned).to_vec(),
+    };
+    let names: Vec<String> = reader.or(KEY, "a list of symbols", default);
+    let specs: Vec<SymbolSpec> = names
+        .iter()
+        .filter_map(|name| Symbol::parse(name).ok())
+        .map(|symbol| catalogue::spec(&symbol))
+        .collect();
+    if specs.len() != names.len() || !(1..=256).contains(&specs.len()) {
+        reader.fault(
+            KEY,
+            "names no symbols",
+            "set it to a list such as [\"EURUSD\"]",
+        );
+        return None;
     }
+    Some(specs)
 }
 
 /// Rows of orders and deals that the account's history keeps.

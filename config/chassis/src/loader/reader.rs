@@ -9,7 +9,7 @@ use super::tree::{Kind, Node};
 use super::{Environment, Provenance, Table, files, guard, hints};
 use crate::faults::{Fault, Faults};
 use crate::secret::{FoundSecrets, Secret};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -136,10 +136,17 @@ impl Reader {
 
     /// Reads a key, or takes the default when it is absent. A value that is not as expected is
     /// a fault, and the default stands in so that reading goes on.
-    pub fn or<T: DeserializeOwned>(&mut self, key: &str, expected: &str, default: T) -> T {
+    pub fn or<T: DeserializeOwned + Serialize>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        default: T,
+    ) -> T {
         if self.root.get(key).is_none() {
+            // A default that is no JSON, such as a path that is no Unicode, is not shown.
+            let shown = serde_json::to_string(&default).unwrap_or_default();
             self.lines
-                .insert(key.to_owned(), (String::new(), "default".to_owned()));
+                .insert(key.to_owned(), (shown, "default".to_owned()));
         }
         self.optional(key, expected).unwrap_or(default)
     }

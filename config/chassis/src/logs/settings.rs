@@ -1,14 +1,14 @@
 //! What can be set about the log.
 
 use crate::loader::Reader;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 const MAX_LEVEL_BYTES: usize = 1024;
 
 /// How an event is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// A line for people.

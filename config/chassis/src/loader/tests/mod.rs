@@ -92,7 +92,7 @@ fn the_environment_wins_over_the_local_file_over_the_file() {
     let shown = reader.finish().unwrap().to_string();
     assert_eq!(
         shown,
-        "a.four (default)\na.list = [3] (demo.local.toml)\na.one = 1 (demo.toml)\na.three = \"3\" (environment MYMT5__A__THREE)\na.two = 2 (demo.local.toml)\nlogging.level = \"DEBUG\" (environment LOG_LEVEL)"
+        "a.four = 4 (default)\na.list = [3] (demo.local.toml)\na.one = 1 (demo.toml)\na.three = \"3\" (environment MYMT5__A__THREE)\na.two = 2 (demo.local.toml)\nlogging.level = \"DEBUG\" (environment LOG_LEVEL)"
     );
 }
 
