@@ -6,6 +6,7 @@ use mymt5_chassis::{
     logs::LogSettings,
     operations::OperationsSettings,
     sandbox::{Plan, Wanted},
+    tls,
 };
 use mymt5_model::{ClientName, Lots, Symbol};
 use std::{
@@ -110,8 +111,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
         );
     }
     let ca = reader.path_or("gateway.ca", "a PEM file", "config/tls/ca.pem");
-    let token_file: Option<PathBuf> =
-        reader.optional("gateway.token_file", "a file that holds the token");
+    let token_file = reader.secret_file("gateway.token_file", "a file that holds the token");
     let certificate: Option<PathBuf> = reader.optional("gateway.certificate", "a PEM file");
     let key: Option<PathBuf> = reader.optional("gateway.key", "a PEM file");
     let identity = match (certificate, key) {
@@ -133,9 +133,19 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
             "set certificate and key, or token_file",
         );
     }
+    let ca = ca?;
+    let own = identity.as_ref();
+    let own = own.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+    if let Err(error) = tls::check_client(&ca, own) {
+        reader.fault(
+            "gateway",
+            error.with_cause(),
+            "set ca, certificate and key to PEM files of the gateway's authority",
+        );
+    }
     Some(GatewaySettings {
         address,
-        ca: ca?,
+        ca,
         identity,
         token_file,
     })

@@ -8,3 +8,9 @@ pub const NO_PERMISSION: u8 = 77;
 pub const SOFTWARE: u8 = 70;
 /// Something the program needs, such as a port or a folder, is not to be had.
 pub const UNAVAILABLE: u8 = 69;
+
+/// A port or another process is not to be had; the process ends with [`UNAVAILABLE`]. It holds
+/// what was wanted, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);

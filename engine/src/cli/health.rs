@@ -2,6 +2,7 @@
 
 use super::say;
 use anyhow::Context;
+use mymt5_chassis::exit::Unavailable;
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -16,10 +17,9 @@ pub(super) fn health(operations: SocketAddr, service: &str) -> anyhow::Result<Ex
     let status = runtime.block_on(async {
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{operations}"))?
             .connect_timeout(PATIENCE);
-        let channel = endpoint
-            .connect()
-            .await
-            .context("the operations port does not answer; is the engine running?")?;
+        let channel = endpoint.connect().await.context(Unavailable(
+            "the operations port does not answer; is the engine running?".to_owned(),
+        ))?;
         let mut request = tonic::Request::new(HealthCheckRequest {
             service: service.to_owned(),
         });
@@ -27,7 +27,7 @@ pub(super) fn health(operations: SocketAddr, service: &str) -> anyhow::Result<Ex
         let answer = HealthClient::new(channel)
             .check(request)
             .await
-            .context("the health check failed")?;
+            .context(Unavailable("the health check failed".to_owned()))?;
         anyhow::Ok(answer.into_inner().status())
     })?;
     say(status.as_str_name());

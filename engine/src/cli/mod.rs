@@ -7,10 +7,10 @@ mod status;
 use crate::settings::{Settings, TABLE};
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{
-    exit,
+    exit::{self, Unavailable},
     faults::Faults,
     loader::{Environment, Provenance, Reader},
-    process::RootRefused,
+    process::{FolderError, RootRefused},
     sandbox::SandboxError,
 };
 use std::{
@@ -78,6 +78,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         ExitCode::from(match error {
             error if error.is::<Faults>() || error.is::<SandboxError>() => exit::CONFIG,
             error if error.is::<RootRefused>() => exit::NO_PERMISSION,
+            error if error.is::<Unavailable>() || error.is::<FolderError>() => exit::UNAVAILABLE,
             _ => exit::SOFTWARE,
         })
     })

@@ -11,6 +11,7 @@ use crate::{
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use mymt5_chassis::{
+    exit::Unavailable,
     health::Health,
     loader::{Environment, Reader},
     logs, metrics, operations, process,
@@ -84,7 +85,7 @@ fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let logs = process::Folder::claim(&settings.logging.folder)?;
     let intents = Intents::open(&settings.data_folder.join("intents.db"))?;
     let operations = operations::bind(&settings.operations)
-        .with_context(|| format!("cannot listen on {}", settings.operations.listen))?;
+        .with_context(|| Unavailable(format!("cannot listen on {}", settings.operations.listen)))?;
     Ok(Opened {
         operations,
         intents,

@@ -11,6 +11,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
 
 const CONFIGURATION: &str = "[gateway]\ntoken_file = \"token\"\nca = \"ca.pem\"\n\
      [[strategies]]\nname = \"cross\"\nsymbol = \"EURUSD\"\n[process]\nallow_root = true\n";
@@ -24,13 +25,57 @@ fn engine(folder: &Path, arguments: &[&str]) -> Command {
     engine
 }
 
-fn check(text: &str, environment: &[(&str, &str)]) -> Output {
+/// A folder that holds what the configuration names: the gateway's authority and a token.
+fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("engine.toml"), text).unwrap();
-    engine(folder.path(), &["check"])
+    let made = folder.path().join("made");
+    mymt5_chassis::tls::throwaway(&made, &["x".to_owned()], &["localhost".to_owned()], 1).unwrap();
+    fs::copy(made.join("ca.pem"), folder.path().join("ca.pem")).unwrap();
+    let token = folder.path().join("token");
+    fs::write(&token, "some-token-of-nobody").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    folder
+}
+
+fn check(text: &str, environment: &[(&str, &str)]) -> Output {
+    check_in(folder().path(), text, environment)
+}
+
+fn check_in(folder: &Path, text: &str, environment: &[(&str, &str)]) -> Output {
+    fs::write(folder.join("engine.toml"), text).unwrap();
+    engine(folder, &["check"])
         .envs(environment.iter().copied())
         .output()
         .unwrap()
+}
+
+#[test]
+fn a_check_looks_at_the_files_that_prove_who_it_is() {
+    let folder = folder();
+    let at = |part: &str| folder.path().join(part);
+    let faults = |text: &str, keys: &[&str]| {
+        let output = check_in(folder.path(), text, &[]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        for key in keys {
+            assert!(said.contains(key), "{key} is missing from {said}");
+        }
+    };
+    let of = |certificate: &str, key: &str| {
+        let files = format!("certificate = \"{certificate}\"\nkey = \"{key}\"\n");
+        CONFIGURATION.replace("token_file = \"token\"\n", &files)
+    };
+    let whole = of("made/x/certificate.pem", "made/x/key.pem");
+    let output = check_in(folder.path(), &whole, &[]);
+    assert!(output.status.success(), "{output:?}");
+    let other = of("made/x/certificate.pem", "made/bridge/key.pem");
+    faults(&other, &["gateway:", "made/bridge/key.pem"]);
+    fs::set_permissions(at("token"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::remove_file(at("ca.pem")).unwrap();
+    faults(
+        CONFIGURATION,
+        &["gateway.token_file:", "gateway:", "ca.pem"],
+    );
 }
 
 #[test]
@@ -105,7 +150,7 @@ fn wait(child: &mut Child, bound: Duration) -> Option<i32> {
 
 #[test]
 fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -123,13 +168,6 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
         ),
     )
     .unwrap();
-    let token = folder.path().join("token");
-    fs::write(&token, "some-token-of-nobody").unwrap();
-    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
-    let authority = folder.path().join("made");
-    mymt5_chassis::tls::throwaway(&authority, &["x".to_owned()], &["localhost".to_owned()], 1)
-        .unwrap();
-    fs::copy(authority.join("ca.pem"), folder.path().join("ca.pem")).unwrap();
     let mut child = engine(folder.path(), &["run"])
         .stderr(Stdio::piped())
         .spawn()

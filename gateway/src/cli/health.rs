@@ -4,6 +4,7 @@ use super::say;
 use crate::settings::{OPERATIONS, TABLE};
 use anyhow::Context;
 use mymt5_chassis::{
+    exit::Unavailable,
     loader::{Environment, Reader},
     operations::OperationsSettings,
 };
@@ -49,10 +50,9 @@ pub(super) fn health(
     let status = runtime.block_on(async {
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{operations}"))?
             .connect_timeout(PATIENCE);
-        let channel = endpoint
-            .connect()
-            .await
-            .context("the operations port does not answer; is the gateway running?")?;
+        let channel = endpoint.connect().await.context(Unavailable(
+            "the operations port does not answer; is the gateway running?".to_owned(),
+        ))?;
         let mut request = tonic::Request::new(HealthCheckRequest {
             service: service.to_owned(),
         });
@@ -60,7 +60,7 @@ pub(super) fn health(
         let answer = HealthClient::new(channel)
             .check(request)
             .await
-            .context("the health check failed")?;
+            .context(Unavailable("the health check failed".to_owned()))?;
         anyhow::Ok(answer.into_inner().status())
     })?;
     say(status.as_str_name());

@@ -16,11 +16,12 @@ pub use run::run_with;
 use crate::journal::JournalError;
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{
-    exit,
+    exit::{self, Unavailable},
     faults::Faults,
     loader::{Environment, Provenance, Reader},
-    process::RootRefused,
+    process::{FolderError, RootRefused},
     sandbox::SandboxError,
+    tls::IdentityError,
 };
 use std::{
     io::{self, Write},
@@ -131,22 +132,30 @@ pub fn execute(cli: Cli) -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
-        let code = match error.downcast_ref::<Faults>() {
-            Some(_) => exit::CONFIG,
-            None if error.is::<RootRefused>() => exit::NO_PERMISSION,
-            None if error
-                .downcast_ref::<JournalError>()
-                .is_some_and(JournalError::is_for_the_operator) =>
-            {
-                exit::CONFIG
-            }
-            None if error.is::<SandboxError>() => exit::CONFIG,
-            None if error.is::<operator::NotRunning>() => exit::UNAVAILABLE,
-            None if error.is::<operator::Refused>() => 1,
-            None => exit::SOFTWARE,
-        };
-        ExitCode::from(code)
+        ExitCode::from(code_of(&error))
     })
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    let journal = error.downcast_ref::<JournalError>();
+    if error.is::<Faults>()
+        || error.is::<SandboxError>()
+        || error.is::<IdentityError>()
+        || journal.is_some_and(JournalError::is_for_the_operator)
+    {
+        exit::CONFIG
+    } else if error.is::<RootRefused>() {
+        exit::NO_PERMISSION
+    } else if error.is::<Unavailable>()
+        || error.is::<FolderError>()
+        || error.is::<operator::NotRunning>()
+    {
+        exit::UNAVAILABLE
+    } else if error.is::<operator::Refused>() {
+        1
+    } else {
+        exit::SOFTWARE
+    }
 }
 
 /// The configuration, complete and valid, or all that is wrong with it.

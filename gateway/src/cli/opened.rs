@@ -7,6 +7,7 @@ use crate::{
 };
 use anyhow::Context;
 use mymt5_chassis::{
+    exit::Unavailable,
     operations, process,
     secrets::{SecretReader, SecretStore},
     tls::ServerIdentity,
@@ -14,6 +15,7 @@ use mymt5_chassis::{
 use mymt5_model::ClientName;
 use mymt5_orders::Loaded;
 use std::{
+    fmt::Display,
     fs,
     net::TcpListener,
     os::unix::{fs::PermissionsExt, net::UnixListener},
@@ -41,16 +43,14 @@ pub(super) fn open(
     broker: impl FnOnce(&Settings, &SecretReader) -> anyhow::Result<Arc<dyn Broker>>,
 ) -> anyhow::Result<Opened> {
     let (certificate, key, client_ca) = &settings.tls;
-    let identity = ServerIdentity::load(certificate, key, client_ca)
-        .context("no TLS identity; `mymt5-gateway certs` makes a throw-away one")?;
+    let identity = ServerIdentity::load(certificate, key, client_ca)?;
     let data = process::Folder::claim(&settings.data_folder)?;
     let logs = process::Folder::claim(&settings.logging.folder)?;
-    let api = TcpListener::bind(settings.listen)
-        .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let api = TcpListener::bind(settings.listen).with_context(|| cannot_listen(settings.listen))?;
     api.set_nonblocking(true)?;
     let control = control_socket(&settings.data_folder)?;
     let operations = operations::bind(&settings.operations)
-        .with_context(|| format!("cannot listen on {}", settings.operations.listen))?;
+        .with_context(|| cannot_listen(settings.operations.listen))?;
     let (journal, loaded) = open_journal(settings)?;
     let broker = broker(settings, &secrets.reader())?;
     Ok(Opened {
@@ -65,6 +65,10 @@ pub(super) fn open(
         _data: data,
         _logs: logs,
     })
+}
+
+fn cannot_listen(address: impl Display) -> Unavailable {
+    Unavailable(format!("cannot listen on {address}"))
 }
 
 /// A replay's account begins anew each time, and so does its journal.
@@ -85,8 +89,7 @@ fn control_socket(data_folder: &Path) -> anyhow::Result<UnixListener> {
     if path.exists() {
         fs::remove_file(&path).context("the old control socket cannot be removed")?;
     }
-    let listener = UnixListener::bind(&path)
-        .with_context(|| format!("cannot listen on {}", path.display()))?;
+    let listener = UnixListener::bind(&path).with_context(|| cannot_listen(path.display()))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     listener.set_nonblocking(true)?;
     Ok(listener)

@@ -36,7 +36,7 @@ pub enum ReloadError {
     #[error(transparent)]
     Faults(#[from] Faults),
     /// The certificate, its key or the authorities.
-    #[error("the TLS identity cannot be read: {}", chain(.0))]
+    #[error("the TLS identity cannot be read: {}", .0.with_cause())]
     Identity(#[from] IdentityError),
     /// Too many clients in this journal's life.
     #[error(transparent)]
@@ -44,11 +44,6 @@ pub enum ReloadError {
     /// The reading itself broke.
     #[error("the configuration could not be read; the gateway's log has the incident")]
     Broken,
-}
-
-fn chain(error: &IdentityError) -> String {
-    let source = std::error::Error::source(error);
-    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 /// What is read again; the keys below each are taken up.

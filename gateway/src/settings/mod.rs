@@ -24,6 +24,7 @@ use mymt5_chassis::{
     operations::OperationsSettings,
     sandbox::{Plan, Wanted},
     secrets::{FoundSecrets, Secret},
+    tls::ServerIdentity,
 };
 use mymt5_guard::ScopeLimits;
 use mymt5_model::{AccountKind, BrokerZone, MaskedAccount};
@@ -154,13 +155,7 @@ impl Settings {
             address,
             SocketAddr::from(([127, 0, 0, 1], 50051)),
         );
-        let certificate = reader.path_or(
-            "server.tls.certificate",
-            "a PEM file",
-            "config/tls/gateway/certificate.pem",
-        );
-        let key = reader.path_or("server.tls.key", "a PEM file", "config/tls/gateway/key.pem");
-        let client_ca = reader.path_or("server.tls.client_ca", "a PEM file", "config/tls/ca.pem");
+        let tls = tls(reader);
         let operations = OperationsSettings::read(reader, OPERATIONS);
         let zone = zone(reader);
         let data_folder = reader.path_or("process.data_folder", "a folder", "data/gateway");
@@ -202,7 +197,7 @@ impl Settings {
         let logging = LogSettings::read(reader, "logs/gateway");
         Some(Self {
             listen,
-            tls: (certificate?, key?, client_ca?),
+            tls: tls?,
             operations: operations?,
             zone,
             calendar,
@@ -218,6 +213,26 @@ impl Settings {
             unused_account: broker.unused_account,
         })
     }
+}
+
+/// The server's certificate, its key and the clients' authority: files that fit together.
+fn tls(reader: &mut Reader) -> Option<(PathBuf, PathBuf, PathBuf)> {
+    let certificate = reader.path_or(
+        "server.tls.certificate",
+        "a PEM file",
+        "config/tls/gateway/certificate.pem",
+    );
+    let key = reader.path_or("server.tls.key", "a PEM file", "config/tls/gateway/key.pem");
+    let client_ca = reader.path_or("server.tls.client_ca", "a PEM file", "config/tls/ca.pem");
+    let files = (certificate?, key?, client_ca?);
+    if let Err(error) = ServerIdentity::load(&files.0, &files.1, &files.2) {
+        reader.fault(
+            "server.tls",
+            error.with_cause(),
+            "name PEM files that fit together; `mymt5-gateway certs` makes throw-away ones",
+        );
+    }
+    Some(files)
 }
 
 /// True where a sync or a lock may not be what it says. Of a folder that is yet to be made, the

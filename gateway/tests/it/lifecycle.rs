@@ -1,6 +1,7 @@
 //! Starting wrong, health, and stopping with open streams.
 
 use crate::harness::{BOUND, Gateway};
+use mymt5_chassis::tls;
 use mymt5_proto::v1;
 use std::{fs, time::Duration};
 use tokio::{process::Command, time::timeout};
@@ -145,6 +146,7 @@ async fn a_secret_in_the_file_is_refused_and_not_printed() {
 async fn the_environment_wins_over_the_files_and_check_tells_it() {
     let text = "[server]\nlisten = \"127.0.0.1:1111\"\n[clients.a]\ncertificate = \"spiffe://mymt5/client/a\"\npermissions = [\"read\"]\n";
     let folder = tempfile::TempDir::new().unwrap();
+    tls::throwaway(&folder.path().join("config/tls"), &[], &[], 1).unwrap();
     fs::write(folder.path().join("gateway.toml"), text).unwrap();
     fs::write(
         folder.path().join("gateway.local.toml"),
@@ -185,6 +187,50 @@ async fn the_environment_wins_over_the_files_and_check_tells_it() {
         line("MT5_PASSWORD").contains("***") && !said.contains("canary"),
         "{said}"
     );
+    for default in [
+        "process.data_folder = \"data/gateway\" (default)",
+        "orders.send_timeout_ms = 10000 (default)",
+        "broker.simulator.symbols = [\"EURUSD\",\"GBPUSD\",\"USDJPY\",\"AUDUSD\"] (default)",
+    ] {
+        assert!(said.contains(default), "{default}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_looks_at_the_certificates() {
+    let text = "[broker]\nkind = \"oanda\"\n[clients.a]\ncertificate = \"spiffe://mymt5/client/a\"\npermissions = [\"read\"]\n";
+    let (code, _, report) = check(text, &[]).await;
+    assert_eq!(code, Some(78), "{report}");
+    for told in ["server.tls: ", "mymt5-gateway certs", "broker.kind"] {
+        assert!(report.contains(told), "{told} is missing from {report}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_had_exits_69() {
+    let gateway = Gateway::start("").await;
+    let run = async |variables: &[(&str, &str)]| {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
+        run.args(["run", "--config", "gateway.toml"])
+            .current_dir(gateway.folder.path())
+            .envs(variables.iter().copied())
+            .kill_on_drop(true);
+        let output = timeout(BOUND, run.output()).await.unwrap().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(69), "{said}");
+        said
+    };
+    let said = run(&[]).await;
+    assert!(said.contains("another running process holds it"), "{said}");
+    let folders = [
+        ("MYMT5__PROCESS__DATA_FOLDER", "other-data"),
+        ("MYMT5__LOGGING__FOLDER", "other-logs"),
+    ];
+    let said = run(&folders).await;
+    assert!(said.contains("cannot listen on"), "{said}");
+    // Nobody listens there.
+    let health = gateway.command(&["health", "--operations", "127.0.0.1:1"], None);
+    assert_eq!(health.await.status.code(), Some(69));
 }
 
 /// Checks a configuration: exit code, standard output, standard error.

@@ -8,7 +8,7 @@ use super::secret_sources::Sources;
 use super::tree::{Kind, Node};
 use super::{Environment, Provenance, Table, files, guard, hints};
 use crate::faults::{Fault, Faults};
-use crate::secret::{FoundSecrets, Secret};
+use crate::secret::{FoundSecrets, Secret, check, file};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -161,6 +161,17 @@ impl Reader {
     pub fn path_or(&mut self, key: &str, expected: &str, default: &str) -> Option<PathBuf> {
         let path = self.or(key, expected, PathBuf::from(default));
         self.filled(key, expected, path)
+    }
+
+    /// Reads the path of a file that holds one secret. A file that cannot be used is a fault; the
+    /// secret itself is read by whoever needs it.
+    pub fn secret_file(&mut self, key: &str, expected: &str) -> Option<PathBuf> {
+        let path: PathBuf = self.optional(key, expected)?;
+        let usable = file::secret(&path, false).and_then(|text| check(key, &text));
+        if let Err(refusal) = usable {
+            self.fault(key, refusal.reason, refusal.fix);
+        }
+        Some(path)
     }
 
     fn filled(&mut self, key: &str, expected: &str, path: PathBuf) -> Option<PathBuf> {

@@ -5,6 +5,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,6 +59,15 @@ pub enum IdentityError {
     },
 }
 
+impl IdentityError {
+    /// The error with its cause, in one line.
+    #[must_use]
+    pub fn with_cause(&self) -> String {
+        let cause = std::error::Error::source(self);
+        cause.map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+    }
+}
+
 /// A server's identity, loaded and found coherent.
 #[derive(Clone, Debug)]
 pub struct ServerIdentity {
@@ -86,10 +96,7 @@ impl ServerIdentity {
         let valid = validity(&chain).ok_or_else(|| IdentityError::Empty {
             path: cert.to_owned(),
         })?;
-        let private = PrivateKeyDer::from_pem_file(key).map_err(|source| IdentityError::Read {
-            path: key.to_owned(),
-            source,
-        })?;
+        let private = private_key(key)?;
         let at_key = |source| IdentityError::Key {
             path: key.to_owned(),
             source,
@@ -138,6 +145,25 @@ impl ServerIdentity {
         const DAY: i64 = 86_400;
         (self.valid.1 - unix_ms.div_euclid(1_000)).div_euclid(DAY)
     }
+}
+
+/// Looks whether a client's files can be used: the authority that it trusts, and its own
+/// certificate with the key to it, all PEM.
+///
+/// # Errors
+/// A file cannot be read, or certificate and key do not fit together.
+pub fn check_client(ca: &Path, own: Option<(&Path, &Path)>) -> Result<(), IdentityError> {
+    authority(ca)?;
+    let Some((certificate, key)) = own else {
+        return Ok(());
+    };
+    let provider = rustls::crypto::ring::default_provider();
+    CertifiedKey::from_der(certificates(certificate)?, private_key(key)?, &provider)
+        .map(drop)
+        .map_err(|source| IdentityError::Key {
+            path: key.to_owned(),
+            source,
+        })
 }
 
 /// When the first certificate of a chain to end does so, Unix milliseconds. None: one of them is
@@ -206,6 +232,13 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityErr
         });
     }
     Ok(chain)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|source| IdentityError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn authority(path: &Path) -> Result<RootCertStore, IdentityError> {

@@ -6,7 +6,9 @@ mod identity;
 mod tests;
 mod throwaway;
 
-pub use identity::{IdentityError, ServerIdentity, client_name, end_of, server_config};
+pub use identity::{
+    IdentityError, ServerIdentity, check_client, client_name, end_of, server_config,
+};
 pub use throwaway::{ThrowawayError, throwaway};
 
 /// Beginning of the URI that names a client; the name follows.
