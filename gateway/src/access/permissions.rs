@@ -1,9 +1,21 @@
 //! Each call's permission. The contract's comments say the same, and a test compares them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a client may be allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
     /// Market data, its own orders and positions, status.

@@ -13,7 +13,7 @@ mod token;
 
 pub use run::run_with;
 
-use crate::journal::JournalError;
+use crate::{access::Permission, journal::JournalError};
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{
     exit::{self, Unavailable},
@@ -23,6 +23,7 @@ use mymt5_chassis::{
     sandbox::SandboxError,
     tls::IdentityError,
 };
+use mymt5_model::ClientName;
 use std::{
     io::{self, Write},
     net::SocketAddr,
@@ -87,10 +88,20 @@ enum Command {
     },
     #[command(flatten)]
     Operator(operator::Command),
-    /// Make a bearer token for a client: printed once, with the hash for the configuration.
+    /// Make a bearer token for a client: printed once, alone, and on standard error the lines for
+    /// the configuration.
     Token {
         /// The client's name.
-        name: String,
+        #[arg(value_parser = ClientName::parse)]
+        name: ClientName,
+        /// What it may do.
+        #[arg(
+            long,
+            value_name = "LIST",
+            value_delimiter = ',',
+            default_value = "read"
+        )]
+        permissions: Vec<Permission>,
     },
     /// Ask a running gateway's operations port how it is; exit code 0 when it serves.
     Health {
@@ -123,7 +134,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         } => certs::certs(&folder, &clients, &hosts, days),
         Command::Status { target } => status::status(&target),
         Command::Operator(command) => operator::execute(command),
-        Command::Token { name } => token::token(&name),
+        Command::Token { name, permissions } => token::token(&name, &permissions),
         Command::Health {
             operations,
             config,

@@ -1,21 +1,23 @@
-//! `token`: 256 random bits for a client, told once.
+//! `token`: 256 random bits for a client, told once: alone on standard output, so that they can go
+//! into a file, and what the configuration needs on standard error.
 
-use super::say;
-use anyhow::Context;
+use super::{complain, say};
+use crate::access::Permission;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use mymt5_model::ClientName;
 use sha2::{Digest, Sha256};
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
-pub(super) fn token(name: &str) -> anyhow::Result<ExitCode> {
-    let name = ClientName::parse(name).context("the client's name")?;
+pub(super) fn token(name: &ClientName, permissions: &[Permission]) -> anyhow::Result<ExitCode> {
     let token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-    say(&format!(
-        "token (shown once, keep it in a file of mode 0600): {token}"
+    let hash = hex::encode(Sha256::digest(&token));
+    let permissions = serde_json::to_string(&BTreeSet::from_iter(permissions))?;
+    complain(
+        "# Keep the token in a file of mode 0600: it is not shown again. Into gateway.local.toml:",
+    );
+    complain(&format!(
+        "[clients.{name}]\ntoken_sha256 = \"{hash}\"\npermissions = {permissions}"
     ));
-    say(&format!(
-        "[clients.{name}]\ntoken_sha256 = \"{}\"",
-        hex::encode(Sha256::digest(&token))
-    ));
+    say(&token);
     Ok(ExitCode::SUCCESS)
 }

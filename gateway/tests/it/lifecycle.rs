@@ -207,6 +207,30 @@ async fn a_check_looks_at_the_certificates() {
 }
 
 #[tokio::test]
+async fn a_token_stands_alone_and_a_check_accepts_the_lines_beside_it() {
+    let folder = tempfile::TempDir::new().unwrap();
+    tls::throwaway(&folder.path().join("config/tls"), &[], &[], 1).unwrap();
+    let run = async |arguments: &[&str]| {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
+        run.args(arguments).current_dir(folder.path());
+        run.output().await.unwrap()
+    };
+    let made = run(&["token", "dashboard", "--permissions", "read,diagnose"]).await;
+    let token = String::from_utf8(made.stdout).unwrap();
+    let lines = String::from_utf8(made.stderr).unwrap();
+    assert!(token.trim_end().len() == 43 && token.lines().count() == 1);
+    assert!(!lines.contains(token.trim_end()));
+    fs::write(folder.path().join("gateway.toml"), lines).unwrap();
+    let checked = run(&["check", "--config", "gateway.toml", "--print"]).await;
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success(), "{said}");
+    assert!(
+        said.contains("clients.dashboard.permissions = [\"read\",\"diagnose\"]"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_to_be_had_exits_69() {
     let gateway = Gateway::start("").await;
     let run = async |variables: &[(&str, &str)]| {

@@ -77,13 +77,10 @@ impl Shipped {
         };
         let certs = shipped.command("gateway", &["certs"]).output().unwrap();
         assert!(certs.status.success(), "{}", said(&certs));
-        let token = shipped.command("gateway", &["token", "dashboard"]).output();
-        let made = String::from_utf8(token.unwrap().stdout).unwrap();
-        let (told, lines) = made.split_once('\n').unwrap();
-        let token = told.rsplit(' ').next().unwrap();
-        fs::write(shipped.home.join("dashboard.token"), token).unwrap();
-        let local = format!("{lines}permissions = [\"read\", \"diagnose\"]\n");
-        fs::write(shipped.home.join("config/gateway.local.toml"), local).unwrap();
+        let token = ["token", "dashboard", "--permissions", "read,diagnose"];
+        let made = shipped.command("gateway", &token).output().unwrap();
+        fs::write(shipped.home.join("dashboard.token"), made.stdout).unwrap();
+        fs::write(shipped.home.join("config/gateway.local.toml"), made.stderr).unwrap();
         shipped
     }
 

@@ -72,22 +72,15 @@ fn free_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// A bearer token as the gateway makes it, and the line of the configuration that holds its hash.
+/// A bearer token as the gateway makes it, and the client's table of the configuration.
 fn token(client: &str) -> (String, String) {
     let made = Command::new(binaries().join("mymt5-gateway"))
-        .args(["token", client])
+        .args(["token", client, "--permissions", "read,diagnose"])
         .output()
         .unwrap();
-    let made = String::from_utf8(made.stdout).unwrap();
-    let token = made
-        .lines()
-        .next()
-        .unwrap()
-        .rsplit(' ')
-        .next()
-        .unwrap()
-        .to_owned();
-    (token, made.lines().last().unwrap().to_owned())
+    let token = String::from_utf8(made.stdout).unwrap();
+    let table = String::from_utf8(made.stderr).unwrap();
+    (token.trim_end().to_owned(), table)
 }
 
 /// Gives a folder and all in it to that user.
@@ -114,7 +107,7 @@ impl Stage {
         )
         .unwrap();
         let (api, operations) = (free_port(), [free_port(), free_port()]);
-        let (token, hash) = token("dashboard");
+        let (token, dashboard) = token("dashboard");
         let common = |at: SocketAddr, name: &str| {
             format!(
                 "[operations]\nlisten = \"{at}\"\n[process]\nallow_root = true\ndata_folder = \"data/{name}\"\n\
@@ -127,7 +120,7 @@ impl Stage {
              [broker]\ntime_zone = \"new_york+7\"\n[broker.simulator]\nspeed = \"10\"\nsymbols = [\"EURUSD\", \"GBPUSD\"]\n\
              [clients.engine]\ncertificate = \"spiffe://mymt5/client/engine\"\npermissions = [\"read\", \"trade\"]\n\
              [clients.operator]\ncertificate = \"spiffe://mymt5/client/operator\"\npermissions = [\"read\", \"trade\", \"control\", \"diagnose\"]\n\
-             [clients.dashboard]\n{hash}\npermissions = [\"read\", \"diagnose\"]\n{}",
+             {dashboard}{}",
             common(operations[0], "gateway")
         );
         let engine = format!(
