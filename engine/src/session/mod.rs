@@ -75,6 +75,9 @@ impl Session {
 
     async fn begin(&mut self) -> Result<Live, SessionEnd> {
         let gateway = Gateway::connect(&self.settings, &self.redactor).await;
+        if gateway.is_err() {
+            count_call(false);
+        }
         Live::begin(gateway.map_err(SessionEnd::NotConnected)?, self).await
     }
 
@@ -86,7 +89,8 @@ impl Session {
     }
 }
 
-/// Counts calls that were answered and calls that were not: the error rate.
+/// Counts calls that were answered and calls that were not, as where nobody could be reached: the
+/// error rate.
 fn count_call(answered: bool) {
     let outcome = if answered { "answered" } else { "failed" };
     metrics::counter!("mymt5_engine_calls_total", "outcome" => outcome).increment(1);

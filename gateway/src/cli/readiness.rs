@@ -1,5 +1,6 @@
 //! Whether the gateway can answer: its certificate holds and its journal can be written. The broker
-//! is no part of it, so that an operator can still halt and read while the link is down.
+//! is no part of it, so that an operator can still halt and read while the link is down: market data's
+//! and trading's health follow the link instead.
 
 use crate::reload::Identity;
 use mymt5_chassis::{
@@ -41,7 +42,7 @@ pub(super) async fn follow(
         let ready = valid && up;
         if told != Some(ready) {
             told = Some(ready);
-            for service in ["", READINESS, MARKET_DATA, CONTROL] {
+            for service in ["", READINESS, CONTROL] {
                 health.set(service, ready).await;
             }
             if ready {

@@ -236,7 +236,7 @@ fn wiring(
         instruments: market.instruments.clone(),
         orders,
         health: health.clone(),
-        service: TRADING,
+        services: [MARKET_DATA, TRADING],
     }
 }
 

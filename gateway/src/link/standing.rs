@@ -48,10 +48,10 @@ pub struct Wiring {
     pub instruments: Instruments,
     /// Changes go there.
     pub orders: Orders,
-    /// The trading service's health follows the link.
+    /// The health of market data and of trading follows the link.
     pub health: Health,
-    /// Its name there.
-    pub service: &'static str,
+    /// Their names there, in this order.
+    pub services: [&'static str; 2],
 }
 
 impl Default for Link {
@@ -125,7 +125,9 @@ impl Standing {
         orders.tell(Input::Link(up)).await;
         orders.tell(Input::Announce(event)).await;
         let trades = up && *self.wiring.orders.journal_up().borrow();
-        self.wiring.health.set(self.wiring.service, trades).await;
+        let [market_data, trading] = self.wiring.services;
+        self.wiring.health.set(market_data, up).await;
+        self.wiring.health.set(trading, trades).await;
         self.link.0.send_modify(|status| {
             (status.state, status.up, status.reason) = (view.state, view.up, view.reason);
         });

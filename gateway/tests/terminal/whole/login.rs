@@ -5,6 +5,8 @@ use mymt5_proto::v1::{LinkState, OrderState, Side};
 
 const LOGINS: &str = "SELECT count(*) FROM logins";
 const SENDS: &str = "SELECT count(*) FROM sends";
+const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
+const TRADING: &str = "mymt5.v1.TradingService";
 const WRONG: &str = "wrong horse battery staple";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,9 +26,16 @@ async fn twenty_restarts_with_a_wrong_password_make_one_login_attempt() {
     stage.signal("HUP");
     tokio::task::block_in_place(|| stage.bridge.wait_for(LOGINS, 2));
     stage.link(LinkState::Refused).await;
+    for service in [MARKET_DATA, TRADING] {
+        assert!(!stage.serves(service).await, "{service}");
+    }
+    assert!(stage.serves("readiness").await);
     // And other credentials need no word.
     stage.credentials(&[]);
     stage.link(LinkState::Ready).await;
+    for service in [MARKET_DATA, TRADING] {
+        assert!(stage.serves(service).await, "{service}");
+    }
     assert_eq!(stage.bridge.count(LOGINS), 3);
     stage.kill();
     // Those that worked are not suspected when the trade server is out of reach for a while.

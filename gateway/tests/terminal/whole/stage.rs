@@ -22,6 +22,9 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::sleep;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 pub struct Stage {
     pub bridge: Bridge,
@@ -238,6 +241,17 @@ impl Stage {
         let mut control = ControlServiceClient::new(self.channel().await);
         let status = control.get_status(GetStatusRequest {}).await;
         status.unwrap().into_inner()
+    }
+
+    /// Whether a service is healthy, as the operations port tells it.
+    pub async fn serves(&self, service: &str) -> bool {
+        let operations = format!("http://{}", self.operations);
+        let channel = Endpoint::from_shared(operations).unwrap().connect().await;
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        let answer = HealthClient::new(channel.unwrap()).check(request).await;
+        answer.unwrap().into_inner().status() == ServingStatus::Serving
     }
 
     /// Waits until the link is in that state; how it stands then.
