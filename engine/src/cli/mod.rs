@@ -49,6 +49,9 @@ enum Command {
         /// The operations port.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9102")]
         operations: SocketAddr,
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
     },
     /// Ask a running engine's operations port how it is; exit code 0 when it serves.
     Health {
@@ -67,7 +70,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run { config } => run::run(&config),
         Command::Check { config, print } => check(&config, print),
-        Command::Status { operations } => status::status(operations),
+        Command::Status { operations, json } => status::status(operations, json),
         Command::Health {
             operations,
             service,

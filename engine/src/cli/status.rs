@@ -2,7 +2,8 @@
 
 use super::say;
 use anyhow::{Context, ensure};
-use mymt5_chassis::clock;
+use mymt5_chassis::{clock, exit::Unavailable};
+use serde::Serialize;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -14,12 +15,19 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Most of an answer that is read, bytes.
 const ANSWER: u64 = 1024 * 1024;
 
-pub(super) fn status(operations: SocketAddr) -> anyhow::Result<ExitCode> {
-    let metrics = metrics(operations)
-        .context("the operations port does not answer; is the engine running?")?;
-    rows(&metrics, clock::utc_now_ms())
-        .iter()
-        .for_each(|(name, value)| say(&format!("{name:<16} {value}")));
+pub(super) fn status(operations: SocketAddr, json: bool) -> anyhow::Result<ExitCode> {
+    let metrics = metrics(operations).context(Unavailable(
+        "the operations port does not answer; is the engine running?".to_owned(),
+    ))?;
+    let standing = Standing::of(&metrics, clock::utc_now_ms());
+    if json {
+        say(&serde_json::to_string(&standing)?);
+    } else {
+        standing
+            .rows()
+            .iter()
+            .for_each(|(name, value)| say(&format!("{name:<16} {value}")));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -36,58 +44,91 @@ fn metrics(operations: SocketAddr) -> anyhow::Result<String> {
     Ok(answer)
 }
 
-fn rows(metrics: &str, now_ms: i64) -> Vec<(&'static str, String)> {
-    let value = |name: &str| {
-        let line = metrics
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.and_then(|value| value.parse::<f64>().ok())
-    };
-    let count = |name: &str| value(name).unwrap_or(0.0).to_string();
-    let age = |name: &str| match value(name) {
-        Some(seconds) => format!("{:.1} s ago", (now_ms as f64 / 1000.0 - seconds).max(0.0)),
-        None => "never".to_owned(),
-    };
-    let failed = value("mymt5_engine_calls_total{outcome=\"failed\"}").unwrap_or(0.0);
-    let calls = failed + value("mymt5_engine_calls_total{outcome=\"answered\"}").unwrap_or(0.0);
-    vec![
-        (
-            "connected",
-            if value("mymt5_engine_connected") == Some(1.0) {
-                "yes"
-            } else {
-                "no"
-            }
-            .to_owned(),
-        ),
-        (
-            "last success",
-            age("mymt5_engine_last_success_timestamp_seconds"),
-        ),
-        ("last tick", age("mymt5_engine_last_tick_timestamp_seconds")),
-        (
-            "error rate",
-            format!("{:.2} % of {calls} calls", failed / calls.max(1.0) * 100.0),
-        ),
-        ("reconnects", count("mymt5_engine_reconnects_total")),
-        ("ticks", count("mymt5_engine_ticks_received_total")),
-        ("orders", count("mymt5_engine_orders_submitted_total")),
-        (
-            "refused by risk",
-            count("mymt5_engine_decisions_refused_total"),
-        ),
-    ]
+/// How the engine stands, as programs get it.
+#[derive(Debug, PartialEq, Serialize)]
+struct Standing {
+    connected: bool,
+    /// Seconds since a call was answered; none: never.
+    last_success_age_seconds: Option<f64>,
+    /// Seconds since a tick came; none: never.
+    last_tick_age_seconds: Option<f64>,
+    calls: u64,
+    failed_calls: u64,
+    /// Share of the calls that failed, 0 to 1.
+    error_rate: f64,
+    reconnects: u64,
+    ticks: u64,
+    orders: u64,
+    refused_by_risk: u64,
+}
+
+impl Standing {
+    fn of(metrics: &str, now_ms: i64) -> Self {
+        let value = |name: &str| {
+            let line = metrics
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.and_then(|value| value.parse::<f64>().ok())
+        };
+        let count = |name: &str| value(name).unwrap_or(0.0) as u64;
+        let age = |name: &str| {
+            let at_ms = (value(name)? * 1000.0).round() as i64;
+            Some((now_ms - at_ms).max(0) as f64 / 1000.0)
+        };
+        let failed_calls = count("mymt5_engine_calls_total{outcome=\"failed\"}");
+        let calls = failed_calls + count("mymt5_engine_calls_total{outcome=\"answered\"}");
+        Self {
+            connected: value("mymt5_engine_connected") == Some(1.0),
+            last_success_age_seconds: age("mymt5_engine_last_success_timestamp_seconds"),
+            last_tick_age_seconds: age("mymt5_engine_last_tick_timestamp_seconds"),
+            calls,
+            failed_calls,
+            error_rate: failed_calls as f64 / calls.max(1) as f64,
+            reconnects: count("mymt5_engine_reconnects_total"),
+            ticks: count("mymt5_engine_ticks_received_total"),
+            orders: count("mymt5_engine_orders_submitted_total"),
+            refused_by_risk: count("mymt5_engine_decisions_refused_total"),
+        }
+    }
+
+    /// The same for people.
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let age = |seconds: Option<f64>| match seconds {
+            Some(seconds) => format!("{seconds:.1} s ago"),
+            None => "never".to_owned(),
+        };
+        let connected = if self.connected { "yes" } else { "no" };
+        let (percent, calls) = (self.error_rate * 100.0, self.calls);
+        vec![
+            ("connected", connected.to_owned()),
+            ("last success", age(self.last_success_age_seconds)),
+            ("last tick", age(self.last_tick_age_seconds)),
+            ("error rate", format!("{percent:.2} % of {calls} calls")),
+            ("reconnects", self.reconnects.to_string()),
+            ("ticks", self.ticks.to_string()),
+            ("orders", self.orders.to_string()),
+            ("refused by risk", self.refused_by_risk.to_string()),
+        ]
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn reads_what_the_port_tells() {
         let metrics = "mymt5_engine_connected 1\nmymt5_engine_last_success_timestamp_seconds 98.5\n\
                        mymt5_engine_calls_total{outcome=\"failed\"} 1\nmymt5_engine_calls_total{outcome=\"answered\"} 3\n";
-        let rows = rows(metrics, 100_000);
+        let standing = Standing::of(metrics, 100_000);
+        let json = serde_json::to_value(&standing).unwrap();
+        assert_eq!(json["connected"], true);
+        assert_eq!(json["last_success_age_seconds"], 1.5);
+        assert!(json["last_tick_age_seconds"].is_null());
+        assert_eq!(json["error_rate"], 0.25);
+        assert_eq!(json["calls"], 4);
+        let rows = standing.rows();
         let value = |name: &str| {
             rows.iter()
                 .find(|(row, _)| *row == name)

@@ -189,7 +189,24 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
         said.contains("session ended") && !said.contains("some-token-of-nobody"),
         "{said}"
     );
+    let status = Command::new(env!("CARGO_BIN_EXE_mymt5-engine"))
+        .args(["status", "--json", "--operations"])
+        .arg(operations.to_string())
+        .output()
+        .unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["connected"], false, "{status}");
+    assert_eq!(status["error_rate"], 1.0, "{status}");
+    assert!(status["calls"].as_u64().unwrap() >= 1, "{status}");
     let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(wait(&mut child, Duration::from_secs(5)), Some(0));
+    for command in ["status", "health"] {
+        let asked = Command::new(env!("CARGO_BIN_EXE_mymt5-engine"))
+            .args([command, "--operations"])
+            .arg(operations.to_string())
+            .output()
+            .unwrap();
+        assert_eq!(asked.status.code(), Some(69), "{command}");
+    }
 }

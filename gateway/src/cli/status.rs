@@ -6,8 +6,8 @@ use super::{
 };
 use mymt5_chassis::clock;
 use mymt5_proto::v1::{
-    Account, BrokerClock, Disk, GetSnapshotRequest, GetStatusRequest, GetStatusResponse, Moment,
-    Obstacle, control_service_client::ControlServiceClient,
+    Account, BrokerClock, Disk, Flattening, GetSnapshotRequest, GetStatusRequest,
+    GetStatusResponse, Moment, Obstacle, control_service_client::ControlServiceClient,
     trading_service_client::TradingServiceClient,
 };
 use serde_json::{Value, json};
@@ -27,17 +27,11 @@ pub(super) fn status(target: &Target) -> anyhow::Result<ExitCode> {
             .and_then(|snapshot| snapshot.into_inner().account);
         Ok((status, account.unwrap_or_default()))
     })?;
-    let rows = rows(&status, &account);
     if target.json {
-        let mut object: serde_json::Map<_, _> = rows
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
-        let obstacles = status.obstacles.iter().map(obstacle).collect();
-        object.insert("obstacles".to_owned(), Value::Array(obstacles));
-        say(&Value::Object(object).to_string());
+        say(&object(&status, &account).to_string());
     } else {
-        rows.iter()
+        rows(&status, &account)
+            .iter()
             .for_each(|(name, value)| say(&format!("{name:<16} {value}")));
         status
             .obstacles
@@ -45,6 +39,49 @@ pub(super) fn status(target: &Target) -> anyhow::Result<ExitCode> {
             .for_each(|it| say(&format!("{:<16} {}", "obstacle", line(it))));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// All of it for programs: numbers are numbers, lists are lists.
+fn object(status: &GetStatusResponse, account: &Account) -> Value {
+    let link = status.link.clone().unwrap_or_default();
+    let clock = status.broker_clock.clone().unwrap_or_default();
+    let counters = status.counters.unwrap_or_default();
+    let disk = status.disk.unwrap_or_default();
+    let flattening = |it: &Flattening| json!({ "client": it.client, "left": leftovers(&it.left) });
+    json!({
+        "version": status.version,
+        "account": account.account,
+        "account_kind": short(status.account_kind().as_str_name(), "ACCOUNT_KIND_"),
+        "link": short(link.state().as_str_name(), "LINK_STATE_"),
+        "link_reason": link.reason,
+        "link_error_rate": link.error_rate,
+        "last_ping_utc_ms": link.last_ping.and_then(|at| at.utc_ms),
+        "ping_latency_us": link.ping_latency_us,
+        "trade_obstacle": link.trade_obstacle,
+        "broker_time_zone": clock.time_zone,
+        "broker_offset_seconds": clock.offset_seconds,
+        "trading": short(status.trading_state().as_str_name(), "TRADING_STATE_"),
+        "trading_reasons": status.trading_reasons,
+        "unknown_orders": status.unknown_orders,
+        "frozen_symbols": status.frozen_symbols,
+        "flattening": status.flattens.iter().map(flattening).collect::<Vec<_>>(),
+        "balance": account.balance,
+        "equity": account.equity,
+        "currency": account.currency,
+        "ticks": counters.ticks,
+        "orders": counters.orders,
+        "fills": counters.fills,
+        "rejected": counters.rejected,
+        "disk_free_bytes": disk.free_bytes,
+        "disk_alarm_bytes": disk.alarm_bytes,
+        "disk_low": disk.low,
+        "obstacles": status.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
+    })
+}
+
+/// The name of an enum's value without that of the enum.
+fn short(name: &str, prefix: &str) -> String {
+    name.trim_start_matches(prefix).to_owned()
 }
 
 /// Something that stands in the way, for programs.
@@ -75,7 +112,6 @@ fn line(obstacle: &Obstacle) -> String {
 }
 
 fn rows(status: &GetStatusResponse, account: &Account) -> Vec<(&'static str, String)> {
-    let short = |name: &str, prefix: &str| name.trim_start_matches(prefix).to_owned();
     let kind = short(status.account_kind().as_str_name(), "ACCOUNT_KIND_");
     let trading = short(status.trading_state().as_str_name(), "TRADING_STATE_");
     let link = status.link.clone().unwrap_or_default();

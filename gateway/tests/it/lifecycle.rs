@@ -292,6 +292,20 @@ async fn status_is_told_over_the_control_socket_to_its_own_user_alone() {
         (&"SIMULATED".into(), &"ACTIVE".into())
     );
     assert!(told["account"].as_str().unwrap().starts_with("****"));
+    assert_eq!(
+        (&told["equity"], &told["currency"]),
+        (&100_000.0.into(), &"USD".into())
+    );
+    for name in [
+        "link_error_rate",
+        "unknown_orders",
+        "ticks",
+        "fills",
+        "disk_free_bytes",
+    ] {
+        assert!(told[name].is_number(), "{name}: {told}");
+    }
+    assert_eq!(told["frozen_symbols"], serde_json::json!([]));
     if rustix::process::geteuid().is_root() {
         let other = gateway
             .command(&["status", "--data-folder", "data"], Some(61_003))
