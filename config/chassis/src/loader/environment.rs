@@ -126,6 +126,12 @@ impl Environment {
             .map(|value| (value.as_str(), true))
     }
 
+    /// Whether a variable is set to nothing, as by a compose file whose own variable is unset.
+    pub(super) fn is_emptied(&self, name: &str) -> bool {
+        let value = self.process.get(name).or_else(|| self.local.get(name));
+        value.is_some_and(|value| value.is_empty())
+    }
+
     /// A variable of the process itself, not of `.env`.
     pub(super) fn of_process_only(&self, name: &str) -> Option<&str> {
         self.process

@@ -33,6 +33,11 @@ impl Reader {
             }
         }
         for (name, key) in self.table.names {
+            // It may have been meant to limit something.
+            if environment.is_emptied(name) {
+                self.fault(name, "is empty", "give it a value, or unset it");
+                continue;
+            }
             let Some((text, local)) = environment.get(name) else {
                 continue;
             };

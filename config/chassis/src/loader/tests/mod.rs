@@ -302,6 +302,22 @@ fn dotenv_open_to_others_or_broken_is_refused() {
 }
 
 #[test]
+fn a_name_without_a_value_is_a_fault_and_not_an_absent_one() {
+    let place = Place::new("");
+    let mut reader = place.open(&[("RISK_MAX_PER_TRADE", "")]);
+    assert_eq!(reader.optional::<f64>("risk.max_per_trade", ""), None);
+    has(
+        &report(reader),
+        &["RISK_MAX_PER_TRADE: is empty; fix: give it a value, or unset it"],
+    );
+    place.write(".env", "RISK_MAX_PER_TRADE= # none\n", 0o600);
+    has(&report(place.open(&[])), &["RISK_MAX_PER_TRADE: is empty"]);
+    let mut reader = place.open(&[("RISK_MAX_PER_TRADE", "2")]);
+    assert_eq!(reader.optional("risk.max_per_trade", ""), Some(2));
+    reader.finish().unwrap();
+}
+
+#[test]
 fn a_name_and_its_long_form_together_are_a_fault_and_a_near_miss_is_a_warning() {
     let place = Place::new("");
     let mut reader = place.open(&[
