@@ -3,7 +3,7 @@
 
 use super::Rooms;
 use crate::access::{Caller, Permission};
-use mymt5_chassis::clock;
+use mymt5_chassis::{clock, logs::AUDIT};
 use mymt5_model::RequestId;
 use mymt5_orders::{Answer, Call, Command};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
@@ -104,7 +104,7 @@ impl Rooms {
         let call = self.call(&extensions, &caller, &message, command)?;
         let answer = self.orders.call(call, patience(&extensions)).await?;
         if let Answer::Order(order) = &answer {
-            tracing::info!(order_id = %order.id, state = ?order.state, reason = order.reason, "order answered");
+            tracing::info!(target: AUDIT, order_id = %order.id, state = ?order.state, reason = order.reason, "order answered");
         }
         Ok(answer)
     }

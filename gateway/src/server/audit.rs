@@ -3,7 +3,7 @@
 use super::{complete::complete, connection::Peer};
 use crate::{api::Trace, desk::Orders};
 use http::{Request, Response};
-use mymt5_chassis::{clock, correlation::Correlation};
+use mymt5_chassis::{clock, correlation::Correlation, logs::AUDIT};
 use mymt5_model::{ClientName, UtcTime};
 use mymt5_orders::Denial;
 use std::{
@@ -75,7 +75,7 @@ where
         let audited = Audited::default();
         request.extensions_mut().insert(Trace(trace.clone()));
         request.extensions_mut().insert(audited.clone());
-        let span = tracing::info_span!("call", trace_id = trace, path);
+        let span = tracing::info_span!(target: AUDIT, "call", trace_id = trace, path);
         let journal = self.journal.clone();
         let (begun, answer) = (Instant::now(), self.inner.call(request));
         Box::pin(
@@ -137,12 +137,12 @@ fn record(
     metrics::counter!("mymt5_calls_total", "code" => format!("{code:?}")).increment(1);
     match code {
         Code::Ok if path.ends_with("/Heartbeat") || path.starts_with("/grpc.health") => {
-            tracing::debug!(client, peer, took_us, "call answered");
+            tracing::debug!(target: AUDIT, client, peer, took_us, "call answered");
         }
-        Code::Ok => tracing::info!(client, peer, took_us, "call answered"),
+        Code::Ok => tracing::info!(target: AUDIT, client, peer, took_us, "call answered"),
         Code::Unauthenticated | Code::PermissionDenied => {
-            tracing::warn!(client, peer, ?code, reason, "call denied")
+            tracing::warn!(target: AUDIT, client, peer, ?code, reason, "call denied")
         }
-        code => tracing::info!(client, peer, ?code, reason, took_us, "call refused"),
+        code => tracing::info!(target: AUDIT, client, peer, ?code, reason, took_us, "call refused"),
     }
 }

@@ -28,6 +28,9 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
+/// The target of the audit trail: who called for what, and how that ended. No level silences it.
+pub const AUDIT: &str = "audit";
+
 const QUEUED_LINES: usize = 16 * 1024;
 const THREAD: &str = "log";
 
@@ -45,7 +48,7 @@ pub enum LogError {
     },
     /// The level is no directive.
     #[error(
-        "reading the log level failed: it is none of error, warn, info, debug, trace or target=level"
+        "reading the log level failed: it is none of error, warn, info, debug, trace, off or target=level"
     )]
     Level,
     /// The process has a log already.

@@ -1,5 +1,6 @@
 //! What can be set about the log.
 
+use super::AUDIT;
 use crate::loader::Reader;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ pub enum Format {
 /// The log's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// A level, or directives such as `info,h2=warn`. Default `info`.
+    /// A level, or directives such as `info,h2=warn`; Python's names are taken, too. Default `info`.
     pub level: String,
     /// Default text.
     pub format: Format,
@@ -77,7 +78,7 @@ impl LogSettings {
                 filter(&self.level).is_some(),
                 "logging.level",
                 "is no level",
-                "set it to error, warn, info, debug or trace, or to target=level, by commas",
+                "set it to error, warn, info, debug, trace or off, not to a number, or to target=level, by commas",
             ),
             (
                 self.max_file_bytes >= 4096,
@@ -121,28 +122,38 @@ fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(of_name)
 }
 
-/// The filter of a level's text. A bare word must be a level: the parser would take any other
-/// for a target to be shown at every level.
+/// The filter of a level's text: levels by commas, of all that is told or of a target alone. The
+/// audit trail is told at any level.
 pub(super) fn filter(level: &str) -> Option<EnvFilter> {
     if level.len() > MAX_LEVEL_BYTES {
         return None;
     }
-    let parts: Vec<&str> = level.split(',').map(str::trim).collect();
-    let bare = |part: &&str| {
-        part.parse::<LevelFilter>()
-            .ok()
-            .filter(|_| !part.is_empty())
-    };
-    if !parts
-        .iter()
-        .all(|part| part.contains('=') || bare(part).is_some())
-    {
-        return None;
+    let mut base = LevelFilter::INFO;
+    let mut directives = Vec::new();
+    for part in level.split(',').map(str::trim) {
+        match part.rsplit_once('=') {
+            None => base = named(part)?,
+            Some((target, level)) => directives.push(format!("{target}={}", named(level)?)),
+        }
     }
-    let base = parts.iter().find_map(bare).unwrap_or(LevelFilter::INFO);
+    // The last one of a target counts.
+    directives.insert(0, base.to_string());
+    directives.push(format!("{AUDIT}={}", base.max(LevelFilter::INFO)));
     EnvFilter::builder()
         .with_regex(false)
-        .with_default_directive(base.into())
-        .parse(parts.join(","))
+        .parse(directives.join(","))
         .ok()
+}
+
+/// The level of a name, Python's included. Numbers mean the opposite there: they are none.
+fn named(level: &str) -> Option<LevelFilter> {
+    Some(match level.to_ascii_lowercase().as_str() {
+        "off" => LevelFilter::OFF,
+        "error" | "critical" | "fatal" => LevelFilter::ERROR,
+        "warn" | "warning" => LevelFilter::WARN,
+        "info" => LevelFilter::INFO,
+        "debug" => LevelFilter::DEBUG,
+        "trace" => LevelFilter::TRACE,
+        _ => return None,
+    })
 }

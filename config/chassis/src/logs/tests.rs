@@ -140,6 +140,49 @@ fn the_level_changes_while_running() {
 }
 
 #[test]
+fn no_level_silences_the_audit_trail() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dispatch, guard) =
+        build(&settings(folder.path()), &Redactor::new(), "p", io::sink()).unwrap();
+    with_default(&dispatch, || {
+        for level in ["off", "CRITICAL", "audit=off", "info,audit=error", "h2=off"] {
+            guard.set_level(level).unwrap();
+            let _call = info_span!(target: AUDIT, "call", level).entered();
+            info!(target: AUDIT, "kept");
+            debug!(target: AUDIT, "gone");
+        }
+        guard.set_level("off").unwrap();
+        error!("gone");
+        guard.set_level("Critical").unwrap();
+        error!("shown");
+        tracing::warn!("gone");
+        guard.set_level("debug").unwrap();
+        debug!(target: AUDIT, "shown");
+    });
+    drop(dispatch);
+    let text = written(guard);
+    assert_eq!(text.matches("kept").count(), 5, "{text}");
+    assert_eq!(text.matches("shown").count(), 2, "{text}");
+    assert!(text.contains("call{level=\"CRITICAL\"}"), "{text}");
+    assert!(!text.contains("gone"), "{text}");
+}
+
+#[test]
+fn a_target_alone_leaves_the_rest_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dispatch, guard) =
+        build(&settings(folder.path()), &Redactor::new(), "p", io::sink()).unwrap();
+    with_default(&dispatch, || {
+        guard.set_level("h2=warn").unwrap();
+        info!("shown");
+        info!(target: "h2", "gone");
+    });
+    drop(dispatch);
+    let text = written(guard);
+    assert!(text.contains("shown") && !text.contains("gone"), "{text}");
+}
+
+#[test]
 fn a_failing_write_is_counted_and_costs_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let (dispatch, guard) = build(&settings(folder.path()), &Redactor::new(), "p", Broken).unwrap();
@@ -232,13 +275,25 @@ fn levels_are_checked() {
         "info",
         "INFO",
         "off",
+        "Warning",
+        "CRITICAL",
+        "fatal",
         "info,h2=warn",
+        "h2=WARNING",
         "h2=warn",
         " debug , tonic=off",
     ] {
         assert!(settings::filter(good).is_some(), "{good}");
     }
-    for bad in ["", "loud", "info,", "info,h2=loud", &"info,".repeat(400)] {
+    for bad in [
+        "",
+        "loud",
+        "5",
+        "h2=5",
+        "info,",
+        "info,h2=loud",
+        &"info,".repeat(400),
+    ] {
         assert!(settings::filter(bad).is_none(), "{bad}");
     }
 }
