@@ -1,6 +1,7 @@
 //! A market that never was: endless, seeded, several symbols interleaved in the order of time.
-//! Prices move in trends of alternating direction that outweigh their noise, drawn back to where
-//! they began, with bursts in which everything is faster, wider and wilder.
+//! Prices move in trends that outweigh their noise, with bursts in which everything is faster, wider
+//! and wilder. It is a fair walk: the jump that ends a trend takes back, on average, what the trend
+//! gained, so that no strategy can earn more than its spread costs.
 
 use super::FeedError;
 use crate::{Weekday, catalogue::beginning, dice::Dice};
@@ -10,8 +11,8 @@ use mymt5_model::{BrokerTime, Price, SymbolSpec, Tick};
 const STEP: f64 = 1e-6;
 /// Least step in points: trends of less drown in the rounding to points.
 const LEAST_STEP: f64 = 0.1;
-/// Distance from the beginning, in parts of the price, at which trends back are longest.
-const LEASH: f64 = 0.01;
+/// Chance that a tick ends a trend: they last 800 ticks on average.
+const TREND_ENDS: f64 = 1.0 / 800.0;
 const DAY_MS: i64 = 86_400_000;
 
 /// An endless feed of ticks.
@@ -27,12 +28,10 @@ struct Walk {
     dice: Dice,
     /// Time of the next tick, in fractions of milliseconds.
     next_ms: f64,
-    anchor: f64,
     /// Middle price in points.
     middle: f64,
     /// Drift in steps per tick.
     drift: f64,
-    trend_left: u32,
     burst_left: u32,
     spread: i64,
     last: Option<(Price, Price)>,
@@ -89,15 +88,12 @@ impl Walk {
         let (price, spread) = beginning(spec);
         let mut dice = Dice::new(seed, 0);
         let scale = 10f64.powi(i32::from(spec.digits));
-        let anchor = price * scale * dice.between(0.99, 1.01);
         Self {
             spec: spec.clone(),
             next_ms: start.0 as f64 + dice.between(0.0, 100.0),
+            middle: price * scale * dice.between(0.99, 1.01),
+            drift: any_drift(&mut dice),
             dice,
-            anchor,
-            middle: anchor,
-            drift: -1.0,
-            trend_left: 0,
             burst_left: 0,
             spread,
             last: None,
@@ -105,10 +101,8 @@ impl Walk {
     }
 
     fn tick(&mut self) -> Tick {
-        self.turn();
-        let wild = if self.burst_left > 0 { 3.0 } else { 1.0 };
-        let noise = self.dice.between(-1.0, 1.0);
-        self.middle += self.step() * wild * (self.drift + noise);
+        self.burst();
+        self.walk();
         let (bid, ask) = self.quote();
         let (before_bid, before_ask) = self.last.unzip();
         let bid_flag = if before_bid == Some(bid) { 0 } else { 2 };
@@ -129,22 +123,28 @@ impl Walk {
         (self.middle * STEP).max(LEAST_STEP)
     }
 
-    /// Begins and ends trends and bursts.
-    fn turn(&mut self) {
+    /// Moves the middle on; the mean of all moves from here is none.
+    fn walk(&mut self) {
+        let ends = self.dice.unit() < TREND_ENDS;
+        let drift = if ends {
+            -self.drift * (1.0 - TREND_ENDS) / TREND_ENDS
+        } else {
+            self.drift
+        };
+        let wild = if self.burst_left > 0 { 3.0 } else { 1.0 };
+        let noise = self.dice.between(-1.0, 1.0);
+        self.middle += self.step() * wild * (drift + noise);
+        if ends {
+            self.drift = any_drift(&mut self.dice);
+        }
+    }
+
+    /// Begins and ends bursts.
+    fn burst(&mut self) {
         self.burst_left = self.burst_left.saturating_sub(1);
         if self.burst_left == 0 && self.dice.unit() < 1.0 / 5000.0 {
             self.burst_left = self.dice.between(50.0, 300.0) as u32;
         }
-        if self.trend_left > 0 {
-            self.trend_left -= 1;
-            return;
-        }
-        let away = (self.middle / self.anchor - 1.0) / LEASH;
-        let sign = -self.drift.signum();
-        // A trend that leads back lasts longer, one that leads away shorter.
-        let length = 800.0 * (1.0 - (sign * away).clamp(-0.8, 0.8));
-        self.trend_left = (length * self.dice.between(0.5, 1.5)) as u32;
-        self.drift = sign * self.dice.between(0.8, 1.4);
     }
 
     /// Bid and ask on the price grid around the middle.
@@ -183,4 +183,10 @@ impl Walk {
         self.next_ms = (time.day_start().0 + days * DAY_MS) as f64 + self.dice.between(0.0, 500.0);
         self.middle *= 1.0 + self.dice.between(-0.002, 0.002);
     }
+}
+
+/// A trend's drift: either direction, strong enough to be seen through the noise.
+fn any_drift(dice: &mut Dice) -> f64 {
+    let sign = if dice.unit() < 0.5 { -1.0 } else { 1.0 };
+    sign * dice.between(0.8, 1.4)
 }

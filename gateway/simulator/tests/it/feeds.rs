@@ -296,6 +296,38 @@ fn trends_last_about_a_minute() {
     }
 }
 
+/// Whoever follows the trends of a fair market gains nothing on average. The result is held against
+/// its own spread: four standard deviations are no chance, and trends that can be followed are
+/// hundreds.
+#[test]
+fn following_the_trends_earns_nothing() {
+    let specs = [spec("EURUSD")];
+    let (mut earned, mut squares) = (0.0, 0.0);
+    for seed in 1..=20 {
+        let ticks = Synthetic::new(seed, &specs, BrokerTime(MONDAY), 70).take(40_000);
+        let middles = ticks
+            .map(Result::unwrap)
+            .map(|tick| (tick.bid.points() + tick.ask.points()) as f64 / 2.0);
+        let (mut fast, mut slow) = (0.0, 0.0);
+        let mut last: Option<f64> = None;
+        for middle in middles {
+            if let Some(last) = last {
+                let held = if fast > slow { 1.0 } else { -1.0 };
+                let gain: f64 = held * (middle - last);
+                earned += gain;
+                squares += gain * gain;
+            } else {
+                (fast, slow) = (middle, middle);
+            }
+            fast += (middle - fast) * 2.0 / 11.0;
+            slow += (middle - slow) * 2.0 / 21.0;
+            last = Some(middle);
+        }
+    }
+    let deviations = earned / squares.sqrt();
+    assert!(deviations.abs() < 4.0, "{deviations}");
+}
+
 #[test]
 fn weekends_are_skipped_with_a_gap() {
     let specs = [spec("EURUSD")];
