@@ -79,7 +79,9 @@ pub enum LimitReached {
     #[error("more margin than limits.max_margin_use_percent allows")]
     Margin,
     /// Too much at risk.
-    #[error("more is lost at the stop loss than limits.max_risk_per_trade_percent allows")]
+    #[error(
+        "more is lost at the stop loss than limits.max_risk_per_trade_percent, or RISK_MAX_PER_TRADE, allows"
+    )]
     Risk,
     /// The day's loss holds entries back until the next reset.
     #[error("limits.daily_loss is reached; entries resume after the reset")]
@@ -114,6 +116,44 @@ impl Limits {
             self.check_margin(facts),
         ];
         checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// A limit that is reached in words, with its value where it has one.
+    #[must_use]
+    pub fn tell(&self, limit: LimitReached) -> String {
+        self.value_of(limit)
+            .map_or_else(|| limit.to_string(), |value| format!("{limit}: {value}"))
+    }
+
+    fn value_of(&self, limit: LimitReached) -> Option<String> {
+        let lots = |lots: Option<Lots>| lots.map(|lots| format!("{lots} lots"));
+        let count = |count: Option<u32>| count.map(|count| count.to_string());
+        let percent = |share: Option<Percent>| share.map(|share| format!("{share} %"));
+        let points = |points: Option<u32>| points.map(|points| format!("{points} points"));
+        match limit {
+            LimitReached::LotsPerOrder => lots(self.max_lots_per_order),
+            LimitReached::LotsPerSymbol => lots(self.max_lots_per_symbol),
+            LimitReached::LotsTotal => lots(self.max_lots_total),
+            LimitReached::OpenPositions => count(self.max_open_positions),
+            LimitReached::OpenOrders => count(self.max_open_orders),
+            LimitReached::OrdersPerMinute => count(self.max_orders_per_minute),
+            LimitReached::StopDistance => {
+                let least = self.min_stop_distance_points.unwrap_or(0);
+                Some(match self.max_stop_distance_points {
+                    Some(most) => format!("{least} to {most} points"),
+                    None => format!("{least} points or more"),
+                })
+            }
+            LimitReached::PriceCollar => percent(self.max_price_distance),
+            LimitReached::Spread => points(self.max_spread_points),
+            LimitReached::Margin => percent(self.max_margin_use),
+            LimitReached::Risk => percent(self.max_risk_per_trade),
+            LimitReached::Symbol
+            | LimitReached::StopLossMissing
+            | LimitReached::DailyLoss
+            | LimitReached::Drawdown
+            | LimitReached::FactMissing(_) => None,
+        }
     }
 
     fn check_margin(&self, facts: &EntryFacts) -> Result<(), LimitReached> {

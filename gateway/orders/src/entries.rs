@@ -2,7 +2,7 @@
 
 use crate::{
     BrokerFigures, Call, CheckReport, Core, Market, Subject,
-    exposure::{Whose, limit_refusal, opening, stop_of},
+    exposure::{Whose, entry_refusal, limit_refusal, opening, stop_of},
     market::Quote,
     order::{NewOrder, Order, Origin, Purpose, Traded},
     queue::Urgency,
@@ -192,7 +192,7 @@ impl Core {
             match limits {
                 Some(limits) => {
                     let reached = limits.reached(&facts).into_iter();
-                    refusals.extend(reached.map(|limit| limit_refusal(whose, limit)));
+                    refusals.extend(reached.map(|limit| entry_refusal(whose, limits, limit)));
                 }
                 None => refusals.push(Refusal::new(Reason::PermissionDenied)),
             }

@@ -7,7 +7,7 @@ use crate::{
     market::Quote,
     order::{NewOrder, Order},
 };
-use mymt5_guard::{EntryFacts, Exposure, LimitReached, StopFacts};
+use mymt5_guard::{EntryFacts, Exposure, LimitReached, Limits, StopFacts};
 use mymt5_model::{
     ClientName, Lots, Money, Price, Reason, Refusal, Side, Symbol, SymbolSpec, Tick,
 };
@@ -179,14 +179,24 @@ impl Core {
         let account = [(Whose::Account, &self.account_limits)];
         for (whose, limits) in own.into_iter().chain(account) {
             let checked = limits.check_quote(distance, spread);
-            checked.map_err(|limit| limit_refusal(whose, limit))?;
+            checked.map_err(|limit| entry_refusal(whose, limits, limit))?;
         }
         Ok(())
     }
 }
 
-/// How a limit is told. The one place where a limit gets its reason.
+/// How one of the limits of entries is told.
+pub(crate) fn entry_refusal(whose: Whose<'_>, limits: &Limits, limit: LimitReached) -> Refusal {
+    refusal(whose, limit, limits.tell(limit))
+}
+
+/// How a limit of losses is told.
 pub(crate) fn limit_refusal(whose: Whose<'_>, limit: LimitReached) -> Refusal {
+    refusal(whose, limit, limit.to_string())
+}
+
+/// The one place where a limit gets its reason.
+fn refusal(whose: Whose<'_>, limit: LimitReached, told: String) -> Refusal {
     let (reason, delay) = match limit {
         LimitReached::Symbol => (Reason::LimitSymbol, None),
         LimitReached::LotsPerOrder => (Reason::LimitLotsPerOrder, None),
@@ -205,7 +215,7 @@ pub(crate) fn limit_refusal(whose: Whose<'_>, limit: LimitReached) -> Refusal {
         LimitReached::Drawdown => (Reason::LimitDrawdown, None),
         LimitReached::FactMissing(_) => (Reason::FactMissing, Some(1)),
     };
-    let refusal = Refusal::because(reason, limit.to_string()).with("scope", whose.name());
+    let refusal = Refusal::because(reason, told).with("scope", whose.name());
     match delay {
         Some(seconds) => refusal.after(Duration::from_secs(seconds)),
         None => refusal,

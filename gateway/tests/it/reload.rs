@@ -187,10 +187,9 @@ async fn a_client_that_is_new_trades_and_keeps_its_orders_across_a_crash() {
     let limited = trading
         .submit_order(market("big", v1::Side::Buy, 1.0))
         .await;
-    assert_eq!(
-        reason_of(&limited.unwrap_err()),
-        Some(Reason::LimitLotsPerOrder)
-    );
+    let limited = limited.unwrap_err();
+    assert_eq!(reason_of(&limited), Some(Reason::LimitLotsPerOrder));
+    assert!(limited.message().contains("0.50 lots"), "{limited:?}");
     let first = trading
         .submit_order(market("first", v1::Side::Buy, 0.1))
         .await;

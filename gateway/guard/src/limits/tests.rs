@@ -76,6 +76,30 @@ fn lots_count_what_is_held() {
 }
 
 #[test]
+fn a_limit_is_told_with_its_value() {
+    let limits = Limits {
+        max_lots_per_order: Some(Lots::from_f64(0.05).unwrap()),
+        max_open_orders: Some(7),
+        min_stop_distance_points: Some(20),
+        max_stop_distance_points: Some(500),
+        max_spread_points: Some(30),
+        max_risk_per_trade: percent(1.5),
+        ..Limits::default()
+    };
+    for (limit, value) in [
+        (LimitReached::LotsPerOrder, "allows: 0.05 lots"),
+        (LimitReached::OpenOrders, "reached: 7"),
+        (LimitReached::StopDistance, ": 20 to 500 points"),
+        (LimitReached::Spread, "allows: 30 points"),
+        (LimitReached::Risk, "allows: 1.5 %"),
+        (LimitReached::StopLossMissing, "ask for a stop loss"),
+    ] {
+        let told = limits.tell(limit);
+        assert!(told.ends_with(value), "{told}");
+    }
+}
+
+#[test]
 fn counts_leave_room_for_one_more() {
     assert_eq!(
         check(|l| l.max_open_positions = Some(3)),
