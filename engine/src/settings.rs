@@ -58,8 +58,8 @@ impl Settings {
             .reads_beside(config)
             .reads_if_there(".env")
             .writes(&self.data_folder)
-            .writes(&self.logging.folder)
             .connects(gateway.port());
+        let plan = self.logging.folder.iter().fold(plan, Plan::writes);
         [&gateway.ca]
             .into_iter()
             .chain(identity)

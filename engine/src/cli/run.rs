@@ -30,7 +30,7 @@ struct Opened {
     operations: TcpListener,
     intents: Intents,
     _data: process::Folder,
-    _logs: process::Folder,
+    _logs: Option<process::Folder>,
 }
 
 pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
@@ -82,7 +82,8 @@ fn level_of(config: &Path) -> Option<String> {
 
 fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let data = process::Folder::claim(&settings.data_folder)?;
-    let logs = process::Folder::claim(&settings.logging.folder)?;
+    let logs = settings.logging.folder.as_ref();
+    let logs = logs.map(process::Folder::claim).transpose()?;
     let intents = Intents::open(&settings.data_folder.join("intents.db"))?;
     let operations = operations::bind(&settings.operations)
         .with_context(|| Unavailable(format!("cannot listen on {}", settings.operations.listen)))?;

@@ -34,7 +34,7 @@ pub(super) struct Opened {
     pub(super) journal: Sqlite,
     pub(super) loaded: Loaded,
     _data: process::Folder,
-    _logs: process::Folder,
+    _logs: Option<process::Folder>,
 }
 
 pub(super) fn open(
@@ -45,7 +45,8 @@ pub(super) fn open(
     let (certificate, key, client_ca) = &settings.tls;
     let identity = ServerIdentity::load(certificate, key, client_ca)?;
     let data = process::Folder::claim(&settings.data_folder)?;
-    let logs = process::Folder::claim(&settings.logging.folder)?;
+    let logs = settings.logging.folder.as_ref();
+    let logs = logs.map(process::Folder::claim).transpose()?;
     let api = TcpListener::bind(settings.listen).with_context(|| cannot_listen(settings.listen))?;
     api.set_nonblocking(true)?;
     let control = control_socket(&settings.data_folder)?;

@@ -132,8 +132,8 @@ impl Settings {
             .reads_beside(key)
             .reads_beside(client_ca)
             .reads_if_there(".env")
-            .writes(&self.data_folder)
-            .writes(&self.logging.folder);
+            .writes(&self.data_folder);
+        let plan = self.logging.folder.iter().fold(plan, Plan::writes);
         match &self.broker {
             BrokerSettings::Simulator(simulator) => match &simulator.feed {
                 Feed::Synthetic => plan,

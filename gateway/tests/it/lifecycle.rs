@@ -374,6 +374,16 @@ async fn a_killed_gateway_meets_the_same_account_again() {
 }
 
 #[tokio::test]
+async fn without_log_files_standard_error_has_the_log() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let local = folder.path().join("gateway.local.toml");
+    fs::write(local, "[logging]\nfiles = false\n").unwrap();
+    let gateway = Gateway::start_in(folder, "").await;
+    gateway.says("gateway ready").await;
+    assert!(!gateway.folder.path().join("logs").exists());
+}
+
+#[tokio::test]
 async fn a_hangup_reads_the_log_level_again() {
     let gateway = Gateway::start("").await;
     fs::write(

@@ -1,4 +1,4 @@
-//! The log: to standard error and to files in one folder, through one queue and one thread, on
+//! The log: to standard error and, unless told otherwise, to files in one folder, through one queue and one thread, on
 //! which every event passes the redactor as a whole. Logging never stops the process: a full
 //! queue or a failing write costs a line, which is counted.
 
@@ -62,7 +62,7 @@ pub enum LogError {
 /// Keeps the log's thread alive; dropping it writes what is queued.
 pub struct LogGuard {
     level: reload::Handle<EnvFilter, Registry>,
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     program: String,
     losses: Losses,
     _worker: WorkerGuard,
@@ -81,8 +81,9 @@ impl LogGuard {
     /// The log's files, oldest first.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
-        rolling::files(&self.folder, &self.program)
-            .into_iter()
+        self.folder
+            .iter()
+            .flat_map(|folder| rolling::files(folder, &self.program))
             .map(|file| file.path)
             .collect()
     }
@@ -121,13 +122,13 @@ fn build(
         total_bytes: settings.max_total_bytes,
         files: settings.max_files,
     };
-    let rolling =
-        Rolling::open(&settings.folder, program, limits, clock::utc_now_ms).map_err(|source| {
-            LogError::Open {
-                folder: settings.folder.clone(),
-                source,
-            }
-        })?;
+    let open = |folder: &PathBuf| {
+        Rolling::open(folder, program, limits, clock::utc_now_ms).map_err(|source| LogError::Open {
+            folder: folder.clone(),
+            source,
+        })
+    };
+    let rolling = settings.folder.as_ref().map(open).transpose()?;
     let losses = Losses::default();
     let outlet = Outlet::new(redactor.clone(), screen, rolling, losses.clone());
     let (queue, worker) = NonBlockingBuilder::default()

@@ -40,16 +40,21 @@ impl Losses {
     }
 }
 
-/// Writes cleaned lines to the screen and the file.
+/// Writes cleaned lines to the screen and the file, where there is one.
 pub(super) struct Outlet<W> {
     redactor: Redactor,
     screen: W,
-    file: Rolling,
+    file: Option<Rolling>,
     losses: Losses,
 }
 
 impl<W: Write> Outlet<W> {
-    pub(super) fn new(redactor: Redactor, screen: W, file: Rolling, losses: Losses) -> Self {
+    pub(super) fn new(
+        redactor: Redactor,
+        screen: W,
+        file: Option<Rolling>,
+        losses: Losses,
+    ) -> Self {
         Self {
             redactor,
             screen,
@@ -76,8 +81,9 @@ impl<W: Write> Outlet<W> {
     fn pass_on(&mut self, event: &[u8]) -> io::Result<()> {
         let line = self.line(event);
         let screen = self.screen.write_all(line.as_bytes());
-        let file = self.file.write_line(line.as_bytes());
-        screen.and(file)
+        let file = self.file.as_mut();
+        let written = file.map_or(Ok(()), |file| file.write_line(line.as_bytes()));
+        screen.and(written)
     }
 }
 

@@ -25,8 +25,8 @@ pub struct LogSettings {
     pub level: String,
     /// Default text.
     pub format: Format,
-    /// Where the files go; made 0700.
-    pub folder: PathBuf,
+    /// Where the files go, made 0700. None: standard error alone, as containers want it.
+    pub folder: Option<PathBuf>,
     /// Size at which a file is full, in bytes: 4096 or more. Default 10 MiB.
     pub max_file_bytes: u64,
     /// Size of all files together, in bytes, never below that of one. Default 100 MiB.
@@ -45,7 +45,7 @@ impl LogSettings {
         Self {
             level: "info".to_owned(),
             format: Format::Text,
-            folder: folder.into(),
+            folder: Some(folder.into()),
             max_file_bytes: 10 * 1024 * 1024,
             max_total_bytes: 100 * 1024 * 1024,
             max_files: 14,
@@ -58,6 +58,7 @@ impl LogSettings {
         let defaults = Self::in_folder(default_folder);
         let level = reader.or("logging.level", "a level like info", defaults.level);
         let format = reader.or("logging.format", "text or json", defaults.format);
+        let files = reader.or("logging.files", "true or false", true);
         let folder = reader.path_or("logging.folder", "a folder", default_folder);
         let bytes = "a number of bytes";
         let settings = Self {
@@ -67,7 +68,7 @@ impl LogSettings {
             max_total_bytes: reader.or("logging.max_total_bytes", bytes, defaults.max_total_bytes),
             max_files: reader.or("logging.max_files", "a number of files", defaults.max_files),
             sensitive_fields: reader.or("logging.sensitive_fields", "a list of names", Vec::new()),
-            folder: folder?,
+            folder: Some(folder?).filter(|_| files),
         };
         settings.check(reader).then_some(settings)
     }

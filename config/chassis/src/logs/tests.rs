@@ -203,7 +203,7 @@ fn losses_show_as_a_metric() {
         files: 1,
     };
     let file = Rolling::open(folder.path(), "p", limits, clock::utc_now_ms).unwrap();
-    let mut outlet = Outlet::new(Redactor::new(), Broken, file, Losses::default());
+    let mut outlet = Outlet::new(Redactor::new(), Broken, Some(file), Losses::default());
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         for _ in 0..3 {
@@ -259,6 +259,24 @@ fn a_line_has_a_limit() {
     let text = written(guard);
     assert!(text.len() < 65 * 1024);
     assert!(text.ends_with(" ... cut\n"));
+}
+
+#[test]
+fn without_a_folder_the_screen_alone_has_the_lines() {
+    let settings = LogSettings {
+        folder: None,
+        ..LogSettings::in_folder("")
+    };
+    let screen = Screen::default();
+    let (dispatch, guard) = build(&settings, &Redactor::new(), "p", screen.clone()).unwrap();
+    with_default(&dispatch, || info!(token = "unloaded", "shown"));
+    drop(dispatch);
+    assert_eq!(written(guard), "");
+    let text = screen.text();
+    assert!(
+        text.contains("shown") && !text.contains("unloaded"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -332,6 +350,8 @@ fn settings_are_read_with_defaults_and_checked() {
     let settings = settings.unwrap();
     assert_eq!((settings.format, settings.max_files), (Format::Json, 3));
     assert_eq!(settings.sensitive_fields, ["holder", "x-company"]);
+    let (settings, report) = read("[logging]\nfiles = false\nfolder = 'elsewhere'");
+    assert_eq!((settings.unwrap().folder, report.as_str()), (None, ""));
     for fields in ["['']", "['a b']", &format!("['{}']", "x".repeat(65))] {
         let (settings, report) = read(&format!("[logging]\nsensitive_fields = {fields}"));
         assert_eq!(settings, None);
