@@ -1,20 +1,84 @@
 //! `certs`: a throw-away authority and certificates.
 
-use super::say;
+use super::{complain, say};
+use clap::Args;
 use mymt5_chassis::tls;
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-pub(super) fn certs(
-    folder: &Path,
-    clients: &[String],
-    hosts: &[String],
+/// What to make.
+#[derive(Debug, Args)]
+pub(super) struct Certs {
+    /// Where to put them.
+    #[arg(long, value_name = "DIR", default_value = "config/tls")]
+    folder: PathBuf,
+    /// Names of the clients.
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "engine,operator"
+    )]
+    clients: Vec<String>,
+    /// Names and addresses under which the gateway is reached.
+    #[arg(
+        long,
+        value_name = "HOSTS",
+        value_delimiter = ',',
+        default_value = "localhost,127.0.0.1,::1"
+    )]
+    hosts: Vec<String>,
+    /// How long they hold.
+    #[arg(long, default_value_t = 90)]
     days: u32,
-) -> anyhow::Result<ExitCode> {
-    for file in tls::throwaway(folder, clients, hosts, days)? {
-        say(&format!("wrote {}", file.display()));
+    /// Keep the authority's key there, too, for --add. Whoever reads it can pass for any client.
+    #[arg(long)]
+    keep_authority: bool,
+    /// Only add clients, by the authority whose key was kept there.
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        conflicts_with_all = ["clients", "hosts", "keep_authority"]
+    )]
+    add: Vec<String>,
+}
+
+impl Certs {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let Self {
+            folder,
+            clients,
+            hosts,
+            days,
+            keep_authority,
+            add,
+        } = self;
+        let files = if !add.is_empty() {
+            tls::add_clients(folder, add, *days)?
+        } else if *keep_authority {
+            tls::throwaway_with_authority(folder, clients, hosts, *days)?
+        } else {
+            tls::throwaway(folder, clients, hosts, *days)?
+        };
+        for file in files {
+            say(&format!("wrote {}", file.display()));
+        }
+        say(&format!("valid for {days} days"));
+        if *keep_authority {
+            warn_of_authority(folder);
+        } else if add.is_empty() {
+            say("the authority's key was not kept: make all again to add a client");
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    say(&format!(
-        "valid for {days} days; the authority's key was not kept: make all anew to add a client"
+}
+
+fn warn_of_authority(folder: &Path) {
+    complain(&format!(
+        "warning: {}/ca.key.pem makes any client: keep it where no service can read it, and bring it back for --add",
+        folder.display()
     ));
-    Ok(ExitCode::SUCCESS)
 }

@@ -21,7 +21,7 @@ use mymt5_chassis::{
     loader::{Environment, Provenance, Reader},
     process::{FolderError, RootRefused},
     sandbox::SandboxError,
-    tls::IdentityError,
+    tls::{IdentityError, ThrowawayError},
 };
 use mymt5_model::ClientName;
 use std::{
@@ -56,31 +56,8 @@ enum Command {
         #[arg(long)]
         print: bool,
     },
-    /// Make a throw-away authority and certificates for the gateway and its clients.
-    Certs {
-        /// Where to put them.
-        #[arg(long, value_name = "DIR", default_value = "config/tls")]
-        folder: PathBuf,
-        /// Names of the clients.
-        #[arg(
-            long,
-            value_name = "NAMES",
-            value_delimiter = ',',
-            default_value = "engine,operator"
-        )]
-        clients: Vec<String>,
-        /// Names and addresses under which the gateway is reached.
-        #[arg(
-            long,
-            value_name = "HOSTS",
-            value_delimiter = ',',
-            default_value = "localhost,127.0.0.1,::1"
-        )]
-        hosts: Vec<String>,
-        /// How long they hold.
-        #[arg(long, default_value_t = 90)]
-        days: u32,
-    },
+    /// Make a throw-away authority and certificates for the gateway and its clients, or add clients.
+    Certs(certs::Certs),
     /// Tell how a running gateway stands, over its control socket.
     Status {
         #[command(flatten)]
@@ -126,12 +103,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run { config } => run::run(&config),
         Command::Check { config, print } => check(&config, print),
-        Command::Certs {
-            folder,
-            clients,
-            hosts,
-            days,
-        } => certs::certs(&folder, &clients, &hosts, days),
+        Command::Certs(certs) => certs.run(),
         Command::Status { target } => status::status(&target),
         Command::Operator(command) => operator::execute(command),
         Command::Token { name, permissions } => token::token(&name, &permissions),
@@ -162,7 +134,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         || error.is::<operator::NotRunning>()
     {
         exit::UNAVAILABLE
-    } else if error.is::<operator::Refused>() {
+    } else if error.is::<operator::Refused>() || error.is::<ThrowawayError>() {
         1
     } else {
         exit::SOFTWARE

@@ -9,7 +9,7 @@ mod throwaway;
 pub use identity::{
     IdentityError, ServerIdentity, check_client, client_name, end_of, server_config,
 };
-pub use throwaway::{ThrowawayError, throwaway};
+pub use throwaway::{ThrowawayError, add_clients, throwaway, throwaway_with_authority};
 
 /// Beginning of the URI that names a client; the name follows.
 pub const CLIENT_URI: &str = "spiffe://mymt5/client/";

@@ -322,3 +322,29 @@ fn errors_name_the_file_and_nothing_in_it() {
         assert!(!chain.contains("hidden"), "{chain}");
     }
 }
+
+#[tokio::test]
+async fn an_authority_that_was_kept_adds_a_client_and_no_other_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, other) = (folder.path().join("kept"), folder.path().join("other"));
+    let gamma = ["gamma".to_owned()];
+    throwaway(&other, &clients(), &[], 7).unwrap();
+    let refused = add_clients(&other, &gamma, 7).unwrap_err();
+    assert!(matches!(refused, ThrowawayError::Authority { .. }));
+    let files = throwaway_with_authority(&kept, &clients(), &[], 7).unwrap();
+    let key = kept.join("ca.key.pem");
+    assert!(files.contains(&key));
+    assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(add_clients(&kept, &gamma, 7).unwrap().len(), 2);
+    let again = add_clients(&kept, &gamma, 7).unwrap_err();
+    assert!(matches!(again, ThrowawayError::Exists { .. }));
+    let server = server_config(&load(&kept).unwrap());
+    let config = client(&kept, Some(kept.join("gamma").as_path()));
+    let seen = meet(server, config, "localhost").await.unwrap();
+    assert_eq!(seen.as_deref(), Some("gamma"));
+    // Another's key signs nothing.
+    fs::copy(&key, other.join("ca.key.pem")).unwrap();
+    let refused = add_clients(&other, &gamma, 7).unwrap_err();
+    assert!(matches!(refused, ThrowawayError::Authority { .. }));
+    assert!(!other.join("gamma").exists());
+}

@@ -1,21 +1,25 @@
-//! Throw-away identities: an authority whose key is never written, one server certificate and
-//! one for each client. They expire, and nothing can be added later; make new ones then.
+//! Throw-away identities: an authority, one server certificate and one for each client. They expire.
+//! Unless it is asked for, the authority's key is never written, and nothing can be added later; make
+//! new ones then.
 
-use super::{CLIENT_URI, is_name};
+use super::{CLIENT_URI, IdentityError, check_client, is_name};
 use crate::clock::{self, Day};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 const SERVER: &str = "gateway";
 /// The bridge beside a terminal: its certificate is pinned, whatever name it carries.
 const BRIDGE: &str = "bridge";
+const AUTHORITY: &str = "ca.pem";
+const AUTHORITY_KEY: &str = "ca.key.pem";
 const MAX_CLIENTS: usize = 256;
 const MAX_DAYS: u32 = 825;
 
@@ -36,6 +40,18 @@ pub enum ThrowawayError {
         /// The file.
         path: PathBuf,
     },
+    /// The authority's key was not kept, or is another one's.
+    #[error(
+        "using the authority of {} failed: only one whose key was kept, and lies there, can make more clients",
+        path.display()
+    )]
+    Authority {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: IdentityError,
+    },
     /// A key or certificate could not be made.
     #[error("making the certificate of {name} failed")]
     Make {
@@ -44,6 +60,15 @@ pub enum ThrowawayError {
         /// Why.
         #[source]
         source: rcgen::Error,
+    },
+    /// A file could not be read.
+    #[error("reading {} failed", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
     },
     /// A file or folder could not be written.
     #[error("writing {} failed", path.display())]
@@ -68,21 +93,80 @@ pub fn throwaway(
     hosts: &[String],
     days: u32,
 ) -> Result<Vec<PathBuf>, ThrowawayError> {
+    let files = planned(folder, clients, days, &[AUTHORITY], &[SERVER, BRIDGE])?;
+    make(folder, clients, hosts, days)?;
+    Ok(files)
+}
+
+/// The same, and keeps the authority's key beside its certificate, so that [`add_clients`] can make
+/// more. Whoever reads that key can pass for any client, and for the server.
+///
+/// # Errors
+/// As for [`throwaway`].
+pub fn throwaway_with_authority(
+    folder: &Path,
+    clients: &[String],
+    hosts: &[String],
+    days: u32,
+) -> Result<Vec<PathBuf>, ThrowawayError> {
+    let kept = [AUTHORITY, AUTHORITY_KEY];
+    let files = planned(folder, clients, days, &kept, &[SERVER, BRIDGE])?;
+    let issuer = make(folder, clients, hosts, days)?;
+    let key = Zeroizing::new(issuer.key().serialize_pem());
+    write(&folder.join(AUTHORITY_KEY), &key)?;
+    Ok(files)
+}
+
+/// Makes certificates of more clients, by the authority whose key was kept in that folder, valid from
+/// yesterday for `days` from today. Gives the files written.
+///
+/// # Errors
+/// As for [`throwaway`], or the authority's key is not there.
+pub fn add_clients(
+    folder: &Path,
+    clients: &[String],
+    days: u32,
+) -> Result<Vec<PathBuf>, ThrowawayError> {
+    let files = planned(folder, clients, days, &[], &[])?;
+    let (certificate, key) = (folder.join(AUTHORITY), folder.join(AUTHORITY_KEY));
+    check_client(&certificate, Some((certificate.as_path(), key.as_path()))).map_err(|source| {
+        ThrowawayError::Authority {
+            path: folder.to_owned(),
+            source,
+        }
+    })?;
+    let text = fs::read_to_string(&key).map_err(|source| ThrowawayError::Read {
+        path: key.clone(),
+        source,
+    })?;
+    let text = Zeroizing::new(text);
+    let key = KeyPair::from_pem(&text).map_err(at_authority)?;
+    issue_clients(folder, clients, days, &Issuer::new(authority(days), key))?;
+    Ok(files)
+}
+
+/// The files that are to be written: the authority's, then those of each owner, of which none may be
+/// there yet.
+fn planned(
+    folder: &Path,
+    clients: &[String],
+    days: u32,
+    of_authority: &[&str],
+    servers: &[&str],
+) -> Result<Vec<PathBuf>, ThrowawayError> {
     if !(1..=MAX_DAYS).contains(&days) {
         return Err(ThrowawayError::Days);
     }
     check_names(clients)?;
-    let owners = [SERVER, BRIDGE].into_iter();
-    let owners = owners.chain(clients.iter().map(String::as_str));
-    let mut planned = vec![folder.join("ca.pem")];
-    for owner in owners {
-        planned.extend([certificate_of(folder, owner), key_of(folder, owner)]);
+    let mut files: Vec<PathBuf> = of_authority.iter().map(|file| folder.join(file)).collect();
+    let clients = clients.iter().map(String::as_str);
+    for owner in servers.iter().copied().chain(clients) {
+        files.extend([certificate_of(folder, owner), key_of(folder, owner)]);
     }
-    if let Some(path) = planned.iter().find(|path| path.symlink_metadata().is_ok()) {
-        return Err(ThrowawayError::Exists { path: path.clone() });
+    match files.iter().find(|path| path.symlink_metadata().is_ok()) {
+        Some(path) => Err(ThrowawayError::Exists { path: path.clone() }),
+        None => Ok(files),
     }
-    make(folder, clients, hosts, days)?;
-    Ok(planned)
 }
 
 fn check_names(clients: &[String]) -> Result<(), ThrowawayError> {
@@ -105,24 +189,33 @@ fn key_of(folder: &Path, owner: &str) -> PathBuf {
     folder.join(owner).join("key.pem")
 }
 
+fn at_authority(source: rcgen::Error) -> ThrowawayError {
+    ThrowawayError::Make {
+        name: "the authority".to_owned(),
+        source,
+    }
+}
+
+fn authority(days: u32) -> CertificateParams {
+    let mut params = basic("MyMT5 throw-away authority", days);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+/// Makes and writes all but the authority's key, which it gives.
 fn make(
     folder: &Path,
     clients: &[String],
     hosts: &[String],
     days: u32,
-) -> Result<(), ThrowawayError> {
-    let at_authority = |source| ThrowawayError::Make {
-        name: "the authority".to_owned(),
-        source,
-    };
-    let mut params = basic("MyMT5 throw-away authority", days);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+) -> Result<Issuer<'static, KeyPair>, ThrowawayError> {
+    let params = authority(days);
     let key = KeyPair::generate().map_err(at_authority)?;
     let certificate = params.self_signed(&key).map_err(at_authority)?;
     let issuer = Issuer::new(params, key);
     make_folder(folder)?;
-    write(&folder.join("ca.pem"), &certificate.pem())?;
+    write(&folder.join(AUTHORITY), &certificate.pem())?;
 
     for server in [SERVER, BRIDGE] {
         let names = server_names(hosts).map_err(|source| ThrowawayError::Make {
@@ -138,6 +231,16 @@ fn make(
             &issuer,
         )?;
     }
+    issue_clients(folder, clients, days, &issuer)?;
+    Ok(issuer)
+}
+
+fn issue_clients(
+    folder: &Path,
+    clients: &[String],
+    days: u32,
+    issuer: &Issuer<'_, KeyPair>,
+) -> Result<(), ThrowawayError> {
     for client in clients {
         let uri = format!("{CLIENT_URI}{client}");
         let names = uri.try_into().map(|uri| vec![SanType::URI(uri)]);
@@ -151,7 +254,7 @@ fn make(
             names,
             ExtendedKeyUsagePurpose::ClientAuth,
             days,
-            &issuer,
+            issuer,
         )?;
     }
     Ok(())
@@ -201,7 +304,7 @@ fn issue(
     let certificate = params.signed_by(&key, issuer).map_err(at_owner)?;
     make_folder(&folder.join(owner))?;
     write(&certificate_of(folder, owner), &certificate.pem())?;
-    let text = zeroize::Zeroizing::new(key.serialize_pem());
+    let text = Zeroizing::new(key.serialize_pem());
     write(&key_of(folder, owner), &text)
 }
 

@@ -149,11 +149,17 @@ mod tests {
             "gateway events --after 0 --follow",
             "gateway backup --json",
             "gateway restore data/gateway/backup/x.db",
+            "gateway certs --folder d --clients a,b --keep-authority",
+            "gateway certs --folder d --add c,d --days 30",
+            "gateway token a --permissions read,trade",
         ] {
             assert!(parses(whole), "{whole}");
         }
         let long = format!("gateway halt --reason {}", "x".repeat(201));
         for lacking in [
+            "gateway certs --add c --clients d",
+            "gateway token a/b",
+            "gateway token a --permissions fly",
             "gateway halt",
             "gateway halt --reason= ",
             "gateway halt --client a/b --reason x",
