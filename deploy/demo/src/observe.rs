@@ -10,6 +10,7 @@ use crate::{
 use anyhow::{Context, bail};
 use mymt5_proto::v1::{
     self, control_service_client::ControlServiceClient,
+    market_data_service_client::MarketDataServiceClient,
     trading_service_client::TradingServiceClient,
 };
 use std::{
@@ -105,6 +106,11 @@ impl Observer {
             .get_snapshot(v1::GetSnapshotRequest {})
             .await;
         let snapshot = snapshot.context("the account's snapshot")?.into_inner();
+        let symbols = MarketDataServiceClient::new(self.channel.clone())
+            .list_symbols(v1::ListSymbolsRequest {})
+            .await;
+        // None before the link is up.
+        let symbols = symbols.map_or_else(|_| Vec::new(), |told| told.into_inner().symbols);
         let (link, counters) = (
             status.link.unwrap_or_default(),
             status.counters.unwrap_or_default(),
@@ -129,6 +135,10 @@ impl Observer {
             currency: account.currency,
             positions: snapshot.positions,
             last_orders: lock(&self.ended).iter().cloned().collect(),
+            digits: symbols
+                .into_iter()
+                .map(|spec| (spec.symbol, spec.digits))
+                .collect(),
         })
     }
 }

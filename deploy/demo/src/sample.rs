@@ -1,12 +1,13 @@
 //! The pair at one moment.
 
 use mymt5_proto::v1;
+use std::collections::BTreeMap;
 
 /// Gateway and engine, as their Check calls answered.
 pub(crate) type Healths = [String; 2];
 
 /// The pair at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sample {
     pub(crate) link: String,
     pub(crate) replay_over: bool,
@@ -22,6 +23,8 @@ pub(crate) struct Sample {
     pub(crate) currency: String,
     pub(crate) positions: Vec<v1::Position>,
     pub(crate) last_orders: Vec<v1::Order>,
+    /// Decimals of each symbol's prices.
+    pub(crate) digits: BTreeMap<String, u32>,
 }
 
 impl Sample {
@@ -30,8 +33,31 @@ impl Sample {
         self.replay_over && self.ticks_received >= self.ticks_sent && self.working == 0
     }
 
+    /// A price as the symbol's are written.
+    pub(crate) fn price(&self, symbol: &str, price: f64) -> String {
+        let digits = self.digits.get(symbol).map_or(5, |digits| *digits as usize);
+        format!("{price:.digits$}")
+    }
+
     pub(crate) fn settled_since(&self, before: &Self) -> bool {
         (self.orders, self.fills, self.ticks_received)
             == (before.orders, before.fills, before.ticks_received)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbols_prices_have_its_digits() {
+        let digits = [("USDJPY", 3), ("EURUSD", 5)];
+        let sample = Sample {
+            digits: digits.map(|(name, of)| (name.to_owned(), of)).into(),
+            ..Sample::default()
+        };
+        assert_eq!(sample.price("USDJPY", 148.9), "148.900");
+        assert_eq!(sample.price("EURUSD", 1.09171), "1.09171");
+        assert_eq!(sample.price("GBPUSD", 1.27), "1.27000");
     }
 }

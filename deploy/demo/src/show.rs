@@ -64,7 +64,10 @@ impl Show {
                 .to_lowercase();
             format!(
                 "  {:<8} {side:<5}{:>6.2} lots at {:<10} profit {:>9.2}",
-                position.symbol, position.lots, position.open_price, position.profit
+                position.symbol,
+                position.lots,
+                now.price(&position.symbol, position.open_price),
+                position.profit
             )
         }));
         lines.extend(now.last_orders.iter().map(|order| {
@@ -78,9 +81,9 @@ impl Show {
                 .as_str_name()
                 .trim_start_matches("SIDE_")
                 .to_lowercase();
-            let price = order
-                .average_price
-                .map_or_else(String::new, |price| format!(" at {price:.5}"));
+            let price = order.average_price.map_or_else(String::new, |price| {
+                format!(" at {}", now.price(&order.symbol, price))
+            });
             format!(
                 "  order {:<4} {:<8} {side:<5}{:>6.2} lots {state}{price} {}",
                 order.order_id, order.symbol, order.lots, order.reason
