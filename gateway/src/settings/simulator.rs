@@ -4,7 +4,10 @@ use super::sessions;
 use crate::broker::{Feed, SimulatedSettings, Speed};
 use mymt5_chassis::{clock, loader::Reader};
 use mymt5_model::{AccountMode, BrokerTime, BrokerZone, Money, Symbol, SymbolSpec, UtcTime};
-use mymt5_simulator::{AccountConfig, Week, catalogue, feed};
+use mymt5_simulator::{
+    AccountConfig, Week, catalogue,
+    feed::{self, BarFile, FeedError, TickFile},
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -26,6 +29,9 @@ pub(super) fn read(
         .and_then(|zone| zone.to_broker(now))
         .unwrap_or(BrokerTime(now.0));
     let feed = feed?;
+    if let Some(spec) = symbols.as_ref().and_then(|symbols| symbols.first()) {
+        look_into(reader, &feed, spec);
+    }
     let keep_in = data_folder
         .filter(|_| feed == Feed::Synthetic)
         .map(Path::to_path_buf);
@@ -78,6 +84,29 @@ fn feed(reader: &mut Reader) -> Option<Feed> {
             None
         }
     }
+}
+
+/// What is wrong with an export's header or its first row is told before anything starts.
+fn look_into(reader: &mut Reader, feed: &Feed, spec: &SymbolSpec) {
+    let why = match first_of(feed, spec) {
+        Ok(true) => return,
+        Ok(false) => "has no row to replay".to_owned(),
+        Err(error) => format!("cannot be replayed: {error}"),
+    };
+    reader.fault(
+        "broker.simulator.file",
+        why,
+        "set it to an export of the terminal",
+    );
+}
+
+/// Reads an export up to its first tick or bar. False: it has none.
+fn first_of(feed: &Feed, spec: &SymbolSpec) -> Result<bool, FeedError> {
+    Ok(match feed {
+        Feed::Synthetic => true,
+        Feed::Ticks(file) => TickFile::open(file, spec)?.next().transpose()?.is_some(),
+        Feed::Bars(file) => BarFile::open(file, spec)?.next().transpose()?.is_some(),
+    })
 }
 
 fn speed(reader: &mut Reader) -> Option<Speed> {

@@ -36,8 +36,13 @@ impl BarFile {
     pub(super) fn of(mut lines: Lines, spec: &SymbolSpec) -> Result<Self, FeedError> {
         let header = lines.next_line()?.unwrap_or_default();
         let columns = Columns::parse(header, NAMES);
+        let ticks = Columns::parse(header, ["BID", "ASK"]);
         if ![0, 2, 3, 4, 5].iter().all(|column| columns.has(*column)) {
-            return Err(lines.malformed("no header with DATE, OPEN, HIGH, LOW and CLOSE"));
+            return Err(lines.malformed(if ticks.has(0) && ticks.has(1) {
+                "ticks, where bars with OPEN, HIGH, LOW and CLOSE are expected"
+            } else {
+                "no header with DATE, OPEN, HIGH, LOW and CLOSE"
+            }));
         }
         Ok(Self {
             lines,

@@ -41,11 +41,25 @@ impl Lines {
             file: path.to_owned(),
             source,
         };
+        let refuse = |reason| {
+            Err(FeedError::Malformed {
+                file: path.to_owned(),
+                line: 1,
+                reason,
+            })
+        };
         let mut mark = Vec::new();
         file.by_ref().take(3).read_to_end(&mut mark).map_err(fail)?;
         let (skip, wide) = match mark.as_slice() {
+            [] => return refuse("the file is empty"),
+            [0x1F, 0x8B, ..] | [b'P', b'K', ..] => {
+                return refuse("the file is compressed: unpack it");
+            }
             [0xEF, 0xBB, 0xBF] => (3, false),
             [0xFF, 0xFE, ..] => (2, true),
+            [0xFE, 0xFF, ..] | [0, ..] | [_, 0, ..] => {
+                return refuse("UTF-16, and not as the terminal writes it: save it as UTF-8");
+            }
             _ => (0, false),
         };
         file.seek(SeekFrom::Start(skip)).map_err(fail)?;

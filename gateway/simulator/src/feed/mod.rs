@@ -52,12 +52,15 @@ pub enum FeedError {
 }
 
 /// The symbol that a file is named after: `AUDUSD` of `AUDUSD_ticks_2020.csv` and of
-/// `AUDUSD.csv`; none where the name does not begin with one.
+/// `AUDUSD.csv`; none where the name does not begin with one. A symbol begins with two capital
+/// letters or digits, which keeps `ticks.csv` from being one.
 #[must_use]
 pub fn symbol_of(path: &Path) -> Option<Symbol> {
     let stem = path.file_stem()?.to_str()?;
     let name = stem.split(['_', ' ']).next()?;
-    Symbol::parse(name).ok()
+    let begins = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    let named = name.len() > 2 && name.bytes().take(2).all(begins);
+    Symbol::parse(name).ok().filter(|_| named)
 }
 
 #[cfg(test)]
@@ -70,6 +73,9 @@ mod tests {
         assert_eq!(symbol("a/AUDUSD_ticks_2020.csv").as_deref(), Some("AUDUSD"));
         assert_eq!(symbol("GBPUSD_H1_2012-2022.csv").as_deref(), Some("GBPUSD"));
         assert_eq!(symbol("EURUSD.r_M5.csv").as_deref(), Some("EURUSD.r"));
-        assert_eq!(symbol("_ticks.csv"), None);
+        assert_eq!(symbol("US500_ticks.csv").as_deref(), Some("US500"));
+        for nameless in ["_ticks.csv", "ticks.csv", "Ticks_2020.csv", "M1.csv"] {
+            assert_eq!(symbol(nameless), None, "{nameless}");
+        }
     }
 }

@@ -41,8 +41,13 @@ impl TickFile {
     pub(super) fn of(mut lines: Lines, spec: &SymbolSpec) -> Result<Self, FeedError> {
         let header = lines.next_line()?.unwrap_or_default();
         let columns = Columns::parse(header, NAMES);
+        let bars = Columns::parse(header, ["OPEN", "CLOSE"]);
         if !(0..4).all(|column| columns.has(column)) {
-            return Err(lines.malformed("no header with DATE, TIME, BID and ASK"));
+            return Err(lines.malformed(if bars.has(0) && bars.has(1) {
+                "bars, where ticks with BID and ASK are expected"
+            } else {
+                "no header with DATE, TIME, BID and ASK"
+            }));
         }
         Ok(Self {
             lines,

@@ -163,6 +163,32 @@ fn files_that_are_no_exports_are_refused() {
 }
 
 #[test]
+fn what_is_wrong_with_a_file_is_told_by_its_first_bytes() {
+    const BARS: &[u8] = b"<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\r\n";
+    let little = utf16(ROWS);
+    let big: Vec<u8> = ROWS.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let marked = [&[0xFE, 0xFF][..], &big].concat();
+    let cases: [(&[u8], &str); 7] = [
+        (b"", "empty"),
+        (&[0x1F, 0x8B, 8, 0], "compressed"),
+        (b"PK\x03\x04", "compressed"),
+        (&marked, "UTF-16"),
+        (&big, "UTF-16"),
+        (&little[2..], "UTF-16"),
+        (BARS, "bars, where ticks"),
+    ];
+    for (bytes, told) in cases {
+        let ticks = TickFile::open(&file(bytes).path, &spec("EURUSD")).err();
+        let said = ticks.unwrap().to_string();
+        assert!(said.contains("EURUSD_test.csv line 1: "), "{said}");
+        assert!(said.contains(told), "{said}");
+    }
+    let bars = BarFile::open(&file(ROWS.as_bytes()).path, &spec("EURUSD")).err();
+    let said = bars.unwrap().to_string();
+    assert!(said.contains("ticks, where bars"), "{said}");
+}
+
+#[test]
 fn bars_read_and_told_as_ticks() {
     let text = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\r\n\
         2024.01.08\t00:00:00\t1.10000\t1.10050\t1.09980\t1.10020\t321\t0\t12\r\n\
