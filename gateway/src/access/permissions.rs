@@ -34,6 +34,7 @@ use Permission::{Control, Diagnose, Read, Trade};
 pub const TABLE: &[(&str, Permission)] = &[
     ("/mymt5.v1.MarketDataService/ListSymbols", Read),
     ("/mymt5.v1.MarketDataService/StreamTicks", Read),
+    ("/mymt5.v1.MarketDataService/StreamTicksInStep", Read),
     ("/mymt5.v1.MarketDataService/ListBars", Read),
     ("/mymt5.v1.TradingService/CheckOrder", Trade),
     ("/mymt5.v1.TradingService/SubmitOrder", Trade),

@@ -139,7 +139,7 @@ fn unsequenced(event: Wire) -> v1::StreamEventsResponse {
 }
 
 /// An engine sees its own; `control` sees all.
-fn is_visible(caller: &Caller, recorded: &Recorded) -> bool {
+pub(super) fn is_visible(caller: &Caller, recorded: &Recorded) -> bool {
     match &recorded.audience {
         Audience::All => true,
         Audience::Client(name) => *name == caller.0.name || caller.may(Permission::Control),

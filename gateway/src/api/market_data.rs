@@ -1,15 +1,37 @@
 //! `MarketDataService`.
 
-use super::{Rooms, call, parse, tick_stream};
-use crate::market::Delivery;
+use super::{
+    Rooms, call, parse,
+    tick_stream::{self, InStep},
+};
+use crate::{
+    access::Caller,
+    market::{Delivery, Subscription},
+};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 use std::pin::Pin;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use v1::market_data_service_server::MarketDataService;
 
 /// The service.
 #[derive(Clone)]
 pub struct MarketData(pub Rooms);
+
+impl MarketData {
+    fn subscribe(
+        &self,
+        caller: &Caller,
+        names: &[String],
+        delivery: Delivery,
+    ) -> Result<Subscription, Refusal> {
+        let symbols = parse::symbols(&self.0.instruments, caller, names)?;
+        let subscription = self
+            .0
+            .hub
+            .subscribe(symbols.into_iter().collect(), delivery);
+        subscription.map_err(|_| Refusal::new(Reason::TooManySubscribers))
+    }
+}
 
 #[tonic::async_trait]
 impl MarketDataService for MarketData {
@@ -36,15 +58,26 @@ impl MarketDataService for MarketData {
     ) -> Result<Response<Self::StreamTicksStream>, Status> {
         let caller = call::caller(&request)?;
         let request = request.into_inner();
-        let symbols = parse::symbols(&self.0.instruments, &caller, &request.symbols)?;
         let delivery = delivery(&request)?;
-        let subscription = self
-            .0
-            .hub
-            .subscribe(symbols.into_iter().collect(), delivery);
-        let subscription = subscription.map_err(|_| Refusal::new(Reason::TooManySubscribers))?;
+        let subscription = self.subscribe(&caller, &request.symbols, delivery)?;
         let batches = tick_stream::batches(subscription, self.0.shutdown.clone());
         Ok(Response::new(Box::pin(batches)))
+    }
+
+    type StreamTicksInStepStream = Pin<
+        Box<dyn futures_util::Stream<Item = Result<v1::StreamTicksInStepResponse, Status>> + Send>,
+    >;
+
+    async fn stream_ticks_in_step(
+        &self,
+        request: Request<Streaming<v1::StreamTicksInStepRequest>>,
+    ) -> Result<Response<Self::StreamTicksInStepStream>, Status> {
+        let caller = call::caller(&request)?;
+        let mut said = request.into_inner();
+        let first = tick_stream::heard(&mut said).await?.unwrap_or_default();
+        let subscription = self.subscribe(&caller, &first.symbols, Delivery::InStep)?;
+        let in_step = InStep::new(self.0.clone(), caller, subscription, said);
+        Ok(Response::new(Box::pin(in_step.batches())))
     }
 
     async fn list_bars(

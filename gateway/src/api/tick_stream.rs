@@ -1,11 +1,16 @@
 //! A tick subscription as a stream of batches. It is polled only when the connection has room, so
 //! that a subscriber who never reads holds nothing but its own bounded queue.
 
-use crate::market::{Batch, Item, Kind, Subscription};
+use super::{Rooms, event_stream::is_visible};
+use crate::{
+    access::Caller,
+    market::{Batch, Item, Kind, Subscription},
+};
 use futures_util::{Stream, stream};
+use mymt5_model::Moment;
 use mymt5_proto::{Reason, Refusal, v1};
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Status, Streaming};
 
 /// Batches until the shutdown, or until the subscriber is too slow for every tick.
 pub(super) fn batches(
@@ -33,6 +38,114 @@ pub(super) fn batches(
             Err(reason) => (Err(Refusal::new(reason).into()), None),
         })
     })
+}
+
+/// A subscription whose feed, if it waits at all, waits until each batch is done with.
+pub(super) struct InStep {
+    rooms: Rooms,
+    caller: Caller,
+    subscription: Subscription,
+    said: Streaming<v1::StreamTicksInStepRequest>,
+    /// The feed waits for the subscriber.
+    waits: bool,
+    /// The newest event looked at.
+    cursor: u64,
+    /// The newest of them that the caller sees.
+    visible: u64,
+}
+
+impl InStep {
+    pub(super) fn new(
+        rooms: Rooms,
+        caller: Caller,
+        subscription: Subscription,
+        said: Streaming<v1::StreamTicksInStepRequest>,
+    ) -> Self {
+        let cursor = rooms.orders.log().last();
+        Self {
+            rooms,
+            caller,
+            subscription,
+            said,
+            waits: false,
+            cursor,
+            visible: 0,
+        }
+    }
+
+    /// Batches until the shutdown, or until the subscriber ends or is too slow.
+    pub(super) fn batches(
+        self,
+    ) -> impl Stream<Item = Result<v1::StreamTicksInStepResponse, Status>> + Send {
+        stream::unfold(Some(self), |open| async {
+            let mut open = open?;
+            let shutdown = open.rooms.shutdown.clone();
+            match shutdown.run_until_cancelled(open.next()).await {
+                Some(Ok(None)) => None,
+                Some(Ok(Some(batch))) => Some((Ok(batch), Some(open))),
+                Some(Err(refusal)) => Some((Err(refusal.into()), None)),
+                None => Some((Err(Refusal::new(Reason::Draining).into()), None)),
+            }
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<v1::StreamTicksInStepResponse>, Refusal> {
+        if self.waits {
+            if heard(&mut self.said).await?.is_none() {
+                return Ok(None);
+            }
+            self.subscription.acknowledge();
+        }
+        let items = match self.subscription.next().await {
+            Batch::Ticks(items) => items,
+            Batch::Empty => Vec::new(),
+            Batch::Overflowed => return Err(Refusal::new(Reason::SubscriberTooSlow)),
+        };
+        let mut batch = v1::StreamTicksInStepResponse {
+            ticks: items.iter().map(tick).collect(),
+            ..Default::default()
+        };
+        self.waits = self.rooms.hub.is_on_demand();
+        if self.waits {
+            batch.waits = true;
+            batch.after_sequence = self.newest_event().await?;
+            batch.account = self.account().await;
+        }
+        Ok(Some(batch))
+    }
+
+    /// The newest event that the caller sees; 0: none since the subscription.
+    async fn newest_event(&mut self) -> Result<u64, Refusal> {
+        loop {
+            let page = self.rooms.orders.log().after(self.cursor).await;
+            let page = page.map_err(|_| Refusal::new(Reason::SequencePurged))?;
+            let Some(last) = page.last() else {
+                return Ok(self.visible);
+            };
+            self.cursor = last.sequence;
+            let mut newest_first = page.iter().rev();
+            if let Some(newest) = newest_first.find(|event| is_visible(&self.caller, event)) {
+                self.visible = newest.sequence;
+            }
+        }
+    }
+
+    /// The account as it stands: what was read of it last may be older than the ticks.
+    async fn account(&self) -> Option<v1::Account> {
+        let row = self.rooms.broker.identify().await.ok()?;
+        let broker = self.rooms.hub.time();
+        let zone = self.rooms.zone.as_ref();
+        let utc = broker.and_then(|time| zone?.1.to_utc(time));
+        Some(v1::Account::of(&row, Moment { utc, broker }))
+    }
+}
+
+/// What the subscriber says next; none: it says no more.
+pub(super) async fn heard(
+    said: &mut Streaming<v1::StreamTicksInStepRequest>,
+) -> Result<Option<v1::StreamTicksInStepRequest>, Refusal> {
+    let heard = said.message().await;
+    heard.map_err(|status| Refusal::because(Reason::FieldInvalid, status.message()))
 }
 
 fn tick(item: &Item) -> v1::Tick {

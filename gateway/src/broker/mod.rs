@@ -26,19 +26,22 @@ pub enum Change {
     RowsChanged,
     /// The account is short of margin; the level in percent.
     MarginCall(f64),
-    /// No tick will come any more: a replay is over.
-    FeedEnded,
+    /// No tick will come any more: why a replay is over.
+    FeedEnded(String),
+    /// What came before it is to be told before this is dropped.
+    Barrier(mpsc::Sender<()>),
     /// The link broke.
     LinkLost(String),
 }
 
 /// How ticks come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Pace {
     /// By the clock: whoever is slow loses.
     Live,
-    /// As fast as subscribers take them: the feed waits (replay at full speed only).
-    OnDemand,
+    /// As fast as subscribers take them (replay at full speed only): each message asks for so many,
+    /// and the market stands still until then.
+    OnDemand(mpsc::Sender<usize>),
 }
 
 /// An open link. Dropping the receivers closes it.

@@ -266,6 +266,20 @@ impl Orders {
         let _ = self.mailbox.send(Message::Change(change)).await;
     }
 
+    /// Waits until everything that was reported so far is durable and told.
+    pub async fn settled(&self) {
+        let (done, told) = oneshot::channel();
+        let question: Question = Box::new(move |_: &Core| {
+            let then: Then = Box::new(move || {
+                let _ = done.send(());
+            });
+            then
+        });
+        // Questions are answered once nothing waits in the mailbox.
+        let _ = self.questions.send(question).await;
+        let _ = told.await;
+    }
+
     /// Records a denied call. One too many within a second, or one that finds no room, is counted
     /// instead: a flood of them must not keep orders waiting, nor the disk busy.
     pub fn denied(&self, denial: Denial) {

@@ -283,7 +283,8 @@ impl OrdersTask {
                         self.step(Input::Announce(Event::MarginCall(level)))?;
                     }
                     broker::Change::RowsChanged
-                    | broker::Change::FeedEnded
+                    | broker::Change::FeedEnded(_)
+                    | broker::Change::Barrier(_)
                     | broker::Change::LinkLost(_) => {}
                 }
             }

@@ -26,8 +26,8 @@ pub(super) enum Fact {
     Refused(String),
     /// It works, but not as it should; none: it does again.
     Trouble(Trouble, Option<String>),
-    /// No tick will come any more.
-    FeedOver,
+    /// No tick will come any more: why.
+    FeedOver(String),
     /// Nothing but time has passed.
     Nothing,
     /// The gateway stops.
@@ -75,7 +75,7 @@ pub(super) struct Machine {
     why: String,
     /// What is wrong, and whether that was told.
     troubles: BTreeMap<Trouble, (String, bool)>,
-    feed_over: bool,
+    feed_over: Option<String>,
     ceiling: Duration,
     up_since: Option<i64>,
     /// Since when it is down while the market trades.
@@ -90,7 +90,7 @@ impl Machine {
             phase: Phase::Idle,
             why: String::new(),
             troubles: BTreeMap::new(),
-            feed_over: false,
+            feed_over: None,
             ceiling: FIRST,
             up_since: None,
             down_since: None,
@@ -122,7 +122,7 @@ impl Machine {
                 self.troubles.entry(trouble).or_default().0 = why;
             }
             Fact::Trouble(trouble, None) => drop(self.troubles.remove(&trouble)),
-            Fact::FeedOver => self.feed_over = true,
+            Fact::FeedOver(why) => self.feed_over = Some(why),
             Fact::Nothing => {}
             Fact::Stopping => {
                 self.leave(now);
@@ -141,7 +141,7 @@ impl Machine {
             self.ceiling = FIRST;
         }
         self.troubles.clear();
-        self.feed_over = false;
+        self.feed_over = None;
     }
 
     /// Trouble, or down for too long, while the market trades: each once per time.
@@ -201,7 +201,10 @@ impl Machine {
         let (state, reason) = match self.phase {
             Phase::Idle => (LinkState::Disconnected, why),
             Phase::Refused => (LinkState::Refused, why),
-            Phase::Up if self.feed_over => (LinkState::MarketClosed, "the replay is over".into()),
+            Phase::Up if self.feed_over.is_some() => {
+                let why = self.feed_over.clone().unwrap_or_default();
+                (LinkState::MarketClosed, why)
+            }
             _ if self.is_closed(now) && !why.is_empty() => {
                 let why = format!("outside trading sessions, and not connected: {why}");
                 (LinkState::MarketClosed, why)

@@ -75,8 +75,8 @@ impl<'a> Ticks<'a> {
     /// hand on then.
     pub(super) async fn pump(&mut self) -> Infallible {
         loop {
-            if self.pace == Pace::OnDemand {
-                self.wiring.hub.demand().await;
+            if let Pace::OnDemand(ask) = &self.pace {
+                let _ = ask.send(self.wiring.hub.demand().await).await;
             }
             match self.ticks.recv().await {
                 Some(batch) => self.publish(batch),

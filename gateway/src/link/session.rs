@@ -110,10 +110,11 @@ impl<'a> Session<'a> {
         } = opened?;
         self.live_from.set(self.wiring, true);
         let clock = &self.standing.clock;
+        let live = matches!(pace, Pace::Live);
         let mut ticks = Ticks::new((self.wiring, clock), &self.live_from, ticks, pace);
         let verified = tokio::select! {
             verified = self.verify(first) => verified,
-            never = ticks.pump(), if pace == Pace::Live => match never {},
+            never = ticks.pump(), if live => match never {},
         };
         match verified {
             Ok(()) => Ok((ticks, changes)),
@@ -155,7 +156,9 @@ impl<'a> Session<'a> {
         while let Some(change) = changes.recv().await {
             match change {
                 Change::LinkLost(why) => return BrokerError::Unreachable(why),
-                Change::FeedEnded => self.standing.report(Fact::FeedOver).await,
+                Change::FeedEnded(why) => self.standing.report(Fact::FeedOver(why)).await,
+                // Dropped once that is so.
+                Change::Barrier(_untold) => self.wiring.orders.settled().await,
                 change => self.wiring.orders.report(change).await,
             }
         }

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -22,6 +22,7 @@ struct Shared {
     /// Woken when a subscriber arrives, takes or leaves: a feed on demand may go on.
     room: Notify,
     ticks: AtomicU64,
+    on_demand: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +52,12 @@ pub struct Subscription {
     hub: Hub,
     id: u64,
     subscriber: Arc<Subscriber>,
+}
+
+impl Subscriber {
+    fn room(&self) -> Option<usize> {
+        lock(&self.queue).room()
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -129,39 +136,47 @@ impl Hub {
         }
     }
 
-    /// Waits until somebody wants every tick and everybody who does has room. Whoever takes
-    /// nothing for half a minute is cut, so that one dead subscriber cannot hold a replay.
-    pub async fn demand(&self) {
+    /// Waits until somebody wants every tick and everybody who does has room; for how many ticks.
+    /// Whoever takes nothing for half a minute is cut, so that one dead subscriber cannot hold a
+    /// replay.
+    pub async fn demand(&self) -> usize {
+        self.0.on_demand.store(true, Ordering::Relaxed);
         loop {
             let woken = self.0.room.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            let (paced, full) = self.pressure();
-            if paced && full.is_empty() {
-                return;
-            }
-            if full.is_empty() {
-                woken.await;
-            } else if tokio::time::timeout(Self::PATIENCE, woken).await.is_err() {
-                full.iter().for_each(|subscriber| {
-                    lock(&subscriber.queue).cut();
-                    subscriber.ready.notify_one();
-                });
+            match self.room() {
+                None => woken.await,
+                Some(0) => {
+                    if tokio::time::timeout(Self::PATIENCE, woken).await.is_err() {
+                        self.cut_full();
+                    }
+                }
+                Some(room) => return room,
             }
         }
     }
 
-    fn pressure(&self) -> (bool, Vec<Arc<Subscriber>>) {
+    /// The least room of those whom a feed on demand waits for; none: there is nobody.
+    fn room(&self) -> Option<usize> {
         let state = lock(&self.0.state);
-        let paced = state
-            .subscribers
-            .values()
-            .any(|subscriber| lock(&subscriber.queue).is_paced());
-        let full = state
-            .subscribers
-            .values()
-            .filter(|subscriber| lock(&subscriber.queue).is_full());
-        (paced, full.cloned().collect())
+        state.subscribers.values().filter_map(|of| of.room()).min()
+    }
+
+    fn cut_full(&self) {
+        let state = lock(&self.0.state);
+        for subscriber in state.subscribers.values() {
+            if subscriber.room() == Some(0) {
+                lock(&subscriber.queue).cut();
+                subscriber.ready.notify_one();
+            }
+        }
+    }
+
+    /// True for a feed that waits for its subscribers, once it did.
+    #[must_use]
+    pub fn is_on_demand(&self) -> bool {
+        self.0.on_demand.load(Ordering::Relaxed)
     }
 
     /// The latest tick of a symbol, and when it came.
@@ -204,6 +219,12 @@ impl Subscription {
             }
             self.subscriber.ready.notified().await;
         }
+    }
+
+    /// Says that the last batch is done with, and all that it led to.
+    pub fn acknowledge(&self) {
+        lock(&self.subscriber.queue).acknowledge();
+        self.hub.0.room.notify_waiters();
     }
 }
 
@@ -291,6 +312,25 @@ mod tests {
             panic!()
         };
         assert!(items.iter().all(|item| item.kind == Kind::Snapshot) && items.len() == 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_step_the_next_tick_waits_until_the_last_is_done_with() {
+        let hub = Hub::default();
+        let _reader = hub.subscribe(symbols(), Delivery::Every).unwrap();
+        assert!(hub.demand().await > 1);
+        let in_step = hub.subscribe(symbols(), Delivery::InStep).unwrap();
+        for n in 0..3 {
+            assert_eq!(hub.demand().await, 1);
+            hub.publish(ticks(n..n + 1), |_| (None, Kind::Live));
+            let waits = Duration::from_secs(10);
+            assert!(tokio::time::timeout(waits, hub.demand()).await.is_err());
+            assert_eq!(times(in_step.next().await), [n]);
+            assert!(tokio::time::timeout(waits, hub.demand()).await.is_err());
+            in_step.acknowledge();
+        }
+        drop(in_step);
+        assert!(hub.demand().await > 1);
     }
 
     #[tokio::test(start_paused = true)]

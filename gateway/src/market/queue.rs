@@ -38,6 +38,8 @@ pub enum Delivery {
     Latest,
     /// Every tick, or none any more.
     Every,
+    /// Every tick, and each batch is acknowledged: a feed on demand goes tick by tick.
+    InStep,
 }
 
 /// What a subscriber gets when it asks.
@@ -60,6 +62,8 @@ pub(super) struct Queue {
     /// LATEST: where each symbol's item stands, counted from the first item ever queued.
     places: HashMap<Symbol, u64>,
     taken: u64,
+    /// In step: the last batch is not done with.
+    unacknowledged: bool,
     overflowed: bool,
 }
 
@@ -67,7 +71,9 @@ impl Queue {
     /// Most ticks an EVERY queue holds.
     pub(super) const CAPACITY: usize = 16_384;
     /// A feed on demand waits while an EVERY queue holds more than this.
-    pub(super) const HIGH_WATER: usize = 1_024;
+    const HIGH_WATER: usize = 1_024;
+    /// Ticks that a feed on demand hands out at a time where nobody is in step.
+    const STRIDE: usize = 64;
     /// Most ticks of one batch.
     const BATCH: usize = 512;
 
@@ -79,6 +85,7 @@ impl Queue {
             waiting,
             places,
             taken: 0,
+            unacknowledged: false,
             overflowed: false,
         }
     }
@@ -90,8 +97,8 @@ impl Queue {
         }
         match self.delivery {
             Delivery::Latest => self.fold(item),
-            Delivery::Every if self.waiting.len() >= Self::CAPACITY => self.cut(),
-            Delivery::Every => self.waiting.push_back(item.clone()),
+            _ if self.waiting.len() >= Self::CAPACITY => self.cut(),
+            Delivery::Every | Delivery::InStep => self.waiting.push_back(item.clone()),
         }
         true
     }
@@ -134,15 +141,23 @@ impl Queue {
         }
         let count = self.waiting.len().min(Self::BATCH);
         self.taken += count as u64;
+        self.unacknowledged = self.delivery == Delivery::InStep;
         Batch::Ticks(self.waiting.drain(..count).collect())
     }
 
-    pub(super) fn is_paced(&self) -> bool {
-        self.delivery == Delivery::Every && !self.overflowed
+    /// The last batch is done with.
+    pub(super) const fn acknowledge(&mut self) {
+        self.unacknowledged = false;
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.is_paced() && self.waiting.len() > Self::HIGH_WATER
+    /// How many ticks a feed on demand may hand out; none: it does not wait for this subscriber.
+    pub(super) fn room(&self) -> Option<usize> {
+        let (full, stride) = match self.delivery {
+            Delivery::Latest => return None,
+            Delivery::Every => (self.waiting.len() > Self::HIGH_WATER, Self::STRIDE),
+            Delivery::InStep => (self.unacknowledged || !self.waiting.is_empty(), 1),
+        };
+        (!self.overflowed).then_some(if full { 0 } else { stride })
     }
 
     #[cfg(test)]

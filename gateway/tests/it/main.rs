@@ -21,4 +21,5 @@ mod operator;
 mod orders;
 mod past;
 mod reload;
+mod replay;
 mod scripted;

@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Ticks moved under one lock at full speed.
+/// Ticks moved under one lock, unless so many are asked for.
 const BATCH: usize = 64;
 /// A gap longer than this (a night, a weekend) is skipped.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
@@ -25,28 +25,52 @@ pub(super) struct Driver {
     pub(super) market: Arc<Market>,
     pub(super) ticks: mpsc::Sender<Vec<Tick>>,
     pub(super) speed: Speed,
+    /// At full speed: how many ticks are asked for.
+    pub(super) demand: Option<mpsc::Receiver<usize>>,
     /// Broker time and the instant at which it was due.
     pub(super) origin: Option<(BrokerTime, Instant)>,
 }
 
 impl Driver {
     pub(super) fn run(mut self, feed: FeedTicks) {
+        if let Some(why) = self.play(feed) {
+            self.market.lock().tell(Change::FeedEnded(why));
+        }
+    }
+
+    /// Why the feed ended; none: nobody listens.
+    fn play(&mut self, feed: FeedTicks) -> Option<String> {
+        let mut why = "the replay is over".to_owned();
         let mut batch = Vec::with_capacity(BATCH);
+        let mut asked = self.asked()?;
         for tick in feed {
             let tick = match tick {
                 Ok(tick) => tick,
-                Err(error) => return self.market.lock().tell(Change::LinkLost(error.to_string())),
+                Err(error) => {
+                    tracing::error!(%error, "the replay ends early");
+                    why = format!("the replay ended early: {error}");
+                    break;
+                }
             };
             if !self.wait_until_due(&tick, &mut batch) {
-                return;
+                return None;
             }
             batch.push(tick);
-            if batch.len() >= BATCH && !self.flush(&mut batch) {
-                return;
+            if batch.len() >= asked {
+                if !self.flush(&mut batch) {
+                    return None;
+                }
+                asked = self.asked()?;
             }
         }
-        if self.flush(&mut batch) {
-            self.market.lock().tell(Change::FeedEnded);
+        self.flush(&mut batch).then_some(why)
+    }
+
+    /// Waits until ticks are asked for: how many; none: nobody listens.
+    fn asked(&mut self) -> Option<usize> {
+        match &mut self.demand {
+            Some(demand) => demand.blocking_recv(),
+            None => Some(BATCH),
         }
     }
 
@@ -93,7 +117,12 @@ impl Driver {
         for tick in batch.iter() {
             state.on_tick(tick);
         }
+        let told = self.demand.as_ref().and_then(|_| state.barrier());
         drop(state);
+        // Whoever is in step learns of what a tick did before the tick itself.
+        if let Some(mut told) = told {
+            let _ = told.blocking_recv();
+        }
         self.ticks
             .blocking_send(std::mem::replace(batch, Vec::with_capacity(BATCH)))
             .is_ok()

@@ -18,6 +18,8 @@ pub(super) struct State {
     pub(super) simulator: Simulator,
     /// Written under the lock, so that changes keep their order.
     pub(super) changes: Option<mpsc::Sender<Change>>,
+    /// Something changed since the last barrier.
+    changed: bool,
     store: Option<Store>,
 }
 
@@ -33,6 +35,7 @@ impl Market {
         Ok(Self(Mutex::new(State {
             simulator,
             changes: None,
+            changed: false,
             store,
         })))
     }
@@ -71,6 +74,7 @@ impl State {
         if events.is_empty() {
             return;
         }
+        self.changed = true;
         if let Some(store) = &mut self.store
             && let Err(error) = store.write(&self.simulator)
         {
@@ -98,6 +102,16 @@ impl State {
         {
             self.changes = None;
         }
+    }
+
+    /// Ends once everything that changed so far is told; none: that is so.
+    pub(super) fn barrier(&mut self) -> Option<mpsc::Receiver<()>> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        let (untold, told) = mpsc::channel(1);
+        self.tell(Change::Barrier(untold));
+        Some(told)
     }
 
     pub(super) fn is_crowded(&self) -> bool {

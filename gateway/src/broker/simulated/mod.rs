@@ -134,21 +134,24 @@ impl Broker for Simulated {
         let (ticks_in, ticks) = mpsc::channel(1);
         self.market.lock().changes = Some(changes_in);
         let speed = self.settings.speed;
+        let (pace, demand) = match speed {
+            Speed::Max => {
+                let (ask, asked) = mpsc::channel(1);
+                (Pace::OnDemand(ask), Some(asked))
+            }
+            Speed::Times(_) => (Pace::Live, None),
+        };
         let driver = Driver {
             market: self.market.clone(),
             ticks: ticks_in,
             speed,
+            demand,
             origin: None,
         };
         let spawned = thread::Builder::new()
             .name("feed".into())
             .spawn(move || driver.run(feed));
         spawned.map_err(|error| BrokerError::Unreachable(error.to_string()))?;
-        let pace = if speed == Speed::Max {
-            Pace::OnDemand
-        } else {
-            Pace::Live
-        };
         Ok(Events {
             ticks,
             changes,

@@ -3,7 +3,9 @@
 use super::{setup::Setup, stage::Stage};
 use crate::support::bounded;
 use async_trait::async_trait;
-use mymt5_gateway::broker::{Broker, Change, Events, Feed, Simulated, SimulatedSettings, Speed};
+use mymt5_gateway::broker::{
+    Broker, Change, Events, Feed, Pace, Simulated, SimulatedSettings, Speed,
+};
 use mymt5_model::{BrokerTime, Tick};
 use std::fs;
 use tempfile::TempDir;
@@ -49,14 +51,19 @@ impl Stage for SimulatedStage {
         let file = self.folder.path().join("ticks.csv");
         fs::write(file, as_export(tick)).unwrap();
         let mut events = self.broker.open().await.unwrap();
-        let moved = bounded(events.ticks.recv()).await.unwrap();
-        assert_eq!((moved[0].bid, moved[0].ask), (tick.bid, tick.ask));
+        let Pace::OnDemand(ask) = &events.pace else {
+            panic!("a replay at full speed waits to be asked")
+        };
+        bounded(ask.send(usize::MAX)).await.unwrap();
         loop {
             match bounded(events.changes.recv()).await.unwrap() {
-                Change::FeedEnded => break,
+                Change::FeedEnded(_) => break,
+                Change::Barrier(_) => {}
                 change => self.told.push(change),
             }
         }
+        let moved = bounded(events.ticks.recv()).await.unwrap();
+        assert_eq!((moved[0].bid, moved[0].ask), (tick.bid, tick.ask));
         self.events = Some(events);
     }
 

@@ -1,15 +1,16 @@
 //! A stream of ticks with nothing behind it: what any other is measured against.
 
 use mymt5_proto::v1::{
-    ListBarsRequest, ListBarsResponse, ListSymbolsRequest, ListSymbolsResponse, StreamTicksRequest,
-    StreamTicksResponse, Tick,
+    ListBarsRequest, ListBarsResponse, ListSymbolsRequest, ListSymbolsResponse,
+    StreamTicksInStepRequest, StreamTicksInStepResponse, StreamTicksRequest, StreamTicksResponse,
+    Tick,
     market_data_service_client::MarketDataServiceClient,
     market_data_service_server::{MarketDataService, MarketDataServiceServer},
 };
 use std::time::{Duration, Instant};
 use tokio::{net::TcpListener, sync::mpsc, time::sleep};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 const TICKS: usize = 200;
 
@@ -18,6 +19,7 @@ struct Bare(Instant);
 #[tonic::async_trait]
 impl MarketDataService for Bare {
     type StreamTicksStream = ReceiverStream<Result<StreamTicksResponse, Status>>;
+    type StreamTicksInStepStream = ReceiverStream<Result<StreamTicksInStepResponse, Status>>;
 
     async fn list_symbols(
         &self,
@@ -30,6 +32,13 @@ impl MarketDataService for Bare {
         &self,
         _: Request<ListBarsRequest>,
     ) -> Result<Response<ListBarsResponse>, Status> {
+        Err(Status::unimplemented("bare"))
+    }
+
+    async fn stream_ticks_in_step(
+        &self,
+        _: Request<Streaming<StreamTicksInStepRequest>>,
+    ) -> Result<Response<Self::StreamTicksInStepStream>, Status> {
         Err(Status::unimplemented("bare"))
     }
 
