@@ -14,11 +14,14 @@ use mymt5_proto::v1;
 use prost::Message;
 use std::{collections::HashMap, fmt, time::Duration};
 use tokio::{
+    sync::mpsc,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
+use v1::stream_events_response::Event;
 
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -26,6 +29,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const VALID_MS: i64 = 5_000;
 /// Beyond that time before an intent that the gateway does not know counts as never arrived.
 const LOOKUP_PAUSE_MS: i64 = 500;
+/// How long a feed that waits is held back for the rates that sizing needs.
+const RATES: Duration = Duration::from_secs(5);
 /// How long the last heartbeat may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -77,13 +82,26 @@ type Answered = (String, Answer);
 pub(super) struct Live {
     gateway: Gateway,
     events: Streaming<v1::StreamEventsResponse>,
-    ticks: Streaming<v1::StreamTicksResponse>,
+    ticks: Streaming<v1::StreamTicksInStepResponse>,
+    in_step: InStep,
     /// Calls under way. They end with the session: what a new one asks for is never sent by an
     /// old one behind its back.
     calls: JoinSet<Answered>,
     /// Canonical names as the ticks carry them, so that none is parsed anew for each tick.
     specs: HashMap<String, SymbolSpec>,
     clock: GatewayClock,
+}
+
+/// How this side stands to a feed that waits for it.
+struct InStep {
+    said: mpsc::Sender<v1::StreamTicksInStepRequest>,
+    /// Ticks that came before the events they come after.
+    early: Option<v1::StreamTicksInStepResponse>,
+    /// The newest event that came.
+    newest_event: u64,
+    /// The feed waits.
+    owes: bool,
+    begun: Instant,
 }
 
 /// The gateway's clock, as a heartbeat told it.
@@ -138,13 +156,11 @@ impl Live {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let every = v1::StreamTicksRequest {
-            symbols,
-            delivery: Some(v1::Delivery::EveryTick.into()),
-        };
+        let (said, requests) = mpsc::channel(2);
+        let _ = said.try_send(v1::StreamTicksInStepRequest { symbols });
         let ticks = gateway
             .tick_streams()
-            .stream_ticks(gateway.stream(every, &trace))
+            .stream_ticks_in_step(gateway.stream(ReceiverStream::new(requests), &trace))
             .await;
         let ticks = ticks
             .map_err(|status| SessionEnd::Call("ticks", status))?
@@ -155,6 +171,13 @@ impl Live {
             gateway,
             events,
             ticks,
+            in_step: InStep {
+                said,
+                early: None,
+                newest_event: snapshot.sequence,
+                owes: false,
+                begun: Instant::now(),
+            },
             calls: JoinSet::new(),
             specs,
             clock,
@@ -176,7 +199,9 @@ impl Live {
                     self.leave(session).await;
                     return SessionEnd::Stopping;
                 }
-                batch = self.ticks.message() => self.on_ticks(session, batch),
+                batch = self.ticks.message(), if self.in_step.early.is_none() => {
+                    self.on_ticks(batch)
+                }
                 event = self.events.message() => self.on_event(session, event),
                 Some(answered) = self.calls.join_next() => match answered {
                     Ok((id, answer)) => self.on_answer(session, &id, answer),
@@ -193,7 +218,7 @@ impl Live {
                     Err(_) => Err(SessionEnd::StreamEnded("heartbeats")),
                 },
             };
-            if let Err(end) = done {
+            if let Err(end) = done.and_then(|()| self.keep_step(session)) {
                 return end;
             }
         }
@@ -212,12 +237,46 @@ impl Live {
 
     fn on_ticks(
         &mut self,
-        session: &mut Session,
-        batch: Result<Option<v1::StreamTicksResponse>, Status>,
+        batch: Result<Option<v1::StreamTicksInStepResponse>, Status>,
     ) -> Result<(), SessionEnd> {
         let batch = batch
             .map_err(|status| SessionEnd::Call("ticks", status))?
             .ok_or(SessionEnd::StreamEnded("ticks"))?;
+        self.in_step.early = Some(batch);
+        Ok(())
+    }
+
+    /// Takes ticks once the events before them came, and lets a feed that waits go on once no order
+    /// is under way.
+    fn keep_step(&mut self, session: &mut Session) -> Result<(), SessionEnd> {
+        let newest = self.in_step.newest_event;
+        let due = |batch: &mut v1::StreamTicksInStepResponse| batch.after_sequence <= newest;
+        if let Some(batch) = self.in_step.early.take_if(due) {
+            self.in_step.owes = batch.waits;
+            self.take_ticks(session, batch)?;
+        }
+        let late = self.in_step.begun.elapsed() > RATES;
+        let sizes = late || !session.trader.lacks_rates();
+        if self.in_step.owes && sizes && session.trader.is_idle() {
+            self.in_step.owes = false;
+            let done = v1::StreamTicksInStepRequest::default();
+            let said = self.in_step.said.try_send(done);
+            said.map_err(|_| SessionEnd::StreamEnded("ticks"))?;
+        }
+        Ok(())
+    }
+
+    fn take_ticks(
+        &mut self,
+        session: &mut Session,
+        batch: v1::StreamTicksInStepResponse,
+    ) -> Result<(), SessionEnd> {
+        if let Some(account) = batch.account {
+            let account = Some(account);
+            let update = Event::AccountUpdate(v1::AccountUpdate { account });
+            let step = session.trader.on_event(&update);
+            self.take(session, step)?;
+        }
         let mut live = 0;
         for wire in batch
             .ticks
@@ -250,9 +309,14 @@ impl Live {
         let event = event
             .map_err(|status| SessionEnd::Call("events", status))?
             .ok_or(SessionEnd::StreamEnded("events"))?;
+        self.in_step.newest_event = self.in_step.newest_event.max(event.sequence);
         let Some(event) = event.event else {
             return Ok(());
         };
+        // A feed that waits tells the account with its ticks: an update comes by the clock.
+        if self.in_step.owes && matches!(event, Event::AccountUpdate(_)) {
+            return Ok(());
+        }
         let step = session.trader.on_event(&event);
         self.take(session, step)
     }

@@ -46,6 +46,11 @@ impl Desk {
         signal.is_some()
     }
 
+    /// True when no order is under way.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.waits_for.is_none()
+    }
+
     pub(super) fn waits_for(&self, request_id: &str) -> bool {
         let waiting = self.waits_for.as_ref();
         waiting.is_some_and(|waiting| waiting.request_id == request_id)

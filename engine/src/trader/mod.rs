@@ -118,6 +118,12 @@ impl Trader {
         self.specs.values().any(|spec| spec.tick_value.is_none())
     }
 
+    /// True when no order is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.desks.values().all(Desk::is_idle)
+    }
+
     /// Starts anew from a snapshot.
     pub fn on_snapshot(&mut self, snapshot: &v1::GetSnapshotResponse) {
         self.portfolio.read(snapshot);

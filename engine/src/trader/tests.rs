@@ -174,6 +174,17 @@ fn one_order_in_flight_never_two() {
 }
 
 #[test]
+fn it_is_idle_while_no_order_is_under_way() {
+    let mut trader = trader();
+    assert!(trader.is_idle());
+    feed(&mut trader, DOWN);
+    trader.on_event(&order("id-1", v1::OrderState::Sent));
+    assert!(!trader.is_idle());
+    trader.on_event(&order("id-1", v1::OrderState::Filled));
+    assert!(trader.is_idle());
+}
+
+#[test]
 fn a_rejected_order_waits_for_the_next_signal() {
     let mut trader = trader();
     feed(&mut trader, DOWN);
