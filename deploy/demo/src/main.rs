@@ -2,9 +2,9 @@
 //! throw-away certificates, shows them at work, and ends with a summary.
 //!
 //! # Rooms
-//! * The way of the demo: `options` -> `build` (both binaries) -> `stage` (a folder with all they
-//!   need) -> `processes` -> `watch` (until the time, a signal by `ending`, or a replay's end) ->
-//!   `summary`.
+//! * The way of the demo: `options` -> `replay` (a file's faults come first) -> `build` (both
+//!   binaries) -> `stage` (a folder with all they need) -> `processes` -> `watch` (until the time, a
+//!   signal by `ending`, or a replay's end) -> `summary`.
 //! * What is seen: `observe` takes a `sample` of the pair, `show` draws it.
 
 mod build;
@@ -12,6 +12,7 @@ mod ending;
 mod observe;
 mod options;
 mod processes;
+mod replay;
 mod sample;
 mod show;
 mod stage;
@@ -23,10 +24,12 @@ use clap::Parser;
 use ending::Ending;
 use options::Options;
 use processes::Pair;
+use replay::Replay;
 use show::Show;
 use stage::Stage;
 use std::process::ExitCode;
 use summary::Summary;
+use watch::Watch;
 
 fn main() -> ExitCode {
     let show = Show::new();
@@ -41,17 +44,27 @@ fn main() -> ExitCode {
 
 async fn demo(show: &Show) -> anyhow::Result<ExitCode> {
     let options = Options::parse();
+    let replay = options
+        .ticks
+        .as_deref()
+        .map(|file| Replay::of(file, &options.speed))
+        .transpose()?;
     show.line("building gateway and engine (the first build takes a few minutes)");
     build::build()?;
     if options.build_only {
         return Ok(ExitCode::SUCCESS);
     }
     let mut ending = Ending::listen()?;
-    let stage = Stage::set(&options)?;
+    let stage = Stage::set(replay.as_ref(), &options.speed)?;
     let folder = stage.folder().display();
     show.line(&format!("starting both on the simulator in {folder}"));
     let mut pair = Pair::start(&stage)?;
-    let played = watch::play(&options, &stage, &mut pair, &mut ending, show).await;
+    let watched = Watch {
+        seconds: options.seconds,
+        replay: replay.as_ref(),
+        show,
+    };
+    let played = watched.play(&stage, &mut pair, &mut ending).await;
     let stopped = pair.stop().await;
     let log_files = stage.keep_logs();
     if played.is_err() {

@@ -23,10 +23,3 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) build_only: bool,
 }
-
-impl Options {
-    /// A replay that never pauses by itself.
-    pub(crate) fn at_full_speed(&self) -> bool {
-        self.ticks.is_some() && self.speed == "max"
-    }
-}

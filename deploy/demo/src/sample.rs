@@ -28,9 +28,11 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// A replay is over when its last tick has arrived and no order is under way.
-    pub(crate) fn is_over(&self) -> bool {
-        self.replay_over && self.ticks_received >= self.ticks_sent && self.working == 0
+    /// A replay is over when no order is under way and, where it waits for the engine (`whole`), its
+    /// last tick has arrived. One that does not wait begins before the engine listens.
+    pub(crate) fn is_over(&self, whole: bool) -> bool {
+        let arrived = !whole || self.ticks_received >= self.ticks_sent;
+        self.replay_over && arrived && self.working == 0
     }
 
     /// A price as the symbol's are written.

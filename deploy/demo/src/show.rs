@@ -30,14 +30,16 @@ impl Show {
         let _ = writeln!(io::stderr(), "{text}");
     }
 
-    pub(crate) fn table(&self, now: &Sample, before: &Sample) {
+    /// `left`: how far a replay is.
+    pub(crate) fn table(&self, now: &Sample, before: &Sample, left: Option<&str>) {
         self.seconds.set(self.seconds.get() + 1);
         let rate = now.ticks_received.saturating_sub(before.ticks_received);
+        let left = left.map_or_else(String::new, |left| format!(", {left}"));
         if !self.terminal {
             if self.seconds.get() % Self::EVERY == 1 {
                 let (orders, fills, equity) = (now.orders, now.fills, now.equity);
                 self.line(&format!(
-                    "{rate} ticks/s, {orders} orders, {fills} fills, equity {equity:.2}"
+                    "{rate} ticks/s{left}, {orders} orders, {fills} fills, equity {equity:.2}"
                 ));
             }
             return;
@@ -48,7 +50,7 @@ impl Show {
                 now.link, now.healths[0], now.healths[1]
             ),
             format!(
-                "ticks {} ({rate}/s)   orders {}   fills {}   rejected {}",
+                "ticks {} ({rate}/s{left})   orders {}   fills {}   rejected {}",
                 now.ticks_received, now.orders, now.fills, now.rejected
             ),
             format!(

@@ -1,8 +1,8 @@
 //! The stage: a temporary folder with certificates, configurations and copies of the binaries, so
 //! arranged that either process sees its own part and not the other's.
 
-use crate::{build, options::Options};
-use anyhow::{Context, ensure};
+use crate::{build, replay::Replay};
+use anyhow::Context;
 use mymt5_chassis::tls;
 use std::{
     fmt::Write as _,
@@ -36,7 +36,7 @@ pub(crate) struct Part {
 }
 
 impl Stage {
-    pub(crate) fn set(options: &Options) -> anyhow::Result<Self> {
+    pub(crate) fn set(replay: Option<&Replay>, speed: &str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("mymt5-demo-")
             .tempdir()
@@ -60,18 +60,16 @@ impl Stage {
             folder,
         };
         stage.certificates()?;
-        let ticks = options
-            .ticks
-            .as_deref()
-            .map(|file| stage.copy_ticks(file))
+        let ticks = replay
+            .map(|replay| stage.copy_ticks(&replay.file))
             .transpose()?;
-        let symbols = match &ticks {
-            Some(file) => vec![symbol_of(file)?],
+        let symbols = match replay {
+            Some(replay) => vec![replay.symbol.clone()],
             None => SYMBOLS.map(str::to_owned).to_vec(),
         };
         fs::write(
             stage.gateway.config(),
-            stage.gateway_toml(ticks.as_deref(), &options.speed, &symbols)?,
+            stage.gateway_toml(ticks.as_deref(), speed, &symbols)?,
         )?;
         fs::write(stage.engine.config(), stage.engine_toml(&symbols)?)?;
         stage.gateway.own_all()?;
@@ -265,18 +263,4 @@ fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
     <[SocketAddr; 3]>::try_from(ports)
         .ok()
         .context("no free ports")
-}
-
-/// `AUDUSD` of `AUDUSD_ticks_2020.csv`.
-fn symbol_of(file: &Path) -> anyhow::Result<String> {
-    let name = file
-        .file_stem()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    let symbol = name.split('_').next().unwrap_or_default();
-    ensure!(
-        !symbol.is_empty(),
-        "the tick file's name must begin with its symbol, such as EURUSD_ticks.csv"
-    );
-    Ok(symbol.to_owned())
 }

@@ -3,8 +3,8 @@
 use crate::{
     ending::Ending,
     observe::Observer,
-    options::Options,
     processes::Pair,
+    replay::{Progress, Replay},
     sample::{Healths, Sample},
     show::Show,
     stage::Stage,
@@ -19,61 +19,73 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 /// Longest time between a process's sockets being closed by its death and its end being seen.
 const REAPED: Duration = Duration::from_secs(2);
 
-/// From the start to the last figures, taken while both still run.
-pub(crate) async fn play(
-    options: &Options,
-    stage: &Stage,
-    pair: &mut Pair,
-    ending: &mut Ending,
-    show: &Show,
-) -> anyhow::Result<(Sample, Healths)> {
-    let mut observer = tokio::select! {
-        observer = Observer::connect(stage, pair, show) => observer?,
-        () = ending.asked() => bail!("ended before both served"),
-    };
-    show.line("both serve; Ctrl-C ends the demo");
-    let last = watch(options, &mut observer, pair, ending, show).await?;
-    Ok((last, observer.healths().await))
+/// For how long, what, and where it is shown.
+pub(crate) struct Watch<'a> {
+    pub(crate) seconds: Option<u64>,
+    pub(crate) replay: Option<&'a Replay>,
+    pub(crate) show: &'a Show,
 }
 
-/// Samples once a second; the last sample.
-async fn watch(
-    options: &Options,
-    observer: &mut Observer,
-    pair: &mut Pair,
-    ending: &mut Ending,
-    show: &Show,
-) -> anyhow::Result<Sample> {
-    let begun = Instant::now();
-    let end = options
-        .seconds
-        .map(|seconds| begun + Duration::from_secs(seconds));
-    let mut second = interval(Duration::from_secs(1));
-    let (mut last, mut moved) = (sample(observer, pair).await?, begun);
-    loop {
-        tokio::select! {
-            () = ending.asked() => return Ok(last),
-            _ = second.tick() => {}
-        }
-        pair.check()?;
-        let now = sample(observer, pair).await?;
-        let settled = now.settled_since(&last);
-        if !settled {
-            moved = Instant::now();
-        }
-        show.table(&now, &last);
-        last = now;
-        if (last.is_over() && settled) || end.is_some_and(|end| Instant::now() >= end) {
-            return Ok(last);
-        }
-        let busy = last.replay_over || options.at_full_speed();
-        if busy && moved.elapsed() > STANDSTILL {
-            bail!(
-                "the replay stands still: {} of {} ticks received, {} orders under way",
-                last.ticks_received,
-                last.ticks_sent,
-                last.working
-            );
+impl Watch<'_> {
+    /// From the start to the last figures, taken while both still run.
+    pub(crate) async fn play(
+        &self,
+        stage: &Stage,
+        pair: &mut Pair,
+        ending: &mut Ending,
+    ) -> anyhow::Result<(Sample, Healths)> {
+        let mut observer = tokio::select! {
+            observer = Observer::connect(stage, pair, self.show) => observer?,
+            () = ending.asked() => bail!("ended before both served"),
+        };
+        self.show.line("both serve; Ctrl-C ends the demo");
+        let last = self.watch(&mut observer, pair, ending).await?;
+        Ok((last, observer.healths().await))
+    }
+
+    /// Samples once a second; the last sample.
+    async fn watch(
+        &self,
+        observer: &mut Observer,
+        pair: &mut Pair,
+        ending: &mut Ending,
+    ) -> anyhow::Result<Sample> {
+        let begun = Instant::now();
+        let end = self
+            .seconds
+            .map(|seconds| begun + Duration::from_secs(seconds));
+        let at_full_speed = self.replay.is_some_and(|replay| replay.at_full_speed);
+        let mut progress = self.replay.map(Progress::of);
+        let mut second = interval(Duration::from_secs(1));
+        let (mut last, mut moved) = (sample(observer, pair).await?, begun);
+        loop {
+            tokio::select! {
+                () = ending.asked() => return Ok(last),
+                _ = second.tick() => {}
+            }
+            pair.check()?;
+            let now = sample(observer, pair).await?;
+            let settled = now.settled_since(&last);
+            if !settled {
+                moved = Instant::now();
+            }
+            let left = progress
+                .as_mut()
+                .map(|progress| progress.after(now.ticks_received, Instant::now()));
+            self.show.table(&now, &last, left.as_deref());
+            last = now;
+            let over = last.is_over(at_full_speed) && settled;
+            if over || end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(last);
+            }
+            if (last.replay_over || at_full_speed) && moved.elapsed() > STANDSTILL {
+                bail!(
+                    "the replay stands still: {} of {} ticks received, {} orders under way",
+                    last.ticks_received,
+                    last.ticks_sent,
+                    last.working
+                );
+            }
         }
     }
 }

@@ -243,7 +243,89 @@ fn a_real_export_is_replayed_whole() {
     }
     let summary = replay(&file);
     assert_eq!(summary["ticks_received"], 100_000, "{summary}");
-    assert!(summary["orders"].as_u64().unwrap() > 0, "{summary}");
+    // 4,459 signals of EMA 10/20, no stop loss hit: each but the first closes and opens.
+    for count in ["orders", "fills"] {
+        assert_eq!(summary[count], 8_917, "{summary}");
+    }
+}
+
+/// Quotes that wander, some of them beyond a stop loss, with spreads so wide that equity decides the
+/// size.
+fn wandering(ticks: u32) -> String {
+    let mut text = String::from("<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n");
+    let mut chance = 1_u32;
+    let mut points = 65_000;
+    for n in 0..ticks {
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        points = points + (chance >> 16) % 201 - 100;
+        let (minute, second, ms) = (n / 600 % 60, n / 10 % 60, n % 10 * 100);
+        let _ = write!(
+            text,
+            "2026.07.01\t10:{minute:02}:{second:02}.{ms:03}\t0.{points}\t0.{}\t\t\t6\r\n",
+            points + 200
+        );
+    }
+    text
+}
+
+#[test]
+fn a_replay_makes_the_same_orders_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("AUDUSD_wandering.csv");
+    fs::write(&file, wandering(3_000)).unwrap();
+    let run = || {
+        let summary = replay(&file);
+        [
+            "ticks_received",
+            "orders",
+            "fills",
+            "rejected",
+            "balance",
+            "equity",
+        ]
+        .map(|figure| summary[figure].to_string())
+    };
+    let first = run();
+    assert!(first[1].parse::<u32>().unwrap() > 100, "{first:?}");
+    assert_eq!(run(), first);
+}
+
+#[test]
+fn a_replay_at_a_factor_ends_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("AUDUSD_wandering.csv");
+    fs::write(&file, wandering(3_000)).unwrap();
+    let arguments = [
+        "--ticks",
+        file.to_str().unwrap(),
+        "--speed",
+        "5000",
+        "--json",
+    ];
+    let summary = summary(demo(&arguments).wait_with_output().unwrap());
+    assert_eq!(summary["ticks_sent"], 3_000, "{summary}");
+}
+
+#[test]
+fn a_fault_of_the_file_is_told_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let bars = b"<DATE>\t<OPEN>\t<CLOSE>\n";
+    let cases: [(&str, &[u8], &str); 4] = [
+        ("ticks.csv", b"anything", "invalid file name"),
+        ("AUDUSD.csv", b"", "the file is empty"),
+        ("AUDUSD.csv", &[0x1F, 0x8B, 8, 0], "compressed"),
+        ("AUDUSD.csv", bars, "bars, where ticks"),
+    ];
+    for (name, bytes, told) in cases {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let output = demo(&["--ticks", file.to_str().unwrap()])
+            .wait_with_output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(told), "{said}");
+        assert!(!said.contains("starting both"), "{said}");
+    }
 }
 
 #[test]
@@ -252,7 +334,8 @@ fn a_wrong_speed_is_told_with_its_key() {
     let file = folder.path().join("EURUSD_short.csv");
     fs::write(
         &file,
-        "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n",
+        "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n\
+         2026.07.01\t10:00:00.000\t1.10000\t1.10010\t\t\t6\r\n",
     )
     .unwrap();
     let output = demo(&["--ticks", file.to_str().unwrap(), "--speed", "warp"])
