@@ -1,7 +1,7 @@
 //! What is wrong with a set-up, told all at once: the key, the reason and the fix. A fault
 //! never carries a value, since the value may be the secret.
 
-use std::fmt;
+use std::{fmt, panic::Location};
 
 /// One thing wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,16 +12,25 @@ pub struct Fault {
     pub reason: String,
     /// What to do about it.
     pub fix: String,
+    place: &'static Location<'static>,
 }
 
 impl Fault {
     /// A fault at `key`.
+    #[track_caller]
     pub fn new(key: impl Into<String>, reason: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             reason: reason.into(),
             fix: fix.into(),
+            place: Location::caller(),
         }
+    }
+
+    /// The line of the source that found it, by which tests see that none goes untested.
+    #[must_use]
+    pub fn place(&self) -> &'static Location<'static> {
+        self.place
     }
 }
 
@@ -58,11 +67,11 @@ mod tests {
     fn the_report_counts_and_lists() {
         let faults = Faults(vec![
             Fault::new("server.listen", "is missing", "set it"),
-            Fault::new("extra", "is unknown", "remove it"),
+            Fault::new("extra", "unknown key", "remove it"),
         ]);
         assert_eq!(
             faults.to_string(),
-            "2 faults in the configuration\nserver.listen: is missing; fix: set it\nextra: is unknown; fix: remove it"
+            "2 faults in the configuration\nserver.listen: is missing; fix: set it\nextra: unknown key; fix: remove it"
         );
     }
 }

@@ -23,6 +23,8 @@ pub mod fuzz;
 pub mod health;
 pub mod loader;
 pub mod logs;
+#[cfg(test)]
+mod messages;
 pub mod metrics;
 pub mod operations;
 pub mod process;

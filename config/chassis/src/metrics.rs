@@ -7,7 +7,7 @@ pub const LOG_LINES_DROPPED: &str = "mymt5_log_lines_dropped_total";
 
 /// Why no recorder could be installed.
 #[derive(Debug, thiserror::Error)]
-#[error("installing the recorder of metrics failed")]
+#[error("cannot install the recorder of metrics: this process has one already")]
 pub struct MetricsError {
     #[source]
     source: BuildError,

@@ -1,5 +1,9 @@
 //! For leak tests: every form in which a secret may have got out. Written apart from the
-//! redactor, plain and slow, so that a form which the redactor misses is not missed here too.
+//! redactor, plain and slow, so that a form which the redactor misses is not missed here too. And
+//! what an operator reads, by [`messages`].
+
+#[doc(hidden)]
+pub mod messages;
 
 /// A port of loopback that is free now, and that no outgoing connection is given by chance: below
 /// the kernel's ephemeral ones, so that a process which is killed finds it free again. None: all

@@ -72,6 +72,13 @@ impl Environment {
         }
     }
 
+    /// With a variable of that name whose value is no Unicode.
+    #[cfg(test)]
+    pub(crate) fn with_bytes(mut self, name: &str) -> Self {
+        self.not_unicode.insert(name.to_owned());
+        self
+    }
+
     /// Takes this file as the `.env`.
     #[must_use]
     pub fn with_dotenv(mut self, file: &Path) -> Self {

@@ -53,18 +53,21 @@ fn source(path: &Path) -> File<config::FileSourceFile, FileFormat> {
 }
 
 fn parse(path: &Path) -> Result<(), Fault> {
-    let at = |reason: &str, fix: &str| Fault::new(path.display().to_string(), reason, fix);
-    let facts = std::fs::metadata(path).map_err(|error| {
-        at(
-            &format!("cannot be read ({})", error.kind()),
-            "name an existing, readable file with --config",
-        )
-    })?;
+    let shown = path.display().to_string();
+    let facts = match std::fs::metadata(path) {
+        Ok(facts) => facts,
+        Err(error) => {
+            let reason = format!("cannot be read ({})", error.kind());
+            let fix = "name an existing, readable file with --config";
+            return Err(Fault::new(shown, reason, fix));
+        }
+    };
+    let fix = "name a TOML file with --config";
     if !facts.is_file() {
-        return Err(at("is not a file", "name a TOML file with --config"));
+        return Err(Fault::new(shown, "is not a file", fix));
     }
     if facts.len() > MAX_BYTES {
-        return Err(at("is larger than 1 MiB", "name a TOML file with --config"));
+        return Err(Fault::new(shown, "is larger than 1 MiB", fix));
     }
     match Config::builder().add_source(source(path)).build() {
         Ok(_) => Ok(()),

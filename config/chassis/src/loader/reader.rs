@@ -128,7 +128,7 @@ impl Reader {
             self.note(key);
             return Some(value);
         }
-        let reason = format!("{} in {} is not {expected}", node.nature(), node.source);
+        let reason = found(node, expected);
         let fix = self.way_to_set(key, expected);
         self.fault(key, reason, fix);
         None
@@ -220,7 +220,7 @@ impl Reader {
     fn not_a(&mut self, key: &str, expected: &str) {
         self.asked.insert(key.to_owned());
         if let Some(node) = self.root.get(key) {
-            let reason = format!("{} in {} is not {expected}", node.nature(), node.source);
+            let reason = found(node, expected);
             let file = self.file.clone();
             self.fault(key, reason, format!("write it in {file} as {expected}"));
         }
@@ -231,8 +231,8 @@ impl Reader {
         if !self.table.secrets.contains(&name) {
             self.fault(
                 name,
-                "is no secret of this program",
-                "add it to the program's table of secrets",
+                "is not in this program's table of secrets",
+                "add it to that table",
             );
             return None;
         }
@@ -258,8 +258,8 @@ impl Reader {
                 Some(found.secret)
             }
             Ok(None) => None,
-            Err(refusal) => {
-                self.fault(name, refusal.reason, refusal.fix);
+            Err(fault) => {
+                self.record(fault);
                 None
             }
         }
@@ -272,10 +272,16 @@ impl Reader {
 
     /// Records a fault. A second one about the same secret is not recorded: whoever misses it
     /// need not know that it was there and refused.
+    #[track_caller]
     pub fn fault(&mut self, key: &str, reason: impl Into<String>, fix: impl Into<String>) {
+        self.record(Fault::new(key, reason, fix));
+    }
+
+    fn record(&mut self, fault: Fault) {
+        let key = fault.key.as_str();
         let told = self.table.secrets.contains(&key) && self.faults.iter().any(|f| f.key == key);
         if !told {
-            self.faults.push(Fault::new(key, reason, fix));
+            self.faults.push(fault);
         }
     }
 
@@ -322,4 +328,10 @@ impl Reader {
         let variable = own.map_or_else(|| hints::variable(key), |(name, _)| (*name).to_owned());
         format!("set it in {}, or {variable}, to {expected}", self.file)
     }
+}
+
+/// What was expected and what is there: its kind and its place, not its value.
+fn found(node: &Node, expected: &str) -> String {
+    let (nature, source) = (node.nature(), &node.source);
+    format!("expected {expected}, found {nature} in {source}")
 }

@@ -5,7 +5,8 @@
 //! which file a winner hides.
 
 use super::Environment;
-use crate::secret::{Refusal, Secret, check, file, refused};
+use crate::faults::Fault;
+use crate::secret::{Secret, check, file};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -32,15 +33,13 @@ pub(super) struct Sources<'a> {
 
 impl Sources<'_> {
     /// Finds a secret; `None` when it is nowhere.
-    pub(super) fn find(&self, name: &str) -> Result<Option<Found>, Refusal> {
+    pub(super) fn find(&self, name: &str) -> Result<Option<Found>, Fault> {
         let file_name = format!("{name}_FILE");
         let direct = self.environment.get(name);
         let named = self.environment.get(&file_name);
         if direct.is_some() && named.is_some() {
-            return refused(
-                format!("both {name} and {file_name} are set"),
-                "keep one of them",
-            );
+            let reason = format!("both {name} and {file_name} are set");
+            return Err(Fault::new(name, reason, "unset one of them"));
         }
         let mut folders = self.in_folders(name);
         let (text, source, path) = if let Some((text, local)) = direct {
@@ -48,13 +47,13 @@ impl Sources<'_> {
             let text = Zeroizing::new(text.to_owned());
             (text, format!("{place} {name}"), None)
         } else if let Some((path, _)) = named {
-            let (text, file) = self.read(PathBuf::from(path))?;
+            let (text, file) = self.read(name, PathBuf::from(path))?;
             (text, format!("file of {file_name}"), Some(file))
         } else if folders.is_empty() {
             return Ok(None);
         } else {
             let (source, path) = folders.remove(0);
-            let (text, file) = self.read(path)?;
+            let (text, file) = self.read(name, path)?;
             (text, format!("a file of {source}"), Some(file))
         };
         check(name, &text)?;
@@ -80,9 +79,13 @@ impl Sources<'_> {
         .collect()
     }
 
-    fn read(&self, path: PathBuf) -> Result<(Zeroizing<String>, (PathBuf, bool)), Refusal> {
+    fn read(
+        &self,
+        name: &str,
+        path: PathBuf,
+    ) -> Result<(Zeroizing<String>, (PathBuf, bool)), Fault> {
         let mounted = self.is_mounted(&path);
-        Ok((file::secret(&path, mounted)?, (path, mounted)))
+        Ok((file::secret(name, &path, mounted)?, (path, mounted)))
     }
 
     /// Whether the file lies where an orchestrator mounts secrets for this process alone.

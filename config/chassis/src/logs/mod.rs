@@ -38,7 +38,7 @@ const THREAD: &str = "log";
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The folder or the first file in it.
-    #[error("opening the log in {} failed", folder.display())]
+    #[error("cannot open the log in {}; let this user write there, or set logging.folder to another folder", folder.display())]
     Open {
         /// The folder.
         folder: PathBuf,
@@ -48,14 +48,14 @@ pub enum LogError {
     },
     /// The level is no directive.
     #[error(
-        "reading the log level failed: it is none of error, warn, info, debug, trace, off or target=level"
+        "invalid log level: expected error, warn, info, debug, trace or off, or target=level; set logging.level to one of them"
     )]
     Level,
     /// The process has a log already.
-    #[error("starting the log failed: one runs already")]
+    #[error("cannot start the log: this process has one already")]
     Running,
     /// The log ended before its guard.
-    #[error("changing the log level failed: the log has ended")]
+    #[error("cannot change the log level: the log has ended")]
     Ended,
 }
 

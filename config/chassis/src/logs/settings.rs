@@ -74,47 +74,48 @@ impl LogSettings {
     }
 
     fn check(&self, reader: &mut Reader) -> bool {
-        let checks = [
-            (
-                filter(&self.level).is_some(),
+        let level = filter(&self.level).is_some();
+        if !level {
+            reader.fault(
                 "logging.level",
-                "is no level",
-                "set it to error, warn, info, debug, trace or off, not to a number, or to target=level, by commas",
-            ),
-            (
-                self.max_file_bytes >= 4096,
+                "is not a log level",
+                "set it to error, warn, info, debug, trace or off, not to a number, or to a list such as info,h2=warn",
+            );
+        }
+        let file = self.max_file_bytes >= 4096;
+        if !file {
+            reader.fault(
                 "logging.max_file_bytes",
                 "is too small",
                 "set it to 4096 or more",
-            ),
-            (
-                self.max_total_bytes >= self.max_file_bytes,
+            );
+        }
+        let total = self.max_total_bytes >= self.max_file_bytes;
+        if !total {
+            reader.fault(
                 "logging.max_total_bytes",
                 "is below the size of one file",
                 "set it to logging.max_file_bytes or more",
-            ),
-            (
-                (1..=1000).contains(&self.max_files),
+            );
+        }
+        let files = (1..=1000).contains(&self.max_files);
+        if !files {
+            reader.fault(
                 "logging.max_files",
                 "is out of range",
                 "set it to 1 to 1000",
-            ),
-            (
-                self.sensitive_fields.len() <= 64
-                    && self.sensitive_fields.iter().all(|name| is_name(name)),
+            );
+        }
+        let fields = self.sensitive_fields.len() <= 64
+            && self.sensitive_fields.iter().all(|name| is_name(name));
+        if !fields {
+            reader.fault(
                 "logging.sensitive_fields",
                 "holds more than 64 names, or one that no field can have",
-                "list names of up to 64 letters, digits, _, - and .",
-            ),
-        ];
-        let mut fine = true;
-        for (holds, key, reason, fix) in checks {
-            if !holds {
-                reader.fault(key, reason, fix);
-                fine = false;
-            }
+                "list at most 64 names, each of up to 64 letters, digits, _, - and .",
+            );
         }
-        fine
+        level && file && total && files && fields
     }
 }
 

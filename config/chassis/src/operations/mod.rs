@@ -78,14 +78,41 @@ impl OperationsSettings {
     }
 }
 
+/// The address is taken, not this machine's, or a port that needs rights.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}; stop what listens there, or set {key} to a free address")]
+pub struct ListenError {
+    /// The key that names the address.
+    pub key: &'static str,
+    /// The address.
+    pub address: SocketAddr,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
 /// Binds the port, before the runtime and its threads exist.
 ///
 /// # Errors
-/// The address is taken or not this machine's.
-pub fn bind(settings: &OperationsSettings) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(settings.listen)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+/// See [`ListenError`].
+pub fn bind(settings: &OperationsSettings) -> Result<TcpListener, ListenError> {
+    listen("operations.listen", settings.listen)
+}
+
+/// Binds the address that a key names.
+///
+/// # Errors
+/// See [`ListenError`].
+pub fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|source| ListenError {
+        key,
+        address,
+        source,
+    })
 }
 
 /// Serves until `shutdown`; then ends within a second, whatever streams are open.

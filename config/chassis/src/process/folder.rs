@@ -13,7 +13,7 @@ const LOCK: &str = ".lock";
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// It cannot be made.
-    #[error("making the folder {} failed", path.display())]
+    #[error("cannot create the folder {}; let this user write in the folder above it, or set another folder", path.display())]
     Create {
         /// The folder.
         path: PathBuf,
@@ -22,7 +22,7 @@ pub enum FolderError {
         source: io::Error,
     },
     /// It cannot be looked at, or is no folder.
-    #[error("inspecting the folder {} failed", path.display())]
+    #[error("cannot inspect the folder {}; make it a folder that this user may enter, or set another one", path.display())]
     Inspect {
         /// The folder.
         path: PathBuf,
@@ -43,13 +43,13 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// Another process has claimed it.
-    #[error("refused the folder {}: another running process holds it; stop that one, or configure another folder", path.display())]
+    #[error("refused the folder {}: another running process holds it; stop that one, or set another folder", path.display())]
     Held {
         /// The folder.
         path: PathBuf,
     },
     /// The lock cannot be taken for another reason.
-    #[error("locking the folder {} failed", path.display())]
+    #[error("cannot lock the folder {}; let this user write in it, or set a folder on a local disk", path.display())]
     Lock {
         /// The folder.
         path: PathBuf,

@@ -13,7 +13,7 @@ use std::io;
 
 /// The process runs as root; it ends with [`crate::exit::NO_PERMISSION`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("refused to run as root: start it as a user of its own, or set process.allow_root = true")]
+#[error("refused to run as root; start it as a user of its own, or set process.allow_root = true")]
 pub struct RootRefused;
 
 /// Refuses root.

@@ -38,7 +38,7 @@ impl Wanted {
             "best-effort" => Some(Self::BestEffort),
             "off" => Some(Self::Off),
             _ => {
-                reader.fault(KEY, "is no kind of sandbox", format!("set it to {kinds}"));
+                reader.fault(KEY, "is not a sandbox mode", format!("set it to {kinds}"));
                 None
             }
         }
@@ -113,10 +113,12 @@ pub enum SandboxError {
     )]
     NoLandlock,
     /// A rule cannot be made or applied.
-    #[error("confining files and ports failed")]
+    #[error("cannot confine files and ports; update the kernel, or set process.sandbox = \"off\"")]
     Landlock(#[source] landlock::RulesetError),
     /// A path of the plan cannot be opened.
-    #[error("confining files failed: {} cannot be opened", path.display())]
+    #[error(
+        "cannot confine the process to its files, {} does not open; create it, or set the key that names it to another path", path.display()
+    )]
     Path {
         /// The path.
         path: PathBuf,
@@ -125,7 +127,9 @@ pub enum SandboxError {
         source: landlock::PathFdError,
     },
     /// The filter of system calls cannot be built or applied.
-    #[error("confining system calls failed")]
+    #[error(
+        "cannot confine system calls; use another kernel, or set process.sandbox = \"best-effort\""
+    )]
     Seccomp(#[source] seccompiler::Error),
 }
 

@@ -1,6 +1,7 @@
 //! Reads a small file that others may not read, leaving no copy of it behind in memory.
 
-use super::{MAX_BYTES, Refusal, refused};
+use super::MAX_BYTES;
+use crate::faults::Fault;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -10,31 +11,33 @@ use zeroize::Zeroizing;
 
 /// The one secret of a file, without the line end that editors leave. `mounted` files may have
 /// any mode: it is the orchestrator's, often readable to all inside.
-pub(crate) fn secret(path: &Path, mounted: bool) -> Result<Zeroizing<String>, Refusal> {
+pub(crate) fn secret(name: &str, path: &Path, mounted: bool) -> Result<Zeroizing<String>, Fault> {
     let shown = path.display();
-    let unreadable = |error: io::Error| Refusal {
-        reason: format!("{shown} cannot be read ({})", error.kind()),
-        fix: "name a text file this user may read".to_owned(),
+    let unreadable = |error: io::Error| {
+        let reason = format!("{shown} cannot be read ({})", error.kind());
+        Fault::new(name, reason, "name a text file this user may read")
     };
     let alone = "name a file that holds the secret alone";
     let file = open(path).map_err(unreadable)?;
     let facts = file.metadata().map_err(unreadable)?;
     if !facts.is_file() {
-        return refused(format!("{shown} is not a file"), alone);
+        return Err(Fault::new(name, format!("{shown} is not a file"), alone));
     }
     if facts.permissions().mode() & 0o077 != 0 && !mounted {
-        return refused(
+        return Err(Fault::new(
+            name,
             format!("{shown} may be read by other users"),
             format!("chmod 600 {shown}"),
-        );
+        ));
     }
     // Two more than the limit for a line end.
     let most = MAX_BYTES + 2;
     let Some(bytes) = bounded(file, most).map_err(unreadable)? else {
-        return refused(format!("{shown} is larger than 1 KiB"), alone);
+        let reason = format!("{shown} is larger than 1 KiB");
+        return Err(Fault::new(name, reason, alone));
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        return refused(format!("{shown} is not UTF-8"), alone);
+        return Err(Fault::new(name, format!("{shown} is not UTF-8"), alone));
     };
     let text = text
         .strip_suffix('\n')
@@ -80,7 +83,7 @@ mod tests {
         let path = folder.path().join("x");
         let reason = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
-            secret(&path, true)
+            secret("NAME", &path, true)
                 .map(|text| text.len())
                 .map_err(|r| r.reason)
         };
@@ -104,7 +107,7 @@ mod tests {
             0,
         )
         .unwrap();
-        let told = secret(&pipe, true).unwrap_err().reason;
+        let told = secret("NAME", &pipe, true).unwrap_err().reason;
         assert!(told.contains("is not a file"), "{told}");
     }
 }

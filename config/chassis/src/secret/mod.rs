@@ -3,8 +3,9 @@
 pub(crate) mod file;
 mod rules;
 
-pub(crate) use rules::{MAX_BYTES, Refusal, check, is_account_number, refused};
+pub(crate) use rules::{MAX_BYTES, check, is_account_number, restless};
 
+use crate::faults::Fault;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,11 +15,8 @@ use zeroize::Zeroizing;
 
 /// Why a file holds no secret that can be used: never with what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}; {fix}")]
-pub struct SecretFileError {
-    reason: String,
-    fix: String,
-}
+#[error("{}; {}", .0.reason, .0.fix)]
+pub struct SecretFileError(Fault);
 
 /// Reads the one secret of a file, by the rules that hold for all of them: this user's alone, one
 /// line, neither too short nor too long to be masked.
@@ -26,14 +24,11 @@ pub struct SecretFileError {
 /// # Errors
 /// A file that cannot be read, that others may read, or that holds no fit secret.
 pub fn read_file(name: &str, path: &std::path::Path) -> Result<Secret, SecretFileError> {
-    let read = file::secret(path, false).and_then(|text| {
+    let read = file::secret(name, path, false).and_then(|text| {
         check(name, &text)?;
         Ok(Secret::new(text.as_str()))
     });
-    read.map_err(|refusal| SecretFileError {
-        reason: refusal.reason,
-        fix: refusal.fix,
-    })
+    read.map_err(SecretFileError)
 }
 
 /// A secret text. Clones share one memory, wiped when the last of them is dropped; its `Debug`

@@ -1,22 +1,11 @@
 //! What a secret must be, so that it can be masked wherever it stands.
 
+use crate::faults::Fault;
+use std::path::Path;
+
 /// Longest secret, in bytes: the redactor holds each in some hundred forms.
 pub(crate) const MAX_BYTES: usize = 1024;
 const MIN_CHARS: usize = 6;
-
-/// Why a secret was refused, and what to do. It never carries the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) reason: String,
-    pub(crate) fix: String,
-}
-
-pub(crate) fn refused<T>(reason: impl Into<String>, fix: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal {
-        reason: reason.into(),
-        fix: fix.into(),
-    })
-}
 
 /// Whether a secret is an account number, which is masked as a whole number and to its last four
 /// digits.
@@ -27,24 +16,41 @@ pub(crate) fn is_account_number(name: &str, text: &str) -> bool {
 /// A secret is masked in logs wherever it stands, so one that is too short would mask too much,
 /// and one with control characters would be written in more ways than can be masked. The length
 /// of an account number does not matter.
-pub(crate) fn check(name: &str, text: &str) -> Result<(), Refusal> {
+pub(crate) fn check(name: &str, text: &str) -> Result<(), Fault> {
     if text.is_empty() {
-        return refused("is empty", "give it a value, or unset it");
+        return Err(Fault::new(
+            name,
+            "is empty",
+            "set it to a value, or unset it",
+        ));
     }
     if text.len() > MAX_BYTES {
-        return refused("is larger than 1 KiB", "give the secret alone");
+        let fix = "set it to the secret alone";
+        return Err(Fault::new(name, "is larger than 1 KiB", fix));
     }
     if text.chars().any(char::is_control) {
-        return refused(
-            "contains control characters",
-            "give it as one line of printable text",
-        );
+        let fix = "set it to one line of printable text";
+        return Err(Fault::new(name, "contains control characters", fix));
     }
-    if text.chars().count() < MIN_CHARS && !is_account_number(name, text) {
-        return refused(
-            format!("is shorter than {MIN_CHARS} characters"),
-            "choose a longer one",
-        );
+    if text.chars().count() >= MIN_CHARS || is_account_number(name, text) {
+        return Ok(());
     }
-    Ok(())
+    if name.ends_with("LOGIN") {
+        let fix = "set it to the account number, digits only, as the broker gave it";
+        return Err(Fault::new(name, "is not an account number", fix));
+    }
+    Err(Fault::new(
+        name,
+        format!("is shorter than {MIN_CHARS} characters, too short to be masked in logs"),
+        format!("set it to a value of {MIN_CHARS} characters or more"),
+    ))
+}
+
+/// A folder of secrets that was never the same before and after it was read.
+pub(crate) fn restless(name: &str, folder: &Path) -> Fault {
+    Fault::new(
+        name,
+        format!("{} keeps changing while it is read", folder.display()),
+        "replace the files once, best by a swapped link or a rename",
+    )
 }

@@ -2,7 +2,8 @@
 //! two different moments. An orchestrator swaps such a folder by its link `..data`; inotify on a
 //! file goes deaf at that, so the folder is looked at again and again.
 
-use crate::secret::{Refusal, Secret, check, file};
+use crate::faults::Fault;
+use crate::secret::{Secret, check, file, restless};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -33,9 +34,6 @@ pub(super) struct Seen {
     /// Whether the folder is swapped as a whole, so that what is seen is complete.
     swapped: bool,
 }
-
-/// The secret at fault and why.
-pub(super) type Failure = (String, Refusal);
 
 /// What changes whenever a file or the whole folder is replaced or written.
 #[derive(PartialEq, Eq)]
@@ -74,7 +72,7 @@ impl Folder {
     }
 
     /// Reads all files until the folder did not change meanwhile.
-    pub(super) fn look(&self) -> Result<Seen, Failure> {
+    pub(super) fn look(&self) -> Result<Seen, Fault> {
         for _ in 0..ATTEMPTS {
             let before = self.mark();
             let values = self.read();
@@ -86,26 +84,16 @@ impl Folder {
             }
         }
         let name = self.files.first().map_or("", |file| file.name.as_str());
-        let refusal = Refusal {
-            reason: format!("{} keeps changing while it is read", self.path.display()),
-            fix: "replace the files once, best by a swapped link or a rename".to_owned(),
-        };
-        Err((name.to_owned(), refusal))
+        Err(restless(name, &self.path))
     }
 
-    fn read(&self) -> Result<BTreeMap<String, Secret>, Failure> {
-        let read = |file: &SecretFile| {
-            let text = file::secret(&file.path, file.mounted)?;
+    fn read(&self) -> Result<BTreeMap<String, Secret>, Fault> {
+        let read = |file: &SecretFile| -> Result<_, Fault> {
+            let text = file::secret(&file.name, &file.path, file.mounted)?;
             check(&file.name, &text)?;
-            Ok(Secret::new(text.as_str()))
+            Ok((file.name.clone(), Secret::new(text.as_str())))
         };
-        self.files
-            .iter()
-            .map(|file| match read(file) {
-                Ok(secret) => Ok((file.name.clone(), secret)),
-                Err(refusal) => Err((file.name.clone(), refusal)),
-            })
-            .collect()
+        self.files.iter().map(read).collect()
     }
 
     fn mark(&self) -> Mark {
@@ -129,13 +117,13 @@ impl Folder {
     /// none when nothing changed or the look failed, which is logged.
     pub(super) fn settled(
         &mut self,
-        seen: Result<Seen, Failure>,
+        seen: Result<Seen, Fault>,
         current: &BTreeMap<String, Secret>,
     ) -> BTreeMap<String, Secret> {
         let seen = match seen {
             Ok(seen) => seen,
-            Err(failure) => {
-                self.tell(failure);
+            Err(fault) => {
+                self.tell(fault);
                 self.candidate = None;
                 return BTreeMap::new();
             }
@@ -161,12 +149,15 @@ impl Folder {
         BTreeMap::new()
     }
 
-    fn tell(&mut self, (name, refusal): Failure) {
-        if self.told.insert((name.clone(), refusal.reason.clone())) {
+    fn tell(&mut self, fault: Fault) {
+        let Fault {
+            key, reason, fix, ..
+        } = fault;
+        if self.told.insert((key.clone(), reason.clone())) {
             tracing::error!(
-                name,
-                reason = refusal.reason,
-                fix = refusal.fix,
+                name = key,
+                reason,
+                fix,
                 "a file of secrets cannot be used, the last values stay"
             );
         }

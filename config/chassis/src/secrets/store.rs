@@ -141,9 +141,7 @@ impl SecretStore {
         for folder in &mut state.folders {
             match folder.look() {
                 Ok(Seen { values, .. }) => fresh.extend(values),
-                Err((name, refusal)) => {
-                    faults.push(Fault::new(name, refusal.reason, refusal.fix));
-                }
+                Err(fault) => faults.push(fault),
             }
         }
         if faults.is_empty() {

@@ -16,7 +16,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// A file cannot be read as PEM.
-    #[error("reading {} as PEM failed", path.display())]
+    #[error("cannot read {} as PEM; name a PEM file that this user may read, or make one with `mymt5-gateway certs`", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -25,13 +25,13 @@ pub enum IdentityError {
         source: pem::Error,
     },
     /// A file holds no certificate.
-    #[error("reading {} failed: it holds no certificate", path.display())]
+    #[error("{} holds no certificate; name a PEM file with a certificate", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// An authority's certificate is not one.
-    #[error("trusting the authority in {} failed", path.display())]
+    #[error("{} holds an invalid certificate of an authority; name the PEM file of the authority", path.display())]
     Authority {
         /// The file.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum IdentityError {
         source: rustls::Error,
     },
     /// The clients' certificates cannot be checked against the authority.
-    #[error("preparing to verify clients by {} failed", path.display())]
+    #[error("cannot verify clients with the authority in {}; name the PEM file of the authority that signs clients", path.display())]
     Verifier {
         /// The file.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub enum IdentityError {
         source: VerifierBuilderError,
     },
     /// The key does not belong to the certificate, or is of an unknown kind.
-    #[error("using the key {} with its certificate failed", path.display())]
+    #[error("the key {} does not belong to its certificate; name the key that was made with it", path.display())]
     Key {
         /// The key's file.
         path: PathBuf,

@@ -28,14 +28,14 @@ const MAX_DAYS: u32 = 825;
 pub enum ThrowawayError {
     /// A client's name cannot be one.
     #[error(
-        "refused a client's name: it must be 1 to 64 of [A-Za-z0-9_-], not gateway or bridge, and only once; at most 256 clients"
+        "invalid --clients: expected 1 to 64 of [A-Za-z0-9_-] each, not gateway or bridge, none twice, at most 256; correct the names"
     )]
     Name,
     /// The lifetime is out of range.
-    #[error("refused the lifetime: it must be 1 to 825 days")]
+    #[error("invalid --days: expected 1 to 825; set it within them")]
     Days,
     /// A file is there already.
-    #[error("refused to overwrite {}: remove it, or choose another folder", path.display())]
+    #[error("refused to overwrite {}; remove it, or name another folder with --folder", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -53,7 +53,9 @@ pub enum ThrowawayError {
         source: IdentityError,
     },
     /// A key or certificate could not be made.
-    #[error("making the certificate of {name} failed")]
+    #[error(
+        "cannot make the certificate of {name}; check the names given by --clients and --hosts"
+    )]
     Make {
         /// Whose.
         name: String,
@@ -71,7 +73,7 @@ pub enum ThrowawayError {
         source: io::Error,
     },
     /// A file or folder could not be written.
-    #[error("writing {} failed", path.display())]
+    #[error("cannot write {}; let this user write there, or name another folder with --folder", path.display())]
     Write {
         /// Which.
         path: PathBuf,

@@ -46,7 +46,7 @@ impl Reader {
                 self.fault(
                     name,
                     format!("both it and {twin} are set"),
-                    "keep one of them",
+                    "unset one of them",
                 );
             }
             self.lay(name, &key.split('.').collect::<Vec<_>>(), text, local);
@@ -60,7 +60,7 @@ impl Reader {
             Source::Environment(name.into())
         };
         if let Err(reason) = self.root.put(names, Node::of_text(text, source)) {
-            self.fault(name, reason, "name an existing place, or unset it");
+            self.fault(name, reason, "name an existing key, or unset it");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::{
     hints,
-    tree::{Kind, Source},
+    tree::{Kind, Node, Source},
 };
 use super::Reader;
 
@@ -15,7 +15,7 @@ impl Reader {
                 continue;
             }
             let fix = match hints::nearest(&key, self.asked.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean {near}?"),
+                Some(near) => format!("rename it to {near} if that was meant, or remove it"),
                 None => "remove it".to_owned(),
             };
             if let Source::Dotenv(name) = &source {
@@ -23,8 +23,12 @@ impl Reader {
                     "{name} of .env sets {key}, which {} does not know; {fix}",
                     self.table.program
                 ));
+            } else if self.has_keys(&key) {
+                let nature = self.root.get(&key).map_or("a value", Node::nature);
+                let reason = format!("expected a table, found {nature} in {source}");
+                self.fault(&key, reason, format!("write it as a table, [{key}]"));
             } else {
-                self.fault(&key, format!("in {source} is unknown"), fix);
+                self.fault(&key, format!("unknown key in {source}"), fix);
             }
         }
     }
@@ -37,16 +41,17 @@ impl Reader {
             .filter(|(_, c)| *c == '.')
             .map(|(at, _)| &key[..at])
             .chain([key]);
-        let under = format!("{key}.");
         key.is_empty()
             || above.into_iter().any(|prefix| self.asked.contains(prefix))
             || self.containers.contains(key)
-            || self
-                .asked
-                .range(under.clone()..)
-                .next()
-                .is_some_and(|asked| asked.starts_with(&under))
-                && self.is_empty_table(key)
+            || self.has_keys(key) && self.is_empty_table(key)
+    }
+
+    /// Whether a key under it was asked for.
+    fn has_keys(&self, key: &str) -> bool {
+        let under = format!("{key}.");
+        let next = self.asked.range(under.clone()..).next();
+        next.is_some_and(|asked| asked.starts_with(&under))
     }
 
     fn is_empty_table(&self, key: &str) -> bool {

@@ -159,7 +159,7 @@ fn tables_and_lists_are_walked_and_overridden_in_place() {
     assert_eq!(reader.optional::<u8>("opened.key", ""), None);
     let faults = reader.finish().unwrap_err();
     assert_eq!(faults.0.len(), 1, "{faults}");
-    has(&faults.to_string(), &["empty: in demo.toml is unknown"]);
+    has(&faults.to_string(), &["empty: unknown key in demo.toml"]);
 }
 
 #[test]
@@ -191,11 +191,11 @@ fn one_report_holds_every_fault_and_no_value() {
     has(
         &report,
         &[
-            "a.number: a text in demo.toml is not a number of things",
+            "a.number: expected a number of things, found a text in demo.toml",
             "MYMT5__A__NUMBER",
         ],
     );
-    has(&report, &["a.flag:", "not true or false"]);
+    has(&report, &["a.flag:", "expected true or false"]);
     has(
         &report,
         &[
@@ -204,14 +204,17 @@ fn one_report_holds_every_fault_and_no_value() {
         ],
     );
     has(&report, &["a.listen:"]);
-    has(&report, &["a.names: a number", "[a.names.NAME]"]);
-    has(&report, &["a.count: a list", "[[a.count]]"]);
-    has(&report, &["a.path: is empty"]);
-    has(&report, &["a.number: is odd; fix: make it even"]);
-    has(&report, &["a.unread: in demo.toml is unknown"]);
     has(
         &report,
-        &["a.other: in environment MYMT5__A__OTHER is unknown"],
+        &["a.names: expected", "[a.names.NAME], found a number"],
+    );
+    has(&report, &["a.count: expected", "[[a.count]], found a list"]);
+    has(&report, &["a.path: is empty"]);
+    has(&report, &["a.number: is odd; fix: make it even"]);
+    has(&report, &["a.unread: unknown key in demo.toml"]);
+    has(
+        &report,
+        &["a.other: unknown key in environment MYMT5__A__OTHER"],
     );
     has(&report, &["MYMT5__A__: names no key"]);
     has(&report, &["MYMT5__A__FLAG__DEEP: leads through a value"]);
@@ -225,9 +228,25 @@ fn an_unknown_key_is_told_what_was_meant() {
     reader.optional::<String>("server.listen", "");
     reader.optional::<String>("logging.level", "");
     let report = report(reader);
-    has(&report, &["server.listn", "did you mean server.listen?"]);
-    has(&report, &["loging.level", "did you mean logging.level?"]);
+    has(&report, &["server.listn", "rename it to server.listen"]);
+    has(&report, &["loging.level", "rename it to logging.level"]);
     has(&report, &["wholly.elsewhere.x", "fix: remove it"]);
+}
+
+#[test]
+fn a_value_in_a_tables_place_is_told_to_be_a_table() {
+    let place = Place::new("server = 5\nlogging = []");
+    let mut reader = place.open(&[]);
+    reader.optional::<String>("server.listen", "");
+    reader.optional::<String>("logging.level", "");
+    let report = report(reader);
+    has(
+        &report,
+        &[
+            "server: expected a table, found a number in demo.toml; fix: write it as a table, [server]",
+        ],
+    );
+    has(&report, &["logging: expected a table, found a list"]);
 }
 
 #[test]

@@ -122,7 +122,10 @@ fn secrets_that_break_the_rules_are_refused() {
     let mut reader = place.open(&[("MT5_LOGIN", "123")]);
     assert_eq!(reader.secret("MT5_LOGIN").unwrap().expose(), "123");
     assert!(reader.secret("UNLISTED").is_none());
-    has(&report(reader), &["UNLISTED: is no secret of this program"]);
+    has(
+        &report(reader),
+        &["UNLISTED: is not in this program's table"],
+    );
 }
 
 #[test]
@@ -227,7 +230,7 @@ fn only_a_number_may_be_a_short_login() {
     let place = Place::new("");
     let mut reader = place.open(&[("MT5_LOGIN", "12a")]);
     assert!(reader.secret("MT5_LOGIN").is_none());
-    has(&report(reader), &["MT5_LOGIN: is shorter than 6"]);
+    has(&report(reader), &["MT5_LOGIN: is not an account number"]);
 }
 
 #[test]

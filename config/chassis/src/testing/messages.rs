@@ -1,0 +1,241 @@
+//! Messages that an operator reads: what each of them must have, and that none goes untested.
+
+use crate::faults::{Fault, Faults};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Longest message, in characters: a few lines of a terminal.
+const LONGEST: usize = 320;
+/// What samples give as values that no message may show.
+pub const PLANTED: &str = "hidden";
+/// Turns of phrase that have a plain equivalent.
+const FORBIDDEN: [&str; 6] = [
+    " is no ",
+    "anew",
+    "whoever",
+    "nobody",
+    "somebody",
+    "did you mean",
+];
+/// What a fix begins with.
+const VERBS: [&str; 33] = [
+    "add", "check", "chmod", "chown", "close", "correct", "create", "free", "give", "install",
+    "keep", "let", "list", "listen", "make", "merge", "move", "name", "put", "read", "remove",
+    "rename", "replace", "restart", "restore", "run", "set", "start", "stop", "unset", "update",
+    "use", "write",
+];
+
+/// Samples of an enum of errors, one for each variant: a variant without one does not compile.
+#[macro_export]
+macro_rules! every_variant {
+    ($type:ty: $($variant:pat => $sample:expr),+ $(,)?) => {{
+        let _exhaustive = |error: &$type| match error {
+            $($variant => (),)+
+        };
+        [$({
+            let sample: $type = $sample;
+            assert!(matches!(sample, $variant), "{sample:?} is a sample of another variant");
+            sample
+        }),+]
+    }};
+}
+
+/// The messages of a crate, as its samples gave them.
+#[derive(Default)]
+pub struct Messages {
+    texts: BTreeSet<String>,
+    places: BTreeSet<(PathBuf, u32)>,
+    flaws: Vec<String>,
+}
+
+impl Messages {
+    /// Takes an error that an operator can do something about; its message names the subject.
+    pub fn error(&mut self, subject: &str, error: &dyn std::error::Error) {
+        self.take(subject, &error.to_string());
+    }
+
+    /// Takes a report of faults; of the folder they were provoked in only `DIR` is kept.
+    pub fn faults(&mut self, report: &Faults, folder: &Path) {
+        for fault in &report.0 {
+            self.fault(fault, folder);
+        }
+    }
+
+    /// Takes one fault.
+    pub fn fault(&mut self, fault: &Fault, folder: &Path) {
+        let shown = |text: &str| text.replace(&folder.display().to_string(), "DIR");
+        let place = fault.place();
+        self.places.insert((place.file().into(), place.line()));
+        self.take(&shown(&fault.key), &shown(&fault.to_string()));
+    }
+
+    fn take(&mut self, subject: &str, text: &str) {
+        if let Some(flaw) = flaw(subject, text) {
+            self.flaws.push(format!("{flaw}: {text}"));
+        }
+        self.texts.insert(text.to_owned());
+    }
+
+    /// Ends the taking: every message is as it must be, every line below `sources` that makes a
+    /// fault was told by a sample, and the crate's `messages.txt` lists what was told, to be read
+    /// by people. `write` writes that list instead.
+    ///
+    /// # Panics
+    /// Any of that does not hold.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn judge(self, root: &Path, sources: &str, write: bool) -> io::Result<()> {
+        assert!(self.flaws.is_empty(), "{}", self.flaws.join("\n"));
+        let mut untold = Vec::new();
+        for file in files(&root.join(sources))? {
+            for line in lines_with_faults(&fs::read_to_string(&file)?) {
+                let told = |(at, of): &(PathBuf, u32)| *of == line && file.ends_with(at);
+                if !self.places.iter().any(told) {
+                    untold.push(format!("{}:{line}", file.display()));
+                }
+            }
+        }
+        assert!(
+            untold.is_empty(),
+            "no sample provokes the faults of these lines:\n{}",
+            untold.join("\n")
+        );
+        let list = root.join("messages.txt");
+        let mut now = self.texts.into_iter().collect::<Vec<_>>().join("\n");
+        now.push('\n');
+        if write {
+            return fs::write(list, now);
+        }
+        let kept = fs::read_to_string(&list)?;
+        assert_eq!(
+            kept,
+            now,
+            "{}: write it with MYMT5_WRITE_MESSAGES=1 and read what changed",
+            list.display()
+        );
+        Ok(())
+    }
+}
+
+/// Why a message does not help; none: it names its subject, and after the first `; ` what to do.
+#[must_use]
+pub fn flaw(subject: &str, text: &str) -> Option<String> {
+    let lower = text.to_lowercase();
+    if text.chars().any(char::is_control) {
+        return Some("it is not one line of printable text".to_owned());
+    }
+    if text.chars().count() > LONGEST {
+        return Some(format!("it is longer than {LONGEST} characters"));
+    }
+    if subject.is_empty() || !text.contains(subject) {
+        return Some(format!("it does not name {subject:?}"));
+    }
+    if text.contains(PLANTED) {
+        return Some("it shows a value".to_owned());
+    }
+    if let Some(phrase) = FORBIDDEN.iter().find(|phrase| lower.contains(**phrase)) {
+        return Some(format!("it says {phrase:?}"));
+    }
+    let (_, fix) = text.split_once("; ").unwrap_or_default();
+    let fix = fix.strip_prefix("fix: ").unwrap_or(fix);
+    let first = fix.split(' ').next().unwrap_or_default();
+    if VERBS.contains(&first) {
+        None
+    } else {
+        Some(format!("{first:?} does not begin a fix"))
+    }
+}
+
+/// The sources at a path, tests left out.
+fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?.path();
+        let stem = entry.file_stem().and_then(|stem| stem.to_str());
+        let source = entry.is_dir() || entry.extension().is_some_and(|ending| ending == "rs");
+        if source && !matches!(stem, Some("tests" | "testing" | "messages")) {
+            found.extend(files(&entry)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The lines that make a fault, from 1 on. What is marked `#[track_caller]` makes it for the line
+/// that calls it, and the tests at a file's end are no source.
+fn lines_with_faults(source: &str) -> Vec<u32> {
+    let lines: Vec<&str> = source.lines().collect();
+    let mut found = Vec::new();
+    let mut until: Option<String> = None;
+    for (number, line) in (1..).zip(&lines) {
+        let code = line.trim_start();
+        if until.is_some() {
+            until = until.filter(|end| *line != end.as_str());
+        } else if code == "#[track_caller]" {
+            until = Some(format!("{}}}", &line[..line.len() - code.len()]));
+        } else if *line == "mod tests {" {
+            break;
+        } else if !code.starts_with("//") && makes_a_fault(code) {
+            found.push(number);
+        }
+    }
+    found
+}
+
+fn makes_a_fault(code: &str) -> bool {
+    ["Fault::new(", ".fault(", "fault_at(", "fault_unless("]
+        .iter()
+        .any(|call| code.contains(call))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_its_subject_and_a_fix() {
+        let good = "server.listen: is missing; fix: set it to an address";
+        assert_eq!(flaw("server.listen", good), None);
+        assert_eq!(flaw("/x", "cannot open /x; create it: not found"), None);
+        for (subject, bad) in [
+            ("server", "a key is missing; fix: set it"),
+            ("x", "x is missing"),
+            ("x", "x is missing; it should be there"),
+            ("x", "x is no number; set it to one"),
+            ("x", "x is missing;\nset it"),
+            ("x", "x is hidden-1; set it"),
+        ] {
+            assert!(flaw(subject, bad).is_some(), "{bad}");
+        }
+        let long = format!("x {}; set it", "y".repeat(LONGEST));
+        assert!(flaw("x", &long).is_some());
+    }
+
+    #[test]
+    fn lines_that_make_faults_are_found_but_not_those_that_pass_them_on() {
+        let source = "\
+#[track_caller]
+fn fault_at(key: &str) {
+    Fault::new(key, \"is\", \"set\")
+}
+fn read() {
+    fault_at(\"key\");
+    // reader.fault(
+    reader.fault(
+        \"key\",
+    );
+}
+#[cfg(test)]
+mod tests {
+    Fault::new()
+}
+";
+        assert_eq!(lines_with_faults(source), [6, 8]);
+    }
+}
