@@ -8,16 +8,22 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub enum IntentError {
     /// Opening or migrating it failed.
-    #[error("the intents cannot be opened")]
+    #[error(
+        "cannot open intents.db in process.data_folder; let this user write it, or move it away"
+    )]
     Open(#[source] rusqlite::Error),
     /// It was written by a newer version.
-    #[error("the intents are of a newer version of this engine")]
+    #[error(
+        "intents.db in process.data_folder is of a newer version of this engine; run that version, or move it away"
+    )]
     Newer,
     /// Writing failed.
-    #[error("an intent cannot be written")]
+    #[error(
+        "cannot write intents.db in process.data_folder; make room on its disk, and let this user write it"
+    )]
     Write(#[source] rusqlite::Error),
     /// Reading failed.
-    #[error("the intents cannot be read")]
+    #[error("cannot read intents.db in process.data_folder; check its disk, or move it away")]
     Read(#[source] rusqlite::Error),
 }
 

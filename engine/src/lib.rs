@@ -10,6 +10,8 @@
 
 pub mod cli;
 pub mod intents;
+#[cfg(test)]
+mod messages;
 pub mod portfolio;
 pub mod risk;
 pub mod session;

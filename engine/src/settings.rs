@@ -71,7 +71,11 @@ impl Settings {
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let name: String = reader.or("engine.name", "1 to 32 of [A-Za-z0-9_-]", "main".to_owned());
         if ClientName::parse(&name).is_err() {
-            reader.fault("engine.name", "is no name", "use 1 to 32 of [A-Za-z0-9_-]");
+            reader.fault(
+                "engine.name",
+                "is not a valid name",
+                "use 1 to 32 of [A-Za-z0-9_-]",
+            );
         }
         let gateway = gateway(reader);
         let operations = OperationsSettings::read(reader, "127.0.0.1:9102");
@@ -106,7 +110,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
     if !address.starts_with("https://") || address.parse::<tonic::transport::Uri>().is_err() {
         reader.fault(
             "gateway.address",
-            "is no https address",
+            "is not an https address",
             "set it to an address such as https://127.0.0.1:50051",
         );
     }
@@ -120,7 +124,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
         _ => {
             reader.fault(
                 "gateway.certificate",
-                "goes with gateway.key",
+                "is set without gateway.key, or gateway.key without it",
                 "set both or neither",
             );
             None
@@ -129,7 +133,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
     if identity.is_none() && token_file.is_none() {
         reader.fault(
             "gateway",
-            "has no proof of who this is",
+            "has no proof of identity",
             "set certificate and key, or token_file",
         );
     }
@@ -159,7 +163,7 @@ fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
     if symbols.len() != strategies.len() {
         reader.fault(
             "strategies",
-            "trade one symbol twice",
+            "give one symbol to two strategies",
             "give each symbol to one strategy",
         );
     }
@@ -172,7 +176,7 @@ fn strategy(reader: &mut Reader, at: usize) -> Option<StrategySettings> {
     if kind != "ema_cross" {
         reader.fault(
             &key("kind"),
-            "is no strategy of this engine",
+            "is not a strategy of this engine",
             "set it to \"ema_cross\"",
         );
     }
@@ -196,12 +200,16 @@ fn strategy(reader: &mut Reader, at: usize) -> Option<StrategySettings> {
     if stop_points < 1 || take_profit_points.is_some_and(|points| points < 1) {
         reader.fault(
             &key("stop_points"),
-            "must be above 0",
-            "set the distance of the stop loss in points",
+            "is not above 0, or take_profit_points is not",
+            "set both to distances of at least 1 point",
         );
     }
     if name.is_none() {
-        reader.fault(&key("name"), "is no name", "use 1 to 32 of [A-Za-z0-9_-]");
+        reader.fault(
+            &key("name"),
+            "is not a valid name",
+            "use 1 to 32 of [A-Za-z0-9_-]",
+        );
     }
     Some(StrategySettings {
         name: name?,
@@ -224,7 +232,7 @@ fn risk(reader: &mut Reader) -> Option<RiskSettings> {
         reader.fault(
             "risk.max_per_trade",
             "is out of range",
-            "set percent of equity, above 0 and at most 100",
+            "set it to a percentage of equity above 0 and at most 100",
         );
     }
     let max_lots: Option<f64> = reader.optional("risk.max_lots", "lots");
@@ -234,8 +242,8 @@ fn risk(reader: &mut Reader) -> Option<RiskSettings> {
         Some(_) => {
             reader.fault(
                 "risk.max_lots",
-                "is no volume",
-                "set lots above 0, or leave it out",
+                "is not a volume above 0",
+                "set it to lots above 0, or remove it",
             );
             None
         }

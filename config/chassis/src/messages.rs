@@ -65,8 +65,8 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
     of_the_start(&mut messages);
     of_certificates(&mut messages);
     let write = std::env::var_os("MYMT5_WRITE_MESSAGES").is_some_and(|value| value == "1");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    messages.judge(root, "src", write).unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    messages.judge(&sources, write).unwrap();
 }
 
 fn nothing() -> Environment {

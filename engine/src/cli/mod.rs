@@ -10,6 +10,7 @@ use mymt5_chassis::{
     exit::{self, Unavailable},
     faults::Faults,
     loader::{Environment, Provenance, Reader},
+    operations::ListenError,
     process::{FolderError, RootRefused},
     sandbox::SandboxError,
 };
@@ -81,10 +82,14 @@ pub fn execute(cli: Cli) -> ExitCode {
         ExitCode::from(match error {
             error if error.is::<Faults>() || error.is::<SandboxError>() => exit::CONFIG,
             error if error.is::<RootRefused>() => exit::NO_PERMISSION,
-            error if error.is::<Unavailable>() || error.is::<FolderError>() => exit::UNAVAILABLE,
+            error if is_unavailable(&error) => exit::UNAVAILABLE,
             _ => exit::SOFTWARE,
         })
     })
+}
+
+fn is_unavailable(error: &anyhow::Error) -> bool {
+    error.is::<Unavailable>() || error.is::<FolderError>() || error.is::<ListenError>()
 }
 
 /// The configuration, complete and valid, or all that is wrong with it.

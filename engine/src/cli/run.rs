@@ -11,7 +11,6 @@ use crate::{
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use mymt5_chassis::{
-    exit::Unavailable,
     health::Health,
     loader::{Environment, Reader},
     logs, metrics, operations, process,
@@ -85,8 +84,7 @@ fn open(settings: &Settings) -> anyhow::Result<Opened> {
     let logs = settings.logging.folder.as_ref();
     let logs = logs.map(process::Folder::claim).transpose()?;
     let intents = Intents::open(&settings.data_folder.join("intents.db"))?;
-    let operations = operations::bind(&settings.operations)
-        .with_context(|| Unavailable(format!("cannot listen on {}", settings.operations.listen)))?;
+    let operations = operations::bind(&settings.operations)?;
     Ok(Opened {
         operations,
         intents,

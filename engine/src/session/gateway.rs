@@ -57,16 +57,18 @@ impl GatewaySettings {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// A file of the identity cannot be read.
-    #[error("cannot read {0}")]
+    #[error("cannot read {}; let this user read it, or name another file in [gateway]", .0.display())]
     File(PathBuf, #[source] io::Error),
     /// The token's file cannot be used.
-    #[error("the token of gateway.token_file cannot be used")]
+    #[error("cannot use the token of gateway.token_file; correct that file")]
     Token(#[source] SecretFileError),
     /// The token cannot be sent.
-    #[error("the token is no text that can be sent")]
+    #[error(
+        "the token of gateway.token_file is not plain text; put the token that `mymt5-gateway token` printed there"
+    )]
     Unsendable,
     /// The gateway cannot be reached, or TLS fails.
-    #[error("the gateway cannot be reached")]
+    #[error("cannot reach the gateway; check gateway.address, the certificates, and that it runs")]
     Transport(#[source] tonic::transport::Error),
 }
 

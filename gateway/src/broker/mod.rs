@@ -65,7 +65,7 @@ pub enum BrokerError {
     #[error("{0}")]
     Silent(&'static str),
     /// It refused the credentials.
-    #[error("the broker refused the login: {0}")]
+    #[error("the broker refused the login ({0})")]
     Refused(String),
     /// It took the credentials, and then never came to the trade server.
     #[error("the broker cannot be reached: {0}")]

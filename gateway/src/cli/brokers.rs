@@ -7,7 +7,6 @@ use crate::{
     },
     settings::{BrokerSettings, Settings},
 };
-use anyhow::Context;
 use mymt5_chassis::secrets::{Secret, SecretReader};
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ pub(super) fn broker(
     Ok(match &settings.broker {
         BrokerSettings::Simulator(simulator) => {
             let simulated = Simulated::new(simulator.as_ref().clone());
-            Arc::new(simulated.context("the simulator refuses its settings")?)
+            Arc::new(simulated?)
         }
         BrokerSettings::Terminal(terminal) => {
             let credentials = Arc::new(FromSecrets(secrets.clone()));

@@ -3,6 +3,8 @@
 mod brokers;
 mod certs;
 mod health;
+#[cfg(test)]
+mod messages;
 mod opened;
 mod operator;
 mod readiness;
@@ -19,11 +21,13 @@ use mymt5_chassis::{
     exit::{self, Unavailable},
     faults::Faults,
     loader::{Environment, Provenance, Reader},
+    operations::ListenError,
     process::{FolderError, RootRefused},
     sandbox::SandboxError,
     tls::{IdentityError, ThrowawayError},
 };
 use mymt5_model::ClientName;
+use opened::OpenError;
 use std::{
     io::{self, Write},
     net::SocketAddr,
@@ -131,6 +135,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
         exit::NO_PERMISSION
     } else if error.is::<Unavailable>()
         || error.is::<FolderError>()
+        || error.is::<ListenError>()
+        || error.is::<OpenError>()
         || error.is::<operator::NotRunning>()
     {
         exit::UNAVAILABLE

@@ -5,9 +5,7 @@ use crate::{
     journal::{self, Sqlite},
     settings::Settings,
 };
-use anyhow::Context;
 use mymt5_chassis::{
-    exit::Unavailable,
     operations, process,
     secrets::{SecretReader, SecretStore},
     tls::ServerIdentity,
@@ -15,11 +13,10 @@ use mymt5_chassis::{
 use mymt5_model::ClientName;
 use mymt5_orders::Loaded;
 use std::{
-    fmt::Display,
-    fs,
+    fs, io,
     net::TcpListener,
     os::unix::{fs::PermissionsExt, net::UnixListener},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -37,6 +34,22 @@ pub(super) struct Opened {
     _logs: Option<process::Folder>,
 }
 
+/// What of the data folder could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    /// What a dead gateway left.
+    #[error("cannot remove the old control socket {}; remove it by hand", .0.display())]
+    OldSocket(PathBuf, #[source] io::Error),
+    /// The socket cannot be made, or its path is too long for one.
+    #[error(
+        "cannot listen on {}; let this user write there, and keep the path of process.data_folder below 90 characters", .0.display()
+    )]
+    Socket(PathBuf, #[source] io::Error),
+    /// What the last replay left.
+    #[error("cannot remove {}, the journal of the last replay; remove it by hand", .0.display())]
+    OldReplay(PathBuf, #[source] io::Error),
+}
+
 pub(super) fn open(
     settings: &Settings,
     secrets: SecretStore,
@@ -47,11 +60,9 @@ pub(super) fn open(
     let data = process::Folder::claim(&settings.data_folder)?;
     let logs = settings.logging.folder.as_ref();
     let logs = logs.map(process::Folder::claim).transpose()?;
-    let api = TcpListener::bind(settings.listen).with_context(|| cannot_listen(settings.listen))?;
-    api.set_nonblocking(true)?;
+    let api = operations::listen("server.listen", settings.listen)?;
     let control = control_socket(&settings.data_folder)?;
-    let operations = operations::bind(&settings.operations)
-        .with_context(|| cannot_listen(settings.operations.listen))?;
+    let operations = operations::bind(&settings.operations)?;
     let (journal, loaded) = open_journal(settings)?;
     let broker = broker(settings, &secrets.reader())?;
     Ok(Opened {
@@ -68,16 +79,12 @@ pub(super) fn open(
     })
 }
 
-fn cannot_listen(address: impl Display) -> Unavailable {
-    Unavailable(format!("cannot listen on {address}"))
-}
-
 /// A replay's account begins anew each time, and so does its journal.
 fn open_journal(settings: &Settings) -> anyhow::Result<(Sqlite, Loaded)> {
     let identity = settings.identity();
     let path = settings.journal();
     if identity.broker == journal::REPLAY {
-        journal::remove(&path).context("the journal of the last replay cannot be removed")?;
+        journal::remove(&path).map_err(|error| OpenError::OldReplay(path.clone(), error))?;
     }
     let clients = settings.clients.iter().map(|client| client.name.clone());
     let clients: Vec<ClientName> = clients.chain([ClientName::local()]).collect();
@@ -85,13 +92,17 @@ fn open_journal(settings: &Settings) -> anyhow::Result<(Sqlite, Loaded)> {
 }
 
 /// The gateway holds the folder's lock: a socket that is there already is a dead one.
-fn control_socket(data_folder: &Path) -> anyhow::Result<UnixListener> {
+fn control_socket(data_folder: &Path) -> Result<UnixListener, OpenError> {
     let path = data_folder.join(super::CONTROL_SOCKET);
-    if path.exists() {
-        fs::remove_file(&path).context("the old control socket cannot be removed")?;
+    if path.exists()
+        && let Err(error) = fs::remove_file(&path)
+    {
+        return Err(OpenError::OldSocket(path, error));
     }
-    let listener = UnixListener::bind(&path).with_context(|| cannot_listen(path.display()))?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    let bound = UnixListener::bind(&path).and_then(|listener| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| OpenError::Socket(path, error))
 }

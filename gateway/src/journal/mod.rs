@@ -64,10 +64,10 @@ pub fn remove(path: &Path) -> std::io::Result<()> {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Opening failed.
-    #[error("the journal {} cannot be opened", .0.display())]
+    #[error("cannot open the journal {}; let this user write it and its folder, or restore a backup", .0.display())]
     Open(PathBuf, #[source] rusqlite::Error),
     /// It is no journal of this program.
-    #[error("{} is no journal; move it away, or restore a backup", .0.display())]
+    #[error("{} is not a journal of this program; move it away, or restore a backup", .0.display())]
     Foreign(PathBuf),
     /// It was written by a newer version.
     #[error("the journal is of a newer version; run that version, or restore a backup made before")]
@@ -102,21 +102,25 @@ pub enum JournalError {
         seen: u64,
     },
     /// It is of another account, or was begun anew.
-    #[error("the journal in place is not the one that the backup was made of")]
+    #[error(
+        "the journal in place is not the one that the backup was made of; name a backup of it, or move the journal away"
+    )]
     Unrelated,
     /// It is gone, and a mark of it is left.
     #[error(
-        "the journal {} is gone, and with it every request id; put it back, run `mymt5-gateway restore`, or remove journal.mark beside it to begin anew", .0.display()
+        "the journal {} is gone, and with it every request id; put it back, run `mymt5-gateway restore`, or remove journal.mark beside it to start a new one", .0.display()
     )]
     Lost(PathBuf),
     /// More clients than slots.
-    #[error("all 2047 client slots of the journal are used")]
+    #[error(
+        "all 2047 client slots of the journal are used; use the names of earlier clients, or start a new journal in another process.data_folder"
+    )]
     SlotsUsedUp,
     /// Reading failed.
-    #[error("the journal cannot be read")]
+    #[error("cannot read the journal; check its disk, and that this user may read it")]
     Read(#[source] rusqlite::Error),
     /// Writing failed.
-    #[error("the journal cannot be written")]
+    #[error("cannot write the journal; make room on its disk, and let this user write it")]
     Write(#[source] rusqlite::Error),
     /// An outcome of a request that is not there.
     #[error("the journal has no such request")]
@@ -125,7 +129,9 @@ pub enum JournalError {
     #[error("a row of the journal cannot be written")]
     Encode(#[source] serde_json::Error),
     /// A file beside it failed.
-    #[error("a file beside the journal cannot be written")]
+    #[error(
+        "cannot write a file beside the journal; make room on its disk, and let this user write its folder"
+    )]
     File(#[source] std::io::Error),
     /// The writer's thread is gone.
     #[error("the journal's writer is gone")]

@@ -65,7 +65,7 @@ pub(super) fn read(
         if zone.is_none() {
             reader.fault(
                 "broker.time_zone",
-                "is missing, and a terminal tells the broker's clock alone",
+                "is missing, and a terminal tells times by the broker's clock alone",
                 "set it to an IANA name such as Europe/Athens, or new_york+7, the usual one",
             );
         }
@@ -80,7 +80,7 @@ pub(super) fn read(
     reader.optional::<IgnoredAny>("broker.terminal", "a table");
     if kind != "simulator" {
         let fix = "set it to \"simulator\" or \"terminal\"";
-        reader.fault("broker.kind", "is no kind of broker", fix);
+        reader.fault("broker.kind", "is not a kind of broker", fix);
     }
     let simulator = simulator::read(reader, zone, data_folder);
     Broker {
@@ -106,11 +106,11 @@ fn terminal(
         reader.fault(name, reason, fix);
     }
     let made =
-        "set it to the same 32 characters or more on both sides; `openssl rand -hex 32` makes some";
+        "set it to the same 32 characters or more on both sides, made by `openssl rand -hex 32`";
     match &bridge {
         None => reader.fault(
             BRIDGE,
-            "is missing, and the bridge answers nobody without it",
+            "is missing, and the bridge answers no gateway without it",
             made,
         ),
         Some(secret) if secret.expose().chars().count() < BRIDGE_CHARS => {
@@ -124,8 +124,8 @@ fn terminal(
     let number = login.expose().parse::<u64>().ok();
     let number = number.filter(|login| *login > 0);
     if number.is_none() {
-        let fix = "set it to the number that the broker gave";
-        reader.fault("MT5_LOGIN", "is no account number", fix);
+        let fix = "set it to the account number, digits only, as the broker gave it";
+        reader.fault("MT5_LOGIN", "is not an account number", fix);
     }
     Some(BrokerSettings::Terminal(Box::new(TerminalAccount {
         terminal: settings?,

@@ -17,7 +17,7 @@ pub(super) fn read(reader: &mut Reader, zone: Option<&BrokerZone>) -> Option<Cal
     if holidays.len() != days.len() {
         reader.fault(
             HOLIDAYS,
-            "holds what is no day, or a day twice",
+            "holds an entry that is not a day, or a day twice",
             "write each as YYYY-MM-DD, in broker time",
         );
     }

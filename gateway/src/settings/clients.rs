@@ -13,7 +13,7 @@ pub(super) fn read(reader: &mut Reader, risk_ceiling: Option<Percent>) -> Option
     if names.is_empty() {
         reader.fault(
             "clients",
-            "names nobody: no call could be allowed",
+            "names no client, so that every call would be refused",
             "add a table such as [clients.engine]",
         );
     }
@@ -35,7 +35,7 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
     if parsed.is_none() {
         reader.fault(
             &format!("clients.{name}"),
-            "is no client's name",
+            "is not a valid name of a client",
             "use 1 to 32 of [A-Za-z0-9_-], and not \"local\"",
         );
     }
@@ -59,7 +59,7 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
         if parsed.len() != symbols.len() {
             reader.fault(
                 &key("symbols"),
-                "holds what is no symbol",
+                "holds an entry that is not a symbol, or a symbol twice",
                 "list each symbol once, or [\"*\"]",
             );
         }
@@ -114,7 +114,7 @@ fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
             _ => {
                 reader.fault(
                     &certificate_key,
-                    "is no client's URI",
+                    "is not the URI of a client",
                     "set it to spiffe://mymt5/client/NAME",
                 );
                 None
@@ -127,7 +127,7 @@ fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
             if read.is_none() {
                 reader.fault(
                     &hash_key,
-                    "is no SHA-256",
+                    "is not a SHA-256 hash",
                     "set it to the 64 hex digits that `mymt5-gateway token` printed",
                 );
             }

@@ -65,6 +65,7 @@ impl Scope<'_> {
         format!("{}.{part}", self.prefix)
     }
 
+    #[track_caller]
     fn fault(&mut self, part: &str, reason: &str, fix: &str) {
         let key = self.key(part);
         self.reader.fault(&key, reason, fix);
@@ -87,7 +88,7 @@ impl Scope<'_> {
         let lots: f64 = self.optional(part, "lots")?;
         let lots = Lots::from_f64(lots).ok().filter(|lots| !lots.is_zero());
         if lots.is_none() {
-            self.fault(part, "is no volume", "set it to lots above 0");
+            self.fault(part, "is not a volume above 0", "set it to lots above 0");
         }
         lots
     }
@@ -98,7 +99,11 @@ impl Scope<'_> {
             .ok()
             .filter(|amount| *amount > Money::ZERO);
         if amount.is_none() {
-            self.fault(part, "is no amount", "set it to an amount above 0");
+            self.fault(
+                part,
+                "is not an amount above 0",
+                "set it to an amount above 0",
+            );
         }
         amount
     }
@@ -112,7 +117,7 @@ impl Scope<'_> {
         if symbols.is_empty() || symbols.len() != names.len() || names.iter().any(|n| n == "*") {
             self.fault(
                 "symbols",
-                "is no list of symbols",
+                "is not a list of distinct symbols",
                 "list each symbol once, or remove it",
             );
         }

@@ -4,6 +4,8 @@ mod account;
 mod calendar;
 mod clients;
 mod limits;
+#[cfg(test)]
+mod messages;
 mod orders;
 mod sessions;
 mod simulator;
@@ -163,12 +165,7 @@ impl Settings {
             .as_deref()
             .filter(|folder| is_on_a_network(folder))
         {
-            let why = format!("is on a network file system ({})", folder.display());
-            reader.fault(
-                "process.data_folder",
-                &why,
-                "put it on a local disk: a journal there can be lost or torn",
-            );
+            refuse_network(reader, folder);
         }
         let clock = zone.as_ref().map(|(_, zone)| zone);
         let calendar = calendar::read(reader, clock);
@@ -235,6 +232,14 @@ fn tls(reader: &mut Reader) -> Option<(PathBuf, PathBuf, PathBuf)> {
     Some(files)
 }
 
+fn refuse_network(reader: &mut Reader, folder: &Path) {
+    reader.fault(
+        "process.data_folder",
+        format!("is on a network file system ({})", folder.display()),
+        "put it on a local disk: a journal there can be lost or torn",
+    );
+}
+
 /// True where a sync or a lock may not be what it says. Of a folder that is yet to be made, the
 /// nearest one that exists tells.
 fn is_on_a_network(folder: &Path) -> bool {
@@ -268,11 +273,11 @@ fn zone(reader: &mut Reader) -> Option<(String, BrokerZone)> {
     )?;
     match BrokerZone::parse(&name) {
         Ok(zone) => Some((name, zone)),
-        Err(error) => {
+        Err(_) => {
             reader.fault(
                 "broker.time_zone",
-                "is no known time zone",
-                error.to_string(),
+                "is not a known time zone",
+                "set it to an IANA name such as Europe/Athens, to new_york+7, or to a fixed offset such as UTC+03:00",
             );
             None
         }

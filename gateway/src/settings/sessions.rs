@@ -38,7 +38,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Hours> {
     let sessions = named(reader, SESSIONS);
     match (weekends.as_deref(), sessions) {
         (Some(_), Some(_)) => {
-            let reason = format!("stands beside {WEEKENDS}, which says the same");
+            let reason = format!("is set beside {WEEKENDS}, which says the same");
             reader.fault(SESSIONS, reason, "keep one of them");
             None
         }
@@ -83,7 +83,7 @@ fn of_days(reader: &mut Reader, table: &str, sessions: &Days) -> Option<Hours> {
     for (name, texts) in sessions {
         let Some(day) = weekday(name) else {
             let key = format!("{table}.{name}");
-            reader.fault(&key, "is no weekday", "write it as monday, tuesday, ...");
+            reader.fault(&key, "is not a weekday", "write it as monday, tuesday, ...");
             complete = false;
             continue;
         };
@@ -130,7 +130,7 @@ fn of_day(texts: &[String]) -> Result<Vec<Range<u16>>, (String, &'static str)> {
     let mut ranges: Vec<Range<u16>> = Vec::with_capacity(texts.len());
     for (nth, text) in (1..).zip(texts) {
         let Some(range) = session(text) else {
-            let reason = format!("has no session in place {nth}");
+            let reason = format!("has an invalid session in place {nth}");
             return Err((
                 reason,
                 "write each as \"HH:MM-HH:MM\" in broker time, its start before its end, which may be 24:00",

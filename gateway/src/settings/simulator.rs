@@ -70,7 +70,7 @@ fn feed(reader: &mut Reader) -> Option<Feed> {
         ("ticks" | "bars", None) => {
             reader.fault(
                 "broker.simulator.file",
-                "is no readable file",
+                "is not a readable file",
                 "set it to an export of the terminal",
             );
             None
@@ -78,7 +78,7 @@ fn feed(reader: &mut Reader) -> Option<Feed> {
         _ => {
             reader.fault(
                 "broker.simulator.feed",
-                "is no kind of feed",
+                "is not a kind of feed",
                 "set it to \"synthetic\", \"ticks\" or \"bars\"",
             );
             None
@@ -125,7 +125,7 @@ fn speed(reader: &mut Reader) -> Option<Speed> {
         _ => {
             reader.fault(
                 "broker.simulator.speed",
-                "is no speed",
+                "is not a speed",
                 "set it to \"1\", a factor of 0.01 to 10000, or \"max\"",
             );
             None
@@ -155,7 +155,7 @@ fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> 
     if specs.len() != names.len() || !(1..=256).contains(&specs.len()) {
         reader.fault(
             KEY,
-            "names no symbols",
+            "is not a list of 1 to 256 symbols",
             "set it to a list such as [\"EURUSD\"]",
         );
         return None;
@@ -195,8 +195,8 @@ fn account(reader: &mut Reader, sessions: Week) -> Option<AccountConfig> {
     if !(0.0..=1.0).contains(&partial_fill_probability) {
         reader.fault(
             &key("partial_fill_probability"),
-            "is no probability",
-            "set it to 0 to 1",
+            "is not a probability",
+            "set it to a number from 0 to 1",
         );
     }
     Some(AccountConfig {
@@ -227,7 +227,7 @@ fn money(
     if read.is_none() {
         reader.fault(
             &key,
-            "is no fitting amount",
+            "is not an amount that fits",
             "set it to an amount such as 100000",
         );
     }

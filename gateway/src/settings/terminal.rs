@@ -42,7 +42,11 @@ fn address(reader: &mut Reader) -> Option<String> {
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0));
     if !fits {
-        reader.fault(KEY, "is no host and port", format!("set it to {expected}"));
+        reader.fault(
+            KEY,
+            "is not a host and port",
+            format!("set it to {expected}"),
+        );
     }
     fits.then_some(address)
 }
@@ -58,7 +62,7 @@ fn certificate(
         if address.is_some_and(|address| !is_loopback(address)) {
             reader.fault(
                 KEY,
-                "is missing, and broker.terminal.address is not a literal loopback address: a name or another host can lead to a stranger, who would be sent the password",
+                "is missing, and broker.terminal.address is not a literal loopback address: a name or another host can lead to a stranger, who would get the password",
                 "set it to the bridge's certificate, which `mymt5-gateway certs` makes, or set the address to 127.0.0.1:PORT or [::1]:PORT",
             );
             return None;
@@ -102,8 +106,8 @@ fn symbols(reader: &mut Reader) -> Option<BTreeMap<Symbol, String>> {
     if parsed.len() != named.len() || !(1..=256).contains(&parsed.len()) {
         reader.fault(
             KEY,
-            "holds what is no symbol",
-            format!("set it to {expected}, 1 to 256 of them"),
+            "is not a table of 1 to 256 symbols and their names at the broker",
+            format!("set it to {expected}"),
         );
         return None;
     }
@@ -154,7 +158,7 @@ fn kind(reader: &mut Reader) -> Option<AccountKind> {
         _ => {
             reader.fault(
                 KEY,
-                "is no kind of account",
+                "is not a kind of account",
                 format!("set it to {expected}"),
             );
             None
@@ -204,12 +208,17 @@ mod tests {
             ("127.0.0.1:18812", "10.0.0.7:18812", "tls", "another host"),
             ("127.0.0.1:18812", "localhost:18812", "tls", "a name"),
             ("127.0.0.1:18812", "ip6-loopback:18812", "tls", "a name"),
-            ("127.0.0.1:18812", "nowhere", "address", "no host and port"),
+            (
+                "127.0.0.1:18812",
+                "nowhere",
+                "address",
+                "not a host and port",
+            ),
             (
                 "127.0.0.1:18812",
                 "localhost:0",
                 "address",
-                "no host and port",
+                "not a host and port",
             ),
             (
                 "\"demo\"",
@@ -217,7 +226,7 @@ mod tests {
                 "account_kind",
                 "\"demo\" or \"real\"",
             ),
-            ("{ EURUSD = \"EURUSD.m\" }", "{}", "symbols", "no symbol"),
+            ("{ EURUSD = \"EURUSD.m\" }", "{}", "symbols", "1 to 256"),
             (
                 "EURUSD.m\" }",
                 "X\", GBPUSD = \"X\" }",

@@ -1,6 +1,9 @@
 //! Messages that an operator reads: what each of them must have, and that none goes untested.
 
-use crate::faults::{Fault, Faults};
+use crate::{
+    faults::{Fault, Faults},
+    redact::Redactor,
+};
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -21,11 +24,11 @@ const FORBIDDEN: [&str; 6] = [
     "did you mean",
 ];
 /// What a fix begins with.
-const VERBS: [&str; 33] = [
+const VERBS: [&str; 36] = [
     "add", "check", "chmod", "chown", "close", "correct", "create", "free", "give", "install",
-    "keep", "let", "list", "listen", "make", "merge", "move", "name", "put", "read", "remove",
-    "rename", "replace", "restart", "restore", "run", "set", "start", "stop", "unset", "update",
-    "use", "write",
+    "keep", "let", "list", "listen", "look", "make", "merge", "move", "name", "put", "read",
+    "remove", "rename", "repeat", "replace", "restart", "restore", "run", "set", "start", "stop",
+    "try", "unset", "update", "use", "write",
 ];
 
 /// Samples of an enum of errors, one for each variant: a variant without one does not compile.
@@ -43,7 +46,7 @@ macro_rules! every_variant {
     }};
 }
 
-/// The messages of a crate, as its samples gave them.
+/// The messages of a folder's sources, as their samples gave them.
 #[derive(Default)]
 pub struct Messages {
     texts: BTreeSet<String>,
@@ -52,9 +55,15 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Takes an error that an operator can do something about; its message names the subject.
+    /// Takes an error that an operator can do something about; its message names the subject, and
+    /// a log shows all of it.
     pub fn error(&mut self, subject: &str, error: &dyn std::error::Error) {
-        self.take(subject, &error.to_string());
+        let text = error.to_string();
+        let logged = Redactor::new().clean(&text).into_owned();
+        if logged != text {
+            self.flaws.push(format!("a log shows it as {logged}"));
+        }
+        self.take(subject, &text);
     }
 
     /// Takes a report of faults; of the folder they were provoked in only `DIR` is kept.
@@ -79,19 +88,19 @@ impl Messages {
         self.texts.insert(text.to_owned());
     }
 
-    /// Ends the taking: every message is as it must be, every line below `sources` that makes a
-    /// fault was told by a sample, and the crate's `messages.txt` lists what was told, to be read
-    /// by people. `write` writes that list instead.
+    /// Ends the taking: every message is as it must be, every line below the folder `sources` that
+    /// makes a fault was told by a sample, and `messages.txt` in that folder lists what was told,
+    /// to be read by people. `write` writes that list instead.
     ///
     /// # Panics
     /// Any of that does not hold.
     ///
     /// # Errors
     /// A file cannot be read or written.
-    pub fn judge(self, root: &Path, sources: &str, write: bool) -> io::Result<()> {
+    pub fn judge(self, sources: &Path, write: bool) -> io::Result<()> {
         assert!(self.flaws.is_empty(), "{}", self.flaws.join("\n"));
         let mut untold = Vec::new();
-        for file in files(&root.join(sources))? {
+        for file in files(sources)? {
             for line in lines_with_faults(&fs::read_to_string(&file)?) {
                 let told = |(at, of): &(PathBuf, u32)| *of == line && file.ends_with(at);
                 if !self.places.iter().any(told) {
@@ -104,7 +113,7 @@ impl Messages {
             "no sample provokes the faults of these lines:\n{}",
             untold.join("\n")
         );
-        let list = root.join("messages.txt");
+        let list = sources.join("messages.txt");
         let mut now = self.texts.into_iter().collect::<Vec<_>>().join("\n");
         now.push('\n');
         if write {
@@ -142,12 +151,14 @@ pub fn flaw(subject: &str, text: &str) -> Option<String> {
     }
     let (_, fix) = text.split_once("; ").unwrap_or_default();
     let fix = fix.strip_prefix("fix: ").unwrap_or(fix);
-    let first = fix.split(' ').next().unwrap_or_default();
-    if VERBS.contains(&first) {
-        None
-    } else {
-        Some(format!("{first:?} does not begin a fix"))
-    }
+    (!is_fix(fix)).then(|| format!("{fix:?} does not say what to do"))
+}
+
+/// Whether a text says what to do: it begins with a verb.
+#[must_use]
+pub fn is_fix(text: &str) -> bool {
+    let first = text.split(' ').next().unwrap_or_default();
+    VERBS.contains(&first)
 }
 
 /// The sources at a path, tests left out.

@@ -28,16 +28,16 @@ const SETTINGS: &str = "
 #[derive(Debug, thiserror::Error)]
 pub enum KeptError {
     /// The configured account is faulty in itself.
-    #[error("the simulated account cannot be set up")]
+    #[error("cannot set up the simulated account; correct the keys of broker.simulator")]
     Setup(#[source] SetupError),
     /// The kept account does not fit the configured one.
-    #[error("the kept simulated account does not fit; move {} away to begin anew", .1.display())]
+    #[error("the kept simulated account does not fit the configured one; move {} away to start a new one", .1.display())]
     Restore(#[source] RestoreError, PathBuf),
     /// An earlier version kept it.
-    #[error("an earlier version kept the simulated account; move {} away to begin anew", .0.display())]
+    #[error("an earlier version kept the simulated account; move {} away to start a new one", .0.display())]
     Earlier(PathBuf),
     /// The file cannot be read, or holds something else.
-    #[error("the kept simulated account cannot be read; move {} away to begin anew", .1.display())]
+    #[error("cannot read the kept simulated account; move {} away to start a new one", .1.display())]
     Unreadable(#[source] Fault, PathBuf),
 }
 

@@ -130,6 +130,15 @@ fn short(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::broker::BrokerError;
+    use mymt5_chassis::redact::Redactor;
+
+    #[test]
+    fn a_log_shows_all_of_a_refused_login() {
+        let told = BrokerError::Refused(explained(-6)).to_string();
+        assert_eq!(Redactor::new().clean(&told), told);
+        assert!(told.contains("correct MT5_LOGIN"), "{told}");
+    }
 
     fn kind(heard: Heard) -> &'static str {
         match decide(heard, receipt) {

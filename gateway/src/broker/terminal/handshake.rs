@@ -23,24 +23,32 @@ const DIGITS: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandshakeError {
     /// The secret is too short to protect anything.
-    #[error("BRIDGE_SECRET must have at least {SHORTEST} characters")]
+    #[error(
+        "BRIDGE_SECRET is shorter than {SHORTEST} characters; set it to a longer one on both sides"
+    )]
     Short,
     /// The other side does not know the secret.
-    #[error("the bridge does not know BRIDGE_SECRET: give both sides the same")]
+    #[error("the bridge does not know BRIDGE_SECRET; set it to the same on both sides")]
     Stranger,
     /// It speaks another version.
     #[error(
-        "the bridge speaks protocol {0}, this gateway {PROTOCOL}: install both from one release"
+        "the bridge speaks protocol {0}, this gateway {PROTOCOL}; install both from one release"
     )]
     Version(u32),
     /// It ended the connection after this side's proof.
-    #[error("the bridge hung up during the handshake: its BRIDGE_SECRET may differ, or it is busy")]
+    #[error(
+        "the bridge hung up during the handshake; check that both sides have the same BRIDGE_SECRET, and that no other gateway uses it"
+    )]
     HungUp,
     /// Not of this protocol.
-    #[error("what listens there is no bridge")]
+    #[error(
+        "what listens at broker.terminal.address is not the bridge; start the bridge there, or correct the address"
+    )]
     Wire(#[from] WireError),
     /// The connection ended, or a frame was out of bounds.
-    #[error("what listens there is no bridge")]
+    #[error(
+        "what listens at broker.terminal.address is not the bridge; start the bridge there, or correct the address"
+    )]
     Frame(#[from] FrameError),
 }
 
@@ -134,6 +142,25 @@ pub(crate) async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use mymt5_chassis::{every_variant, testing::messages::flaw};
+
+    #[test]
+    fn every_failure_says_what_to_do() {
+        for error in every_variant!(HandshakeError:
+            HandshakeError::Short => HandshakeError::Short,
+            HandshakeError::Stranger => HandshakeError::Stranger,
+            HandshakeError::Version(_) => HandshakeError::Version(2),
+            HandshakeError::HungUp => HandshakeError::HungUp,
+            HandshakeError::Wire(_) => HandshakeError::Wire(WireError::Reflected),
+            HandshakeError::Frame(_) => HandshakeError::Frame(FrameError::Length(0)),
+        ) {
+            let subject = match error {
+                HandshakeError::Short => "BRIDGE_SECRET",
+                _ => "the bridge",
+            };
+            assert_eq!(flaw(subject, &error.to_string()), None);
+        }
+    }
 
     fn secret() -> Secret {
         Secret::new("0123456789abcdef0123456789abcdef")

@@ -141,7 +141,8 @@ async fn login(
 ) -> Result<(), BrokerError> {
     let number = account.login.expose().trim().parse();
     let args = Login {
-        login: number.map_err(|_| BrokerError::Refused("MT5_LOGIN is no account number".into()))?,
+        login: number
+            .map_err(|_| BrokerError::Refused("MT5_LOGIN is not an account number".into()))?,
         password: account.password.expose(),
         server: account.server.expose(),
         timeout_ms: LOGIN.as_millis(),

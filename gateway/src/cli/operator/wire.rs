@@ -118,30 +118,37 @@ impl From<Status> for Refused {
                 || format!("{:?}", status.code()).to_uppercase(),
                 |reason| reason.name().to_owned(),
             ),
-            message: super::show::plain(status.message()),
+            message: one_line(status.message()),
             fix: reason.map_or_else(|| unexplained(status.code()), fix),
         }
     }
+}
+
+/// The lines of a report, such as the faults of a configuration, in one.
+fn one_line(message: &str) -> String {
+    let lines: Vec<&str> = message.lines().collect();
+    super::show::plain(&lines.join(" | "))
 }
 
 /// What an operator can do about a refusal.
 const fn fix(reason: Reason) -> &'static str {
     match reason {
         Reason::NotServed => "use a version of the gateway that serves this command",
-        Reason::OrderNotFound => "`mymt5-gateway orders` lists what there is",
-        Reason::PositionNotFound => "`mymt5-gateway positions` lists what there is",
+        Reason::OrderNotFound => "list them with `mymt5-gateway orders`",
+        Reason::PositionNotFound => "list them with `mymt5-gateway positions`",
         Reason::PermissionDenied | Reason::Unauthenticated => {
             "run it as the gateway's own user, on its machine"
         }
-        Reason::SequencePurged | Reason::JournalChanged => "leave --after out",
+        Reason::SequencePurged | Reason::JournalChanged => "repeat it without --after",
         Reason::JournalDown | Reason::JournalLost => {
             "make room on the disk of the gateway's data folder"
         }
-        Reason::LinkDown => "`mymt5-gateway status` shows the link; try again once it is READY",
-        Reason::Draining => "it is stopping; try again once it runs again",
+        Reason::LinkDown => "try again once `mymt5-gateway status` shows the link as READY",
+        Reason::Draining => "try again once the gateway runs again",
         reason if reason.retryable() => "try again in a moment",
+        Reason::ReloadRefused => "correct that, then repeat `mymt5-gateway reload`",
         Reason::Internal => "look for the incident in the gateway's log",
-        _ => "`mymt5-gateway status` and the gateway's log tell more",
+        _ => "look at `mymt5-gateway status` and at the gateway's log",
     }
 }
 
@@ -149,10 +156,10 @@ const fn fix(reason: Reason) -> &'static str {
 const fn unexplained(code: Code) -> &'static str {
     match code {
         Code::Cancelled | Code::DeadlineExceeded => {
-            "no answer in time; it may have been done all the same: look before you repeat it"
+            "look at what was done before you repeat it: there was no answer in time, and it may have been done all the same"
         }
         _ => {
-            "the connection broke; it may have been done all the same: are you the gateway's user, and does it still run?"
+            "check that you are the gateway's user and that it runs: the connection broke, and it may have been done all the same"
         }
     }
 }
@@ -161,6 +168,7 @@ const fn unexplained(code: Code) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use mymt5_chassis::testing::messages::is_fix;
     use mymt5_proto::Refusal;
 
     #[test]
@@ -178,6 +186,28 @@ mod tests {
         let hostile = Refusal::because(Reason::Internal, "two\nlines\u{1b}[2J");
         let line = Refused::from(Status::from(hostile)).to_string();
         assert!(!line.contains(['\n', '\u{1b}']), "{line:?}");
+    }
+
+    #[test]
+    fn what_to_do_about_a_refusal_is_said_in_the_imperative() {
+        for reason in Reason::ALL {
+            assert!(is_fix(fix(*reason)), "{}", fix(*reason));
+        }
+        for code in [Code::Cancelled, Code::DeadlineExceeded, Code::Unavailable] {
+            assert!(is_fix(unexplained(code)), "{}", unexplained(code));
+        }
+    }
+
+    #[test]
+    fn each_fault_of_a_refused_reload_stays_a_part_of_its_own() {
+        let report =
+            "2 faults in the configuration\na.b: is empty; fix: set it\nc: is missing; fix: set it";
+        let refusal = Refusal::because(Reason::ReloadRefused, report);
+        let line = Refused::from(Status::from(refusal)).to_string();
+        assert!(
+            line.contains("configuration | a.b: is empty; fix: set it | c: is missing"),
+            "{line}"
+        );
     }
 
     #[test]

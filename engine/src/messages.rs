@@ -1,0 +1,71 @@
+//! What the engine tells an operator: a sample of each fault and of each error.
+#![allow(clippy::unwrap_used)]
+
+use crate::{
+    intents::IntentError,
+    session::ConnectError,
+    settings::{Settings, TABLE},
+};
+use mymt5_chassis::{
+    every_variant,
+    loader::{Environment, Reader},
+    secrets::read_file,
+    testing::messages::Messages,
+};
+use std::{fs, io, path::Path};
+
+const WRONG: [&str; 3] = [
+    "[engine]\nname = 'a b'\n[gateway]\naddress = 'http://127.0.0.1:1'\ncertificate = 'a.pem'\n\
+     [risk]\nmax_per_trade = 0.0\nmax_lots = 0.0",
+    "[[strategies]]\nkind = 'guess'\nname = 'a b'\nsymbol = 'EURUSD'\nfast = 9\nslow = 5\n\
+     stop_points = 0",
+    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\n[[strategies]]\nname = 'two'\n\
+     symbol = 'EURUSD'",
+];
+
+#[test]
+fn every_message_names_what_is_wrong_and_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let mut messages = Messages::default();
+    for wrong in WRONG {
+        let file = place.path().join("engine.toml");
+        fs::write(&file, wrong).unwrap();
+        let environment = Environment::from_pairs([("", ""); 0]);
+        let mut reader = Reader::open(&TABLE, &file, environment).unwrap();
+        Settings::read(&mut reader);
+        messages.faults(&reader.finish().unwrap_err(), place.path());
+    }
+    of_files(&mut messages);
+    let write = std::env::var_os("MYMT5_WRITE_MESSAGES").is_some_and(|value| value == "1");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    messages.judge(&sources, write).unwrap();
+}
+
+fn of_files(messages: &mut Messages) {
+    const FILE: &str = "/srv/tls/ca.pem";
+    let denied = io::ErrorKind::PermissionDenied;
+    let lost = read_file("gateway.token_file", Path::new("/nowhere")).unwrap_err();
+    let unfit = tonic::transport::Endpoint::from_shared("").err().unwrap();
+    for error in every_variant!(ConnectError:
+        ConnectError::File(..) => ConnectError::File(FILE.into(), denied.into()),
+        ConnectError::Token(_) => ConnectError::Token(lost),
+        ConnectError::Unsendable => ConnectError::Unsendable,
+        ConnectError::Transport(_) => ConnectError::Transport(unfit),
+    ) {
+        let subject = match &error {
+            ConnectError::File(..) => FILE,
+            ConnectError::Token(_) | ConnectError::Unsendable => "gateway.token_file",
+            ConnectError::Transport(_) => "gateway.address",
+        };
+        messages.error(subject, &error);
+    }
+    let sql = || rusqlite::Error::InvalidQuery;
+    for error in every_variant!(IntentError:
+        IntentError::Open(_) => IntentError::Open(sql()),
+        IntentError::Newer => IntentError::Newer,
+        IntentError::Write(_) => IntentError::Write(sql()),
+        IntentError::Read(_) => IntentError::Read(sql()),
+    ) {
+        messages.error("intents.db", &error);
+    }
+}

@@ -1,0 +1,100 @@
+//! What a wrong configuration tells an operator: a sample of each fault.
+#![allow(clippy::unwrap_used)]
+
+use super::{Settings, TABLE, refuse_network};
+use mymt5_chassis::{
+    faults::Faults,
+    loader::{Environment, Reader},
+    testing::messages::Messages,
+};
+use std::{fs, path::Path};
+
+const CLIENT: &str =
+    "[clients.a]\ncertificate = 'spiffe://mymt5/client/a'\npermissions = ['read']\n";
+
+/// All that is wrong without an account.
+const WRONG: [&str; 12] = [
+    "[broker]\nkind = 'paper'",
+    "[broker]\nkind = 'terminal'",
+    "[orders]\nmax_queue_ms = 1",
+    "[broker.simulator]\nfeed = 'bars'\nfile = 'DIR/gateway.toml'",
+    "[broker.simulator]\nfeed = 'ticks'\nfile = 'nowhere.csv'",
+    "[broker.simulator]\nfeed = 'paper'\nspeed = 'fast'\nsymbols = []\nbalance = -1.0\n\
+     partial_fill_probability = 2.0\nweekends = 'shut'",
+    "[broker.simulator]\nweekends = 'open'\nsessions = { monday = ['01:00-03:00'] }",
+    "[broker.simulator]\nsessions = { montag = [], monday = ['5-6'], \
+     tuesday = ['01:00-03:00', '02:00-04:00'] }",
+    "[broker.simulator]\nsessions = { monday = [] }",
+    "[broker]\ntime_zone = 'nowhere'\nholidays = ['Christmas']",
+    "[clients.local]\npermissions = ['read']\nsymbols = ['']\ndead_man.after_ms = 1\n\
+     [clients.b]\npermissions = ['read']\ncertificate = 'spiffe://other'\n\
+     [clients.c]\npermissions = ['read']\ntoken_sha256 = 'abc'",
+    "[limits]\nsymbols = ['EURUSD', 'EURUSD']\nmax_lots_per_order = 0.0\n\
+     min_stop_distance_points = 100\nmax_stop_distance_points = 99\ndaily_loss.action = 'halt'\n\
+     drawdown.percent = 5.0\ndrawdown.amount = 5.0\ndrawdown.initial_balance = 0.0\n\
+     max_risk_per_trade_percent = 2.0\n[risk]\nmax_per_trade = 1.0",
+];
+
+const ACCOUNT: [(&str, &str); 4] = [
+    ("MT5_LOGIN", "12345"),
+    ("MT5_PASSWORD", "hidden-password"),
+    ("MT5_SERVER", "Hidden-Server"),
+    ("BRIDGE_SECRET", "hidden-0123456789abcdef0123456789"),
+];
+const UNFIT_ACCOUNT: [(&str, &str); 4] = [
+    ("MT5_LOGIN", "hidden-login"),
+    ("MT5_PASSWORD", "your_password"),
+    ("MT5_SERVER", "Hidden-Server"),
+    ("BRIDGE_SECRET", "hidden"),
+];
+
+/// All that is wrong with a terminal that has its account.
+const WRONG_TERMINAL: [&str; 3] = [
+    "address = '10.0.0.7:18812'\naccount_kind = 'demo'\n\
+     symbols = { EURUSD = 'X', GBPUSD = 'X' }\npoll_interval_ms = 0",
+    "address = '127.0.0.1:18812'\naccount_kind = 'demo'\nsymbols = { EURUSD = 'X' }\n\
+     call_timeout_ms = 6000\n[orders]\nunknown_grace_ms = 19999",
+    "address = 'nowhere'\naccount_kind = 'contest'\nsymbols = {}\ntls = 'nowhere.pem'",
+];
+
+#[test]
+fn every_fault_names_its_key_and_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    let mut messages = Messages::default();
+    let mut take = |toml: &str, account: &[(&str, &str)]| {
+        let report = report(folder, toml, account);
+        messages.faults(&report.unwrap_err(), folder);
+    };
+    for wrong in WRONG {
+        take(&format!("{CLIENT}{wrong}"), &[]);
+    }
+    for wrong in WRONG_TERMINAL {
+        let terminal = "[broker]\nkind = 'terminal'\ntime_zone = 'UTC'\n[broker.terminal]\n";
+        take(&format!("{CLIENT}{terminal}{wrong}"), &ACCOUNT);
+        take(&format!("{CLIENT}{terminal}{wrong}"), &UNFIT_ACCOUNT);
+    }
+    take("", &[]);
+    let client = |number: u16| CLIENT.replace("clients.a", &format!("clients.c{number}"));
+    take(&(0..2048).map(client).collect::<String>(), &[]);
+    let mut reader = reader(folder, "", &[]);
+    refuse_network(&mut reader, Path::new("/mnt/share"));
+    messages.faults(&reader.finish().unwrap_err(), folder);
+    let write = std::env::var_os("MYMT5_WRITE_MESSAGES").is_some_and(|value| value == "1");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/settings");
+    messages.judge(&sources, write).unwrap();
+}
+
+fn reader(folder: &Path, toml: &str, pairs: &[(&str, &str)]) -> Reader {
+    let file = folder.join("gateway.toml");
+    let toml = toml.replace("DIR", folder.to_str().unwrap());
+    fs::write(&file, toml).unwrap();
+    let environment = Environment::from_pairs(pairs.iter().copied());
+    Reader::open(&TABLE, &file, environment).unwrap()
+}
+
+fn report(folder: &Path, toml: &str, pairs: &[(&str, &str)]) -> Result<(), Faults> {
+    let mut reader = reader(folder, toml, pairs);
+    Settings::read(&mut reader);
+    reader.finish().map(drop)
+}
