@@ -10,7 +10,7 @@ use crate::{
 };
 use mymt5_chassis::{clock, correlation::Correlation};
 use mymt5_model::{OrderState, SymbolSpec};
-use mymt5_proto::v1;
+use mymt5_proto::{reason_of, v1};
 use prost::Message;
 use std::{collections::HashMap, fmt, time::Duration};
 use tokio::{
@@ -59,7 +59,20 @@ impl fmt::Display for SessionEnd {
                 Ok(())
             }
             Self::Call(what, status) => {
-                write!(f, "{what}: {:?}: {}", status.code(), status.message())
+                let (code, message) = (status.code(), status.message());
+                match reason_of(status) {
+                    Some(reason) => {
+                        write!(
+                            f,
+                            "the gateway refused {what} ({}): {message}",
+                            reason.name()
+                        )
+                    }
+                    None => write!(
+                        f,
+                        "the connection to the gateway broke during {what} ({code:?}: {message})"
+                    ),
+                }
             }
             Self::StreamEnded(what) => write!(f, "the stream of {what} ended"),
             Self::Symbol(symbol) => write!(f, "the gateway has no {symbol} for this client"),
@@ -499,4 +512,24 @@ async fn recall(
     }
     tracing::warn!(request_id, "intent dropped: the gateway never got it");
     Ok(Some("NEVER_ARRIVED".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mymt5_proto::{Reason, Refusal};
+
+    #[test]
+    fn a_broken_connection_is_told_apart_from_a_refusal() {
+        let broken = SessionEnd::Call("ticks", Status::unknown("h2 protocol error"));
+        assert_eq!(
+            broken.to_string(),
+            "the connection to the gateway broke during ticks (Unknown: h2 protocol error)"
+        );
+        let refused = Status::from(Refusal::because(Reason::Draining, "it is stopping"));
+        assert_eq!(
+            SessionEnd::Call("ticks", refused).to_string(),
+            "the gateway refused ticks (DRAINING): it is stopping"
+        );
+    }
 }
