@@ -107,7 +107,8 @@ fn of_files(messages: &mut Messages, folder: &Path) {
     for file in [missing.as_path(), folder, &large, &broken] {
         messages.faults(&report(file, nothing()), folder);
     }
-    let (file, dotenv) = (folder.join("demo.toml"), folder.join(".env"));
+    let file = folder.join("demo.toml");
+    let dotenv = folder.join(".env");
     write(&file, "", 0o600);
     let large = vec![b'#'; 256 * 1024 + 1];
     let dotenvs: [(&[u8], u32); 4] = [

@@ -59,7 +59,7 @@ impl fmt::Display for SessionEnd {
                 Ok(())
             }
             Self::Call(what, status) => {
-                let (code, message) = (status.code(), status.message());
+                let message = status.message();
                 match reason_of(status) {
                     Some(reason) => {
                         write!(
@@ -70,7 +70,8 @@ impl fmt::Display for SessionEnd {
                     }
                     None => write!(
                         f,
-                        "the connection to the gateway broke during {what} ({code:?}: {message})"
+                        "the connection to the gateway broke during {what} ({:?}: {message})",
+                        status.code()
                     ),
                 }
             }

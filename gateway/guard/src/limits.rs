@@ -79,7 +79,9 @@ pub enum LimitReached {
     #[error("more margin than limits.max_margin_use_percent allows")]
     Margin,
     /// Too much at risk.
-    #[error("more is lost at the stop loss than limits.max_risk_per_trade_percent or RISK_MAX_PER_TRADE allows")]
+    #[error(
+        "more is lost at the stop loss than limits.max_risk_per_trade_percent or RISK_MAX_PER_TRADE allows"
+    )]
     Risk,
     /// The day's loss holds entries back until the next reset.
     #[error("limits.daily_loss is reached; entries resume after the reset")]

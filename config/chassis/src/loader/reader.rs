@@ -332,6 +332,9 @@ impl Reader {
 
 /// What was expected and what is there: its kind and its place, not its value.
 fn found(node: &Node, expected: &str) -> String {
-    let (nature, source) = (node.nature(), &node.source);
-    format!("expected {expected}, found {nature} in {source}")
+    format!(
+        "expected {expected}, found {} in {}",
+        node.nature(),
+        node.source
+    )
 }

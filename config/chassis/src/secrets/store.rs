@@ -2,7 +2,7 @@
 //! before it tells the readers, the redactor knows the new value and still the former ones.
 
 use super::folder::{Folder, Seen};
-use crate::faults::{Fault, Faults};
+use crate::faults::Faults;
 use crate::redact::Redactor;
 use crate::secret::{FoundSecrets, Secret, is_account_number};
 use std::collections::{BTreeMap, VecDeque};
