@@ -1,5 +1,6 @@
-"""The link to the terminal: initialize and shutdown, the last error, and how each call is made:
-one transaction that catches up with the market, then answers."""
+"""The link to the terminal: initialize and shutdown, the last error, and how each call is made: one
+transaction that catches up with the market, then answers. A send, and a call with a fault, is noted
+in one of its own before."""
 
 import ctypes
 import functools
@@ -70,31 +71,26 @@ def package_call(function):
 
     @functools.wraps(function)
     def call(*args, **named):
-        store = _store()
-        seq = None
-        with store.transaction():
-            store.note_call(name)
-            if name == "order_send":
-                seq = store.note_send(args[0] if args else named.get("request", {}))
+        store, linked = _store(), here.connected_at is not None
+        seq, kind, given = None, None, {}
         try:
-            if here.connected_at is None:
+            with store.transaction(name):
+                if name == "order_send":
+                    seq = store.note_send(args[0] if args else named.get("request", {}))
+                if linked:
+                    kind, given = store.take_fault(name)
+                if seq and kind:
+                    store.note_fault(seq, given.get("name", kind))
+                at_once = linked and not seq and not kind  # there is nothing that must outlive it
+                if at_once:
+                    value = function(_desk(store, None, {}, None), *args, **named)
+            if not linked:
                 raise Fail((-10004, "No IPC connection"))
-            kind, given = store.take_fault(name) or (None, {})
-            if seq and kind:
-                store.note_fault(seq, given.get("name", kind))
-            _before(kind, given)
-            with store.transaction():
-                if kind == "disconnect":
-                    store.set("disconnected_until", utc_ms() + int(given.get("ms", 1000)))
-                settings = store.settings()
-                desk = Matching(store, Market(store, settings), settings)
-                desk.fault, desk.seq = (kind, given), seq
-                if int(settings["lag_ms"]):
-                    here.lag = here.lag or Lag(store.path)
-                    here.lag.keep(int(settings["lag_ms"]))
-                desk.catch_up()
-                value = function(desk, *args, **named)
-            _after(kind, given)
+            if not at_once:
+                _before(kind, given)
+                with store.transaction():
+                    value = function(_desk(store, kind, given, seq), *args, **named)
+                _after(kind, given)
         except Fail as fail:
             here.error = fail.args[0]
             return None
@@ -103,6 +99,20 @@ def package_call(function):
 
     del call.__wrapped__
     return call
+
+
+def _desk(store, kind, given, seq):
+    """A desk that has caught up with the market."""
+    if kind == "disconnect":
+        store.set("disconnected_until", utc_ms() + int(given.get("ms", 1000)))
+    settings = store.settings()
+    desk = Matching(store, Market(store, settings), settings)
+    desk.fault, desk.seq = (kind, given), seq
+    if int(settings["lag_ms"]):
+        here.lag = here.lag or Lag(store.path)
+        here.lag.keep(int(settings["lag_ms"]))
+    desk.catch_up()
+    return desk
 
 
 def shown(desk, kind):
@@ -114,7 +124,8 @@ def shown(desk, kind):
 def initialize(path=None, *, login=None, password=None, server=None, timeout=60000, portable=False):
     store = _store()
     settings = store.settings()
-    kind, given = store.take_fault("initialize") or (None, {})
+    with store.transaction():
+        kind, given = store.take_fault("initialize")
     try:
         _before(kind, given)
     except Fail as fail:

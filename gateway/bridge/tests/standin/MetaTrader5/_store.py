@@ -95,6 +95,8 @@ def connect(path):
 class Store:
     """Tables as dictionaries."""
 
+    _as_of = (None, None)  # others' and our own changes before what is kept was read
+
     def __init__(self, path):
         self.path, self.db = path, connect(path)
         self.db.execute("PRAGMA journal_mode = WAL")
@@ -107,20 +109,47 @@ class Store:
                 self.db.execute("INSERT OR IGNORE INTO counters VALUES (?, ?)", item)
 
     @contextmanager
-    def transaction(self):
+    def transaction(self, call=None):
+        """All or nothing. A package call of that name is counted even where the rest is undone."""
         self.db.execute("BEGIN IMMEDIATE")
+        version = self.db.execute("PRAGMA data_version").fetchone()[0]  # others' commits change it
+        as_of = (version, self.db.total_changes)
+        if as_of != self._as_of:
+            self._as_of = as_of
+            self._kept = {}
         try:
+            self._note_call(call)
             yield
         except BaseException:
             self.db.execute("ROLLBACK")
+            self._note_call(call)
             raise
         self.db.execute("COMMIT")
 
+    def kept(self, key, read):
+        """What `read` gives; it reads again after anyone, ourselves included, has written."""
+        if not self.db.in_transaction or self.db.total_changes != self._as_of[1]:
+            return read()
+        if key not in self._kept:
+            self._kept[key] = read()
+        return self._kept[key]
+
+    def _note(self, query, values):
+        """Writes what nothing that is kept depends on."""
+        version, changes = self._as_of
+        unchanged = changes == self.db.total_changes
+        cursor = self.db.execute(query, values)
+        if unchanged:
+            self._as_of = (version, self.db.total_changes)
+        return cursor
+
     def settings(self):
-        rows = self.db.execute("SELECT key, value FROM settings")
-        settings = {row["key"]: row["value"] for row in rows}
+        settings = self.kept("settings", self._settings)
         lag_ms = os.environ.get("MYMT5_STANDIN_LAG_MS")
         return dict(settings, lag_ms=lag_ms) if lag_ms else settings
+
+    def _settings(self):
+        return dict(map(tuple, self.db.execute("SELECT key, value FROM settings")))
 
     def set(self, key, value):
         self.db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, str(value)))
@@ -145,40 +174,41 @@ class Store:
         self.db.execute(f"DELETE FROM {table} WHERE ticket = ?", (ticket,))
 
     def take_fault(self, call):
-        """The first fault that waits for that call, used up once; None without."""
-        with self.transaction():
-            row = self.db.execute(
-                "SELECT * FROM faults WHERE on_call IN (?, '*') AND remaining <> 0"
-                " ORDER BY id LIMIT 1",
-                (call,),
-            ).fetchone()
-            if row is None:
-                return None
-            self.db.execute(
-                "UPDATE faults SET remaining = remaining - 1 WHERE id = ? AND remaining > 0",
-                (row["id"],),
-            )
+        """The first fault that waits for that call, used up once; no kind without."""
+        waiting = self.kept("faults", self._faults)
+        row = next((row for row in waiting if row["on_call"] in (call, "*")), None)
+        if row is None:
+            return None, {}
+        self.db.execute(
+            "UPDATE faults SET remaining = remaining - 1 WHERE id = ? AND remaining > 0",
+            (row["id"],),
+        )
         kind, _, code = row["kind"].partition(":")
         args = json.loads(row["args"] or "{}")
         if code:
             args["code"] = int(code)
         return kind, args
 
-    def note_call(self, name):
-        self.db.execute("INSERT OR IGNORE INTO calls VALUES (?, 0)", (name,))
-        self.db.execute("UPDATE calls SET count = count + 1 WHERE name = ?", (name,))
+    def _faults(self):
+        query = "SELECT * FROM faults WHERE remaining <> 0 ORDER BY id"
+        return self.db.execute(query).fetchall()
+
+    def _note_call(self, name):
+        counted = "UPDATE calls SET count = count + 1 WHERE name = ?"
+        if name and not self._note(counted, (name,)).rowcount:
+            self._note("INSERT INTO calls VALUES (?, 1)", (name,))
 
     def note_send(self, request):
         request = request if isinstance(request, dict) else {}
         fields = tuple(request.get(key) for key in ("magic", "action", "symbol", "comment"))
-        cursor = self.db.execute(
+        cursor = self._note(
             "INSERT INTO sends (at_ms, magic, action, symbol, comment) VALUES (?, ?, ?, ?, ?)",
             (utc_ms(),) + fields,
         )
         return cursor.lastrowid
 
     def note_fault(self, seq, kind):
-        self.db.execute("UPDATE sends SET fault = ? WHERE seq = ?", (kind, seq))
+        self._note("UPDATE sends SET fault = ? WHERE seq = ?", (kind, seq))
 
     def hold(self, seq, request, due_ms):
         """Keeps a send that the server does later."""
@@ -187,15 +217,19 @@ class Store:
 
     def take_held(self):
         """The sends whose time has come: number, request."""
-        due = (utc_ms(),)
-        rows = self.db.execute("SELECT * FROM held WHERE due_ms <= ? ORDER BY seq", due).fetchall()
-        self.db.execute("DELETE FROM held WHERE due_ms <= ?", due)
+        now = utc_ms()
+        rows = [row for row in self.kept("held", self._held) if row["due_ms"] <= now]
+        for row in rows:
+            self.db.execute("DELETE FROM held WHERE seq = ?", (row["seq"],))
         return [(row["seq"], json.loads(row["request"])) for row in rows]
+
+    def _held(self):
+        return self.db.execute("SELECT * FROM held ORDER BY seq").fetchall()
 
     def note_executed(self, seq, retcode):
         done = 1 if retcode in (10008, 10009, 10010) else 0
         query = "UPDATE sends SET executed = ?, retcode = ? WHERE seq = ?"
-        self.db.execute(query, (done, retcode, seq))
+        self._note(query, (done, retcode, seq))
 
     def note_login(self, login, server, ok):
         query = "INSERT INTO logins (at_ms, login, server, ok) VALUES (?, ?, ?, ?)"
