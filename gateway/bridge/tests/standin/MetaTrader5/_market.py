@@ -31,7 +31,15 @@ CATALOGUE = {
 }
 _NAMES = ["basis", "category", "bank", "description", "exchange", "formula", "isin", "page"]
 _BOOLS = {"custom", "select", "visible", "spread_float", "margin_hedged_use_leg"}
+_TICKS = (
+    "SELECT time_msc / 1000, bid, ask, last, volume, time_msc, flags, volume_real FROM ticks"
+    " WHERE symbol = ? AND time_msc <= ?"
+)  # rows of copy_ticks
 _INT_COUNT = 31  # the leading fields of SymbolInfo are whole numbers
+_BLANK = {
+    field: False if field in _BOOLS else "" if field in _NAMES else 0 if i < _INT_COUNT else 0.0
+    for i, field in enumerate(_surface.SymbolInfo._fields)
+}
 TIMEFRAMES = {
     value: value & 0x3FFF for name, value in vars(_surface).items() if name.startswith("TIMEFRAME_")
 }
@@ -44,8 +52,8 @@ def seconds_of(timeframe):
 
 
 @lru_cache(maxsize=4096)
-def synthetic(seed, name, second, count, base, spread):
-    """The ticks of one second: (visible from, time_msc, bid, ask) with prices in points."""
+def synthetic(seed, name, second, count, digits, price, spread):
+    """The ticks of one second: visible from, row of copy_ticks."""
     dice = random.Random(f"{seed}/{name}/{second:d}")
     width = 60 if second % 10 == 7 else 1000  # now and then all at once
     offsets = sorted(dice.randrange(width) for _ in range(count))
@@ -53,13 +61,17 @@ def synthetic(seed, name, second, count, base, spread):
         if dice.random() < 0.1:
             offsets[i] = offsets[i - 1]
     offsets.sort()
+    scale = 10**digits
+    base = round(price * scale)
     middle = base + spread * 15 * math.sin(second / 97.0) + spread * 40 * math.sin(second / 2749.0)
     ticks, visible, tie = [], 0, 0
     for i, offset in enumerate(offsets):
         tie = tie + 1 if i and offset == offsets[i - 1] else 0
         visible = max(visible, offset + tie)  # equal milliseconds do not arrive together
         bid = round(middle) + dice.randrange(-spread // 2, spread // 2 + 1)
-        ticks.append((second * 1000 + visible, second * 1000 + offset, bid, bid + spread))
+        at = second * 1000 + offset
+        row = (at // 1000, bid / scale, (bid + spread) / scale, 0.0, 0, at, 6, 0.0)
+        ticks.append((second * 1000 + visible, row))
     return ticks
 
 
@@ -72,41 +84,36 @@ class Market:
         if clock == "real":
             self.now = utc_ms() + int(settings["offset_s"]) * 1000
         else:
-            newest = store.db.execute("SELECT max(time_msc) AS t FROM ticks").fetchone()["t"]
-            self.now = max(int(settings["clock_ms"]), newest or 0)
-        self._specs = None
+            self.now = max(int(settings["clock_ms"]), store.kept("newest", self._newest_ms))
+        self._symbols, self._quotes = None, {}
+
+    def _newest_ms(self):
+        return self.store.db.execute("SELECT max(time_msc) FROM ticks").fetchone()[0] or 0
+
+    def symbols(self):
+        """Each symbol's line as in the catalogue, and the fields that differ."""
+        if self._symbols is None:
+            self._symbols = self.store.kept("symbols", self._read_symbols)
+        return self._symbols
+
+    def _read_symbols(self):
+        suffix = self.settings["suffix"]
+        specs, fields = {name + suffix: line for name, line in CATALOGUE.items()}, {}
+        for row in self.store.db.execute("SELECT name, fields FROM symbols"):
+            fields[row["name"]] = json.loads(row["fields"])
+            known = specs.get(row["name"]) or CATALOGUE.get(row["name"][:6])
+            specs[row["name"]] = known or ("USD", "USD", 2, 1.0, 10, 1000.0, 20)
+        return specs, fields
 
     def specs(self):
-        if self._specs is None:
-            suffix = self.settings["suffix"]
-            self._specs = {name + suffix: line for name, line in CATALOGUE.items()}
-            self._fields = {}
-            for row in self.store.db.execute("SELECT name, fields FROM symbols"):
-                self._fields[row["name"]] = json.loads(row["fields"])
-                known = self._specs.get(row["name"]) or CATALOGUE.get(row["name"][:6])
-                self._specs[row["name"]] = known or ("USD", "USD", 2, 1.0, 10, 1000.0, 20)
-        return self._specs
+        return self.symbols()[0]
 
     def fields(self, name):
         """A symbol's row as symbol_info has it; None for an unknown name."""
         if name not in self.specs():
             return None
-        base, quote, digits, contract, stops, _, spread = self.specs()[name]
-        row = {}
-        for i, field in enumerate(_surface.SymbolInfo._fields):
-            row[field] = False if field in _BOOLS else 0 if i < _INT_COUNT else 0.0
-        row.update(dict.fromkeys(_NAMES, ""))
-        row.update(
-            select=True, visible=True, digits=digits, spread=spread, spread_float=True,
-            trade_mode=4, trade_stops_level=stops, trade_exemode=2, filling_mode=2,
-            expiration_mode=15, order_mode=127, swap_mode=0, swap_rollover3days=3,
-            point=10.0**-digits, trade_tick_size=10.0**-digits, trade_contract_size=contract,
-            volume_min=0.01, volume_max=100.0, volume_step=0.01, volume_limit=0.0,
-            currency_base=base, currency_profit=quote, currency_margin=base,
-            name=name, path="StandIn\\" + name, description=name,
-        )  # fmt: skip
-        row["point"] = row["trade_tick_size"] = float(f"1e-{digits}")
-        row.update(self._fields.get(name, {}))
+        row = dict(self.store.kept(("fields", name), lambda: self._still(name)))
+        digits, contract = self.specs()[name][2:4]
         tick = self.quote(name)
         if tick:
             row.update(bid=tick[1], ask=tick[2], time=tick[0])
@@ -118,27 +125,37 @@ class Market:
         value = float(f"{value:.10g}")
         row["trade_tick_value"] = value
         row["trade_tick_value_profit"] = row["trade_tick_value_loss"] = value
+        return row
+
+    def _still(self, name):
+        """What the market does not move in a symbol's row."""
+        base, quote, digits, contract, stops, _, spread = self.specs()[name]
+        row = dict(
+            _BLANK,
+            select=True, visible=True, digits=digits, spread=spread, spread_float=True,
+            trade_mode=4, trade_stops_level=stops, trade_exemode=2, filling_mode=2,
+            expiration_mode=15, order_mode=127, swap_mode=0, swap_rollover3days=3,
+            point=10.0**-digits, trade_tick_size=10.0**-digits, trade_contract_size=contract,
+            volume_min=0.01, volume_max=100.0, volume_step=0.01, volume_limit=0.0,
+            currency_base=base, currency_profit=quote, currency_margin=base,
+            name=name, path="StandIn\\" + name, description=name,
+        )  # fmt: skip
+        row["point"] = row["trade_tick_size"] = float(f"1e-{digits}")
+        row.update(self.symbols()[1].get(name, {}))
         return {field: row[field] for field in _surface.SymbolInfo._fields}
 
     def extra(self, name, key, default=None):
         """A setting of one symbol that symbol_info does not show, e.g. `closed`."""
-        self.specs()
-        return self._fields.get(name, {}).get(key, default)
+        return self.symbols()[1].get(name, {}).get(key, default)
 
     def ticks(self, name, second, count, skip=0):
         """Up to `count` visible ticks from a whole second on, as rows of copy_ticks."""
         if self.settings["feed"] == "manual":
             rows = self.store.db.execute(
-                "SELECT time_msc, bid, ask, last, volume, flags, volume_real FROM ticks"
-                " WHERE symbol = ? AND time_msc >= ? AND time_msc <= ?"
-                " ORDER BY time_msc, seq LIMIT ?",
-                (name, second * 1000, self.now, count),
+                f"{_TICKS} AND time_msc >= ? ORDER BY time_msc, seq LIMIT ?",
+                (name, self.now, second * 1000, count),
             )
-            return [
-                (r["time_msc"] // 1000, r["bid"], r["ask"], r["last"], r["volume"], r["time_msc"],
-                 r["flags"], r["volume_real"])
-                for r in rows
-            ]  # fmt: skip
+            return list(map(tuple, rows))
         rows, last = [], self._last_ms()
         while second * 1000 <= last and len(rows) < count:
             rows.extend(self._second(name, second, last))
@@ -150,27 +167,22 @@ class Market:
         return min(self.now, int(until)) if until else self.now
 
     def _second(self, name, second, last):
-        digits, price, spread = (self.specs()[name][i] for i in (2, 5, 6))
-        scale = 10**digits
+        _, _, digits, _, _, price, spread = self.specs()[name]
         count, seed = int(self.settings["ticks_per_second"]), self.settings["seed"]
-        made = synthetic(seed, name, second, count, round(price * scale), spread)
-        return [
-            (at // 1000, bid / scale, ask / scale, 0.0, 0, at, 6, 0.0)
-            for visible, at, bid, ask in made
-            if visible <= last
-        ]
+        made = synthetic(seed, name, second, count, digits, price, spread)
+        return [row for visible, row in made if visible <= last]
 
     def quote(self, name):
         """The newest tick as a row of copy_ticks; None before the first."""
-        if name not in self.specs():
-            return None
+        if name not in self._quotes:
+            self._quotes[name] = self._quote(name) if name in self.specs() else None
+        return self._quotes[name]
+
+    def _quote(self, name):
         if self.settings["feed"] == "manual":
-            row = self.store.db.execute(
-                "SELECT time_msc FROM ticks WHERE symbol = ? AND time_msc <= ?"
-                " ORDER BY time_msc DESC, seq DESC LIMIT 1",
-                (name, self.now),
-            ).fetchone()
-            return self.ticks(name, row["time_msc"] // 1000, 1 << 20)[-1] if row else None
+            newest = f"{_TICKS} ORDER BY time_msc DESC, seq DESC LIMIT 1"
+            row = self.store.db.execute(newest, (name, self.now)).fetchone()
+            return tuple(row) if row else None
         last = self._last_ms()
         for second in range(last // 1000, last // 1000 - 60, -1):
             rows = self._second(name, second, last)

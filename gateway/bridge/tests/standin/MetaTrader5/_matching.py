@@ -13,19 +13,25 @@ class Matching(Server):
 
     def catch_up(self):
         self._expire()
-        wanted = "SELECT symbol FROM orders UNION SELECT symbol FROM positions"
-        busy = [row["symbol"] for row in self.store.db.execute(wanted)]
-        for row in self.store.db.execute("SELECT symbol FROM seen").fetchall():
-            if row["symbol"] not in busy:
-                self.store.db.execute("DELETE FROM seen WHERE symbol = ?", (row["symbol"],))
+        busy = self.store.kept("busy", self._busy)
+        seen = self.store.kept("seen", self._seen)
+        for name in seen:
+            if name not in busy:
+                self.store.db.execute("DELETE FROM seen WHERE symbol = ?", (name,))
         for name in busy:
-            self._follow(name)
+            self._follow(name, seen.get(name))
         for seq, request in self.store.take_held():
             self.store.note_executed(seq, self.send(request)["retcode"])
 
-    def _follow(self, name):
-        query = "SELECT second, k FROM seen WHERE symbol = ?"
-        seen = self.store.db.execute(query, (name,)).fetchone()
+    def _busy(self):
+        wanted = "SELECT symbol FROM orders UNION SELECT symbol FROM positions"
+        return [row["symbol"] for row in self.store.db.execute(wanted)]
+
+    def _seen(self):
+        rows = self.store.db.execute("SELECT symbol, second, k FROM seen")
+        return {row["symbol"]: (row["second"], row["k"]) for row in rows}
+
+    def _follow(self, name, seen):
         if seen is None:  # its first order or position: what came before is past
             newest = self.market.quote(name)
             if newest is None:
@@ -33,14 +39,15 @@ class Matching(Server):
             rows = self.market.ticks(name, newest[0], 1 << 20)
             second, k = newest[0], len(rows)
         else:
-            second, k = seen["second"], seen["k"]
+            second, k = seen
             rows = self.market.ticks(name, second, MOST + k)
             for tick in rows[k:]:
                 second, k = (second, k + 1) if tick[0] == second else (tick[0], 1)
                 self._tick(name, tick)
         self.quote_at(name, None)
-        query = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)"
-        self.store.db.execute(query, (name, second, k))
+        if (second, k) != seen:
+            query = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)"
+            self.store.db.execute(query, (name, second, k))
 
     def _tick(self, name, tick):
         self.quote_at(name, tick)
@@ -119,8 +126,11 @@ class Matching(Server):
         self.fill(order, sign, units(position["volume"]), points, reason, text)
         self.finish(order, 4)
 
+    def _expiring(self):
+        return self.store.rows("orders", "type_time <> 0")
+
     def _expire(self):
-        for order in self.store.rows("orders", "type_time <> 0"):
+        for order in self.store.kept("expiring", self._expiring):
             setup = order["time_setup"]
             end = expiry(order["type_time"], order["time_expiration"], setup)
             if end is not None and end * 1000 <= self.now:
