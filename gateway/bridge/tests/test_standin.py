@@ -324,6 +324,32 @@ class Faults(Desk):
         self.assertTrue(self.mt5.terminal_info().connected)
 
 
+class Calls(Desk):
+    def count(self, name):
+        return self.state.one("SELECT coalesce(sum(count), 0) FROM calls WHERE name = ?", name)
+
+    def test_what_others_write_counts_at_the_next_call(self):
+        for i in range(3):
+            self.state.set(build=5000 + i)
+            self.assertEqual(self.mt5.version()[1], 5000 + i)
+            self.symbol(trade_stops_level=i)
+            self.assertEqual(self.mt5.symbol_info("EURUSD").trade_stops_level, i)
+            self.tick(1.1 + i / 1000)
+            self.assertEqual(self.mt5.symbol_info_tick("EURUSD").bid, 1.1 + i / 1000)
+            self.state.fault("symbols_total", "none:-10002")
+            self.assertEqual([self.mt5.symbols_total() is None for _ in range(2)], [True, False])
+
+    def test_each_call_is_counted_whatever_becomes_of_it(self):
+        self.assertIsNone(self.mt5.symbol_info("NOPE"))
+        self.assertRaises(AssertionError, self.mt5.copy_ticks_from, "EURUSD", 0, 1, -1)
+        self.assertIsNone(self.mt5.order_send({"evil": 1}))
+        self.mt5.shutdown()
+        self.assertIsNone(self.deal())
+        counts = [self.count(name) for name in ("symbol_info", "copy_ticks_from", "order_send")]
+        self.assertEqual(counts, [1, 1, 2])
+        self.assertEqual((self.state.sends(), self.state.sends(executed=1)), (2, 0))
+
+
 class Lag(Desk):
     """What is shown lags behind what is so. The dice are the test's: 0 is now, 1 as late as may be."""
 
