@@ -37,7 +37,9 @@ impl Show {
         let left = left.map_or_else(String::new, |left| format!(", {left}"));
         if !self.terminal {
             if self.seconds.get() % Self::EVERY == 1 {
-                let (orders, fills, equity) = (now.orders, now.fills, now.equity);
+                let orders = now.orders;
+                let fills = now.fills;
+                let equity = now.equity;
                 self.line(&format!(
                     "{rate} ticks/s{left}, {orders} orders, {fills} fills, equity {equity:.2}"
                 ));

@@ -63,7 +63,8 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         "engine starting"
     );
     sandbox::warn_of_gaps(settings.sandbox, enforced);
-    let (log, level) = (Arc::downgrade(&logs), config.to_path_buf());
+    let log = Arc::downgrade(&logs);
+    let level = config.to_path_buf();
     runtime.spawn(logs::on_hangups(async move || {
         logs::set_level(&log, level_of(&level));
     }));
@@ -99,7 +100,8 @@ async fn serve(
     redactor: Redactor,
     metrics: PrometheusHandle,
 ) -> anyhow::Result<()> {
-    let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
+    let signal = shutdown::on_signals();
+    let stop = CancellationToken::new();
     let health = Health::new(&[SERVICE]);
     #[cfg(debug_assertions)]
     mymt5_chassis::testing::tried().await;

@@ -396,11 +396,14 @@ fn log(intent: &Intent, trace: &Correlation) {
     let trace_id = trace.trace_hex();
     match intent {
         Intent::Submit(request) => {
-            let (request_id, symbol, lots) = (&request.request_id, &request.symbol, request.lots);
+            let request_id = &request.request_id;
+            let symbol = &request.symbol;
+            let lots = request.lots;
             tracing::info!(trace_id, request_id, symbol, side = ?request.side(), lots, "order decided");
         }
         Intent::Close(request) => {
-            let (request_id, position_id) = (&request.request_id, request.position_id);
+            let request_id = &request.request_id;
+            let position_id = request.position_id;
             tracing::info!(trace_id, request_id, position_id, "close decided");
         }
     }

@@ -45,7 +45,8 @@ impl Core {
     /// A canceled order counts no more once its row tells that all of its deals are known, or where
     /// none does for the grace time. `begun`: the news when the pass began.
     pub(crate) fn forget_canceled(&mut self, begun: u64, ended: &[OrderRow]) {
-        let (orders, now) = (&self.orders, self.out.now.elapsed_ms);
+        let orders = &self.orders;
+        let now = self.out.now.elapsed_ms;
         let grace = self.reconciliation.config.grace_ms;
         let whole = |row: &OrderRow| {
             let id = orders.by_ticket(row.ticket)?;

@@ -53,7 +53,8 @@ impl Core {
         let absent = self.changes.take_absent(id).filter(|_| done);
         let Some(change) = absent else { return };
         if let Some(key) = &change.request {
-            let (target, edit) = (change.target, change.edit);
+            let target = change.target;
+            let edit = change.edit;
             let done = ChangeOutcome::Done;
             self.requests.settle(key, target, edit, done, &mut self.out);
         }
@@ -71,7 +72,9 @@ impl Core {
         }
         change.phase = Phase::Unknown { since, news };
         let askers = std::mem::take(&mut change.askers);
-        let (target, edit, key) = (change.target, change.edit, change.request.clone());
+        let target = change.target;
+        let edit = change.edit;
+        let key = change.request.clone();
         let unknown = ChangeOutcome::Unknown;
         self.out.notice(Notice::ChangeUnknown(why));
         if let Some(key) = key {
@@ -91,7 +94,8 @@ impl Core {
         let Some(change) = self.changes.remove(id) else {
             return;
         };
-        let (target, edit) = (change.target, change.edit);
+        let target = change.target;
+        let edit = change.edit;
         if let Some(key) = &change.request {
             self.requests
                 .settle(key, target, edit, outcome, &mut self.out);

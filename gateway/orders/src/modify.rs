@@ -102,7 +102,8 @@ impl Core {
         }
         self.check_turn(target)?;
         self.check_room(&call.client, Urgency::Other)?;
-        let (symbol, side) = (order.symbol.clone(), order.side);
+        let symbol = order.symbol.clone();
+        let side = order.side;
         let spec = market.spec(&symbol);
         let spec = spec.ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
         let terms = terms_of(edit, &spec)?;
@@ -154,7 +155,8 @@ impl Core {
         let held = self.book.position(id);
         let held = held.filter(|held| Self::may_touch(call, held.client.as_ref()));
         let held = held.ok_or_else(|| Refusal::new(Reason::PositionNotFound))?;
-        let (row, owner) = (held.row.clone(), held.client.clone());
+        let row = held.row.clone();
+        let owner = held.client.clone();
         let spec = market.spec(&row.symbol);
         let spec = spec.ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
         let levels = levels_of(edit.stop_loss, edit.take_profit, &spec)?;
@@ -276,7 +278,8 @@ impl Core {
 
     /// Begins a change; it waits behind others of its target.
     pub(crate) fn begin(&mut self, new: NewChange, request: Option<RequestKey>) -> ChangeId {
-        let (target, cancels) = (new.target, new.edit == ChangeEdit::Cancel);
+        let target = new.target;
+        let cancels = new.edit == ChangeEdit::Cancel;
         let behind = self.changes.is_busy(target);
         let id = self.changes.add(Change {
             target,
@@ -294,7 +297,8 @@ impl Core {
             self.enqueue_change(id);
         }
         if let Some(order) = target.order().and_then(|id| self.orders.get(id)) {
-            let (id, state) = (order.id, order.state);
+            let id = order.id;
+            let state = order.state;
             self.orders.change(id, state, &mut self.out, |order| {
                 order.cancel_pending |= cancels;
             });
@@ -335,7 +339,8 @@ impl Core {
     /// Answers with a change as it stands.
     pub(crate) fn answer_change(&mut self, asker: Asker, id: ChangeId) {
         if let Some(change) = self.changes.get(id) {
-            let (target, outcome) = (change.target, change.outcome());
+            let target = change.target;
+            let outcome = change.outcome();
             self.tell_change(asker, target, outcome);
         }
     }

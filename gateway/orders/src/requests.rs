@@ -32,7 +32,8 @@ pub(crate) struct Requests {
 impl Requests {
     pub(crate) fn new(open: Vec<Request>) -> Self {
         let bound = open.into_iter().map(|request| {
-            let (key, content) = (request.key(), request.content);
+            let key = request.key();
+            let content = request.content;
             let subject = request.subject;
             (key, Bound { content, subject })
         });
@@ -63,7 +64,8 @@ impl Requests {
 
     /// Binds a call's id.
     pub(crate) fn bind(&mut self, call: &Call, subject: Subject, out: &mut Out) {
-        let (key, content) = (call.key(), call.content);
+        let key = call.key();
+        let content = call.content;
         if is_settled(&subject) {
             self.fresh.push(key.clone());
         }

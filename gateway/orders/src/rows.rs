@@ -121,7 +121,8 @@ impl Core {
     /// Fills that rows have by now count no more. Rows that were read after a fill may lack it for a
     /// while: where no deals tell the position, it is counted beside them until then.
     fn forget_filled(&mut self, begun: u64) {
-        let (book, now) = (&self.book, self.out.now.elapsed_ms);
+        let book = &self.book;
+        let now = self.out.now.elapsed_ms;
         self.filled_since.retain_mut(|filled| {
             let position = filled.position;
             let tells = position.is_some_and(|id| book.tells_deal(id, filled.deal));

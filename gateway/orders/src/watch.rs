@@ -117,7 +117,8 @@ impl Core {
             return;
         }
         for id in ids {
-            let (item, target) = (Item::Order(*id), Target::Order(*id));
+            let item = Item::Order(*id);
+            let target = Target::Order(*id);
             let Some(order) = self.orders.get(*id) else {
                 continue;
             };
@@ -153,7 +154,9 @@ impl Core {
 
     /// One round for every scope that is being flattened.
     pub(crate) fn flatten_rounds(&mut self, market: &dyn Market) {
-        let (orders, book, known) = (&self.orders, &self.book, &self.reconciliation);
+        let orders = &self.orders;
+        let book = &self.book;
+        let known = &self.reconciliation;
         self.attempts.keep(|item| match item {
             Item::Order(id) => orders.get(id).is_some_and(|order| !order.state.is_final()),
             Item::Position(id) => book.position(id).is_some(),
@@ -228,7 +231,8 @@ impl Core {
     }
 
     fn cancel_row(&mut self, row: OrderRow, client: ClientName) {
-        let (item, target) = (Item::Foreign(row.ticket), Target::Foreign(row.ticket));
+        let item = Item::Foreign(row.ticket);
+        let target = Target::Foreign(row.ticket);
         let under_way = self.changes.of(target).next().is_some();
         if under_way || !self.is_due(item, &row.symbol) {
             return;

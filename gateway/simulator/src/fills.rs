@@ -108,8 +108,10 @@ impl Simulator {
     /// Closes a position whole by an order of the server's own.
     pub(crate) fn close_forced(&mut self, m: usize, p: usize, forced: &Forced, log: &mut Log) {
         let position = &self.markets[m].positions[p];
-        let (id, magic) = (position.id, position.magic);
-        let (side, lots) = (position.side.opposite(), position.lots);
+        let id = position.id;
+        let magic = position.magic;
+        let side = position.side.opposite();
+        let lots = position.lots;
         let order = self.order_ticket();
         let row = OrderRow {
             ticket: order,

@@ -64,7 +64,8 @@ impl Simulator {
     }
 
     fn check_market(&self, m: usize, order: &Working, touch: Price) -> Result<(), Retcode> {
-        let (market, row) = (&self.markets[m], &order.row);
+        let market = &self.markets[m];
+        let row = &order.row;
         let spec = &market.spec;
         let target = self.target(m, row.side, order.closes);
         let whole = target.is_some_and(|p| p.lots == row.lots) && row.lots <= spec.volume.max;

@@ -41,7 +41,8 @@ impl Simulator {
         log: &mut Log,
     ) -> Result<Receipt, Retcode> {
         let market = &self.markets[m];
-        let (spec, row) = (&market.spec, &order.row);
+        let spec = &market.spec;
+        let row = &order.row;
         let quote = market.quote.as_ref().ok_or(Retcode::PRICE_OFF)?;
         rules::volume(spec, row.lots)?;
         rules::pending(spec, row, quote)?;
@@ -231,7 +232,8 @@ impl Simulator {
 
     /// The volume that may be done now, or how the order ends instead.
     fn permitted(&self, m: usize, order: &Working, price: Price) -> Result<Lots, RowState> {
-        let (side, left) = (order.row.side, order.row.lots_left);
+        let side = order.row.side;
+        let left = order.row.lots_left;
         if let Some(id) = order.closes {
             let mut positions = self.markets[m].positions.iter();
             let target = positions.find(|p| p.id == id && p.side != side);

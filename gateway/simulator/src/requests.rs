@@ -136,7 +136,8 @@ impl Simulator {
         let (m, p) = self.find_position(ticket).ok_or(Retcode::POSITION_CLOSED)?;
         self.check_tradable(m)?;
         let market = &self.markets[m];
-        let (spec, position) = (&market.spec, &market.positions[p]);
+        let spec = &market.spec;
+        let position = &market.positions[p];
         let levels = levels.after(position.levels);
         if position.levels == levels {
             return Err(Retcode::NO_CHANGES);

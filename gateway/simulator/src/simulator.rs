@@ -70,7 +70,8 @@ impl Simulator {
     /// The account and its figures at the current quotes.
     #[must_use]
     pub fn account(&self) -> AccountRow {
-        let (profit, margin) = (self.floating(), self.margin());
+        let profit = self.floating();
+        let margin = self.margin();
         let equity = self.balance + self.credit + profit;
         AccountRow {
             account: MaskedAccount::of(self.account.login),

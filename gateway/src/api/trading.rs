@@ -43,7 +43,8 @@ impl Trading {
 
     /// What the broker itself calculates for an order: its margin, and its loss at the stop.
     async fn figures(&self, order: &NewOrder) -> BrokerFigures {
-        let (broker, symbol) = (&self.0.broker, &order.spec.symbol);
+        let broker = &self.0.broker;
+        let symbol = &order.spec.symbol;
         let quote = self.0.hub.latest(symbol);
         let touch = quote.map(|(tick, _)| tick.touch(order.side));
         let Some(open) = order.price.or(touch) else {
@@ -199,7 +200,8 @@ impl TradingService for Trading {
         request: Request<v1::GetSnapshotRequest>,
     ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
         let caller = call::caller(&request)?;
-        let (client, visible) = (caller.0.name.clone(), scope(&caller));
+        let client = caller.0.name.clone();
+        let visible = scope(&caller);
         let read = self.0.orders.ask(move |core| {
             let positions: Vec<Position> = core
                 .book()

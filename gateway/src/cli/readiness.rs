@@ -30,15 +30,18 @@ pub(super) async fn follow(
 ) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut told, mut warned) = (None, None);
+    let mut told = None;
+    let mut warned = None;
     loop {
-        let (now, identity) = (clock::utc_now_ms(), identity.borrow().clone());
+        let now = clock::utc_now_ms();
+        let identity = identity.borrow().clone();
         let days = identity.days_left(now);
         if days < SOON_DAYS && warned != Some(days) {
             warned = Some(days);
             tracing::warn!(days, "the certificate ends soon");
         }
-        let (valid, up) = (identity.is_valid_at(now), *journal_up.borrow_and_update());
+        let valid = identity.is_valid_at(now);
+        let up = *journal_up.borrow_and_update();
         let ready = valid && up;
         if told != Some(ready) {
             told = Some(ready);

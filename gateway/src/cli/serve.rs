@@ -49,11 +49,13 @@ pub(super) async fn serve(
     wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
     start: Start,
 ) -> anyhow::Result<()> {
-    let (signal, stop) = (shutdown::on_signals(), CancellationToken::new());
+    let signal = shutdown::on_signals();
+    let stop = CancellationToken::new();
     let health = Health::new(&[MARKET_DATA, TRADING, CONTROL]);
     #[cfg(debug_assertions)]
     mymt5_chassis::testing::tried().await;
-    let (secrets, retry) = (opened.secrets, Arc::new(Notify::new()));
+    let secrets = opened.secrets;
+    let retry = Arc::new(Notify::new());
     let path = opened.journal.path().to_path_buf();
     let checked = opened.journal.is_checked();
     let books = Books {
@@ -202,7 +204,8 @@ fn orders(settings: &Settings, books: Books, market: &Market) -> (Orders, Arc<dy
         elapsed_ms: 0,
     };
     let core = Core::new(config, loaded, now);
-    let (hub, instruments) = (market.hub.clone(), market.instruments.clone());
+    let hub = market.hub.clone();
+    let instruments = market.instruments.clone();
     (
         Orders::start(core, setup, readers, hub, instruments),
         broker,

@@ -98,7 +98,8 @@ fn line(obstacle: &Obstacle) -> String {
         "" => String::new(),
         text => format!(" {text}"),
     };
-    let (client, symbol) = (of(&obstacle.client), of(&obstacle.symbol));
+    let client = of(&obstacle.client);
+    let symbol = of(&obstacle.symbol);
     let Obstacle {
         name,
         why,

@@ -64,7 +64,8 @@ impl Disk {
     }
 
     fn tell(&self, free: u64, low: bool) {
-        let (free_mib, folder) = (free / MIB, self.folder.display());
+        let free_mib = free / MIB;
+        let folder = self.folder.display();
         if low {
             tracing::error!(
                 free_mib,

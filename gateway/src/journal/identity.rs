@@ -44,7 +44,8 @@ impl Identity {
         if kept("account_digest")? == self.digest(&kept("salt")?) {
             return Ok(());
         }
-        let (broker, account) = (kept("broker")?, kept("account")?);
+        let broker = kept("broker")?;
+        let account = kept("account")?;
         Err(JournalError::OtherAccount {
             kept: format!("{broker} {account}"),
         })

@@ -98,7 +98,8 @@ impl<'a> Session<'a> {
         if let Some(gate) = &self.wiring.login {
             *tried = gate.fingerprint();
         }
-        let (first, opening) = (old.is_none(), self.wiring.broker.open());
+        let first = old.is_none();
+        let opening = self.wiring.broker.open();
         let opened = match old {
             Some(old) => old.pump_until(opening).await,
             None => opening.await,
@@ -195,7 +196,8 @@ impl<'a> Session<'a> {
             let blind = self.wiring.orders.ask(|core| core.is_unreadable()).await;
             let blind = blind.is_ok_and(|blind| blind).then(|| BLIND.to_owned());
             self.trouble(Trouble::Blind, blind).await;
-            let (obstacle, clock) = (broker.trade_obstacle(), self.clock_check());
+            let obstacle = broker.trade_obstacle();
+            let clock = self.clock_check();
             self.standing.tell(obstacle.clone(), clock);
             self.trouble(Trouble::Permission, obstacle).await;
             let clock = clock.differs.map(wrong_zone);
@@ -270,7 +272,8 @@ fn check(wiring: &Wiring, account: &AccountRow) -> Result<(), BrokerError> {
         return other("its server is not MT5_SERVER");
     }
     if account.kind != wiring.kind {
-        let (is, wanted) = (account.kind, wiring.kind);
+        let is = account.kind;
+        let wanted = wiring.kind;
         return other(&format!(
             "it is of kind {is:?}, the configuration wants {wanted:?}"
         ));

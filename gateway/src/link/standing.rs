@@ -120,7 +120,8 @@ impl Standing {
             return;
         }
         tracing::info!(state = ?view.state, reason = view.reason, "link");
-        let (up, event) = (view.up, Event::Link(view.state, view.reason.clone()));
+        let up = view.up;
+        let event = Event::Link(view.state, view.reason.clone());
         let orders = &self.wiring.orders;
         orders.tell(Input::Link(up)).await;
         orders.tell(Input::Announce(event)).await;

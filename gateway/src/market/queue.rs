@@ -78,7 +78,8 @@ impl Queue {
     const BATCH: usize = 512;
 
     pub(super) fn new(symbols: BTreeSet<Symbol>, delivery: Delivery) -> Self {
-        let (waiting, places) = (VecDeque::new(), HashMap::new());
+        let waiting = VecDeque::new();
+        let places = HashMap::new();
         Self {
             symbols,
             delivery,

@@ -35,10 +35,8 @@ pub(super) async fn serve(
     services: Services,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let (api, control) = (
-        TcpListener::from_std(api)?,
-        UnixListener::from_std(control)?,
-    );
+    let api = TcpListener::from_std(api)?;
+    let control = UnixListener::from_std(control)?;
     let door = Door {
         services,
         stop: stop.clone(),
@@ -89,7 +87,8 @@ impl Door {
             let mut identity = tls.subscribe();
             let config = tls::server_config(&identity.borrow_and_update());
             let acceptor = TlsAcceptor::from(config);
-            let (services, stop) = (self.services.clone(), self.stop.child_token());
+            let services = self.services.clone();
+            let stop = self.stop.child_token();
             self.conversations.spawn(async move {
                 let shaken = timeout(HANDSHAKE, handshake(stream, address, &acceptor));
                 match stop.run_until_cancelled(shaken).await {

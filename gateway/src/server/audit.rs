@@ -77,7 +77,8 @@ where
         request.extensions_mut().insert(audited.clone());
         let span = tracing::info_span!(target: AUDIT, "call", trace_id = trace, path);
         let journal = self.journal.clone();
-        let (begun, answer) = (Instant::now(), self.inner.call(request));
+        let begun = Instant::now();
+        let answer = self.inner.call(request);
         Box::pin(
             async move {
                 let response = answer.await.map(complete);

@@ -58,7 +58,8 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let spoken = Arc::new(Notify::new());
-    let (called, proven) = (spoken.clone(), peer.clone());
+    let called = spoken.clone();
+    let proven = peer.clone();
     let services = services.map_request(move |request: Request<_>| {
         called.notify_one();
         let mut request = request.map(Body::new);

@@ -79,7 +79,9 @@ fn of_days(reader: &mut Reader, table: &str, sessions: &Days) -> Option<Hours> {
     let mut week = DAYS
         .into_iter()
         .fold(Week::always(), |week, day| week.with(day, Vec::new()));
-    let (mut weekdays, mut weekend, mut complete) = (0, 0, true);
+    let mut weekdays = 0;
+    let mut weekend = 0;
+    let mut complete = true;
     for (name, texts) in sessions {
         let Some(day) = weekday(name) else {
             let key = format!("{table}.{name}");

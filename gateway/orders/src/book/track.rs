@@ -401,7 +401,9 @@ impl Track {
     /// What a row has by now it has no more to lack.
     fn note_read(&mut self, now: Now) {
         let Some(row) = &self.row else { return };
-        let (begun, updated, now) = (self.begun, row.updated, now.elapsed_ms);
+        let begun = self.begun;
+        let updated = row.updated;
+        let now = now.elapsed_ms;
         self.since.retain_mut(|since| {
             if since.news > begun {
                 return true;

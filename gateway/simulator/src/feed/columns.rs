@@ -61,7 +61,8 @@ pub(super) fn whole(field: &[u8]) -> Option<u64> {
 
 /// A price above zero of at most so many decimals (zeros beyond them do not count).
 pub(super) fn price(field: &[u8], digits: u8) -> Option<Price> {
-    let (mut points, mut decimals) = (0i64, None);
+    let mut points = 0i64;
+    let mut decimals = None;
     if field.len() > 24 {
         return None;
     }

@@ -46,7 +46,8 @@ impl Market {
 }
 
 fn opened(settings: &SimulatedSettings) -> Result<Simulator, KeptError> {
-    let (account, symbols) = (settings.account.clone(), settings.symbols.clone());
+    let account = settings.account.clone();
+    let symbols = settings.symbols.clone();
     Simulator::new(account, symbols).map_err(KeptError::Setup)
 }
 
@@ -55,7 +56,8 @@ fn taken_up(settings: &SimulatedSettings, store: &mut Store) -> Result<Simulator
     let Some(kept) = store.read()? else {
         return opened(settings);
     };
-    let (account, symbols) = (settings.account.clone(), settings.symbols.clone());
+    let account = settings.account.clone();
+    let symbols = settings.symbols.clone();
     let simulator = Simulator::restore(account, symbols, kept)
         .map_err(|error| KeptError::Restore(error, store.path().to_path_buf()))?;
     store.note(simulator.past());

@@ -96,9 +96,8 @@ impl Simulated {
     }
 
     fn feed(&self) -> Result<FeedTicks, BrokerError> {
-        let (symbols, unreadable) = (&self.settings.symbols, |error: FeedError| {
-            BrokerError::Unreachable(error.to_string())
-        });
+        let symbols = &self.settings.symbols;
+        let unreadable = |error: FeedError| BrokerError::Unreachable(error.to_string());
         let spec = symbols
             .first()
             .ok_or(BrokerError::NotAvailable("a market without a symbol"))?;

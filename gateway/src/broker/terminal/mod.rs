@@ -204,7 +204,8 @@ impl Broker for Terminal {
     }
 
     async fn identify(&self) -> Result<AccountRow, BrokerError> {
-        let (link, patience) = (self.link()?, self.settings.patience());
+        let link = self.link()?;
+        let patience = self.settings.patience();
         let account = ask(&link, "account", &json!({}), patience).await?;
         let terminal = ask(&link, "terminal", &json!({}), patience).await?;
         Ok(self.known.lock().account(&account, &terminal)?)
@@ -253,7 +254,8 @@ impl Broker for Terminal {
     }
 
     async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError> {
-        let (link, patience) = (self.link()?, self.settings.patience());
+        let link = self.link()?;
+        let patience = self.settings.patience();
         let raw = ask(&link, "state", &json!({}), patience).await?;
         let fields = Fields::of("state", &raw)?;
         let rows = self.known.lock().rows(&fields);
@@ -275,7 +277,8 @@ impl Broker for Terminal {
 
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         self.usable()?;
-        let (link, patience) = (self.link()?, self.settings.patience());
+        let link = self.link()?;
+        let patience = self.settings.patience();
         let window = Window::of(from, to, clock::utc_now_ms());
         let read = |raw: &[&_]| {
             let state = self.known.lock();

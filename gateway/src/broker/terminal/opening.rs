@@ -185,7 +185,8 @@ async fn past_deals(
     for back in BACK {
         let from = BrokerTime(now.saturating_sub(back));
         let window = Window::of(from, BrokerTime(i64::MAX), now);
-        let (call, patience) = ("history_deals", settings.patience());
+        let call = "history_deals";
+        let patience = settings.patience();
         let deals = history::read(connection, call, window, patience, read).await?;
         if !deals.rows.is_empty() {
             known.lock().deals.take(deals.rows);

@@ -218,7 +218,8 @@ impl State {
         raw: &RawValue,
         row: &AccountRow,
     ) -> Result<Option<f64>, RowError> {
-        let (call, level) = (call_level(raw)?, row.margin_level);
+        let call = call_level(raw)?;
+        let level = row.margin_level;
         let short = call.is_some_and(|call| level.is_some_and(|level| level < call));
         let news = short && !self.margin_called;
         self.margin_called = short;

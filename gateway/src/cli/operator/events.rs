@@ -30,7 +30,9 @@ pub(in crate::cli) struct Events {
 
 impl Events {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (after, follow, json) = (self.after, self.follow, self.target.json);
+        let after = self.after;
+        let follow = self.follow;
+        let json = self.target.json;
         self.target.talk(READING, async |channel| {
             let mut trading = TradingServiceClient::new(channel);
             let snapshot = trading
@@ -80,7 +82,8 @@ fn line(event: &StreamEventsResponse, json: bool) -> Option<String> {
         ];
         return Some(show::object(&head).to_string());
     }
-    let (sequence, time) = (event.sequence, time.as_str().unwrap_or("-").to_owned());
+    let sequence = event.sequence;
+    let time = time.as_str().unwrap_or("-").to_owned();
     Some(format!(
         "{sequence:>8}  {time}  {kind:<18}  {}",
         show::pairs(&fields)

@@ -62,7 +62,8 @@ async fn newest(
     limit: u32,
 ) -> Result<Vec<Order>, Status> {
     let limit = limit as usize;
-    let (mut orders, mut page_token) = (Vec::new(), String::new());
+    let mut orders = Vec::new();
+    let mut page_token = String::new();
     while orders.len() < limit {
         let left = u32::try_from(limit - orders.len()).unwrap_or(PAGE);
         let request = ListOrdersRequest {

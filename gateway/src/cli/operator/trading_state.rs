@@ -31,7 +31,8 @@ impl Steer {
             reason: self.reason.reason,
             not_after: None,
         };
-        let (target, whose) = (&self.target, request.client.clone());
+        let target = &self.target;
+        let whose = request.client.clone();
         let answered = target.talk(ACTING, async |channel| {
             Ok(ControlServiceClient::new(channel)
                 .set_trading_state(request.clone())

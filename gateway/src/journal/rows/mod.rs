@@ -272,7 +272,8 @@ fn write<T: Stored>(connection: &Connection, verb: &str, row: &T) -> Result<(), 
     let mut values = row.values().0;
     values.push(Value::Integer(seal(&values)));
     let places = vec!["?"; values.len()].join(", ");
-    let (table, columns) = (T::TABLE, T::COLUMNS.join(", "));
+    let table = T::TABLE;
+    let columns = T::COLUMNS.join(", ");
     let sql = format!("{verb} INTO {table} ({columns}, seal) VALUES ({places})");
     run(connection, &sql, rusqlite::params_from_iter(values))
 }
@@ -294,7 +295,8 @@ pub(super) fn select<T: Stored>(
     condition: &str,
     values: impl Params,
 ) -> Result<Vec<T>, JournalError> {
-    let (table, columns) = (T::TABLE, T::COLUMNS.join(", "));
+    let table = T::TABLE;
+    let columns = T::COLUMNS.join(", ");
     let sql = format!("SELECT {columns}, seal FROM {table} {condition}");
     let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
     collect(&mut statement, values, |row| read_row(table, row))
@@ -309,7 +311,8 @@ pub(super) fn salvage<T: Stored>(
 ) -> (Vec<T>, Option<JournalError>) {
     let columns = T::COLUMNS.join(", ");
     let sql = format!("SELECT {columns}, seal FROM {source} {condition}");
-    let (mut all, mut why) = (Vec::new(), None);
+    let mut all = Vec::new();
+    let mut why = None;
     let read = connection.prepare(&sql).and_then(|mut statement| {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {

@@ -77,7 +77,8 @@ pub(crate) fn account(
         let amount = Money::from_f64(fields.number(field)?);
         amount.map_err(|_| fields.fault(field, "is no amount of money"))
     };
-    let (margin, level) = (money("margin")?, fields.number("margin_level")?);
+    let margin = money("margin")?;
+    let level = fields.number("margin_level")?;
     let obstacle = obstacle(terminal, &fields)?;
     let login = super::ticket(&fields, "login")?;
     let row = AccountRow {
