@@ -31,7 +31,7 @@ pub enum IntentError {
 #[derive(Debug)]
 pub struct Intents(Connection);
 
-/// Settled intents kept for whoever looks.
+/// Settled intents kept for inspection.
 const KEPT: u32 = 10_000;
 const VERSION: u32 = 2;
 const SCHEMA: &str = "

@@ -5,7 +5,7 @@
 //! * The way of a tick: [`session`] (the gateway seen from here) -> [`trader`] (the one loop) ->
 //!   [`strategy`] (what it would do) -> [`risk`] (how much) -> [`intents`] (durable before they are
 //!   sent) -> [`session`].
-//! * What is held: [`portfolio`], as the gateway told it.
+//! * What is held: [`portfolio`], as the gateway reported it.
 //! * How it starts: [`cli`], [`settings`].
 
 pub mod cli;

@@ -1,4 +1,4 @@
-//! What this engine holds, as the gateway told it: from the snapshot on, by events only.
+//! What this engine holds, as the gateway reported it: from the snapshot on, by events only.
 
 use mymt5_model::{Side, Symbol};
 use mymt5_proto::{parse_enum, v1};
@@ -54,7 +54,7 @@ impl Portfolio {
             }) => {
                 self.positions.remove(&position.position_id);
             }
-            // A close that is done may be told before its position.
+            // A close that is done may be reported before its position.
             Event::OrderChanged(v1::OrderChanged { order: Some(order) })
                 if order.action() == v1::OrderAction::Close
                     && order.state() == v1::OrderState::Filled =>
@@ -71,7 +71,7 @@ impl Portfolio {
         }
     }
 
-    /// Takes so many lots from a position; what is left of it is told by its own event.
+    /// Takes so many lots from a position; its own event reports what is left.
     fn reduce(&mut self, position_id: u64, lots: f64) {
         let left = self
             .positions
@@ -83,7 +83,7 @@ impl Portfolio {
         }
     }
 
-    /// Tells the metrics what is held: lots per symbol, negative when short.
+    /// Exports what is held as metrics: lots per symbol, negative when short.
     pub fn measure(&self, symbols: impl Iterator<Item = Symbol>) {
         for symbol in symbols {
             let signed = |held: &Held| held.lots * held.side.sign() as f64;

@@ -5,10 +5,10 @@
 //! * The way of an order: [`server`] (the port and its limits) -> [`access`] (who calls, and what it
 //!   may) -> [`api`] (from the wire to the model) -> [`desk`] (the shell of [`mymt5_orders::Core`],
 //!   which decides) -> [`journal`] (durable before it is sent) -> [`broker`] (the simulator, or a
-//!   terminal behind its bridge), and back by [`desk`] and [`journal`] to whoever asked or follows.
+//!   terminal behind its bridge), and back by [`desk`] and [`journal`] to callers and subscribers.
 //! * The way of a tick: [`broker`] -> [`link`] (connects, identifies, feeds) -> [`market`] (queues of
 //!   the subscribers) -> [`api`].
-//! * How it starts, and what it takes up anew while it runs: [`cli`], [`settings`], [`reload`].
+//! * How it starts, and what it reloads while it runs: [`cli`], [`settings`], [`reload`].
 
 pub mod access;
 pub mod api;

@@ -84,7 +84,7 @@ impl TryFrom<&v1::SymbolSpec> for model::SymbolSpec {
                 .trade_mode()
                 .try_into()
                 .map_err(|()| WireError("trade_mode"))?,
-            // How market orders are filled is the gateway's business and not told.
+            // How market orders are filled is the gateway's business and not sent.
             execution: model::Execution::Market,
             filling: model::FillingModes(0),
             base_currency: wire.base_currency.clone(),

@@ -1,4 +1,4 @@
-//! What is wrong with a set-up, told all at once: the key, the reason and the fix. A fault
+//! What is wrong with a configuration, reported all at once: the key, the reason and the fix. A fault
 //! never carries a value, since the value may be the secret.
 
 use std::{fmt, panic::Location};

@@ -12,7 +12,7 @@ use tokio::{
 /// How long a process may take to stop.
 const STOP: Duration = Duration::from_secs(8);
 
-/// How often a process that has gone silent is looked at.
+/// How often a process that has gone silent is polled.
 const LOOK: Duration = Duration::from_millis(20);
 
 pub(crate) struct Pair(Vec<Process>);
@@ -28,7 +28,7 @@ impl Pair {
         Ok(Self(vec![start(&stage.gateway)?, start(&stage.engine)?]))
     }
 
-    /// Fails when one of them has ended, with the end of what it said.
+    /// Fails when one of them has ended, with the end of its output.
     pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         for process in &mut self.0 {
             if let Some(status) = process.child.try_wait()? {
@@ -49,7 +49,7 @@ impl Pair {
         self.check()
     }
 
-    /// The end of what both said.
+    /// The end of both processes' output.
     pub(crate) fn said(&self) -> String {
         let said = self
             .0
@@ -69,7 +69,7 @@ impl Pair {
 }
 
 impl Process {
-    /// Lines shown of what it said.
+    /// Lines shown of its output.
     const TAIL: usize = 12;
 
     fn said(&self) -> String {

@@ -31,7 +31,7 @@ pub(crate) struct Part {
     pub(crate) folder: PathBuf,
     pub(crate) binary: PathBuf,
     pub(crate) operations: SocketAddr,
-    /// The user to run as; none: whoever started the demo.
+    /// The user to run as; none: the user who started the demo.
     pub(crate) uid: Option<u32>,
 }
 
@@ -187,7 +187,7 @@ impl Part {
         )
     }
 
-    /// Leaves only what the process told; its log files.
+    /// Leaves only the process's output; its log files.
     fn keep_logs(&self) -> Vec<PathBuf> {
         let logs = self.folder.join("logs");
         for path in entries(&self.folder) {
@@ -202,7 +202,7 @@ impl Part {
         files
     }
 
-    /// Hands the folder to the part's user, closed to everybody else.
+    /// Hands the folder to the part's user, closed to all others.
     fn own_all(&self) -> anyhow::Result<()> {
         fn give(path: &Path, uid: u32) -> std::io::Result<()> {
             chown(path, Some(uid), Some(uid))?;

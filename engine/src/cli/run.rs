@@ -21,7 +21,7 @@ use std::{net::TcpListener, path::Path, process::ExitCode, sync::Arc, time::Dura
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How long open calls may take once the engine was told to stop.
+/// How long open calls may take once the engine has been asked to stop.
 const STOP: Duration = Duration::from_secs(2);
 
 /// What is opened before the sandbox.

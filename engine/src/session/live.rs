@@ -101,7 +101,7 @@ pub(super) struct Live {
     /// Calls under way. They end with the session: what a new one asks for is never sent by an
     /// old one behind its back.
     calls: JoinSet<Answered>,
-    /// Canonical names as the ticks carry them, so that none is parsed anew for each tick.
+    /// Canonical names as the ticks carry them, so that none is parsed again for each tick.
     specs: HashMap<String, SymbolSpec>,
     clock: GatewayClock,
 }
@@ -162,7 +162,7 @@ impl Live {
         let events = events
             .map_err(|status| SessionEnd::Call("events", status))?
             .into_inner();
-        // What ends from the snapshot on is told by events: only now nothing is missed.
+        // Events report what ends after the snapshot: only now nothing is missed.
         settle(&gateway, session, clock, &trace).await?;
         let symbols = session
             .trader
@@ -409,7 +409,7 @@ fn log(intent: &Intent, trace: &Correlation) {
     }
 }
 
-/// Says that this process lives, or that it ends.
+/// Reports that this process lives, or that it ends.
 async fn beat(
     gateway: Gateway,
     session_id: String,

@@ -16,7 +16,7 @@ pub(super) enum Answer {
     Taken,
     /// The gateway definitely did not take it: why.
     Refused(String),
-    /// Nobody knows: the session must begin anew and ask.
+    /// Unknown: the session must begin again and ask.
     Unsure(Status),
 }
 

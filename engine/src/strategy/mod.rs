@@ -27,6 +27,6 @@ pub struct StrategySettings {
 
 /// Turns ticks into the side it wants to be on.
 pub trait Strategy: Send {
-    /// Looks at a live tick; a side when it wants to change to it.
+    /// Takes a live tick; returns a side when it wants to change to it.
     fn on_tick(&mut self, tick: &Tick) -> Option<Side>;
 }

@@ -57,7 +57,7 @@ impl Desk {
     }
 
     /// The order waited for has ended. One that failed is not tried again before the next signal, and
-    /// one that opened has reached what was wanted: its position may be told only later.
+    /// one that opened has reached what was wanted: its position may be reported only later.
     pub(super) fn end(&mut self, done: bool) {
         let opened = self.waits_for.take().is_some_and(|waiting| waiting.opens);
         if !done || opened {

@@ -142,7 +142,7 @@ impl Trader {
         }
     }
 
-    /// An event of the gateway. An order's end is told by these alone.
+    /// An event of the gateway. These alone report an order's end.
     pub fn on_event(&mut self, event: &Event) -> Step {
         self.portfolio.apply(event);
         if matches!(event, Event::PositionChanged(_) | Event::PositionClosed(_)) {

@@ -3,7 +3,7 @@
 
 use mymt5_model::{AccountMode, Lots};
 
-/// Why a close is no exit now.
+/// Why a close is not an exit now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExitRefused {
     /// More lots than are left: it would open the other side.

@@ -196,7 +196,7 @@ impl Limits {
         }
     }
 
-    /// What the order and the quote tell.
+    /// What follows from the order and the quote.
     fn check_order(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
         let allowed = |symbols: &BTreeSet<Symbol>| symbols.contains(&facts.symbol);
         refuse_if(
@@ -222,7 +222,7 @@ impl Limits {
     ) -> Result<(), LimitReached> {
         if let Some(collar) = self.max_price_distance {
             let distance = known(price_distance_percent, Fact::PriceDistance)?;
-            // Not a number is no distance within the collar.
+            // NaN is not within the collar.
             refuse_if(
                 distance.is_nan() || distance > collar.get(),
                 LimitReached::PriceCollar,

@@ -9,7 +9,7 @@ use std::fmt;
 #[serde(into = "f64", try_from = "f64")]
 pub struct Percent(f64);
 
-/// A number that is no share.
+/// A number that is not a percentage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a percentage is more than 0 and at most 100")]
 pub struct PercentError;

@@ -49,7 +49,7 @@ impl Core {
         }
     }
 
-    /// True where a row that nobody can understand, and that was accepted so, is the order's.
+    /// True where an unreadable row, accepted as such, is the order's.
     fn may_hide(&self, order: &Order) -> bool {
         let known = &self.reconciliation;
         let hides = |ticket| {
@@ -59,7 +59,8 @@ impl Core {
         order.ticket.is_some_and(hides)
     }
 
-    /// Counts a pass that lacks what the broker said. In the end only evidence or an operator decides.
+    /// Counts a pass that lacks what the broker said. In the end only evidence or an operator
+    /// decides.
     fn doubt_absent(&mut self, id: OrderId, why: &'static str) {
         if !self.reconciliation.absent(id, false, self.out.now) {
             return;
@@ -120,8 +121,8 @@ impl Core {
         !believed
     }
 
-    /// A position with an order's magic is evidence while all of its deals are missing. A close leaves
-    /// none.
+    /// A position with an order's magic is evidence while all of its deals are missing. A close
+    /// leaves none.
     fn holds_position_of(&self, order: &Order) -> bool {
         let mut held = self.book.positions();
         order.is_entry() && order.filled.is_zero() && held.any(|held| held.row.magic == order.magic)

@@ -1,4 +1,4 @@
-//! What the broker said to an order. A receipt is a hint: only deals fill.
+//! What the broker answered to an order. A receipt is a hint: only deals fill.
 
 use crate::{
     Core, Notice, SendFailure, flatten::Item, order::Purpose, orders::reason, outbox::Job,
@@ -23,7 +23,7 @@ impl Core {
         let Some(order) = self.orders.get(id) else {
             return;
         };
-        // A deal or a row may have come first and already tell more.
+        // A deal or a row may have come first and already show more.
         let settled = !matches!(order.state, OrderState::Sent | OrderState::Unknown);
         let symbol = order.symbol.clone();
         let before = self.in_flight.remove(&id);
@@ -78,7 +78,8 @@ impl Core {
         let works = order.price.is_some() && is_placed(&receipt);
         let flies = matches!(order.state, OrderState::Sent | OrderState::Unknown);
         if order.state.is_final() {
-            // What was told as over was taken after all: the broker's rows tell what became of it.
+            // What was reported as over was taken after all: the broker's rows show what became of
+            // it.
             self.reconciliation.sync_soon();
         }
         if let Some(sent) = receipt.lots_sent {
@@ -94,7 +95,7 @@ impl Core {
         }
         self.tell_known_size(id);
         if receipt.retcode == Retcode::DONE_PARTIAL {
-            // Whether the rest works on, only the rows tell.
+            // Only the rows show whether the rest still works.
             self.reconciliation.sync_soon();
         }
     }

@@ -55,7 +55,7 @@ impl Core {
         {
             return Err(Refusal::new(Reason::NotAfterPassed));
         }
-        // Before the first link no symbol is known: that the link is down is all there is to tell.
+        // Before the first link no symbol is known: that the link is down is all there is to report.
         if call.command.sends() {
             self.check_open(&call)?;
         }
@@ -103,7 +103,7 @@ impl Core {
         Ok(())
     }
 
-    /// Whether more of a client may wait to be sent: nobody's flood keeps another out.
+    /// Whether more of a client may wait to be sent: no client's flood keeps another out.
     pub(crate) fn check_room(&self, client: &ClientName, urgency: Urgency) -> Result<(), Refusal> {
         if self.queue.has_room(client, urgency) {
             return Ok(());

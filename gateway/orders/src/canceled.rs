@@ -1,5 +1,5 @@
 //! Cancellations that the broker confirmed. A part of the order may have been filled before, and its
-//! deal is told later than the answer: until a pass settles that, the order counts as before.
+//! deal is reported later than the answer: until a pass settles that, the order counts as before.
 
 use crate::{Core, order::Order};
 use mymt5_model::{Lots, OrderId, OrderRow};
@@ -33,7 +33,8 @@ impl Canceled {
 }
 
 impl Core {
-    /// Entries that were canceled, and what of them may have been filled before though no deal tells.
+    /// Entries that were canceled, and what of them may have been filled before though no deal
+    /// shows it.
     pub(crate) fn canceled_entries(&self) -> impl Iterator<Item = (&Order, Lots)> {
         let canceled = self.canceled.0.keys();
         let canceled = canceled.filter_map(|id| self.orders.get(*id));
@@ -42,7 +43,7 @@ impl Core {
         left.filter(|(_, lots)| !lots.is_zero())
     }
 
-    /// A canceled order counts no more once its row tells that all of its deals are known, or where
+    /// A canceled order counts no more once its row shows that all of its deals are known, or where
     /// none does for the grace time. `begun`: the news when the pass began.
     pub(crate) fn forget_canceled(&mut self, begun: u64, ended: &[OrderRow]) {
         let orders = &self.orders;

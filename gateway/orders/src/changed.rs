@@ -12,13 +12,13 @@ use crate::{
 };
 use mymt5_model::{OrderId, OrderRow, OrderState, Receipt, Retcode, RetcodeClass, TermsEdit};
 
-/// What rows say of a change whose outcome is unknown.
+/// What rows show of a change whose outcome is unknown.
 enum Verdict {
     /// That.
     Known(ChangeOutcome),
     /// Everything is as it was before.
     AsBefore,
-    /// What it asked for was overwritten since, if it was there: nobody can see that any more.
+    /// What it asked for was overwritten since, if it was there: that cannot be seen any more.
     Overwritten,
     /// The target is not among them.
     Nothing,
@@ -89,7 +89,7 @@ impl Core {
         self.advance_target(target);
     }
 
-    /// A change has its final outcome: it is recorded, told, and its target's next one goes on.
+    /// A change has its final outcome: it is recorded, reported, and its target's next one goes on.
     pub(crate) fn finish_change(&mut self, id: ChangeId, outcome: ChangeOutcome) {
         let Some(change) = self.changes.remove(id) else {
             return;
@@ -226,8 +226,9 @@ impl Core {
         }
     }
 
-    /// Rows with what an unknown change asked for tell that it was done; that it was not, rows without
-    /// it after the grace time. What was read before its outcome became unknown tells nothing.
+    /// Rows with what an unknown change asked for show that it was done; that it was not, rows
+    /// without it after the grace time. What was read before its outcome became unknown proves
+    /// nothing.
     pub(crate) fn settle_unknown_changes(&mut self, rows: &[OrderRow], begun: u64) {
         let now = self.out.now.elapsed_ms;
         self.changes.attend(now);
@@ -274,7 +275,7 @@ impl Core {
                 };
                 let mut rows = rows.iter();
                 match (rows.find(|row| Some(row.ticket) == order.ticket), edit) {
-                    // It may be cancelled, and its end tells so.
+                    // It may be cancelled, and its end shows that.
                     (None, _) => Verdict::Nothing,
                     (Some(row), ChangeEdit::Terms(terms)) if has_terms(row, terms) => {
                         Verdict::Known(ChangeOutcome::Done)

@@ -29,7 +29,7 @@ pub(crate) enum Phase {
     Unknown {
         /// Since when, on the clock that never goes back.
         since: i64,
-        /// By which news: what was read before tells nothing of it.
+        /// By which news: what was read before proves nothing about it.
         news: u64,
     },
 }
@@ -58,8 +58,8 @@ pub(crate) struct Change {
     pub(crate) phase: Phase,
 }
 
-/// Readings of the rows that are so far apart tell nothing of what came between them: the process may
-/// have stood still.
+/// Readings of the rows that are so far apart prove nothing about what came between them: the
+/// process may have stood still.
 const UNATTENDED_MS: i64 = 15_000;
 
 /// The changes without a final outcome.

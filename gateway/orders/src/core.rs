@@ -66,7 +66,7 @@ pub struct Core {
     pub(crate) reconciliation: Reconciliation,
     /// Who waits for the broker's word on an order.
     pub(crate) waiting: BTreeMap<OrderId, Vec<Asker>>,
-    /// Answers of the broker and fills so far: tells which rows were read before one.
+    /// Answers of the broker and fills so far: shows which rows were read before one.
     pub(crate) news: u64,
     /// The news when the reading of the newest rows began.
     pub(crate) rows_begun: u64,
@@ -162,7 +162,7 @@ impl Core {
         core
     }
 
-    /// What was on its way when the process ended may have arrived: only evidence tells.
+    /// What was on its way when the process ended may have arrived: only evidence decides.
     fn mark_inflight_unknown(&mut self, requests: Vec<crate::Request>) {
         let flying = |order: &Order| matches!(order.state, OrderState::Accepted | OrderState::Sent);
         for id in self.orders.open_ids(flying) {
@@ -381,7 +381,7 @@ impl Core {
         }
     }
 
-    /// Answers of the broker and fills so far: a reading that begins now has seen what they tell.
+    /// Answers of the broker and fills so far: a reading that begins now has seen their effects.
     #[must_use]
     pub const fn news(&self) -> u64 {
         self.news
@@ -485,7 +485,7 @@ impl Core {
         self.queue.len() > 0
     }
 
-    /// How far back the next pass must look.
+    /// How far back the next pass must read.
     #[must_use]
     pub fn lookback(&self) -> Lookback {
         let needy = self.orders.open().filter(|order| {
@@ -496,7 +496,7 @@ impl Core {
         self.reconciliation.lookback(since.min())
     }
 
-    /// Since when evidence of an order may be found that nobody saw: since it was last listed as
+    /// Since when evidence of an order may be found that went unseen: since it was last listed as
     /// working, by the newest complete pass at the latest, or else since it was taken.
     fn unseen_since(&self, order: &Order) -> BrokerTime {
         let listed = self.orders.listed(order.id).and_then(|at| at.time);
@@ -506,7 +506,7 @@ impl Core {
         listed.or(compared).map_or(taken, |seen| seen.max(taken))
     }
 
-    /// Everything that is held in memory, for whoever watches that it stays bounded.
+    /// Everything that is held in memory, to check that it stays bounded.
     #[must_use]
     pub fn in_memory(&self) -> usize {
         let waiting = self.waiting.values();
@@ -526,7 +526,7 @@ impl Core {
             + self.in_flight.len()
     }
 
-    /// Answers everybody who waits for an order on which the broker's word is known. While its answer
+    /// Answers all who wait for an order on which the broker's word is known. While its answer
     /// is on the way, a part that is done is not all of it: a deal may come first.
     fn answer_orders(&mut self) {
         let is_known = |id: &OrderId, order: &Order| {
@@ -554,7 +554,7 @@ impl Core {
         }
     }
 
-    /// Whoever asked waits no longer: the answer is what is known by now.
+    /// The asker waits no longer: the answer is what is known by now.
     fn give_up(&mut self, asker: Asker) {
         let waited = self.waiting.iter_mut().find_map(|(id, askers)| {
             let before = askers.len();
@@ -599,8 +599,8 @@ impl Core {
         self.claim_positions();
     }
 
-    /// A slot may be given after positions in it were told, as where a restored journal is older than
-    /// the client: they are its orphans from now on.
+    /// A slot may be given after positions in it were reported, as where a restored journal is
+    /// older than the client: they are its orphans from now on.
     fn claim_positions(&mut self) {
         let owners = Owners::of(&self.orders, &self.clients);
         let claimed = self.book.claim(|magic| owners.of_magic(magic));
@@ -626,7 +626,7 @@ impl Core {
     }
 }
 
-/// Tells whose a row of the broker is.
+/// Finds whose a row of the broker is.
 #[derive(Clone, Copy)]
 pub(crate) struct Owners<'a> {
     orders: &'a Orders,
@@ -662,7 +662,7 @@ pub(crate) fn position_of(row: &OrderRow) -> PositionId {
     row.position_id.unwrap_or(PositionId(row.ticket.0))
 }
 
-/// True for an order whose end only evidence can tell.
+/// True for an order whose end only evidence can show.
 fn needs_evidence(order: &Order) -> bool {
     let acknowledged = order.state == OrderState::Sent && order.retcode.is_some();
     order.state == OrderState::Unknown || acknowledged

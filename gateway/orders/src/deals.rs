@@ -27,14 +27,14 @@ enum Arrival {
     Early,
 }
 
-/// With what a position is told of which deals came.
+/// With what a position is reported of which deals came.
 #[derive(Default)]
 struct Told {
     levels: Levels,
     trace: String,
 }
 
-/// What a new deal changed, still to be told: a position before the order that changed it.
+/// What a new deal changed, still to be reported: a position before the order that changed it.
 #[derive(Default)]
 struct Touched {
     positions: BTreeMap<PositionId, Told>,
@@ -51,9 +51,9 @@ struct Attribution {
 }
 
 impl Core {
-    /// Deals of the broker's stream or history, all of one reading, in their order; seen for the first
-    /// time or again. Their positions and orders are told once they are all known. `hidden`: a deal that
-    /// could not be read; what came after it is not known to be in its order.
+    /// Deals of the broker's stream or history, all of one reading, in their order; seen for the
+    /// first time or again. Their positions and orders are reported once they are all known.
+    /// `hidden`: a deal that could not be read; what came after it is not known to be in its order.
     pub(crate) fn on_deals(&mut self, deals: Vec<DealRow>, hidden: Option<Ticket>) {
         let mut touched = Touched::default();
         for deal in deals {
@@ -76,8 +76,8 @@ impl Core {
         self.tell_touched(touched);
     }
 
-    /// A deal of the broker's stream. What was done to a position that nobody knows waits for the next
-    /// pass: the opening tells whose it is.
+    /// A deal of the broker's stream. What was done to a position that nobody knows waits for the
+    /// next pass: the opening shows whose it is.
     pub(crate) fn on_told_deal(&mut self, deal: DealRow) {
         let known = self.reconciliation.knows(deal.ticket);
         if matches!(deal.kind, DealKind::Trade(_)) && !known && !self.has_owner(&deal) {
@@ -90,8 +90,8 @@ impl Core {
         }
     }
 
-    /// A deal that came with its order's answer, or before the first pass: others before it may not be
-    /// known yet. What moves the balance alone waits for the pass.
+    /// A deal that came with its order's answer, or before the first pass: others before it may not
+    /// be known yet. What moves the balance alone waits for the pass.
     pub(crate) fn on_early_deal(&mut self, deal: &DealRow) {
         if matches!(deal.kind, DealKind::Trade(_)) && !self.knows_deal(deal) {
             let mut touched = Touched::default();
@@ -100,7 +100,7 @@ impl Core {
         }
     }
 
-    /// True when it can be told whose a deal is.
+    /// True when it is known whose a deal is.
     fn has_owner(&self, deal: &DealRow) -> bool {
         let position = deal.position_id;
         let own = self.order_of(deal).is_some() || self.clients.of_magic(deal.magic).is_some();
@@ -246,8 +246,8 @@ impl Core {
     }
 
     /// A known deal of the owner of a deal's position, where that is gone: the newest that opened or
-    /// reversed it. Who added to it or closed it need not have owned it, as an operator closes what is
-    /// everybody's. The deal that begins it has none before it.
+    /// reversed it. Who added to it or closed it need not have owned it, as an operator closes what
+    /// is everybody's. The deal that begins it has none before it.
     fn owner_of_past(&self, deal: &DealRow) -> Option<&OwnedDeal> {
         if begins(deal) {
             return None;
@@ -257,8 +257,8 @@ impl Core {
         opened.or_else(|| known.last().filter(|_| !opens(deal)))
     }
 
-    /// The order that a deal fills. A stop loss or take profit carries its position's magic, yet is no
-    /// fill of its order.
+    /// The order that a deal fills. A stop loss or take profit carries its position's magic, yet is
+    /// no fill of its order.
     fn order_of(&self, deal: &DealRow) -> Option<OrderId> {
         let by_ticket = deal.order.and_then(|ticket| self.orders.by_ticket(ticket));
         let by_magic = || {
@@ -300,8 +300,8 @@ impl Core {
         self.out.emit(&of.trace, audience, event);
     }
 
-    /// A deal in a client's slot of which no known order is: made after a backup that was restored, or
-    /// by another gateway. Its owner opens nothing before an operator has looked.
+    /// A deal in a client's slot of which no known order is: made after a backup that was restored,
+    /// or by another gateway. Its owner opens nothing before an operator has checked it.
     fn on_orphan_deal(&mut self, deal: &DealRow, slot: Option<ClientName>) {
         let Some(client) = slot else { return };
         let what = format!("deal {} of client {client}", deal.ticket);
@@ -420,8 +420,8 @@ fn filled_state(order: &Order) -> Option<OrderState> {
     }
 }
 
-/// True when an order's lots are what it was sent with. A close of all may take more than was expected,
-/// until its answer or its row tells.
+/// True when an order's lots are what it was sent with. A close of all may take more than was
+/// expected, until its answer or its row tells.
 fn is_size_known(order: &Order) -> bool {
     let answered = order.retcode;
     let answered = answered.is_some_and(|retcode| retcode != Retcode::DONE_PARTIAL);

@@ -151,7 +151,7 @@ impl Core {
         refusals
     }
 
-    /// True where on a netting account somebody else holds or orders the symbol.
+    /// True where on a netting account another owner holds or orders the symbol.
     fn is_shared(&self, symbol: &Symbol, client: &ClientName) -> bool {
         let mut owners = self.owners();
         let shared = owners.any(|(of, owner)| of == symbol && owner != Some(client));

@@ -1,4 +1,4 @@
-//! What happened, in the words of whoever follows it.
+//! What happened, as clients see it.
 
 use crate::{Order, Position, flatten::Leftover};
 use mymt5_guard::TradingState;
@@ -58,7 +58,7 @@ pub enum Event {
     Symbol(Symbol),
     /// The broker calls for margin; the level in percent.
     MarginCall(f64),
-    /// Something that nobody of ours did.
+    /// Something that none of our clients did.
     Foreign {
         /// Where; none: nowhere in particular.
         symbol: Option<Symbol>,

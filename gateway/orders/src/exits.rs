@@ -41,7 +41,7 @@ impl Core {
         let held = held.filter(|held| Self::may_touch(call, held.client.as_ref()));
         let held = held.ok_or_else(|| Refusal::new(Reason::PositionNotFound))?;
         let row = held.row.clone();
-        // What somebody else's operator closes stays the owner's.
+        // What another's operator closes stays the owner's.
         let client = held.client.clone().unwrap_or_else(|| call.client.clone());
         self.check_room(&client, Urgency::Exit)?;
         let closable = self.book.closable_at_most(exit.position);

@@ -272,7 +272,7 @@ fn price_distance(side: Side, prices: [Option<Price>; 2], quote: &Tick) -> Optio
     }
 }
 
-/// None of a quote that is no market.
+/// None for a quote that is not a market.
 fn spread(quote: &Tick) -> Option<i64> {
     let spread = quote.ask.points() - quote.bid.points();
     (quote.bid.points() > 0 && spread >= 0).then_some(spread)

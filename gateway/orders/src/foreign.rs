@@ -1,4 +1,4 @@
-//! What somebody else does on the account: told, and frozen where it touches what is ours, until an
+//! What others do on the account: reported, and frozen where it touches what is ours, until an
 //! operator accepts it.
 
 use crate::{Audience, Event, Record, notices::Notice, outbox::Out, records::Freeze};
@@ -24,8 +24,8 @@ impl Foreign {
         self.0.iter()
     }
 
-    /// A foreign trade. Where it is in a symbol of ours, nothing new is opened there until an operator
-    /// has looked: what our strategies take for their own may not be.
+    /// A foreign trade. Where it is in a symbol of ours, nothing new is opened there until an
+    /// operator has looked: what our strategies take for their own may not be.
     pub(crate) fn saw(&mut self, deal: &DealRow, freezes: bool, out: &mut Out) {
         let Some(symbol) = deal.symbol.clone() else {
             return;

@@ -94,7 +94,7 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// End a closed or frozen state that an operator must have looked at.
+    /// End a closed or frozen state that an operator must have checked.
     Accept {
         /// What is accepted as it is.
         what: Acceptance,
@@ -181,7 +181,7 @@ pub enum Acceptance {
 pub enum Input {
     /// A mutating call.
     Call(Box<Call>),
-    /// Whoever asked waits no longer: the answer is what is known by now.
+    /// The asker waits no longer: the answer is what is known by now.
     GiveUp(Asker),
     /// A client's process lives. The last one of it gives the lease back.
     Heartbeat {
@@ -228,7 +228,7 @@ pub enum Input {
     Unreadable(bool),
     /// The symbol's specification changed.
     SymbolChanged(Symbol),
-    /// Something for everybody's event stream.
+    /// Something for every client's event stream.
     Announce(Event),
     /// A call was denied.
     Denied(Denial),
@@ -258,7 +258,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// True when nothing needs to be looked up.
+    /// True when nothing must be looked up.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()

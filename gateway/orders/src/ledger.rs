@@ -29,8 +29,8 @@ struct Difference {
 }
 
 impl Difference {
-    /// With another pass. One that differs by another amount begins anew, and so does one that comes so
-    /// late that nobody knows what was in between.
+    /// With another pass. One that differs by another amount begins again, and so does one that
+    /// comes so late that what was in between is unknown.
     fn after(known: Option<Self>, amount: Money, now: i64) -> Self {
         let goes_on = |known: &Self| known.amount == amount && now - known.last <= UNATTENDED_MS;
         let known = known.filter(goes_on);
@@ -102,7 +102,7 @@ impl Ledger {
         let Some(last) = self.newest().filter(|_| self.counts(deal)) else {
             return;
         };
-        // Credit is no part of the balance.
+        // Credit is not part of the balance.
         if deal.kind == DealKind::Credit {
             return;
         }
@@ -132,9 +132,9 @@ impl Ledger {
         }
     }
 
-    /// The newest moment at which the balance was that, of those that a reading of now may be of; none:
-    /// at none that is known, or at several between which money came or went. A later reading is of
-    /// no moment before that one.
+    /// The newest moment at which the balance was that, of those that a reading of now may be of;
+    /// none: at none that is known, or at several between which money came or went. A later reading
+    /// is of no moment before that one.
     pub(crate) fn moment(&mut self, balance: Money, now: i64) -> Option<LedgerRow> {
         let mut ended = i64::MAX;
         let moments = self.moments.iter().enumerate().rev();

@@ -12,7 +12,7 @@ const RECORD_EVERY_MS: i64 = 10_000;
 /// A measurement older than this says nothing of now, milliseconds.
 const MEASURED_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
-/// How many hours of results are kept, for a day's reset that nobody saw.
+/// How many hours of results are kept, for a day's reset that was missed.
 const KEPT_HOURS: i64 = 48;
 /// So far back from the newest deal a start needs them all.
 pub const DAYS_RESULTS_MS: i64 = KEPT_HOURS * HOUR_MS;
@@ -202,8 +202,8 @@ impl Losses {
             .compare(account.balance, account.mode, begins, out);
     }
 
-    /// True while another pass may tell what cannot be measured now: losses are limited and the ledger
-    /// has not begun, or deals are missing in it.
+    /// True while another pass may tell what cannot be measured now: losses are limited and the
+    /// ledger has not begun, or deals are missing in it.
     pub(crate) fn wants_pass(&self) -> bool {
         let unlimited = LossSettings::default();
         let mut meters = self.meters.values();
@@ -300,7 +300,7 @@ impl Losses {
         }
     }
 
-    /// What a scope lost and gained, for whoever looks: its settings and its state.
+    /// What a scope lost and gained: its settings and its state.
     pub(crate) fn of(&self, scope: &Scope) -> Option<(LossSettings, &mymt5_guard::LossState)> {
         let meter = self.meters.get(scope)?;
         Some((meter.meter.settings(), meter.meter.state()?))

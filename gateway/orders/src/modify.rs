@@ -1,5 +1,5 @@
 //! Changes of what is there: cancellations, a working order's terms, a position's levels. What is not
-//! named is kept by whoever executes the change, as it is at that moment.
+//! named is kept by the executor of the change, as it is at that moment.
 
 use crate::{
     Asker, Call, Core, Market, Request, Subject,
@@ -245,7 +245,8 @@ impl Core {
         Ok(())
     }
 
-    /// True when an order has these terms already, by rows that were read since they were last changed.
+    /// True when an order has these terms already, by rows that were read since they were last
+    /// changed.
     fn has_terms(&self, order: &Order, terms: TermsEdit) -> bool {
         let busy = self.changes.of(Target::Order(order.id)).next().is_some();
         let listed = self.orders.listed(order.id);

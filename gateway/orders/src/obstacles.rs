@@ -47,7 +47,7 @@ pub enum ObstacleKind {
     ForeignTrade,
     /// A position is not what its deals say: its symbol is frozen.
     RowsDisagree,
-    /// On a netting account somebody else holds or orders the symbol.
+    /// On a netting account another owner holds or orders the symbol.
     SymbolShared,
     /// The broker said that the symbol does not trade now.
     SymbolClosed,
@@ -250,7 +250,7 @@ impl Core {
         obstacles
     }
 
-    /// Why entries are closed for everybody, trading states aside.
+    /// Why entries are closed for all, trading states aside.
     fn account_obstacles(&self) -> Vec<Obstacle> {
         use ObstacleKind as Kind;
         let mut found = Vec::new();

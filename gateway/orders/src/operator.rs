@@ -1,5 +1,5 @@
 //! What an operator decides: trading states, flattens, unknown orders, rows that are nobody's, and
-//! states that end only once somebody has looked. Each is bound to the call that asked for it.
+//! states that end only once a person has checked. Each is bound to the call that asked for it.
 
 use crate::{
     Acceptance, Adoption, Answer, Audience, Call, Core, Event, Market, Notice, Order, Record,
@@ -221,7 +221,7 @@ impl Core {
         deals.filter(|deal| deal.order == Some(row.ticket))
     }
 
-    /// Ends a closed or frozen state that an operator has looked at.
+    /// Ends a closed or frozen state that an operator has checked.
     pub(crate) fn accept(
         &mut self,
         call: &Call,

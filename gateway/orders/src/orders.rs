@@ -238,7 +238,7 @@ impl Orders {
         }
     }
 
-    /// An order about to change in what is no state of it.
+    /// An order about to change in something other than its state.
     pub(crate) fn edit(&mut self, id: OrderId) -> Option<&mut Order> {
         let kept = self.all.get_mut(&id)?;
         self.dirty.insert(id);
@@ -259,7 +259,7 @@ impl Orders {
         let order = &mut kept.order;
         let from = order.state;
         let unseen = ended_unseen(order);
-        // An end that nobody saw gives way to evidence, as if nothing had been known.
+        // An unseen end gives way to evidence, as if nothing had been known.
         let known = if unseen { OrderState::Unknown } else { from };
         if from != to && !may_become(known, to) {
             out.notice(Notice::TransitionRefused {
@@ -342,8 +342,8 @@ impl Orders {
     }
 }
 
-/// True for an order whose end nobody saw: it was told by an absence, an operator, or the gateway
-/// that did not send it.
+/// True for an order whose end was not seen: it was concluded from an absence, an operator, or the
+/// gateway that did not send it.
 pub(crate) fn ended_unseen(order: &Order) -> bool {
     const UNSEEN: [&str; 5] = [
         reason::NOT_FOUND,

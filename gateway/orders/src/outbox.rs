@@ -86,7 +86,7 @@ pub struct Outbox {
     pub answers: Vec<(Asker, Answer)>,
     /// To log and to raise as alerts.
     pub notices: Vec<Notice>,
-    /// The records may wait for others: nobody is waiting for them.
+    /// The records may wait for others: nothing waits for them.
     pub may_wait: bool,
 }
 
@@ -137,7 +137,7 @@ impl Out {
         self.record_patiently(record);
     }
 
-    /// A record that nobody waits for: it goes with the next ones.
+    /// A record that nothing waits for: it goes with the next ones.
     pub(crate) fn record_patiently(&mut self, record: Record) {
         self.recorded += 1;
         self.outbox.records.push(record);

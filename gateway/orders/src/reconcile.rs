@@ -1,4 +1,4 @@
-//! How the broker is compared with what is known: how far a pass must look back, which orders are
+//! How the broker is compared with what is known: how far back a pass must read, which orders are
 //! searched for, what is at the broker in a slot of ours and unknown here.
 
 use crate::{
@@ -25,7 +25,7 @@ const PASSES: u32 = 3;
 /// Absence of what the broker acknowledged takes so many times the grace.
 const ACKNOWLEDGED: i64 = 10;
 const DAY_MS: i64 = 86_400_000;
-/// A pass looks back to the last complete one, and so much further: history that comes late.
+/// A pass reads back to the last complete one, and so much further: history that comes late.
 const OVERLAP_MS: i64 = 600_000;
 /// Newest deals that a complete history must hold.
 const PROBES: usize = 500;
@@ -56,10 +56,10 @@ impl Default for ReconcileConfig {
     }
 }
 
-/// How far back a pass must look.
+/// How far back a pass must read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lookback {
-    /// Since when evidence of an order is looked for; none: no order needs any.
+    /// Since when evidence of an order is sought; none: no order needs any.
     pub oldest: Option<BrokerTime>,
     /// All deals up to then are known; none: the broker was never compared.
     pub compared: Option<BrokerTime>,
@@ -126,7 +126,7 @@ pub(crate) struct Reconciliation {
     deals: BTreeMap<Ticket, BrokerTime>,
     /// When those were heard of that a lagging history may lack.
     heard: BTreeMap<Ticket, i64>,
-    /// Deals that were told and wait for a pass, and since when.
+    /// Deals that were reported and wait for a pass, and since when.
     awaited: BTreeMap<Ticket, i64>,
     /// Working orders in a slot of ours that the journal does not know.
     pub(crate) orphan_orders: BTreeMap<Ticket, OrderRow>,
@@ -228,7 +228,8 @@ impl Reconciliation {
         }
     }
 
-    /// A deal was told that only a pass can place: one is due now, and soon again until it is known.
+    /// A deal was reported that only a pass can place: one is due now, and soon again until it is
+    /// known.
     pub(crate) fn await_deal(&mut self, ticket: Ticket, now: Now) {
         self.last_pass = None;
         if self.awaited.len() < AWAITED {
@@ -236,8 +237,8 @@ impl Reconciliation {
         }
     }
 
-    /// A history of that window was read. How many known deals it lacks: one that cannot be understood
-    /// may be any, and one that was heard of just now may still be on its way there.
+    /// A history of that window was read. How many known deals it lacks: one that cannot be
+    /// understood may be any, and one that was heard of just now may still be on its way there.
     pub(crate) fn check_history(
         &mut self,
         tickets: &BTreeSet<Ticket>,
@@ -259,8 +260,8 @@ impl Reconciliation {
         self.missing.len()
     }
 
-    /// A pass was taken that began there. Older deals are forgotten: where one comes again, the journal
-    /// knows it.
+    /// A pass was taken that began there. Older deals are forgotten: where one comes again, the
+    /// journal knows it.
     pub(crate) fn passed(&mut self, from: BrokerTime, time: Option<BrokerTime>, out: &mut Out) {
         self.last_pass = Some(out.now.elapsed_ms);
         self.awaited
@@ -343,7 +344,7 @@ impl Reconciliation {
         self.searches.remove(&id);
     }
 
-    /// A pass that may have overlooked something tells of no absence.
+    /// A pass that may have overlooked something proves no absence.
     pub(crate) fn forget_searches(&mut self) {
         self.searches.clear();
     }
@@ -392,14 +393,14 @@ impl Reconciliation {
         self.orphan_deals_changed = true;
     }
 
-    /// An operator has looked at such a deal. False: it is none.
+    /// An operator has checked such a deal. False: it is none.
     pub(crate) fn adopt_deal(&mut self, deal: Ticket) -> bool {
         let known = self.orphan_deals.remove(&deal).is_some();
         self.orphan_deals_changed |= known;
         known
     }
 
-    /// An operator has looked at all such deals of a client. False: there are none.
+    /// An operator has checked all such deals of a client. False: there are none.
     pub(crate) fn adopt_deals_of(&mut self, client: &ClientName) -> bool {
         let before = self.orphan_deals.len();
         self.orphan_deals.retain(|_, owner| owner != client);

@@ -217,7 +217,7 @@ impl Core {
         }
     }
 
-    /// Real money is not traded before somebody said so, once.
+    /// Real money is not traded before an operator said so, once.
     fn halt_first(&mut self) {
         let account = self.book.account();
         let real = account.is_some_and(|account| account.kind == AccountKind::Real);

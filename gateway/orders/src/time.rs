@@ -22,7 +22,7 @@ impl Now {
     }
 }
 
-/// A pause that doubles, up to a bound that whoever asks knows.
+/// A pause that doubles, up to a bound that the caller knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
     noted: i64,

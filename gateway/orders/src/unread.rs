@@ -1,5 +1,5 @@
-//! Rows of the broker that cannot be understood. Whatever they may be is not taken for absent, until an
-//! operator has looked; then only what carries their tickets.
+//! Rows of the broker that cannot be understood. Whatever they may be is not taken for absent,
+//! until an operator has checked; then only what carries their tickets.
 
 use crate::broker::{RowKind, Unreadable};
 use mymt5_model::Ticket;

@@ -74,8 +74,8 @@ impl Simulator {
         outcome
     }
 
-    /// Books what is no trade: a deposit or withdrawal, a credit, a correction, a charge. The amount
-    /// is rounded to the account currency's digits.
+    /// Books what is not a trade: a deposit or withdrawal, a credit, a correction, a charge. The
+    /// amount is rounded to the account currency's digits.
     pub fn book(&mut self, kind: DealKind, amount: Money, comment: &str) -> Vec<Event> {
         let amount = amount.rounded(self.account.currency_digits);
         let deal = DealRow {

@@ -39,7 +39,7 @@ pub struct Client {
     pub limits: ScopeLimits,
     /// What its silence leads to; none: nothing.
     pub dead_man: Option<DeadMan>,
-    /// False: nobody is this client, until the configuration says otherwise.
+    /// False: none can act as this client, until the configuration says otherwise.
     pub enabled: bool,
     /// Set once the client is gone, or may do other things than before: its calls and streams end.
     pub revoked: CancellationToken,
@@ -62,7 +62,7 @@ impl Client {
     }
 }
 
-/// Why a caller is nobody.
+/// Why a caller was not recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// Neither certificate nor token.
@@ -116,7 +116,7 @@ impl ClientRegistry {
         registry
     }
 
-    /// The registry of a new configuration. Who keeps its rights stays in; everybody else's calls
+    /// The registry of a new configuration. Clients that keep their rights stay in; all other calls
     /// and streams end once [`ClientRegistry::revoke`] was called on the old one.
     #[must_use]
     pub fn renewed(&self, mut clients: Vec<Client>) -> Self {

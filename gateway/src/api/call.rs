@@ -21,7 +21,7 @@ pub struct Trace(pub String);
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(pub i64);
 
-/// How long a mutating call waits for the broker's word.
+/// How long a mutating call waits for the broker's answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who calls.
@@ -146,7 +146,7 @@ impl Rooms {
     }
 }
 
-/// Until when to wait for the broker's word: well before the caller gives up.
+/// Until when to wait for the broker's answer: well before the caller gives up.
 fn patience(extensions: &Extensions) -> Instant {
     let left = extensions
         .get::<Deadline>()

@@ -198,7 +198,7 @@ impl ControlService for Control {
 /// How trading stands, as far as the core answers.
 struct Standing {
     state: TradingState,
-    /// Why the account's state is not ACTIVE, or entries are closed for everybody.
+    /// Why the account's state is not ACTIVE, or entries are closed for all.
     reasons: Vec<String>,
     unknown: usize,
     frozen: Vec<String>,
@@ -253,7 +253,7 @@ fn standing(core: &Core) -> Standing {
 }
 
 impl Standing {
-    /// Without a journal nothing trades, and that much can be told.
+    /// Without a journal nothing trades, and that much can be reported.
     fn unknown(refusal: Refusal) -> Result<Self, Refusal> {
         if refusal.reason() != Reason::JournalDown {
             return Err(refusal);

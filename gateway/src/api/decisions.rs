@@ -8,7 +8,7 @@ use mymt5_proto::{Reason, Refusal, Violations, v1};
 /// A client's name, or none for an empty text.
 ///
 /// # Errors
-/// What is no name.
+/// What is not a name.
 pub(super) fn scope(client: &str) -> Result<Option<ClientName>, Refusal> {
     if client.is_empty() {
         return Ok(None);
@@ -84,7 +84,7 @@ pub(super) fn adoption(target: Option<v1::adopt_request::Target>) -> Result<Adop
 /// What is accepted.
 ///
 /// # Errors
-/// Nothing is named, or what is no symbol.
+/// Nothing is named, or what is not a symbol.
 pub(super) fn acceptance(what: Option<v1::accept_request::What>) -> Result<Acceptance, Refusal> {
     use v1::accept_request::What;
     match what {

@@ -36,7 +36,7 @@ use std::sync::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The rooms that the services translate for. Cheap to clone.
+/// What the services translate for. Cheap to clone.
 #[derive(Clone)]
 pub struct Rooms {
     /// Calculates margin and profit.

@@ -230,7 +230,8 @@ impl TradingService for Trading {
         let (account, positions, orders, sequence, state) = read.await?;
         let render = self.render();
         let zone = render.0;
-        // Before the broker was read there are no figures; what the journal knows is told all the same.
+        // Before the broker was read there are no figures; what the journal knows is returned all
+        // the same.
         let account = account.map(|(account, as_of)| {
             let utc = as_of.and_then(|time| zone?.to_utc(time));
             v1::Account::of(&account, Moment { utc, broker: as_of })

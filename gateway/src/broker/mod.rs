@@ -37,7 +37,7 @@ pub enum Change {
 /// How ticks come.
 #[derive(Clone, Debug)]
 pub enum Pace {
-    /// By the clock: whoever is slow loses.
+    /// By the clock: a slow reader loses ticks.
     Live,
     /// As fast as subscribers take them (replay at full speed only): each message asks for so many,
     /// and the market stands still until then.
@@ -79,7 +79,7 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
-    /// The reason alone, for whoever says himself that the broker cannot be reached.
+    /// The reason alone, for a text that already says that the broker cannot be reached.
     #[must_use]
     pub fn why(&self) -> String {
         match self {
@@ -135,8 +135,8 @@ pub trait Broker: Send + Sync + 'static {
         request: &TradeRequest,
         dispatch: &Dispatch,
     ) -> Result<Receipt, SendFailure>;
-    /// Account, positions and working orders. `begun` is what was known when the reading began, and is
-    /// handed through.
+    /// Account, positions and working orders. `begun` is what was known when the reading began, and
+    /// is handed through.
     async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError>;
     /// Ended orders and deals of `[from, to)` in raw broker time.
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError>;

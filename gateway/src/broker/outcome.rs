@@ -21,7 +21,7 @@ pub fn judge(receipt: Receipt) -> Result<Receipt, SendFailure> {
     }
 }
 
-/// Levels and prices that are as they should be already are no failure.
+/// Levels and prices that are already as they should be are not a failure.
 ///
 /// # Errors
 /// Whatever else the outcome was.

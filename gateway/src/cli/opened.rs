@@ -79,7 +79,7 @@ pub(super) fn open(
     })
 }
 
-/// A replay's account begins anew each time, and so does its journal.
+/// A replay's account starts from scratch each time, and so does its journal.
 fn open_journal(settings: &Settings) -> anyhow::Result<(Sqlite, Loaded)> {
     let identity = settings.identity();
     let path = settings.journal();

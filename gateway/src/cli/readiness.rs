@@ -17,9 +17,9 @@ pub(super) const MARKET_DATA: &str = "mymt5.v1.MarketDataService";
 pub(super) const TRADING: &str = "mymt5.v1.TradingService";
 pub(super) const CONTROL: &str = "mymt5.v1.ControlService";
 
-/// Between two looks at the certificate.
+/// Between two checks of the certificate.
 const LOOK: Duration = Duration::from_secs(1);
-/// Days before a certificate's end at which it is told.
+/// Days before a certificate's end at which it is logged.
 const SOON_DAYS: i64 = 14;
 
 /// Follows both until the task is ended.

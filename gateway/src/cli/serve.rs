@@ -1,4 +1,4 @@
-//! The running gateway: rooms built on what the start opened, served until it is told to stop.
+//! The running gateway: built on what the start opened, served until it is asked to stop.
 
 use super::{
     opened::Opened,
@@ -32,7 +32,7 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Between two looks at the files of secrets.
+/// Between two polls of the files of secrets.
 const SECRETS: Duration = Duration::from_secs(2);
 
 /// What the start leaves to the running gateway.
@@ -137,7 +137,7 @@ pub(super) async fn serve(
     damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
-/// Looks at the pages that the start had no time for. Returns only where they are damaged: then the
+/// Checks the pages that the start had no time for. Returns only where they are damaged: then the
 /// gateway must not go on.
 async fn damage(path: PathBuf) -> JournalError {
     let checked = tokio::task::spawn_blocking(move || journal::check(&path)).await;

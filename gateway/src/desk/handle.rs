@@ -79,7 +79,7 @@ impl Orders {
         let weak = mailbox.downgrade();
         let desk = OrdersTask::new(core, setup, (hub, instruments), weak, sends.clone(), up);
         tokio::spawn(async move {
-            // Without its desk nothing is taken any more: as bad as a journal that is down.
+            // Without its task nothing is taken any more: as bad as a journal that is down.
             if AssertUnwindSafe(desk.run(inbox, asked))
                 .catch_unwind()
                 .await
@@ -126,7 +126,7 @@ impl Orders {
         self.journal_up.clone()
     }
 
-    /// The name of whoever asks next.
+    /// The id of the next asker.
     #[must_use]
     pub fn asker(&self) -> Asker {
         Asker(self.askers.fetch_add(1, Ordering::Relaxed))
@@ -177,7 +177,7 @@ impl Orders {
         }
     }
 
-    /// A client's process says that it lives, or that it ends: the trading state that binds it.
+    /// A client's process reports that it lives, or that it ends: the trading state that binds it.
     ///
     /// # Errors
     /// `CLIENT_ALREADY_ACTIVE`; `QUEUE_FULL`, `JOURNAL_DOWN`.
@@ -217,7 +217,7 @@ impl Orders {
         Ok(answered)
     }
 
-    /// Asks the core; the answer is told once what it tells is durable.
+    /// Asks the core; the answer is returned once what it reports is durable.
     ///
     /// # Errors
     /// `QUEUE_FULL` when too many questions wait, `JOURNAL_DOWN`.
@@ -249,7 +249,7 @@ impl Orders {
         Refusal::new(Reason::JournalLost)
     }
 
-    /// Tells the core something that must not be lost to a full mailbox; waits until it is durable.
+    /// Hands the core something that must not be lost to a full mailbox; waits until it is durable.
     pub async fn tell(&self, input: Input) {
         let (done, told) = oneshot::channel();
         let then: Then = Box::new(move || {

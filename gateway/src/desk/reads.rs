@@ -20,7 +20,7 @@ pub(super) struct Reads {
     pub(super) news: Arc<AtomicU64>,
     /// When the first of the readings failed that did since the last one that came.
     pub(super) failed: Option<Instant>,
-    /// Counts lives of the link: what was asked in another says nothing of this one.
+    /// Counts lives of the link: what was asked in another proves nothing about this one.
     pub(super) life: u64,
     pub(super) blind: bool,
 }

@@ -1,4 +1,4 @@
-//! How requests leave for the broker: each once, in a task of its own, and what is told of it.
+//! How requests leave for the broker: each once, in a task of its own, and what is reported of it.
 
 use super::task::{Message, OrdersTask};
 use crate::broker::{Dispatch, SendFailure};

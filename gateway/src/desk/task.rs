@@ -1,5 +1,5 @@
 //! The task that owns the core. Each message is one step: what the core needs of the past is looked
-//! up before it, what it sends leaves at once, and its answers and events are told once its records
+//! up before it, what it sends leaves at once, and its answers and events leave once its records
 //! are durable. While one batch of records is being written the next one gathers.
 
 use super::{
@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 
 /// Done once what was known when it was made is durable.
 pub(super) type Then = Box<dyn FnOnce() + Send>;
-/// A question to the core; its answer is told once what it tells is durable.
+/// A question to the core; its answer is returned once what it reports is durable.
 pub(super) type Question = Box<dyn FnOnce(&Core) -> Then + Send>;
 
 pub(super) enum Message {
@@ -146,7 +146,7 @@ impl OrdersTask {
             Err(error) => Err(error),
         };
         self.up.send_replace(false);
-        // Whoever asked or asks gets no answer, and is told why by the handle.
+        // Callers get no answer from here; the handle gives the reason.
         drop(questions);
         match ended {
             Ok(stop) => {
@@ -364,7 +364,7 @@ impl OrdersTask {
         }
     }
 
-    /// The journal failed: who waits is told whether anything of the call may be in it.
+    /// The journal failed: waiting callers learn whether anything of the call may be in it.
     fn lose(&mut self) {
         for (_, waiting) in self.waiting.drain() {
             let (first, end) = waiting.records;
@@ -379,7 +379,7 @@ impl OrdersTask {
     }
 }
 
-/// Whoever asks from now on is told that nothing was journaled.
+/// From now on callers get the answer that nothing was journaled.
 fn refuse(message: Message) {
     match message {
         Message::Ask(_, _, tell) => refuse_one(tell),

@@ -1,10 +1,10 @@
-//! The room on the journal's disk, told well before it is gone: a journal that cannot be written
-//! closes trading until a restart.
+//! The space on the journal's disk, watched so that an alarm comes well before it is gone: a
+//! journal that cannot be written closes trading until a restart.
 
 use std::{io, path::PathBuf, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Between two looks.
+/// Between two checks.
 const LOOK: Duration = Duration::from_secs(10);
 const MIB: u64 = 1 << 20;
 
@@ -35,7 +35,7 @@ impl Disk {
     /// Bytes that this process may still write.
     ///
     /// # Errors
-    /// The folder is gone, or the system cannot tell.
+    /// The folder is gone, or the system does not know.
     pub fn free(&self) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.folder)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -47,14 +47,14 @@ impl Disk {
         free < self.alarm_bytes
     }
 
-    /// Looks for ever: the metric follows, and the log tells when the alarm goes on and off.
+    /// Checks for ever: the metric follows, and the log says when the alarm goes on and off.
     pub async fn watch(self) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut low = false;
         loop {
             looks.tick().await;
-            // What cannot be told now is told by the next write.
+            // The next write reports what cannot be read now.
             let Ok(free) = self.free() else { continue };
             metrics::gauge!("mymt5_disk_free_bytes").set(free as f64);
             if std::mem::replace(&mut low, self.is_low(free)) != low {

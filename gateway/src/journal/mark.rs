@@ -1,5 +1,5 @@
-//! How far the journal had come: a small file beside it, by which a rolled back journal is told, and
-//! which ids were given when a journal is lost.
+//! How far the journal had come: a small file beside it, by which a rolled back journal is
+//! detected, and which ids were given when a journal is lost.
 
 use super::JournalError;
 use mymt5_chassis::process::write_atomically;

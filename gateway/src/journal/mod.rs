@@ -1,5 +1,5 @@
 //! What must survive: requests, orders, deals, positions, events, trading states. One SQLite
-//! file, one writer; nothing leaves for the broker and nothing is told before it is in here. Ids,
+//! file, one writer; nothing leaves for the broker and nothing is reported before it is in here. Ids,
 //! orders and deals stay for ever and are read from here; memory holds what is open.
 
 mod backup;
@@ -189,7 +189,7 @@ pub trait Journal: Send + 'static {
     /// Returns only once the batch is durable.
     ///
     /// # Errors
-    /// The batch may or may not be durable; nothing of it may be told, sent or tried again.
+    /// The batch may or may not be durable; nothing of it may be reported, sent or tried again.
     fn commit(&mut self, batch: &[Record]) -> Result<(), JournalError>;
 }
 

@@ -165,8 +165,7 @@ impl Reader {
     }
 }
 
-/// Readers for whoever asks for lists: a few at a time, each on a thread that may block. Cheap to
-/// clone.
+/// Readers for lists: a few at a time, each on a thread that may block. Cheap to clone.
 #[derive(Clone)]
 pub struct Readers(Arc<Shared>);
 

@@ -1,6 +1,6 @@
 //! A backup in the journal's place: a new epoch, in which old event cursors are void. Whatever the
-//! journal that is replaced still tells is taken over: ids, orders, deals, and what closed trading.
-//! Where it tells nothing, the account starts halted: the backup does not know what came after it.
+//! journal that is replaced still holds is taken over: ids, orders, deals, and what closed trading.
+//! Where it holds nothing, the account starts halted: the backup does not know what came after it.
 
 use super::{
     JournalError,
@@ -19,8 +19,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Ids of orders are passed over after a restore, since the last ones given may not be known: those of
-/// ten minutes.
+/// Ids of orders are passed over after a restore, since the last ones given may not be known: those
+/// of ten minutes.
 const PASSED_OVER: u64 = 600_000;
 /// The journal that is replaced, as it is called while its rows are taken over.
 const REPLACED: &str = "replaced";
@@ -36,11 +36,11 @@ pub struct Restored {
     pub incomplete: Option<JournalError>,
 }
 
-/// Makes a copied backup the beginning of a new event sequence, in which all holds that the journal
-/// it replaces tells.
+/// Makes a copied backup the beginning of a new event sequence, in which everything still holds that
+/// the replaced journal recorded.
 ///
 /// # Errors
-/// It is no journal, or damaged.
+/// It is not a journal, or damaged.
 pub fn begin_epoch(copy: &Path, replaced: &Path, now: UtcTime) -> Result<Restored, JournalError> {
     let opened = schema::open(copy)?;
     if opened.fresh {

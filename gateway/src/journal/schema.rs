@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// "MMT5": tells a journal from any other SQLite file.
+/// "MMT5": distinguishes a journal from any other SQLite file.
 const APPLICATION: i32 = 0x4d4d_5435;
 
 /// The first version that this program reads.
@@ -79,10 +79,10 @@ const SETTINGS: &str = "
     PRAGMA busy_timeout = 5000;
 ";
 
-/// How long a start may look at the pages of a file: what is not done by then goes on beside
+/// How long a start may check the pages of a file: what is not done by then goes on beside
 /// trading.
 const PAGES_AT_START: Duration = Duration::from_secs(1);
-/// Instructions of SQLite between two looks at the clock.
+/// Instructions of SQLite between two checks of the clock.
 const LOOK: i32 = 20_000;
 
 /// A journal's file, open for writing.
@@ -90,7 +90,7 @@ pub(super) struct Opened {
     pub(super) connection: Connection,
     /// It was made now.
     pub(super) fresh: bool,
-    /// All its pages were looked at.
+    /// All its pages were checked.
     pub(super) checked: bool,
 }
 
@@ -162,7 +162,7 @@ fn migrate(
     transaction.commit().map_err(cannot)
 }
 
-/// Looks at the pages of the file, for so long at most. True: at all of them.
+/// Checks the pages of the file, for so long at most. True: all of them.
 ///
 /// # Errors
 /// `Damaged`.

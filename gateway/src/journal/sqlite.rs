@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Commits between two looks at the log file's size, and at the age of the oldest events.
+/// Commits between two checks of the log file's size, and at the age of the oldest events.
 const LOOK: u64 = 64;
 /// Events kept, and fewer than [`PURGED`] more of them.
 const EVENTS: u64 = 65_536;
@@ -109,7 +109,7 @@ impl Sqlite {
         &self.path
     }
 
-    /// True when all pages of the file were looked at; else [`check`] does it beside trading.
+    /// True when all pages of the file were checked; else [`check`] does it beside trading.
     #[must_use]
     pub const fn is_checked(&self) -> bool {
         self.checked
@@ -166,7 +166,7 @@ impl Journal for Sqlite {
     fn commit(&mut self, batch: &[Record]) -> Result<(), JournalError> {
         self.write(batch)?;
         self.look();
-        // The mark tells a rolled back file and is not worth closing trading for.
+        // The mark detects a rolled back file and is not worth closing trading for.
         if let Err(error) = self.mark.note(self.position, false) {
             tracing::warn!(%error, "journal's mark not written");
         }
@@ -183,7 +183,7 @@ impl Drop for Sqlite {
     }
 }
 
-/// Looks at all pages of a journal that is in use.
+/// Checks all pages of a journal that is in use.
 ///
 /// # Errors
 /// `Damaged`, or it does not open.

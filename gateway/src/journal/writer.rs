@@ -44,7 +44,7 @@ impl Writer {
 
     /// Hands over a batch. At most one may be on its way: the next after [`Writer::done`].
     pub(crate) fn hand(&self, batch: Vec<Record>) {
-        // A thread that is gone is told by `done`.
+        // `done` shows that the thread is gone.
         let _ = self.batches.try_send(batch);
     }
 

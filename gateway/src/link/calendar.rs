@@ -1,4 +1,4 @@
-//! When the broker trades, as the configuration says: outside of it silence is no trouble.
+//! When the broker trades, as the configuration says: outside of it silence is expected.
 
 use mymt5_model::{BrokerTime, BrokerZone, UtcTime};
 use mymt5_simulator::Week;
@@ -16,7 +16,7 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// True inside a session. A time that cannot be told in the broker's clock counts as inside.
+    /// True inside a session. A time that has no place in the broker's clock counts as inside.
     #[must_use]
     pub fn is_open(&self, now: UtcTime) -> bool {
         self.zone.to_broker(now).is_none_or(|time| {

@@ -1,4 +1,4 @@
-//! Whether the broker's clock is what the configured zone says. Fresh ticks tell: a tick carries
+//! Whether the broker's clock is what the configured zone says. Fresh ticks show it: a tick carries
 //! the broker's wall clock, and a stale one can only look earlier than it is.
 
 use mymt5_model::{BrokerTime, BrokerZone, UtcTime};

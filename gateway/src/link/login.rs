@@ -127,7 +127,8 @@ impl LoginGate {
         self.keep(fingerprint, Outcome::Refused(why))
     }
 
-    /// Keeps that they led nowhere, once more. Those that worked not long ago are not to blame for it.
+    /// Keeps that they led nowhere, once more. Those that worked not long ago are not to blame for
+    /// it.
     pub(super) fn keep_unanswered(&self, fingerprint: String) -> io::Result<()> {
         let kept = self.kept();
         let worked = kept.as_ref().is_some_and(|kept| {
@@ -309,7 +310,7 @@ mod tests {
             let again = LoginGate::new(gate.file.clone(), store.reader(), Arc::default());
             assert_eq!(again.held().is_some(), held);
         }
-        // Other credentials are tried at once, and begin to count anew.
+        // Other credentials are tried at once, and count from zero.
         write(&folder.path().join("secrets"), "other password");
         store.reload().unwrap();
         assert_eq!(gate.held(), None);

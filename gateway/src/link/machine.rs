@@ -59,7 +59,7 @@ enum Phase {
     Refused,
 }
 
-/// What is to be told.
+/// What is to be reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
     pub(super) state: LinkState,
@@ -73,7 +73,7 @@ pub(super) struct Machine {
     calendar: Option<Calendar>,
     phase: Phase,
     why: String,
-    /// What is wrong, and whether that was told.
+    /// What is wrong, and whether that was reported.
     troubles: BTreeMap<Trouble, (String, bool)>,
     feed_over: Option<String>,
     ceiling: Duration,
@@ -98,7 +98,7 @@ impl Machine {
         }
     }
 
-    /// Takes a fact. What it returns is an alert: somebody must look.
+    /// Takes a fact. What it returns is an alert for the operator.
     pub(super) fn on(&mut self, fact: Fact, now: UtcTime) -> Option<String> {
         match fact {
             Fact::Opening => self.phase = Phase::Opening,

@@ -71,7 +71,7 @@ impl<'a> Ticks<'a> {
         }
     }
 
-    /// Hands on. The feed's end is told by a change: until the link ends there is nothing more to
+    /// Hands on. A change reports the feed's end: until the link ends there is nothing more to
     /// hand on then.
     pub(super) async fn pump(&mut self) -> Infallible {
         loop {

@@ -1,5 +1,5 @@
 //! One life of the link: open, identify, compare, and then keep everything flowing until it
-//! breaks. New credentials open it anew between two orders, and nobody above notices.
+//! breaks. New credentials reopen it between two orders, unnoticed above.
 
 use super::{
     ClockCheck,
@@ -24,7 +24,7 @@ use tokio::{
 const REFRESH: Duration = Duration::from_secs(60);
 const REFRESH_SOON: Duration = Duration::from_millis(500);
 const PING_EVERY: Duration = Duration::from_secs(1);
-/// A login anew that takes longer is told.
+/// A repeated login that takes longer is reported.
 const UNNOTICED: Duration = Duration::from_secs(3);
 const SLOW: &str =
     "the terminal takes long over its calls: its host or its network is slow or busy";
@@ -39,7 +39,8 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Lives until the link breaks; returns why. `tried` tells the credentials that were used.
+    /// Lives until the link breaks; returns why. `tried` becomes the fingerprint of the credentials
+    /// used.
     pub(super) async fn run(standing: &'a Standing, tried: &mut String) -> BrokerError {
         let session = Self {
             standing,
@@ -139,7 +140,8 @@ impl<'a> Session<'a> {
         renew(wiring, wiring.broker.symbols().await?).await;
         tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
         if !first {
-            // Sends went on all the time: the desk alone knows which rows are too old for them.
+            // Sends went on all the time: the orders task alone knows which rows are too old for
+            // them.
             wiring.orders.tell(Input::SyncSoon).await;
             return Ok(());
         }
@@ -218,7 +220,7 @@ impl<'a> Session<'a> {
     }
 
     /// Reads the specifications again: soon while a rate is missing, rarely otherwise. A broker that
-    /// is too busy for it keeps the old ones: whether it lives is told by pings.
+    /// is too busy for it keeps the old ones: pings show whether it lives.
     async fn refresh(&self) {
         let wiring = self.wiring;
         loop {
@@ -281,7 +283,7 @@ fn check(wiring: &Wiring, account: &AccountRow) -> Result<(), BrokerError> {
     Ok(())
 }
 
-/// Takes new specifications, and tells which symbols changed.
+/// Takes new specifications, and announces which symbols changed.
 async fn renew(wiring: &Wiring, specs: Vec<SymbolSpec>) {
     let changed = wiring.instruments.replace(specs);
     if changed.is_empty() {

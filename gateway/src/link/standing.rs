@@ -1,4 +1,4 @@
-//! How the link stands, and who is told of it.
+//! The state of the link, and who is notified of it.
 
 use super::{
     Calendar, ClockCheck, LinkState, LinkStatus, LoginGate,
@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::sync::{Notify, watch};
 
-/// How the link stands, for whoever asks. Cheap to clone.
+/// The state of the link. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Link(watch::Sender<LinkStatus>);
 
@@ -36,7 +36,7 @@ pub struct Wiring {
     pub zone: Option<BrokerZone>,
     /// When it trades; none: at any time.
     pub calendar: Option<Calendar>,
-    /// The secrets: the broker is logged in to anew when they change.
+    /// The secrets: the broker is logged in to again when they change.
     pub secrets: SecretReader,
     /// Keeps refused credentials from being tried again; none: there are none.
     pub login: Option<LoginGate>,
@@ -76,7 +76,7 @@ impl Link {
     }
 }
 
-/// What is known of the link, and the rooms that are told.
+/// What is known of the link, and who is notified.
 pub(super) struct Standing {
     link: Link,
     machine: Mutex<(Machine, Outcomes)>,
@@ -105,8 +105,8 @@ impl Standing {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a fact, and tells everybody when the state is another for it. The link's status comes
-    /// last: whoever is dropped on the way leaves the telling to the next.
+    /// Takes a fact, and notifies all when it changes the state. The link's status comes
+    /// last: a call that is dropped on the way leaves the notification to the next.
     pub(super) async fn report(&self, fact: Fact) {
         let now = UtcTime(clock::utc_now_ms());
         if let Some(alert) = self.machine().0.on(fact, now) {
@@ -151,7 +151,7 @@ impl Standing {
         });
     }
 
-    /// Tells what is known of permission and clock.
+    /// Publishes what is known of permission and clock.
     pub(super) fn tell(&self, trade_obstacle: Option<String>, clock: ClockCheck) {
         self.link.0.send_modify(|status| {
             status.trade_obstacle = trade_obstacle;

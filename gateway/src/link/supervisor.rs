@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How often the state is looked at, though nothing happened: sessions begin and end.
+/// How often the state is checked, though nothing happened: sessions begin and end.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Link {

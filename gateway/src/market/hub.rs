@@ -41,7 +41,7 @@ struct Subscriber {
     ready: Notify,
 }
 
-/// Why nobody more may subscribe.
+/// Why no more may subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many tick subscribers")]
 pub struct SubscribeError;

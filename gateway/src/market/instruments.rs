@@ -1,4 +1,4 @@
-//! The symbols' specifications, replaced as a whole when the link reads them anew.
+//! The symbols' specifications, replaced as a whole when the link reads them again.
 
 use arc_swap::ArcSwap;
 use mymt5_model::{Symbol, SymbolSpec};

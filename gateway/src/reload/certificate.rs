@@ -1,5 +1,5 @@
-//! The certificate, its key and the trusted authorities: looked at now and then, since whoever
-//! renews them (cert-manager, an operator's script) does not always tell.
+//! The certificate, its key and the trusted authorities: polled, since whatever
+//! renews them (cert-manager, an operator's script) does not always notify.
 
 use super::Reloader;
 use crate::settings::Settings;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::{fs, path::PathBuf, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Between two looks.
+/// Between two checks.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The three files, and a digest of what stood in them.

@@ -1,6 +1,7 @@
 //! What a running gateway takes up again without a restart: its clients and their limits, the
 //! account's limits, its certificate with the authorities it trusts, its log level. All of it, or
-//! nothing: whatever is wrong keeps the old. Other keys that changed are named: they need a restart. Asked for by SIGHUP or an operator; a changed certificate is also noticed.
+//! nothing: whatever is wrong keeps the old. Other keys that changed are named: they need a
+//! restart. Asked for by SIGHUP or an operator; a changed certificate is also noticed.
 
 mod certificate;
 
@@ -70,7 +71,7 @@ pub struct Reloader(Arc<Parts>);
 
 struct Parts {
     owned: Owned,
-    /// One at a time; what the certificate's files were when last looked at.
+    /// One at a time; what the certificate's files were when last checked.
     turn: Mutex<Files>,
 }
 
@@ -195,7 +196,7 @@ fn read(config: &std::path::Path) -> Result<Fresh, ReloadError> {
     let settings = Settings::read(&mut reader);
     let provenance = reader.finish()?;
     let settings = settings.ok_or(ReloadError::Broken)?;
-    // Looked at before they are read: what changes in between is noticed later.
+    // Hashed before they are read: what changes in between is noticed later.
     let files = Files::of(&settings);
     let (certificate, key, client_ca) = &settings.tls;
     let identity = ServerIdentity::load(certificate, key, client_ca)?;

@@ -22,7 +22,7 @@ const PENDING_HANDSHAKES: usize = 64;
 const CONNECTIONS: usize = 1_024;
 /// Connections kept for the control socket, whatever the API port is busy with.
 const CONTROL_CONNECTIONS: usize = 16;
-/// Between two looks at the clock, which may be set, for certificates that ended.
+/// Between two checks of the clock, which may be set, for certificates that ended.
 const CLOCK_CHECK: Duration = Duration::from_secs(2);
 /// After a failed accept (no descriptors left), before the next.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -142,7 +142,8 @@ async fn handshake(
     stream.set_nodelay(true)?;
     let stream = acceptor.accept(stream).await?;
     let certificates = stream.get_ref().1.peer_certificates();
-    // A verified certificate without a client's name is nobody, not an anonymous caller's token.
+    // A verified certificate without a client's name is a caller without rights, not an anonymous
+    // one, whose token would count.
     let named = |leaf| PeerProof::Certificate(tls::client_name(leaf).unwrap_or_default());
     let proof = certificates
         .and_then(|chain| chain.first())
@@ -154,7 +155,7 @@ async fn handshake(
     Ok((stream, peer))
 }
 
-/// Answers a connection's calls until it ends, or its client's certificate is believed no more.
+/// Answers a connection's calls until it ends, or its client's certificate is no longer trusted.
 async fn converse_while_believed(
     stream: TlsStream<TcpStream>,
     peer: Peer,
@@ -179,8 +180,8 @@ async fn converse_while_believed(
     tokio::join!(conversation, stop.run_until_cancelled(doubt));
 }
 
-/// Ends once a client's chain is believed no more: a certificate of it ended, or its authority is
-/// trusted no longer. One without a chain proves itself otherwise.
+/// Ends once a client's chain is no longer trusted: a certificate of it ended, or its authority is
+/// gone. A client without a chain proves itself otherwise.
 async fn doubted(
     mut identity: watch::Receiver<ServerIdentity>,
     chain: Option<Vec<CertificateDer<'static>>>,
@@ -209,7 +210,7 @@ async fn doubted(
     }
 }
 
-/// True for the user that the gateway itself runs as, told by the kernel.
+/// True for the user that the gateway itself runs as, by the kernel's word.
 fn is_same_user(stream: &UnixStream) -> bool {
     stream
         .peer_cred()

@@ -95,7 +95,7 @@ where
     }
 }
 
-/// The status of a response that has no body; whoever answers with one has not failed yet.
+/// The status of a response without a body; one with a body has not failed yet.
 fn status(response: &Response<Body>) -> Code {
     response
         .headers()
@@ -103,7 +103,7 @@ fn status(response: &Response<Body>) -> Code {
         .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
 }
 
-/// Why a call was refused, as its caller is told.
+/// Why a call was refused, as its caller sees it.
 fn reason(response: &Response<Body>) -> Option<&'static str> {
     let status = Status::from_header_map(response.headers())?;
     mymt5_proto::reason_of(&status).map(mymt5_proto::Reason::name)

@@ -27,7 +27,7 @@ const ASK: Duration = Duration::from_secs(20);
 const NO_ANSWER: Duration = Duration::from_secs(10);
 /// Until its first call a connection may wait, and hold a place, for so long.
 const FIRST_CALL: Duration = Duration::from_secs(30);
-/// How long a connection's stop may take after the streams were told to end.
+/// How long a connection's stop may take after the streams were asked to end.
 const STOP: Duration = Duration::from_millis(1_500);
 
 /// All services behind all layers.

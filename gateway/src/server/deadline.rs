@@ -46,7 +46,7 @@ where
             return Box::pin(self.0.call(request));
         };
         let left_ms = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
-        // Asked first: a timer would let the call begin before it looks at the clock.
+        // Asked first: a timer would let the call begin before it reads the clock.
         if left_ms == 0 {
             return Box::pin(async {
                 Ok(expired("the deadline passed before the call was taken"))

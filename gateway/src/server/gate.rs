@@ -59,8 +59,8 @@ where
     }
 }
 
-/// Lets a request pass with its caller, if it needs one, or says why not. Who is nobody learns nothing
-/// about which calls exist.
+/// Lets a request pass with its caller, if it needs one, or says why not. An unknown caller does not
+/// learn which calls exist.
 fn admit(
     registry: &ClientRegistry,
     request: &mut Request<Body>,

@@ -36,7 +36,7 @@ fn status() -> Status {
 
 struct Watched {
     inner: Body,
-    /// None: the end was told.
+    /// None: the end was reported.
     revoked: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 

@@ -12,7 +12,7 @@ const TEMPLATE: [&str; 3] = ["12345678", "your_password", "YourBroker-Demo"];
 /// What opens the account, and what gateway and bridge prove to each other.
 const ACCOUNT: [&str; 3] = ["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER"];
 const BRIDGE: &str = "BRIDGE_SECRET";
-/// Shortest secret of the bridge: whoever can listen or connect may guess at it.
+/// Shortest secret of the bridge: anyone who can listen or connect may guess at it.
 const BRIDGE_CHARS: usize = 32;
 
 /// What executes orders.

@@ -83,7 +83,7 @@ fn certificate(
 }
 
 /// True for a loopback address written out. A name may lead elsewhere, `localhost` too: it is tried
-/// at `::1` and at `127.0.0.1`, and whoever listens at the first one is taken for the bridge.
+/// at `::1` and at `127.0.0.1`, and the listener at the first one is taken for the bridge.
 fn is_loopback(address: &str) -> bool {
     address
         .parse::<SocketAddr>()

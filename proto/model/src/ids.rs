@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// A text that is no identifier.
+/// A text that is not an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {max} characters of [A-Za-z0-9_-]")]
 pub struct IdError {

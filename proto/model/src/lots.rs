@@ -10,7 +10,7 @@ use std::{fmt, str::FromStr};
 #[serde(transparent)]
 pub struct Lots(i64);
 
-/// Why a double is no volume of a symbol.
+/// Why a double is not a volume of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LotsError {
     /// NaN, infinite, negative or beyond 10 billion lots.

@@ -1,4 +1,4 @@
-//! Money: an integer count of 1e-8 of a currency unit; the currency is told by its context.
+//! Money: an integer count of 1e-8 of a currency unit; the context gives the currency.
 
 use crate::Lots;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use std::{
 #[serde(into = "String", try_from = "String")]
 pub struct Money(i128);
 
-/// A text or double that is no amount.
+/// A text or double that is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an amount of money")]
 pub struct MoneyError;

@@ -11,7 +11,7 @@ pub struct Price {
     digits: u8,
 }
 
-/// Why a double is no price of a symbol.
+/// Why a double is not a price of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
     /// NaN, infinite, negative, zero or beyond 1e12.

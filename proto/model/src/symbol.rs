@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 #[serde(try_from = "String")]
 pub struct Symbol(Arc<str>);
 
-/// A text that is no symbol.
+/// A text that is not a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a symbol has 1 to 32 printable characters without blanks")]
 pub struct SymbolError;

@@ -1,4 +1,4 @@
-//! Two kinds of time. MetaTrader 5 tells the broker's wall clock encoded as if it were UTC; only
+//! Two kinds of time. MetaTrader 5 reports the broker's wall clock encoded as if it were UTC; only
 //! a zone, given by configuration, turns that into UTC. The types keep them apart.
 
 use jiff::{

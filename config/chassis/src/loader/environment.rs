@@ -53,7 +53,7 @@ impl Environment {
         self.process.contains_key(name)
     }
 
-    /// What a test tells this process by a variable that no release reads.
+    /// What a test passes to this process in a variable that no release reads.
     #[cfg(debug_assertions)]
     pub(crate) fn for_test(&self, name: &str) -> Option<&str> {
         self.of_process_only(name)
@@ -156,7 +156,7 @@ impl Environment {
             .chain(self.not_unicode.iter().map(String::as_str))
     }
 
-    /// Names whose values are no Unicode and cannot be read.
+    /// Names whose values are not Unicode and cannot be read.
     pub(super) fn not_unicode(&self) -> impl Iterator<Item = &str> {
         self.not_unicode.iter().map(String::as_str)
     }

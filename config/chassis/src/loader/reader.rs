@@ -1,5 +1,5 @@
 //! The reader of keys. Reading never stops at a fault: it is recorded, and [`Reader::finish`]
-//! reports all of them, along with every key nobody asked for.
+//! reports all of them, along with every key that was never read.
 
 mod layers;
 mod unknown;

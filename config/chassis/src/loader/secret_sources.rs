@@ -24,7 +24,7 @@ pub(super) struct Found {
 const FOLDER: &str = "secrets.folder";
 const CREDENTIALS: &str = "the credentials directory";
 
-/// The places where secrets are looked for.
+/// The places where secrets are searched.
 pub(super) struct Sources<'a> {
     pub(super) environment: &'a Environment,
     /// The folder that `secrets.folder` names.
@@ -66,7 +66,7 @@ impl Sources<'_> {
     }
 
     /// The folders that hold a file of that name, the winner first. A link that leads nowhere
-    /// counts: what is broken must be told, not passed over.
+    /// counts: what is broken must be reported, not skipped.
     fn in_folders(&self, name: &str) -> Vec<(&'static str, PathBuf)> {
         let credentials = self.environment.of_process_only("CREDENTIALS_DIRECTORY");
         [

@@ -142,7 +142,7 @@ impl Node {
         }
     }
 
-    /// What the node is, in a word that tells nothing of the value.
+    /// What the node is, in a word that reveals nothing of the value.
     pub(super) fn nature(&self) -> &'static str {
         match &self.kind {
             Kind::Table(_) => "a table",

@@ -46,7 +46,7 @@ pub enum LogError {
         #[source]
         source: io::Error,
     },
-    /// The level is no directive.
+    /// The level is not a valid directive.
     #[error(
         "invalid log level: expected error, warn, info, debug, trace or off, or target=level; set logging.level to one of them"
     )]
@@ -72,7 +72,7 @@ impl LogGuard {
     /// Changes the level, such as `debug` or `info,h2=warn`.
     ///
     /// # Errors
-    /// The text is no directive.
+    /// The text is not a valid directive.
     pub fn set_level(&self, level: &str) -> Result<(), LogError> {
         let filter = settings::filter(level).ok_or(LogError::Level)?;
         self.level.reload(filter).map_err(|_| LogError::Ended)
@@ -98,7 +98,7 @@ impl LogGuard {
 /// Starts the process's log and its thread; the redactor learns the configured names.
 ///
 /// # Errors
-/// The folder cannot be written, the level is no directive, or a log runs already.
+/// The folder cannot be written, the level is not a valid directive, or a log runs already.
 pub fn start(
     settings: &LogSettings,
     redactor: &Redactor,

@@ -161,7 +161,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Waits for a free place first: whoever comes beyond the limit stays in the backlog.
+/// Waits for a free place first: a connection beyond the limit stays in the backlog.
 async fn accept(
     listener: &tokio::net::TcpListener,
     places: &Arc<Semaphore>,
@@ -207,7 +207,7 @@ impl Port {
             () = shutdown.cancelled() => {}
         }
         connection.as_mut().graceful_shutdown();
-        // Errors end here: whoever probes sees them on the other side.
+        // Errors end here: the prober sees them on its side.
         let _ended = timeout(LAST_ANSWERS, connection).await;
     }
 

@@ -6,7 +6,7 @@
 use super::{fields, quote_at_end, replace};
 use crate::secret::Secret;
 
-/// Words of the names whose numbers are no account's.
+/// Words of the names whose numbers are not account numbers.
 const OTHER_NUMBERS: [&str; 28] = [
     "ask", "balance", "bid", "bytes", "count", "deal", "digits", "equity", "leverage", "limit",
     "lots", "margin", "ms", "ns", "order", "points", "port", "position", "price", "profit", "seq",
@@ -69,7 +69,7 @@ fn is_decimal(bytes: &[u8], start: usize, end: usize) -> bool {
     digits(sides.next()) && digits(sides.next()) && sides.next().is_none()
 }
 
-/// Whether the text ends in the name and the sign of a field whose numbers are no account's.
+/// Whether the text ends in the name and the sign of a field whose numbers are not account numbers.
 fn is_another(before: &str) -> bool {
     let before = before.trim_end_matches(['"', '\\', ' ']);
     let before = before.strip_suffix("Some(").unwrap_or(before).trim_end();

@@ -256,7 +256,7 @@ fn bare_end(bytes: &[u8], from: usize) -> usize {
     at.min(bytes.len())
 }
 
-/// Values that say nothing any more: a mask, or an account number's last digits.
+/// Values that reveal nothing any more: a mask, or an account number's last digits.
 fn is_masked(value: &str) -> bool {
     let rest = value.trim_start_matches('*');
     value == MASK

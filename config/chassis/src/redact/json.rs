@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// What is left of a line that cannot be masked and stay JSON.
 const WITHHELD: &str = "{\"message\":\"***\"}";
 
-/// The masked text, or where that is no JSON any more though the line was, the line with each of
+/// The masked text, or where that is not JSON any more though the line was, the line with each of
 /// its values masked by `clean`.
 pub(super) fn kept(line: &str, masked: String, clean: impl Fn(&str) -> Option<String>) -> String {
     if !line.trim_start().starts_with(['{', '[']) || is_json(&masked) {

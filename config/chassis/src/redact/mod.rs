@@ -139,7 +139,7 @@ impl Loaded {
         pass(&mut cow, |text| self.values.mask(text));
         pass(&mut cow, |text| self.accounts.mask(text));
         // A mask may cover what ended another value, such as the end of a key, so the few texts
-        // that hold credentials by form are looked at again.
+        // that hold credentials by form are scanned again.
         for _ in 0..MOST_ROUNDS {
             pass(&mut cow, |text| self.fields.mask(text));
             let Some(masked) = patterns::mask(&cow) else {

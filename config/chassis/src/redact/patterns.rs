@@ -41,7 +41,7 @@ fn keys(text: &str, found: &mut Vec<(usize, usize)>) {
 
 fn bearers(text: &str, found: &mut Vec<(usize, usize)>) {
     let bytes = text.as_bytes();
-    // Blanks are rarer than letters, so they are looked for.
+    // Blanks are rarer than letters, so the search is for them.
     for (at, _) in text.match_indices(' ') {
         let before = bytes[..at]
             .len()
@@ -79,7 +79,7 @@ fn token_length(bytes: &[u8], also: &[u8]) -> usize {
         .count()
 }
 
-/// What a colon tells of: an address, or a bot's token.
+/// What a colon marks: an address, or a bot's token.
 fn colons(text: &str, found: &mut Vec<(usize, usize)>) {
     for (at, _) in text.match_indices(':') {
         let rest = &text[at + 1..];

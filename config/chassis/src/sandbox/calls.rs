@@ -1,4 +1,4 @@
-//! seccomp: system calls that neither process needs, and that whoever takes it over would.
+//! seccomp: system calls that neither process needs, but an attacker inside it would.
 //!
 //! A list of what is denied, since a list of what is allowed breaks with the next libc.
 

@@ -1,5 +1,5 @@
 //! What a process gives up once everything it needs is open: files and ports by Landlock, system
-//! calls by seccomp. Whoever takes the process over finds little that it may still do.
+//! calls by seccomp. An attacker who takes the process over can do little with it.
 //!
 //! It holds for threads that start later, so [`enforce`] comes before any of them.
 
@@ -146,7 +146,7 @@ pub struct Enforced {
     pub calls: bool,
 }
 
-/// Says at the start what a best effort could not confine.
+/// Logs at the start what a best effort could not confine.
 pub fn warn_of_gaps(wanted: Wanted, enforced: Enforced) {
     if wanted == Wanted::Off {
         tracing::warn!("the sandbox is off: whoever takes this process over has all its rights");

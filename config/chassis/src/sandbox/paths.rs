@@ -137,7 +137,7 @@ fn places(path: &Path) -> Vec<PathBuf> {
     places
 }
 
-/// Rights that make sense for folders only are no fault of a file.
+/// Rights that make sense for folders only do not count for a file.
 fn allow(
     ruleset: RulesetCreated,
     file: PathFd,

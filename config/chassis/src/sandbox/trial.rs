@@ -1,5 +1,5 @@
 //! For tests, in builds with debug assertions only: the running process tries what the sandbox is
-//! to refuse, from a worker of the runtime and from a blocking thread, and tells how it went.
+//! to refuse, from a worker of the runtime and from a blocking thread, and reports the outcome.
 
 use crate::loader::Environment;
 use nix::{

@@ -1,4 +1,4 @@
-//! One secret: a value nobody may see, what it must be, and how a file of it is read.
+//! One secret: a value that is never shown, what it must be, and how a file of it is read.
 
 pub(crate) mod file;
 mod rules;

@@ -1,6 +1,6 @@
 //! Secrets whose files lie in one folder, read together: a login and its password are never of
 //! two different moments. An orchestrator swaps such a folder by its link `..data`; inotify on a
-//! file goes deaf at that, so the folder is looked at again and again.
+//! file goes deaf at that, so the folder is polled.
 
 use crate::faults::Fault;
 use crate::secret::{Secret, check, file, restless};
@@ -22,13 +22,13 @@ struct SecretFile {
 pub(super) struct Folder {
     path: PathBuf,
     files: Vec<SecretFile>,
-    /// New values that only one look has seen.
+    /// New values that only one poll has seen.
     candidate: Option<BTreeMap<String, Secret>>,
     /// Failures logged since the last success.
     told: BTreeSet<(String, String)>,
 }
 
-/// What one look found.
+/// What one poll found.
 pub(super) struct Seen {
     pub(super) values: BTreeMap<String, Secret>,
     /// Whether the folder is swapped as a whole, so that what is seen is complete.
@@ -113,8 +113,8 @@ impl Folder {
         }
     }
 
-    /// The values to take: those of a swapped folder, or those that two looks in a row agree on;
-    /// none when nothing changed or the look failed, which is logged.
+    /// The values to take: those of a swapped folder, or those that two polls in a row agree on;
+    /// none when nothing changed or the poll failed, which is logged.
     pub(super) fn settled(
         &mut self,
         seen: Result<Seen, Fault>,

@@ -1,4 +1,4 @@
-//! Values nobody may see: they can be used, but neither displayed nor serialized. They live in
+//! Values that are never shown: they can be used, but neither displayed nor serialized. They live in
 //! one [`SecretStore`], which alone can replace them; everyone else holds a [`SecretReader`].
 //!
 //! What is wiped: every secret, every text read from a file of secrets, and the copies of the

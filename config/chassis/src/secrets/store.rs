@@ -1,5 +1,5 @@
 //! The one owner of the secrets and the readers it serves. Only the store can replace a secret;
-//! before it tells the readers, the redactor knows the new value and still the former ones.
+//! before it notifies the readers, the redactor knows the new value and still the former ones.
 
 use super::folder::{Folder, Seen};
 use crate::faults::Faults;
@@ -104,18 +104,18 @@ impl SecretStore {
         SecretReader(self.values.subscribe())
     }
 
-    /// The folders whose files are read again, for whoever limits what the process may read.
-    /// Empty when no secret comes from a file.
+    /// The folders whose files are read again, for the sandbox, which limits what the process may
+    /// read. Empty when no secret comes from a file.
     #[must_use]
     pub fn folders(&self) -> Vec<PathBuf> {
         let state = self.lock();
         state.folders.iter().map(|f| f.path().to_owned()).collect()
     }
 
-    /// Looks at every folder once and takes what changed; gives the names of the secrets that
+    /// Polls every folder once and takes what changed; gives the names of the secrets that
     /// were replaced, sorted. A folder that cannot be read whole keeps all its last values, and
     /// each kind of failure is logged once until it can be read again. A file that is written in
-    /// place, not swapped with its folder, is taken when two looks in a row agree, since the
+    /// place, not swapped with its folder, is taken when two polls in a row agree, since the
     /// first may have met it half written. Blocks on the file system.
     pub fn poll_once(&self) -> Vec<String> {
         let mut state = self.lock();
@@ -128,7 +128,7 @@ impl SecretStore {
         self.replace(&mut state, &current, fresh)
     }
 
-    /// Reads every folder now and takes what it finds, without a second look; gives the names of
+    /// Reads every folder now and takes what it finds, without a second poll; gives the names of
     /// the secrets that were replaced, sorted. Blocks on the file system.
     ///
     /// # Errors

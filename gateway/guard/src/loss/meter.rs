@@ -43,7 +43,7 @@ pub struct LossState {
 /// [`LossMeter::state`] durably: at once after a breach, a reset, a flow or a clearance, else now
 /// and then. An entry asks [`LossMeter::blocks`].
 ///
-/// A reading must reflect exactly the deposits and withdrawals that were told before it; else a
+/// A reading must reflect exactly the deposits and withdrawals reported before it; else a
 /// withdrawal looks like a loss. Its time must be the broker's clock, which runs also while no
 /// tick comes.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +74,7 @@ impl LossMeter {
         self.state.as_ref()
     }
 
-    /// The reset that passed while nobody looked: the balance at that time, rebuilt from deals,
+    /// A reset that was missed: the balance at that time, rebuilt from deals,
     /// belongs to [`LossMeter::catch_up`].
     #[must_use]
     pub fn missed_reset(&self, now: BrokerTime) -> Option<BrokerTime> {
@@ -85,7 +85,7 @@ impl LossMeter {
     }
 
     /// Begins the day of a missed reset: its base is the greater of the last equity kept and the
-    /// balance at the reset. Flows before the reset must have been told; later ones follow.
+    /// balance at the reset. Flows before the reset must have been reported; later ones follow.
     /// Nothing happens when no reset was missed.
     pub fn catch_up(&mut self, now: BrokerTime, balance_at_reset: Money) {
         let missed = self.missed_reset(now);
@@ -94,7 +94,7 @@ impl LossMeter {
         }
     }
 
-    /// Takes a reading of the account; tells what it breaches, each breach once. A missed reset
+    /// Takes a reading of the account; returns what it breaches, each breach once. A missed reset
     /// that was not caught up takes the balance of this reading for that at the reset.
     pub fn observe(&mut self, now: BrokerTime, equity: Money, balance: Money) -> Vec<Breach> {
         self.catch_up(now, balance);
@@ -123,7 +123,7 @@ impl LossMeter {
         state.breaches(&self.settings)
     }
 
-    /// A deposit (positive) or withdrawal (negative), told once: it moves the levels that losses
+    /// A deposit (positive) or withdrawal (negative), reported once: it moves the levels that losses
     /// are measured from, and is itself neither gain nor loss.
     pub fn flow(&mut self, amount: Money) {
         if let Some(state) = &mut self.state {
@@ -152,7 +152,7 @@ impl LossMeter {
         }
     }
 
-    /// An operator takes the drawdown's latch off: it is measured anew, from the equity last seen.
+    /// An operator lifts the drawdown's latch: it is measured again, from the equity last seen.
     /// False: there was no latch, and nothing changed.
     pub fn clear(&mut self) -> bool {
         match &mut self.state {

@@ -124,7 +124,7 @@ pub enum LimitAction {
 #[serde(into = "u8", try_from = "u8")]
 pub struct ResetHour(u8);
 
-/// A number that is no hour.
+/// A number that is not an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an hour is 0 to 23")]
 pub struct ResetHourError;

@@ -1,4 +1,4 @@
-//! A position as its deals tell it.
+//! A position as its deals make it.
 
 use mymt5_model::{
     BrokerTime, DealKind, DealRow, Entry, Levels, Lots, Magic, Money, PositionId, PositionRow,
@@ -110,8 +110,8 @@ impl Chain {
         self.sum.row.as_ref()
     }
 
-    /// The magic of the order that opened or reversed the position last, as far as the deals tell.
-    /// What adds to it or closes it does not tell whose it is.
+    /// The magic of the order that opened or reversed the position last, as far as the deals show.
+    /// What adds to it or closes it does not show whose it is.
     pub(super) const fn opener(&self) -> Option<Magic> {
         self.sum.opener
     }
@@ -178,7 +178,7 @@ pub(super) struct Trade {
 }
 
 impl Trade {
-    /// None: the deal is no trade.
+    /// None: the deal is not a trade.
     pub(super) fn of(deal: &DealRow) -> Option<Self> {
         let DealKind::Trade(side) = deal.kind else {
             return None;

@@ -1,4 +1,4 @@
-//! Account and positions, as the broker's rows and the deals tell them. The two are read apart and
+//! Account and positions, as the broker's rows and the deals show them. The two are read apart and
 //! lag behind each other: how one position is told by both stands in [`track`].
 
 mod chain;
@@ -115,8 +115,8 @@ pub struct Book {
 }
 
 impl Book {
-    /// As it was when the gateway ended: positions, all deals of theirs by ticket, the account's mode,
-    /// and what was not what its deals say.
+    /// As it was when the gateway ended: positions, all deals of theirs by ticket, the account's
+    /// mode, and what was not what its deals say.
     pub(crate) fn new<'a>(
         positions: Vec<Position>,
         deals: impl Iterator<Item = &'a DealRow>,
@@ -140,7 +140,7 @@ impl Book {
         book
     }
 
-    /// Takes a deal of the past, of which everything was told.
+    /// Takes a deal of the past, of which everything was reported.
     pub(crate) fn recall(&mut self, deal: &DealRow) {
         if let Some(trade) = Trade::of(deal) {
             self.tracks.entry(trade.position).or_default().recall(trade);
@@ -175,7 +175,7 @@ impl Book {
         self.tracks.get(&id)?.owner()
     }
 
-    /// The magic of the order that opened a position, as far as its deals tell.
+    /// The magic of the order that opened a position, as far as its deals show.
     pub(crate) fn opener(&self, id: PositionId) -> Option<Magic> {
         self.tracks.get(&id)?.opener()
     }
@@ -195,13 +195,13 @@ impl Book {
         track.map_or(Lots::ZERO, |track| track.closable_at_most(self.mode()))
     }
 
-    /// True when a known deal of a position is in what is told of it.
+    /// True when a known deal of a position is in what is reported of it.
     pub(crate) fn tells_deal(&self, id: PositionId, deal: Ticket) -> bool {
         let track = self.tracks.get(&id);
         track.is_some_and(|track| track.tells_deal(deal))
     }
 
-    /// True for a known deal that is not in what is told of its position yet, nor in its row.
+    /// True for a known deal that is not in what is reported of its position yet, nor in its row.
     pub(crate) fn waits(&self, id: PositionId, deal: Ticket) -> bool {
         let track = self.tracks.get(&id);
         track.is_some_and(|track| track.waits(deal))
@@ -230,7 +230,7 @@ impl Book {
         self.tracks.values().filter_map(Track::unexplained)
     }
 
-    /// An operator has looked at what no deal explains in that symbol (none: anywhere): it is taken
+    /// An operator has checked what no deal explains in that symbol (none: anywhere): it is taken
     /// as it is. False: there was nothing.
     pub(crate) fn accept(&mut self, symbol: Option<&Symbol>) -> bool {
         let tracks = self.tracks.values_mut();
@@ -250,8 +250,8 @@ impl Book {
         std::mem::take(&mut self.disagreements_changed).then(|| all.collect())
     }
 
-    /// True when rows and deals of a client's positions (none: of all) tell the same. What is
-    /// nobody's is everybody's riddle.
+    /// True when rows and deals of a client's positions (none: of all) agree. A doubt about
+    /// what is nobody's counts for every client.
     #[must_use]
     pub fn is_settled(&self, client: Option<&ClientName>) -> bool {
         let own = |track: &&Track| {
@@ -366,8 +366,8 @@ impl Book {
         Some(id)
     }
 
-    /// Takes a deal that came with its order's answer: others before it may not be known yet. `whole`:
-    /// it alone fills its order, so that none of that order is before it.
+    /// Takes a deal that came with its order's answer: others before it may not be known yet.
+    /// `whole`: it alone fills its order, so that none of that order is before it.
     pub(crate) fn add_early(
         &mut self,
         deal: &DealRow,
@@ -384,7 +384,7 @@ impl Book {
         Some(id)
     }
 
-    /// Tells a position of which deals came. `levels` are those of the order, where one opened it.
+    /// Reports a position of which deals came. `levels` are those of the order, where one opened it.
     pub(crate) fn tell(
         &mut self,
         id: PositionId,

@@ -24,7 +24,7 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    /// With another read. One that comes so late that nobody knows what was in between begins anew.
+    /// With another read. One that comes so late that what was in between is unknown begins again.
     pub(super) fn after(known: Option<Self>, now: i64) -> Self {
         match known.filter(|known| now - known.last <= UNATTENDED_MS) {
             Some(known) => Self {
@@ -42,8 +42,8 @@ impl Reads {
         }
     }
 
-    /// True where it has gone on for so long that the reads are believed. An answer that was late itself
-    /// makes it no longer.
+    /// True where it has gone on for so long that the reads are believed. An answer that was late
+    /// itself makes it no longer.
     pub(super) const fn are_believed(&self) -> bool {
         self.count >= READS && self.before >= BELIEVED_MS
     }

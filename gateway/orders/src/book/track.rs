@@ -55,10 +55,11 @@ impl Since {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Track {
     chain: Chain,
-    /// No deal is missing in the chain: it began with the position, or led to just what a row had, and
-    /// the link was up ever since.
+    /// No deal is missing in the chain: it began with the position, or led to just what a row had,
+    /// and the link was up ever since.
     in_step: bool,
-    /// The reads since the link came up, by the newest that tells of it. The first may be from before.
+    /// The reads since the link came up, by the newest that tells of it. The first may be from
+    /// before.
     fresh: Option<Reads>,
     /// Deals that came early, or while others before them may be missing.
     early: Vec<Trade>,
@@ -85,7 +86,7 @@ pub(super) struct Track {
     /// Rows were believed against deals: what happened there is not known.
     disagreement: Option<Disagreement>,
     told: Option<Position>,
-    /// Whose it was when it was told last, under which magic.
+    /// Whose it was when it was last reported, under which magic.
     owner: Option<(Magic, Owner)>,
     /// When it was over, in readings; none: it is not, or just now.
     pub(super) over_at: Option<u64>,
@@ -115,7 +116,7 @@ impl Track {
         self.source = Source::Row;
     }
 
-    /// The position as the journal told it last.
+    /// The position as last journaled.
     pub(super) fn resume(&mut self, position: Position) {
         self.row = Some(position.row.clone());
         self.seen = true;
@@ -159,8 +160,8 @@ impl Track {
         Some(told)
     }
 
-    /// What was nobody's may lie in a client's slot by now, over or not. The position; none: it is not
-    /// open, or stays whose it is.
+    /// What was nobody's may lie in a client's slot by now, over or not. The position; none: it is
+    /// not open, or stays whose it is.
     pub(super) fn claim(&mut self, owner: impl Fn(Magic) -> Owner) -> Option<&Position> {
         let nobodys = self.owner.as_mut();
         let (magic, known) = nobodys.filter(|(_, known)| known.client.is_none())?;
@@ -194,7 +195,7 @@ impl Track {
         open.map(|disagreement| &disagreement.symbol)
     }
 
-    /// An operator has looked: what the rows say holds, and deals so far tell the position no more.
+    /// An operator has checked: what the rows say holds, and deals so far tell the position no more.
     pub(super) fn accept(&mut self) {
         if let Some(disagreement) = &mut self.disagreement {
             disagreement.accepted = Some(self.chain.newest().unwrap_or(Ticket(0)));
@@ -340,8 +341,8 @@ impl Track {
         self.has_late() || differs || hides || self.waits_for_too_long()
     }
 
-    /// The row has a deal that the chain lacks, and is what the chain leads to nonetheless: another is
-    /// missing that undoes it. A row has all that was done until it was changed.
+    /// The row has a deal that the chain lacks, and is what the chain leads to nonetheless: another
+    /// is missing that undoes it. A row has all that was done until it was changed.
     fn hides(&self, lacking: &Trade) -> bool {
         let row = self.row.as_ref();
         let sum = self.chain.sum();
@@ -442,8 +443,8 @@ impl Track {
         }
     }
 
-    /// True when the newest read disagrees with the deals, or agrees by chance alone, or lacks what is
-    /// told and no deal closed.
+    /// True when the newest read disagrees with the deals, or agrees by chance alone, or lacks what
+    /// is told and no deal closed.
     fn is_doubtful(&self) -> bool {
         let is_open = self.row.is_some() || self.told.is_some();
         let agrees = self.agrees() && !self.is_by_chance();
@@ -485,8 +486,8 @@ impl Track {
         closed.fold(Lots::ZERO, Lots::plus)
     }
 
-    /// Tells the position again; nothing where it is as it was told. `levels` are those of the order,
-    /// where a deal opens it.
+    /// Reports the position again; nothing where it is as last reported. `levels` are those of the
+    /// order, where a deal opens it.
     pub(super) fn tell(
         &mut self,
         levels: Levels,
@@ -564,7 +565,7 @@ impl Track {
         told.map(|told| told.row.clone())
     }
 
-    /// Side, lots and price from the deals; what only rows tell as it was known last.
+    /// Side, lots and price from the deals; what only rows show as it was last known.
     fn by_deals(&self, levels: Levels) -> Option<PositionRow> {
         let sum = self.chain.sum()?;
         let told = self.told.as_ref().map(|told| &told.row);
@@ -639,12 +640,12 @@ impl Track {
         closed.fold(Lots::ZERO, Lots::plus)
     }
 
-    /// True when a known deal is in what is told.
+    /// True when a known deal is in what is reported.
     pub(super) fn tells_deal(&self, deal: Ticket) -> bool {
         self.is_by_deals() && !self.has_early(deal)
     }
 
-    /// True for a known deal that is not in what is told yet.
+    /// True for a known deal that is not reported yet.
     pub(super) fn waits(&self, deal: Ticket) -> bool {
         self.has_early(deal) && (self.is_by_deals() || self.row.is_none())
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 const BATCH: usize = 64;
 /// A gap longer than this (a night, a weekend) is skipped.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
-/// While the feed waits, it looks this often whether it is still wanted.
+/// While the feed waits, it checks this often whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Where ticks come from.

@@ -71,7 +71,7 @@ impl State {
         self.report(events);
     }
 
-    /// Keeps the account, then tells what changed: nobody hears of what a crash could undo.
+    /// Stores the account, then reports what changed: nothing is reported that a crash could undo.
     pub(super) fn report(&mut self, events: Vec<Event>) {
         if events.is_empty() {
             return;

@@ -67,8 +67,8 @@ pub struct SimulatedSettings {
     pub start: BrokerTime,
     /// A synthetic feed rests at weekends.
     pub rests: bool,
-    /// Where the account is kept between runs. A replay begins anew each time instead: its clock
-    /// would run backwards against a kept account.
+    /// Where the account is kept between runs. A replay starts from scratch each time instead: its
+    /// clock would run backwards against a kept account.
     pub keep_in: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! One session's connection: calls out, answers back to whoever asked, pushes to the feed. A
+//! One session's connection: calls out, answers back to the caller, pushes to the feed. A
 //! writer task owns the way out, so that a caller who gives up never leaves half a frame behind.
 
 use super::{
@@ -48,7 +48,7 @@ pub(crate) struct Connection {
 
 struct Outgoing {
     frame: Frame,
-    /// Whoever turns it first, the writer or the asker, decides whether it leaves.
+    /// The first to set it, writer or caller, decides whether the frame leaves.
     settled: Arc<AtomicBool>,
 }
 
@@ -85,7 +85,7 @@ impl Connection {
     pub(crate) fn close(&self, why: impl Into<String>) {
         let _ = self.why.set(why.into());
         self.end.cancel();
-        // Whoever waits learns that no answer will come.
+        // Waiting callers learn that no answer will come.
         self.waiting().clear();
     }
 
@@ -272,7 +272,7 @@ fn take(body: &[u8], feed: &mut Feed, connection: &Connection) -> Result<(), Str
     match wire::incoming(body).map_err(|error| error.to_string())? {
         Incoming::Answer(id, answer) => {
             if let Some(asker) = connection.waiting().remove(&id) {
-                // Who waited in vain does not hear of it any more.
+                // A caller that gave up ignores the answer.
                 let _ = asker.send(answer);
             }
             Ok(())

@@ -51,7 +51,7 @@ pub(crate) fn decide(
     }
 }
 
-/// What the bridge refuses is surely not done. Where it looked at the row of what the request is about,
+/// What the bridge refuses is surely not done. Where it read the row of what the request is about,
 /// it only says what the trade server would.
 fn refused(why: &str) -> SendFailure {
     match why {

@@ -94,7 +94,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Tells what changed since the last push of rows.
+    /// Reports what changed since the last push of rows.
     ///
     /// # Errors
     /// Why the session must end.
@@ -119,7 +119,7 @@ impl Feed {
                 self.unread = false;
                 changes.into_iter().try_for_each(|change| self.tell(change))
             }
-            // Exits must stay possible: whoever reads a snapshot learns of the same fault.
+            // Exits must stay possible: reading a snapshot reports the same fault.
             Err(error) => {
                 if !self.unread {
                     tracing::error!(%error, "rows of the terminal not understood");
@@ -137,10 +137,10 @@ impl Feed {
         if state.unusable().is_err() {
             return Ok(Vec::new());
         }
-        // What is not understood of them is told by the history.
+        // The history reports what is not understood of them.
         let deals = state.deals(&fields.rows("deals")?).rows;
         let call = state.margin_call(fields.raw("account")?, &rows.account)?;
-        // What was done tells the broker's clock as well as a tick does, and ticks may be rare.
+        // A deal shows the broker's clock as well as a tick does, and ticks may be rare.
         let newest = deals.iter().map(|deal| deal.time).max();
         newest.into_iter().for_each(|time| state.see(time));
         let fresh = state.deals.take(deals);
@@ -162,7 +162,7 @@ impl Feed {
     /// Ends it: the link learns why, once it has taken the ticks that came before.
     pub(crate) async fn lost(self, why: String) {
         let _ = timeout(LAST_TICKS, self.ticks.reserve_many(TICKS)).await;
-        // Where it does not fit, or nobody listens, the end of the channel tells as much.
+        // Where it does not fit, or nobody listens, the end of the channel says as much.
         let _ = self.changes.try_send(Change::LinkLost(why));
     }
 }
@@ -174,7 +174,7 @@ fn not_taken<T>(what: &str) -> impl FnOnce(TrySendError<T>) -> String {
     }
 }
 
-/// The rows without what follows each tick: that is no change.
+/// The rows without what follows each tick: that is not a change.
 fn still(mut rows: Rows) -> Rows {
     for position in &mut rows.positions {
         position.profit = Money::ZERO;

@@ -53,7 +53,7 @@ use tokio::{
 };
 use wire::Fields;
 
-/// How many times the patience for one call that for a question is.
+/// A read may take so many times as long as one call: it makes several.
 const READS: u32 = 4;
 const DAY_MS: i64 = 86_400_000;
 
@@ -77,7 +77,7 @@ pub struct TerminalSettings {
 }
 
 impl TerminalSettings {
-    /// How long a question that changes nothing is waited for: it takes several calls of the package.
+    /// Longest wait for a read: it takes several calls of the package.
     pub(crate) fn patience(&self) -> Duration {
         self.call_timeout * READS
     }
@@ -142,7 +142,7 @@ impl Terminal {
             .ok_or_else(|| BrokerError::Unreachable("the link to the terminal is down".into()))
     }
 
-    /// What the terminal tells counts only while it has the right account and the trade server:
+    /// What the terminal reports counts only while it has the right account and the trade server:
     /// its rows of an hour ago prove nothing about an order of now.
     fn usable(&self) -> Result<(), BrokerError> {
         let unusable = self.known.lock().unusable();
@@ -187,7 +187,7 @@ impl Terminal {
 #[async_trait]
 impl Broker for Terminal {
     async fn open(&self) -> Result<Events, BrokerError> {
-        // A session that does not work is waited for by nobody: its sends are recalled in the next.
+        // Nothing waits for a session that does not work: its sends are recalled in the next.
         let _turn = match self.connection() {
             Some(_) => timeout(self.settings.call_timeout, self.turn.write())
                 .await

@@ -40,10 +40,10 @@ const LOGIN_ANSWER: Duration = Duration::from_secs(10);
 const BEAT: Duration = Duration::from_millis(500);
 const SILENT: Duration = Duration::from_millis(2_500);
 const GIVEN_UP: Duration = Duration::from_secs(15);
-/// A call that runs for longer is slow, and that is told for a while.
+/// A call that runs for longer is slow, and that is reported for a while.
 const SLOW: Duration = Duration::from_millis(1_500);
 const SLOW_FOR: Duration = Duration::from_secs(10);
-/// Without a known deal: how far back the newest is looked for, ever farther until one is found, and
+/// Without a known deal: how far back the newest is searched, ever farther until one is found, and
 /// how far the broker's clock may be behind UTC. Milliseconds.
 const BACK: [i64; 4] = [2 * DAY_MS, 60 * DAY_MS, 730 * DAY_MS, i64::MAX];
 const BEHIND: i64 = 13 * 3_600_000;
@@ -170,8 +170,8 @@ async fn login(
     known.unusable()
 }
 
-/// Learns which deals are past, at the first opening: whoever reads the history next is told of
-/// them there. The newest must be among them, however old it is: what is open reflects it.
+/// Learns which deals are past, at the first opening: the next read of the history reports them.
+/// The newest must be among them, however old it is: what is open reflects it.
 async fn past_deals(
     settings: &TerminalSettings,
     known: &Arc<Known>,
@@ -227,7 +227,7 @@ fn milliseconds(time: Duration) -> u64 {
 
 /// Notices that the bridge is stopped, hung or gone without a word. A package that does not let go
 /// of the interpreter keeps also the bridge's reader waiting, and a new login would make nothing of
-/// it faster: so silence is told soon, and ends the session late.
+/// it faster: so silence is reported soon, and ends the session late.
 async fn beat(connection: Arc<Connection>, known: Arc<Known>) {
     loop {
         tokio::select! {

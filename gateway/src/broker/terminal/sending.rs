@@ -233,7 +233,7 @@ fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
 
-/// Asks the bridge what became of a send, until it knows. None: it cannot tell.
+/// Asks the bridge what became of a send, until it knows. None: it does not know.
 async fn recall(connection: &Arc<Connection>, key: &str, until: Instant) -> Option<Heard> {
     loop {
         let heard = connection

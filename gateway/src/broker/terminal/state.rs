@@ -1,4 +1,4 @@
-//! What outlives a session: where ticks stand, which deals were told, and the last known facts
+//! What outlives a session: where ticks stand, which deals were reported, and the last known facts
 //! about symbols, positions and the terminal.
 
 use super::{
@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How the terminal and its bridge stand, for whoever asks.
+/// The state of the terminal and its bridge.
 #[derive(Clone, Debug, Default)]
 pub struct TerminalStatus {
     /// Why nothing can be traded, with the fix; none while it can, or before the first login.
@@ -36,9 +36,9 @@ pub struct TerminalStatus {
     pub busy: Option<(String, Duration)>,
     /// The bridge says nothing, and its session is not given up yet.
     pub silent: bool,
-    /// It was silent since that was last told.
+    /// It was silent since that was last reported.
     pub(super) silence_untold: bool,
-    /// The package took long over a call; told until then.
+    /// The package took long over a call; reported until then.
     pub(super) slow_until: Option<Instant>,
     /// Calls that wait in the bridge.
     pub queued: u64,
@@ -67,7 +67,7 @@ pub(crate) struct State {
     pub(crate) context: Context,
     /// The account that must be there.
     pub(crate) bound: Bound,
-    /// Why what the terminal tells does not count now.
+    /// Why what the terminal reports does not count now.
     unusable: Option<BrokerError>,
     pub(crate) symbols: BTreeMap<Symbol, RawSymbol>,
     pub(crate) cursors: Cursors,
@@ -150,7 +150,7 @@ impl State {
         Ok(row)
     }
 
-    /// Whether what was told last counts.
+    /// Whether what was last reported counts.
     ///
     /// # Errors
     /// `OtherAccount`, or `Unreachable` while the terminal itself has no connection.
@@ -172,7 +172,7 @@ impl State {
         specs
     }
 
-    /// Reads account, orders and positions, as `state` and the push of rows tell them.
+    /// Reads account, orders and positions, as `state` and the push of rows carry them.
     pub(crate) fn rows(&mut self, fields: &Fields<'_>) -> Result<Rows, RowError> {
         let account = self.account(fields.raw("account")?, fields.raw("terminal")?)?;
         let context = &self.context;

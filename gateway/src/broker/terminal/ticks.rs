@@ -24,7 +24,7 @@ impl Cursors {
     }
 }
 
-/// The ticks of a push, in their order, and how many of its rows are no quotes: without a bid or
+/// The ticks of a push, in their order, and how many of its rows are not quotes: without a bid or
 /// an ask (a trade before the first quote) there is nothing to hand on.
 pub(crate) fn batch(push: &TicksPush, symbol: &Symbol, digits: u8) -> (Vec<Tick>, u64) {
     let ticks: Vec<Tick> = push

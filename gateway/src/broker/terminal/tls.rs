@@ -1,5 +1,5 @@
 //! TLS to a bridge beyond loopback: its very certificate is pinned, names and authorities do not
-//! matter. Whoever shows it must still prove, by its signature, that the key is his.
+//! matter. The peer that shows it must still prove, by its signature, that it holds the key.
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
@@ -62,7 +62,7 @@ impl ServerCertVerifier for Pinned {
 /// A configuration that accepts exactly this certificate.
 ///
 /// # Errors
-/// Never with the provider in use; rustls tells it all the same.
+/// Never with the provider in use.
 pub(crate) fn pinned(certificate: CertificateDer<'static>) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Pinned {

@@ -60,7 +60,7 @@ impl Events {
     }
 }
 
-/// Up to which sequence everything has been told.
+/// Up to which sequence everything has been printed.
 fn reached(event: &StreamEventsResponse) -> u64 {
     match &event.event {
         Some(Event::Progress(progress)) => progress.sequence,

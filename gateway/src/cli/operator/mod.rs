@@ -85,7 +85,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Restore { file, data_folder } => return offline::restore(&data_folder, &file),
     };
     match done {
-        // Whoever reads no further, such as `head`, has what it wanted.
+        // A reader that stops early, such as `head`, has what it wanted.
         Err(error) if !is_broken_pipe(&error) => Err(error),
         _ => Ok(ExitCode::SUCCESS),
     }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 /// Named values, in the order in which people read them.
 pub(super) type Row = Vec<(&'static str, Value)>;
 
-/// Prints rows: a table with a head, or one JSON array. `none` is said for no rows.
+/// Prints rows: a table with a head, or one JSON array. `none` is printed for no rows.
 ///
 /// # Errors
 /// Standard output does not take them.
@@ -135,7 +135,7 @@ pub(super) fn id(id: u64) -> Value {
     if id == 0 { Value::Null } else { id.into() }
 }
 
-/// UTC, else the broker's clock, told as such.
+/// UTC, else the broker's clock, marked as such.
 pub(super) fn moment(moment: Option<Moment>) -> Value {
     let Some(moment) = moment else {
         return Value::Null;

@@ -7,7 +7,7 @@ use mymt5_model::{
 };
 use mymt5_orders::OwnedDeal;
 
-/// The name of a deal's kind: a trade is told by its side.
+/// The name of a deal's kind: a trade is named by its side.
 const fn kind_name(kind: DealKind) -> &'static str {
     match kind {
         DealKind::Trade(Side::Buy) => "Buy",

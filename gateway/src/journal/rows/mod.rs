@@ -194,7 +194,7 @@ pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// Tells a row that was changed behind our back.
+/// Detects a row that was changed behind our back.
 pub(super) fn seal(values: &[Value]) -> i64 {
     let mut digest = Sha256::new();
     for value in values {

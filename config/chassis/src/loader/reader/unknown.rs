@@ -1,4 +1,4 @@
-//! Keys that are set and that nobody asked for.
+//! Keys that are set but never read.
 
 use super::super::{
     hints,

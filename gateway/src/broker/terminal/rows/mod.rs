@@ -85,7 +85,7 @@ fn lots(fields: &Fields<'_>, field: &'static str) -> Result<Lots, RowError> {
 fn time(fields: &Fields<'_>, field: &'static str) -> Result<Option<BrokerTime>, RowError> {
     match fields.whole(field)? {
         0 => Ok(None),
-        // Beyond the year 5000 it is no time but garbage, and sums of it would overflow.
+        // Beyond the year 5000 it is not a time but garbage, and sums of it would overflow.
         ms @ 1..=95_617_584_000_000 => Ok(Some(BrokerTime(ms))),
         _ => Err(fields.fault(field, "is no time")),
     }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 const CLOSE_BY: u32 = 8;
 
 /// Reads an order. None for one that closes a position by another: it has no side, the gateway
-/// makes none, and its deals tell all that it does.
+/// makes none, and its deals show all that it does.
 pub(crate) fn order(raw: &RawValue, context: &Context) -> Result<Option<OrderRow>, RowError> {
     let fields = Fields::of("order", raw)?;
     let code = fields.code("type")?;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 
-/// A row, or an answer, that cannot be understood. Tells which field, never its value.
+/// A row, or an answer, that cannot be understood. Names the field, never its value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{row}: {field} {why}")]
 pub struct RowError {
