@@ -251,10 +251,13 @@ fn of_certificates(messages: &mut Messages) {
     }
     let name = "engine".to_owned();
     let unmade = rcgen::Error::KeyGenerationUnavailable;
+    let empty = IdentityError::Empty { path: path() };
     for error in every_variant!(ThrowawayError:
         ThrowawayError::Name => ThrowawayError::Name,
         ThrowawayError::Days => ThrowawayError::Days,
         ThrowawayError::Exists { .. } => ThrowawayError::Exists { path: path() },
+        ThrowawayError::Authority { .. } => ThrowawayError::Authority { path: path(), source: empty },
+        ThrowawayError::Read { .. } => ThrowawayError::Read { path: path(), source: denied() },
         ThrowawayError::Make { .. } => ThrowawayError::Make { name, source: unmade },
         ThrowawayError::Write { .. } => ThrowawayError::Write { path: path(), source: denied() },
     ) {
@@ -262,7 +265,10 @@ fn of_certificates(messages: &mut Messages) {
             ThrowawayError::Name => "--clients",
             ThrowawayError::Days => "--days",
             ThrowawayError::Make { .. } => "engine",
-            ThrowawayError::Exists { .. } | ThrowawayError::Write { .. } => PATH,
+            ThrowawayError::Exists { .. }
+            | ThrowawayError::Authority { .. }
+            | ThrowawayError::Read { .. }
+            | ThrowawayError::Write { .. } => PATH,
         };
         messages.error(subject, &error);
     }

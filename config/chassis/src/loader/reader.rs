@@ -167,9 +167,9 @@ impl Reader {
     /// secret itself is read by whoever needs it.
     pub fn secret_file(&mut self, key: &str, expected: &str) -> Option<PathBuf> {
         let path: PathBuf = self.optional(key, expected)?;
-        let usable = file::secret(&path, false).and_then(|text| check(key, &text));
-        if let Err(refusal) = usable {
-            self.fault(key, refusal.reason, refusal.fix);
+        let usable = file::secret(key, &path, false).and_then(|text| check(key, &text));
+        if let Err(fault) = usable {
+            self.record(fault);
         }
         Some(path)
     }

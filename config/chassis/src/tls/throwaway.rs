@@ -42,7 +42,7 @@ pub enum ThrowawayError {
     },
     /// The authority's key was not kept, or is another one's.
     #[error(
-        "using the authority of {} failed: only one whose key was kept, and lies there, can make more clients",
+        "cannot use the authority of {}; put its {AUTHORITY_KEY} back, or make all certificates again with --keep-authority",
         path.display()
     )]
     Authority {
@@ -64,7 +64,7 @@ pub enum ThrowawayError {
         source: rcgen::Error,
     },
     /// A file could not be read.
-    #[error("reading {} failed", path.display())]
+    #[error("cannot read {}; let this user read it", path.display())]
     Read {
         /// Which.
         path: PathBuf,
