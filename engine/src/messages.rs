@@ -33,7 +33,7 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
         let environment = Environment::from_pairs([("", ""); 0]);
         let mut reader = Reader::open(&TABLE, &file, environment).unwrap();
         Settings::read(&mut reader);
-        messages.faults(&reader.finish().unwrap_err(), place.path());
+        messages.errors(&reader.finish().unwrap_err(), place.path());
     }
     of_files(&mut messages);
     let write = std::env::var_os("MYMT5_WRITE_MESSAGES").is_some_and(|value| value == "1");

@@ -71,7 +71,7 @@ impl Settings {
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let name: String = reader.or("engine.name", "1 to 32 of [A-Za-z0-9_-]", "main".to_owned());
         if ClientName::parse(&name).is_err() {
-            reader.fault(
+            reader.reject(
                 "engine.name",
                 "is not a valid name",
                 "use 1 to 32 of [A-Za-z0-9_-]",
@@ -108,7 +108,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
         "https://127.0.0.1:50051".to_owned(),
     );
     if !address.starts_with("https://") || address.parse::<tonic::transport::Uri>().is_err() {
-        reader.fault(
+        reader.reject(
             "gateway.address",
             "is not an https address",
             "set it to an address such as https://127.0.0.1:50051",
@@ -122,7 +122,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,
         _ => {
-            reader.fault(
+            reader.reject(
                 "gateway.certificate",
                 "is set without gateway.key, or gateway.key without it",
                 "set both or neither",
@@ -131,7 +131,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
         }
     };
     if identity.is_none() && token_file.is_none() {
-        reader.fault(
+        reader.reject(
             "gateway",
             "has no proof of identity",
             "set certificate and key, or token_file",
@@ -141,7 +141,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
     let own = identity.as_ref();
     let own = own.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
     if let Err(error) = tls::check_client(&ca, own) {
-        reader.fault(
+        reader.reject(
             "gateway",
             error.with_cause(),
             "set ca, certificate and key to PEM files of the gateway's authority",
@@ -161,7 +161,7 @@ fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
     let strategies: Vec<StrategySettings> = read.into_iter().collect::<Option<_>>()?;
     let symbols: BTreeSet<_> = strategies.iter().map(|strategy| &strategy.symbol).collect();
     if symbols.len() != strategies.len() {
-        reader.fault(
+        reader.reject(
             "strategies",
             "give one symbol to two strategies",
             "give each symbol to one strategy",
@@ -174,7 +174,7 @@ fn strategy(reader: &mut Reader, at: usize) -> Option<StrategySettings> {
     let key = |part: &str| format!("strategies.{at}.{part}");
     let kind = reader.or(&key("kind"), "\"ema_cross\"", "ema_cross".to_owned());
     if kind != "ema_cross" {
-        reader.fault(
+        reader.reject(
             &key("kind"),
             "is not a strategy of this engine",
             "set it to \"ema_cross\"",
@@ -188,7 +188,7 @@ fn strategy(reader: &mut Reader, at: usize) -> Option<StrategySettings> {
         reader.or(&key("slow"), "a count", 20),
     );
     if !(1..=10_000).contains(&fast) || fast >= slow || slow > 10_000 {
-        reader.fault(
+        reader.reject(
             &key("fast"),
             "does not fit slow",
             "set 1 <= fast < slow <= 10000",
@@ -198,14 +198,14 @@ fn strategy(reader: &mut Reader, at: usize) -> Option<StrategySettings> {
     let stop_points = reader.or(&key("stop_points"), "points", 200);
     let take_profit_points: Option<i64> = reader.optional(&key("take_profit_points"), "points");
     if stop_points < 1 || take_profit_points.is_some_and(|points| points < 1) {
-        reader.fault(
+        reader.reject(
             &key("stop_points"),
             "is not above 0, or take_profit_points is not",
             "set both to distances of at least 1 point",
         );
     }
     if name.is_none() {
-        reader.fault(
+        reader.reject(
             &key("name"),
             "is not a valid name",
             "use 1 to 32 of [A-Za-z0-9_-]",
@@ -229,7 +229,7 @@ fn risk(reader: &mut Reader) -> Option<RiskSettings> {
         0.5,
     );
     if !(percent > 0.0 && percent <= 100.0) {
-        reader.fault(
+        reader.reject(
             "risk.max_per_trade",
             "is out of range",
             "set it to a percentage of equity above 0 and at most 100",
@@ -240,7 +240,7 @@ fn risk(reader: &mut Reader) -> Option<RiskSettings> {
         Some(Ok(lots)) if !lots.is_zero() => Some(lots),
         None => None,
         Some(_) => {
-            reader.fault(
+            reader.reject(
                 "risk.max_lots",
                 "is not a volume above 0",
                 "set it to lots above 0, or remove it",

@@ -70,7 +70,7 @@ pub fn configuration(bytes: &[u8]) {
     let environment = Environment::from_pairs(pairs);
     let mut told = format!("{environment:?}");
     match Reader::of_text(&TABLE, &file, environment) {
-        Err(faults) => told.push_str(&faults.to_string()),
+        Err(errors) => told.push_str(&errors.to_string()),
         Ok(mut reader) => {
             let settings = LogSettings::read(&mut reader, "logs");
             let password = reader.secret("MT5_PASSWORD");
@@ -82,7 +82,7 @@ pub fn configuration(bytes: &[u8]) {
             told.extend(reader.warnings().iter().map(String::as_str));
             match reader.finish() {
                 Ok(provenance) => told.push_str(&provenance.to_string()),
-                Err(faults) => told.push_str(&faults.to_string()),
+                Err(errors) => told.push_str(&errors.to_string()),
             }
         }
     }

@@ -6,18 +6,17 @@
 //! TLS identities, locked folders and a quiet way to end.
 //!
 //! # Rooms
-//! * Configuration: [`loader`], with every fault at once by [`faults`]; secrets by `secret` (one) and
-//!   [`secrets`] (all, and their rotation).
-//! * What leaves the process: [`logs`], each line through [`redact`], with the id of [`correlation`]
+//! * Configuration: [`loader`], with every error at once by [`config_errors`]; secrets by `secret`
+//!   (one) and [`secrets`] (all, and their rotation).
+//! * What leaves the process: [`logs`], each line through [`redact`], with the id of [`trace_context`]
 //!   and the time of [`clock`]; [`metrics`] and [`health`] by the port of [`operations`].
 //! * What the process is: [`process`] (its limits, its folders), [`sandbox`], [`tls`].
 //! * How it ends: [`shutdown`], [`exit`].
 //! * What tests and fuzzers use: [`testing`], [`fuzz`].
 
 pub mod clock;
-pub mod correlation;
+pub mod config_errors;
 pub mod exit;
-pub mod faults;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod health;
@@ -36,3 +35,4 @@ pub mod shutdown;
 #[doc(hidden)]
 pub mod testing;
 pub mod tls;
+pub mod trace_context;

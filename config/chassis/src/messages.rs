@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
+    config_errors::ConfigErrors,
     every_variant,
-    faults::Faults,
     loader::{Environment, Reader, Table},
     logs::{LogError, LogSettings},
     operations::{ListenError, OperationsSettings},
@@ -12,7 +12,7 @@ use crate::{
     secret::{check, file, restless},
     secrets::read_file,
     testing::messages::Messages,
-    tls::{IdentityError, ThrowawayError},
+    tls::{DevCertsError, IdentityError},
 };
 use std::{
     fs::{self, Permissions},
@@ -79,7 +79,7 @@ fn write(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) {
 }
 
 /// Reads what this crate reads of a program, and some keys more.
-fn report(file: &Path, environment: Environment) -> Faults {
+fn report(file: &Path, environment: Environment) -> ConfigErrors {
     let read = |mut reader: Reader| {
         LogSettings::read(&mut reader, "logs");
         OperationsSettings::read(&mut reader, "127.0.0.1:9101");
@@ -105,7 +105,7 @@ fn of_files(messages: &mut Messages, folder: &Path) {
     write(&large, vec![b'#'; 1024 * 1024 + 1], 0o600);
     write(&broken, "a = 1\nb = hidden\n", 0o600);
     for file in [missing.as_path(), folder, &large, &broken] {
-        messages.faults(&report(file, nothing()), folder);
+        messages.errors(&report(file, nothing()), folder);
     }
     let file = folder.join("demo.toml");
     let dotenv = folder.join(".env");
@@ -120,7 +120,7 @@ fn of_files(messages: &mut Messages, folder: &Path) {
     for (bytes, mode) in dotenvs {
         write(&dotenv, bytes, mode);
         let environment = nothing().with_dotenv(&dotenv);
-        messages.faults(&report(&file, environment), folder);
+        messages.errors(&report(&file, environment), folder);
     }
 }
 
@@ -129,7 +129,7 @@ fn of_keys(messages: &mut Messages, folder: &Path) {
     let remote = "[operations]\nlisten = '0.0.0.0:9101'";
     for toml in [WRONG, remote] {
         write(&file, toml, 0o600);
-        messages.faults(&report(&file, nothing()), folder);
+        messages.errors(&report(&file, nothing()), folder);
     }
     write(&file, "list = [1]\n[a]\nnumber = 1", 0o600);
     let environment = Environment::from_pairs([
@@ -143,7 +143,7 @@ fn of_keys(messages: &mut Messages, folder: &Path) {
         ("MT5_PASSWORD_FILE", "/nowhere"),
     ]);
     let environment = environment.with_bytes("MT5_LOGIN");
-    messages.faults(&report(&file, environment), folder);
+    messages.errors(&report(&file, environment), folder);
 }
 
 fn of_secrets(messages: &mut Messages, folder: &Path) {
@@ -155,12 +155,12 @@ fn of_secrets(messages: &mut Messages, folder: &Path) {
         ("MT5_PASSWORD", "hid"),
         ("MT5_LOGIN", "hid"),
     ] {
-        messages.fault(&check(name, text).unwrap_err(), folder);
+        messages.config_error(&check(name, text).unwrap_err(), folder);
     }
     let path = folder.join("secret");
     let mut take = |path: &Path| {
         let read = file::secret("MT5_PASSWORD", path, false);
-        messages.fault(&read.err().unwrap(), folder);
+        messages.config_error(&read.err().unwrap(), folder);
     };
     take(&folder.join("none"));
     take(folder);
@@ -173,7 +173,7 @@ fn of_secrets(messages: &mut Messages, folder: &Path) {
         write(&path, bytes, mode);
         take(&path);
     }
-    messages.fault(&restless("MT5_PASSWORD", folder), folder);
+    messages.config_error(&restless("MT5_PASSWORD", folder), folder);
     let lost = Path::new("/nowhere/token");
     let error = read_file("gateway.token_file", lost).unwrap_err();
     messages.error("/nowhere/token", &error);
@@ -252,23 +252,23 @@ fn of_certificates(messages: &mut Messages) {
     let name = "engine".to_owned();
     let unmade = rcgen::Error::KeyGenerationUnavailable;
     let empty = IdentityError::Empty { path: path() };
-    for error in every_variant!(ThrowawayError:
-        ThrowawayError::Name => ThrowawayError::Name,
-        ThrowawayError::Days => ThrowawayError::Days,
-        ThrowawayError::Exists { .. } => ThrowawayError::Exists { path: path() },
-        ThrowawayError::Authority { .. } => ThrowawayError::Authority { path: path(), source: empty },
-        ThrowawayError::Read { .. } => ThrowawayError::Read { path: path(), source: denied() },
-        ThrowawayError::Make { .. } => ThrowawayError::Make { name, source: unmade },
-        ThrowawayError::Write { .. } => ThrowawayError::Write { path: path(), source: denied() },
+    for error in every_variant!(DevCertsError:
+        DevCertsError::Name => DevCertsError::Name,
+        DevCertsError::Days => DevCertsError::Days,
+        DevCertsError::Exists { .. } => DevCertsError::Exists { path: path() },
+        DevCertsError::Authority { .. } => DevCertsError::Authority { path: path(), source: empty },
+        DevCertsError::Read { .. } => DevCertsError::Read { path: path(), source: denied() },
+        DevCertsError::Make { .. } => DevCertsError::Make { name, source: unmade },
+        DevCertsError::Write { .. } => DevCertsError::Write { path: path(), source: denied() },
     ) {
         let subject = match &error {
-            ThrowawayError::Name => "--clients",
-            ThrowawayError::Days => "--days",
-            ThrowawayError::Make { .. } => "engine",
-            ThrowawayError::Exists { .. }
-            | ThrowawayError::Authority { .. }
-            | ThrowawayError::Read { .. }
-            | ThrowawayError::Write { .. } => PATH,
+            DevCertsError::Name => "--clients",
+            DevCertsError::Days => "--days",
+            DevCertsError::Make { .. } => "engine",
+            DevCertsError::Exists { .. }
+            | DevCertsError::Authority { .. }
+            | DevCertsError::Read { .. }
+            | DevCertsError::Write { .. } => PATH,
         };
         messages.error(subject, &error);
     }

@@ -39,7 +39,7 @@ const START: Duration = Duration::from_secs(60);
 const CALL: Duration = Duration::from_secs(5);
 /// Orders shown.
 const LAST_ORDERS: usize = 5;
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(crate) struct Observer {
     channel: Channel,
@@ -66,7 +66,7 @@ impl Observer {
                 if Instant::now() > end {
                     bail!("the {name} does not serve after {START:?}\n{}", pair.said());
                 }
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
             }
             show.line(&format!("{name} serves"));
         }

@@ -13,7 +13,7 @@ use tokio::{
 const STOP: Duration = Duration::from_secs(8);
 
 /// How often a process that has gone silent is polled.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(crate) struct Pair(Vec<Process>);
 
@@ -42,7 +42,7 @@ impl Pair {
     pub(crate) async fn ended_within(&mut self, time: Duration) -> anyhow::Result<()> {
         let watch = async {
             while self.check().is_ok() {
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
             }
         };
         let _ = timeout(time, watch).await;

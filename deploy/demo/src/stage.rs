@@ -98,7 +98,7 @@ impl Stage {
     fn certificates(&self) -> anyhow::Result<()> {
         let made = self.folder().join("made");
         let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        tls::throwaway(
+        tls::dev_certs(
             &made,
             &["engine".to_owned(), "observer".to_owned()],
             &hosts,

@@ -8,7 +8,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) fn health(operations: SocketAddr, service: &str) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -16,14 +16,14 @@ pub(super) fn health(operations: SocketAddr, service: &str) -> anyhow::Result<Ex
         .build()?;
     let status = runtime.block_on(async {
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{operations}"))?
-            .connect_timeout(PATIENCE);
+            .connect_timeout(TIMEOUT);
         let channel = endpoint.connect().await.context(Unavailable(
             "the operations port does not answer; is the engine running?".to_owned(),
         ))?;
         let mut request = tonic::Request::new(HealthCheckRequest {
             service: service.to_owned(),
         });
-        request.set_timeout(PATIENCE);
+        request.set_timeout(TIMEOUT);
         let answer = HealthClient::new(channel)
             .check(request)
             .await

@@ -7,8 +7,8 @@ mod status;
 use crate::settings::{Settings, TABLE};
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{
+    config_errors::ConfigErrors,
     exit::{self, Unavailable},
-    faults::Faults,
     loader::{Environment, Provenance, Reader},
     operations::ListenError,
     process::{FolderError, RootRefused},
@@ -80,7 +80,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     done.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
         ExitCode::from(match error {
-            error if error.is::<Faults>() || error.is::<SandboxError>() => exit::CONFIG,
+            error if error.is::<ConfigErrors>() || error.is::<SandboxError>() => exit::CONFIG,
             error if error.is::<RootRefused>() => exit::NO_PERMISSION,
             error if is_unavailable(&error) => exit::UNAVAILABLE,
             _ => exit::SOFTWARE,
@@ -93,12 +93,12 @@ fn is_unavailable(error: &anyhow::Error) -> bool {
 }
 
 /// The configuration, complete and valid, or all that is wrong with it.
-fn configuration(mut reader: Reader) -> Result<(Settings, Provenance), Faults> {
+fn configuration(mut reader: Reader) -> Result<(Settings, Provenance), ConfigErrors> {
     let settings = Settings::read(&mut reader);
     let provenance = reader.finish()?;
     settings
         .map(|settings| (settings, provenance))
-        .ok_or_else(|| Faults(Vec::new()))
+        .ok_or_else(|| ConfigErrors(Vec::new()))
 }
 
 fn check(config: &Path, print: bool) -> anyhow::Result<ExitCode> {

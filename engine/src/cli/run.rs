@@ -65,7 +65,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     sandbox::warn_of_gaps(settings.sandbox, enforced);
     let log = Arc::downgrade(&logs);
     let level = config.to_path_buf();
-    runtime.spawn(logs::on_hangups(async move || {
+    runtime.spawn(logs::on_sighup(async move || {
         logs::set_level(&log, level_of(&level));
     }));
     runtime.block_on(serve(settings, opened, redactor, metrics))?;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// Most of an answer that is read, bytes.
 const ANSWER: u64 = 1024 * 1024;
 
@@ -32,8 +32,8 @@ pub(super) fn status(operations: SocketAddr, json: bool) -> anyhow::Result<ExitC
 }
 
 fn metrics(operations: SocketAddr) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&operations, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&operations, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     write!(
         stream,
         "GET /metrics HTTP/1.1\r\nHost: {operations}\r\nConnection: close\r\n\r\n"

@@ -2,9 +2,9 @@
 //! connection's window and would hold the orders with it.
 
 use mymt5_chassis::{
-    correlation::Correlation,
     redact::Redactor,
     secrets::{self, Secret, SecretFileError},
+    trace_context::TraceContext,
 };
 use mymt5_proto::v1::{
     control_service_client::ControlServiceClient,
@@ -133,14 +133,14 @@ impl Gateway {
     }
 
     /// A call with its deadline, trace and proof.
-    pub(super) fn call<T>(&self, message: T, trace: &Correlation) -> Request<T> {
+    pub(super) fn call<T>(&self, message: T, trace: &TraceContext) -> Request<T> {
         let mut request = self.stream(message, trace);
         request.set_timeout(CALL);
         request
     }
 
     /// A stream: as a call, without a deadline.
-    pub(super) fn stream<T>(&self, message: T, trace: &Correlation) -> Request<T> {
+    pub(super) fn stream<T>(&self, message: T, trace: &TraceContext) -> Request<T> {
         let mut request = Request::new(message);
         if let Ok(value) = trace.to_string().parse() {
             request.metadata_mut().insert("traceparent", value);

@@ -8,7 +8,7 @@ use crate::{
     intents::{IntentError, Unsettled},
     trader::{Intent, Step},
 };
-use mymt5_chassis::{clock, correlation::Correlation};
+use mymt5_chassis::{clock, trace_context::TraceContext};
 use mymt5_model::{OrderState, SymbolSpec};
 use mymt5_proto::{reason_of, v1};
 use prost::Message;
@@ -133,7 +133,7 @@ impl GatewayClock {
 impl Live {
     /// The first calls: only they prove that the gateway knows this client.
     pub(super) async fn begin(gateway: Gateway, session: &mut Session) -> Result<Self, SessionEnd> {
-        let trace = Correlation::new();
+        let trace = TraceContext::new();
         let clock = beat(gateway.clone(), session.session_id.clone(), false).await?;
         let status = gateway
             .control()
@@ -342,7 +342,7 @@ impl Live {
         answer: Answer,
     ) -> Result<(), SessionEnd> {
         match answer {
-            Answer::Taken => Ok(()),
+            Answer::Accepted => Ok(()),
             Answer::Refused(reason) => {
                 tracing::warn!(request_id, reason, "intent refused by the gateway");
                 let step = session.trader.on_refused(request_id, &reason);
@@ -355,7 +355,7 @@ impl Live {
     /// Asks for the specifications again while a rate is missing.
     async fn refresh(&mut self, session: &mut Session) -> Result<(), SessionEnd> {
         if session.trader.lacks_rates() {
-            self.specs = specify(&self.gateway, session, &Correlation::new()).await?;
+            self.specs = specify(&self.gateway, session, &TraceContext::new()).await?;
         }
         Ok(())
     }
@@ -381,7 +381,7 @@ impl Live {
             .intents
             .record(intent.request_id(), method, &bytes, times)?;
         metrics::counter!("mymt5_engine_orders_submitted_total").increment(1);
-        let trace = Correlation::new();
+        let trace = TraceContext::new();
         log(&intent, &trace);
         let gateway = self.gateway.clone();
         self.calls.spawn(async move {
@@ -392,7 +392,7 @@ impl Live {
     }
 }
 
-fn log(intent: &Intent, trace: &Correlation) {
+fn log(intent: &Intent, trace: &TraceContext) {
     let trace_id = trace.trace_hex();
     match intent {
         Intent::Submit(request) => {
@@ -419,7 +419,7 @@ async fn beat(
         session_id,
         leaving,
     };
-    let heartbeat = gateway.call(message, &Correlation::new());
+    let heartbeat = gateway.call(message, &TraceContext::new());
     let answer = gateway.trading().heartbeat(heartbeat).await;
     super::count_call(answer.is_ok());
     let answer = answer.map_err(|status| SessionEnd::Call("heartbeat", status))?;
@@ -434,7 +434,7 @@ async fn beat(
 async fn specify(
     gateway: &Gateway,
     session: &mut Session,
-    trace: &Correlation,
+    trace: &TraceContext,
 ) -> Result<HashMap<String, SymbolSpec>, SessionEnd> {
     let answer = gateway
         .market_data()
@@ -471,7 +471,7 @@ async fn settle(
     gateway: &Gateway,
     session: &mut Session,
     clock: GatewayClock,
-    trace: &Correlation,
+    trace: &TraceContext,
 ) -> Result<(), SessionEnd> {
     for unsettled in session.intents.unsettled()? {
         let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
@@ -490,7 +490,7 @@ async fn recall(
     session_id: &str,
     unsettled: &Unsettled,
     clock: GatewayClock,
-    trace: &Correlation,
+    trace: &TraceContext,
 ) -> Result<Option<String>, SessionEnd> {
     let request_id = &unsettled.request_id;
     loop {

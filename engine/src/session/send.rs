@@ -3,7 +3,7 @@
 
 use super::gateway::Gateway;
 use crate::trader::Intent;
-use mymt5_chassis::correlation::Correlation;
+use mymt5_chassis::trace_context::TraceContext;
 use mymt5_proto::{reason_of, v1};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 #[derive(Debug)]
 pub(super) enum Answer {
     /// The gateway took it. The order's end comes by events.
-    Taken,
+    Accepted,
     /// The gateway definitely did not take it: why.
     Refused(String),
     /// Unknown: the session must begin again and ask.
@@ -23,7 +23,7 @@ pub(super) enum Answer {
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(200);
 
-pub(super) async fn send(gateway: &Gateway, intent: &Intent, trace: &Correlation) -> Answer {
+pub(super) async fn send(gateway: &Gateway, intent: &Intent, trace: &TraceContext) -> Answer {
     let mut attempt = 1;
     loop {
         let answer = once(gateway, intent, trace).await;
@@ -31,7 +31,7 @@ pub(super) async fn send(gateway: &Gateway, intent: &Intent, trace: &Correlation
         let status = match answer {
             Ok(order) => {
                 tracing::debug!(request_id = intent.request_id(), state = ?order.map(|order| order.state()), "intent taken");
-                return Answer::Taken;
+                return Answer::Accepted;
             }
             Err(status) => status,
         };
@@ -52,7 +52,7 @@ pub(super) async fn send(gateway: &Gateway, intent: &Intent, trace: &Correlation
 async fn once(
     gateway: &Gateway,
     intent: &Intent,
-    trace: &Correlation,
+    trace: &TraceContext,
 ) -> Result<Option<v1::Order>, Status> {
     let mut trading = gateway.trading();
     Ok(match intent {

@@ -1,15 +1,15 @@
 //! The one loop: event -> strategy -> risk -> intent. Synchronous, and the same wherever events
 //! come from and intents go to.
 
-mod desk;
+mod runner;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use crate::{portfolio::Portfolio, risk::RiskSettings, strategy::StrategySettings};
-use desk::Desk;
 use mymt5_model::{OrderState, Symbol, SymbolSpec};
 use mymt5_proto::{parse_enum, v1};
+use runner::StrategyRunner;
 use std::collections::HashMap;
 use v1::stream_events_response::Event;
 
@@ -64,7 +64,7 @@ pub struct Step {
 
 /// The trader.
 pub struct Trader {
-    desks: HashMap<Symbol, Desk>,
+    runners: HashMap<Symbol, StrategyRunner>,
     specs: HashMap<Symbol, SymbolSpec>,
     portfolio: Portfolio,
     risk: RiskSettings,
@@ -79,12 +79,12 @@ impl Trader {
         risk: RiskSettings,
         new_id: Box<dyn FnMut() -> String + Send>,
     ) -> Self {
-        let desks = strategies
+        let runners = strategies
             .into_iter()
-            .map(|settings| (settings.symbol.clone(), Desk::new(settings)))
+            .map(|settings| (settings.symbol.clone(), StrategyRunner::new(settings)))
             .collect();
         Self {
-            desks,
+            runners,
             specs: HashMap::new(),
             portfolio: Portfolio::default(),
             risk,
@@ -95,14 +95,14 @@ impl Trader {
     /// What it trades.
     #[must_use]
     pub fn symbols(&self) -> Vec<Symbol> {
-        self.desks.keys().cloned().collect()
+        self.runners.keys().cloned().collect()
     }
 
     /// Takes the specifications; those of other symbols do not matter.
     pub fn specify(&mut self, specs: Vec<SymbolSpec>) {
         let ours = specs
             .into_iter()
-            .filter(|spec| self.desks.contains_key(&spec.symbol));
+            .filter(|spec| self.runners.contains_key(&spec.symbol));
         self.specs = ours.map(|spec| (spec.symbol.clone(), spec)).collect();
     }
 
@@ -121,21 +121,21 @@ impl Trader {
     /// True when no order is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.desks.values().all(Desk::is_idle)
+        self.runners.values().all(StrategyRunner::is_idle)
     }
 
     /// Starts anew from a snapshot.
     pub fn on_snapshot(&mut self, snapshot: &v1::GetSnapshotResponse) {
         self.portfolio.read(snapshot);
-        self.portfolio.measure(self.desks.keys().cloned());
+        self.portfolio.measure(self.runners.keys().cloned());
     }
 
     /// A live tick.
     pub fn on_tick(&mut self, tick: &mymt5_model::Tick) -> Step {
-        let Some(desk) = self.desks.get_mut(&tick.symbol) else {
+        let Some(runner) = self.runners.get_mut(&tick.symbol) else {
             return Step::default();
         };
-        if desk.on_tick(tick) {
+        if runner.on_tick(tick) {
             self.act(&tick.symbol)
         } else {
             Step::default()
@@ -146,7 +146,7 @@ impl Trader {
     pub fn on_event(&mut self, event: &Event) -> Step {
         self.portfolio.apply(event);
         if matches!(event, Event::PositionChanged(_) | Event::PositionClosed(_)) {
-            self.portfolio.measure(self.desks.keys().cloned());
+            self.portfolio.measure(self.runners.keys().cloned());
         }
         match event {
             Event::OrderChanged(v1::OrderChanged { order: Some(order) }) => self.on_order(order),
@@ -154,15 +154,15 @@ impl Trader {
         }
     }
 
-    /// An intent of before the snapshot that has ended. The desk waits for the next signal: what
+    /// An intent of before the snapshot that has ended. The runner waits for the next signal: what
     /// it wanted then is no reason to trade now.
     pub fn on_recalled(&mut self, request_id: &str) {
-        if let Some(desk) = self
-            .desks
+        if let Some(runner) = self
+            .runners
             .values_mut()
-            .find(|desk| desk.waits_for(request_id))
+            .find(|runner| runner.waits_for(request_id))
         {
-            desk.end(false);
+            runner.end(false);
         }
     }
 
@@ -185,11 +185,11 @@ impl Trader {
 
     fn end(&mut self, request_id: &str, outcome: &str, done: bool) -> Step {
         let waiting = self
-            .desks
+            .runners
             .iter_mut()
-            .find(|(_, desk)| desk.waits_for(request_id));
-        let symbol = waiting.map(|(symbol, desk)| {
-            desk.end(done);
+            .find(|(_, runner)| runner.waits_for(request_id));
+        let symbol = waiting.map(|(symbol, runner)| {
+            runner.end(done);
             symbol.clone()
         });
         let settled = Settled {
@@ -204,12 +204,13 @@ impl Trader {
     }
 
     fn act(&mut self, symbol: &Symbol) -> Step {
-        let (Some(desk), Some(spec)) = (self.desks.get_mut(symbol), self.specs.get(symbol)) else {
+        let (Some(runner), Some(spec)) = (self.runners.get_mut(symbol), self.specs.get(symbol))
+        else {
             return Step::default();
         };
         Step {
             settled: None,
-            intent: desk.act(spec, &self.portfolio, &self.risk, &mut self.new_id),
+            intent: runner.act(spec, &self.portfolio, &self.risk, &mut self.new_id),
         }
     }
 }

@@ -29,7 +29,7 @@ fn engine(folder: &Path, arguments: &[&str]) -> Command {
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("made");
-    mymt5_chassis::tls::throwaway(&made, &["x".to_owned()], &["localhost".to_owned()], 1).unwrap();
+    mymt5_chassis::tls::dev_certs(&made, &["x".to_owned()], &["localhost".to_owned()], 1).unwrap();
     fs::copy(made.join("ca.pem"), folder.path().join("ca.pem")).unwrap();
     let token = folder.path().join("token");
     fs::write(&token, "some-token-of-nobody").unwrap();

@@ -120,7 +120,7 @@ impl Limits {
 
     /// A limit that is reached in words, with its value where it has one.
     #[must_use]
-    pub fn tell(&self, limit: LimitReached) -> String {
+    pub fn describe(&self, limit: LimitReached) -> String {
         self.value_of(limit)
             .map_or_else(|| limit.to_string(), |value| format!("{limit}: {value}"))
     }

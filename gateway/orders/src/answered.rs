@@ -93,7 +93,7 @@ impl Core {
         for deal in &receipt.deals {
             self.on_early_deal(deal);
         }
-        self.tell_known_size(id);
+        self.report_known_size(id);
         if receipt.retcode == Retcode::DONE_PARTIAL {
             // Only the rows show whether the rest still works.
             self.reconciliation.sync_soon();
@@ -113,14 +113,14 @@ impl Core {
         let expected = std::mem::replace(&mut order.lots, sent);
         order.closes_all = false;
         if expected == sent {
-            return self.tell_known_size(id);
+            return self.report_known_size(id);
         }
         self.out.notice(Notice::OtherLots {
             order: id,
             sent,
             expected,
         });
-        self.tell_fills(id);
+        self.report_fills(id);
     }
 
     pub(crate) fn reject(

@@ -34,7 +34,7 @@ impl Core {
                     Some(id) if outcome == ChangeOutcome::Pending => {
                         self.wait_for_change(id, asker);
                     }
-                    _ => self.tell_change(asker, target, outcome),
+                    _ => self.report_change(asker, target, outcome),
                 }
             }
             (_, Command::Flatten { scope, .. }) => {
@@ -148,15 +148,15 @@ impl Core {
         client: ClientName,
         urgency: Urgency,
         request: TradeRequest,
-        (before_ms, trace): (i64, String),
+        (before_ms, trace_id): (i64, String),
     ) {
         let job = Job::Order(id);
-        let waiting = Waiting::new(job, client, urgency, request, before_ms, trace);
+        let waiting = Waiting::new(job, client, urgency, request, before_ms, trace_id);
         self.queue.push(waiting);
     }
 
     /// Answers with a change and its target as they stand.
-    pub(crate) fn tell_change(&mut self, asker: Asker, target: Target, outcome: ChangeOutcome) {
+    pub(crate) fn report_change(&mut self, asker: Asker, target: Target, outcome: ChangeOutcome) {
         let order = target.order().and_then(|id| self.orders.get(id)).cloned();
         let position = target.position().and_then(|id| self.book.position(id));
         let answer = ChangeAnswer {

@@ -82,7 +82,7 @@ impl Core {
                 .settle(&key, target, edit, unknown, &mut self.out);
         }
         for asker in askers {
-            self.tell_change(asker, target, unknown);
+            self.report_change(asker, target, unknown);
         }
         self.refresh_cancel_pending(target);
         self.reconciliation.sync_soon();
@@ -110,7 +110,7 @@ impl Core {
         self.learn_of_change(target, outcome);
         self.refresh_cancel_pending(target);
         for asker in &change.askers {
-            self.tell_change(*asker, target, outcome);
+            self.report_change(*asker, target, outcome);
         }
         if outcome == ChangeOutcome::NotDone {
             self.changes.note_absent(id, change);

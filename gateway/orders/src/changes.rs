@@ -54,7 +54,7 @@ pub(crate) struct Change {
     /// None: it was sent by a process that ended.
     pub(crate) trade: Option<TradeRequest>,
     pub(crate) before_ms: i64,
-    pub(crate) trace: String,
+    pub(crate) trace_id: String,
     pub(crate) phase: Phase,
 }
 

@@ -31,7 +31,7 @@ enum Arrival {
 #[derive(Default)]
 struct Told {
     levels: Levels,
-    trace: String,
+    trace_id: String,
 }
 
 /// What a new deal changed, still to be reported: a position before the order that changed it.
@@ -47,7 +47,7 @@ struct Attribution {
     client: Option<ClientName>,
     tag: String,
     levels: Levels,
-    trace: String,
+    trace_id: String,
 }
 
 impl Core {
@@ -73,7 +73,7 @@ impl Core {
                 touched.positions.entry(id).or_default();
             }
         }
-        self.tell_touched(touched);
+        self.report_touched(touched);
     }
 
     /// A deal of the broker's stream. What was done to a position that nobody knows waits for the
@@ -96,7 +96,7 @@ impl Core {
         if matches!(deal.kind, DealKind::Trade(_)) && !self.knows_deal(deal) {
             let mut touched = Touched::default();
             self.on_new_deal(deal, Arrival::Early, &mut touched);
-            self.tell_touched(touched);
+            self.report_touched(touched);
         }
     }
 
@@ -117,20 +117,20 @@ impl Core {
         known
     }
 
-    fn tell_touched(&mut self, touched: Touched) {
+    fn report_touched(&mut self, touched: Touched) {
         for (id, told) in touched.positions {
-            self.tell_position(id, told);
+            self.report_position(id, told);
         }
         for id in touched.orders {
-            self.tell_fills(id);
+            self.report_fills(id);
         }
     }
 
-    fn tell_position(&mut self, id: PositionId, told: Told) {
+    fn report_position(&mut self, id: PositionId, told: Told) {
         let owners = Owners::of(&self.orders, &self.clients);
         let owner = |magic| owners.of_magic(magic);
-        for change in self.book.tell(id, told.levels, owner) {
-            self.emit_position(change, &told.trace);
+        for change in self.book.report(id, told.levels, owner) {
+            self.emit_position(change, &told.trace_id);
         }
         self.end_changes_of_ended(Target::Position(id));
     }
@@ -177,7 +177,7 @@ impl Core {
         }
         let Some(id) = position else { return };
         let told = touched.positions.entry(id).or_default();
-        told.trace = attribution.trace;
+        told.trace_id = attribution.trace_id;
         // Whatever closes a position leaves it the levels that its opening order had.
         if opens(deal) {
             told.levels = attribution.levels;
@@ -208,7 +208,7 @@ impl Core {
                 client: Some(order.client.clone()),
                 tag: order.tag.clone(),
                 levels: order.levels,
-                trace: order.trace.clone(),
+                trace_id: order.trace_id.clone(),
             };
         }
         // What an expert did in a client's slot is the client's, whatever position it was done to.
@@ -226,7 +226,7 @@ impl Core {
             client,
             tag,
             levels: Levels::default(),
-            trace: String::new(),
+            trace_id: String::new(),
         }
     }
 
@@ -297,7 +297,7 @@ impl Core {
             tag: of.tag.clone(),
         };
         let audience = Audience::of_owner(&of.client);
-        self.out.emit(&of.trace, audience, event);
+        self.out.emit(&of.trace_id, audience, event);
     }
 
     /// A deal in a client's slot of which no known order is: made after a backup that was restored,
@@ -339,19 +339,19 @@ impl Core {
     }
 
     /// Tells an order whose size is known now, where its deals sum up to another state so.
-    pub(crate) fn tell_known_size(&mut self, id: OrderId) {
+    pub(crate) fn report_known_size(&mut self, id: OrderId) {
         let order = self.orders.get(id);
         let differs = order.is_some_and(|order| {
             let state = filled_state(order);
             state.is_some_and(|state| state != order.state)
         });
         if differs {
-            self.tell_fills(id);
+            self.report_fills(id);
         }
     }
 
     /// Tells an order, in the state that its deals sum up to.
-    pub(crate) fn tell_fills(&mut self, id: OrderId) {
+    pub(crate) fn report_fills(&mut self, id: OrderId) {
         let order = self.orders.get(id);
         let state = order.map(|order| filled_state(order).unwrap_or(order.state));
         let Some(state) = state else { return };
@@ -371,19 +371,19 @@ impl Core {
         owners.any(|(of, owner)| of == symbol && owner.is_some())
     }
 
-    pub(crate) fn emit_position(&mut self, change: PositionChange, trace: &str) {
+    pub(crate) fn emit_position(&mut self, change: PositionChange, trace_id: &str) {
         match change {
             PositionChange::Changed(position) => {
                 let record = Record::Position(Box::new(position.clone()));
                 self.out.record(record);
                 let audience = Audience::of_owner(&position.client);
-                self.out.emit(trace, audience, Event::Position(position));
+                self.out.emit(trace_id, audience, Event::Position(position));
             }
             PositionChange::Closed(position) => {
                 self.out.record(Record::PositionClosed(position.row.id));
                 let audience = Audience::of_owner(&position.client);
                 let event = Event::PositionClosed(position);
-                self.out.emit(trace, audience, event);
+                self.out.emit(trace_id, audience, event);
             }
         }
     }

@@ -33,7 +33,10 @@ impl Core {
         self.requests.bind(call, Subject::Order(id), &mut self.out);
         let order = self.new_order(call, (id, magic), &new);
         self.orders.add(order, &mut self.out);
-        let leaves = (self.out.now.when(call.send_before_ms), call.trace.clone());
+        let leaves = (
+            self.out.now.when(call.send_before_ms),
+            call.trace_id.clone(),
+        );
         let request = trade_request(new, magic);
         self.enqueue(id, call.client.clone(), Urgency::Other, request, leaves);
         self.wait(id, call.asker);
@@ -46,7 +49,7 @@ impl Core {
             magic,
             client: call.client.clone(),
             request_id: call.request_id.clone(),
-            trace: call.trace.clone(),
+            trace_id: call.trace_id.clone(),
         };
         let traded = Traded {
             purpose: Purpose::Entry,

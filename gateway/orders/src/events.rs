@@ -79,7 +79,8 @@ pub struct Recorded {
     /// When the gateway recorded it.
     pub at: UtcTime,
     /// W3C trace id of the call that caused it.
-    pub trace: String,
+    #[serde(rename = "trace")]
+    pub trace_id: String,
     /// Whom it concerns.
     pub audience: Audience,
     /// What happened.

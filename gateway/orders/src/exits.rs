@@ -24,7 +24,7 @@ pub(crate) struct NewExit {
     pub(crate) max_deviation_points: Option<u32>,
     pub(crate) tag: String,
     pub(crate) comment: Comment,
-    pub(crate) trace: String,
+    pub(crate) trace_id: String,
     /// Must have left by then, on the clock that never goes back.
     pub(crate) before_ms: i64,
 }
@@ -63,7 +63,7 @@ impl Core {
             max_deviation_points: exit.max_deviation_points,
             tag: exit.tag,
             comment: exit.comment,
-            trace: call.trace.clone(),
+            trace_id: call.trace_id.clone(),
             before_ms: self.out.now.when(call.send_before_ms),
         };
         let id = self.add_exit(&row, new)?;
@@ -85,7 +85,7 @@ impl Core {
             magic,
             client: new.client.clone(),
             request_id,
-            trace: new.trace.clone(),
+            trace_id: new.trace_id.clone(),
         };
         let traded = Traded {
             purpose: Purpose::Exit(row.id),
@@ -111,7 +111,7 @@ impl Core {
             magic,
             comment: new.comment,
         };
-        let leaves = (new.before_ms, new.trace);
+        let leaves = (new.before_ms, new.trace_id);
         self.enqueue(id, new.client, Urgency::Exit, request, leaves);
         Ok(id)
     }

@@ -98,7 +98,7 @@ impl Core {
         let filled = self.filled_since.iter();
         filled.filter(|filled| {
             let position = filled.position;
-            !position.is_some_and(|id| self.book.tells_deal(id, filled.deal))
+            !position.is_some_and(|id| self.book.reports_deal(id, filled.deal))
         })
     }
 
@@ -187,7 +187,7 @@ impl Core {
 
 /// How one of the limits of entries is told.
 pub(crate) fn entry_refusal(whose: Whose<'_>, limits: &Limits, limit: LimitReached) -> Refusal {
-    refusal(whose, limit, limits.tell(limit))
+    refusal(whose, limit, limits.describe(limit))
 }
 
 /// How a limit of losses is told.

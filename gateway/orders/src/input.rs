@@ -29,7 +29,7 @@ pub struct Call {
     /// Digest of the method and the request's content.
     pub content: [u8; 32],
     /// W3C trace id.
-    pub trace: String,
+    pub trace_id: String,
     /// Unix milliseconds after which nothing may be sent any more.
     pub send_before_ms: i64,
     /// Unix milliseconds after which it must not be taken any more.

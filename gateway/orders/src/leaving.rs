@@ -30,7 +30,7 @@ impl Core {
                     job: waiting.job,
                     request,
                     before_ms: waiting.before_ms,
-                    trace: waiting.trace,
+                    trace_id: waiting.trace_id,
                 }),
                 None => self.queue.free(),
             }

@@ -26,7 +26,7 @@ pub(crate) struct NewChange {
     pub(crate) client: ClientName,
     pub(crate) urgency: Urgency,
     pub(crate) trade: TradeRequest,
-    pub(crate) trace: String,
+    pub(crate) trace_id: String,
     /// Must have left by then, on the clock that never goes back.
     pub(crate) before_ms: i64,
 }
@@ -41,7 +41,7 @@ impl Core {
             self.requests.bind(call, subject, &mut self.out);
             self.orders
                 .change(id, OrderState::Canceled, &mut self.out, |_| {});
-            self.tell_change(call.asker, target, ChangeOutcome::Done);
+            self.report_change(call.asker, target, ChangeOutcome::Done);
             return Ok(());
         }
         let order = self.touched(call, id)?;
@@ -60,7 +60,7 @@ impl Core {
                 order: ticket,
                 symbol,
             },
-            trace: call.trace.clone(),
+            trace_id: call.trace_id.clone(),
             before_ms: self.out.now.when(call.send_before_ms),
         };
         self.begin_called(call, change);
@@ -137,7 +137,7 @@ impl Core {
                 symbol,
                 terms,
             },
-            trace: call.trace.clone(),
+            trace_id: call.trace_id.clone(),
             before_ms: self.out.now.when(call.send_before_ms),
         };
         self.begin_called(call, change);
@@ -202,7 +202,7 @@ impl Core {
                 symbol: row.symbol,
                 levels,
             },
-            trace: call.trace.clone(),
+            trace_id: call.trace_id.clone(),
             before_ms: self.out.now.when(call.send_before_ms),
         };
         self.begin_called(call, change);
@@ -266,7 +266,7 @@ impl Core {
     fn already_done(&mut self, call: &Call, target: Target, edit: ChangeEdit) {
         let subject = Subject::Change(target, edit, ChangeOutcome::Done);
         self.requests.bind(call, subject, &mut self.out);
-        self.tell_change(call.asker, target, ChangeOutcome::Done);
+        self.report_change(call.asker, target, ChangeOutcome::Done);
     }
 
     /// Begins a change that a call asked for, and binds the call's id.
@@ -291,7 +291,7 @@ impl Core {
             urgency: new.urgency,
             trade: Some(new.trade),
             before_ms: new.before_ms,
-            trace: new.trace,
+            trace_id: new.trace_id,
             phase: if behind { Phase::Behind } else { Phase::Queued },
         });
         if !behind {
@@ -319,7 +319,7 @@ impl Core {
                 change.urgency,
                 trade,
                 change.before_ms,
-                change.trace.clone(),
+                change.trace_id.clone(),
             ));
         }
     }
@@ -342,14 +342,14 @@ impl Core {
         if let Some(change) = self.changes.get(id) {
             let target = change.target;
             let outcome = change.outcome();
-            self.tell_change(asker, target, outcome);
+            self.report_change(asker, target, outcome);
         }
     }
 
     /// A change that was on its way when the process ended.
     pub(crate) fn resume_change(&mut self, request: Request) {
         let key = request.key();
-        let trace = request.trace;
+        let trace_id = request.trace_id;
         let Subject::Change(target, edit, _) = request.subject else {
             return;
         };
@@ -363,7 +363,7 @@ impl Core {
             urgency: Urgency::Protects,
             trade: None,
             before_ms: now,
-            trace,
+            trace_id,
             phase: Phase::Unknown {
                 since: now,
                 news: 0,

@@ -154,7 +154,7 @@ impl Core {
         let free = held.is_some_and(|held| held.client.is_none() || held.orphan);
         let adopted = free.then(|| self.book.adopt(id, client)).flatten();
         let adopted = adopted.ok_or_else(|| Refusal::new(Reason::PositionNotFound))?;
-        self.emit_position(adopted, &call.trace);
+        self.emit_position(adopted, &call.trace_id);
         Ok(())
     }
 
@@ -183,7 +183,7 @@ impl Core {
             magic: row.magic,
             client: client.clone(),
             request_id: Self::own_request_id("adopted", row.ticket.0)?,
-            trace: call.trace.clone(),
+            trace_id: call.trace_id.clone(),
         };
         let traded = Traded {
             purpose: Purpose::Entry,

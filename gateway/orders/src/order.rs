@@ -117,7 +117,8 @@ pub struct Order {
     /// Its ticket, once known.
     pub ticket: Option<Ticket>,
     /// W3C trace id of its call.
-    pub trace: String,
+    #[serde(rename = "trace")]
+    pub trace_id: String,
 }
 
 /// Where an order comes from.
@@ -127,7 +128,7 @@ pub(crate) struct Origin {
     pub(crate) magic: Magic,
     pub(crate) client: ClientName,
     pub(crate) request_id: RequestId,
-    pub(crate) trace: String,
+    pub(crate) trace_id: String,
 }
 
 /// What an order trades.
@@ -172,7 +173,7 @@ impl Order {
             tag: String::new(),
             magic: origin.magic,
             ticket: None,
-            trace: origin.trace,
+            trace_id: origin.trace_id,
         }
     }
 

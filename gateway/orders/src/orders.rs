@@ -359,8 +359,8 @@ fn emit(order: &Order, out: &mut Out, patiently: bool) {
     let audience = Audience::Client(order.client.clone());
     let event = Event::Order(Box::new(order.clone()));
     if patiently {
-        out.emit_patiently(&order.trace, audience, event);
+        out.emit_patiently(&order.trace_id, audience, event);
     } else {
-        out.emit(&order.trace, audience, event);
+        out.emit(&order.trace_id, audience, event);
     }
 }

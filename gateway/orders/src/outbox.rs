@@ -40,7 +40,7 @@ pub struct Outgoing {
     /// It must have left by then, on the clock that never goes back.
     pub before_ms: i64,
     /// The trace of the call that led to it; empty where no call did.
-    pub trace: String,
+    pub trace_id: String,
 }
 
 /// How a change stands, and what it was made to as that stands now.
@@ -144,18 +144,18 @@ impl Out {
     }
 
     /// Records an event.
-    pub(crate) fn emit(&mut self, trace: &str, audience: Audience, event: Event) {
+    pub(crate) fn emit(&mut self, trace_id: &str, audience: Audience, event: Event) {
         self.patient = false;
-        self.emit_patiently(trace, audience, event);
+        self.emit_patiently(trace_id, audience, event);
     }
 
     /// Records an event that may go with the next ones.
-    pub(crate) fn emit_patiently(&mut self, trace: &str, audience: Audience, event: Event) {
+    pub(crate) fn emit_patiently(&mut self, trace_id: &str, audience: Audience, event: Event) {
         self.sequence += 1;
         self.record_patiently(Record::Event(Arc::new(Recorded {
             sequence: self.sequence,
             at: self.now.utc,
-            trace: trace.to_owned(),
+            trace_id: trace_id.to_owned(),
             audience,
             event,
         })));

@@ -31,7 +31,7 @@ pub(crate) struct Waiting {
     pub(crate) request: TradeRequest,
     /// Must have left by then, on the clock that never goes back.
     pub(crate) before_ms: i64,
-    pub(crate) trace: String,
+    pub(crate) trace_id: String,
     /// So many records must be durable first; set at the end of the step that made it.
     needs: u64,
 }
@@ -43,7 +43,7 @@ impl Waiting {
         urgency: Urgency,
         request: TradeRequest,
         before_ms: i64,
-        trace: String,
+        trace_id: String,
     ) -> Self {
         Self {
             job,
@@ -51,7 +51,7 @@ impl Waiting {
             urgency,
             request,
             before_ms,
-            trace,
+            trace_id,
             needs: u64::MAX,
         }
     }

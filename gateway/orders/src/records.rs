@@ -99,7 +99,8 @@ pub struct Request {
     /// When it was taken.
     pub at: UtcTime,
     /// W3C trace id.
-    pub trace: String,
+    #[serde(rename = "trace")]
+    pub trace_id: String,
 }
 
 impl Request {
@@ -194,7 +195,7 @@ pub struct Denial {
     /// The status code's name.
     pub code: String,
     /// W3C trace id.
-    pub trace: String,
+    pub trace_id: String,
 }
 
 /// One thing to make durable. A batch of them is committed whole.

@@ -81,7 +81,7 @@ impl Requests {
             content,
             subject,
             at: out.now.utc,
-            trace: call.trace.clone(),
+            trace_id: call.trace_id.clone(),
         }));
     }
 

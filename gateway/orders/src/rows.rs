@@ -125,7 +125,7 @@ impl Core {
         let now = self.out.now.elapsed_ms;
         self.filled_since.retain_mut(|filled| {
             let position = filled.position;
-            let tells = position.is_some_and(|id| book.tells_deal(id, filled.deal));
+            let tells = position.is_some_and(|id| book.reports_deal(id, filled.deal));
             let waits = position.is_some_and(|id| book.waits(id, filled.deal));
             filled.read = filled.news <= begun && !waits;
             let age = now - filled.at;

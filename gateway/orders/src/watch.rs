@@ -138,7 +138,7 @@ impl Core {
                     order: ticket,
                     symbol: order.symbol.clone(),
                 },
-                trace: order.trace.clone(),
+                trace_id: order.trace_id.clone(),
                 before_ms: self.out.now.elapsed_ms + OWN_TIME_MS,
             };
             self.attempts.note(item, self.out.now);
@@ -246,7 +246,7 @@ impl Core {
                 order: row.ticket,
                 symbol: row.symbol,
             },
-            trace: String::new(),
+            trace_id: String::new(),
             before_ms: self.out.now.elapsed_ms + OWN_TIME_MS,
         };
         self.attempts.note(item, self.out.now);
@@ -277,7 +277,7 @@ impl Core {
                 max_deviation_points: None,
                 tag: held.tag.clone(),
                 comment: Comment::default(),
-                trace: String::new(),
+                trace_id: String::new(),
                 before_ms: self.out.now.elapsed_ms + OWN_TIME_MS,
             };
             if let Err(refusal) = self.add_exit(&held.row, new) {

@@ -125,7 +125,7 @@ impl Simulator {
         check_identity(&account, &state)?;
         let mut simulator = Self::new(account, symbols).map_err(RestoreError::Setup)?;
         for saved in state.markets {
-            simulator.take_up(saved)?;
+            simulator.restore_market(saved)?;
         }
         simulator.account.seed = state.seed;
         simulator.dice = Dice::new(state.seed, state.draws);
@@ -148,7 +148,7 @@ impl Simulator {
         Ok(simulator)
     }
 
-    fn take_up(&mut self, saved: SavedMarket) -> Result<(), RestoreError> {
+    fn restore_market(&mut self, saved: SavedMarket) -> Result<(), RestoreError> {
         let empty = saved.positions.is_empty() && saved.orders.is_empty();
         let market = self.index.get(&saved.symbol).map(|m| &mut self.markets[*m]);
         let understood = |tick: &Tick| market.as_ref().is_some_and(|m| m.understands(tick));

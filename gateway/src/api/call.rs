@@ -1,7 +1,7 @@
 //! What the layers in front left in a request: who calls, under which trace, until when; and the
 //! frame that all mutating calls share.
 
-use super::Rooms;
+use super::AppState;
 use crate::access::{Caller, Permission};
 use mymt5_chassis::{clock, logs::AUDIT};
 use mymt5_model::RequestId;
@@ -15,14 +15,14 @@ use tonic::{Extensions, Request};
 
 /// The W3C trace id of a request, 32 hex digits.
 #[derive(Clone, Debug)]
-pub struct Trace(pub String);
+pub struct TraceId(pub String);
 
 /// The caller's deadline, Unix milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(pub i64);
 
 /// How long a mutating call waits for the broker's answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Who calls.
 ///
@@ -87,7 +87,7 @@ mutating! {
     "Accept" AcceptRequest;
 }
 
-impl Rooms {
+impl AppState {
     /// Has the core take a call, and waits for its answer.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl Rooms {
         tracing::trace!(method = M::METHOD, request = ?message, "asked for");
         let command = command(&caller, &message)?;
         let call = self.call(&extensions, &caller, &message, command)?;
-        let answer = self.orders.call(call, patience(&extensions)).await?;
+        let answer = self.orders.call(call, answer_deadline(&extensions)).await?;
         if let Answer::Order(order) = &answer {
             tracing::info!(target: AUDIT, order_id = %order.id, state = ?order.state, reason = order.reason, "order answered");
         }
@@ -129,7 +129,7 @@ impl Rooms {
         let latest = clock::utc_now_ms() + self.max_queue_ms;
         let deadline = extensions.get::<Deadline>();
         let deadline = deadline.map_or(latest, |deadline| deadline.0);
-        let trace = extensions.get::<Trace>();
+        let trace_id = extensions.get::<TraceId>();
         Ok(Call {
             asker: self.orders.asker(),
             client: caller.0.name.clone(),
@@ -138,7 +138,7 @@ impl Rooms {
             request_id: request_id.ok_or_else(|| Refusal::new(Reason::RequestIdInvalid))?,
             method: M::METHOD,
             content: content.finalize().into(),
-            trace: trace.map_or_else(String::new, |trace| trace.0.clone()),
+            trace_id: trace_id.map_or_else(String::new, |trace_id| trace_id.0.clone()),
             send_before_ms: latest.min(deadline),
             not_after_ms: message.not_after(),
             command,
@@ -147,12 +147,12 @@ impl Rooms {
 }
 
 /// Until when to wait for the broker's answer: well before the caller gives up.
-fn patience(extensions: &Extensions) -> Instant {
+fn answer_deadline(extensions: &Extensions) -> Instant {
     let left = extensions
         .get::<Deadline>()
         .map(|deadline| deadline.0 - clock::utc_now_ms());
-    let left = left.map_or(PATIENCE, |ms| {
+    let left = left.map_or(ANSWER_TIMEOUT, |ms| {
         Duration::from_millis(u64::try_from(ms).unwrap_or(0)).mul_f64(0.8)
     });
-    Instant::now() + left.min(PATIENCE)
+    Instant::now() + left.min(ANSWER_TIMEOUT)
 }

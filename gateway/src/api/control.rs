@@ -1,6 +1,6 @@
 //! `ControlService`.
 
-use super::{Rooms, call, decisions, render};
+use super::{AppState, call, decisions, render};
 use crate::journal;
 use mymt5_chassis::clock;
 use mymt5_guard::TradingState;
@@ -12,7 +12,7 @@ use v1::control_service_server::ControlService;
 
 /// The service.
 #[derive(Clone)]
-pub struct Control(pub Rooms);
+pub struct Control(pub AppState);
 
 impl Control {
     fn broker_clock(&self) -> v1::BrokerClock {
@@ -50,28 +50,28 @@ impl ControlService for Control {
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         call::caller(&request)?;
         let link = self.0.link.status();
-        let standing = self.0.orders.ask(standing).await;
-        let standing = standing.or_else(Standing::unknown)?;
+        let trading_status = self.0.orders.ask(trading_status).await;
+        let trading_status = trading_status.or_else(TradingStatus::unknown)?;
         Ok(Response::new(v1::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: Some(render::utc(self.0.started_ms)),
             account_kind: v1::AccountKind::from(self.0.kind).into(),
             link: Some(render::link(&link)),
-            trading_state: render::trading_state(standing.state).into(),
-            trading_reasons: standing.reasons,
-            unknown_orders: count(standing.unknown),
-            frozen_symbols: standing.frozen,
+            trading_state: render::trading_state(trading_status.state).into(),
+            trading_reasons: trading_status.reasons,
+            unknown_orders: count(trading_status.unknown),
+            frozen_symbols: trading_status.frozen,
             broker_clock: Some(self.broker_clock()),
             counters: Some(v1::Counters {
                 ticks: self.0.hub.ticks(),
-                orders: standing.counts.0,
-                fills: standing.counts.1,
-                rejected: standing.counts.2,
+                orders: trading_status.counts.0,
+                fills: trading_status.counts.1,
+                rejected: trading_status.counts.2,
                 tick_subscribers: count(self.0.hub.subscribers()),
                 event_subscribers: count(self.0.event_streams.count()),
             }),
-            obstacles: standing.obstacles,
-            flattens: standing.flattens,
+            obstacles: trading_status.obstacles,
+            flattens: trading_status.flattens,
             disk: Some(render::disk(&self.0.disk)),
         }))
     }
@@ -196,7 +196,7 @@ impl ControlService for Control {
 }
 
 /// How trading stands, as far as the core answers.
-struct Standing {
+struct TradingStatus {
     state: TradingState,
     /// Why the account's state is not ACTIVE, or entries are closed for all.
     reasons: Vec<String>,
@@ -207,7 +207,7 @@ struct Standing {
     counts: (u64, u64, u64),
 }
 
-fn standing(core: &Core) -> Standing {
+fn trading_status(core: &Core) -> TradingStatus {
     let unknown = core
         .open_orders()
         .filter(|order| order.state == OrderState::Unknown)
@@ -241,7 +241,7 @@ fn standing(core: &Core) -> Standing {
             left: report.left.iter().map(render::leftover).collect(),
         })
     });
-    Standing {
+    TradingStatus {
         state: core.account_state(),
         reasons,
         unknown,
@@ -252,7 +252,7 @@ fn standing(core: &Core) -> Standing {
     }
 }
 
-impl Standing {
+impl TradingStatus {
     /// Without a journal nothing trades, and that much can be reported.
     fn unknown(refusal: Refusal) -> Result<Self, Refusal> {
         if refusal.reason() != Reason::JournalDown {

@@ -1,7 +1,7 @@
 //! Events after a cursor, then live. The log is the queue: a reader that falls behind it loses its
 //! cursor, never an event in between.
 
-use super::{OpenStream, Rooms, render::Render};
+use super::{AppState, OpenStream, render::Render};
 use crate::access::{Caller, Permission};
 use futures_util::{Stream, stream};
 use mymt5_chassis::clock;
@@ -22,7 +22,7 @@ const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 struct Reader {
-    rooms: Rooms,
+    app: AppState,
     caller: Caller,
     cursor: u64,
     newest: watch::Receiver<u64>,
@@ -34,7 +34,7 @@ struct Reader {
 
 /// Follows the log for one caller.
 pub(super) fn follow(
-    rooms: Rooms,
+    app: AppState,
     caller: Caller,
     cursor: u64,
     open: OpenStream,
@@ -44,10 +44,10 @@ pub(super) fn follow(
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         every
     };
-    let newest = rooms.orders.log().watch();
+    let newest = app.orders.log().watch();
     let (account, progress) = (every(ACCOUNT_EVERY), every(PROGRESS_EVERY));
     let reader = Reader {
-        rooms,
+        app,
         caller,
         cursor,
         newest,
@@ -75,7 +75,7 @@ impl Reader {
             if self.read().await? {
                 continue;
             }
-            let shutdown = self.rooms.shutdown.clone();
+            let shutdown = self.app.shutdown.clone();
             tokio::select! {
                 () = shutdown.cancelled() => {
                     return Err(Refusal::new(Reason::Draining).with("resume_after_sequence", self.cursor));
@@ -92,13 +92,13 @@ impl Reader {
 
     /// Reads a page of the log. False: there is nothing after the cursor.
     async fn read(&mut self) -> Result<bool, Refusal> {
-        let page = self.rooms.orders.log().after(self.cursor).await;
+        let page = self.app.orders.log().after(self.cursor).await;
         let page = page.map_err(|_| Refusal::new(Reason::SequencePurged))?;
         let Some(last) = page.last() else {
             return Ok(false);
         };
         self.cursor = last.sequence;
-        let render = Render(self.rooms.zone.as_ref().map(|(_, zone)| zone));
+        let render = Render(self.app.zone.as_ref().map(|(_, zone)| zone));
         let visible = page
             .iter()
             .filter(|recorded| is_visible(&self.caller, recorded));
@@ -108,8 +108,8 @@ impl Reader {
     }
 
     async fn account_update(&self) -> Result<Option<v1::StreamEventsResponse>, Refusal> {
-        let zone = self.rooms.zone.clone().map(|(_, zone)| zone);
-        let account = self.rooms.orders.ask(move |core| {
+        let zone = self.app.zone.clone().map(|(_, zone)| zone);
+        let account = self.app.orders.ask(move |core| {
             let as_of = core.book().as_of();
             let utc = as_of.and_then(|time| zone.as_ref()?.to_utc(time));
             core.book()

@@ -1,7 +1,7 @@
 //! `MarketDataService`.
 
 use super::{
-    Rooms, call, parse,
+    AppState, call, parse,
     tick_stream::{self, InStep},
 };
 use crate::{
@@ -15,7 +15,7 @@ use v1::market_data_service_server::MarketDataService;
 
 /// The service.
 #[derive(Clone)]
-pub struct MarketData(pub Rooms);
+pub struct MarketData(pub AppState);
 
 impl MarketData {
     fn subscribe(

@@ -14,7 +14,7 @@ mod render;
 mod tick_stream;
 mod trading;
 
-pub use call::{Deadline, Trace};
+pub use call::{Deadline, TraceId};
 pub use control::Control;
 pub use market_data::MarketData;
 pub use trading::Trading;
@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What the services translate for. Cheap to clone.
 #[derive(Clone)]
-pub struct Rooms {
+pub struct AppState {
     /// Calculates margin and profit.
     pub broker: Arc<dyn Broker>,
     /// Orders, book, events.
@@ -69,7 +69,7 @@ pub struct Rooms {
     pub shutdown: CancellationToken,
 }
 
-impl Rooms {
+impl AppState {
     /// The broker's clock: by the zone and this host's, or by its ticks where they are not of now.
     fn broker_clock(&self) -> BrokerClock<'_> {
         let zone = self.zone.as_ref().map(|(_, zone)| zone);

@@ -9,7 +9,7 @@ use mymt5_orders::{Exit, NewOrder};
 use mymt5_proto::{Reason, Refusal, Violations, parse_enum, v1};
 use std::{sync::Arc, time::Duration};
 
-type Fault = (Reason, String);
+type FieldError = (Reason, String);
 
 /// Longest tag, characters.
 const MAX_TAG: usize = 32;
@@ -39,7 +39,7 @@ fn symbol(
     instruments: &Instruments,
     caller: &Caller,
     name: &str,
-) -> Result<Arc<SymbolSpec>, Fault> {
+) -> Result<Arc<SymbolSpec>, FieldError> {
     let allowed = |spec: &Arc<SymbolSpec>| caller.may_use(&spec.symbol);
     let unknown = || {
         (
@@ -259,7 +259,7 @@ pub(super) fn lifetime(
 }
 
 /// The end of a lifetime in both clocks, whichever of them it was given by.
-fn until(given: Moment, clock: BrokerClock<'_>, whole_day: bool) -> Result<Moment, Fault> {
+fn until(given: Moment, clock: BrokerClock<'_>, whole_day: bool) -> Result<Moment, FieldError> {
     let invalid = |text: &str| (Reason::ExpirationInvalid, text.to_owned());
     let zone = clock.zone.ok_or_else(|| {
         let text = "the broker's time zone is not known: set broker.time_zone in the gateway's configuration";

@@ -1,4 +1,4 @@
-//! What the rooms hold, for the wire. No magic, no account number, no holder.
+//! What the gateway holds, for the wire. No magic, no account number, no holder.
 
 use crate::{journal::Disk, link::LinkStatus};
 use mymt5_guard::TradingState;
@@ -146,7 +146,7 @@ impl Render<'_> {
         v1::StreamEventsResponse {
             sequence: recorded.sequence,
             time: Some(utc(recorded.at.0)),
-            correlation_id: recorded.trace.clone(),
+            correlation_id: recorded.trace_id.clone(),
             event: Some(event),
         }
     }

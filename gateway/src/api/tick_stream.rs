@@ -1,7 +1,7 @@
 //! A tick subscription as a stream of batches. It is polled only when the connection has room, so
 //! that a subscriber who never reads holds nothing but its own bounded queue.
 
-use super::{Rooms, event_stream::is_visible};
+use super::{AppState, event_stream::is_visible};
 use crate::{
     access::Caller,
     market::{Batch, Item, Kind, Subscription},
@@ -42,7 +42,7 @@ pub(super) fn batches(
 
 /// A subscription whose feed, if it waits at all, waits until each batch is done with.
 pub(super) struct InStep {
-    rooms: Rooms,
+    app: AppState,
     caller: Caller,
     subscription: Subscription,
     said: Streaming<v1::StreamTicksInStepRequest>,
@@ -56,14 +56,14 @@ pub(super) struct InStep {
 
 impl InStep {
     pub(super) fn new(
-        rooms: Rooms,
+        app: AppState,
         caller: Caller,
         subscription: Subscription,
         said: Streaming<v1::StreamTicksInStepRequest>,
     ) -> Self {
-        let cursor = rooms.orders.log().last();
+        let cursor = app.orders.log().last();
         Self {
-            rooms,
+            app,
             caller,
             subscription,
             said,
@@ -79,7 +79,7 @@ impl InStep {
     ) -> impl Stream<Item = Result<v1::StreamTicksInStepResponse, Status>> + Send {
         stream::unfold(Some(self), |open| async {
             let mut open = open?;
-            let shutdown = open.rooms.shutdown.clone();
+            let shutdown = open.app.shutdown.clone();
             match shutdown.run_until_cancelled(open.next()).await {
                 Some(Ok(None)) => None,
                 Some(Ok(Some(batch))) => Some((Ok(batch), Some(open))),
@@ -105,7 +105,7 @@ impl InStep {
             ticks: items.iter().map(tick).collect(),
             ..Default::default()
         };
-        self.waits = self.rooms.hub.is_on_demand();
+        self.waits = self.app.hub.is_on_demand();
         if self.waits {
             batch.waits = true;
             batch.after_sequence = self.newest_event().await?;
@@ -117,7 +117,7 @@ impl InStep {
     /// The newest event that the caller sees; 0: none since the subscription.
     async fn newest_event(&mut self) -> Result<u64, Refusal> {
         loop {
-            let page = self.rooms.orders.log().after(self.cursor).await;
+            let page = self.app.orders.log().after(self.cursor).await;
             let page = page.map_err(|_| Refusal::new(Reason::SequencePurged))?;
             let Some(last) = page.last() else {
                 return Ok(self.visible);
@@ -132,9 +132,9 @@ impl InStep {
 
     /// The account as it stands: what was read of it last may be older than the ticks.
     async fn account(&self) -> Option<v1::Account> {
-        let row = self.rooms.broker.identify().await.ok()?;
-        let broker = self.rooms.hub.time();
-        let zone = self.rooms.zone.as_ref();
+        let row = self.app.broker.identify().await.ok()?;
+        let broker = self.app.hub.time();
+        let zone = self.app.zone.as_ref();
         let utc = broker.and_then(|time| zone?.1.to_utc(time));
         Some(v1::Account::of(&row, Moment { utc, broker }))
     }

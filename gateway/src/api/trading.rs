@@ -1,7 +1,7 @@
 //! `TradingService`.
 
 use super::{
-    Rooms, call, edits, event_stream,
+    AppState, call, edits, event_stream,
     page::Page,
     parse,
     render::{self, Render},
@@ -22,7 +22,7 @@ use v1::{get_order_request::Id, trading_service_server::TradingService};
 
 /// The service.
 #[derive(Clone)]
-pub struct Trading(pub Rooms);
+pub struct Trading(pub AppState);
 
 /// How long the broker is asked for the figures of an order that is only looked at.
 const FIGURES: Duration = Duration::from_secs(2);

@@ -95,14 +95,14 @@ pub struct Dispatch {
     /// It must have left by then.
     pub before: Instant,
     /// The trace of the call that led to it; empty where no call did.
-    pub trace: String,
+    pub trace_id: String,
 }
 
 /// A broker. All calls may be made at once from several tasks.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
     /// Requests it takes at a time; more of them wait, the protective ones in front.
-    fn lanes(&self) -> usize {
+    fn max_in_flight(&self) -> usize {
         1
     }
     /// Connects and logs in. Events flow until the receivers are dropped or the link is lost.

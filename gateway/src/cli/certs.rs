@@ -61,7 +61,7 @@ impl Certs {
         } else if *keep_authority {
             tls::throwaway_with_authority(folder, clients, hosts, *days)?
         } else {
-            tls::throwaway(folder, clients, hosts, *days)?
+            tls::dev_certs(folder, clients, hosts, *days)?
         };
         for file in files {
             say(&format!("wrote {}", file.display()));

@@ -18,13 +18,13 @@ pub use run::run_with;
 use crate::{access::Permission, journal::JournalError};
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{
+    config_errors::ConfigErrors,
     exit::{self, Unavailable},
-    faults::Faults,
     loader::{Environment, Provenance, Reader},
     operations::ListenError,
     process::{FolderError, RootRefused},
     sandbox::SandboxError,
-    tls::{IdentityError, ThrowawayError},
+    tls::{DevCertsError, IdentityError},
 };
 use mymt5_model::ClientName;
 use opened::OpenError;
@@ -125,7 +125,7 @@ pub fn execute(cli: Cli) -> ExitCode {
 
 fn code_of(error: &anyhow::Error) -> u8 {
     let journal = error.downcast_ref::<JournalError>();
-    if error.is::<Faults>()
+    if error.is::<ConfigErrors>()
         || error.is::<SandboxError>()
         || error.is::<IdentityError>()
         || journal.is_some_and(JournalError::is_for_the_operator)
@@ -140,7 +140,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         || error.is::<operator::NotRunning>()
     {
         exit::UNAVAILABLE
-    } else if error.is::<operator::Refused>() || error.is::<ThrowawayError>() {
+    } else if error.is::<operator::Refused>() || error.is::<DevCertsError>() {
         1
     } else {
         exit::SOFTWARE
@@ -148,12 +148,14 @@ fn code_of(error: &anyhow::Error) -> u8 {
 }
 
 /// The configuration, complete and valid, or all that is wrong with it.
-fn configuration(mut reader: Reader) -> Result<(crate::settings::Settings, Provenance), Faults> {
+fn configuration(
+    mut reader: Reader,
+) -> Result<(crate::settings::Settings, Provenance), ConfigErrors> {
     let settings = crate::settings::Settings::read(&mut reader);
     let provenance = reader.finish()?;
     settings
         .map(|settings| (settings, provenance))
-        .ok_or_else(|| Faults(Vec::new()))
+        .ok_or_else(|| ConfigErrors(Vec::new()))
 }
 
 fn check(config: &std::path::Path, print: bool) -> anyhow::Result<ExitCode> {

@@ -18,7 +18,7 @@ pub(super) const TRADING: &str = "mymt5.v1.TradingService";
 pub(super) const CONTROL: &str = "mymt5.v1.ControlService";
 
 /// Between two checks of the certificate.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Days before a certificate's end at which it is logged.
 const SOON_DAYS: i64 = 14;
 
@@ -28,8 +28,8 @@ pub(super) async fn follow(
     identity: Identity,
     mut journal_up: watch::Receiver<bool>,
 ) {
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut poll = interval(POLL_INTERVAL);
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = None;
     let mut warned = None;
     loop {
@@ -62,7 +62,7 @@ pub(super) async fn follow(
             health.set(TRADING, false).await;
         }
         tokio::select! {
-            _ = look.tick() => {}
+            _ = poll.tick() => {}
             Ok(()) = journal_up.changed() => {}
         }
     }

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     access::{ClientRegistry, Registry},
-    api::{Rooms, Streams},
+    api::{AppState, Streams},
     broker::Broker,
     desk::{EventLog, Orders, Setup},
     journal::{self, Journal, JournalError, Reader, Readers, Sqlite, Writer},
-    link::{Link, LoginGate, Wiring},
+    link::{Link, LinkDeps, LoginGate},
     market::{Hub, Instruments},
     reload::{self, Identity, Reloader},
     server::{self, Api},
@@ -72,7 +72,7 @@ pub(super) async fn serve(
     let orders = orders(&settings, books, &market);
     let reloader = Reloader::new(
         &settings,
-        reload::Owned {
+        reload::ReloadDeps {
             config: start.config,
             provenance: start.provenance,
             log: start.log,
@@ -83,34 +83,32 @@ pub(super) async fn serve(
             retry: retry.clone(),
         },
     );
-    let wiring = wiring(
+    let deps = link_deps(
         &settings,
         orders,
         &market,
         &health,
         (secrets.reader(), retry),
     );
-    let rooms = rooms(&settings, wiring, reloader.clone(), &stop);
+    let app = app_state(&settings, deps, reloader.clone(), &stop);
     let following = [
         tokio::spawn(readiness::follow(
             health.clone(),
             identity.clone(),
-            rooms.orders.journal_up(),
+            app.orders.journal_up(),
         )),
         tokio::spawn(reloader.clone().follow_certificate()),
         tokio::spawn(secrets.watch(SECRETS, stop.clone())),
         tokio::spawn(settings.disk.clone().watch()),
         // Its outcome is in the log.
-        tokio::spawn(logs::on_hangups(async move || {
-            drop(reloader.reload().await)
-        })),
+        tokio::spawn(logs::on_sighup(async move || drop(reloader.reload().await))),
     ];
     let api = Api {
         listener: opened.api,
         control: opened.control,
         tls: identity,
         registry,
-        rooms: rooms.clone(),
+        app: app.clone(),
         health: health.clone(),
     };
     let operations = tokio::spawn(operations::serve(
@@ -129,11 +127,11 @@ pub(super) async fn serve(
         damage = damage(path), if !checked => Some(damage),
     };
     following.iter().for_each(tokio::task::JoinHandle::abort);
-    drain(&health, &rooms).await;
+    drain(&health, &app).await;
     stop.cancel();
     serving.await.context("the API server broke")??;
     operations.await.context("the operations port broke")??;
-    rooms.orders.stop().await;
+    app.orders.stop().await;
     damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
@@ -151,9 +149,9 @@ async fn damage(path: PathBuf) -> JournalError {
 }
 
 /// Not ready; no new order; streams end with a place to resume; orders under way are awaited.
-async fn drain(health: &Health, rooms: &Rooms) {
+async fn drain(health: &Health, app: &AppState) {
     health.all(false).await;
-    tokio::join!(rooms.orders.drain(), async { rooms.shutdown.cancel() });
+    tokio::join!(app.orders.drain(), async { app.shutdown.cancel() });
 }
 
 /// What the orders core is made from.
@@ -196,7 +194,7 @@ fn orders(settings: &Settings, books: Books, market: &Market) -> (Orders, Arc<dy
         grants: reload::grants(&settings.clients),
         account: settings.account_limits.clone(),
         reconcile: settings.orders.reconcile,
-        max_in_flight: broker.lanes(),
+        max_in_flight: broker.max_in_flight(),
         max_quote_age_ms: settings.orders.max_quote_age_ms,
     };
     let now = Now {
@@ -212,13 +210,13 @@ fn orders(settings: &Settings, books: Books, market: &Market) -> (Orders, Arc<dy
     )
 }
 
-fn wiring(
+fn link_deps(
     settings: &Settings,
     (orders, broker): (Orders, Arc<dyn Broker>),
     market: &Market,
     health: &Health,
     (secrets, retry): (SecretReader, Arc<Notify>),
-) -> Wiring {
+) -> LinkDeps {
     let login = match settings.broker {
         BrokerSettings::Simulator(_) => None,
         BrokerSettings::Terminal(_) => {
@@ -226,7 +224,7 @@ fn wiring(
             Some(LoginGate::new(file, secrets.clone(), retry.clone()))
         }
     };
-    Wiring {
+    LinkDeps {
         broker,
         identity: settings.identity(),
         kind: settings.account_kind(),
@@ -243,25 +241,25 @@ fn wiring(
     }
 }
 
-fn rooms(
+fn app_state(
     settings: &Settings,
-    wiring: Wiring,
+    deps: LinkDeps,
     reloader: Reloader,
     stop: &CancellationToken,
-) -> Rooms {
+) -> AppState {
     let link = Link::default();
-    let rooms = Rooms {
-        broker: wiring.broker.clone(),
-        orders: wiring.orders.clone(),
-        hub: wiring.hub.clone(),
-        instruments: wiring.instruments.clone(),
+    let app = AppState {
+        broker: deps.broker.clone(),
+        orders: deps.orders.clone(),
+        hub: deps.hub.clone(),
+        instruments: deps.instruments.clone(),
         link: link.clone(),
         reloader,
         zone: settings
             .zone
             .clone()
             .map(|(name, zone)| (name.into(), zone)),
-        kind: wiring.kind,
+        kind: deps.kind,
         max_queue_ms: settings.orders.max_queue_ms,
         journal: settings.journal().into(),
         disk: settings.disk.clone(),
@@ -269,6 +267,6 @@ fn rooms(
         event_streams: Streams::default(),
         shutdown: stop.child_token(),
     };
-    tokio::spawn(link.supervise(wiring, stop.clone()));
-    rooms
+    tokio::spawn(link.supervise(deps, stop.clone()));
+    app
 }

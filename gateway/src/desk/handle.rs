@@ -77,10 +77,10 @@ impl Orders {
         let (up, journal_up) = watch::channel(true);
         let broke = up.clone();
         let weak = mailbox.downgrade();
-        let desk = OrdersTask::new(core, setup, (hub, instruments), weak, sends.clone(), up);
+        let task = OrdersTask::new(core, setup, (hub, instruments), weak, sends.clone(), up);
         tokio::spawn(async move {
             // Without its task nothing is taken any more: as bad as a journal that is down.
-            if AssertUnwindSafe(desk.run(inbox, asked))
+            if AssertUnwindSafe(task.run(inbox, asked))
                 .catch_unwind()
                 .await
                 .is_err()
@@ -206,8 +206,8 @@ impl Orders {
     }
 
     fn send(&self, asker: Asker, input: Input) -> Result<oneshot::Receiver<Answer>, Refusal> {
-        let (tell, answered) = oneshot::channel();
-        let message = Message::Ask(asker, Box::new(input), tell);
+        let (reply, answered) = oneshot::channel();
+        let message = Message::Ask(asker, Box::new(input), reply);
         self.mailbox
             .try_send(message)
             .map_err(|error| match error {

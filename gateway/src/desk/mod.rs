@@ -12,7 +12,7 @@ mod task;
 
 pub use events::{CursorLost, EventLog};
 pub use handle::Orders;
-pub use reads::look;
+pub use reads::read_pass;
 pub use task::Setup;
 
 /// Milliseconds as the core counts them.

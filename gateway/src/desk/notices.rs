@@ -2,7 +2,7 @@
 
 use mymt5_orders::{Notice, Severity};
 
-pub(super) fn tell(notice: &Notice) {
+pub(super) fn log(notice: &Notice) {
     let kind = notice.kind();
     let severity = match notice.severity() {
         Severity::Info => {

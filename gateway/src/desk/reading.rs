@@ -16,7 +16,7 @@ const FAILED_PAUSE: Duration = Duration::from_secs(1);
 /// Between two readings at least.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Without a reading for so long nothing is known of the account any more.
-const BLIND: Duration = Duration::from_secs(15);
+const UNREADABLE_AFTER: Duration = Duration::from_secs(15);
 
 impl OrdersTask {
     /// Reads the rows, or the rows and the history, if that is due.
@@ -78,12 +78,13 @@ impl OrdersTask {
     }
 
     /// Whether the account cannot be read for long, where that is news.
-    pub(super) fn blindness(&mut self) -> Option<Input> {
-        let blind = self
+    pub(super) fn readability(&mut self) -> Option<Input> {
+        let account_unreadable = self
             .reads
             .failed
-            .is_some_and(|since| since.elapsed() > BLIND);
-        let news = std::mem::replace(&mut self.reads.blind, blind) != blind;
-        news.then_some(Input::Unreadable(blind))
+            .is_some_and(|since| since.elapsed() > UNREADABLE_AFTER);
+        let news = std::mem::replace(&mut self.reads.account_unreadable, account_unreadable)
+            != account_unreadable;
+        news.then_some(Input::Unreadable(account_unreadable))
     }
 }

@@ -22,13 +22,13 @@ pub(super) struct Reads {
     pub(super) failed: Option<Instant>,
     /// Counts lives of the link: what was asked in another proves nothing about this one.
     pub(super) life: u64,
-    pub(super) blind: bool,
+    pub(super) account_unreadable: bool,
 }
 
 pub(super) async fn read(broker: &dyn Broker, begun: u64, lookback: Option<Lookback>) -> Read {
     match lookback {
         Some(lookback) => {
-            let (snapshot, history) = look(broker, begun, lookback).await?;
+            let (snapshot, history) = read_pass(broker, begun, lookback).await?;
             Ok((snapshot, Some(history)))
         }
         None => Ok((broker.snapshot(begun).await?, None)),
@@ -39,7 +39,7 @@ pub(super) async fn read(broker: &dyn Broker, begun: u64, lookback: Option<Lookb
 ///
 /// # Errors
 /// The broker did not answer.
-pub async fn look(
+pub async fn read_pass(
     broker: &dyn Broker,
     begun: u64,
     lookback: Lookback,

@@ -21,12 +21,12 @@ impl OrdersTask {
             job,
             request,
             before_ms,
-            trace,
+            trace_id,
         } = outgoing;
         let left = u64::try_from(before_ms).unwrap_or(0);
         let dispatch = Dispatch {
             before: self.origin + Duration::from_millis(left),
-            trace,
+            trace_id,
         };
         let broker = self.setup.broker.clone();
         let bound = self.setup.send_timeout;

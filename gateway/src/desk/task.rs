@@ -83,7 +83,7 @@ impl Batch {
 
 /// Who waits for an answer.
 struct Waiting {
-    tell: oneshot::Sender<Answer>,
+    reply: oneshot::Sender<Answer>,
     /// The records of the step that took the call: from that one, up to and without that one.
     records: (u64, u64),
 }
@@ -230,7 +230,7 @@ impl OrdersTask {
             may_wait,
         } = self.core.take_outbox();
         self.reads.news.store(self.core.news(), Ordering::Release);
-        notices.iter().for_each(notices::tell);
+        notices.iter().for_each(notices::log);
         sends.into_iter().for_each(|outgoing| self.send(outgoing));
         self.made += records.len() as u64;
         let next = &mut self.next;
@@ -254,7 +254,7 @@ impl OrdersTask {
         self.reads.wanted = true;
         // What waited for company has waited long enough.
         self.next.urgent = true;
-        if let Some(input) = self.blindness() {
+        if let Some(input) = self.readability() {
             self.step(input)?;
         }
         self.step(Input::Second)
@@ -266,14 +266,14 @@ impl OrdersTask {
                 self.step(*input)?;
                 then.into_iter().for_each(|then| self.follow(then));
             }
-            Message::Ask(asker, input, tell) => {
+            Message::Ask(asker, input, reply) => {
                 let first = self.made;
                 if let Err(error) = self.step(*input) {
-                    refuse_one(tell);
+                    refuse_one(reply);
                     return Err(error);
                 }
                 let records = (first, self.made);
-                self.waiting.insert(asker, Waiting { tell, records });
+                self.waiting.insert(asker, Waiting { reply, records });
             }
             Message::Change(change) => {
                 self.reads.wanted = true;
@@ -326,7 +326,7 @@ impl OrdersTask {
         for (asker, answer) in batch.answers {
             if let Some(waiting) = self.waiting.remove(&asker) {
                 // A caller that went away does not undo what it asked for.
-                let _ = waiting.tell.send(answer);
+                let _ = waiting.reply.send(answer);
             }
         }
         batch.then.into_iter().for_each(|then| then());
@@ -374,7 +374,7 @@ impl OrdersTask {
             } else {
                 Reason::JournalLost
             };
-            let _ = waiting.tell.send(Answer::Refused(Refusal::new(reason)));
+            let _ = waiting.reply.send(Answer::Refused(Refusal::new(reason)));
         }
     }
 }
@@ -382,13 +382,13 @@ impl OrdersTask {
 /// From now on callers get the answer that nothing was journaled.
 fn refuse(message: Message) {
     match message {
-        Message::Ask(_, _, tell) => refuse_one(tell),
+        Message::Ask(_, _, reply) => refuse_one(reply),
         Message::Stop(stop) => drop(stop.send(())),
         _ => {}
     }
 }
 
-fn refuse_one(tell: oneshot::Sender<Answer>) {
+fn refuse_one(reply: oneshot::Sender<Answer>) {
     let refusal = Refusal::new(Reason::JournalDown).after(Duration::from_secs(5));
-    let _ = tell.send(Answer::Refused(refusal));
+    let _ = reply.send(Answer::Refused(refusal));
 }

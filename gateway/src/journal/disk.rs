@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Between two checks.
-const LOOK: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
 const MIB: u64 = 1 << 20;
 
 /// The disk that a folder is on.
@@ -49,21 +49,21 @@ impl Disk {
 
     /// Checks for ever: the metric follows, and the log says when the alarm goes on and off.
     pub async fn watch(self) {
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut polls = interval(POLL_INTERVAL);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut low = false;
         loop {
-            looks.tick().await;
+            polls.tick().await;
             // The next write reports what cannot be read now.
             let Ok(free) = self.free() else { continue };
             metrics::gauge!("mymt5_disk_free_bytes").set(free as f64);
             if std::mem::replace(&mut low, self.is_low(free)) != low {
-                self.tell(free, low);
+                self.log_alarm(free, low);
             }
         }
     }
 
-    fn tell(&self, free: u64, low: bool) {
+    fn log_alarm(&self, free: u64, low: bool) {
         let free_mib = free / MIB;
         let folder = self.folder.display();
         if low {

@@ -83,7 +83,7 @@ const SETTINGS: &str = "
 /// trading.
 const PAGES_AT_START: Duration = Duration::from_secs(1);
 /// Instructions of SQLite between two checks of the clock.
-const LOOK: i32 = 20_000;
+const CHECK_EVERY: i32 = 20_000;
 
 /// A journal's file, open for writing.
 pub(super) struct Opened {
@@ -177,7 +177,7 @@ pub(super) fn check_pages(
         let begun = Instant::now();
         let expired = move || begun.elapsed() > at_most;
         connection
-            .progress_handler(LOOK, Some(expired))
+            .progress_handler(CHECK_EVERY, Some(expired))
             .map_err(JournalError::Read)?;
     }
     let told: Result<String, _> =

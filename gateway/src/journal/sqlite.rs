@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Commits between two checks of the log file's size, and at the age of the oldest events.
-const LOOK: u64 = 64;
+const CHECK_EVERY: u64 = 64;
 /// Events kept, and fewer than [`PURGED`] more of them.
 const EVENTS: u64 = 65_536;
 /// No event is kept longer, milliseconds.
@@ -138,7 +138,7 @@ impl Sqlite {
             run(&transaction, purge, params![number(oldest)])?;
             self.purged = position.sequence;
         }
-        if self.commits.is_multiple_of(LOOK) {
+        if self.commits.is_multiple_of(CHECK_EVERY) {
             let before = clock::utc_now_ms() - EVENTS_MS;
             // The newest one stays: the sequence goes on from it.
             let purge = "DELETE FROM events WHERE sequence IN (
@@ -152,9 +152,9 @@ impl Sqlite {
         Ok(())
     }
 
-    fn look(&mut self) {
+    fn measure_log(&mut self) {
         self.commits += 1;
-        if self.commits % LOOK == 1 {
+        if self.commits % CHECK_EVERY == 1 {
             let log = self.path.with_extension("db-wal");
             let bytes = fs::metadata(log).map_or(0, |log| log.len());
             metrics::gauge!("mymt5_journal_wal_bytes").set(bytes as f64);
@@ -165,7 +165,7 @@ impl Sqlite {
 impl Journal for Sqlite {
     fn commit(&mut self, batch: &[Record]) -> Result<(), JournalError> {
         self.write(batch)?;
-        self.look();
+        self.measure_log();
         // The mark detects a rolled back file and is not worth closing trading for.
         if let Err(error) = self.mark.note(self.position, false) {
             tracing::warn!(%error, "journal's mark not written");

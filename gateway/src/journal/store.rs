@@ -99,12 +99,12 @@ fn deny(connection: &Connection, denial: &Denial) -> Result<(), JournalError> {
         peer,
         call,
         code,
-        trace,
+        trace_id,
     } = denial;
     run(
         connection,
         sql,
-        params![at.0, client, peer, call, code, trace],
+        params![at.0, client, peer, call, code, trace_id],
     )?;
     let purge = "DELETE FROM denials WHERE id <= (SELECT max(id) FROM denials) - ?1";
     run(connection, purge, params![DENIALS])

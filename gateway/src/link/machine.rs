@@ -42,7 +42,7 @@ pub(super) enum Trouble {
     /// It takes long over what it is asked.
     Slow,
     /// The account could not be read for long.
-    Blind,
+    AccountUnreadable,
     /// The broker or the terminal forbids trading.
     Permission,
     /// The broker's clock is not the configured one.

@@ -5,9 +5,9 @@ mod clock_check;
 mod errors;
 mod login;
 mod machine;
+mod monitor;
 mod pumps;
 mod session;
-mod standing;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ mod tests;
 pub use calendar::Calendar;
 pub use clock_check::ClockCheck;
 pub use login::LoginGate;
-pub use standing::{Link, Wiring};
+pub use monitor::{Link, LinkDeps};
 
 use mymt5_model::LinkState;
 use std::time::Duration;

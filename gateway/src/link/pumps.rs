@@ -1,6 +1,6 @@
 //! Ticks from the broker to the hub. What was handed over before the link broke still counts.
 
-use super::{ClockCheck, standing::Wiring};
+use super::{ClockCheck, monitor::LinkDeps};
 use crate::{broker::Pace, market::Kind};
 use mymt5_chassis::clock;
 use mymt5_model::{Tick, UtcTime};
@@ -32,9 +32,9 @@ impl LiveFrom {
     }
 
     /// From now on, or none.
-    pub(super) fn set(&self, wiring: &Wiring, live: bool) {
+    pub(super) fn set(&self, deps: &LinkDeps, live: bool) {
         let now = UtcTime(clock::utc_now_ms() - LATE_MS);
-        let zone = wiring.zone.as_ref().filter(|_| wiring.broker.keeps_time());
+        let zone = deps.zone.as_ref().filter(|_| deps.broker.keeps_time());
         let from = zone.map_or(Self::ALL, |zone| match live {
             true => zone.to_broker(now).map_or(Self::ALL, |time| time.0),
             false => i64::MAX,
@@ -48,7 +48,7 @@ impl LiveFrom {
 }
 
 pub(super) struct Ticks<'a> {
-    wiring: &'a Wiring,
+    deps: &'a LinkDeps,
     clock: &'a Mutex<ClockCheck>,
     live_from: &'a LiveFrom,
     ticks: mpsc::Receiver<Vec<Tick>>,
@@ -57,13 +57,13 @@ pub(super) struct Ticks<'a> {
 
 impl<'a> Ticks<'a> {
     pub(super) fn new(
-        (wiring, clock): (&'a Wiring, &'a Mutex<ClockCheck>),
+        (deps, clock): (&'a LinkDeps, &'a Mutex<ClockCheck>),
         live_from: &'a LiveFrom,
         ticks: mpsc::Receiver<Vec<Tick>>,
         pace: Pace,
     ) -> Self {
         Self {
-            wiring,
+            deps,
             clock,
             live_from,
             ticks,
@@ -76,7 +76,7 @@ impl<'a> Ticks<'a> {
     pub(super) async fn pump(&mut self) -> Infallible {
         loop {
             if let Pace::OnDemand(ask) = &self.pace {
-                let _ = ask.send(self.wiring.hub.demand().await).await;
+                let _ = ask.send(self.deps.hub.demand().await).await;
             }
             match self.ticks.recv().await {
                 Some(batch) => self.publish(batch),
@@ -108,8 +108,8 @@ impl<'a> Ticks<'a> {
         if let Some(last) = batch.last() {
             self.verify(last);
         }
-        let zone = self.wiring.zone.as_ref();
-        self.wiring.hub.publish(batch, |tick| {
+        let zone = self.deps.zone.as_ref();
+        self.deps.hub.publish(batch, |tick| {
             let late = self.live_from.is_late(tick);
             let kind = if late { Kind::Backfill } else { Kind::Live };
             (zone.and_then(|zone| zone.to_utc(tick.time)), kind)
@@ -117,10 +117,10 @@ impl<'a> Ticks<'a> {
     }
 
     fn verify(&self, tick: &Tick) {
-        let Some(zone) = &self.wiring.zone else {
+        let Some(zone) = &self.deps.zone else {
             return;
         };
-        if self.wiring.broker.keeps_time() {
+        if self.deps.broker.keeps_time() {
             let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
             clock.see(zone, tick.time, UtcTime(clock::utc_now_ms()));
         }

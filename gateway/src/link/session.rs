@@ -4,12 +4,12 @@
 use super::{
     ClockCheck,
     machine::{Fact, Trouble},
+    monitor::{LinkDeps, Monitor},
     pumps::{LiveFrom, Ticks},
-    standing::{Standing, Wiring},
 };
 use crate::{
     broker::{BrokerError, Change, Events, Pace},
-    desk::look,
+    desk::read_pass,
 };
 use mymt5_chassis::clock;
 use mymt5_model::{AccountRow, BrokerZone, SymbolSpec, UtcTime};
@@ -28,34 +28,34 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 const UNNOTICED: Duration = Duration::from_secs(3);
 const SLOW: &str =
     "the terminal takes long over its calls: its host or its network is slow or busy";
-const BLIND: &str = "the account cannot be read, nothing new is opened: the log says what was not understood or not answered";
+const ACCOUNT_UNREADABLE: &str = "the account cannot be read, nothing new is opened: the log says what was not understood or not answered";
 /// A ping that takes longer was not answered.
-const PING_PATIENCE: Duration = Duration::from_secs(3);
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) struct Session<'a> {
-    standing: &'a Standing,
-    wiring: &'a Wiring,
+    monitor: &'a Monitor,
+    deps: &'a LinkDeps,
     live_from: LiveFrom,
 }
 
 impl<'a> Session<'a> {
     /// Lives until the link breaks; returns why. `tried` becomes the fingerprint of the credentials
     /// used.
-    pub(super) async fn run(standing: &'a Standing, tried: &mut String) -> BrokerError {
+    pub(super) async fn run(monitor: &'a Monitor, tried: &mut String) -> BrokerError {
         let session = Self {
-            standing,
-            wiring: &standing.wiring,
+            monitor,
+            deps: &monitor.deps,
             live_from: LiveFrom::new(),
         };
-        standing.report(Fact::Opening).await;
+        monitor.report(Fact::Opening).await;
         let mut opened = session.open(tried, None).await;
         loop {
-            standing.count(None, opened.is_ok());
+            monitor.count(None, opened.is_ok());
             let (mut ticks, mut changes) = match opened {
                 Ok(opened) => opened,
                 Err(error) => return error,
             };
-            standing.report(Fact::Up).await;
+            monitor.report(Fact::Up).await;
             let end = tokio::select! {
                 never = ticks.pump() => match never {},
                 error = session.pump_changes(&mut changes) => Some(error),
@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
             opened = match timeout(UNNOTICED, &mut opening).await {
                 Ok(opened) => opened,
                 Err(_) => {
-                    standing.report(Fact::Opening).await;
+                    monitor.report(Fact::Opening).await;
                     opening.await
                 }
             };
@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
 
     /// Waits until the credentials are others than those that were tried.
     async fn renewed(&self, tried: &str) {
-        match &self.wiring.login {
+        match &self.deps.login {
             Some(gate) => gate.renewed(tried).await,
             None => std::future::pending().await,
         }
@@ -96,11 +96,11 @@ impl<'a> Session<'a> {
         tried: &mut String,
         old: Option<&mut Ticks<'_>>,
     ) -> Result<(Ticks<'_>, mpsc::Receiver<Change>), BrokerError> {
-        if let Some(gate) = &self.wiring.login {
+        if let Some(gate) = &self.deps.login {
             *tried = gate.fingerprint();
         }
         let first = old.is_none();
-        let opening = self.wiring.broker.open();
+        let opening = self.deps.broker.open();
         let opened = match old {
             Some(old) => old.pump_until(opening).await,
             None => opening.await,
@@ -110,10 +110,10 @@ impl<'a> Session<'a> {
             changes,
             pace,
         } = opened?;
-        self.live_from.set(self.wiring, true);
-        let clock = &self.standing.clock;
+        self.live_from.set(self.deps, true);
+        let clock = &self.monitor.clock;
         let live = matches!(pace, Pace::Live);
-        let mut ticks = Ticks::new((self.wiring, clock), &self.live_from, ticks, pace);
+        let mut ticks = Ticks::new((self.deps, clock), &self.live_from, ticks, pace);
         let verified = tokio::select! {
             verified = self.verify(first) => verified,
             never = ticks.pump(), if live => match never {},
@@ -128,30 +128,30 @@ impl<'a> Session<'a> {
     }
 
     async fn verify(&self, first: bool) -> Result<(), BrokerError> {
-        let wiring = self.wiring;
-        if let Some(gate) = &wiring.login {
+        let deps = self.deps;
+        if let Some(gate) = &deps.login {
             gate.keep_worked();
         }
         if first {
-            self.standing.report(Fact::Identifying).await;
+            self.monitor.report(Fact::Identifying).await;
         }
-        let account = wiring.broker.identify().await?;
-        check(wiring, &account)?;
-        renew(wiring, wiring.broker.symbols().await?).await;
+        let account = deps.broker.identify().await?;
+        check(deps, &account)?;
+        renew(deps, deps.broker.symbols().await?).await;
         tracing::info!(account = %account.account, kind = ?account.kind, mode = ?account.mode, "broker identified");
         if !first {
             // Sends went on all the time: the orders task alone knows which rows are too old for
             // them.
-            wiring.orders.tell(Input::SyncSoon).await;
+            deps.orders.tell(Input::SyncSoon).await;
             return Ok(());
         }
-        let begun = wiring.orders.ask(|core| (core.news(), core.lookback()));
+        let begun = deps.orders.ask(|core| (core.news(), core.lookback()));
         let begun = begun.await;
         let (news, lookback) =
             begun.map_err(|refusal| BrokerError::Unreachable(refusal.to_string()))?;
-        let (snapshot, history) = look(wiring.broker.as_ref(), news, lookback).await?;
-        check(wiring, &snapshot.account)?;
-        wiring.orders.tell(Input::Pass(snapshot, history)).await;
+        let (snapshot, history) = read_pass(deps.broker.as_ref(), news, lookback).await?;
+        check(deps, &snapshot.account)?;
+        deps.orders.tell(Input::Pass(snapshot, history)).await;
         Ok(())
     }
 
@@ -159,10 +159,10 @@ impl<'a> Session<'a> {
         while let Some(change) = changes.recv().await {
             match change {
                 Change::LinkLost(why) => return BrokerError::Unreachable(why),
-                Change::FeedEnded(why) => self.standing.report(Fact::FeedOver(why)).await,
+                Change::FeedEnded(why) => self.monitor.report(Fact::FeedOver(why)).await,
                 // Dropped once that is so.
-                Change::Barrier(_untold) => self.wiring.orders.settled().await,
-                change => self.wiring.orders.report(change).await,
+                Change::Barrier(_untold) => self.deps.orders.settled().await,
+                change => self.deps.orders.report(change).await,
             }
         }
         BrokerError::Unreachable("the broker closed the link".into())
@@ -170,18 +170,18 @@ impl<'a> Session<'a> {
 
     /// Asks whether it lives, whether it may trade, and whether its clock is the configured one.
     async fn ping(&self) -> BrokerError {
-        let broker = &self.wiring.broker;
+        let broker = &self.deps.broker;
         let mut silent = false;
         let mut every = interval(PING_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             every.tick().await;
-            let answered = timeout(PING_PATIENCE, broker.ping()).await;
+            let answered = timeout(PING_TIMEOUT, broker.ping()).await;
             let answered = answered.unwrap_or_else(|_| {
-                let why = format!("no answer to a ping in {PING_PATIENCE:?}");
+                let why = format!("no answer to a ping in {PING_TIMEOUT:?}");
                 Err(BrokerError::Unreachable(why))
             });
-            self.standing
+            self.monitor
                 .count(answered.as_ref().ok().copied(), answered.is_ok());
             let silence = match answered {
                 Ok(_) => None,
@@ -190,17 +190,19 @@ impl<'a> Session<'a> {
             };
             if silence.is_some() != silent {
                 silent = silence.is_some();
-                self.live_from.set(self.wiring, !silent);
+                self.live_from.set(self.deps, !silent);
             }
             self.trouble(Trouble::Silence, silence).await;
             let slow = broker.slow().then(|| SLOW.to_owned());
             self.trouble(Trouble::Slow, slow).await;
-            let blind = self.wiring.orders.ask(|core| core.is_unreadable()).await;
-            let blind = blind.is_ok_and(|blind| blind).then(|| BLIND.to_owned());
-            self.trouble(Trouble::Blind, blind).await;
+            let unreadable = self.deps.orders.ask(|core| core.is_unreadable()).await;
+            let unreadable = unreadable
+                .is_ok_and(|it| it)
+                .then(|| ACCOUNT_UNREADABLE.to_owned());
+            self.trouble(Trouble::AccountUnreadable, unreadable).await;
             let obstacle = broker.trade_obstacle();
             let clock = self.clock_check();
-            self.standing.tell(obstacle.clone(), clock);
+            self.monitor.publish(obstacle.clone(), clock);
             self.trouble(Trouble::Permission, obstacle).await;
             let clock = clock.differs.map(wrong_zone);
             self.trouble(Trouble::Clock, clock).await;
@@ -208,12 +210,12 @@ impl<'a> Session<'a> {
     }
 
     async fn trouble(&self, trouble: Trouble, why: Option<String>) {
-        self.standing.report(Fact::Trouble(trouble, why)).await;
+        self.monitor.report(Fact::Trouble(trouble, why)).await;
     }
 
     fn clock_check(&self) -> ClockCheck {
         *self
-            .standing
+            .monitor
             .clock
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -222,13 +224,13 @@ impl<'a> Session<'a> {
     /// Reads the specifications again: soon while a rate is missing, rarely otherwise. A broker that
     /// is too busy for it keeps the old ones: pings show whether it lives.
     async fn refresh(&self) {
-        let wiring = self.wiring;
+        let deps = self.deps;
         loop {
-            let specs = wiring.instruments.all();
+            let specs = deps.instruments.all();
             let complete = specs.iter().all(|spec| spec.tick_value.is_some());
             sleep(if complete { REFRESH } else { REFRESH_SOON }).await;
-            match wiring.broker.symbols().await {
-                Ok(specs) => renew(wiring, specs).await,
+            match deps.broker.symbols().await {
+                Ok(specs) => renew(deps, specs).await,
                 Err(error) => tracing::warn!(%error, "specifications not read again"),
             }
         }
@@ -265,17 +267,17 @@ fn wrong_zone(offset_ms: i64) -> String {
 }
 
 /// Another account than the configured one is never traded.
-fn check(wiring: &Wiring, account: &AccountRow) -> Result<(), BrokerError> {
+fn check(deps: &LinkDeps, account: &AccountRow) -> Result<(), BrokerError> {
     let other = |what: &str| Err(BrokerError::OtherAccount(what.to_owned()));
-    if account.account != wiring.identity.account {
+    if account.account != deps.identity.account {
         return other("its number is not MT5_LOGIN");
     }
-    if account.server != wiring.identity.server {
+    if account.server != deps.identity.server {
         return other("its server is not MT5_SERVER");
     }
-    if account.kind != wiring.kind {
+    if account.kind != deps.kind {
         let is = account.kind;
-        let wanted = wiring.kind;
+        let wanted = deps.kind;
         return other(&format!(
             "it is of kind {is:?}, the configuration wants {wanted:?}"
         ));
@@ -284,13 +286,13 @@ fn check(wiring: &Wiring, account: &AccountRow) -> Result<(), BrokerError> {
 }
 
 /// Takes new specifications, and announces which symbols changed.
-async fn renew(wiring: &Wiring, specs: Vec<SymbolSpec>) {
-    let changed = wiring.instruments.replace(specs);
+async fn renew(deps: &LinkDeps, specs: Vec<SymbolSpec>) {
+    let changed = deps.instruments.replace(specs);
     if changed.is_empty() {
         return;
     }
     for symbol in changed {
-        let orders = &wiring.orders;
+        let orders = &deps.orders;
         orders.tell(Input::SymbolChanged(symbol.clone())).await;
         orders.tell(Input::Announce(Event::Symbol(symbol))).await;
     }

@@ -3,8 +3,8 @@
 use super::{
     login::Held,
     machine::Fact,
+    monitor::{Link, LinkDeps, Monitor},
     session::Session,
-    standing::{Link, Standing, Wiring},
 };
 use crate::broker::BrokerError;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How often the state is checked, though nothing happened: sessions begin and end.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Link {
     /// Keeps the link up until the shutdown.
-    pub async fn supervise(self, wiring: Wiring, shutdown: CancellationToken) {
-        let supervisor = Supervisor(Standing::new(self, wiring));
+    pub async fn supervise(self, deps: LinkDeps, shutdown: CancellationToken) {
+        let supervisor = Supervisor(Monitor::new(self, deps));
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = supervisor.live() => {}
-            () = supervisor.look() => {}
+            () = supervisor.poll() => {}
         }
         supervisor.0.report(Fact::Stopping).await;
     }
 }
 
-struct Supervisor(Standing);
+struct Supervisor(Monitor);
 
 impl Supervisor {
     async fn live(&self) {
@@ -37,18 +37,18 @@ impl Supervisor {
             let error = Session::run(&self.0, &mut tried).await;
             tracing::warn!(%error, "link to the broker lost");
             self.keep(tried, &error);
-            if self.0.wiring.login.is_some() && matches!(error, BrokerError::Refused(_)) {
+            if self.0.deps.login.is_some() && matches!(error, BrokerError::Refused(_)) {
                 continue;
             }
             self.0.report(Fact::Lost(error.to_string())).await;
             let pause = self.0.pause();
-            let _ = timeout(pause, self.0.wiring.retry.notified()).await;
+            let _ = timeout(pause, self.0.deps.retry.notified()).await;
         }
     }
 
     /// Waits until the credentials may be tried.
     async fn admitted(&self) {
-        let Some(gate) = &self.0.wiring.login else {
+        let Some(gate) = &self.0.deps.login else {
             return;
         };
         match gate.held() {
@@ -67,7 +67,7 @@ impl Supervisor {
 
     /// Keeps what came of a login.
     fn keep(&self, tried: String, error: &BrokerError) {
-        let Some(gate) = &self.0.wiring.login else {
+        let Some(gate) = &self.0.deps.login else {
             return;
         };
         let kept = match error {
@@ -80,11 +80,11 @@ impl Supervisor {
         }
     }
 
-    async fn look(&self) {
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn poll(&self) {
+        let mut poll = interval(POLL_INTERVAL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            look.tick().await;
+            poll.tick().await;
             self.0.report(Fact::Nothing).await;
         }
     }

@@ -68,7 +68,7 @@ impl Hub {
     /// Most subscribers at a time.
     pub const MAX_SUBSCRIBERS: usize = 256;
     /// How long a feed on demand waits for a subscriber that takes nothing.
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// Subscribes to some symbols: their latest ticks wait already.
     ///
@@ -148,7 +148,10 @@ impl Hub {
             match self.room() {
                 None => woken.await,
                 Some(0) => {
-                    if tokio::time::timeout(Self::PATIENCE, woken).await.is_err() {
+                    if tokio::time::timeout(Self::STALL_TIMEOUT, woken)
+                        .await
+                        .is_err()
+                    {
                         self.cut_full();
                     }
                 }
@@ -356,7 +359,7 @@ mod tests {
         waited.await.unwrap();
         hub.publish(ticks(0..2_000), |_| (None, Kind::Live));
         assert!(
-            tokio::time::timeout(Hub::PATIENCE * 2, hub.demand())
+            tokio::time::timeout(Hub::STALL_TIMEOUT * 2, hub.demand())
                 .await
                 .is_err()
         );

@@ -9,7 +9,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Between two checks.
-const LOOK: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The three files, and a digest of what stood in them.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ impl Files {
     }
 
     /// The identity, where other bytes stand there than before.
-    fn look(&mut self) -> Option<Result<ServerIdentity, mymt5_chassis::tls::IdentityError>> {
+    fn poll(&mut self) -> Option<Result<ServerIdentity, mymt5_chassis::tls::IdentityError>> {
         let now = digest(&self.paths);
         if now == self.seen {
             return None;
@@ -55,23 +55,23 @@ impl Reloader {
     /// does not hold together, such as a new certificate beside the old key, keeps the old one
     /// until the rest is there too. Never ends.
     pub async fn follow_certificate(self) {
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut poll = interval(POLL_INTERVAL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            look.tick().await;
+            poll.tick().await;
             let mut files = self.0.turn.lock().await;
-            let mut looking = files.clone();
-            let looked = tokio::task::spawn_blocking(move || {
-                let found = looking.look();
-                (looking, found)
+            let mut polling = files.clone();
+            let polled = tokio::task::spawn_blocking(move || {
+                let found = polling.poll();
+                (polling, found)
             });
-            let Ok((looked, found)) = looked.await else {
+            let Ok((polled, found)) = polled.await else {
                 continue;
             };
-            *files = looked;
+            *files = polled;
             match found {
                 Some(Ok(identity)) => {
-                    self.0.owned.identity.send_replace(identity);
+                    self.0.deps.identity.send_replace(identity);
                     tracing::warn!("a new certificate is in use");
                 }
                 Some(Err(error)) => {

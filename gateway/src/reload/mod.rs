@@ -12,7 +12,7 @@ use crate::{
 };
 use certificate::Files;
 use mymt5_chassis::{
-    faults::Faults,
+    config_errors::ConfigErrors,
     loader::{Environment, Provenance, Reader},
     logs::{self, LogGuard},
     secrets::SecretStore,
@@ -35,7 +35,7 @@ pub type Identity = watch::Sender<ServerIdentity>;
 pub enum ReloadError {
     /// The configuration has faults: all of them, no values.
     #[error(transparent)]
-    Faults(#[from] Faults),
+    ConfigErrors(#[from] ConfigErrors),
     /// The certificate, its key or the authorities.
     #[error("the TLS identity cannot be read: {}", .0.with_cause())]
     Identity(#[from] IdentityError),
@@ -70,13 +70,13 @@ pub struct Reloaded {
 pub struct Reloader(Arc<Parts>);
 
 struct Parts {
-    owned: Owned,
+    deps: ReloadDeps,
     /// One at a time; what the certificate's files were when last checked.
     turn: Mutex<Files>,
 }
 
 /// What can be taken up again, and from where.
-pub struct Owned {
+pub struct ReloadDeps {
     /// The configuration's file.
     pub config: PathBuf,
     /// What it said at the start.
@@ -106,9 +106,9 @@ struct Fresh {
 impl Reloader {
     /// Over what was read at the start.
     #[must_use]
-    pub fn new(settings: &Settings, owned: Owned) -> Self {
+    pub fn new(settings: &Settings, deps: ReloadDeps) -> Self {
         let turn = Mutex::new(Files::of(settings));
-        Self(Arc::new(Parts { owned, turn }))
+        Self(Arc::new(Parts { deps, turn }))
     }
 
     /// Reads everything again and takes it up.
@@ -120,7 +120,7 @@ impl Reloader {
         // A caller that goes away in the middle leaves nothing half done.
         let taking = tokio::spawn(async move {
             let mut files = this.0.turn.lock().await;
-            this.take_up(&mut files).await
+            this.apply(&mut files).await
         });
         let taken = taking.await.unwrap_or(Err(ReloadError::Broken));
         match &taken {
@@ -133,9 +133,9 @@ impl Reloader {
         taken
     }
 
-    async fn take_up(&self, files: &mut Files) -> Result<Reloaded, ReloadError> {
-        let owned = &self.0.owned;
-        let config = owned.config.clone();
+    async fn apply(&self, files: &mut Files) -> Result<Reloaded, ReloadError> {
+        let deps = &self.0.deps;
+        let config = deps.config.clone();
         let read = tokio::task::spawn_blocking(move || read(&config)).await;
         let Fresh {
             settings,
@@ -144,21 +144,21 @@ impl Reloader {
             files: seen,
         } = read.map_err(|_| ReloadError::Broken)??;
         // The last that can fail for what stands in a file: the configuration was whole.
-        let secrets = owned.secrets.clone();
+        let secrets = deps.secrets.clone();
         let replaced = tokio::task::spawn_blocking(move || secrets.reload()).await;
         replaced.map_err(|_| ReloadError::Broken)??;
         self.grant(&settings).await?;
         *files = seen;
-        owned.identity.send_replace(identity);
-        logs::set_level(&owned.log, Some(settings.logging.level));
+        deps.identity.send_replace(identity);
+        logs::set_level(&deps.log, Some(settings.logging.level));
         let revoked = self.renew(settings.clients);
         let revoked: Vec<_> = revoked.iter().map(ClientName::as_str).collect();
-        owned.retry.notify_waiters();
+        deps.retry.notify_waiters();
         tracing::warn!(
             ?revoked,
             "clients, limits, certificate, credentials and log level read again"
         );
-        let needs_restart = needs_restart(&provenance, &owned.provenance);
+        let needs_restart = needs_restart(&provenance, &deps.provenance);
         if !needs_restart.is_empty() {
             tracing::warn!(keys = ?needs_restart, "keys changed that need a restart");
         }
@@ -171,7 +171,7 @@ impl Reloader {
     /// Durable before a new client is let in. Without a journal nobody trades, and a client that
     /// must go goes all the same.
     async fn grant(&self, settings: &Settings) -> Result<(), Refusal> {
-        let orders = &self.0.owned.orders;
+        let orders = &self.0.deps.orders;
         let asked = grants(&settings.clients);
         if let Ok(checked) = orders.ask(move |core| core.check_grants(&asked)).await {
             checked?;
@@ -183,7 +183,7 @@ impl Reloader {
     }
 
     fn renew(&self, clients: Vec<Client>) -> Vec<ClientName> {
-        let registry = &self.0.owned.registry;
+        let registry = &self.0.deps.registry;
         let old = registry.load_full();
         let new = Arc::new(old.renewed(clients));
         registry.store(new.clone());

@@ -1,7 +1,7 @@
 //! The accept loops: the API port with TLS handshakes under a time limit, the control socket for
 //! the gateway's own user; bounds on pending handshakes and on connections; and the peer's proof.
 
-use super::connection::{Peer, PeerProof, Services, converse};
+use super::connection::{Peer, PeerProof, Services, serve_connection};
 use crate::reload::Identity;
 use mymt5_chassis::{
     clock,
@@ -37,29 +37,29 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     let api = TcpListener::from_std(api)?;
     let control = UnixListener::from_std(control)?;
-    let door = Door {
+    let listener = Listener {
         services,
         stop: stop.clone(),
-        conversations: TaskTracker::new(),
+        connections: TaskTracker::new(),
     };
     tokio::join!(
-        stop.run_until_cancelled(door.accept_api(api, tls)),
-        stop.run_until_cancelled(door.accept_control(control)),
+        stop.run_until_cancelled(listener.accept_api(api, tls)),
+        stop.run_until_cancelled(listener.accept_control(control)),
     );
-    door.conversations.close();
-    door.conversations.wait().await;
+    listener.connections.close();
+    listener.connections.wait().await;
     Ok(())
 }
 
 /// Where connections come in.
-struct Door {
+struct Listener {
     services: Services,
     stop: CancellationToken,
     /// Each ends within a bounded time after `stop`.
-    conversations: TaskTracker,
+    connections: TaskTracker,
 }
 
-impl Door {
+impl Listener {
     async fn accept_api(&self, listener: TcpListener, tls: Identity) {
         let (pending, open) = (
             Arc::new(Semaphore::new(PENDING_HANDSHAKES)),
@@ -89,12 +89,12 @@ impl Door {
             let acceptor = TlsAcceptor::from(config);
             let services = self.services.clone();
             let stop = self.stop.child_token();
-            self.conversations.spawn(async move {
+            self.connections.spawn(async move {
                 let shaken = timeout(HANDSHAKE, handshake(stream, address, &acceptor));
                 match stop.run_until_cancelled(shaken).await {
                     Some(Ok(Ok((stream, peer)))) => {
                         drop(handshaking);
-                        converse_while_believed(stream, peer, services, stop, identity).await;
+                        serve_while_trusted(stream, peer, services, stop, identity).await;
                     }
                     Some(Ok(Err(error))) => tracing::debug!(%address, %error, "handshake failed"),
                     Some(Err(_)) => tracing::debug!(%address, "handshake took too long"),
@@ -125,9 +125,9 @@ impl Door {
                 proof: PeerProof::SameUser,
                 address: "control socket".to_owned(),
             };
-            let conversation = converse(stream, peer, self.services.clone(), self.stop.clone());
-            self.conversations.spawn(async move {
-                conversation.await;
+            let serving = serve_connection(stream, peer, self.services.clone(), self.stop.clone());
+            self.connections.spawn(async move {
+                serving.await;
                 drop(permit);
             });
         }
@@ -156,7 +156,7 @@ async fn handshake(
 }
 
 /// Answers a connection's calls until it ends, or its client's certificate is no longer trusted.
-async fn converse_while_believed(
+async fn serve_while_trusted(
     stream: TlsStream<TcpStream>,
     peer: Peer,
     services: Services,
@@ -165,24 +165,24 @@ async fn converse_while_believed(
 ) {
     let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec);
     let address = peer.address.clone();
-    let conversation = async {
-        converse(stream, peer, services, stop.clone()).await;
+    let serving = async {
+        serve_connection(stream, peer, services, stop.clone()).await;
         stop.cancel();
     };
-    let doubt = async {
-        doubted(identity, chain).await;
+    let revocation = async {
+        revoked(identity, chain).await;
         tracing::warn!(
             peer = address,
             "connection ended, its certificate is believed no more"
         );
         stop.cancel();
     };
-    tokio::join!(conversation, stop.run_until_cancelled(doubt));
+    tokio::join!(serving, stop.run_until_cancelled(revocation));
 }
 
 /// Ends once a client's chain is no longer trusted: a certificate of it ended, or its authority is
 /// gone. A client without a chain proves itself otherwise.
-async fn doubted(
+async fn revoked(
     mut identity: watch::Receiver<ServerIdentity>,
     chain: Option<Vec<CertificateDer<'static>>>,
 ) {
@@ -204,7 +204,7 @@ async fn doubted(
             return std::future::pending().await;
         }
         let now = clock::utc_now_ms();
-        if fresh && !identity.borrow_and_update().believes(&chain, now) {
+        if fresh && !identity.borrow_and_update().still_trusts(&chain, now) {
             return;
         }
     }

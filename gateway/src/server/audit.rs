@@ -1,9 +1,9 @@
 //! The outermost layer: every call has a trace id and leaves a line, refused ones included.
 
 use super::{complete::complete, connection::Peer};
-use crate::{api::Trace, desk::Orders};
+use crate::{api::TraceId, desk::Orders};
 use http::{Request, Response};
-use mymt5_chassis::{clock, correlation::Correlation, logs::AUDIT};
+use mymt5_chassis::{clock, logs::AUDIT, trace_context::TraceContext};
 use mymt5_model::{ClientName, UtcTime};
 use mymt5_orders::Denial;
 use std::{
@@ -62,9 +62,9 @@ where
         let parent = request
             .headers()
             .get("traceparent")
-            .and_then(|value| Correlation::parse(value.to_str().ok()?));
-        let trace = parent
-            .map_or_else(Correlation::new, |parent| parent.child())
+            .and_then(|value| TraceContext::parse(value.to_str().ok()?));
+        let trace_id = parent
+            .map_or_else(TraceContext::new, |parent| parent.child())
             .trace_hex();
         let path = request.uri().path().to_owned();
         let peer = request
@@ -73,9 +73,9 @@ where
             .map(|peer| peer.address.clone())
             .unwrap_or_default();
         let audited = Audited::default();
-        request.extensions_mut().insert(Trace(trace.clone()));
+        request.extensions_mut().insert(TraceId(trace_id.clone()));
         request.extensions_mut().insert(audited.clone());
-        let span = tracing::info_span!(target: AUDIT, "call", trace_id = trace, path);
+        let span = tracing::info_span!(target: AUDIT, "call", trace_id, path);
         let journal = self.journal.clone();
         let begun = Instant::now();
         let answer = self.inner.call(request);
@@ -86,7 +86,7 @@ where
                 let reason = response.as_ref().ok().and_then(reason);
                 record(&path, code, reason, &audited, &peer, begun);
                 if matches!(code, Code::Unauthenticated | Code::PermissionDenied) {
-                    journal.denied(denial(path, code, &audited, peer, trace));
+                    journal.denied(denial(path, code, &audited, peer, trace_id));
                 }
                 response
             }
@@ -110,7 +110,7 @@ fn reason(response: &Response<Body>) -> Option<&'static str> {
 }
 
 /// A denied call, for the journal.
-fn denial(path: String, code: Code, audited: &Audited, peer: String, trace: String) -> Denial {
+fn denial(path: String, code: Code, audited: &Audited, peer: String, trace_id: String) -> Denial {
     const LONGEST: usize = 128;
     Denial {
         at: UtcTime(clock::utc_now_ms()),
@@ -121,7 +121,7 @@ fn denial(path: String, code: Code, audited: &Audited, peer: String, trace: Stri
         peer,
         call: path.chars().take(LONGEST).collect(),
         code: format!("{code:?}"),
-        trace,
+        trace_id,
     }
 }
 

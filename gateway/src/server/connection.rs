@@ -53,8 +53,12 @@ pub(crate) struct Peer {
 }
 
 /// Answers a connection's calls until it ends, or for a moment more once `stop` says so.
-pub(super) async fn converse<T>(stream: T, peer: Peer, services: Services, stop: CancellationToken)
-where
+pub(super) async fn serve_connection<T>(
+    stream: T,
+    peer: Peer,
+    services: Services,
+    stop: CancellationToken,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let spoken = Arc::new(Notify::new());
@@ -129,23 +133,23 @@ mod tests {
             address: "test".to_owned(),
         };
         let services = Services::new(service_fn(|_| async { Ok(Response::new(Body::empty())) }));
-        (theirs, converse(ours, peer, services, stop))
+        (theirs, serve_connection(ours, peer, services, stop))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_asks_for_nothing_loses_its_place() {
         let start = Instant::now();
-        let (_peer, conversation) = idle(CancellationToken::new());
-        conversation.await;
+        let (_peer, serving) = idle(CancellationToken::new());
+        serving.await;
         assert!(start.elapsed() >= FIRST_CALL && start.elapsed() < 2 * FIRST_CALL);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stop_waits_a_bounded_time_for_a_silent_peer() {
         let (start, stop) = (Instant::now(), CancellationToken::new());
-        let (_peer, conversation) = idle(stop.clone());
+        let (_peer, serving) = idle(stop.clone());
         stop.cancel();
-        conversation.await;
+        serving.await;
         assert!(start.elapsed() < FIRST_CALL, "{:?}", start.elapsed());
     }
 }

@@ -12,7 +12,7 @@ mod revocation;
 
 use crate::{
     access::Registry,
-    api::{Control, MarketData, Rooms, Trading},
+    api::{AppState, Control, MarketData, Trading},
     reload::Identity,
 };
 use mymt5_chassis::health::Health;
@@ -41,7 +41,7 @@ pub struct Api {
     /// Who may call.
     pub registry: Registry,
     /// What the services translate for.
-    pub rooms: Rooms,
+    pub app: AppState,
     /// Health, also here.
     pub health: Health,
 }
@@ -63,26 +63,26 @@ pub enum ServeError {
 /// See [`ServeError`].
 pub async fn serve(api: Api, stop: CancellationToken) -> Result<(), ServeError> {
     let services = ServiceBuilder::new()
-        .layer(audit::AuditLayer(api.rooms.orders.clone()))
+        .layer(audit::AuditLayer(api.app.orders.clone()))
         .layer(gate::GateLayer(api.registry))
         .layer(deadline::DeadlineLayer)
-        .service(routes(api.rooms, &api.health)?);
+        .service(routes(api.app, &api.health)?);
     let services = BoxCloneSyncService::new(services);
     accept::serve(api.listener, api.control, api.tls, services, stop)
         .await
         .map_err(ServeError::Listener)
 }
 
-fn routes(rooms: Rooms, health: &Health) -> Result<Routes, ServeError> {
+fn routes(app: AppState, health: &Health) -> Result<Routes, ServeError> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(mymt5_proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    let market_data = MarketDataServiceServer::new(MarketData(rooms.clone()));
-    let trading = TradingServiceServer::new(Trading(rooms.clone()));
-    let control = ControlServiceServer::new(Control(rooms));
+    let market_data = MarketDataServiceServer::new(MarketData(app.clone()));
+    let trading = TradingServiceServer::new(Trading(app.clone()));
+    let control = ControlServiceServer::new(Control(app));
     let v1 = reflection().build_v1().map_err(ServeError::Reflection)?;
     let v1alpha = reflection()
         .build_v1alpha()

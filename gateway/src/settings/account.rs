@@ -63,7 +63,7 @@ pub(super) fn read(
     let unused = account.iter().any(Option::is_some);
     if kind == "terminal" {
         if zone.is_none() {
-            reader.fault(
+            reader.reject(
                 "broker.time_zone",
                 "is missing, and a terminal tells times by the broker's clock alone",
                 "set it to an IANA name such as Europe/Athens, or new_york+7, the usual one",
@@ -80,7 +80,7 @@ pub(super) fn read(
     reader.optional::<IgnoredAny>("broker.terminal", "a table");
     if kind != "simulator" {
         let fix = "set it to \"simulator\" or \"terminal\"";
-        reader.fault("broker.kind", "is not a kind of broker", fix);
+        reader.reject("broker.kind", "is not a kind of broker", fix);
     }
     let simulator = simulator::read(reader, zone, data_folder);
     Broker {
@@ -103,18 +103,18 @@ fn terminal(
             Some(_) => continue,
         };
         let fix = format!("set {name} or {name}_FILE to the account's own");
-        reader.fault(name, reason, fix);
+        reader.reject(name, reason, fix);
     }
     let made =
         "set it to the same 32 characters or more on both sides, made by `openssl rand -hex 32`";
     match &bridge {
-        None => reader.fault(
+        None => reader.reject(
             BRIDGE,
             "is missing, and the bridge answers no gateway without it",
             made,
         ),
         Some(secret) if secret.expose().chars().count() < BRIDGE_CHARS => {
-            reader.fault(BRIDGE, "is shorter than 32 characters", made);
+            reader.reject(BRIDGE, "is shorter than 32 characters", made);
         }
         Some(_) => {}
     }
@@ -125,7 +125,7 @@ fn terminal(
     let number = number.filter(|login| *login > 0);
     if number.is_none() {
         let fix = "set it to the account number, digits only, as the broker gave it";
-        reader.fault("MT5_LOGIN", "is not an account number", fix);
+        reader.reject("MT5_LOGIN", "is not an account number", fix);
     }
     Some(BrokerSettings::Terminal(Box::new(TerminalAccount {
         terminal: settings?,
@@ -144,7 +144,7 @@ mod tests {
     use mymt5_chassis::loader::Environment;
     use std::fs;
 
-    fn faults(kind: &str, pairs: &[(&str, &str)]) -> String {
+    fn errors(kind: &str, pairs: &[(&str, &str)]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
         fs::write(&file, format!("[broker]\nkind = \"{kind}\"\n")).unwrap();
@@ -154,14 +154,14 @@ mod tests {
         reader
             .finish()
             .err()
-            .map_or_else(String::new, |faults| faults.to_string())
+            .map_or_else(String::new, |errors| errors.to_string())
     }
 
     #[test]
     fn a_terminal_wants_an_account_and_not_the_templates() {
         let pairs = [("MT5_LOGIN", "12345678"), ("MT5_PASSWORD", "your_password")];
-        assert_eq!(faults("simulator", &pairs), "");
-        let told = faults("terminal", &pairs);
+        assert_eq!(errors("simulator", &pairs), "");
+        let told = errors("terminal", &pairs);
         for (name, reason) in [
             ("MT5_LOGIN", "is the template's value"),
             ("MT5_PASSWORD", "is the template's value"),

@@ -15,7 +15,7 @@ pub(super) fn read(reader: &mut Reader, zone: Option<&BrokerZone>) -> Option<Cal
     let days: Vec<String> = reader.or(HOLIDAYS, "a list such as [\"2026-12-25\"]", Vec::new());
     let holidays: BTreeSet<BrokerTime> = days.iter().filter_map(|day| midnight(day)).collect();
     if holidays.len() != days.len() {
-        reader.fault(
+        reader.reject(
             HOLIDAYS,
             "holds an entry that is not a day, or a day twice",
             "write each as YYYY-MM-DD, in broker time",
@@ -25,7 +25,7 @@ pub(super) fn read(reader: &mut Reader, zone: Option<&BrokerZone>) -> Option<Cal
         return None;
     }
     let Some(zone) = zone else {
-        reader.fault(
+        reader.reject(
             "broker.time_zone",
             "is missing, and sessions and holidays are in broker time",
             "set it to an IANA name, or new_york+7",
@@ -62,7 +62,7 @@ mod tests {
         let zone = zone.map(|zone| BrokerZone::parse(zone).unwrap());
         let calendar = read(&mut reader, zone.as_ref());
         let report = reader.finish().map(|_| String::new());
-        (calendar, report.unwrap_or_else(|faults| faults.to_string()))
+        (calendar, report.unwrap_or_else(|errors| errors.to_string()))
     }
 
     #[test]

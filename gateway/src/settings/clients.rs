@@ -11,14 +11,14 @@ use tokio_util::sync::CancellationToken;
 pub(super) fn read(reader: &mut Reader, risk_ceiling: Option<Percent>) -> Option<Vec<Client>> {
     let names = reader.names("clients");
     if names.is_empty() {
-        reader.fault(
+        reader.reject(
             "clients",
             "names no client, so that every call would be refused",
             "add a table such as [clients.engine]",
         );
     }
     if names.len() > usize::from(Magic::MAX_SLOT) {
-        reader.fault("clients", "names too many clients", "name at most 2047");
+        reader.reject("clients", "names too many clients", "name at most 2047");
     }
     let clients: Vec<_> = names
         .iter()
@@ -33,7 +33,7 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
         .ok()
         .filter(|name| *name != ClientName::local());
     if parsed.is_none() {
-        reader.fault(
+        reader.reject(
             &format!("clients.{name}"),
             "is not a valid name of a client",
             "use 1 to 32 of [A-Za-z0-9_-], and not \"local\"",
@@ -57,7 +57,7 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
             .filter_map(|symbol| Symbol::parse(symbol).ok())
             .collect();
         if parsed.len() != symbols.len() {
-            reader.fault(
+            reader.reject(
                 &key("symbols"),
                 "holds an entry that is not a symbol, or a symbol twice",
                 "list each symbol once, or [\"*\"]",
@@ -89,7 +89,7 @@ fn dead_man(reader: &mut Reader, name: &str) -> Option<DeadMan> {
     );
     let after_ms = after_ms?;
     if !(1_000..=3_600_000).contains(&after_ms) {
-        reader.fault(
+        reader.reject(
             &key("after_ms"),
             "is out of range",
             "set it to 1000 to 3600000 milliseconds",
@@ -112,7 +112,7 @@ fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
                 Some(Proof::Certificate(subject.to_owned()))
             }
             _ => {
-                reader.fault(
+                reader.reject(
                     &certificate_key,
                     "is not the URI of a client",
                     "set it to spiffe://mymt5/client/NAME",
@@ -125,7 +125,7 @@ fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
                 .ok()
                 .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
             if read.is_none() {
-                reader.fault(
+                reader.reject(
                     &hash_key,
                     "is not a SHA-256 hash",
                     "set it to the 64 hex digits that `mymt5-gateway token` printed",
@@ -134,7 +134,7 @@ fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
             read.map(Proof::Token)
         }
         _ => {
-            reader.fault(
+            reader.reject(
                 &format!("clients.{name}"),
                 "needs exactly one proof",
                 "set either certificate or token_sha256",

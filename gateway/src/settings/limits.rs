@@ -42,7 +42,7 @@ pub(super) fn read(reader: &mut Reader, prefix: &str, ceiling: Option<Percent>) 
         entry.max_stop_distance_points,
     ) && least > most
     {
-        scope.fault(
+        scope.reject(
             "min_stop_distance_points",
             "is more than max_stop_distance_points",
             "set it to at most max_stop_distance_points",
@@ -66,9 +66,9 @@ impl Scope<'_> {
     }
 
     #[track_caller]
-    fn fault(&mut self, part: &str, reason: &str, fix: &str) {
+    fn reject(&mut self, part: &str, reason: &str, fix: &str) {
         let key = self.key(part);
-        self.reader.fault(&key, reason, fix);
+        self.reader.reject(&key, reason, fix);
     }
 
     fn optional<T: DeserializeOwned>(&mut self, part: &str, expected: &str) -> Option<T> {
@@ -88,7 +88,7 @@ impl Scope<'_> {
         let lots: f64 = self.optional(part, "lots")?;
         let lots = Lots::from_f64(lots).ok().filter(|lots| !lots.is_zero());
         if lots.is_none() {
-            self.fault(part, "is not a volume above 0", "set it to lots above 0");
+            self.reject(part, "is not a volume above 0", "set it to lots above 0");
         }
         lots
     }
@@ -99,7 +99,7 @@ impl Scope<'_> {
             .ok()
             .filter(|amount| *amount > Money::ZERO);
         if amount.is_none() {
-            self.fault(
+            self.reject(
                 part,
                 "is not an amount above 0",
                 "set it to an amount above 0",
@@ -115,7 +115,7 @@ impl Scope<'_> {
             .filter_map(|name| Symbol::parse(name).ok())
             .collect();
         if symbols.is_empty() || symbols.len() != names.len() || names.iter().any(|n| n == "*") {
-            self.fault(
+            self.reject(
                 "symbols",
                 "is not a list of distinct symbols",
                 "list each symbol once, or remove it",
@@ -130,7 +130,7 @@ impl Scope<'_> {
         if let (Some(own), Some(ceiling)) = (own, ceiling)
             && own > ceiling
         {
-            self.fault(
+            self.reject(
                 part,
                 "is above RISK_MAX_PER_TRADE",
                 "set it to at most RISK_MAX_PER_TRADE, or remove it",
@@ -172,10 +172,10 @@ impl Scope<'_> {
         let percent = self.optional(&percent_part, PERCENT).map(Allowance::Share);
         match (amount, percent) {
             (Some(_), Some(_)) => {
-                self.fault(table, "has two limits", "set either amount or percent");
+                self.reject(table, "has two limits", "set either amount or percent");
             }
             (None, None) if more => {
-                self.fault(table, "has no limit", "set amount or percent");
+                self.reject(table, "has no limit", "set amount or percent");
             }
             _ => {}
         }

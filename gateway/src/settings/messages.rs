@@ -3,7 +3,7 @@
 
 use super::{Settings, TABLE, refuse_network};
 use mymt5_chassis::{
-    faults::Faults,
+    config_errors::ConfigErrors,
     loader::{Environment, Reader},
     testing::messages::Messages,
 };
@@ -64,7 +64,7 @@ fn every_fault_names_its_key_and_what_to_do() {
     let mut messages = Messages::default();
     let mut take = |toml: &str, account: &[(&str, &str)]| {
         let report = report(folder, toml, account);
-        messages.faults(&report.unwrap_err(), folder);
+        messages.errors(&report.unwrap_err(), folder);
     };
     for wrong in WRONG {
         take(&format!("{CLIENT}{wrong}"), &[]);
@@ -79,7 +79,7 @@ fn every_fault_names_its_key_and_what_to_do() {
     take(&(0..2048).map(client).collect::<String>(), &[]);
     let mut reader = reader(folder, "", &[]);
     refuse_network(&mut reader, Path::new("/mnt/share"));
-    messages.faults(&reader.finish().unwrap_err(), folder);
+    messages.errors(&reader.finish().unwrap_err(), folder);
     let write = std::env::var_os("MYMT5_WRITE_MESSAGES").is_some_and(|value| value == "1");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/settings");
     messages.judge(&sources, write).unwrap();
@@ -93,7 +93,7 @@ fn reader(folder: &Path, toml: &str, pairs: &[(&str, &str)]) -> Reader {
     Reader::open(&TABLE, &file, environment).unwrap()
 }
 
-fn report(folder: &Path, toml: &str, pairs: &[(&str, &str)]) -> Result<(), Faults> {
+fn report(folder: &Path, toml: &str, pairs: &[(&str, &str)]) -> Result<(), ConfigErrors> {
     let mut reader = reader(folder, toml, pairs);
     Settings::read(&mut reader);
     reader.finish().map(drop)

@@ -178,7 +178,7 @@ impl Settings {
             (&broker.settings, &orders)
             && 2 * terminal.terminal.call_timeout > orders.send_timeout
         {
-            reader.fault(
+            reader.reject(
                 "broker.terminal.call_timeout_ms",
                 "is more than half of orders.send_timeout_ms: a lost reply is recalled for as long again",
                 "set it to half of orders.send_timeout_ms at most",
@@ -223,7 +223,7 @@ fn tls(reader: &mut Reader) -> Option<(PathBuf, PathBuf, PathBuf)> {
     let client_ca = reader.path_or("server.tls.client_ca", "a PEM file", "config/tls/ca.pem");
     let files = (certificate?, key?, client_ca?);
     if let Err(error) = ServerIdentity::load(&files.0, &files.1, &files.2) {
-        reader.fault(
+        reader.reject(
             "server.tls",
             error.with_cause(),
             "name PEM files that fit together; `mymt5-gateway certs` makes throw-away ones",
@@ -233,7 +233,7 @@ fn tls(reader: &mut Reader) -> Option<(PathBuf, PathBuf, PathBuf)> {
 }
 
 fn refuse_network(reader: &mut Reader, folder: &Path) {
-    reader.fault(
+    reader.reject(
         "process.data_folder",
         format!("is on a network file system ({})", folder.display()),
         "put it on a local disk: a journal there can be lost or torn",
@@ -274,7 +274,7 @@ fn zone(reader: &mut Reader) -> Option<(String, BrokerZone)> {
     match BrokerZone::parse(&name) {
         Ok(zone) => Some((name, zone)),
         Err(_) => {
-            reader.fault(
+            reader.reject(
                 "broker.time_zone",
                 "is not a known time zone",
                 "set it to an IANA name such as Europe/Athens, to new_york+7, or to a fixed offset such as UTC+03:00",

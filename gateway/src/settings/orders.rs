@@ -42,14 +42,14 @@ pub(super) fn read(reader: &mut Reader, simulated: bool) -> Option<OrderSettings
     let grace_ms = grace_ms?;
     let send_timeout_ms = send_timeout_ms?;
     if !simulated && grace_ms < LEAST_GRACE_MS {
-        reader.fault(
+        reader.reject(
             "orders.unknown_grace_ms",
             "is too short for a terminal, whose history may come late",
             "set it to 30000 or more",
         );
     }
     if grace_ms < 2 * send_timeout_ms {
-        reader.fault(
+        reader.reject(
             "orders.unknown_grace_ms",
             "is shorter than two send timeouts",
             "set it to at least twice orders.send_timeout_ms",
@@ -84,7 +84,7 @@ fn time(
     if bounds.contains(&value) {
         return Some(value);
     }
-    reader.fault(&key, "is out of range", format!("set it to {expected}"));
+    reader.reject(&key, "is out of range", format!("set it to {expected}"));
     None
 }
 
@@ -96,7 +96,7 @@ mod tests {
     use mymt5_chassis::loader::Environment;
     use std::fs;
 
-    fn faults(orders: &str, simulated: bool) -> String {
+    fn errors(orders: &str, simulated: bool) -> String {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
         fs::write(&file, format!("[orders]\n{orders}\n")).unwrap();
@@ -106,20 +106,20 @@ mod tests {
         reader
             .finish()
             .err()
-            .map_or_else(String::new, |faults| faults.to_string())
+            .map_or_else(String::new, |errors| errors.to_string())
     }
 
     #[test]
     fn a_terminals_history_is_given_half_a_minute() {
         let short = "unknown_grace_ms = 29999";
-        assert_eq!(faults(short, true), "");
-        assert!(faults(short, false).contains("orders.unknown_grace_ms"));
-        assert_eq!(faults("unknown_grace_ms = 30000", false), "");
+        assert_eq!(errors(short, true), "");
+        assert!(errors(short, false).contains("orders.unknown_grace_ms"));
+        assert_eq!(errors("unknown_grace_ms = 30000", false), "");
     }
 
     #[test]
     fn the_grace_outlasts_two_sends() {
-        let told = faults("unknown_grace_ms = 19999\nsend_timeout_ms = 10000", true);
+        let told = errors("unknown_grace_ms = 19999\nsend_timeout_ms = 10000", true);
         assert!(told.contains("shorter than two send timeouts"), "{told}");
     }
 }

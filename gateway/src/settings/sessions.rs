@@ -39,7 +39,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Hours> {
     match (weekends.as_deref(), sessions) {
         (Some(_), Some(_)) => {
             let reason = format!("is set beside {WEEKENDS}, which says the same");
-            reader.fault(SESSIONS, reason, "keep one of them");
+            reader.reject(SESSIONS, reason, "keep one of them");
             None
         }
         (None, Some(sessions)) => of_days(reader, SESSIONS, &sessions),
@@ -52,7 +52,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Hours> {
             rests: true,
         }),
         (Some(_), None) => {
-            reader.fault(
+            reader.reject(
                 WEEKENDS,
                 "is neither open nor closed",
                 "set it to \"open\" or \"closed\"",
@@ -85,7 +85,7 @@ fn of_days(reader: &mut Reader, table: &str, sessions: &Days) -> Option<Hours> {
     for (name, texts) in sessions {
         let Some(day) = weekday(name) else {
             let key = format!("{table}.{name}");
-            reader.fault(&key, "is not a weekday", "write it as monday, tuesday, ...");
+            reader.reject(&key, "is not a weekday", "write it as monday, tuesday, ...");
             complete = false;
             continue;
         };
@@ -99,13 +99,13 @@ fn of_days(reader: &mut Reader, table: &str, sessions: &Days) -> Option<Hours> {
                 week = week.with(day, ranges);
             }
             Err((reason, fix)) => {
-                reader.fault(&format!("{table}.{name}"), reason, fix);
+                reader.reject(&format!("{table}.{name}"), reason, fix);
                 complete = false;
             }
         }
     }
     if complete && weekdays + weekend == 0 {
-        reader.fault(
+        reader.reject(
             table,
             "has no session, the market would never open",
             "name at least one day such as monday = [\"00:05-24:00\"]",
@@ -183,7 +183,7 @@ mod tests {
             Reader::open(&TABLE, file.path(), Environment::from_pairs([("", ""); 0])).unwrap();
         let hours = read(&mut reader);
         let report = reader.finish().map(|_| String::new());
-        (hours, report.unwrap_or_else(|faults| faults.to_string()))
+        (hours, report.unwrap_or_else(|errors| errors.to_string()))
     }
 
     /// Open on that day (0 is Monday) at that minute?

@@ -60,7 +60,7 @@ fn feed(reader: &mut Reader) -> Option<Feed> {
         ("ticks", Some(file)) => Some(Feed::Ticks(file)),
         ("bars", Some(file)) if feed::period_of(&file).is_some() => Some(Feed::Bars(file)),
         ("bars", Some(_)) => {
-            reader.fault(
+            reader.reject(
                 "broker.simulator.file",
                 "has no period in its name",
                 "name it such as EURUSD_M5.csv",
@@ -68,7 +68,7 @@ fn feed(reader: &mut Reader) -> Option<Feed> {
             None
         }
         ("ticks" | "bars", None) => {
-            reader.fault(
+            reader.reject(
                 "broker.simulator.file",
                 "is not a readable file",
                 "set it to an export of the terminal",
@@ -76,7 +76,7 @@ fn feed(reader: &mut Reader) -> Option<Feed> {
             None
         }
         _ => {
-            reader.fault(
+            reader.reject(
                 "broker.simulator.feed",
                 "is not a kind of feed",
                 "set it to \"synthetic\", \"ticks\" or \"bars\"",
@@ -93,7 +93,7 @@ fn look_into(reader: &mut Reader, feed: &Feed, spec: &SymbolSpec) {
         Ok(false) => "has no row to replay".to_owned(),
         Err(error) => format!("cannot be replayed: {error}"),
     };
-    reader.fault(
+    reader.reject(
         "broker.simulator.file",
         why,
         "set it to an export of the terminal",
@@ -123,7 +123,7 @@ fn speed(reader: &mut Reader) -> Option<Speed> {
         ("max", _) => Some(Speed::Max),
         (_, Some(factor)) => Some(Speed::Times(factor)),
         _ => {
-            reader.fault(
+            reader.reject(
                 "broker.simulator.speed",
                 "is not a speed",
                 "set it to \"1\", a factor of 0.01 to 10000, or \"max\"",
@@ -153,7 +153,7 @@ fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> 
         .map(|symbol| catalogue::spec(&symbol))
         .collect();
     if specs.len() != names.len() || !(1..=256).contains(&specs.len()) {
-        reader.fault(
+        reader.reject(
             KEY,
             "is not a list of 1 to 256 symbols",
             "set it to a list such as [\"EURUSD\"]",
@@ -193,7 +193,7 @@ fn account(reader: &mut Reader, sessions: Week) -> Option<AccountConfig> {
     let slippage_points = reader.or(&key("slippage_points"), "points", 0);
     let partial_fill_probability = reader.or(&key("partial_fill_probability"), "0 to 1", 0.0);
     if !(0.0..=1.0).contains(&partial_fill_probability) {
-        reader.fault(
+        reader.reject(
             &key("partial_fill_probability"),
             "is not a probability",
             "set it to a number from 0 to 1",
@@ -225,7 +225,7 @@ fn money(
     let amount = reader.or(&key, "an amount of money", default);
     let read = Money::from_f64(amount).ok().filter(|_| fits(amount));
     if read.is_none() {
-        reader.fault(
+        reader.reject(
             &key,
             "is not an amount that fits",
             "set it to an amount such as 100000",

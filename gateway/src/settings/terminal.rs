@@ -42,7 +42,7 @@ fn address(reader: &mut Reader) -> Option<String> {
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0));
     if !fits {
-        reader.fault(
+        reader.reject(
             KEY,
             "is not a host and port",
             format!("set it to {expected}"),
@@ -60,7 +60,7 @@ fn certificate(
     let file: Option<PathBuf> = reader.optional(KEY, "the bridge's certificate, a PEM file");
     let Some(file) = file else {
         if address.is_some_and(|address| !is_loopback(address)) {
-            reader.fault(
+            reader.reject(
                 KEY,
                 "is missing, and broker.terminal.address is not a literal loopback address: a name or another host can lead to a stranger, who would get the password",
                 "set it to the bridge's certificate, which `mymt5-gateway certs` makes, or set the address to 127.0.0.1:PORT or [::1]:PORT",
@@ -72,7 +72,7 @@ fn certificate(
     match CertificateDer::from_pem_file(&file) {
         Ok(certificate) => Some(Some(certificate)),
         Err(_) => {
-            reader.fault(
+            reader.reject(
                 KEY,
                 format!("{} holds no certificate that can be read", file.display()),
                 "set it to the PEM file that `mymt5-gateway certs` made for the bridge",
@@ -104,7 +104,7 @@ fn symbols(reader: &mut Reader) -> Option<BTreeMap<Symbol, String>> {
     names.sort();
     names.dedup();
     if parsed.len() != named.len() || !(1..=256).contains(&parsed.len()) {
-        reader.fault(
+        reader.reject(
             KEY,
             "is not a table of 1 to 256 symbols and their names at the broker",
             format!("set it to {expected}"),
@@ -112,7 +112,7 @@ fn symbols(reader: &mut Reader) -> Option<BTreeMap<Symbol, String>> {
         return None;
     }
     if names.len() != parsed.len() {
-        reader.fault(
+        reader.reject(
             KEY,
             "gives two symbols the same name at the broker",
             "name each symbol of the broker once",
@@ -141,7 +141,7 @@ fn time(
             range.start(),
             range.end()
         );
-        reader.fault(&key, "is out of range", fix);
+        reader.reject(&key, "is out of range", fix);
         return None;
     }
     Some(Duration::from_millis(ms))
@@ -156,7 +156,7 @@ fn kind(reader: &mut Reader) -> Option<AccountKind> {
         "demo" => Some(AccountKind::Demo),
         "real" => Some(AccountKind::Real),
         _ => {
-            reader.fault(
+            reader.reject(
                 KEY,
                 "is not a kind of account",
                 format!("set it to {expected}"),
@@ -185,7 +185,7 @@ mod tests {
         let mut reader = Reader::open(&TABLE, file.path(), nothing).unwrap();
         let settings = read(&mut reader);
         let report = reader.finish().map(|_| String::new());
-        (settings, report.unwrap_or_else(|faults| faults.to_string()))
+        (settings, report.unwrap_or_else(|errors| errors.to_string()))
     }
 
     #[test]

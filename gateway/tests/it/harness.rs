@@ -99,7 +99,7 @@ impl Gateway {
             .map(|name| (*name).to_owned())
             .collect();
         let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        tls::throwaway(&folder.path().join("tls"), &clients, &hosts, 1).unwrap();
+        tls::dev_certs(&folder.path().join("tls"), &clients, &hosts, 1).unwrap();
         let (api, operations) = (free_port(), free_port());
         let config = folder.path().join("gateway.toml");
         fs::write(

@@ -146,7 +146,7 @@ async fn a_secret_in_the_file_is_refused_and_not_printed() {
 async fn the_environment_wins_over_the_files_and_check_tells_it() {
     let text = "[server]\nlisten = \"127.0.0.1:1111\"\n[clients.a]\ncertificate = \"spiffe://mymt5/client/a\"\npermissions = [\"read\"]\n";
     let folder = tempfile::TempDir::new().unwrap();
-    tls::throwaway(&folder.path().join("config/tls"), &[], &[], 1).unwrap();
+    tls::dev_certs(&folder.path().join("config/tls"), &[], &[], 1).unwrap();
     fs::write(folder.path().join("gateway.toml"), text).unwrap();
     fs::write(
         folder.path().join("gateway.local.toml"),
@@ -209,7 +209,7 @@ async fn a_check_looks_at_the_certificates() {
 #[tokio::test]
 async fn a_token_stands_alone_and_a_check_accepts_the_lines_beside_it() {
     let folder = tempfile::TempDir::new().unwrap();
-    tls::throwaway(&folder.path().join("config/tls"), &[], &[], 1).unwrap();
+    tls::dev_certs(&folder.path().join("config/tls"), &[], &[], 1).unwrap();
     let run = async |arguments: &[&str]| {
         let mut run = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
         run.args(arguments).current_dir(folder.path());

@@ -60,7 +60,7 @@ impl Past {
             content: [(number % 251) as u8; 32],
             subject: Subject::Order(filled.id),
             at,
-            trace: filled.trace.clone(),
+            trace_id: filled.trace_id.clone(),
         };
         let deal = Self::deal(number, &filled);
         let told = [
@@ -79,7 +79,7 @@ impl Past {
             records.push(Record::Event(Arc::new(Recorded {
                 sequence: self.sequence,
                 at,
-                trace: filled.trace.clone(),
+                trace_id: filled.trace_id.clone(),
                 audience: Audience::Client(self.client.clone()),
                 event,
             })));
@@ -129,7 +129,7 @@ impl Past {
             tag: "trend".into(),
             magic: Magic::new(self.slot, id).unwrap(),
             ticket: Some(Ticket(TICKETS + number)),
-            trace: format!("{number:032x}"),
+            trace_id: format!("{number:032x}"),
         }
     }
 

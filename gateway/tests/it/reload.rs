@@ -322,7 +322,7 @@ async fn authorities_and_certificates_change_under_load_without_a_failed_call() 
     let file = |part: &str| gateway.folder.path().join(part);
     let read = |part: &str| fs::read(file(part)).unwrap();
     let clients = ["all", "control"].map(str::to_owned);
-    tls::throwaway(&file("new"), &clients, &["localhost".to_owned()], 1).unwrap();
+    tls::dev_certs(&file("new"), &clients, &["localhost".to_owned()], 1).unwrap();
     // Both authorities first, on both sides.
     let (old, new) = (read("tls/ca.pem"), read("new/ca.pem"));
     let replace =

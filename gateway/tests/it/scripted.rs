@@ -8,7 +8,7 @@ use mymt5_gateway::{
         Broker, BrokerError, Change, Dispatch, Events, History, SendFailure, Snapshot,
         outcome::judge,
     },
-    desk::{EventLog, Orders, Setup, look},
+    desk::{EventLog, Orders, Setup, read_pass},
     journal::{Identity, Journal, Reader, Readers, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments, Kind},
 };
@@ -79,7 +79,10 @@ impl Scripted {
     /// The traces of what reached it, in order.
     pub(crate) fn traces(&self) -> Vec<String> {
         let received = self.received.lock().unwrap();
-        received.iter().map(|(_, trace)| trace.clone()).collect()
+        received
+            .iter()
+            .map(|(_, trace_id)| trace_id.clone())
+            .collect()
     }
 
     /// Holds rows back once they are read, or lets them go.
@@ -150,7 +153,7 @@ impl Broker for Scripted {
     ) -> Result<Receipt, SendFailure> {
         let number = {
             let mut received = self.received.lock().unwrap();
-            received.push((request.clone(), dispatch.trace.clone()));
+            received.push((request.clone(), dispatch.trace_id.clone()));
             received.len() - 1
         };
         match (self.script)(number, request) {
@@ -287,7 +290,7 @@ impl Desk {
             grants: [(alpha(), grant)].into(),
             account: ScopeLimits::default(),
             reconcile: plan.reconcile,
-            max_in_flight: broker.lanes(),
+            max_in_flight: broker.max_in_flight(),
             max_quote_age_ms: 60_000,
         };
         let now = Now {
@@ -299,7 +302,7 @@ impl Desk {
         hub.publish(vec![tick], |_| (None, Kind::Live));
         assert!(instruments.replace(vec![spec.clone()]).is_empty());
         let orders = Orders::start(core, setup, readers, hub, instruments);
-        let first = look(broker.as_ref(), 0, Lookback::default()).await;
+        let first = read_pass(broker.as_ref(), 0, Lookback::default()).await;
         let (snapshot, history) = first.unwrap();
         orders.tell(Input::Pass(snapshot, history)).await;
         orders.tell(Input::Link(true)).await;
@@ -334,7 +337,7 @@ impl Desk {
             request_id: RequestId::parse(id).unwrap(),
             method: "Bench",
             content: [7; 32],
-            trace: format!("trace-of-{id}"),
+            trace_id: format!("trace-of-{id}"),
             send_before_ms: now_ms() + i64::try_from(self.max_queue.as_millis()).unwrap(),
             not_after_ms: None,
             command,

@@ -90,7 +90,7 @@ impl<B: Broker> Trapped<B> {
         loop {
             let again = Dispatch {
                 before: Instant::now() + Duration::from_secs(10),
-                trace: dispatch.trace.clone(),
+                trace_id: dispatch.trace_id.clone(),
             };
             match self.broker.send(request, &again).await {
                 Err(SendFailure::NotSent(_)) => sleep(Duration::from_millis(50)).await,
@@ -116,8 +116,8 @@ impl<B: Broker> Broker for Trapped<B> {
         outcome
     }
 
-    fn lanes(&self) -> usize {
-        self.broker.lanes()
+    fn max_in_flight(&self) -> usize {
+        self.broker.max_in_flight()
     }
 
     async fn open(&self) -> Result<Events, BrokerError> {

@@ -69,7 +69,7 @@ pub async fn send(
 ) -> Result<Receipt, SendFailure> {
     let dispatch = Dispatch {
         before: Instant::now() + BOUND,
-        trace: TRACE.into(),
+        trace_id: TRACE.into(),
     };
     broker.send(request, &dispatch).await
 }

@@ -1,7 +1,7 @@
 //! The variables of the process and of a local `.env`: the only reader of the environment.
 
 use super::Table;
-use crate::faults::Fault;
+use crate::config_errors::ConfigError;
 use crate::secret::file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -87,21 +87,27 @@ impl Environment {
     }
 
     /// Reads the `.env`, of which only the table's own names are kept.
-    pub(super) fn load_dotenv(&mut self, table: &Table, faults: &mut Vec<Fault>) {
+    pub(super) fn load_dotenv(&mut self, table: &Table, errors: &mut Vec<ConfigError>) {
         let Some(path) = self.dotenv.take() else {
             return;
         };
         match read_dotenv(&path) {
             Ok(Some(bytes)) => {
                 let text = std::str::from_utf8(&bytes).unwrap_or_default();
-                self.take_lines(&path, text, table, faults);
+                self.take_lines(&path, text, table, errors);
             }
             Ok(None) => {}
-            Err(fault) => faults.push(fault),
+            Err(error) => errors.push(error),
         }
     }
 
-    fn take_lines(&mut self, path: &Path, text: &str, table: &Table, faults: &mut Vec<Fault>) {
+    fn take_lines(
+        &mut self,
+        path: &Path,
+        text: &str,
+        table: &Table,
+        errors: &mut Vec<ConfigError>,
+    ) {
         for (number, line) in text.lines().enumerate() {
             match parse_line(line) {
                 Line::Empty => {}
@@ -110,7 +116,7 @@ impl Environment {
                         self.local.insert(name.to_owned(), value);
                     }
                 }
-                Line::Broken => faults.push(Fault::new(
+                Line::Broken => errors.push(ConfigError::new(
                     format!("{}:{}", path.display(), number + 1),
                     "is not a line of the form NAME=VALUE",
                     "write NAME=VALUE, and a value with spaces or # in quotes",
@@ -188,10 +194,10 @@ pub(super) fn is_own(table: &Table, name: &str) -> bool {
         || table.secrets.contains(&secret)
 }
 
-fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, ConfigError> {
     let shown = path.display().to_string();
     let unreadable = |error: std::io::Error| {
-        Fault::new(
+        ConfigError::new(
             shown.clone(),
             format!("cannot be read ({})", error.kind()),
             "make it a text file this user may read, or remove it",
@@ -204,7 +210,7 @@ fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     };
     let facts = file.metadata().map_err(unreadable)?;
     if facts.permissions().mode() & 0o177 != 0 {
-        return Err(Fault::new(
+        return Err(ConfigError::new(
             shown,
             "may be read by other users",
             format!("chmod 600 {}", path.display()),
@@ -212,7 +218,7 @@ fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     }
     let bytes = file::bounded(file, MAX_DOTENV_BYTES).map_err(unreadable)?;
     let Some(bytes) = bytes else {
-        return Err(Fault::new(
+        return Err(ConfigError::new(
             shown,
             "is larger than 256 KiB",
             "keep only NAME=VALUE lines in it",

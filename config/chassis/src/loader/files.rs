@@ -2,17 +2,17 @@
 //! value or line, so only the file's name and the line's number leave this room.
 
 use super::tree::{Kind, Node, Source};
-use crate::faults::Fault;
-use config::{Config, ConfigError, File, FileFormat, Value, ValueKind};
+use crate::config_errors::ConfigError;
+use config::{Config, File, FileFormat, Value, ValueKind};
 use std::path::{Path, PathBuf};
 
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Reads `file` and, where it exists, the local file beside it, which wins.
-pub(super) fn read(file: &Path) -> Result<Node, Vec<Fault>> {
+pub(super) fn read(file: &Path) -> Result<Node, Vec<ConfigError>> {
     let local = local_of(file);
     let mut builder = Config::builder();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let present = [(file, true), (local.as_path(), local.exists())];
     for (path, wanted) in present {
         if !wanted {
@@ -21,25 +21,25 @@ pub(super) fn read(file: &Path) -> Result<Node, Vec<Fault>> {
         // Each alone first: a fault then names its file, and one does not hide the other.
         match parse(path) {
             Ok(()) => builder = builder.add_source(source(path)),
-            Err(fault) => faults.push(fault),
+            Err(error) => errors.push(error),
         }
     }
-    if !faults.is_empty() {
-        return Err(faults);
+    if !errors.is_empty() {
+        return Err(errors);
     }
     match builder.build() {
         Ok(config) => Ok(node(config.cache, &Source::File(name(file).into()))),
-        Err(error) => Err(vec![fault(file, &error)]),
+        Err(error) => Err(vec![config_error(file, &error)]),
     }
 }
 
 /// Reads a text as if it were a file.
-pub(super) fn read_text(text: &str) -> Result<Node, Vec<Fault>> {
+pub(super) fn read_text(text: &str) -> Result<Node, Vec<ConfigError>> {
     const SHOWN: &str = "text";
     let source = File::from_str(text, FileFormat::Toml);
     match Config::builder().add_source(source).build() {
         Ok(config) => Ok(node(config.cache, &Source::File(SHOWN.into()))),
-        Err(error) => Err(vec![fault(Path::new(SHOWN), &error)]),
+        Err(error) => Err(vec![config_error(Path::new(SHOWN), &error)]),
     }
 }
 
@@ -52,39 +52,39 @@ fn source(path: &Path) -> File<config::FileSourceFile, FileFormat> {
     File::from(path).format(FileFormat::Toml).required(true)
 }
 
-fn parse(path: &Path) -> Result<(), Fault> {
+fn parse(path: &Path) -> Result<(), ConfigError> {
     let shown = path.display().to_string();
     let facts = match std::fs::metadata(path) {
         Ok(facts) => facts,
         Err(error) => {
             let reason = format!("cannot be read ({})", error.kind());
             let fix = "name an existing, readable file with --config";
-            return Err(Fault::new(shown, reason, fix));
+            return Err(ConfigError::new(shown, reason, fix));
         }
     };
     let fix = "name a TOML file with --config";
     if !facts.is_file() {
-        return Err(Fault::new(shown, "is not a file", fix));
+        return Err(ConfigError::new(shown, "is not a file", fix));
     }
     if facts.len() > MAX_BYTES {
-        return Err(Fault::new(shown, "is larger than 1 MiB", fix));
+        return Err(ConfigError::new(shown, "is larger than 1 MiB", fix));
     }
     match Config::builder().add_source(source(path)).build() {
         Ok(_) => Ok(()),
-        Err(error) => Err(fault(path, &error)),
+        Err(error) => Err(config_error(path, &error)),
     }
 }
 
-fn fault(path: &Path, error: &ConfigError) -> Fault {
+fn config_error(path: &Path, error: &config::ConfigError) -> ConfigError {
     let place = match error {
-        ConfigError::FileParse { cause, .. } => line_of(&cause.to_string()),
+        config::ConfigError::FileParse { cause, .. } => line_of(&cause.to_string()),
         _ => None,
     };
     let reason = match place {
         Some(line) => format!("is not valid TOML at line {line}"),
         None => "cannot be read as TOML".to_owned(),
     };
-    Fault::new(
+    ConfigError::new(
         path.display().to_string(),
         reason,
         "correct the syntax: texts stand in quotes, a key is set once",

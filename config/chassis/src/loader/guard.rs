@@ -2,19 +2,19 @@
 
 use super::tree::{Kind, Node, Source, join};
 use super::{Environment, Table, hints};
-use crate::faults::Fault;
+use crate::config_errors::ConfigError;
 
 /// Takes every value with a secret's name out of the tree and reports it. Gives the keys of the
 /// tables that are empty only for that, so that they are not reported as unknown.
 pub(super) fn refuse_secrets(
     table: &Table,
     root: &mut Node,
-    faults: &mut Vec<Fault>,
+    errors: &mut Vec<ConfigError>,
 ) -> Vec<String> {
     let mut emptied = Vec::new();
     let mut sweep = Sweep {
         table,
-        faults,
+        errors,
         emptied: &mut emptied,
     };
     sweep.node(root, "");
@@ -23,7 +23,7 @@ pub(super) fn refuse_secrets(
 
 struct Sweep<'a> {
     table: &'a Table,
-    faults: &'a mut Vec<Fault>,
+    errors: &'a mut Vec<ConfigError>,
     emptied: &'a mut Vec<String>,
 }
 
@@ -53,14 +53,14 @@ impl Sweep<'_> {
         let is_table = matches!(node.kind, Kind::Table(_));
         let refused = !is_table && hints::sounds_secret(name, self.table.secrets);
         if refused {
-            let fault = refusal(self.table, &join(key, name), &node.source);
-            self.faults.push(fault);
+            let error = refusal(self.table, &join(key, name), &node.source);
+            self.errors.push(error);
         }
         !refused
     }
 }
 
-fn refusal(table: &Table, key: &str, source: &Source) -> Fault {
+fn refusal(table: &Table, key: &str, source: &Source) -> ConfigError {
     let joined = key.replace(['.', '-'], "_").to_ascii_uppercase();
     let meant = table
         .secrets
@@ -72,11 +72,15 @@ fn refusal(table: &Table, key: &str, source: &Source) -> Fault {
             "remove it; a secret comes from the environment, by its name or NAME_FILE".to_owned()
         }
     };
-    Fault::new(key, format!("a secret stands in {source}"), fix)
+    ConfigError::new(key, format!("a secret stands in {source}"), fix)
 }
 
 /// Reports the names this process must not be given.
-pub(super) fn refuse_names(table: &Table, environment: &Environment, faults: &mut Vec<Fault>) {
+pub(super) fn refuse_names(
+    table: &Table,
+    environment: &Environment,
+    errors: &mut Vec<ConfigError>,
+) {
     for name in environment.process_names() {
         let plain = name.strip_suffix("_FILE").unwrap_or(name);
         let forbidden = table.forbidden.iter().any(|pattern| {
@@ -86,7 +90,7 @@ pub(super) fn refuse_names(table: &Table, environment: &Environment, faults: &mu
             )
         });
         if forbidden {
-            faults.push(Fault::new(
+            errors.push(ConfigError::new(
                 name,
                 format!("must not be in the environment of {}", table.program),
                 format!("unset {name} for this process"),

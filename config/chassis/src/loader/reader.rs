@@ -7,7 +7,7 @@ mod unknown;
 use super::secret_sources::Sources;
 use super::tree::{Kind, Node};
 use super::{Environment, Provenance, Table, files, guard, hints};
-use crate::faults::{Fault, Faults};
+use crate::config_errors::{ConfigError, ConfigErrors};
 use crate::secret::{FoundSecrets, Secret, check, file};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ pub struct Reader {
     asked: BTreeSet<String>,
     containers: BTreeSet<String>,
     lines: BTreeMap<String, (String, String)>,
-    faults: Vec<Fault>,
+    errors: Vec<ConfigError>,
     warnings: Vec<String>,
     secrets_folder: Option<PathBuf>,
     found: FoundSecrets,
@@ -34,7 +34,11 @@ impl Reader {
     ///
     /// # Errors
     /// A file cannot be read or parsed; the report holds whatever else was found by then.
-    pub fn open(table: &Table, file: &Path, environment: Environment) -> Result<Self, Faults> {
+    pub fn open(
+        table: &Table,
+        file: &Path,
+        environment: Environment,
+    ) -> Result<Self, ConfigErrors> {
         let shown = file.display().to_string();
         Self::of_root(table, shown, environment, || files::read(file))
     }
@@ -44,7 +48,7 @@ impl Reader {
         table: &Table,
         text: &str,
         environment: Environment,
-    ) -> Result<Self, Faults> {
+    ) -> Result<Self, ConfigErrors> {
         Self::of_root(table, "text".to_owned(), environment, || {
             files::read_text(text)
         })
@@ -54,16 +58,16 @@ impl Reader {
         table: &Table,
         file: String,
         mut environment: Environment,
-        root: impl FnOnce() -> Result<Node, Vec<Fault>>,
-    ) -> Result<Self, Faults> {
-        let mut faults = Vec::new();
-        guard::refuse_names(table, &environment, &mut faults);
-        environment.load_dotenv(table, &mut faults);
+        root: impl FnOnce() -> Result<Node, Vec<ConfigError>>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        guard::refuse_names(table, &environment, &mut errors);
+        environment.load_dotenv(table, &mut errors);
         let root = match root() {
             Ok(root) => root,
             Err(found) => {
-                faults.splice(0..0, found);
-                return Err(Faults(faults));
+                errors.splice(0..0, found);
+                return Err(ConfigErrors(errors));
             }
         };
         let mut reader = Self {
@@ -74,13 +78,13 @@ impl Reader {
             asked: BTreeSet::new(),
             containers: BTreeSet::new(),
             lines: BTreeMap::new(),
-            faults,
+            errors,
             warnings: Vec::new(),
             secrets_folder: None,
             found: FoundSecrets::default(),
         };
         reader.lay_environment(&environment);
-        let emptied = guard::refuse_secrets(table, &mut reader.root, &mut reader.faults);
+        let emptied = guard::refuse_secrets(table, &mut reader.root, &mut reader.errors);
         reader.containers.extend(emptied);
         reader.environment = environment;
         if !table.secrets.is_empty() {
@@ -95,7 +99,7 @@ impl Reader {
         let folder: PathBuf = self.optional("secrets.folder", "a folder of secrets")?;
         if !folder.is_dir() {
             let fix = self.way_to_set("secrets.folder", "an existing folder, or remove it");
-            self.fault("secrets.folder", "is not a folder that can be read", fix);
+            self.reject("secrets.folder", "is not a folder that can be read", fix);
             return None;
         }
         Some(folder)
@@ -114,7 +118,7 @@ impl Reader {
         if self.root.get(key).is_none() {
             self.asked.insert(key.to_owned());
             let fix = self.way_to_set(key, expected);
-            self.fault(key, "is missing", fix);
+            self.reject(key, "is missing", fix);
             return None;
         }
         self.optional(key, expected)
@@ -130,7 +134,7 @@ impl Reader {
         }
         let reason = found(node, expected);
         let fix = self.way_to_set(key, expected);
-        self.fault(key, reason, fix);
+        self.reject(key, reason, fix);
         None
     }
 
@@ -168,8 +172,8 @@ impl Reader {
     pub fn secret_file(&mut self, key: &str, expected: &str) -> Option<PathBuf> {
         let path: PathBuf = self.optional(key, expected)?;
         let usable = file::secret(key, &path, false).and_then(|text| check(key, &text));
-        if let Err(fault) = usable {
-            self.record(fault);
+        if let Err(error) = usable {
+            self.record(error);
         }
         Some(path)
     }
@@ -177,7 +181,7 @@ impl Reader {
     fn filled(&mut self, key: &str, expected: &str, path: PathBuf) -> Option<PathBuf> {
         if path.as_os_str().is_empty() {
             let fix = self.way_to_set(key, expected);
-            self.fault(key, "is empty", fix);
+            self.reject(key, "is empty", fix);
             return None;
         }
         Some(path)
@@ -222,14 +226,14 @@ impl Reader {
         if let Some(node) = self.root.get(key) {
             let reason = found(node, expected);
             let file = self.file.clone();
-            self.fault(key, reason, format!("write it in {file} as {expected}"));
+            self.reject(key, reason, format!("write it in {file} as {expected}"));
         }
     }
 
     /// Reads a secret of the table; `None` when it is nowhere, or when a fault was recorded.
     pub fn secret(&mut self, name: &str) -> Option<Secret> {
         if !self.table.secrets.contains(&name) {
-            self.fault(
+            self.reject(
                 name,
                 "is not in this program's table of secrets",
                 "add it to that table",
@@ -258,8 +262,8 @@ impl Reader {
                 Some(found.secret)
             }
             Ok(None) => None,
-            Err(fault) => {
-                self.record(fault);
+            Err(error) => {
+                self.record(error);
                 None
             }
         }
@@ -273,15 +277,15 @@ impl Reader {
     /// Records a fault. A second one about the same secret is not recorded: whoever misses it
     /// need not know that it was there and refused.
     #[track_caller]
-    pub fn fault(&mut self, key: &str, reason: impl Into<String>, fix: impl Into<String>) {
-        self.record(Fault::new(key, reason, fix));
+    pub fn reject(&mut self, key: &str, reason: impl Into<String>, fix: impl Into<String>) {
+        self.record(ConfigError::new(key, reason, fix));
     }
 
-    fn record(&mut self, fault: Fault) {
-        let key = fault.key.as_str();
-        let told = self.table.secrets.contains(&key) && self.faults.iter().any(|f| f.key == key);
+    fn record(&mut self, error: ConfigError) {
+        let key = error.key.as_str();
+        let told = self.table.secrets.contains(&key) && self.errors.iter().any(|f| f.key == key);
         if !told {
-            self.faults.push(fault);
+            self.errors.push(error);
         }
     }
 
@@ -296,15 +300,15 @@ impl Reader {
     /// # Errors
     /// Every fault recorded, and every key of a file or variable that was never read. An unread
     /// `MYMT5__` line of `.env` is a warning only, since both programs share that file.
-    pub fn finish(mut self) -> Result<Provenance, Faults> {
+    pub fn finish(mut self) -> Result<Provenance, ConfigErrors> {
         self.report_unknown();
-        if self.faults.is_empty() {
+        if self.errors.is_empty() {
             Ok(Provenance {
                 lines: self.lines,
                 warnings: self.warnings,
             })
         } else {
-            Err(Faults(self.faults))
+            Err(ConfigErrors(self.errors))
         }
     }
 

@@ -5,7 +5,7 @@
 //! which file a winner hides.
 
 use super::Environment;
-use crate::faults::Fault;
+use crate::config_errors::ConfigError;
 use crate::secret::{Secret, check, file};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -33,13 +33,13 @@ pub(super) struct Sources<'a> {
 
 impl Sources<'_> {
     /// Finds a secret; `None` when it is nowhere.
-    pub(super) fn find(&self, name: &str) -> Result<Option<Found>, Fault> {
+    pub(super) fn find(&self, name: &str) -> Result<Option<Found>, ConfigError> {
         let file_name = format!("{name}_FILE");
         let direct = self.environment.get(name);
         let named = self.environment.get(&file_name);
         if direct.is_some() && named.is_some() {
             let reason = format!("both {name} and {file_name} are set");
-            return Err(Fault::new(name, reason, "unset one of them"));
+            return Err(ConfigError::new(name, reason, "unset one of them"));
         }
         let mut folders = self.in_folders(name);
         let (text, source, path) = if let Some((text, local)) = direct {
@@ -83,7 +83,7 @@ impl Sources<'_> {
         &self,
         name: &str,
         path: PathBuf,
-    ) -> Result<(Zeroizing<String>, (PathBuf, bool)), Fault> {
+    ) -> Result<(Zeroizing<String>, (PathBuf, bool)), ConfigError> {
         let mounted = self.is_mounted(&path);
         Ok((file::secret(name, &path, mounted)?, (path, mounted)))
     }

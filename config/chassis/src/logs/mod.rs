@@ -2,21 +2,21 @@
 //! which every event passes the redactor as a whole. Logging never stops the process: a full
 //! queue or a failing write costs a line, which is counted.
 
-mod hangup;
-mod outlet;
 mod panics;
+mod redacting_writer;
 mod rolling;
 mod settings;
+mod sighup;
 #[cfg(test)]
 mod tests;
 
-pub use hangup::{on_hangups, set_level};
 pub use panics::install_panic_hook;
 pub use settings::{Format, LogSettings};
+pub use sighup::{on_sighup, set_level};
 
 use crate::clock;
 use crate::redact::Redactor;
-use outlet::{Losses, Outlet};
+use redacting_writer::{Losses, RedactingWriter};
 use rolling::{Limits, Rolling};
 use std::io;
 use std::path::PathBuf;
@@ -130,12 +130,12 @@ fn build(
     };
     let rolling = settings.folder.as_ref().map(open).transpose()?;
     let losses = Losses::default();
-    let outlet = Outlet::new(redactor.clone(), screen, rolling, losses.clone());
+    let writer = RedactingWriter::new(redactor.clone(), screen, rolling, losses.clone());
     let (queue, worker) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(QUEUED_LINES)
         .thread_name(THREAD)
-        .finish(outlet);
+        .finish(writer);
     losses.watch(queue.error_counter());
     let (filter, level) = reload::Layer::new(filter);
     let subscriber = Registry::default()

@@ -76,7 +76,7 @@ impl LogSettings {
     fn check(&self, reader: &mut Reader) -> bool {
         let level = filter(&self.level).is_some();
         if !level {
-            reader.fault(
+            reader.reject(
                 "logging.level",
                 "is not a log level",
                 "set it to error, warn, info, debug, trace or off, not to a number, or to a list such as info,h2=warn",
@@ -84,7 +84,7 @@ impl LogSettings {
         }
         let file = self.max_file_bytes >= 4096;
         if !file {
-            reader.fault(
+            reader.reject(
                 "logging.max_file_bytes",
                 "is too small",
                 "set it to 4096 or more",
@@ -92,7 +92,7 @@ impl LogSettings {
         }
         let total = self.max_total_bytes >= self.max_file_bytes;
         if !total {
-            reader.fault(
+            reader.reject(
                 "logging.max_total_bytes",
                 "is below the size of one file",
                 "set it to logging.max_file_bytes or more",
@@ -100,7 +100,7 @@ impl LogSettings {
         }
         let files = (1..=1000).contains(&self.max_files);
         if !files {
-            reader.fault(
+            reader.reject(
                 "logging.max_files",
                 "is out of range",
                 "set it to 1 to 1000",
@@ -109,7 +109,7 @@ impl LogSettings {
         let fields = self.sensitive_fields.len() <= 64
             && self.sensitive_fields.iter().all(|name| is_name(name));
         if !fields {
-            reader.fault(
+            reader.reject(
                 "logging.sensitive_fields",
                 "holds more than 64 names, or one that no field can have",
                 "list at most 64 names, each of up to 64 letters, digits, _, - and .",

@@ -203,11 +203,11 @@ fn losses_show_as_a_metric() {
         files: 1,
     };
     let file = Rolling::open(folder.path(), "p", limits, clock::utc_now_ms).unwrap();
-    let mut outlet = Outlet::new(Redactor::new(), Broken, Some(file), Losses::default());
+    let mut writer = RedactingWriter::new(Redactor::new(), Broken, Some(file), Losses::default());
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         for _ in 0..3 {
-            assert_eq!(io::Write::write(&mut outlet, b"line\n").unwrap(), 5);
+            assert_eq!(io::Write::write(&mut writer, b"line\n").unwrap(), 5);
         }
     });
     let text = recorder.handle().render();
@@ -333,7 +333,7 @@ fn read(toml: &str) -> (Option<LogSettings>, String) {
     let report = reader
         .finish()
         .err()
-        .map_or_else(String::new, |faults| faults.to_string());
+        .map_or_else(String::new, |errors| errors.to_string());
     (settings, report)
 }
 

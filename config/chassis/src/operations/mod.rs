@@ -56,7 +56,7 @@ impl OperationsSettings {
         );
         let allow_remote = reader.or("operations.allow_remote", "true or false", false);
         let Ok(listen) = text.parse::<SocketAddr>() else {
-            reader.fault(
+            reader.reject(
                 key,
                 "is not an address with a port",
                 "write it like 127.0.0.1:9090",
@@ -64,7 +64,7 @@ impl OperationsSettings {
             return None;
         };
         if !listen.ip().is_loopback() && !allow_remote {
-            reader.fault(
+            reader.reject(
                 key,
                 "is reachable from other machines, in plain text",
                 "listen on 127.0.0.1, or set operations.allow_remote = true",
@@ -143,7 +143,7 @@ pub async fn serve(
             Ok((stream, place)) => {
                 let port = Arc::clone(&port);
                 connections.spawn(async move {
-                    port.converse(stream).await;
+                    port.serve_connection(stream).await;
                     drop(place);
                 });
             }
@@ -182,7 +182,7 @@ struct Port {
 
 impl Port {
     /// One connection, bounded by the time to its first request and by its age.
-    async fn converse(self: Arc<Self>, stream: TcpStream) {
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream) {
         let spoken = Arc::new(Notify::new());
         let shutdown = self.shutdown.clone();
         let service = service_fn({

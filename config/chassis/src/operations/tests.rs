@@ -218,7 +218,7 @@ fn read(toml: &str) -> (Option<OperationsSettings>, String) {
     let report = reader
         .finish()
         .err()
-        .map_or_else(String::new, |faults| faults.to_string());
+        .map_or_else(String::new, |errors| errors.to_string());
     (settings, report)
 }
 

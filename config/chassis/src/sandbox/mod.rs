@@ -38,7 +38,7 @@ impl Wanted {
             "best-effort" => Some(Self::BestEffort),
             "off" => Some(Self::Off),
             _ => {
-                reader.fault(KEY, "is not a sandbox mode", format!("set it to {kinds}"));
+                reader.reject(KEY, "is not a sandbox mode", format!("set it to {kinds}"));
                 None
             }
         }

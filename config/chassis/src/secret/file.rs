@@ -1,7 +1,7 @@
 //! Reads a small file that others may not read, leaving no copy of it behind in memory.
 
 use super::MAX_BYTES;
-use crate::faults::Fault;
+use crate::config_errors::ConfigError;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -11,20 +11,28 @@ use zeroize::Zeroizing;
 
 /// The one secret of a file, without the line end that editors leave. `mounted` files may have
 /// any mode: it is the orchestrator's, often readable to all inside.
-pub(crate) fn secret(name: &str, path: &Path, mounted: bool) -> Result<Zeroizing<String>, Fault> {
+pub(crate) fn secret(
+    name: &str,
+    path: &Path,
+    mounted: bool,
+) -> Result<Zeroizing<String>, ConfigError> {
     let shown = path.display();
     let unreadable = |error: io::Error| {
         let reason = format!("{shown} cannot be read ({})", error.kind());
-        Fault::new(name, reason, "name a text file this user may read")
+        ConfigError::new(name, reason, "name a text file this user may read")
     };
     let alone = "name a file that holds the secret alone";
     let file = open(path).map_err(unreadable)?;
     let facts = file.metadata().map_err(unreadable)?;
     if !facts.is_file() {
-        return Err(Fault::new(name, format!("{shown} is not a file"), alone));
+        return Err(ConfigError::new(
+            name,
+            format!("{shown} is not a file"),
+            alone,
+        ));
     }
     if facts.permissions().mode() & 0o077 != 0 && !mounted {
-        return Err(Fault::new(
+        return Err(ConfigError::new(
             name,
             format!("{shown} may be read by other users"),
             format!("chmod 600 {shown}"),
@@ -34,10 +42,14 @@ pub(crate) fn secret(name: &str, path: &Path, mounted: bool) -> Result<Zeroizing
     let most = MAX_BYTES + 2;
     let Some(bytes) = bounded(file, most).map_err(unreadable)? else {
         let reason = format!("{shown} is larger than 1 KiB");
-        return Err(Fault::new(name, reason, alone));
+        return Err(ConfigError::new(name, reason, alone));
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        return Err(Fault::new(name, format!("{shown} is not UTF-8"), alone));
+        return Err(ConfigError::new(
+            name,
+            format!("{shown} is not UTF-8"),
+            alone,
+        ));
     };
     let text = text
         .strip_suffix('\n')

@@ -5,7 +5,7 @@ mod rules;
 
 pub(crate) use rules::{MAX_BYTES, check, is_account_number, restless};
 
-use crate::faults::Fault;
+use crate::config_errors::ConfigError;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 /// Why a file holds no secret that can be used: never with what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}; {}", .0.reason, .0.fix)]
-pub struct SecretFileError(Fault);
+pub struct SecretFileError(ConfigError);
 
 /// Reads the one secret of a file, by the rules that hold for all of them: this user's alone, one
 /// line, neither too short nor too long to be masked.

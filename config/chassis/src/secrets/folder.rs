@@ -2,7 +2,7 @@
 //! two different moments. An orchestrator swaps such a folder by its link `..data`; inotify on a
 //! file goes deaf at that, so the folder is polled.
 
-use crate::faults::Fault;
+use crate::config_errors::ConfigError;
 use crate::secret::{Secret, check, file, restless};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -72,7 +72,7 @@ impl Folder {
     }
 
     /// Reads all files until the folder did not change meanwhile.
-    pub(super) fn look(&self) -> Result<Seen, Fault> {
+    pub(super) fn poll(&self) -> Result<Seen, ConfigError> {
         for _ in 0..ATTEMPTS {
             let before = self.mark();
             let values = self.read();
@@ -87,8 +87,8 @@ impl Folder {
         Err(restless(name, &self.path))
     }
 
-    fn read(&self) -> Result<BTreeMap<String, Secret>, Fault> {
-        let read = |file: &SecretFile| -> Result<_, Fault> {
+    fn read(&self) -> Result<BTreeMap<String, Secret>, ConfigError> {
+        let read = |file: &SecretFile| -> Result<_, ConfigError> {
             let text = file::secret(&file.name, &file.path, file.mounted)?;
             check(&file.name, &text)?;
             Ok((file.name.clone(), Secret::new(text.as_str())))
@@ -117,13 +117,13 @@ impl Folder {
     /// none when nothing changed or the poll failed, which is logged.
     pub(super) fn settled(
         &mut self,
-        seen: Result<Seen, Fault>,
+        seen: Result<Seen, ConfigError>,
         current: &BTreeMap<String, Secret>,
     ) -> BTreeMap<String, Secret> {
         let seen = match seen {
             Ok(seen) => seen,
             Err(fault) => {
-                self.tell(fault);
+                self.log_once(fault);
                 self.candidate = None;
                 return BTreeMap::new();
             }
@@ -149,8 +149,8 @@ impl Folder {
         BTreeMap::new()
     }
 
-    fn tell(&mut self, fault: Fault) {
-        let Fault {
+    fn log_once(&mut self, fault: ConfigError) {
+        let ConfigError {
             key, reason, fix, ..
         } = fault;
         if self.told.insert((key.clone(), reason.clone())) {

@@ -2,7 +2,7 @@
 //! before it notifies the readers, the redactor knows the new value and still the former ones.
 
 use super::folder::{Folder, Seen};
-use crate::faults::Faults;
+use crate::config_errors::ConfigErrors;
 use crate::redact::Redactor;
 use crate::secret::{FoundSecrets, Secret, is_account_number};
 use std::collections::{BTreeMap, VecDeque};
@@ -122,7 +122,7 @@ impl SecretStore {
         let current = self.current();
         let mut fresh = Values::new();
         for folder in &mut state.folders {
-            let seen = folder.look();
+            let seen = folder.poll();
             fresh.extend(folder.settled(seen, &current.0));
         }
         self.replace(&mut state, &current, fresh)
@@ -133,21 +133,21 @@ impl SecretStore {
     ///
     /// # Errors
     /// A file cannot be read or holds no fit secret; then nothing is replaced.
-    pub fn reload(&self) -> Result<Vec<String>, Faults> {
+    pub fn reload(&self) -> Result<Vec<String>, ConfigErrors> {
         let mut state = self.lock();
         let current = self.current();
         let mut fresh = Values::new();
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         for folder in &mut state.folders {
-            match folder.look() {
+            match folder.poll() {
                 Ok(Seen { values, .. }) => fresh.extend(values),
-                Err(fault) => faults.push(fault),
+                Err(fault) => errors.push(fault),
             }
         }
-        if faults.is_empty() {
+        if errors.is_empty() {
             Ok(self.replace(&mut state, &current, fresh))
         } else {
-            Err(Faults(faults))
+            Err(ConfigErrors(errors))
         }
     }
 

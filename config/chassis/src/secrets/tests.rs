@@ -191,12 +191,12 @@ fn any_failure_keeps_all_of_the_folder_and_is_logged_once() {
             for _ in 0..3 {
                 assert!(store.poll_once().is_empty(), "{reason}");
             }
-            let faults = store.reload().unwrap_err().to_string();
+            let errors = store.reload().unwrap_err().to_string();
             assert!(
-                faults.contains("MT5_PASSWORD: ") && faults.contains(reason),
-                "{faults}"
+                errors.contains("MT5_PASSWORD: ") && errors.contains(reason),
+                "{errors}"
             );
-            assert!(!faults.contains("canar"), "{faults}");
+            assert!(!errors.contains("canar"), "{errors}");
             assert_eq!(value(&reader, "MT5_LOGIN"), "12345678");
             assert_eq!(value(&reader, "MT5_PASSWORD"), "first-password");
         }

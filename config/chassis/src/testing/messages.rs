@@ -1,7 +1,7 @@
 //! Messages that an operator reads: what each of them must have, and that none goes untested.
 
 use crate::{
-    faults::{Fault, Faults},
+    config_errors::{ConfigError, ConfigErrors},
     redact::Redactor,
 };
 use std::{
@@ -67,18 +67,18 @@ impl Messages {
     }
 
     /// Takes a report of faults; of the folder they were provoked in only `DIR` is kept.
-    pub fn faults(&mut self, report: &Faults, folder: &Path) {
-        for fault in &report.0 {
-            self.fault(fault, folder);
+    pub fn errors(&mut self, report: &ConfigErrors, folder: &Path) {
+        for error in &report.0 {
+            self.config_error(error, folder);
         }
     }
 
     /// Takes one fault.
-    pub fn fault(&mut self, fault: &Fault, folder: &Path) {
+    pub fn config_error(&mut self, error: &ConfigError, folder: &Path) {
         let shown = |text: &str| text.replace(&folder.display().to_string(), "DIR");
-        let place = fault.place();
+        let place = error.place();
         self.places.insert((place.file().into(), place.line()));
-        self.take(&shown(&fault.key), &shown(&fault.to_string()));
+        self.take(&shown(&error.key), &shown(&error.to_string()));
     }
 
     fn take(&mut self, subject: &str, text: &str) {
@@ -101,7 +101,7 @@ impl Messages {
         assert!(self.flaws.is_empty(), "{}", self.flaws.join("\n"));
         let mut untold = Vec::new();
         for file in files(sources)? {
-            for line in lines_with_faults(&fs::read_to_string(&file)?) {
+            for line in lines_that_reject(&fs::read_to_string(&file)?) {
                 let told = |(at, of): &(PathBuf, u32)| *of == line && file.ends_with(at);
                 if !self.places.iter().any(told) {
                     untold.push(format!("{}:{line}", file.display()));
@@ -180,7 +180,7 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// The lines that make a fault, from 1 on. What is marked `#[track_caller]` makes it for the line
 /// that calls it, and the tests at a file's end are no source.
-fn lines_with_faults(source: &str) -> Vec<u32> {
+fn lines_that_reject(source: &str) -> Vec<u32> {
     let lines: Vec<&str> = source.lines().collect();
     let mut found = Vec::new();
     let mut until: Option<String> = None;
@@ -192,17 +192,15 @@ fn lines_with_faults(source: &str) -> Vec<u32> {
             until = Some(format!("{}}}", &line[..line.len() - code.len()]));
         } else if *line == "mod tests {" {
             break;
-        } else if !code.starts_with("//") && makes_a_fault(code) {
+        } else if !code.starts_with("//") && rejects(code) {
             found.push(number);
         }
     }
     found
 }
 
-fn makes_a_fault(code: &str) -> bool {
-    ["Fault::new(", ".fault(", "fault_at(", "fault_unless("]
-        .iter()
-        .any(|call| code.contains(call))
+fn rejects(code: &str) -> bool {
+    ["ConfigError::new(", ".reject("].iter().any(|call| code.contains(call))
 }
 
 #[cfg(test)]
@@ -232,21 +230,21 @@ mod tests {
     fn lines_that_make_faults_are_found_but_not_those_that_pass_them_on() {
         let source = "\
 #[track_caller]
-fn fault_at(key: &str) {
-    Fault::new(key, \"is\", \"set\")
+fn reject_at(key: &str) {
+    ConfigError::new(key, \"is\", \"set\")
 }
 fn read() {
-    fault_at(\"key\");
-    // reader.fault(
-    reader.fault(
+    scope.reject(\"key\");
+    // reader.reject(
+    reader.reject(
         \"key\",
     );
 }
 #[cfg(test)]
 mod tests {
-    Fault::new()
+    ConfigError::new()
 }
 ";
-        assert_eq!(lines_with_faults(source), [6, 8]);
+        assert_eq!(lines_that_reject(source), [6, 8]);
     }
 }

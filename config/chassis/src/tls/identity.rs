@@ -1,4 +1,4 @@
-//! The server's certificate and key, and whom it believes.
+//! The server's certificate and key, and whom it trusts.
 
 use super::{CLIENT_URI, is_name};
 use rustls::pki_types::pem::PemObject;
@@ -130,7 +130,7 @@ impl ServerIdentity {
     /// True when a client with that chain, its own certificate first, would be believed at that
     /// time, Unix milliseconds.
     #[must_use]
-    pub fn believes(&self, chain: &[CertificateDer<'_>], unix_ms: i64) -> bool {
+    pub fn still_trusts(&self, chain: &[CertificateDer<'_>], unix_ms: i64) -> bool {
         let seconds = u64::try_from(unix_ms.div_euclid(1_000)).unwrap_or(0);
         let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         chain.split_first().is_some_and(|(leaf, rest)| {

@@ -1,15 +1,15 @@
 //! TLS identities: the server's own, the clients' by the authority that signed them and the
 //! name in their certificate, and throw-away ones for trying things out. One provider, ring.
 
+mod dev_certs;
 mod identity;
 #[cfg(test)]
 mod tests;
-mod throwaway;
 
+pub use dev_certs::{DevCertsError, add_clients, dev_certs, throwaway_with_authority};
 pub use identity::{
     IdentityError, ServerIdentity, check_client, client_name, end_of, server_config,
 };
-pub use throwaway::{ThrowawayError, add_clients, throwaway, throwaway_with_authority};
 
 /// Beginning of the URI that names a client; the name follows.
 pub const CLIENT_URI: &str = "spiffe://mymt5/client/";

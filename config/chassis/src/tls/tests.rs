@@ -99,7 +99,7 @@ async fn meet_as(
 async fn clients_are_known_by_their_certificates_and_may_come_without() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let files = throwaway(path, &clients(), &[], 7).unwrap();
+    let files = dev_certs(path, &clients(), &[], 7).unwrap();
     assert_eq!(files.len(), 9);
     let server = server_config(&load(path).unwrap());
     for (own, name) in [
@@ -120,7 +120,7 @@ async fn clients_are_known_by_their_certificates_and_may_come_without() {
 async fn every_connection_proves_itself_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    throwaway(path, &clients(), &[], 7).unwrap();
+    dev_certs(path, &clients(), &[], 7).unwrap();
     let server = server_config(&load(path).unwrap());
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
         let config = client_of(path, Some(&path.join("alpha")), &[version]);
@@ -137,8 +137,8 @@ async fn every_connection_proves_itself_anew() {
 fn a_chain_ends_with_the_first_of_its_certificates() {
     let folder = tempfile::tempdir().unwrap();
     let (long, short) = (folder.path().join("long"), folder.path().join("short"));
-    throwaway(&long, &clients(), &[], 30).unwrap();
-    throwaway(&short, &clients(), &[], 1).unwrap();
+    dev_certs(&long, &clients(), &[], 30).unwrap();
+    dev_certs(&short, &clients(), &[], 1).unwrap();
     let read = |folder: &Path| {
         CertificateDer::from_pem_file(folder.join("alpha/certificate.pem")).unwrap()
     };
@@ -156,14 +156,14 @@ fn a_chain_ends_with_the_first_of_its_certificates() {
 async fn strangers_are_refused_on_both_sides() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (ours, theirs) = (ours.path(), theirs.path());
-    throwaway(
+    dev_certs(
         ours,
         &clients(),
         &["gateway.test".to_owned(), "10.0.0.7".to_owned()],
         7,
     )
     .unwrap();
-    throwaway(theirs, &clients(), &[], 7).unwrap();
+    dev_certs(theirs, &clients(), &[], 7).unwrap();
     let server = server_config(&load(ours).unwrap());
     let known = client(ours, Some(&ours.join("alpha")));
     assert!(
@@ -198,7 +198,7 @@ async fn strangers_are_refused_on_both_sides() {
 fn keys_are_closed_and_the_authority_s_is_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tls");
-    let files = throwaway(&path, &clients(), &[], 7).unwrap();
+    let files = dev_certs(&path, &clients(), &[], 7).unwrap();
     for file in &files {
         assert_eq!(fs::metadata(file).unwrap().mode() & 0o777, 0o600);
         assert_eq!(
@@ -219,8 +219,8 @@ fn nothing_is_overwritten_and_then_nothing_written() {
     fs::create_dir(folder.path().join("beta_2")).unwrap();
     let taken = folder.path().join("beta_2/key.pem");
     fs::write(&taken, "mine").unwrap();
-    let error = throwaway(folder.path(), &clients(), &[], 7).unwrap_err();
-    assert!(matches!(&error, ThrowawayError::Exists { path } if *path == taken));
+    let error = dev_certs(folder.path(), &clients(), &[], 7).unwrap_err();
+    assert!(matches!(&error, DevCertsError::Exists { path } if *path == taken));
     assert!(error.to_string().contains("remove it"));
     assert_eq!(fs::read_to_string(&taken).unwrap(), "mine");
     assert!(!folder.path().join("ca.pem").exists());
@@ -230,18 +230,18 @@ fn nothing_is_overwritten_and_then_nothing_written() {
 fn names_and_lifetimes_out_of_range_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for bad in ["", "../up", "a/b", "gateway", "a b", "é", &"x".repeat(65)] {
-        let made = throwaway(folder.path(), &[bad.to_owned()], &[], 7);
-        assert!(matches!(made, Err(ThrowawayError::Name)), "{bad}");
+        let made = dev_certs(folder.path(), &[bad.to_owned()], &[], 7);
+        assert!(matches!(made, Err(DevCertsError::Name)), "{bad}");
     }
     let twice = ["a".to_owned(), "a".to_owned()];
     assert!(matches!(
-        throwaway(folder.path(), &twice, &[], 7),
-        Err(ThrowawayError::Name)
+        dev_certs(folder.path(), &twice, &[], 7),
+        Err(DevCertsError::Name)
     ));
     for days in [0, 826] {
         assert!(matches!(
-            throwaway(folder.path(), &[], &[], days),
-            Err(ThrowawayError::Days)
+            dev_certs(folder.path(), &[], &[], days),
+            Err(DevCertsError::Days)
         ));
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -284,7 +284,7 @@ fn exactly_one_uri_names_a_client() {
 fn errors_name_the_file_and_nothing_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    throwaway(path, &clients(), &[], 7).unwrap();
+    dev_certs(path, &clients(), &[], 7).unwrap();
     let (cert, key, ca) = (
         path.join("gateway/certificate.pem"),
         path.join("gateway/key.pem"),
@@ -328,16 +328,16 @@ async fn an_authority_that_was_kept_adds_a_client_and_no_other_does() {
     let folder = tempfile::tempdir().unwrap();
     let (kept, other) = (folder.path().join("kept"), folder.path().join("other"));
     let gamma = ["gamma".to_owned()];
-    throwaway(&other, &clients(), &[], 7).unwrap();
+    dev_certs(&other, &clients(), &[], 7).unwrap();
     let refused = add_clients(&other, &gamma, 7).unwrap_err();
-    assert!(matches!(refused, ThrowawayError::Authority { .. }));
+    assert!(matches!(refused, DevCertsError::Authority { .. }));
     let files = throwaway_with_authority(&kept, &clients(), &[], 7).unwrap();
     let key = kept.join("ca.key.pem");
     assert!(files.contains(&key));
     assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
     assert_eq!(add_clients(&kept, &gamma, 7).unwrap().len(), 2);
     let again = add_clients(&kept, &gamma, 7).unwrap_err();
-    assert!(matches!(again, ThrowawayError::Exists { .. }));
+    assert!(matches!(again, DevCertsError::Exists { .. }));
     let server = server_config(&load(&kept).unwrap());
     let config = client(&kept, Some(kept.join("gamma").as_path()));
     let seen = meet(server, config, "localhost").await.unwrap();
@@ -345,6 +345,6 @@ async fn an_authority_that_was_kept_adds_a_client_and_no_other_does() {
     // Another's key signs nothing.
     fs::copy(&key, other.join("ca.key.pem")).unwrap();
     let refused = add_clients(&other, &gamma, 7).unwrap_err();
-    assert!(matches!(refused, ThrowawayError::Authority { .. }));
+    assert!(matches!(refused, DevCertsError::Authority { .. }));
     assert!(!other.join("gamma").exists());
 }

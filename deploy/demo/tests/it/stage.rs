@@ -99,7 +99,7 @@ impl Stage {
         binaries();
         let folder = TempDir::new().unwrap();
         let clients = ["engine", "operator"].map(str::to_owned);
-        mymt5_chassis::tls::throwaway(
+        mymt5_chassis::tls::dev_certs(
             &folder.path().join("tls"),
             &clients,
             &["localhost".to_owned()],

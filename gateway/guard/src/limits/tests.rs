@@ -94,7 +94,7 @@ fn a_limit_is_told_with_its_value() {
         (LimitReached::Risk, "allows: 1.5 %"),
         (LimitReached::StopLossMissing, "ask for a stop loss"),
     ] {
-        let told = limits.tell(limit);
+        let told = limits.describe(limit);
         assert!(told.ends_with(value), "{told}");
     }
 }

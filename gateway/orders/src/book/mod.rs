@@ -196,9 +196,9 @@ impl Book {
     }
 
     /// True when a known deal of a position is in what is reported of it.
-    pub(crate) fn tells_deal(&self, id: PositionId, deal: Ticket) -> bool {
+    pub(crate) fn reports_deal(&self, id: PositionId, deal: Ticket) -> bool {
         let track = self.tracks.get(&id);
-        track.is_some_and(|track| track.tells_deal(deal))
+        track.is_some_and(|track| track.reports_deal(deal))
     }
 
     /// True for a known deal that is not in what is reported of its position yet, nor in its row.
@@ -350,7 +350,7 @@ impl Book {
             }
             reading
                 .changes
-                .extend(track.tell(Levels::default(), &owner));
+                .extend(track.report(Levels::default(), &owner));
             self.disagreements_changed |= track.disagreement().is_some() != before;
         }
         self.forget();
@@ -385,7 +385,7 @@ impl Book {
     }
 
     /// Reports a position of which deals came. `levels` are those of the order, where one opened it.
-    pub(crate) fn tell(
+    pub(crate) fn report(
         &mut self,
         id: PositionId,
         levels: Levels,
@@ -395,7 +395,7 @@ impl Book {
             return Vec::new();
         };
         let before = track.disagreement().is_some();
-        let changes = track.tell(levels, owner);
+        let changes = track.report(levels, owner);
         self.disagreements_changed |= track.disagreement().is_some() != before;
         changes
     }

@@ -69,7 +69,7 @@ fn apply(book: &mut Book, deal: &DealRow) -> Option<PositionChange> {
 
 fn apply_for(book: &mut Book, deal: &DealRow, owner: fn(Magic) -> Owner) -> Option<PositionChange> {
     let id = book.add(deal, 0)?;
-    book.tell(id, Levels::default(), owner).pop()
+    book.report(id, Levels::default(), owner).pop()
 }
 
 /// A book that knows just these deals.
@@ -265,7 +265,7 @@ fn a_row_of_before_a_pause_of_the_link_does_not_tell_that_no_deal_is_missing() {
     read(&mut book, vec![row], 0);
     book.lose();
     book.add_early(&newer, true, 1);
-    assert_eq!(book.tell(ONE, Levels::default(), nobody), []);
+    assert_eq!(book.report(ONE, Levels::default(), nobody), []);
     assert_eq!(apply(&mut book, &newer), None);
     assert_eq!(held(&book), Some((Side::Buy, lots(100), 1_000)));
     read(&mut book, vec![after], 0);

@@ -488,7 +488,7 @@ impl Track {
 
     /// Reports the position again; nothing where it is as last reported. `levels` are those of the
     /// order, where a deal opens it.
-    pub(super) fn tell(
+    pub(super) fn report(
         &mut self,
         levels: Levels,
         owner: impl Fn(Magic) -> Owner,
@@ -641,7 +641,7 @@ impl Track {
     }
 
     /// True when a known deal is in what is reported.
-    pub(super) fn tells_deal(&self, deal: Ticket) -> bool {
+    pub(super) fn reports_deal(&self, deal: Ticket) -> bool {
         self.is_by_deals() && !self.has_early(deal)
     }
 

@@ -110,7 +110,7 @@ pub fn call(shell: &Shell, client: &str, request: &str, command: Command) -> Cal
         request_id: id(request),
         method: "Test",
         content: [7; 32],
-        trace: String::new(),
+        trace_id: String::new(),
         send_before_ms: shell.now.utc.0 + 2_000,
         not_after_ms: None,
         command,

@@ -193,7 +193,7 @@ impl Clients {
             request_id,
             method: "Simulated",
             content: [asker.0 as u8; 32],
-            trace: trace_of(&key),
+            trace_id: trace_of(&key),
             send_before_ms: world.shell.now.utc.0 + 2_000,
             not_after_ms: (world.dice.below(4) == 0).then_some(world.shell.now.utc.0 + 100),
             command,

@@ -15,7 +15,7 @@ const BATCH: usize = 64;
 /// A gap longer than this (a night, a weekend) is skipped.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 /// While the feed waits, it checks this often whether it is still wanted.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Where ticks come from.
 pub(super) type FeedTicks = Box<dyn Iterator<Item = Result<Tick, FeedError>> + Send>;
@@ -34,7 +34,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn run(mut self, feed: FeedTicks) {
         if let Some(why) = self.play(feed) {
-            self.market.lock().tell(Change::FeedEnded(why));
+            self.market.lock().send(Change::FeedEnded(why));
         }
     }
 
@@ -101,7 +101,7 @@ impl Driver {
             if self.ticks.is_closed() {
                 return false;
             }
-            thread::sleep(left.min(LOOK));
+            thread::sleep(left.min(POLL_INTERVAL));
         }
         true
     }

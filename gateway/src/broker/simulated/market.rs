@@ -91,12 +91,12 @@ impl State {
                 }
                 _ => Change::RowsChanged,
             };
-            self.tell(change);
+            self.send(change);
         }
     }
 
     /// A full queue means that nobody reads: the link is given up, never an event alone.
-    pub(super) fn tell(&mut self, change: Change) {
+    pub(super) fn send(&mut self, change: Change) {
         if self
             .changes
             .as_ref()
@@ -112,7 +112,7 @@ impl State {
             return None;
         }
         let (untold, told) = mpsc::channel(1);
-        self.tell(Change::Barrier(untold));
+        self.send(Change::Barrier(untold));
         Some(told)
     }
 

@@ -38,11 +38,11 @@ pub enum KeptError {
     Earlier(PathBuf),
     /// The file cannot be read, or holds something else.
     #[error("cannot read the kept simulated account; move {} away to start a new one", .1.display())]
-    Unreadable(#[source] Fault, PathBuf),
+    Unreadable(#[source] BoxError, PathBuf),
 }
 
 /// What is wrong with a file.
-pub(super) type Fault = Box<dyn Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The open file.
 pub(super) struct Store {
@@ -82,10 +82,10 @@ impl Store {
     /// The account that was kept, if one was.
     pub(super) fn read(&self) -> Result<Option<State>, KeptError> {
         self.state()
-            .map_err(|fault| KeptError::Unreadable(fault, self.path.clone()))
+            .map_err(|error| KeptError::Unreadable(error, self.path.clone()))
     }
 
-    fn state(&self) -> Result<Option<State>, Fault> {
+    fn state(&self) -> Result<Option<State>, BoxError> {
         let query = "SELECT body FROM account";
         let body: Option<String> = self
             .connection
@@ -98,7 +98,7 @@ impl Store {
         Ok(Some(state))
     }
 
-    fn rows<T: DeserializeOwned>(&self, query: &str) -> Result<Vec<T>, Fault> {
+    fn rows<T: DeserializeOwned>(&self, query: &str) -> Result<Vec<T>, BoxError> {
         let mut query = self.connection.prepare(query)?;
         let mut rows = query.query([])?;
         let mut all = Vec::new();
@@ -114,7 +114,7 @@ impl Store {
     }
 
     /// Writes what changed since the last time.
-    pub(super) fn write(&mut self, simulator: &Simulator) -> Result<(), Fault> {
+    pub(super) fn write(&mut self, simulator: &Simulator) -> Result<(), BoxError> {
         let mut state = simulator.save_since(self.past);
         let orders = std::mem::take(&mut state.orders);
         let deals = std::mem::take(&mut state.deals);
@@ -136,7 +136,7 @@ fn append<T: Serialize>(
     table: &str,
     rows: &[T],
     limit: usize,
-) -> Result<(), Fault> {
+) -> Result<(), BoxError> {
     if rows.is_empty() {
         return Ok(());
     }

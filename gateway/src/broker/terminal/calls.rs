@@ -3,9 +3,9 @@
 use super::{
     super::BrokerError,
     connection::Connection,
-    failure::{Heard, explained},
-    names::Names,
+    failure::{CallOutcome, explained},
     rows::{self, RawSymbol},
+    symbol_map::SymbolMap,
     wire::{Answer, RowError},
 };
 use mymt5_model::Symbol;
@@ -23,14 +23,14 @@ impl From<RowError> for BrokerError {
 }
 
 /// The value of an answer.
-pub(super) fn value(heard: Heard) -> Result<Box<RawValue>, BrokerError> {
-    let why = match heard {
-        Heard::Answer(Answer::Ok(value)) => return Ok(value),
-        Heard::Answer(Answer::None(code, _)) => explained(code),
-        Heard::Answer(Answer::Refused(why)) => format!("the bridge refused: {why}"),
-        Heard::Answer(Answer::Checked(_)) => "the bridge answered as if to a send".into(),
-        Heard::Answer(Answer::Raised(kind)) => format!("the package raised {kind}"),
-        Heard::NotWritten(why) | Heard::Lost(why) => why,
+pub(super) fn value(outcome: CallOutcome) -> Result<Box<RawValue>, BrokerError> {
+    let why = match outcome {
+        CallOutcome::Answer(Answer::Ok(value)) => return Ok(value),
+        CallOutcome::Answer(Answer::None(code, _)) => explained(code),
+        CallOutcome::Answer(Answer::Refused(why)) => format!("the bridge refused: {why}"),
+        CallOutcome::Answer(Answer::Checked(_)) => "the bridge answered as if to a send".into(),
+        CallOutcome::Answer(Answer::Raised(kind)) => format!("the package raised {kind}"),
+        CallOutcome::NotWritten(why) | CallOutcome::Lost(why) => why,
     };
     Err(BrokerError::Unreachable(why))
 }
@@ -40,22 +40,22 @@ pub(super) async fn ask(
     connection: &Arc<Connection>,
     call: &str,
     args: &impl Serialize,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Box<RawValue>, BrokerError> {
-    value(connection.ask(call, args, patience).await)
+    value(connection.ask(call, args, timeout).await)
 }
 
 /// The specifications of all configured symbols; each is selected by that.
 pub(super) async fn symbols(
     connection: &Arc<Connection>,
-    names: &Names,
-    patience: Duration,
+    symbol_map: &SymbolMap,
+    timeout: Duration,
 ) -> Result<Vec<RawSymbol>, BrokerError> {
-    let pairs: Vec<(&Symbol, &str)> = names.pairs().collect();
+    let pairs: Vec<(&Symbol, &str)> = symbol_map.pairs().collect();
     let mut all = Vec::with_capacity(pairs.len());
     for chunk in pairs.chunks(CHUNK) {
         let asked: Vec<&str> = chunk.iter().map(|(_, name)| *name).collect();
-        let raw = ask(connection, "symbols", &json!({ "names": asked }), patience).await?;
+        let raw = ask(connection, "symbols", &json!({ "names": asked }), timeout).await?;
         let rows: Vec<Option<&RawValue>> = serde_json::from_str(raw.get())
             .ok()
             .filter(|rows: &Vec<_>| rows.len() == chunk.len())
@@ -76,11 +76,11 @@ pub(super) async fn symbol(
     connection: &Arc<Connection>,
     canonical: &Symbol,
     name: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<RawSymbol, BrokerError> {
-    let names = Names::new([(canonical.clone(), name.to_owned())].into());
-    let names = names.ok_or_else(|| unknown(canonical, name))?;
-    let read = symbols(connection, &names, patience).await?;
+    let symbol_map = SymbolMap::new([(canonical.clone(), name.to_owned())].into());
+    let symbol_map = symbol_map.ok_or_else(|| unknown(canonical, name))?;
+    let read = symbols(connection, &symbol_map, timeout).await?;
     read.into_iter()
         .next()
         .ok_or_else(|| unknown(canonical, name))
@@ -104,9 +104,9 @@ pub(super) struct Pong {
 /// Asks the bridge itself; the terminal is not involved.
 pub(super) async fn ping(
     connection: &Arc<Connection>,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Pong, BrokerError> {
-    let raw = ask(connection, "ping", &json!({}), patience).await?;
+    let raw = ask(connection, "ping", &json!({}), timeout).await?;
     serde_json::from_str(raw.get())
         .map_err(|_| BrokerError::Unreachable("ping: it is no such answer".into()))
 }

@@ -2,7 +2,7 @@
 //! writer task owns the way out, so that a caller who gives up never leaves half a frame behind.
 
 use super::{
-    failure::Heard,
+    failure::CallOutcome,
     feed::Feed,
     wire::{
         self, Answer, Incoming,
@@ -115,7 +115,7 @@ impl Connection {
         self: &Arc<Self>,
         call: &str,
         args: &impl Serialize,
-    ) -> Result<Pending, Heard> {
+    ) -> Result<Pending, CallOutcome> {
         self.begin_in(call, args, ROOM)
     }
 
@@ -128,13 +128,13 @@ impl Connection {
         call: &str,
         args: &impl Serialize,
         room: usize,
-    ) -> Result<Pending, Heard> {
-        let not_written = |why: String| Heard::NotWritten(why);
+    ) -> Result<Pending, CallOutcome> {
+        let not_written = |why: String| CallOutcome::NotWritten(why);
         let id = self.asked.fetch_add(1, Ordering::Relaxed);
         let t = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let frame = wire::call(id, t, call, args, room);
         let frame = frame.map_err(|error| not_written(error.to_string()))?;
-        let (tell, answer) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
         {
             let mut waiting = self.waiting();
             if self.is_closed() {
@@ -143,7 +143,7 @@ impl Connection {
             if waiting.len() >= WAITING {
                 return Err(not_written("too many calls wait for the bridge".into()));
             }
-            waiting.insert(id, tell);
+            waiting.insert(id, reply);
         }
         let settled = Arc::new(AtomicBool::new(false));
         let pending = Pending {
@@ -166,44 +166,44 @@ impl Connection {
         self: &Arc<Self>,
         call: &str,
         args: &impl Serialize,
-        patience: Duration,
-    ) -> Heard {
+        timeout: Duration,
+    ) -> CallOutcome {
         match self.begin(call, args) {
-            Ok(mut pending) => pending.heard(patience).await,
-            Err(heard) => heard,
+            Ok(mut pending) => pending.outcome(timeout).await,
+            Err(outcome) => outcome,
         }
     }
 }
 
 impl Pending {
     /// Waits for the answer. None: it is still out.
-    pub(crate) async fn wait(&mut self, patience: Duration) -> Option<Heard> {
-        match timeout(patience, &mut self.answer).await {
-            Ok(Ok(answer)) => Some(Heard::Answer(answer)),
+    pub(crate) async fn wait(&mut self, timeout: Duration) -> Option<CallOutcome> {
+        match tokio::time::timeout(timeout, &mut self.answer).await {
+            Ok(Ok(answer)) => Some(CallOutcome::Answer(answer)),
             Ok(Err(_)) => Some(self.unanswered(self.connection.why())),
             Err(_) => None,
         }
     }
 
     /// Waits for the answer, and gives up then.
-    pub(crate) async fn heard(&mut self, patience: Duration) -> Heard {
-        match self.wait(patience).await {
-            Some(heard) => heard,
+    pub(crate) async fn outcome(&mut self, timeout: Duration) -> CallOutcome {
+        match self.wait(timeout).await {
+            Some(outcome) => outcome,
             None => self.give_up(),
         }
     }
 
     /// No answer will be waited for.
-    pub(crate) fn give_up(&self) -> Heard {
+    pub(crate) fn give_up(&self) -> CallOutcome {
         self.unanswered("no answer in time".into())
     }
 
-    fn unanswered(&self, why: String) -> Heard {
+    fn unanswered(&self, why: String) -> CallOutcome {
         // What has not begun to leave by now never will.
         if self.settled.swap(true, Ordering::AcqRel) {
-            Heard::Lost(why)
+            CallOutcome::Lost(why)
         } else {
-            Heard::NotWritten(why)
+            CallOutcome::NotWritten(why)
         }
     }
 }

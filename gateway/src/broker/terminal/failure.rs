@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// What was heard of a send.
 #[derive(Clone, Debug)]
-pub(crate) enum Heard {
+pub(crate) enum CallOutcome {
     /// The bridge answered.
     Answer(Answer),
     /// The frame never began to leave this process.
@@ -25,29 +25,29 @@ pub(crate) enum Heard {
 /// # Errors
 /// See [`SendFailure`].
 pub(crate) fn decide(
-    heard: Heard,
+    outcome: CallOutcome,
     read: impl FnOnce(&RawValue) -> Result<Receipt, RowError>,
 ) -> Result<Receipt, SendFailure> {
-    match heard {
-        Heard::Answer(Answer::Ok(value)) => match read(&value) {
+    match outcome {
+        CallOutcome::Answer(Answer::Ok(value)) => match read(&value) {
             Ok(receipt) => judge(receipt),
             Err(error) => Err(SendFailure::Unknown(error.to_string())),
         },
-        Heard::Answer(Answer::None(code, _)) => {
+        CallOutcome::Answer(Answer::None(code, _)) => {
             let told = explained(code);
             Err(match code {
                 -2 | -3 | -5 | -6 | -7 | -8 | -10_003 | -10_004 => SendFailure::NotSent(told),
                 _ => SendFailure::Unknown(told),
             })
         }
-        Heard::Answer(Answer::Refused(why)) => Err(refused(&why)),
-        Heard::Answer(Answer::Checked(result)) => Err(checked(&result)),
-        Heard::Answer(Answer::Raised(kind)) => Err(SendFailure::Unknown(format!(
+        CallOutcome::Answer(Answer::Refused(why)) => Err(refused(&why)),
+        CallOutcome::Answer(Answer::Checked(result)) => Err(checked(&result)),
+        CallOutcome::Answer(Answer::Raised(kind)) => Err(SendFailure::Unknown(format!(
             "the package raised {}",
             short(&kind)
         ))),
-        Heard::NotWritten(why) => Err(SendFailure::NotSent(why)),
-        Heard::Lost(why) => Err(SendFailure::Unknown(why)),
+        CallOutcome::NotWritten(why) => Err(SendFailure::NotSent(why)),
+        CallOutcome::Lost(why) => Err(SendFailure::Unknown(why)),
     }
 }
 
@@ -140,8 +140,8 @@ mod tests {
         assert!(told.contains("correct MT5_LOGIN"), "{told}");
     }
 
-    fn kind(heard: Heard) -> &'static str {
-        match decide(heard, receipt) {
+    fn kind(outcome: CallOutcome) -> &'static str {
+        match decide(outcome, receipt) {
             Ok(_) => "accepted",
             Err(SendFailure::Rejected(_)) => "rejected",
             Err(SendFailure::Throttled(_)) => "throttled",
@@ -150,15 +150,15 @@ mod tests {
         }
     }
 
-    fn result(retcode: u32) -> Heard {
+    fn result(retcode: u32) -> CallOutcome {
         let result = format!(
             r#"{{"retcode":{retcode},"deal":0,"order":7,"volume":0.1,"price":0.0,"comment":""}}"#
         );
-        Heard::Answer(Answer::Ok(serde_json::from_str(&result).unwrap()))
+        CallOutcome::Answer(Answer::Ok(serde_json::from_str(&result).unwrap()))
     }
 
-    fn none(code: i64) -> Heard {
-        Heard::Answer(Answer::None(code, "text".into()))
+    fn none(code: i64) -> CallOutcome {
+        CallOutcome::Answer(Answer::None(code, "text".into()))
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_the_bridge_refuses_for_its_target_is_what_the_trade_server_would_say() {
-        let told = |why: &str| decide(Heard::Answer(Answer::Refused(why.into())), receipt);
+        let told = |why: &str| decide(CallOutcome::Answer(Answer::Refused(why.into())), receipt);
         for (why, code) in [
             ("no such position", 10_036),
             ("no such order", 10_023),
@@ -221,18 +221,18 @@ mod tests {
     #[test]
     fn what_was_not_executed_is_told_from_what_may_have_been() {
         assert_eq!(
-            kind(Heard::Answer(Answer::Refused("stale".into()))),
+            kind(CallOutcome::Answer(Answer::Refused("stale".into()))),
             "not sent"
         );
         assert_eq!(
-            kind(Heard::Answer(Answer::Raised("TypeError".into()))),
+            kind(CallOutcome::Answer(Answer::Raised("TypeError".into()))),
             "unknown"
         );
-        assert_eq!(kind(Heard::NotWritten("down".into())), "not sent");
-        assert_eq!(kind(Heard::Lost("broke".into())), "unknown");
+        assert_eq!(kind(CallOutcome::NotWritten("down".into())), "not sent");
+        assert_eq!(kind(CallOutcome::Lost("broke".into())), "unknown");
         for odd in ["null", "{}", r#"{"retcode":-1}"#, r#"{"retcode":"10009"}"#] {
-            let heard = Heard::Answer(Answer::Ok(serde_json::from_str(odd).unwrap()));
-            assert_eq!(kind(heard), "unknown", "{odd}");
+            let outcome = CallOutcome::Answer(Answer::Ok(serde_json::from_str(odd).unwrap()));
+            assert_eq!(kind(outcome), "unknown", "{odd}");
         }
     }
 
@@ -240,7 +240,7 @@ mod tests {
     fn a_check_refuses_as_the_trade_server_would_or_for_an_unclear_result() {
         let told = |result: &str| {
             let result = serde_json::from_str(result).unwrap();
-            decide(Heard::Answer(Answer::Checked(result)), receipt)
+            decide(CallOutcome::Answer(Answer::Checked(result)), receipt)
         };
         assert_eq!(
             told(r#"{"retcode":10019}"#),

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Change, Events, Pace},
-    state::{Known, Rows},
+    state::{Rows, SharedState},
     ticks,
     wire::{Fields, RowsPush, TicksPush},
 };
@@ -25,7 +25,7 @@ const SILENT_PUSHES: u32 = 3;
 
 /// The link's end of one session.
 pub(crate) struct Feed {
-    known: Arc<Known>,
+    shared: Arc<SharedState>,
     ticks: mpsc::Sender<Vec<Tick>>,
     changes: mpsc::Sender<Change>,
     last: Option<Rows>,
@@ -34,11 +34,11 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(known: Arc<Known>) -> (Self, Events) {
+    pub(crate) fn new(shared: Arc<SharedState>) -> (Self, Events) {
         let (ticks_in, ticks) = mpsc::channel(TICKS);
         let (changes_in, changes) = mpsc::channel(CHANGES);
         let feed = Self {
-            known,
+            shared,
             ticks: ticks_in,
             changes: changes_in,
             last: None,
@@ -67,8 +67,8 @@ impl Feed {
     /// lost by that, since the cursor stands before what was not taken, and the next session
     /// resumes there.
     pub(crate) fn ticks(&mut self, push: &TicksPush) -> Result<(), String> {
-        let mut state = self.known.lock();
-        let Some(symbol) = state.context.names.canonical(&push.symbol).cloned() else {
+        let mut state = self.shared.lock();
+        let Some(symbol) = state.context.symbol_map.canonical(&push.symbol).cloned() else {
             state.status.unmapped_ticks += push.rows.len() as u64;
             return Ok(());
         };
@@ -112,12 +112,12 @@ impl Feed {
         };
         self.silent = 0;
         let read = self.read(raw);
-        let usable = self.known.lock().unusable();
+        let usable = self.shared.lock().unusable();
         usable.map_err(|error| error.why())?;
         match read {
             Ok(changes) => {
                 self.unread = false;
-                changes.into_iter().try_for_each(|change| self.tell(change))
+                changes.into_iter().try_for_each(|change| self.send(change))
             }
             // Exits must stay possible: reading a snapshot reports the same fault.
             Err(error) => {
@@ -125,14 +125,14 @@ impl Feed {
                     tracing::error!(%error, "rows of the terminal not understood");
                 }
                 self.unread = true;
-                self.tell(Change::RowsChanged)
+                self.send(Change::RowsChanged)
             }
         }
     }
 
     fn read(&mut self, raw: &RawValue) -> Result<Vec<Change>, super::RowError> {
         let fields = Fields::of("rows", raw)?;
-        let mut state = self.known.lock();
+        let mut state = self.shared.lock();
         let rows = state.rows(&fields)?;
         if state.unusable().is_err() {
             return Ok(Vec::new());
@@ -155,7 +155,7 @@ impl Feed {
         Ok(changes)
     }
 
-    fn tell(&self, change: Change) -> Result<(), String> {
+    fn send(&self, change: Change) -> Result<(), String> {
         self.changes.try_send(change).map_err(not_taken("changes"))
     }
 

@@ -54,7 +54,7 @@ pub(super) async fn read<T>(
     connection: &Arc<Connection>,
     call: &str,
     window: Window,
-    patience: Duration,
+    timeout: Duration,
     read: impl Fn(&[&RawValue]) -> Listed<T>,
 ) -> Result<Listed<T>, BrokerError> {
     let mut left = vec![window];
@@ -67,7 +67,7 @@ pub(super) async fn read<T>(
             return Ok(all);
         };
         let args = json!({ "from": window.from, "to": window.to });
-        let raw = ask(connection, call, &args, patience).await?;
+        let raw = ask(connection, call, &args, timeout).await?;
         let fields = Fields::of("history", &raw)?;
         if let Ok(rows) = fields.rows("rows") {
             let mut listed = read(&rows);

@@ -2,21 +2,21 @@
 //! that its raw rows and codes mean is decided here.
 
 mod bars;
-mod bound;
 mod calls;
 mod connection;
 mod credentials;
 mod deals;
+mod expected_account;
 mod failure;
 mod feed;
 mod handshake;
 mod history;
-mod names;
 mod opening;
 mod requests;
 mod rows;
 mod sending;
 mod state;
+mod symbol_map;
 mod ticks;
 mod tls;
 mod wire;
@@ -27,9 +27,9 @@ pub use wire::RowError;
 
 use super::{Broker, BrokerError, Dispatch, Events, History, SendFailure, Snapshot};
 use async_trait::async_trait;
-use bound::Bound;
 use calls::ask;
 use connection::Connection;
+use expected_account::ExpectedAccount;
 use history::Window;
 use mymt5_chassis::clock;
 use mymt5_model::{
@@ -37,16 +37,16 @@ use mymt5_model::{
     Symbol, SymbolSpec, TradeRequest,
 };
 use mymt5_orders::RowKind;
-use names::Names;
 use rows::Listed;
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
-use state::{Clock, Known, server_time};
+use state::{Clock, SharedState, server_time};
 use std::{
     collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
+use symbol_map::SymbolMap;
 use tokio::{
     sync::{RwLock, watch},
     time::timeout,
@@ -78,7 +78,7 @@ pub struct TerminalSettings {
 
 impl TerminalSettings {
     /// Longest wait for a read: it takes several calls of the package.
-    pub(crate) fn patience(&self) -> Duration {
+    pub(crate) fn read_timeout(&self) -> Duration {
         self.call_timeout * READS
     }
 
@@ -99,7 +99,7 @@ pub struct SharedName;
 pub struct Terminal {
     settings: TerminalSettings,
     credentials: Arc<dyn Credentials>,
-    known: Arc<Known>,
+    shared: Arc<SharedState>,
     session: watch::Sender<Option<Arc<Connection>>>,
     /// Held for reading by every send, and for writing while a session that works is replaced:
     /// that comes between two sends, and who wants to send waits for the next session.
@@ -115,12 +115,12 @@ impl Terminal {
         settings: TerminalSettings,
         credentials: Arc<dyn Credentials>,
     ) -> Result<Self, SharedName> {
-        let names = Names::new(settings.symbols.clone()).ok_or(SharedName)?;
-        let bound = Bound::to(&credentials.now(), settings.kind);
+        let symbol_map = SymbolMap::new(settings.symbols.clone()).ok_or(SharedName)?;
+        let expected = ExpectedAccount::to(&credentials.now(), settings.kind);
         Ok(Self {
             settings,
             credentials,
-            known: Arc::new(Known::new(names, bound)),
+            shared: Arc::new(SharedState::new(symbol_map, expected)),
             session: watch::Sender::new(None),
             turn: RwLock::new(()),
         })
@@ -129,7 +129,7 @@ impl Terminal {
     /// How the terminal and its bridge stand.
     #[must_use]
     pub fn status(&self) -> TerminalStatus {
-        self.known.lock().status.clone()
+        self.shared.lock().status.clone()
     }
 
     fn connection(&self) -> Option<Arc<Connection>> {
@@ -145,7 +145,7 @@ impl Terminal {
     /// What the terminal reports counts only while it has the right account and the trade server:
     /// its rows of an hour ago prove nothing about an order of now.
     fn usable(&self) -> Result<(), BrokerError> {
-        let unusable = self.known.lock().unusable();
+        let unusable = self.shared.lock().unusable();
         unusable.inspect_err(|error| self.leave(&error.why()))
     }
 
@@ -157,8 +157,8 @@ impl Terminal {
     }
 
     fn name_and_digits(&self, symbol: &Symbol) -> Result<(String, u8), BrokerError> {
-        let state = self.known.lock();
-        let name = state.context.names.broker(symbol).map(str::to_owned);
+        let state = self.shared.lock();
+        let name = state.context.symbol_map.broker(symbol).map(str::to_owned);
         let digits = state.context.digits.get(symbol).copied();
         name.zip(digits)
             .ok_or(BrokerError::NotAvailable("a symbol that is not in the map"))
@@ -169,9 +169,9 @@ impl Terminal {
         link: &Arc<Connection>,
         window: Window,
     ) -> Result<Listed<DealRow>, BrokerError> {
-        let patience = self.settings.patience();
-        let read = |rows: &[&_]| self.known.lock().deals(rows);
-        history::read(link, "history_deals", window, patience, read).await
+        let timeout = self.settings.read_timeout();
+        let read = |rows: &[&_]| self.shared.lock().deals(rows);
+        history::read(link, "history_deals", window, timeout, read).await
     }
 
     async fn money(&self, call: &str, args: &serde_json::Value) -> Result<Money, BrokerError> {
@@ -179,7 +179,7 @@ impl Terminal {
         let amount: Option<f64> = serde_json::from_str(raw.get()).ok();
         amount
             .and_then(|amount| Money::from_f64(amount).ok())
-            .map(|amount| amount.rounded(self.known.lock().context.money))
+            .map(|amount| amount.rounded(self.shared.lock().context.money))
             .ok_or(BrokerError::NotAvailable("a rate"))
     }
 }
@@ -196,8 +196,8 @@ impl Broker for Terminal {
         };
         self.leave("a new session is opened");
         let account = self.credentials.now();
-        self.known.lock().bound.takes(&account)?;
-        let opened = opening::open(&self.settings, &self.known, &account).await;
+        self.shared.lock().expected.takes(&account)?;
+        let opened = opening::open(&self.settings, &self.shared, &account).await;
         let (connection, events) = opened?;
         self.session.send_replace(Some(connection));
         Ok(events)
@@ -205,10 +205,10 @@ impl Broker for Terminal {
 
     async fn identify(&self) -> Result<AccountRow, BrokerError> {
         let link = self.link()?;
-        let patience = self.settings.patience();
-        let account = ask(&link, "account", &json!({}), patience).await?;
-        let terminal = ask(&link, "terminal", &json!({}), patience).await?;
-        Ok(self.known.lock().account(&account, &terminal)?)
+        let timeout = self.settings.read_timeout();
+        let account = ask(&link, "account", &json!({}), timeout).await?;
+        let terminal = ask(&link, "terminal", &json!({}), timeout).await?;
+        Ok(self.shared.lock().account(&account, &terminal)?)
     }
 
     fn trade_obstacle(&self) -> Option<String> {
@@ -216,7 +216,7 @@ impl Broker for Terminal {
     }
 
     fn slow(&self) -> bool {
-        let until = self.known.lock().status.slow_until;
+        let until = self.shared.lock().status.slow_until;
         until.is_some_and(|until| Instant::now() < until)
     }
 
@@ -227,8 +227,8 @@ impl Broker for Terminal {
     async fn ping(&self) -> Result<Duration, BrokerError> {
         // The session asks by itself, and ends where no answer comes for long.
         self.link()?;
-        let mut known = self.known.lock();
-        let status = &mut known.status;
+        let mut shared = self.shared.lock();
+        let status = &mut shared.status;
         let untold = std::mem::take(&mut status.silence_untold);
         if status.silent || untold {
             return Err(BrokerError::Silent(
@@ -239,10 +239,10 @@ impl Broker for Terminal {
     }
 
     async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError> {
-        let names = self.known.lock().context.names.clone();
-        let patience = self.settings.patience();
-        let symbols = calls::symbols(&self.link()?, &names, patience).await?;
-        Ok(self.known.lock().take_symbols(symbols))
+        let symbol_map = self.shared.lock().context.symbol_map.clone();
+        let timeout = self.settings.read_timeout();
+        let symbols = calls::symbols(&self.link()?, &symbol_map, timeout).await?;
+        Ok(self.shared.lock().take_symbols(symbols))
     }
 
     async fn send(
@@ -255,22 +255,22 @@ impl Broker for Terminal {
 
     async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError> {
         let link = self.link()?;
-        let patience = self.settings.patience();
-        let raw = ask(&link, "state", &json!({}), patience).await?;
+        let timeout = self.settings.read_timeout();
+        let raw = ask(&link, "state", &json!({}), timeout).await?;
         let fields = Fields::of("state", &raw)?;
-        let rows = self.known.lock().rows(&fields);
+        let rows = self.shared.lock().rows(&fields);
         self.usable()?;
         let rows = rows?;
-        let mut known = self.known.lock();
+        let mut shared = self.shared.lock();
         if let Some(time) = server_time(&fields)? {
-            known.see(time);
+            shared.see(time);
         }
         Ok(Snapshot {
             account: rows.account,
             positions: rows.positions,
             orders: rows.orders,
             unreadable: rows.unreadable,
-            time: known.clock.map(Clock::now),
+            time: shared.clock.map(Clock::now),
             begun,
         })
     }
@@ -278,13 +278,13 @@ impl Broker for Terminal {
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError> {
         self.usable()?;
         let link = self.link()?;
-        let patience = self.settings.patience();
+        let timeout = self.settings.read_timeout();
         let window = Window::of(from, to, clock::utc_now_ms());
         let read = |raw: &[&_]| {
-            let state = self.known.lock();
+            let state = self.shared.lock();
             rows::all(raw, RowKind::Order, &state.context, rows::order)
         };
-        let orders = history::read(&link, "history_orders", window, patience, read).await?;
+        let orders = history::read(&link, "history_orders", window, timeout, read).await?;
         let mut deals = self.deals(&link, window).await?;
         deals.rows.retain(|deal| (from..to).contains(&deal.time));
         let mut unreadable = orders.unreadable;

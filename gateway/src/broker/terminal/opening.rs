@@ -6,11 +6,11 @@ use super::{
     Account, DAY_MS, TerminalSettings,
     calls::{self, ask},
     connection::{Connection, Stream},
-    failure::{Heard, explained},
+    failure::{CallOutcome, explained},
     feed::Feed,
     handshake,
     history::{self, Window},
-    state::Known,
+    state::SharedState,
     tls,
     wire::{Answer, Fields},
 };
@@ -54,13 +54,13 @@ const BEHIND: i64 = 13 * 3_600_000;
 /// `Refused` for credentials that must not be tried again, `Unreachable` for all else.
 pub(super) async fn open(
     settings: &TerminalSettings,
-    known: &Arc<Known>,
+    shared: &Arc<SharedState>,
     account: &Account,
 ) -> Result<(Arc<Connection>, Events), BrokerError> {
     let stream = reach(settings, account).await?;
-    let (feed, events) = Feed::new(known.clone());
+    let (feed, events) = Feed::new(shared.clone());
     let connection = Connection::start(stream, feed);
-    match enter(settings, known, account, &connection).await {
+    match enter(settings, shared, account, &connection).await {
         Ok(()) => Ok((connection, events)),
         Err(error) => {
             connection.close("it was not opened");
@@ -71,17 +71,17 @@ pub(super) async fn open(
 
 async fn enter(
     settings: &TerminalSettings,
-    known: &Arc<Known>,
+    shared: &Arc<SharedState>,
     account: &Account,
     connection: &Arc<Connection>,
 ) -> Result<(), BrokerError> {
-    login(known, account, connection).await?;
-    tokio::spawn(beat(connection.clone(), known.clone()));
-    let names = known.lock().context.names.clone();
-    let symbols = calls::symbols(connection, &names, settings.patience()).await?;
-    known.lock().take_symbols(symbols);
-    past_deals(settings, known, connection).await?;
-    watch(settings, known, connection).await
+    login(shared, account, connection).await?;
+    tokio::spawn(beat(connection.clone(), shared.clone()));
+    let symbol_map = shared.lock().context.symbol_map.clone();
+    let symbols = calls::symbols(connection, &symbol_map, settings.read_timeout()).await?;
+    shared.lock().take_symbols(symbols);
+    past_deals(settings, shared, connection).await?;
+    watch(settings, shared, connection).await
 }
 
 /// Connects and proves the secret.
@@ -135,7 +135,7 @@ struct Login<'a> {
 }
 
 async fn login(
-    known: &Arc<Known>,
+    shared: &Arc<SharedState>,
     account: &Account,
     connection: &Arc<Connection>,
 ) -> Result<(), BrokerError> {
@@ -149,47 +149,47 @@ async fn login(
     };
     // Escaped, each byte takes six at most.
     let room = 512 + 6 * (args.password.len() + args.server.len());
-    let heard = match connection.begin_in("login", &args, room) {
-        Ok(mut pending) => pending.heard(LOGIN + LOGIN_ANSWER).await,
-        Err(heard) => heard,
+    let outcome = match connection.begin_in("login", &args, room) {
+        Ok(mut pending) => pending.outcome(LOGIN + LOGIN_ANSWER).await,
+        Err(outcome) => outcome,
     };
-    if let Heard::Answer(Answer::None(code, text)) = &heard
+    if let CallOutcome::Answer(Answer::None(code, text)) = &outcome
         && (matches!(code, -6 | -7) || text.to_ascii_lowercase().contains("authorization"))
     {
         return Err(BrokerError::Refused(explained(*code)));
     }
-    if matches!(&heard, Heard::Answer(Answer::None(-10_005, _))) {
+    if matches!(&outcome, CallOutcome::Answer(Answer::None(-10_005, _))) {
         return Err(BrokerError::NotConnected(
             "the terminal did not reach the trade server in time: check its network, MT5_SERVER and MT5_PASSWORD".into(),
         ));
     }
-    let raw = calls::value(heard)?;
+    let raw = calls::value(outcome)?;
     let fields = Fields::of("login", &raw)?;
-    let mut known = known.lock();
-    known.account(fields.raw("account")?, fields.raw("terminal")?)?;
-    known.unusable()
+    let mut shared = shared.lock();
+    shared.account(fields.raw("account")?, fields.raw("terminal")?)?;
+    shared.unusable()
 }
 
 /// Learns which deals are past, at the first opening: the next read of the history reports them.
 /// The newest must be among them, however old it is: what is open reflects it.
 async fn past_deals(
     settings: &TerminalSettings,
-    known: &Arc<Known>,
+    shared: &Arc<SharedState>,
     connection: &Arc<Connection>,
 ) -> Result<(), BrokerError> {
-    if known.lock().deals.newest().is_some() {
+    if shared.lock().deals.newest().is_some() {
         return Ok(());
     }
     let now = clock::utc_now_ms();
-    let read = |rows: &[&_]| known.lock().deals(rows);
+    let read = |rows: &[&_]| shared.lock().deals(rows);
     for back in BACK {
         let from = BrokerTime(now.saturating_sub(back));
         let window = Window::of(from, BrokerTime(i64::MAX), now);
         let call = "history_deals";
-        let patience = settings.patience();
-        let deals = history::read(connection, call, window, patience, read).await?;
+        let timeout = settings.read_timeout();
+        let deals = history::read(connection, call, window, timeout, read).await?;
         if !deals.rows.is_empty() {
-            known.lock().deals.take(deals.rows);
+            shared.lock().deals.take(deals.rows);
             break;
         }
     }
@@ -199,13 +199,13 @@ async fn past_deals(
 /// Has the bridge push rows, deals since the newest known one, and the symbols' ticks.
 async fn watch(
     settings: &TerminalSettings,
-    known: &Arc<Known>,
+    shared: &Arc<SharedState>,
     connection: &Arc<Connection>,
 ) -> Result<(), BrokerError> {
     let args = {
-        let state = known.lock();
+        let state = shared.lock();
         let cursor = |symbol| state.cursors.of(symbol);
-        let pairs = state.context.names.pairs();
+        let pairs = state.context.symbol_map.pairs();
         let symbols: BTreeMap<&str, _> =
             pairs.map(|(symbol, name)| (name, cursor(symbol))).collect();
         let newest = state.deals.newest();
@@ -217,7 +217,7 @@ async fn watch(
             "deals_from": since.div_euclid(1_000),
         })
     };
-    ask(connection, "watch", &args, settings.patience()).await?;
+    ask(connection, "watch", &args, settings.read_timeout()).await?;
     Ok(())
 }
 
@@ -228,7 +228,7 @@ fn milliseconds(time: Duration) -> u64 {
 /// Notices that the bridge is stopped, hung or gone without a word. A package that does not let go
 /// of the interpreter keeps also the bridge's reader waiting, and a new login would make nothing of
 /// it faster: so silence is reported soon, and ends the session late.
-async fn beat(connection: Arc<Connection>, known: Arc<Known>) {
+async fn beat(connection: Arc<Connection>, shared: Arc<SharedState>) {
     loop {
         tokio::select! {
             () = connection.closed() => return,
@@ -240,14 +240,14 @@ async fn beat(connection: Arc<Connection>, known: Arc<Known>) {
         let answer = match timeout(SILENT, &mut asked).await {
             Ok(answer) => answer,
             Err(_) => {
-                known.lock().status.fall_silent();
+                shared.lock().status.fall_silent();
                 asked.await
             }
         };
-        known.lock().status.silent = false;
+        shared.lock().status.silent = false;
         match answer {
             Ok(pong) => {
-                let status = &mut known.lock().status;
+                let status = &mut shared.lock().status;
                 status.latency = begun.elapsed();
                 if Duration::from_millis(pong.busy_ms) > SLOW {
                     status.slow_until = Some(Instant::now() + SLOW_FOR);

@@ -69,7 +69,7 @@ pub(crate) struct Target {
 
 /// Why a request cannot be put into the package's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unfit {
+pub(crate) enum RequestError {
     #[error("the symbol is not in broker.terminal.symbols")]
     Symbol,
     #[error("no price is known yet, and this symbol's execution is instant")]
@@ -112,8 +112,8 @@ impl From<RawRequest> for Written {
 /// Puts a request into the package's terms.
 ///
 /// # Errors
-/// See [`Unfit`].
-pub(crate) fn written(request: &TradeRequest, target: &Target) -> Result<Written, Unfit> {
+/// See [`RequestError`].
+pub(crate) fn written(request: &TradeRequest, target: &Target) -> Result<Written, RequestError> {
     match request {
         TradeRequest::Market {
             side,
@@ -200,21 +200,21 @@ fn market(
     (side, lots): (Side, Lots),
     max_deviation_points: Option<u32>,
     origin: (Magic, &Comment),
-) -> Result<RawRequest, Unfit> {
+) -> Result<RawRequest, RequestError> {
     let base = deal(target, side, OrderType::Market, lots, origin)?;
-    let execution = target.spec.as_ref().ok_or(Unfit::Symbol)?.execution;
+    let execution = target.spec.as_ref().ok_or(RequestError::Symbol)?.execution;
     let mut raw = RawRequest {
         action: DEAL,
         ..base
     };
     if wants_price(execution) {
-        raw.price = Some(target.touch.ok_or(Unfit::Price)?.to_f64());
+        raw.price = Some(target.touch.ok_or(RequestError::Price)?.to_f64());
         raw.deviation = Some(max_deviation_points.unwrap_or(DEVIATION).max(1));
     }
     Ok(raw)
 }
 
-fn edited(order: Ticket, terms: TermsEdit, target: &Target) -> Result<Written, Unfit> {
+fn edited(order: Ticket, terms: TermsEdit, target: &Target) -> Result<Written, RequestError> {
     let mut written = Written::from(of_order(MODIFY, order, target));
     match terms.price {
         Some(price) => written.request.price = Some(price.to_f64()),
@@ -238,9 +238,9 @@ fn deal(
     kind: OrderType,
     lots: Lots,
     (magic, comment): (Magic, &Comment),
-) -> Result<RawRequest, Unfit> {
+) -> Result<RawRequest, RequestError> {
     let (Some(name), Some(spec)) = (&target.name, &target.spec) else {
-        return Err(Unfit::Symbol);
+        return Err(RequestError::Symbol);
     };
     Ok(RawRequest {
         magic: Some(magic.raw()),
@@ -286,12 +286,12 @@ fn edit_levels(written: &mut Written, levels: LevelsEdit) {
     written.request.tp = take_profit;
 }
 
-fn set_lifetime(raw: &mut RawRequest, time_in_force: TimeInForce) -> Result<(), Unfit> {
+fn set_lifetime(raw: &mut RawRequest, time_in_force: TimeInForce) -> Result<(), RequestError> {
     let (code, until) = match time_in_force {
         TimeInForce::Gtc => (0, None),
         TimeInForce::Day => (1, None),
-        TimeInForce::Gtd(until) => (2, Some(until.broker.ok_or(Unfit::Time)?)),
-        TimeInForce::GtdDay(until) => (3, Some(until.broker.ok_or(Unfit::Time)?)),
+        TimeInForce::Gtd(until) => (2, Some(until.broker.ok_or(RequestError::Time)?)),
+        TimeInForce::GtdDay(until) => (3, Some(until.broker.ok_or(RequestError::Time)?)),
     };
     raw.type_time = Some(code);
     raw.expiration = until.map(|until| until.0.div_euclid(1_000));

@@ -5,7 +5,7 @@ use super::{
     super::{Dispatch, SendFailure, outcome::settled},
     Terminal, calls,
     connection::{Connection, Pending},
-    failure::{Heard, decide},
+    failure::{CallOutcome, decide},
     requests::{RawRequest, Target, Written, is_entry, wants_price, written},
     wire::{self, Answer, Fields},
 };
@@ -54,9 +54,9 @@ impl Terminal {
     ) -> Result<Receipt, SendFailure> {
         let until = Instant::now() + self.settings.call_timeout;
         let before = until.min(dispatch.before.into());
-        let correlation = match dispatch.trace.as_str() {
+        let correlation = match dispatch.trace_id.as_str() {
             "" => NO_TRACE,
-            trace => trace,
+            trace_id => trace_id,
         };
         let turn = timeout_at(before, self.turn.read()).await;
         let connection = turn
@@ -64,7 +64,7 @@ impl Terminal {
             .ok()
             .and_then(|_| self.connection())
             .ok_or_else(|| SendFailure::NotSent("the link to the terminal is down".into()))?;
-        let usable = self.known.lock().unusable();
+        let usable = self.shared.lock().unusable();
         usable.map_err(|error| SendFailure::NotSent(error.to_string()))?;
         let target = timeout_at(before, self.target(&connection, request)).await;
         let target = target.map_err(|_| too_late())?;
@@ -86,39 +86,39 @@ impl Terminal {
             login: self.login()?,
         };
         let begun = Instant::now();
-        let heard = match connection.begin("order_send", &args) {
-            Ok(pending) => self.heard(&connection, pending, &key, until).await,
-            Err(heard) => heard,
+        let outcome = match connection.begin("order_send", &args) {
+            Ok(pending) => self.outcome(&connection, pending, &key, until).await,
+            Err(outcome) => outcome,
         };
-        if is_stale(&heard) && begun.elapsed() < Duration::from_millis(args.wait_ms) {
+        if is_stale(&outcome) && begun.elapsed() < Duration::from_millis(args.wait_ms) {
             // The bridge's clock ran on while this one stood still (the host slept): in this
             // session it would refuse everything.
             connection.close("the bridge's clock ran away from this one's");
         }
-        let outcome = decide(heard, |raw| self.known.lock().receipt(raw));
+        let outcome = decide(outcome, |raw| self.shared.lock().receipt(raw));
         settle(request, outcome, target.spec.map(|spec| spec.digits))
     }
 
     /// The whole number of the account that this link is for.
     fn login(&self) -> Result<u64, SendFailure> {
-        let login = self.known.lock().bound.login();
+        let login = self.shared.lock().expected.login();
         login.ok_or_else(|| SendFailure::NotSent("MT5_LOGIN is not an account number".into()))
     }
 
     /// The answer to a send, by whatever way it comes.
-    async fn heard(
+    async fn outcome(
         &self,
         connection: &Arc<Connection>,
         mut pending: Pending,
         key: &str,
         until: Instant,
-    ) -> Heard {
+    ) -> CallOutcome {
         let lost = match pending.wait(left(until)).await {
-            Some(Heard::Lost(why)) => Heard::Lost(why),
-            Some(heard) => return heard,
+            Some(CallOutcome::Lost(why)) => CallOutcome::Lost(why),
+            Some(outcome) => return outcome,
             None => pending.give_up(),
         };
-        if !matches!(lost, Heard::Lost(_)) {
+        if !matches!(lost, CallOutcome::Lost(_)) {
             return lost;
         }
         // As long again: the caller has its own bound, and takes late answers.
@@ -128,12 +128,17 @@ impl Terminal {
     }
 
     /// Recalls from this session, or from the next ones once it ended.
-    async fn recalled(&self, first: &Arc<Connection>, key: &str, until: Instant) -> Option<Heard> {
+    async fn recalled(
+        &self,
+        first: &Arc<Connection>,
+        key: &str,
+        until: Instant,
+    ) -> Option<CallOutcome> {
         let mut sessions = self.session.subscribe();
         let mut session = first.clone();
         loop {
-            if let Some(heard) = recall(&session, key, until).await {
-                return Some(heard);
+            if let Some(outcome) = recall(&session, key, until).await {
+                return Some(outcome);
             }
             // A bridge that lives and does not know it will not learn of it any more.
             if !session.is_closed() {
@@ -156,7 +161,7 @@ impl Terminal {
             | TradeRequest::ModifyOrder { .. }
             | TradeRequest::Cancel { .. } => {
                 return Target {
-                    name: self.known.lock().context.names.any(symbol),
+                    name: self.shared.lock().context.symbol_map.any(symbol),
                     ..Target::default()
                 };
             }
@@ -176,9 +181,9 @@ impl Terminal {
     }
 
     fn known_target(&self, symbol: &Symbol, side: Side) -> Target {
-        let state = self.known.lock();
+        let state = self.shared.lock();
         Target {
-            name: state.context.names.any(symbol),
+            name: state.context.symbol_map.any(symbol),
             touch: state.touch(symbol, side),
             spec: state.symbols.get(symbol).map(|raw| raw.spec.clone()),
         }
@@ -186,11 +191,11 @@ impl Terminal {
 
     /// Asks for one symbol. What cannot be learnt is missed where it is needed.
     async fn look_up(&self, connection: &Arc<Connection>, symbol: &Symbol) {
-        let Some(name) = self.known.lock().context.names.any(symbol) else {
+        let Some(name) = self.shared.lock().context.symbol_map.any(symbol) else {
             return;
         };
         match calls::symbol(connection, symbol, &name, RECALL).await {
-            Ok(raw) => drop(self.known.lock().take_symbols(vec![raw])),
+            Ok(raw) => drop(self.shared.lock().take_symbols(vec![raw])),
             Err(error) => tracing::warn!(%symbol, %error, "symbol not read"),
         }
     }
@@ -225,8 +230,8 @@ fn settle(
 }
 
 /// True where the bridge says that the send lay too long.
-fn is_stale(heard: &Heard) -> bool {
-    matches!(heard, Heard::Answer(Answer::Refused(why)) if why == "stale")
+fn is_stale(outcome: &CallOutcome) -> bool {
+    matches!(outcome, CallOutcome::Answer(Answer::Refused(why)) if why == "stale")
 }
 
 fn left(until: Instant) -> Duration {
@@ -234,12 +239,12 @@ fn left(until: Instant) -> Duration {
 }
 
 /// Asks the bridge what became of a send, until it knows. None: it does not know.
-async fn recall(connection: &Arc<Connection>, key: &str, until: Instant) -> Option<Heard> {
+async fn recall(connection: &Arc<Connection>, key: &str, until: Instant) -> Option<CallOutcome> {
     loop {
-        let heard = connection
+        let outcome = connection
             .ask("recall", &json!({ "key": key }), RECALL)
             .await;
-        let Heard::Answer(Answer::Ok(raw)) = heard else {
+        let CallOutcome::Answer(Answer::Ok(raw)) = outcome else {
             if connection.is_closed() || Instant::now() >= until {
                 return None;
             }
@@ -250,7 +255,7 @@ async fn recall(connection: &Arc<Connection>, key: &str, until: Instant) -> Opti
         match fields.text("state").ok()?.as_str() {
             "done" | "dropped" => {
                 let answer = wire::answer(fields.raw("answer").ok()?).ok()?;
-                return Some(Heard::Answer(answer));
+                return Some(CallOutcome::Answer(answer));
             }
             "queued" | "running" if Instant::now() < until => sleep(RECALL_PAUSE).await,
             _ => return None,

@@ -3,13 +3,13 @@
 
 use super::{
     super::BrokerError,
-    bound::Bound,
     deals::Deals,
-    names::Names,
+    expected_account::ExpectedAccount,
     rows::{
         Context, Listed, RawSymbol, TerminalRow, account, all, call_level, deal, early_deals,
         order, position, receipt,
     },
+    symbol_map::SymbolMap,
     ticks::Cursors,
     wire::{Fields, RowError},
 };
@@ -60,13 +60,13 @@ impl TerminalStatus {
 
 /// Shared by all sessions.
 #[derive(Debug)]
-pub(crate) struct Known(Mutex<State>);
+pub(crate) struct SharedState(Mutex<State>);
 
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) context: Context,
     /// The account that must be there.
-    pub(crate) bound: Bound,
+    pub(crate) expected: ExpectedAccount,
     /// Why what the terminal reports does not count now.
     unusable: Option<BrokerError>,
     pub(crate) symbols: BTreeMap<Symbol, RawSymbol>,
@@ -103,15 +103,15 @@ pub(crate) struct Rows {
     pub(crate) unreadable: Vec<Unreadable>,
 }
 
-impl Known {
-    pub(crate) fn new(names: Names, bound: Bound) -> Self {
+impl SharedState {
+    pub(crate) fn new(symbol_map: SymbolMap, expected: ExpectedAccount) -> Self {
         Self(Mutex::new(State {
             context: Context {
-                names,
+                symbol_map,
                 digits: HashMap::new(),
                 money: 2,
             },
-            bound,
+            expected,
             unusable: None,
             symbols: BTreeMap::new(),
             cursors: Cursors::default(),
@@ -137,7 +137,7 @@ impl State {
     ) -> Result<AccountRow, RowError> {
         let terminal = TerminalRow::read(terminal)?;
         let (row, login, obstacle) = account(raw, terminal)?;
-        let differs = self.bound.differs(login, &row.server, row.kind);
+        let differs = self.expected.differs(login, &row.server, row.kind);
         self.unusable = match differs {
             Some(why) => Some(BrokerError::OtherAccount(why)),
             None if !terminal.connected => Some(BrokerError::Unreachable(
@@ -164,7 +164,7 @@ impl State {
         for raw in symbols {
             let symbol = raw.spec.symbol.clone();
             // Prices outside the map keep the digits that all of them have.
-            if self.context.names.broker(&symbol).is_some() {
+            if self.context.symbol_map.broker(&symbol).is_some() {
                 self.context.digits.insert(symbol.clone(), raw.spec.digits);
             }
             self.symbols.insert(symbol, raw);

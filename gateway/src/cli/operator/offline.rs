@@ -65,7 +65,7 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
         request_id: RequestId::parse(&super::wire::request_id())?,
         method: "SetTradingState",
         content: [0; 32],
-        trace: String::new(),
+        trace_id: String::new(),
         send_before_ms: i64::MAX,
         not_after_ms: None,
         command: Command::SetState {

@@ -58,7 +58,7 @@ impl Target {
     /// [`NotRunning`], [`Refused`], a socket that is not the caller's, or the conversation's own.
     pub(in crate::cli) fn talk<T>(
         &self,
-        patience: Duration,
+        timeout: Duration,
         conversation: impl AsyncFnOnce(Channel) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let socket = self.data_folder.join(CONTROL_SOCKET);
@@ -66,7 +66,7 @@ impl Target {
             .enable_all()
             .build()?;
         runtime.block_on(async {
-            let channel = connect(&socket, patience).await?;
+            let channel = connect(&socket, timeout).await?;
             conversation(channel)
                 .await
                 .map_err(|error| match error.downcast::<Status>() {
@@ -77,14 +77,14 @@ impl Target {
     }
 }
 
-async fn connect(socket: &Path, patience: Duration) -> anyhow::Result<Channel> {
+async fn connect(socket: &Path, timeout: Duration) -> anyhow::Result<Channel> {
     let path = socket.to_path_buf();
     let connector = tower::service_fn(move |_| {
         let path = path.clone();
         async move { UnixStream::connect(path).await.map(TokioIo::new) }
     });
     // The address is a formality: the connector knows the way.
-    let endpoint = Endpoint::from_static("http://control.socket").timeout(patience);
+    let endpoint = Endpoint::from_static("http://control.socket").timeout(timeout);
     endpoint
         .connect_with_connector(connector)
         .await

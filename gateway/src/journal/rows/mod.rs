@@ -82,10 +82,10 @@ impl Values {
     }
 
     /// Hex digits of a trace take half their room as bytes.
-    fn trace(&mut self, trace: &str) -> &mut Self {
-        match hex::decode(trace) {
+    fn trace_id(&mut self, trace_id: &str) -> &mut Self {
+        match hex::decode(trace_id) {
             Ok(bytes) if bytes.len() == TRACE => self.put(bytes),
-            _ => self.text(trace),
+            _ => self.text(trace_id),
         }
     }
 }
@@ -179,7 +179,7 @@ impl Columns {
         }
     }
 
-    fn trace(&mut self) -> Option<String> {
+    fn trace_id(&mut self) -> Option<String> {
         match self.value()? {
             Value::Null => Some(String::new()),
             Value::Blob(bytes) => Some(hex::encode(bytes)),

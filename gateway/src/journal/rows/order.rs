@@ -87,7 +87,7 @@ impl Stored for Order {
             .text(&self.tag)
             .number(self.magic.raw())
             .maybe_number(self.ticket.map(|ticket| ticket.0))
-            .trace(&self.trace);
+            .trace_id(&self.trace_id);
         values
     }
 
@@ -135,7 +135,7 @@ impl Stored for Order {
             tag: from.text()?,
             magic: Magic::from_raw(from.number()?),
             ticket: from.maybe_number()?.map(Ticket),
-            trace: from.trace()?,
+            trace_id: from.trace_id()?,
         })
     }
 }

@@ -39,7 +39,7 @@ impl Stored for Request {
         values
             .flag(open)
             .put(self.content.to_vec())
-            .trace(&self.trace);
+            .trace_id(&self.trace_id);
         values
     }
 
@@ -58,7 +58,7 @@ impl Stored for Request {
             content: from.bytes()?.try_into().ok()?,
             subject: order.or(subject)?,
             at,
-            trace: from.trace()?,
+            trace_id: from.trace_id()?,
         })
     }
 }

@@ -21,7 +21,7 @@ fn shapes() -> (Vec<Order>, Vec<Request>, Vec<OwnedDeal>) {
         position: Some(PositionId(9)),
         tag: "strategy 1".into(),
         ticket: Some(Ticket(4)),
-        trace: "7".repeat(32),
+        trace_id: "7".repeat(32),
         ..order(2, OrderState::Filled)
     };
     let pending = Order {
@@ -37,7 +37,7 @@ fn shapes() -> (Vec<Order>, Vec<Request>, Vec<OwnedDeal>) {
         retryable: true,
         created: at(5),
         updated: at(6),
-        trace: "not hex".into(),
+        trace_id: "not hex".into(),
         ..order(3, OrderState::Working)
     };
     let requests = vec![

@@ -60,7 +60,7 @@ fn event(sequence: u64) -> Record {
     Record::Event(Arc::new(Recorded {
         sequence,
         at: UtcTime(clock::utc_now_ms()),
-        trace: "c".into(),
+        trace_id: "c".into(),
         audience: Audience::All,
         event: Event::MarginCall(50.0),
     }))
@@ -78,7 +78,7 @@ fn request_of(id: &str, subject: Subject) -> Request {
         content: [7; 32],
         subject,
         at: UtcTime(5),
-        trace: "7".repeat(32),
+        trace_id: "7".repeat(32),
     }
 }
 
@@ -122,7 +122,7 @@ fn order(id: u64, state: OrderState) -> Order {
         tag: String::new(),
         magic: Magic::new(1, id).unwrap(),
         ticket: None,
-        trace: String::new(),
+        trace_id: String::new(),
     }
 }
 
@@ -349,7 +349,7 @@ fn old_events_go_and_the_newest_stays_whatever_its_age() {
         Record::Event(Arc::new(Recorded {
             sequence,
             at: UtcTime(5),
-            trace: String::new(),
+            trace_id: String::new(),
             audience: Audience::All,
             event: Event::MarginCall(50.0),
         }))

@@ -44,7 +44,7 @@ fn a_backup_is_a_journal_of_its_own_and_denials_are_kept() {
         peer: "127.0.0.1:1".into(),
         call: "/mymt5.v1.TradingService/SubmitOrder".into(),
         code: "PermissionDenied".into(),
-        trace: "c".into(),
+        trace_id: "c".into(),
     };
     journal.commit(&[event(1), Record::Denial(denial)]).unwrap();
     let (file, bytes) = backup(&path).unwrap();

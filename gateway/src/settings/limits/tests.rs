@@ -15,7 +15,7 @@ fn limits(text: &str, variables: &[(&str, &str)]) -> Result<[ScopeLimits; 2], St
     let mut reader = Reader::open(&crate::settings::TABLE, &file, environment).unwrap();
     let ceiling = risk_ceiling(&mut reader);
     let scopes = ["limits", "clients.a.limits"].map(|key| read(&mut reader, key, ceiling));
-    reader.finish().map_err(|faults| faults.to_string())?;
+    reader.finish().map_err(|errors| errors.to_string())?;
     Ok(scopes)
 }
 

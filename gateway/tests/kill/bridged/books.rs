@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::{path::Path, time::Duration};
 
 /// Longest wait for a bridge that was stopped with the file in its hands.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Mishaps that wait for their sends.
 const PLANNED: i64 = 64;
 /// `TRADE_ACTION_DEAL` and `TRADE_ACTION_PENDING`: what makes an order.
@@ -28,7 +28,7 @@ pub(crate) struct Books(Connection);
 impl Books {
     pub(crate) fn open(folder: &Path) -> Self {
         let books = Connection::open(process::state(folder)).unwrap();
-        books.busy_timeout(PATIENCE).unwrap();
+        books.busy_timeout(TIMEOUT).unwrap();
         Self(books)
     }
 

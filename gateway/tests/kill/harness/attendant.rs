@@ -7,13 +7,13 @@ use tokio::time::sleep;
 use tonic::transport::Channel;
 
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Looks and accepts, whichever gateway lives, until the task is dropped.
 pub(super) async fn attend(mut client: ControlServiceClient<Channel>) {
     let mut asked: u32 = 0;
     loop {
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
         let Ok(status) = client.get_status(v1::GetStatusRequest {}).await else {
             continue;
         };

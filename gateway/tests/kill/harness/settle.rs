@@ -27,7 +27,7 @@ use tonic::{Code, Status, transport::Channel};
 use v1::{get_order_request::Id, trading_service_client::TradingServiceClient};
 
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What is wrong in the end, and what is known of it: both are empty where all is well.
 #[derive(Debug, Default)]
@@ -54,8 +54,8 @@ pub(super) async fn settle(
     mut traders: JoinSet<()>,
 ) -> Settled {
     // What is wrong on purpose need not be given time to mend.
-    let patience = stage.scene.mutant.map_or(BOUND, |_| BOUND / 10);
-    let end = Instant::now() + patience;
+    let longest = stage.scene.mutant.map_or(BOUND, |_| BOUND / 10);
+    let end = Instant::now() + longest;
     let done = timeout(BOUND, async {
         while traders.join_next().await.is_some() {}
     })
@@ -78,7 +78,7 @@ pub(super) async fn settle(
     assert!(is_answered, "repeated calls stay unanswered");
     // What was held back is done, and known, before everything is closed.
     while stage.scene.mutant.is_none() && is_late(&stage.ledger()) && Instant::now() < end {
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
     let settled = look_on(stage, stories, &mut closers, None, end).await;
     over.cancel();
@@ -101,7 +101,7 @@ pub(super) async fn look_on(
         match look(stage, stories, flat).await {
             Ok(settled) if settled.is_over() || Instant::now() > end => return settled,
             Err(status) if Instant::now() > end => panic!("the gateway tells nothing: {status}"),
-            _ => sleep(LOOK).await,
+            _ => sleep(POLL_INTERVAL).await,
         }
     }
 }

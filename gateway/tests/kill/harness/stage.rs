@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 /// How long a client waits for one answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// The client that sees everything.
 const OPERATOR: &str = "operator";
 
@@ -55,7 +55,7 @@ impl Stage {
         let mut clients: Vec<String> = (0..TRADERS).map(trader_name).collect();
         clients.push(OPERATOR.to_owned());
         let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        tls::throwaway(&folder.path().join("tls"), &clients, &hosts, 1).unwrap();
+        tls::dev_certs(&folder.path().join("tls"), &clients, &hosts, 1).unwrap();
         let text = configuration(folder.path(), &scene, &clients);
         fs::write(folder.path().join("gateway.toml"), text).unwrap();
         if scene.bridge.is_some() {
@@ -96,7 +96,7 @@ impl Stage {
             .unwrap()
             .tls_config(tls)
             .unwrap()
-            .timeout(PATIENCE)
+            .timeout(TIMEOUT)
             .connect_lazy()
     }
 

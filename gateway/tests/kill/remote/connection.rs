@@ -21,7 +21,6 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{mpsc, oneshot},
-    time::timeout,
 };
 
 /// Batches of ticks, and changes, that may wait.
@@ -66,7 +65,7 @@ impl Connection {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn ask(&self, ask: Ask, patience: Duration) -> Result<Answer, Unanswered> {
+    pub(super) async fn ask(&self, ask: Ask, timeout: Duration) -> Result<Answer, Unanswered> {
         let id = self.asked.fetch_add(1, Ordering::Relaxed);
         let (tell, told) = oneshot::channel();
         match self.waiting().as_mut() {
@@ -78,7 +77,7 @@ impl Connection {
         if let Err(error) = self.writer.lock().await.write_all(&line).await {
             return Err(Unanswered::NotAsked(error.to_string()));
         }
-        let answer = timeout(patience, told).await;
+        let answer = tokio::time::timeout(timeout, told).await;
         if let Some(waiting) = self.waiting().as_mut() {
             waiting.remove(&id);
         }

@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Longest wait for the answer to a question that is no send.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a question has no answer.
 #[derive(Debug)]
@@ -45,14 +45,14 @@ impl Remote {
         }
     }
 
-    async fn ask(&self, ask: Ask, patience: Duration) -> Result<Answer, Unanswered> {
+    async fn ask(&self, ask: Ask, timeout: Duration) -> Result<Answer, Unanswered> {
         let connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         match connection {
-            Some(connection) => connection.ask(ask, patience).await,
+            Some(connection) => connection.ask(ask, timeout).await,
             None => Err(Unanswered::NotAsked("the link was never up".into())),
         }
     }
@@ -62,7 +62,7 @@ impl Remote {
         ask: Ask,
         read: impl FnOnce(Answer) -> Option<T>,
     ) -> Result<T, BrokerError> {
-        let answer = self.ask(ask, PATIENCE).await.map_err(|error| match error {
+        let answer = self.ask(ask, TIMEOUT).await.map_err(|error| match error {
             Unanswered::NotAsked(why) | Unanswered::Lost(why) => BrokerError::Unreachable(why),
         })?;
         read(answer).ok_or_else(|| BrokerError::Unreachable("answered something else".into()))

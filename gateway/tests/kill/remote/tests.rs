@@ -47,18 +47,18 @@ fn answer(stream: &mut UnixStream, id: u64, retcode: Retcode) -> bool {
 fn dispatch() -> Dispatch {
     Dispatch {
         before: Instant::now() + LONG,
-        trace: String::new(),
+        trace_id: String::new(),
     }
 }
 
 async fn sent(
-    patience: Duration,
+    timeout: Duration,
     on_send: fn(&mut UnixStream, u64) -> bool,
 ) -> Result<Receipt, SendFailure> {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("socket");
     let peer = peer(&path, on_send);
-    let remote = Remote::at(path, patience);
+    let remote = Remote::at(path, timeout);
     let _events = remote.open().await.unwrap();
     let outcome = remote.send(&request(), &dispatch()).await;
     drop(peer.join().unwrap());

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Who reads nothing for so long is given up.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The way back to a peer.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ impl Writer {
 }
 
 pub(super) fn serve(stream: UnixStream, desk: &Arc<Mutex<Desk>>, scene: &Scene) {
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let session = Session {
         desk,

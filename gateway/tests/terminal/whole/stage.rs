@@ -87,7 +87,7 @@ impl Stage {
         let folder = TempDir::new().unwrap();
         let clients = [&["all"], scene.traders].concat();
         let clients: Vec<String> = clients.into_iter().map(str::to_owned).collect();
-        tls::throwaway(
+        tls::dev_certs(
             &folder.path().join("tls"),
             &clients,
             &["localhost".into()],

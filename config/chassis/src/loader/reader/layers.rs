@@ -11,7 +11,7 @@ impl Reader {
     pub(super) fn lay_environment(&mut self, environment: &Environment) {
         for name in environment.not_unicode() {
             if environment::is_own(&self.table, name) {
-                self.fault(name, "is not Unicode", "set it to a text in UTF-8");
+                self.reject(name, "is not Unicode", "set it to a text in UTF-8");
             }
         }
         for name in environment.process_names() {
@@ -27,7 +27,7 @@ impl Reader {
             let path = name[environment::PREFIX.len()..].to_ascii_lowercase();
             let names: Vec<&str> = path.split("__").collect();
             if names.iter().any(|name| name.is_empty()) {
-                self.fault(name, "names no key", "write it like MYMT5__SECTION__KEY");
+                self.reject(name, "names no key", "write it like MYMT5__SECTION__KEY");
             } else {
                 self.lay(name, &names, text, *local);
             }
@@ -35,7 +35,7 @@ impl Reader {
         for (name, key) in self.table.names {
             // It may have been meant to limit something.
             if environment.is_emptied(name) {
-                self.fault(name, "is empty", "give it a value, or unset it");
+                self.reject(name, "is empty", "give it a value, or unset it");
                 continue;
             }
             let Some((text, local)) = environment.get(name) else {
@@ -43,7 +43,7 @@ impl Reader {
             };
             let twin = hints::variable(key);
             if prefixed.contains_key(twin.as_str()) {
-                self.fault(
+                self.reject(
                     name,
                     format!("both it and {twin} are set"),
                     "unset one of them",
@@ -60,7 +60,7 @@ impl Reader {
             Source::Environment(name.into())
         };
         if let Err(reason) = self.root.put(names, Node::of_text(text, source)) {
-            self.fault(name, reason, "name an existing key, or unset it");
+            self.reject(name, reason, "name an existing key, or unset it");
         }
     }
 }

@@ -26,9 +26,9 @@ impl Reader {
             } else if self.has_keys(&key) {
                 let nature = self.root.get(&key).map_or("a value", Node::nature);
                 let reason = format!("expected a table, found {nature} in {source}");
-                self.fault(&key, reason, format!("write it as a table, [{key}]"));
+                self.reject(&key, reason, format!("write it as a table, [{key}]"));
             } else {
-                self.fault(&key, format!("unknown key in {source}"), fix);
+                self.reject(&key, format!("unknown key in {source}"), fix);
             }
         }
     }

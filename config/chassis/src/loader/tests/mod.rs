@@ -2,7 +2,7 @@
 mod secrets;
 
 use super::*;
-use crate::faults::Faults;
+use crate::config_errors::ConfigErrors;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Place {
         path.to_str().unwrap().to_owned()
     }
 
-    fn try_open(&self, pairs: &[(&str, &str)]) -> Result<Reader, Faults> {
+    fn try_open(&self, pairs: &[(&str, &str)]) -> Result<Reader, ConfigErrors> {
         let environment =
             Environment::from_pairs(pairs.iter().copied()).with_dotenv(&self.path(".env"));
         Reader::open(&TABLE, &self.path("demo.toml"), environment)
@@ -157,9 +157,9 @@ fn tables_and_lists_are_walked_and_overridden_in_place() {
     let map: std::collections::BTreeMap<String, String> = reader.required("map", "a map").unwrap();
     assert_eq!(map["EUR.x"], "EURUSD");
     assert_eq!(reader.optional::<u8>("opened.key", ""), None);
-    let faults = reader.finish().unwrap_err();
-    assert_eq!(faults.0.len(), 1, "{faults}");
-    has(&faults.to_string(), &["empty: unknown key in demo.toml"]);
+    let errors = reader.finish().unwrap_err();
+    assert_eq!(errors.0.len(), 1, "{errors}");
+    has(&errors.to_string(), &["empty: unknown key in demo.toml"]);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn one_report_holds_every_fault_and_no_value() {
     assert!(reader.names("a.names").is_empty());
     assert_eq!(reader.count("a.count"), 0);
     assert_eq!(reader.path("a.path", "a file"), None);
-    reader.fault("a.number", "is odd", "make it even");
+    reader.reject("a.number", "is odd", "make it even");
     let report = report(reader);
     has(&report, &["12 faults"]);
     has(

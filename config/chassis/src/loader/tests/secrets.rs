@@ -110,7 +110,7 @@ fn secrets_that_break_the_rules_are_refused() {
         let mut reader = place.open(pairs);
         assert!(reader.secret("MT5_PASSWORD").is_none());
         // The caller, who wants it, adds nothing to what is known.
-        reader.fault("MT5_PASSWORD", "is missing", "set it");
+        reader.reject("MT5_PASSWORD", "is missing", "set it");
         let report = report(reader);
         has(&report, &["1 fault"]);
         has(&report, &["MT5_PASSWORD: ", reason]);

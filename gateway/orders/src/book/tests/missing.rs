@@ -76,7 +76,7 @@ fn reads_that_began_before_a_close_do_not_count_against_it() {
     book.lose();
     read_begun(&mut book, vec![row.clone()], 1, 0);
     book.add_early(&deal(4, Side::Sell, Entry::Out, 100, 1_300), true, 2);
-    assert_eq!(book.tell(ONE, Levels::default(), nobody), []);
+    assert_eq!(book.report(ONE, Levels::default(), nobody), []);
     for at in [1_000, 3_000, 7_000] {
         read_begun(&mut book, vec![row.clone()], 1, at);
         assert_eq!(book.closable(ONE), Lots::ZERO);
@@ -144,11 +144,11 @@ fn a_doubt_ends_while_trading_goes_on() {
         let at = 200 * i64::try_from(count).unwrap();
         let news = u64::try_from(count).unwrap();
         book.add_early(newest, true, news);
-        book.tell(ONE, Levels::default(), nobody);
+        book.report(ONE, Levels::default(), nobody);
         if count % 5 == 0 {
             for streamed in &deals[count - 4..=count] {
                 book.add(streamed, news);
-                book.tell(ONE, Levels::default(), nobody);
+                book.report(ONE, Levels::default(), nobody);
             }
         }
         let lagging = row_of(&deals[..count - 1]).into_iter().collect();
@@ -406,7 +406,7 @@ fn on_netting_a_row_that_lags_behind_a_close_leaves_nothing_that_is_sure() {
     };
     read_begun(&mut book, vec![before.clone()], 0, 0);
     book.add_early(&closing, true, 1);
-    book.tell(ONE, Levels::default(), nobody);
+    book.report(ONE, Levels::default(), nobody);
     assert_eq!(book.closable(ONE), lots(40));
     for at in [100, 400] {
         read_begun(&mut book, vec![before.clone()], 1, at);
@@ -433,7 +433,7 @@ fn a_position_that_is_not_what_its_deals_say_ends_with_the_close_of_all_of_it() 
         (lots(60), 1)
     );
     book.add_early(&deal(3, Side::Sell, Entry::Out, 60, 1_100), true, 1);
-    book.tell(ONE, Levels::default(), nobody);
+    book.report(ONE, Levels::default(), nobody);
     assert!(is_closed(
         read_begun(&mut book, vec![], 1, 6_000).changes.pop()
     ));

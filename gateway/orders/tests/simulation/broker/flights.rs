@@ -14,7 +14,7 @@ pub struct Flight {
     /// The process that sent it.
     life: u64,
     request: TradeRequest,
-    trace: String,
+    trace_id: String,
     /// When it is executed; none: never.
     executes: Option<i64>,
     /// When the answer comes; none: never.
@@ -36,7 +36,7 @@ pub struct Answered {
 #[derive(Clone, Debug)]
 pub struct Execution {
     pub request: TradeRequest,
-    pub trace: String,
+    pub trace_id: String,
 }
 
 impl Broker {
@@ -48,7 +48,7 @@ impl Broker {
             job: outgoing.job,
             life,
             request: outgoing.request,
-            trace: outgoing.trace,
+            trace_id: outgoing.trace_id,
             executes: Some(now + takes),
             answers: Some(now + takes + dice.between(0, 40)),
             gives_up: Some(now + SEND_TIMEOUT_MS),
@@ -87,7 +87,7 @@ impl Broker {
         for flight in &mut flights {
             if flight.executes.is_some_and(|at| at <= now) {
                 flight.executes = None;
-                flight.outcome = Some(self.execute(&flight.request, &flight.trace));
+                flight.outcome = Some(self.execute(&flight.request, &flight.trace_id));
             }
             let late = flight.gives_up.is_none();
             if flight.answers.is_some_and(|at| at <= now)
@@ -122,7 +122,7 @@ impl Broker {
         answered
     }
 
-    fn execute(&mut self, request: &TradeRequest, trace: &str) -> Result<Receipt, SendFailure> {
+    fn execute(&mut self, request: &TradeRequest, trace_id: &str) -> Result<Receipt, SendFailure> {
         if !self.account().trade_allowed {
             return Err(failure(Retcode::SERVER_DISABLES_AT));
         }
@@ -139,7 +139,7 @@ impl Broker {
         }
         self.executed.push(Execution {
             request: request.clone(),
-            trace: trace.to_owned(),
+            trace_id: trace_id.to_owned(),
         });
         Ok(receipt)
     }

@@ -98,8 +98,8 @@ pub fn trace_of(key: &RequestKey) -> String {
 }
 
 /// The call that has this trace.
-fn request_of(trace: &str) -> Option<RequestKey> {
-    let (client, request) = trace.split_once('/')?;
+fn request_of(trace_id: &str) -> Option<RequestKey> {
+    let (client, request) = trace_id.split_once('/')?;
     let (client, request) = (ClientName::parse(client), RequestId::parse(request));
     Some(RequestKey(client.ok()?, request.ok()?))
 }
@@ -312,14 +312,14 @@ impl Judge {
     }
 
     fn changes(&mut self, execution: &Execution, disk: &Disk) -> Verdict {
-        let trace = &execution.trace;
-        if trace.is_empty() {
+        let trace_id = &execution.trace_id;
+        if trace_id.is_empty() {
             return Ok(());
         }
-        let kept = request_of(trace).and_then(|key| disk.requests.get(&key));
-        let undone = self.undone.contains(trace) || kept.is_some_and(is_undone);
+        let kept = request_of(trace_id).and_then(|key| disk.requests.get(&key));
+        let undone = self.undone.contains(trace_id) || kept.is_some_and(is_undone);
         ensure!(!undone, "changed though told as not done: {execution:?}");
-        let news = self.changed.insert(trace.clone());
+        let news = self.changed.insert(trace_id.clone());
         ensure!(news, "a change was executed twice: {execution:?}");
         Ok(())
     }
@@ -419,7 +419,7 @@ impl Judge {
         change: &ChangeAnswer,
         broker: &Broker,
     ) -> Verdict {
-        let trace = trace_of(key);
+        let trace_id = trace_of(key);
         match change.outcome {
             ChangeOutcome::Done if cancels => {
                 let ticket = change.order.as_ref().and_then(|order| order.ticket);
@@ -431,9 +431,9 @@ impl Judge {
             | ChangeOutcome::NotSent
             | ChangeOutcome::Expired
             | ChangeOutcome::NotDone => {
-                let done = self.changed.contains(&trace);
-                ensure!(!done, "told as not done, and it was: {trace} {change:?}");
-                self.undone.insert(trace);
+                let done = self.changed.contains(&trace_id);
+                ensure!(!done, "told as not done, and it was: {trace_id} {change:?}");
+                self.undone.insert(trace_id);
             }
             _ => {}
         }

@@ -56,7 +56,7 @@ impl Stage {
                 comment: Comment::default(),
             },
             before_ms: i64::MAX,
-            trace: String::new(),
+            trace_id: String::new(),
         };
         let (temper, dice) = (&self.temper, &mut self.dice);
         self.broker.send(0, outgoing, temper, dice);

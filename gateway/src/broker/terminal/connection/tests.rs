@@ -1,22 +1,23 @@
 #![allow(clippy::unwrap_used)]
 use super::super::{
-    super::Events, bound::Bound, bound::tests::account, names::Names, state::Known,
+    super::Events, expected_account::ExpectedAccount, expected_account::tests::account,
+    state::SharedState, symbol_map::SymbolMap,
 };
 use super::*;
 use crate::broker::Change;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A session over a pipe that holds so many bytes: it, the bridge's end, the link's end.
 fn session(holds: usize) -> (Arc<Connection>, DuplexStream, Events) {
-    let names = Names::new([].into()).unwrap();
-    let bound = Bound::to(
+    let symbol_map = SymbolMap::new([].into()).unwrap();
+    let expected = ExpectedAccount::to(
         &account("10000001", "Demo-1"),
         mymt5_model::AccountKind::Demo,
     );
-    let (feed, events) = Feed::new(Arc::new(Known::new(names, bound)));
+    let (feed, events) = Feed::new(Arc::new(SharedState::new(symbol_map, expected)));
     let (ours, theirs) = duplex(holds);
     (Connection::start(Box::new(ours), feed), theirs, events)
 }
@@ -35,12 +36,12 @@ async fn answers_find_their_askers_in_any_order() {
     answer(&mut bridge, r#"{"role":"bridge","id":99,"ok":9}"#).await;
     answer(&mut bridge, r#"{"role":"bridge","id":2,"ok":2}"#).await;
     answer(&mut bridge, r#"{"role":"bridge","id":1,"ok":1}"#).await;
-    let value = |heard: Heard| match heard {
-        Heard::Answer(Answer::Ok(value)) => value.get().to_owned(),
-        heard => panic!("{heard:?}"),
+    let value = |outcome: CallOutcome| match outcome {
+        CallOutcome::Answer(Answer::Ok(value)) => value.get().to_owned(),
+        outcome => panic!("{outcome:?}"),
     };
-    assert_eq!(value(first.heard(PATIENCE).await), "1");
-    assert_eq!(value(second.heard(PATIENCE).await), "2");
+    assert_eq!(value(first.outcome(TIMEOUT).await), "1");
+    assert_eq!(value(second.outcome(TIMEOUT).await), "2");
     drop((first, second));
     assert!(connection.waiting().is_empty());
 }
@@ -54,10 +55,15 @@ async fn what_began_to_leave_is_lost_and_what_did_not_was_never_sent() {
     let mut piece = [0; 4];
     bridge.read_exact(&mut piece).await.unwrap();
     connection.close("the test ends it");
-    assert!(matches!(first.heard(PATIENCE).await, Heard::Lost(why) if why == "the test ends it"));
-    assert!(matches!(second.heard(PATIENCE).await, Heard::NotWritten(_)));
+    assert!(
+        matches!(first.outcome(TIMEOUT).await, CallOutcome::Lost(why) if why == "the test ends it")
+    );
+    assert!(matches!(
+        second.outcome(TIMEOUT).await,
+        CallOutcome::NotWritten(_)
+    ));
     let third = connection.begin("three", &json!({}));
-    assert!(matches!(third, Err(Heard::NotWritten(_))));
+    assert!(matches!(third, Err(CallOutcome::NotWritten(_))));
 }
 
 #[tokio::test]
@@ -69,17 +75,20 @@ async fn who_gives_up_before_his_call_began_to_leave_withdraws_it() {
     let mut piece = [0; 4];
     bridge.read_exact(&mut piece).await.unwrap();
     let now = Duration::from_millis(1);
-    assert!(matches!(second.heard(now).await, Heard::NotWritten(_)));
+    assert!(matches!(
+        second.outcome(now).await,
+        CallOutcome::NotWritten(_)
+    ));
     drop(third);
-    assert!(matches!(first.heard(now).await, Heard::Lost(_)));
+    assert!(matches!(first.outcome(now).await, CallOutcome::Lost(_)));
     let _last = connection.begin("last", &json!({})).unwrap();
-    let mut heard = String::new();
-    while !heard.contains("last") {
+    let mut received = String::new();
+    while !received.contains("last") {
         let mut piece = [0; 8];
         let count = bridge.read(&mut piece).await.unwrap();
-        heard += &String::from_utf8_lossy(&piece[..count]);
+        received += &String::from_utf8_lossy(&piece[..count]);
     }
-    assert!(heard.contains("one") && !heard.contains("two") && !heard.contains("three"));
+    assert!(received.contains("one") && !received.contains("two") && !received.contains("three"));
 }
 
 #[tokio::test]
@@ -100,8 +109,8 @@ async fn the_end_of_the_bridge_is_told_to_all() {
     let mut call = connection.begin("one", &json!({})).unwrap();
     drop(bridge);
     assert!(matches!(
-        call.heard(PATIENCE).await,
-        Heard::Lost(_) | Heard::NotWritten(_)
+        call.outcome(TIMEOUT).await,
+        CallOutcome::Lost(_) | CallOutcome::NotWritten(_)
     ));
     assert!(matches!(
         events.changes.recv().await,

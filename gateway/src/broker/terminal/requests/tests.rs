@@ -129,7 +129,7 @@ fn instant_execution_names_price_and_slip_and_never_a_slip_of_zero() {
         }
         let mut blind = target(execution, 1);
         blind.touch = None;
-        assert_eq!(written(&market(None), &blind), Err(Unfit::Price));
+        assert_eq!(written(&market(None), &blind), Err(RequestError::Price));
     }
 }
 
@@ -206,7 +206,7 @@ fn pending_orders_have_their_codes_and_lifetimes() {
     );
     assert_eq!(
         written(&unknown, &target(Execution::Market, 2)),
-        Err(Unfit::Time)
+        Err(RequestError::Time)
     );
 }
 
@@ -283,6 +283,6 @@ fn only_what_may_open_is_an_entry() {
 fn a_symbol_outside_the_map_is_not_traded() {
     assert_eq!(
         written(&market(None), &Target::default()),
-        Err(Unfit::Symbol)
+        Err(RequestError::Symbol)
     );
 }

@@ -62,20 +62,20 @@ pub(crate) fn account(
     let mode = match fields.code("margin_mode")? {
         0 | 1 => AccountMode::Netting,
         2 => AccountMode::Hedging,
-        _ => return Err(fields.fault("margin_mode", "is not known")),
+        _ => return Err(fields.error("margin_mode", "is not known")),
     };
     let kind = match fields.code("trade_mode")? {
         0 | 1 => AccountKind::Demo,
         2 => AccountKind::Real,
-        _ => return Err(fields.fault("trade_mode", "is not known")),
+        _ => return Err(fields.error("trade_mode", "is not known")),
     };
     let digits = u8::try_from(fields.code("currency_digits")?)
         .ok()
         .filter(|digits| *digits <= 8)
-        .ok_or_else(|| fields.fault("currency_digits", "is beyond 8"))?;
+        .ok_or_else(|| fields.error("currency_digits", "is beyond 8"))?;
     let money = |field| {
         let amount = Money::from_f64(fields.number(field)?);
-        amount.map_err(|_| fields.fault(field, "is no amount of money"))
+        amount.map_err(|_| fields.error(field, "is no amount of money"))
     };
     let margin = money("margin")?;
     let level = fields.number("margin_level")?;
@@ -107,7 +107,7 @@ pub(crate) fn call_level(raw: &RawValue) -> Result<Option<f64>, RowError> {
     let percent = match fields.code("margin_so_mode")? {
         0 => true,
         1 => false,
-        _ => return Err(fields.fault("margin_so_mode", "is not known")),
+        _ => return Err(fields.error("margin_so_mode", "is not known")),
     };
     Ok(Some(fields.number("margin_so_call")?).filter(|level| percent && *level > 0.0))
 }

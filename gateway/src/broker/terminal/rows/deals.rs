@@ -58,7 +58,7 @@ fn entry(fields: &Fields<'_>) -> Result<Entry, RowError> {
         1 => Entry::Out,
         2 => Entry::InOut,
         3 => Entry::OutBy,
-        _ => return Err(fields.fault("entry", "is not known")),
+        _ => return Err(fields.error("entry", "is not known")),
     })
 }
 

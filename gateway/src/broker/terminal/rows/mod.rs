@@ -17,7 +17,7 @@ pub(crate) use positions::position;
 pub(crate) use result::{early_deals, receipt};
 pub(crate) use symbols::{RawSymbol, symbol};
 
-use super::{names::Names, wire::Fields, wire::RowError};
+use super::{symbol_map::SymbolMap, wire::Fields, wire::RowError};
 use mymt5_model::{BrokerTime, Levels, Lots, Magic, Money, Price, Symbol, Ticket};
 use mymt5_orders::{RowKind, Unreadable};
 use serde_json::value::RawValue;
@@ -26,7 +26,7 @@ use std::collections::HashMap;
 /// What rows are read with.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    pub(crate) names: Names,
+    pub(crate) symbol_map: SymbolMap,
     /// Digits of the configured symbols' prices.
     pub(crate) digits: HashMap<Symbol, u8>,
     /// Digits of the account's currency.
@@ -36,8 +36,8 @@ pub(crate) struct Context {
 impl Context {
     fn symbol(&self, fields: &Fields<'_>) -> Result<Symbol, RowError> {
         let name = fields.text("symbol")?;
-        let symbol = self.names.symbol(&name);
-        symbol.ok_or_else(|| fields.fault("symbol", "is empty"))
+        let symbol = self.symbol_map.symbol(&name);
+        symbol.ok_or_else(|| fields.error("symbol", "is empty"))
     }
 
     /// Digits of a symbol's prices. Those of a symbol that is not ours are kept as finely as
@@ -51,7 +51,7 @@ impl Context {
 
     fn money(&self, fields: &Fields<'_>, field: &'static str) -> Result<Money, RowError> {
         let amount = Money::from_f64(fields.number(field)?);
-        let amount = amount.map_err(|_| fields.fault(field, "is no amount of money"))?;
+        let amount = amount.map_err(|_| fields.error(field, "is no amount of money"))?;
         Ok(amount.rounded(self.money))
     }
 }
@@ -63,11 +63,11 @@ fn price(fields: &Fields<'_>, field: &'static str, digits: u8) -> Result<Option<
         return Ok(None);
     }
     let price = Price::nearest(raw, digits);
-    Ok(Some(price.map_err(|_| fields.fault(field, "is no price"))?))
+    Ok(Some(price.map_err(|_| fields.error(field, "is no price"))?))
 }
 
 fn needed(fields: &Fields<'_>, field: &'static str, digits: u8) -> Result<Price, RowError> {
-    price(fields, field, digits)?.ok_or_else(|| fields.fault(field, "is no price"))
+    price(fields, field, digits)?.ok_or_else(|| fields.error(field, "is no price"))
 }
 
 fn levels(fields: &Fields<'_>, digits: u8) -> Result<Levels, RowError> {
@@ -78,7 +78,7 @@ fn levels(fields: &Fields<'_>, digits: u8) -> Result<Levels, RowError> {
 }
 
 fn lots(fields: &Fields<'_>, field: &'static str) -> Result<Lots, RowError> {
-    Lots::from_f64(fields.number(field)?).map_err(|_| fields.fault(field, "is no volume"))
+    Lots::from_f64(fields.number(field)?).map_err(|_| fields.error(field, "is no volume"))
 }
 
 /// Milliseconds; 0 is none.
@@ -87,18 +87,18 @@ fn time(fields: &Fields<'_>, field: &'static str) -> Result<Option<BrokerTime>, 
         0 => Ok(None),
         // Beyond the year 5000 it is not a time but garbage, and sums of it would overflow.
         ms @ 1..=95_617_584_000_000 => Ok(Some(BrokerTime(ms))),
-        _ => Err(fields.fault(field, "is no time")),
+        _ => Err(fields.error(field, "is no time")),
     }
 }
 
 fn moment(fields: &Fields<'_>, field: &'static str) -> Result<BrokerTime, RowError> {
-    time(fields, field)?.ok_or_else(|| fields.fault(field, "is no time"))
+    time(fields, field)?.ok_or_else(|| fields.error(field, "is no time"))
 }
 
 /// A number that is not 0.
 fn ticket(fields: &Fields<'_>, field: &'static str) -> Result<u64, RowError> {
     match fields.count(field)? {
-        0 => Err(fields.fault(field, "is 0")),
+        0 => Err(fields.error(field, "is 0")),
         ticket => Ok(ticket),
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn order(raw: &RawValue, context: &Context) -> Result<Option<OrderRow
     if code == CLOSE_BY {
         return Ok(None);
     }
-    let (side, kind) = side_and_kind(code).ok_or_else(|| fields.fault("type", "is not known"))?;
+    let (side, kind) = side_and_kind(code).ok_or_else(|| fields.error("type", "is not known"))?;
     let symbol = context.symbol(&fields)?;
     let digits = context.digits(&symbol);
     let pending = kind != OrderType::Market;
@@ -70,7 +70,7 @@ fn state(fields: &Fields<'_>) -> Result<RowState, RowError> {
         4 => RowState::Filled,
         5 => RowState::Rejected,
         6 => RowState::Expired,
-        _ => return Err(fields.fault("state", "is not known")),
+        _ => return Err(fields.error("state", "is not known")),
     })
 }
 
@@ -78,7 +78,7 @@ fn time_in_force(fields: &Fields<'_>) -> Result<TimeInForce, RowError> {
     let until = || {
         let seconds = fields.whole("time_expiration")?;
         let ms = seconds.checked_mul(1_000).filter(|ms| *ms > 0);
-        let ms = ms.ok_or_else(|| fields.fault("time_expiration", "is no time"))?;
+        let ms = ms.ok_or_else(|| fields.error("time_expiration", "is no time"))?;
         Ok(Moment {
             utc: None,
             broker: Some(BrokerTime(ms)),
@@ -89,6 +89,6 @@ fn time_in_force(fields: &Fields<'_>) -> Result<TimeInForce, RowError> {
         1 => TimeInForce::Day,
         2 => TimeInForce::Gtd(until()?),
         3 => TimeInForce::GtdDay(until()?),
-        _ => return Err(fields.fault("type_time", "is not known")),
+        _ => return Err(fields.error("type_time", "is not known")),
     })
 }

@@ -15,7 +15,7 @@ pub(crate) fn position(raw: &RawValue, context: &Context) -> Result<PositionRow,
     let side = match fields.code("type")? {
         0 => Side::Buy,
         1 => Side::Sell,
-        _ => return Err(fields.fault("type", "is not known")),
+        _ => return Err(fields.error("type", "is not known")),
     };
     Ok(PositionRow {
         ticket: Ticket(ticket(&fields, "ticket")?),

@@ -21,7 +21,7 @@ pub(crate) fn symbol(raw: &RawValue, symbol: &Symbol) -> Result<RawSymbol, RowEr
     let digits = u8::try_from(fields.code("digits")?)
         .ok()
         .filter(|digits| *digits <= Price::MAX_DIGITS)
-        .ok_or_else(|| fields.fault("digits", "is beyond 8"))?;
+        .ok_or_else(|| fields.error("digits", "is beyond 8"))?;
     let spec = SymbolSpec {
         symbol: symbol.clone(),
         description: fields.text("description")?,
@@ -52,7 +52,7 @@ fn positive(fields: &Fields<'_>, field: &'static str) -> Result<f64, RowError> {
     if number > 0.0 {
         Ok(number)
     } else {
-        Err(fields.fault(field, "is not above 0"))
+        Err(fields.error(field, "is not above 0"))
     }
 }
 
@@ -62,7 +62,7 @@ fn tick_size(fields: &Fields<'_>, digits: u8) -> Result<i64, RowError> {
     if (1.0..=1e12).contains(&whole) && (points - whole).abs() < 1e-6 * whole {
         Ok(whole as i64)
     } else {
-        Err(fields.fault("trade_tick_size", "is no multiple of a point"))
+        Err(fields.error("trade_tick_size", "is no multiple of a point"))
     }
 }
 
@@ -73,10 +73,10 @@ fn grid(fields: &Fields<'_>) -> Result<VolumeGrid, RowError> {
         max: lots(fields, "volume_max")?,
     };
     if grid.step.is_zero() {
-        return Err(fields.fault("volume_step", "is not above 0"));
+        return Err(fields.error("volume_step", "is not above 0"));
     }
     if grid.max < grid.min {
-        return Err(fields.fault("volume_max", "is below volume_min"));
+        return Err(fields.error("volume_max", "is below volume_min"));
     }
     Ok(grid)
 }
@@ -88,7 +88,7 @@ fn trade_mode(fields: &Fields<'_>) -> Result<TradeMode, RowError> {
         2 => TradeMode::ShortOnly,
         3 => TradeMode::CloseOnly,
         4 => TradeMode::Full,
-        _ => return Err(fields.fault("trade_mode", "is not known")),
+        _ => return Err(fields.error("trade_mode", "is not known")),
     })
 }
 
@@ -98,7 +98,7 @@ fn execution(fields: &Fields<'_>) -> Result<Execution, RowError> {
         1 => Execution::Instant,
         2 => Execution::Market,
         3 => Execution::Exchange,
-        _ => return Err(fields.fault("trade_exemode", "is not known")),
+        _ => return Err(fields.error("trade_exemode", "is not known")),
     })
 }
 

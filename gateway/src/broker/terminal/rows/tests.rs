@@ -16,7 +16,7 @@ fn euro() -> Symbol {
 
 fn context() -> Context {
     Context {
-        names: Names::new([(euro(), "EURUSD.m".into())].into()).unwrap(),
+        symbol_map: SymbolMap::new([(euro(), "EURUSD.m".into())].into()).unwrap(),
         digits: [(euro(), 5)].into(),
         money: 2,
     }

@@ -34,7 +34,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Something is wrong with that field.
-    pub(crate) fn fault(&self, field: &'static str, why: &'static str) -> RowError {
+    pub(crate) fn error(&self, field: &'static str, why: &'static str) -> RowError {
         RowError {
             row: self.row,
             field,
@@ -48,13 +48,13 @@ impl<'a> Fields<'a> {
         expected: &'static str,
     ) -> Result<T, RowError> {
         let raw = self.values.get(field);
-        let raw = raw.ok_or_else(|| self.fault(field, "is missing"))?;
-        serde_json::from_str(raw.get()).map_err(|_| self.fault(field, expected))
+        let raw = raw.ok_or_else(|| self.error(field, "is missing"))?;
+        serde_json::from_str(raw.get()).map_err(|_| self.error(field, expected))
     }
 
     pub(crate) fn raw(&self, field: &'static str) -> Result<&'a RawValue, RowError> {
         let raw = self.values.get(field).copied();
-        raw.ok_or_else(|| self.fault(field, "is missing"))
+        raw.ok_or_else(|| self.error(field, "is missing"))
     }
 
     pub(crate) fn code(&self, field: &'static str) -> Result<u32, RowError> {

@@ -41,14 +41,14 @@ impl Losses {
 }
 
 /// Writes cleaned lines to the screen and the file, where there is one.
-pub(super) struct Outlet<W> {
+pub(super) struct RedactingWriter<W> {
     redactor: Redactor,
     screen: W,
     file: Option<Rolling>,
     losses: Losses,
 }
 
-impl<W: Write> Outlet<W> {
+impl<W: Write> RedactingWriter<W> {
     pub(super) fn new(
         redactor: Redactor,
         screen: W,
@@ -77,7 +77,7 @@ impl<W: Write> Outlet<W> {
     }
 }
 
-impl<W: Write> Outlet<W> {
+impl<W: Write> RedactingWriter<W> {
     fn pass_on(&mut self, event: &[u8]) -> io::Result<()> {
         let line = self.line(event);
         let screen = self.screen.write_all(line.as_bytes());
@@ -87,7 +87,7 @@ impl<W: Write> Outlet<W> {
     }
 }
 
-impl<W: Write> Write for Outlet<W> {
+impl<W: Write> Write for RedactingWriter<W> {
     /// One event; always taken whole, so that the queue never tries it again. A panic costs the
     /// line too, but not the thread, with which all later lines would be lost.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {

@@ -6,13 +6,13 @@ use mymt5_chassis::secrets::Secret;
 use mymt5_model::AccountKind;
 
 #[derive(Debug)]
-pub(crate) struct Bound {
+pub(crate) struct ExpectedAccount {
     login: Secret,
     server: Secret,
     kind: AccountKind,
 }
 
-impl Bound {
+impl ExpectedAccount {
     pub(crate) fn to(account: &Account, kind: AccountKind) -> Self {
         Self {
             login: account.login.clone(),
@@ -71,13 +71,13 @@ pub(crate) mod tests {
 
     #[test]
     fn whole_numbers_are_compared_and_not_their_last_digits() {
-        let bound = Bound::to(&account("10005678", "Live-1"), AccountKind::Real);
-        let differs = |login, server, kind| bound.differs(login, server, kind).is_some();
+        let expected = ExpectedAccount::to(&account("10005678", "Live-1"), AccountKind::Real);
+        let differs = |login, server, kind| expected.differs(login, server, kind).is_some();
         assert!(!differs(10_005_678, "Live-1", AccountKind::Real));
         assert!(differs(20_005_678, "Live-1", AccountKind::Real));
         assert!(differs(10_005_678, "Live-2", AccountKind::Real));
         assert!(differs(10_005_678, "Live-1", AccountKind::Demo));
-        assert!(bound.takes(&account("10005678", "Live-1")).is_ok());
-        assert!(bound.takes(&account("20005678", "Live-1")).is_err());
+        assert!(expected.takes(&account("10005678", "Live-1")).is_ok());
+        assert!(expected.takes(&account("20005678", "Live-1")).is_err());
     }
 }

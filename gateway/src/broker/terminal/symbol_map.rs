@@ -15,12 +15,12 @@ const HASHED: usize = 12;
 
 /// One-to-one.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
+pub(crate) struct SymbolMap {
     to_broker: BTreeMap<Symbol, String>,
     to_canonical: HashMap<String, Symbol>,
 }
 
-impl Names {
+impl SymbolMap {
     /// None when two symbols share one name: what the broker reports could be either.
     pub(crate) fn new(symbols: BTreeMap<Symbol, String>) -> Option<Self> {
         let turned = symbols.iter();
@@ -121,43 +121,46 @@ mod tests {
         Symbol::parse(text).unwrap()
     }
 
-    fn names() -> Names {
-        Names::new([(symbol("EURUSD"), "EURUSD.m".into())].into()).unwrap()
+    fn symbol_map() -> SymbolMap {
+        SymbolMap::new([(symbol("EURUSD"), "EURUSD.m".into())].into()).unwrap()
     }
 
     #[test]
     fn two_symbols_never_share_a_name() {
         let pair = |a, b: &str| (symbol(a), String::from(b));
-        assert!(Names::new([pair("A", "X"), pair("B", "X")].into()).is_none());
-        assert!(Names::new([pair("A", "B"), pair("B", "A")].into()).is_some());
+        assert!(SymbolMap::new([pair("A", "X"), pair("B", "X")].into()).is_none());
+        assert!(SymbolMap::new([pair("A", "B"), pair("B", "A")].into()).is_some());
     }
 
     #[test]
     fn what_is_foreign_is_never_taken_for_ours() {
-        let names = names();
-        assert_eq!(names.symbol("EURUSD.m"), Some(symbol("EURUSD")));
-        assert_eq!(names.symbol("GOLD"), Some(symbol("GOLD")));
-        let foreign = names.symbol("EURUSD").unwrap();
+        let symbol_map = symbol_map();
+        assert_eq!(symbol_map.symbol("EURUSD.m"), Some(symbol("EURUSD")));
+        assert_eq!(symbol_map.symbol("GOLD"), Some(symbol("GOLD")));
+        let foreign = symbol_map.symbol("EURUSD").unwrap();
         assert_eq!(foreign.as_str(), "EURUSD%");
-        assert_eq!(names.any(&foreign).as_deref(), Some("EURUSD"));
-        assert_eq!(names.any(&symbol("EURUSD")).as_deref(), Some("EURUSD.m"));
-        let blanks = names.symbol("Volatility 75 Index").unwrap();
+        assert_eq!(symbol_map.any(&foreign).as_deref(), Some("EURUSD"));
+        assert_eq!(
+            symbol_map.any(&symbol("EURUSD")).as_deref(),
+            Some("EURUSD.m")
+        );
+        let blanks = symbol_map.symbol("Volatility 75 Index").unwrap();
         assert_eq!(blanks.as_str(), "Volatility%2075%20Index");
-        assert_eq!(names.symbol(""), None);
-        let long = names.symbol(&"x".repeat(60)).unwrap();
-        assert_eq!(names.any(&long), None);
+        assert_eq!(symbol_map.symbol(""), None);
+        let long = symbol_map.symbol(&"x".repeat(60)).unwrap();
+        assert_eq!(symbol_map.any(&long), None);
     }
 
     proptest! {
         #[test]
         fn names_come_back_and_stay_apart(one in ".{1,40}", other in "[A-Z%20. ]{1,12}") {
-            let names = names();
+            let symbol_map = symbol_map();
             for name in [&one, &other] {
-                let symbol = names.symbol(name).unwrap();
-                let back = names.any(&symbol);
+                let symbol = symbol_map.symbol(name).unwrap();
+                let back = symbol_map.any(&symbol);
                 prop_assert!(back.as_ref() == Some(name) || back.is_none());
             }
-            prop_assert_eq!(one == other, names.symbol(&one) == names.symbol(&other));
+            prop_assert_eq!(one == other, symbol_map.symbol(&one) == symbol_map.symbol(&other));
         }
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Weak;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Does it at each SIGHUP. Never ends, unless signals cannot be heard.
-pub async fn on_hangups(mut act: impl AsyncFnMut()) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+pub async fn on_sighup(mut act: impl AsyncFnMut()) {
+    let Ok(mut sighups) = signal(SignalKind::hangup()) else {
         tracing::warn!("SIGHUP cannot be heard");
         return;
     };
-    while hangups.recv().await.is_some() {
+    while sighups.recv().await.is_some() {
         act().await;
     }
 }

@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 /// One step of a trace. Displayed as the value of a `traceparent` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Correlation {
+pub struct TraceContext {
     /// The whole trace; never all zero.
     pub trace_id: [u8; 16],
     /// This step of it; never all zero.
     pub span_id: [u8; 8],
 }
 
-impl Correlation {
+impl TraceContext {
     /// The first step of a new trace.
     #[must_use]
     #[allow(
@@ -63,7 +63,7 @@ impl Correlation {
     }
 }
 
-impl fmt::Display for Correlation {
+impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -95,13 +95,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let first = Correlation::new();
-        assert_eq!(Correlation::parse(&first.to_string()), Some(first));
-        assert_eq!(Correlation::parse(GOOD).unwrap().to_string(), GOOD);
+        let first = TraceContext::new();
+        assert_eq!(TraceContext::parse(&first.to_string()), Some(first));
+        assert_eq!(TraceContext::parse(GOOD).unwrap().to_string(), GOOD);
         let next = first.child();
         assert_eq!(next.trace_id, first.trace_id);
         assert_ne!(next.span_id, first.span_id);
-        assert_ne!(Correlation::new().trace_id, first.trace_id);
+        assert_ne!(TraceContext::new().trace_id, first.trace_id);
     }
 
     #[test]
@@ -118,9 +118,9 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e473-600f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-é1",
         ] {
-            assert_eq!(Correlation::parse(bad), None, "{bad}");
+            assert_eq!(TraceContext::parse(bad), None, "{bad}");
         }
         let later = format!("{}-later", GOOD.replacen("00", "01", 1));
-        assert!(Correlation::parse(&later).is_some());
+        assert!(TraceContext::parse(&later).is_some());
     }
 }

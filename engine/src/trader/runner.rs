@@ -10,7 +10,7 @@ use crate::{
 use mymt5_model::{Price, Side, SymbolSpec, Tick};
 use mymt5_proto::v1;
 
-pub(super) struct Desk {
+pub(super) struct StrategyRunner {
     settings: StrategySettings,
     strategy: Box<dyn Strategy>,
     /// The side to get to; none once it is reached or given up.
@@ -19,14 +19,14 @@ pub(super) struct Desk {
     quote: Option<(Price, Price)>,
 }
 
-/// The order that a desk waits for.
+/// The order that a runner waits for.
 struct Waiting {
     request_id: String,
     /// It opens what is wanted; else it closes what is in the way.
     opens: bool,
 }
 
-impl Desk {
+impl StrategyRunner {
     pub(super) fn new(settings: StrategySettings) -> Self {
         let strategy = Box::new(EmaCross::new(settings.fast, settings.slow, settings.warmup));
         Self {

@@ -5,7 +5,7 @@ use std::{fmt, panic::Location};
 
 /// One thing wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigError {
     /// The configuration key, variable or file at fault.
     pub key: String,
     /// Why it is refused.
@@ -15,8 +15,8 @@ pub struct Fault {
     place: &'static Location<'static>,
 }
 
-impl Fault {
-    /// A fault at `key`.
+impl ConfigError {
+    /// An error at `key`.
     #[track_caller]
     pub fn new(key: impl Into<String>, reason: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
@@ -34,30 +34,30 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}; fix: {}", self.key, self.reason, self.fix)
     }
 }
 
-/// Every fault found; its text is the whole report, one fault a line.
+/// Every error found; its text is the whole report, one error a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Faults(pub Vec<Fault>);
+pub struct ConfigErrors(pub Vec<ConfigError>);
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
             1 => write!(f, "1 fault in the configuration")?,
             n => write!(f, "{n} faults in the configuration")?,
         }
-        for fault in &self.0 {
-            write!(f, "\n{fault}")?;
+        for error in &self.0 {
+            write!(f, "\n{error}")?;
         }
         Ok(())
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for ConfigErrors {}
 
 #[cfg(test)]
 mod tests {
@@ -65,12 +65,12 @@ mod tests {
 
     #[test]
     fn the_report_counts_and_lists() {
-        let faults = Faults(vec![
-            Fault::new("server.listen", "is missing", "set it"),
-            Fault::new("extra", "unknown key", "remove it"),
+        let errors = ConfigErrors(vec![
+            ConfigError::new("server.listen", "is missing", "set it"),
+            ConfigError::new("extra", "unknown key", "remove it"),
         ]);
         assert_eq!(
-            faults.to_string(),
+            errors.to_string(),
             "2 faults in the configuration\nserver.listen: is missing; fix: set it\nextra: unknown key; fix: remove it"
         );
     }

@@ -25,7 +25,7 @@ use tokio::sync::{Notify, watch};
 pub struct Link(watch::Sender<LinkStatus>);
 
 /// The rooms that the link feeds, and what it must find.
-pub struct Wiring {
+pub struct LinkDeps {
     /// The broker.
     pub broker: Arc<dyn Broker>,
     /// The account that it must be logged in to.
@@ -77,22 +77,22 @@ impl Link {
 }
 
 /// What is known of the link, and who is notified.
-pub(super) struct Standing {
+pub(super) struct Monitor {
     link: Link,
     machine: Mutex<(Machine, Outcomes)>,
     telling: tokio::sync::Mutex<()>,
     pub(super) clock: Mutex<ClockCheck>,
-    pub(super) wiring: Wiring,
+    pub(super) deps: LinkDeps,
 }
 
-impl Standing {
-    pub(super) fn new(link: Link, wiring: Wiring) -> Self {
+impl Monitor {
+    pub(super) fn new(link: Link, deps: LinkDeps) -> Self {
         Self {
             link,
-            machine: Mutex::new((Machine::new(wiring.calendar.clone()), Outcomes::default())),
+            machine: Mutex::new((Machine::new(deps.calendar.clone()), Outcomes::default())),
             telling: tokio::sync::Mutex::default(),
             clock: Mutex::default(),
-            wiring,
+            deps,
         }
     }
 
@@ -122,13 +122,13 @@ impl Standing {
         tracing::info!(state = ?view.state, reason = view.reason, "link");
         let up = view.up;
         let event = Event::Link(view.state, view.reason.clone());
-        let orders = &self.wiring.orders;
+        let orders = &self.deps.orders;
         orders.tell(Input::Link(up)).await;
         orders.tell(Input::Announce(event)).await;
-        let trades = up && *self.wiring.orders.journal_up().borrow();
-        let [market_data, trading] = self.wiring.services;
-        self.wiring.health.set(market_data, up).await;
-        self.wiring.health.set(trading, trades).await;
+        let trades = up && *self.deps.orders.journal_up().borrow();
+        let [market_data, trading] = self.deps.services;
+        self.deps.health.set(market_data, up).await;
+        self.deps.health.set(trading, trades).await;
         self.link.0.send_modify(|status| {
             (status.state, status.up, status.reason) = (view.state, view.up, view.reason);
         });
@@ -152,7 +152,7 @@ impl Standing {
     }
 
     /// Publishes what is known of permission and clock.
-    pub(super) fn tell(&self, trade_obstacle: Option<String>, clock: ClockCheck) {
+    pub(super) fn publish(&self, trade_obstacle: Option<String>, clock: ClockCheck) {
         self.link.0.send_modify(|status| {
             status.trade_obstacle = trade_obstacle;
             status.clock = clock;

@@ -25,7 +25,7 @@ const MAX_DAYS: u32 = 825;
 
 /// Why no identities were made.
 #[derive(Debug, thiserror::Error)]
-pub enum ThrowawayError {
+pub enum DevCertsError {
     /// A client's name cannot be one.
     #[error(
         "invalid --clients: expected 1 to 64 of [A-Za-z0-9_-] each, not gateway or bridge, none twice, at most 256; correct the names"
@@ -89,12 +89,12 @@ pub enum ThrowawayError {
 ///
 /// # Errors
 /// A name or the lifetime is refused, a file exists already, or making or writing fails.
-pub fn throwaway(
+pub fn dev_certs(
     folder: &Path,
     clients: &[String],
     hosts: &[String],
     days: u32,
-) -> Result<Vec<PathBuf>, ThrowawayError> {
+) -> Result<Vec<PathBuf>, DevCertsError> {
     let files = planned(folder, clients, days, &[AUTHORITY], &[SERVER, BRIDGE])?;
     make(folder, clients, hosts, days)?;
     Ok(files)
@@ -104,13 +104,13 @@ pub fn throwaway(
 /// more. Whoever reads that key can pass for any client, and for the server.
 ///
 /// # Errors
-/// As for [`throwaway`].
+/// As for [`dev_certs`].
 pub fn throwaway_with_authority(
     folder: &Path,
     clients: &[String],
     hosts: &[String],
     days: u32,
-) -> Result<Vec<PathBuf>, ThrowawayError> {
+) -> Result<Vec<PathBuf>, DevCertsError> {
     let kept = [AUTHORITY, AUTHORITY_KEY];
     let files = planned(folder, clients, days, &kept, &[SERVER, BRIDGE])?;
     let issuer = make(folder, clients, hosts, days)?;
@@ -123,21 +123,21 @@ pub fn throwaway_with_authority(
 /// yesterday for `days` from today. Gives the files written.
 ///
 /// # Errors
-/// As for [`throwaway`], or the authority's key is not there.
+/// As for [`dev_certs`], or the authority's key is not there.
 pub fn add_clients(
     folder: &Path,
     clients: &[String],
     days: u32,
-) -> Result<Vec<PathBuf>, ThrowawayError> {
+) -> Result<Vec<PathBuf>, DevCertsError> {
     let files = planned(folder, clients, days, &[], &[])?;
     let (certificate, key) = (folder.join(AUTHORITY), folder.join(AUTHORITY_KEY));
     check_client(&certificate, Some((certificate.as_path(), key.as_path()))).map_err(|source| {
-        ThrowawayError::Authority {
+        DevCertsError::Authority {
             path: folder.to_owned(),
             source,
         }
     })?;
-    let text = fs::read_to_string(&key).map_err(|source| ThrowawayError::Read {
+    let text = fs::read_to_string(&key).map_err(|source| DevCertsError::Read {
         path: key.clone(),
         source,
     })?;
@@ -155,9 +155,9 @@ fn planned(
     days: u32,
     of_authority: &[&str],
     servers: &[&str],
-) -> Result<Vec<PathBuf>, ThrowawayError> {
+) -> Result<Vec<PathBuf>, DevCertsError> {
     if !(1..=MAX_DAYS).contains(&days) {
-        return Err(ThrowawayError::Days);
+        return Err(DevCertsError::Days);
     }
     check_names(clients)?;
     let mut files: Vec<PathBuf> = of_authority.iter().map(|file| folder.join(file)).collect();
@@ -166,12 +166,12 @@ fn planned(
         files.extend([certificate_of(folder, owner), key_of(folder, owner)]);
     }
     match files.iter().find(|path| path.symlink_metadata().is_ok()) {
-        Some(path) => Err(ThrowawayError::Exists { path: path.clone() }),
+        Some(path) => Err(DevCertsError::Exists { path: path.clone() }),
         None => Ok(files),
     }
 }
 
-fn check_names(clients: &[String]) -> Result<(), ThrowawayError> {
+fn check_names(clients: &[String]) -> Result<(), DevCertsError> {
     let fine = clients.len() <= MAX_CLIENTS
         && clients.iter().enumerate().all(|(index, name)| {
             is_name(name) && name != SERVER && name != BRIDGE && !clients[..index].contains(name)
@@ -179,7 +179,7 @@ fn check_names(clients: &[String]) -> Result<(), ThrowawayError> {
     if fine {
         Ok(())
     } else {
-        Err(ThrowawayError::Name)
+        Err(DevCertsError::Name)
     }
 }
 
@@ -191,8 +191,8 @@ fn key_of(folder: &Path, owner: &str) -> PathBuf {
     folder.join(owner).join("key.pem")
 }
 
-fn at_authority(source: rcgen::Error) -> ThrowawayError {
-    ThrowawayError::Make {
+fn at_authority(source: rcgen::Error) -> DevCertsError {
+    DevCertsError::Make {
         name: "the authority".to_owned(),
         source,
     }
@@ -211,7 +211,7 @@ fn make(
     clients: &[String],
     hosts: &[String],
     days: u32,
-) -> Result<Issuer<'static, KeyPair>, ThrowawayError> {
+) -> Result<Issuer<'static, KeyPair>, DevCertsError> {
     let params = authority(days);
     let key = KeyPair::generate().map_err(at_authority)?;
     let certificate = params.self_signed(&key).map_err(at_authority)?;
@@ -220,7 +220,7 @@ fn make(
     write(&folder.join(AUTHORITY), &certificate.pem())?;
 
     for server in [SERVER, BRIDGE] {
-        let names = server_names(hosts).map_err(|source| ThrowawayError::Make {
+        let names = server_names(hosts).map_err(|source| DevCertsError::Make {
             name: server.to_owned(),
             source,
         })?;
@@ -242,11 +242,11 @@ fn issue_clients(
     clients: &[String],
     days: u32,
     issuer: &Issuer<'_, KeyPair>,
-) -> Result<(), ThrowawayError> {
+) -> Result<(), DevCertsError> {
     for client in clients {
         let uri = format!("{CLIENT_URI}{client}");
         let names = uri.try_into().map(|uri| vec![SanType::URI(uri)]);
-        let names = names.map_err(|source| ThrowawayError::Make {
+        let names = names.map_err(|source| DevCertsError::Make {
             name: client.clone(),
             source,
         })?;
@@ -292,8 +292,8 @@ fn issue(
     purpose: ExtendedKeyUsagePurpose,
     days: u32,
     issuer: &Issuer<'_, KeyPair>,
-) -> Result<(), ThrowawayError> {
-    let at_owner = |source| ThrowawayError::Make {
+) -> Result<(), DevCertsError> {
+    let at_owner = |source| DevCertsError::Make {
         name: owner.to_owned(),
         source,
     };
@@ -310,25 +310,25 @@ fn issue(
     write(&key_of(folder, owner), &text)
 }
 
-fn make_folder(path: &Path) -> Result<(), ThrowawayError> {
+fn make_folder(path: &Path) -> Result<(), DevCertsError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|source| ThrowawayError::Write {
+        .map_err(|source| DevCertsError::Write {
             path: path.to_owned(),
             source,
         })
 }
 
-fn write(path: &Path, text: &str) -> Result<(), ThrowawayError> {
+fn write(path: &Path, text: &str) -> Result<(), DevCertsError> {
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
         .and_then(|mut file: File| file.write_all(text.as_bytes()));
-    written.map_err(|source| ThrowawayError::Write {
+    written.map_err(|source| DevCertsError::Write {
         path: path.to_owned(),
         source,
     })
