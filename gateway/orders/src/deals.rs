@@ -27,7 +27,7 @@ enum Arrival {
     Early,
 }
 
-/// With what a position is reported of which deals came.
+/// What goes with the report of a position of which deals came.
 #[derive(Default)]
 struct Told {
     levels: Levels,
@@ -338,7 +338,7 @@ impl Core {
         }
     }
 
-    /// Tells an order whose size is known now, where its deals sum up to another state so.
+    /// Reports an order whose size is known now, where its deals sum up to another state so.
     pub(crate) fn report_known_size(&mut self, id: OrderId) {
         let order = self.orders.get(id);
         let differs = order.is_some_and(|order| {
@@ -350,7 +350,7 @@ impl Core {
         }
     }
 
-    /// Tells an order, in the state that its deals sum up to.
+    /// Reports an order, in the state that its deals sum up to.
     pub(crate) fn report_fills(&mut self, id: OrderId) {
         let order = self.orders.get(id);
         let state = order.map(|order| filled_state(order).unwrap_or(order.state));

@@ -105,8 +105,8 @@ impl Monitor {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a fact, and notifies all when it changes the state. The link's status comes
-    /// last: a call that is dropped on the way leaves the notification to the next.
+    /// Takes a fact, and notifies all when it changes the state. The link's status comes last: a
+    /// call that is dropped on the way leaves the notification to the next.
     pub(super) async fn report(&self, fact: Fact) {
         let now = UtcTime(clock::utc_now_ms());
         if let Some(alert) = self.machine().0.on(fact, now) {

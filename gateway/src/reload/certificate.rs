@@ -1,5 +1,5 @@
-//! The certificate, its key and the trusted authorities: polled, since whatever
-//! renews them (cert-manager, an operator's script) does not always notify.
+//! The certificate, its key and the trusted authorities: polled, since whatever renews them
+//! (cert-manager, an operator's script) does not always notify.
 
 use super::Reloader;
 use crate::settings::Settings;
@@ -51,9 +51,8 @@ fn digest(paths: &[PathBuf]) -> [u8; 32] {
 
 impl Reloader {
     /// Takes up a changed certificate for new connections; those that are open go on, but for
-    /// clients of an authority that is gone. One that
-    /// does not hold together, such as a new certificate beside the old key, keeps the old one
-    /// until the rest is there too. Never ends.
+    /// clients of an authority that is gone. One that does not hold together, such as a new
+    /// certificate beside the old key, keeps the old one until the rest is there too. Never ends.
     pub async fn follow_certificate(self) {
         let mut poll = interval(POLL_INTERVAL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,6 +1,6 @@
-//! The log: to standard error and, unless told otherwise, to files in one folder, through one queue and one thread, on
-//! which every event passes the redactor as a whole. Logging never stops the process: a full
-//! queue or a failing write costs a line, which is counted.
+//! The log: to standard error and, unless told otherwise, to files in one folder, through one queue
+//! and one thread, on which every event passes the redactor as a whole. Logging never stops the
+//! process: a full queue or a failing write costs a line, which is counted.
 
 mod panics;
 mod redacting_writer;
