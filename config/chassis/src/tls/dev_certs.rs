@@ -28,7 +28,7 @@ const MAX_DAYS: u32 = 825;
 pub enum DevCertsError {
     /// A client's name cannot be one.
     #[error(
-        "invalid --clients: expected 1 to 64 of [A-Za-z0-9_-] each, not gateway or bridge, none twice, at most 256; correct the names"
+        "invalid --clients or --add: expected 1 to 64 of [A-Za-z0-9_-] each, not gateway or bridge, none twice, at most 256; correct the names"
     )]
     Name,
     /// The lifetime is out of range.
