@@ -3,7 +3,7 @@
 It lends the official ``MetaTrader5`` package, which works only there, to one gateway elsewhere. It
 is dumb on purpose: it decides nothing, repeats no trade, logs no request, writes no file.
 
-Protocol 1, over TCP, beyond loopback in TLS. A frame: a 4-byte big-endian length and so many bytes
+Protocol 2, over TCP, beyond loopback in TLS. A frame: a 4-byte big-endian length and so many bytes
 of UTF-8 JSON, one object with its sender's role; at most 1 KiB until both have proven the secret
 (see `prove`), then 64 KiB in and 8 MiB out. What breaks a rule of form closes the connection.
 A call, {id, t, call, args}, gets one answer, its {id} with one of
@@ -153,14 +153,14 @@ async def read(reader, limit):
 async def prove(reader, writer, secret):
     """Both prove the secret, the gateway first: an HMAC-SHA256 over the side and both nonces."""
     ours = secrets.token_hex(32)
-    writer.write(encode({"protocol": 1, "nonce": ours}))
+    writer.write(encode({"protocol": 2, "nonce": ours}))
     answer = await read(reader, FIRST_LIMIT)
     theirs, proof = str(answer.get("nonce")), str(answer.get("proof"))
     if not all(re.fullmatch("[0-9a-f]{64}", word) for word in (theirs, proof)):
         raise Closed("malformed proof")
     words = [f"mymt5-bridge/1 {side} {ours} {theirs}".encode() for side in ("gateway", "bridge")]
     right, mine = (hmac.new(secret, text, "sha256").hexdigest() for text in words)
-    if not hmac.compare_digest(proof, right) or answer.get("protocol") != 1 or theirs == ours:
+    if not hmac.compare_digest(proof, right) or answer.get("protocol") != 2 or theirs == ours:
         raise Closed("wrong proof")
     writer.write(encode({"proof": mine}))
 

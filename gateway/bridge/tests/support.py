@@ -135,7 +135,7 @@ class Gateway:
         theirs = self.read()["nonce"]
         ours = secrets.token_hex(32)
         proof = self.proof("gateway", theirs, ours)
-        self.write({"role": "gateway", "protocol": 1, "nonce": ours, "proof": proof})
+        self.write({"role": "gateway", "protocol": 2, "nonce": ours, "proof": proof})
         answer = self.read()
         assert answer["proof"] == self.proof("bridge", theirs, ours), "the bridge's proof"
 

@@ -16,7 +16,7 @@ class Handshake(BridgeTest):
         theirs = gateway.read()["nonce"]
         ours = other.pop("nonce", secrets.token_hex(32))
         right = gateway.proof("gateway", theirs, ours)
-        frame = {"role": "gateway", "protocol": 1, "nonce": ours, "proof": right}
+        frame = {"role": "gateway", "protocol": 2, "nonce": ours, "proof": right}
         gateway.write(dict(frame, **other))
         return theirs, ours
 
@@ -37,7 +37,7 @@ class Handshake(BridgeTest):
     def test_wrong_answers(self):
         self.turned_away(proof=secrets.token_hex(32))
         self.turned_away(role="bridge")
-        self.turned_away(protocol=2)
+        self.turned_away(protocol=1)
         self.turned_away(nonce="A" * 64)
         self.turned_away(proof=None)
         self.turned_away(proof="é" * 64)
@@ -53,7 +53,7 @@ class Handshake(BridgeTest):
             theirs = first.read()["nonce"]
             ours = secrets.token_hex(32)
             proof = first.proof("gateway", theirs, ours)
-            frame = {"role": "gateway", "protocol": 1, "nonce": ours, "proof": proof}
+            frame = {"role": "gateway", "protocol": 2, "nonce": ours, "proof": proof}
             first.write(frame)
             self.assertIn("proof", first.read())
         with Gateway(self.bridge.address(), prove=False) as second:
@@ -64,7 +64,7 @@ class Handshake(BridgeTest):
     def test_reflected(self):
         with Gateway(self.bridge.address(), prove=False) as gateway:
             nonce = gateway.read()["nonce"]
-            gateway.write({"role": "gateway", "protocol": 1, "nonce": nonce,
+            gateway.write({"role": "gateway", "protocol": 2, "nonce": nonce,
                            "proof": gateway.proof("gateway", nonce, nonce)})  # fmt: skip
             self.assertTrue(gateway.is_closed())
 

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 /// The protocol spoken here.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 /// Fewest characters of the secret.
 const SHORTEST: usize = 32;
 /// Hex digits of a nonce and of a proof.
@@ -213,13 +213,13 @@ mod tests {
                     .as_bytes(),
             )
         };
-        assert!(greeting(1, &"0f".repeat(32)).is_ok());
+        assert!(greeting(2, &"0f".repeat(32)).is_ok());
         for bad in ["", &"0F".repeat(32), &"0".repeat(63), &"g".repeat(64)] {
-            assert!(matches!(greeting(1, bad), Err(HandshakeError::Wire(_))));
+            assert!(matches!(greeting(2, bad), Err(HandshakeError::Wire(_))));
         }
         assert!(matches!(
-            greeting(2, &"0".repeat(64)),
-            Err(HandshakeError::Version(2))
+            greeting(1, &"0".repeat(64)),
+            Err(HandshakeError::Version(1))
         ));
     }
 }

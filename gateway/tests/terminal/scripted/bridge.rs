@@ -35,7 +35,7 @@ pub fn frame(value: &Value) -> Vec<u8> {
 }
 
 pub fn hello() -> Value {
-    json!({"role": "bridge", "protocol": 1, "nonce": NONCE})
+    json!({"role": "bridge", "protocol": 2, "nonce": NONCE})
 }
 
 pub fn proof(side: &str, ours: &str) -> String {

@@ -75,16 +75,16 @@ async fn whoever_is_no_bridge_gets_nothing() {
     let silent: Then<'_> = &|_| Vec::new();
     let reflected: Then<'_> = &|answer| frame(answer);
     let long: Then<'_> = &|_| (1_025_u32).to_be_bytes().to_vec();
-    let nonce = |nonce: &str| frame(&json!({"role": "bridge", "protocol": 1, "nonce": nonce}));
+    let nonce = |nonce: &str| frame(&json!({"role": "bridge", "protocol": 2, "nonce": nonce}));
     let strangers: Vec<Lines<'_>> = vec![
         (frame(&hello()), reflected),
         (frame(&hello()), long),
         (
-            frame(&json!({"role": "gateway", "protocol": 1, "nonce": NONCE})),
+            frame(&json!({"role": "gateway", "protocol": 2, "nonce": NONCE})),
             silent,
         ),
         (
-            frame(&json!({"role": "bridge", "protocol": 2, "nonce": NONCE})),
+            frame(&json!({"role": "bridge", "protocol": 1, "nonce": NONCE})),
             silent,
         ),
         (nonce(""), silent),

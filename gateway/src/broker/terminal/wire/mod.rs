@@ -1,4 +1,4 @@
-//! The bridge's protocol, version 1, as types. What does not fit them is an error and ends the
+//! The bridge's protocol, version 2, as types. What does not fit them is an error and ends the
 //! session; fields that are not known are passed over.
 
 mod fields;
