@@ -25,5 +25,5 @@ pub mod v1 {
     tonic::include_proto!("mymt5.v1");
 }
 
-/// The encoded `FileDescriptorSet` of the contract, comments included.
+/// The encoded `FileDescriptorSet` of the contract, imports, options and comments included.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
