@@ -4,7 +4,7 @@ mod clients;
 mod permissions;
 
 pub use clients::{Client, ClientRegistry, Proof, ProofError, Registry};
-pub use permissions::{Permission, TABLE, needed_for};
+pub use permissions::{CALLS, Permission, needed_for};
 
 use mymt5_model::Symbol;
 use std::sync::Arc;

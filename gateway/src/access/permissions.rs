@@ -1,6 +1,9 @@
-//! Each call's permission. The contract's comments say the same, and a test compares them.
+//! Each call's permission, read from the contract's options.
 
+use mymt5_proto::v1;
+use prost::Message;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// What a client may be allowed.
 #[derive(
@@ -28,44 +31,17 @@ pub enum Permission {
     Diagnose,
 }
 
-use Permission::{Control, Diagnose, Read, Trade};
-
-/// Method paths and what they need.
-pub const TABLE: &[(&str, Permission)] = &[
-    ("/mymt5.v1.MarketDataService/ListSymbols", Read),
-    ("/mymt5.v1.MarketDataService/StreamTicks", Read),
-    ("/mymt5.v1.MarketDataService/StreamTicksInStep", Read),
-    ("/mymt5.v1.MarketDataService/ListBars", Read),
-    ("/mymt5.v1.TradingService/CheckOrder", Trade),
-    ("/mymt5.v1.TradingService/SubmitOrder", Trade),
-    ("/mymt5.v1.TradingService/ModifyOrder", Trade),
-    ("/mymt5.v1.TradingService/CancelOrder", Trade),
-    ("/mymt5.v1.TradingService/ModifyPosition", Trade),
-    ("/mymt5.v1.TradingService/ClosePosition", Trade),
-    ("/mymt5.v1.TradingService/GetOrder", Read),
-    ("/mymt5.v1.TradingService/GetSnapshot", Read),
-    ("/mymt5.v1.TradingService/StreamEvents", Read),
-    ("/mymt5.v1.TradingService/ListOrders", Read),
-    ("/mymt5.v1.TradingService/ListDeals", Read),
-    ("/mymt5.v1.TradingService/Heartbeat", Trade),
-    ("/mymt5.v1.TradingService/RaiseAlert", Trade),
-    ("/mymt5.v1.ControlService/GetStatus", Read),
-    ("/mymt5.v1.ControlService/SetTradingState", Control),
-    ("/mymt5.v1.ControlService/Flatten", Control),
-    ("/mymt5.v1.ControlService/ResolveOrder", Control),
-    ("/mymt5.v1.ControlService/Adopt", Control),
-    ("/mymt5.v1.ControlService/Accept", Control),
-    ("/mymt5.v1.ControlService/Reload", Control),
-    ("/mymt5.v1.ControlService/Backup", Control),
-    (
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        Diagnose,
-    ),
-    (
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        Diagnose,
-    ),
-];
+/// Path and permission of each call that needs one. A call of the contract that declares none is
+/// not in it, and so denied.
+pub static CALLS: LazyLock<Vec<(String, Permission)>> = LazyLock::new(|| {
+    let reflection = ["v1", "v1alpha"].map(|version| {
+        let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+        (path, Permission::Diagnose)
+    });
+    let mut calls = declared(mymt5_proto::DESCRIPTORS);
+    calls.extend(reflection);
+    calls
+});
 
 /// Calls that need no identity.
 const OPEN: &[&str] = &[
@@ -82,9 +58,9 @@ pub fn needed_for(path: &str) -> Result<Option<Permission>, UnknownPath> {
     if OPEN.contains(&path) {
         return Ok(None);
     }
-    TABLE
+    CALLS
         .iter()
-        .find(|(known, _)| *known == path)
+        .find(|(known, _)| known == path)
         .map(|(_, needed)| Some(*needed))
         .ok_or(UnknownPath)
 }
@@ -94,50 +70,120 @@ pub fn needed_for(path: &str) -> Result<Option<Permission>, UnknownPath> {
 #[error("no such call")]
 pub struct UnknownPath;
 
+/// Path and permission of each method that declares one; empty when the descriptors are unreadable.
+fn declared(descriptors: &[u8]) -> Vec<(String, Permission)> {
+    let mut declared = Vec::new();
+    for file in FileSet::decode(descriptors).unwrap_or_default().file {
+        for service in file.service {
+            for method in service.method {
+                let option = method.options.unwrap_or_default().permission;
+                let permission = match v1::Permission::try_from(option) {
+                    Ok(v1::Permission::Read) => Permission::Read,
+                    Ok(v1::Permission::Trade) => Permission::Trade,
+                    Ok(v1::Permission::Control) => Permission::Control,
+                    Ok(v1::Permission::Unspecified) | Err(_) => continue,
+                };
+                let path = format!("/{}.{}/{}", file.package, service.name, method.name);
+                declared.push((path, permission));
+            }
+        }
+    }
+    declared
+}
+
+/// What is read of a `google.protobuf.FileDescriptorSet`: `prost_types` drops unknown options.
+#[derive(Clone, PartialEq, Message)]
+struct FileSet {
+    #[prost(message, repeated, tag = "1")]
+    file: Vec<File>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct File {
+    #[prost(string, tag = "2")]
+    package: String,
+    #[prost(message, repeated, tag = "6")]
+    service: Vec<Service>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Service {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, repeated, tag = "2")]
+    method: Vec<Method>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Method {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "4")]
+    options: Option<MethodOptions>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct MethodOptions {
+    /// The extension in `options.proto`.
+    #[prost(int32, tag = "50001")]
+    permission: i32,
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use prost::Message;
-    use std::collections::BTreeMap;
 
-    /// Path of each method of the contract and the permission its comment tells.
-    fn told() -> BTreeMap<String, Permission> {
-        let set = prost_types::FileDescriptorSet::decode(mymt5_proto::DESCRIPTORS).unwrap();
-        let mut told = BTreeMap::new();
-        for file in set.file.iter().filter(|file| file.package() == "mymt5.v1") {
-            for location in &file.source_code_info.as_ref().unwrap().location {
-                // Field 6 of a file is its services, field 2 of a service its methods.
-                let [6, service, 2, method] = location.path[..] else {
-                    continue;
-                };
-                let service = &file.service[service as usize];
-                let path = format!(
-                    "/mymt5.v1.{}/{}",
-                    service.name(),
-                    service.method[method as usize].name()
-                );
-                let comment = location.leading_comments().trim();
-                let word = comment
-                    .strip_prefix("Permission: ")
-                    .unwrap()
-                    .split('.')
-                    .next()
-                    .unwrap();
-                told.insert(path, serde_json::from_value(word.into()).unwrap());
-            }
+    /// What a call needs by its name: reading is `read`, and an operator's acts are `control`.
+    fn expected(service: &str, method: &str) -> Permission {
+        let reads = ["Get", "List", "Stream"];
+        if reads.iter().any(|verb| method.starts_with(verb)) {
+            Permission::Read
+        } else if service == "ControlService" {
+            Permission::Control
+        } else {
+            Permission::Trade
         }
-        told
     }
 
     #[test]
-    fn the_table_is_the_contract() {
-        let table: BTreeMap<_, _> = TABLE
-            .iter()
-            .filter(|(path, _)| path.contains("mymt5"))
-            .map(|(path, p)| ((*path).to_owned(), *p))
-            .collect();
-        assert_eq!(table, told());
+    fn every_call_of_the_contract_declares_its_permission() {
+        let set = prost_types::FileDescriptorSet::decode(mymt5_proto::DESCRIPTORS).unwrap();
+        let services: Vec<_> = set.file.iter().flat_map(|file| &file.service).collect();
+        assert_eq!(services.len(), 3);
+        for service in services {
+            for method in &service.method {
+                let path = format!("/mymt5.v1.{}/{}", service.name(), method.name());
+                let needed = expected(service.name(), method.name());
+                assert_eq!(needed_for(&path), Ok(Some(needed)), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_that_declares_no_permission_is_denied() {
+        let method = |name: &str, options| Method {
+            name: name.into(),
+            options,
+        };
+        let option = |permission| Some(MethodOptions { permission });
+        let set = FileSet {
+            file: vec![File {
+                package: "a.v1".into(),
+                service: vec![Service {
+                    name: "S".into(),
+                    method: vec![
+                        method("Without", None),
+                        method("Unspecified", option(0)),
+                        method("Unknown", option(99)),
+                        method("Read", option(1)),
+                    ],
+                }],
+            }],
+        };
+        let read = ("/a.v1.S/Read".to_owned(), Permission::Read);
+        assert_eq!(declared(&set.encode_to_vec()), [read]);
+        assert!(declared(b"nonsense").is_empty());
     }
 
     #[test]
@@ -147,5 +193,13 @@ mod tests {
             Err(UnknownPath)
         );
         assert_eq!(needed_for("/grpc.health.v1.Health/Check"), Ok(None));
+    }
+
+    #[test]
+    fn reflection_needs_diagnose() {
+        for version in ["v1", "v1alpha"] {
+            let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+            assert_eq!(needed_for(&path), Ok(Some(Permission::Diagnose)));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::Gateway;
 use bytes::{Buf, BufMut};
-use mymt5_gateway::access::TABLE;
+use mymt5_gateway::access::CALLS;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use tonic::{
     Request, Status,
@@ -72,7 +72,7 @@ async fn nonsense_panics_nothing_and_changes_nothing() {
     let mut runner = TestRunner::deterministic();
     let mut grpc = tonic::client::Grpc::new(gateway.channel(Some("all")).await);
     let streams = |path: &str| path.contains("/Stream") || path.contains("Reflection");
-    for (path, _) in TABLE.iter().filter(|(path, _)| !streams(path)) {
+    for (path, _) in CALLS.iter().filter(|(path, _)| !streams(path)) {
         for _ in 0..CASES {
             let bytes = message().new_tree(&mut runner).unwrap().current();
             grpc.ready().await.unwrap();
