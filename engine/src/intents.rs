@@ -8,13 +8,11 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub enum IntentError {
     /// Opening or migrating it failed.
-    #[error(
-        "cannot open intents.db in process.data_folder; let this user write it, or move it away"
-    )]
+    #[error("cannot open intents.db in process.data_folder; let this user write it")]
     Open(#[source] rusqlite::Error),
     /// It was written by a newer version.
     #[error(
-        "intents.db in process.data_folder is of a newer version of this engine; run that version, or move it away"
+        "intents.db in process.data_folder is of a newer version of this engine; run that version"
     )]
     Newer,
     /// Writing failed.
@@ -23,7 +21,7 @@ pub enum IntentError {
     )]
     Write(#[source] rusqlite::Error),
     /// Reading failed.
-    #[error("cannot read intents.db in process.data_folder; check its disk, or move it away")]
+    #[error("cannot read intents.db in process.data_folder; check its disk")]
     Read(#[source] rusqlite::Error),
 }
 

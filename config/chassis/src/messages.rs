@@ -255,6 +255,7 @@ fn of_certificates(messages: &mut Messages) {
     for error in every_variant!(DevCertsError:
         DevCertsError::Name => DevCertsError::Name,
         DevCertsError::Days => DevCertsError::Days,
+        DevCertsError::Outlives { .. } => DevCertsError::Outlives { left: 9 },
         DevCertsError::Exists { .. } => DevCertsError::Exists { path: path() },
         DevCertsError::Authority { .. } => DevCertsError::Authority { path: path(), source: empty },
         DevCertsError::Read { .. } => DevCertsError::Read { path: path(), source: denied() },
@@ -263,7 +264,7 @@ fn of_certificates(messages: &mut Messages) {
     ) {
         let subject = match &error {
             DevCertsError::Name => "--clients",
-            DevCertsError::Days => "--days",
+            DevCertsError::Days | DevCertsError::Outlives { .. } => "--days",
             DevCertsError::Make { .. } => "engine",
             DevCertsError::Exists { .. }
             | DevCertsError::Authority { .. }

@@ -9,9 +9,13 @@ use crate::{
     market::{Delivery, Subscription},
 };
 use mymt5_proto::{Reason, Refusal, Violations, v1};
-use std::pin::Pin;
+use std::{pin::Pin, time::Duration};
+use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 use v1::market_data_service_server::MarketDataService;
+
+/// Whoever opens a stream both ways says this soon what it asks for.
+const FIRST_MESSAGE: Duration = Duration::from_secs(5);
 
 /// The service.
 #[derive(Clone)]
@@ -74,7 +78,9 @@ impl MarketDataService for MarketData {
     ) -> Result<Response<Self::StreamTicksInStepStream>, Status> {
         let caller = call::caller(&request)?;
         let mut said = request.into_inner();
-        let first = tick_stream::heard(&mut said).await?.unwrap_or_default();
+        let first = timeout(FIRST_MESSAGE, tick_stream::heard(&mut said)).await;
+        let first = first.map_err(|_| Refusal::new(Reason::DeadlineExpired))??;
+        let first = first.unwrap_or_default();
         let subscription = self.subscribe(&caller, &first.symbols, Delivery::InStep)?;
         let in_step = InStep::new(self.0.clone(), caller, subscription, said);
         Ok(Response::new(Box::pin(in_step.batches())))

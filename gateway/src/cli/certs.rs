@@ -59,7 +59,7 @@ impl Certs {
         let files = if !add.is_empty() {
             tls::add_clients(folder, add, *days)?
         } else if *keep_authority {
-            tls::throwaway_with_authority(folder, clients, hosts, *days)?
+            tls::dev_certs_with_authority(folder, clients, hosts, *days)?
         } else {
             tls::dev_certs(folder, clients, hosts, *days)?
         };

@@ -47,6 +47,8 @@ fn object(status: &GetStatusResponse, account: &Account) -> Value {
     let clock = status.broker_clock.clone().unwrap_or_default();
     let counters = status.counters.unwrap_or_default();
     let disk = status.disk.unwrap_or_default();
+    // Before the first reading there are no figures, which a zero would be.
+    let known = (!account.account.is_empty()).then_some(account);
     let flattening = |it: &Flattening| json!({ "client": it.client, "left": leftovers(&it.left) });
     json!({
         "version": status.version,
@@ -65,8 +67,8 @@ fn object(status: &GetStatusResponse, account: &Account) -> Value {
         "unknown_orders": status.unknown_orders,
         "frozen_symbols": status.frozen_symbols,
         "flattening": status.flattens.iter().map(flattening).collect::<Vec<_>>(),
-        "balance": account.balance,
-        "equity": account.equity,
+        "balance": known.map(|account| account.balance),
+        "equity": known.map(|account| account.equity),
         "currency": account.currency,
         "ticks": counters.ticks,
         "orders": counters.orders,

@@ -137,10 +137,11 @@ impl Hub {
     }
 
     /// Waits until somebody wants every tick and everybody who does has room; for how many ticks.
-    /// Whoever takes nothing for half a minute is cut, so that one dead subscriber cannot hold a
+    /// Those without room after half a minute are cut, so that one dead subscriber cannot hold a
     /// replay.
     pub async fn demand(&self) -> usize {
         self.0.on_demand.store(true, Ordering::Relaxed);
+        let limit = tokio::time::Instant::now() + Self::STALL_TIMEOUT;
         loop {
             let woken = self.0.room.notified();
             tokio::pin!(woken);
@@ -148,10 +149,7 @@ impl Hub {
             match self.room() {
                 None => woken.await,
                 Some(0) => {
-                    if tokio::time::timeout(Self::STALL_TIMEOUT, woken)
-                        .await
-                        .is_err()
-                    {
+                    if tokio::time::timeout_at(limit, woken).await.is_err() {
                         self.cut_full();
                     }
                 }

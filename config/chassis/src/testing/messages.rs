@@ -200,7 +200,9 @@ fn lines_that_reject(source: &str) -> Vec<u32> {
 }
 
 fn rejects(code: &str) -> bool {
-    ["ConfigError::new(", ".reject("].iter().any(|call| code.contains(call))
+    ["ConfigError::new(", ".reject("]
+        .iter()
+        .any(|call| code.contains(call))
 }
 
 #[cfg(test)]

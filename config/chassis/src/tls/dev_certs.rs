@@ -2,7 +2,11 @@
 //! Unless it is asked for, the authority's key is never written, and nothing can be added later; make
 //! new ones then.
 
-use super::{CLIENT_URI, IdentityError, check_client, is_name};
+use super::{
+    CLIENT_URI, IdentityError, check_client,
+    identity::{certificates, end_of},
+    is_name,
+};
 use crate::clock::{self, Day};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -34,6 +38,12 @@ pub enum DevCertsError {
     /// The lifetime is out of range.
     #[error("invalid --days: expected 1 to 825; set it within them")]
     Days,
+    /// The authority ends before that.
+    #[error("invalid --days: the authority ends in {left} days; set --days to no more")]
+    Outlives {
+        /// Whole days until the authority ends.
+        left: i64,
+    },
     /// A file is there already.
     #[error("refused to overwrite {}; remove it, or name another folder with --folder", path.display())]
     Exists {
@@ -105,7 +115,7 @@ pub fn dev_certs(
 ///
 /// # Errors
 /// As for [`dev_certs`].
-pub fn throwaway_with_authority(
+pub fn dev_certs_with_authority(
     folder: &Path,
     clients: &[String],
     hosts: &[String],
@@ -137,6 +147,7 @@ pub fn add_clients(
             source,
         }
     })?;
+    refuse_to_outlive(&certificate, days)?;
     let text = fs::read_to_string(&key).map_err(|source| DevCertsError::Read {
         path: key.clone(),
         source,
@@ -145,6 +156,20 @@ pub fn add_clients(
     let key = KeyPair::from_pem(&text).map_err(at_authority)?;
     issue_clients(folder, clients, days, &Issuer::new(authority(days), key))?;
     Ok(files)
+}
+
+/// Those who check a certificate do not look when its authority ends.
+fn refuse_to_outlive(authority: &Path, days: u32) -> Result<(), DevCertsError> {
+    const DAY_MS: i64 = 86_400_000;
+    let chain = certificates(authority).map_err(|source| DevCertsError::Authority {
+        path: authority.to_owned(),
+        source,
+    })?;
+    let left = end_of(&chain).map_or(0, |end| (end - clock::utc_now_ms()) / DAY_MS);
+    if i64::from(days) > left {
+        return Err(DevCertsError::Outlives { left });
+    }
+    Ok(())
 }
 
 /// The files that are to be written: the authority's, then those of each owner, of which none may be

@@ -217,7 +217,7 @@ pub fn client_name(der: &CertificateDer<'_>) -> Option<String> {
     (second.is_none() && is_name(name)).then(|| name.to_owned())
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
     let read = |source| IdentityError::Read {
         path: path.to_owned(),
         source,

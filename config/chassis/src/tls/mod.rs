@@ -6,7 +6,7 @@ mod identity;
 #[cfg(test)]
 mod tests;
 
-pub use dev_certs::{DevCertsError, add_clients, dev_certs, throwaway_with_authority};
+pub use dev_certs::{DevCertsError, add_clients, dev_certs, dev_certs_with_authority};
 pub use identity::{
     IdentityError, ServerIdentity, check_client, client_name, end_of, server_config,
 };

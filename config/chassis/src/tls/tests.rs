@@ -331,10 +331,12 @@ async fn an_authority_that_was_kept_adds_a_client_and_no_other_does() {
     dev_certs(&other, &clients(), &[], 7).unwrap();
     let refused = add_clients(&other, &gamma, 7).unwrap_err();
     assert!(matches!(refused, DevCertsError::Authority { .. }));
-    let files = throwaway_with_authority(&kept, &clients(), &[], 7).unwrap();
+    let files = dev_certs_with_authority(&kept, &clients(), &[], 7).unwrap();
     let key = kept.join("ca.key.pem");
     assert!(files.contains(&key));
     assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+    let longer = add_clients(&kept, &gamma, 8).unwrap_err();
+    assert!(matches!(longer, DevCertsError::Outlives { left: 7 }));
     assert_eq!(add_clients(&kept, &gamma, 7).unwrap().len(), 2);
     let again = add_clients(&kept, &gamma, 7).unwrap_err();
     assert!(matches!(again, DevCertsError::Exists { .. }));

@@ -51,6 +51,18 @@ pub enum FeedError {
     },
 }
 
+impl FeedError {
+    /// What went wrong and at which line, for those who need not know where the file lies.
+    #[must_use]
+    pub fn without_path(&self) -> String {
+        match self {
+            Self::Open { source, .. } => source.to_string(),
+            Self::Read { line, source, .. } => format!("past line {line}: {source}"),
+            Self::Malformed { line, reason, .. } => format!("line {line}: {reason}"),
+        }
+    }
+}
+
 /// The symbol that a file is named after: `AUDUSD` of `AUDUSD_ticks_2020.csv` and of
 /// `AUDUSD.csv`; none where the name does not begin with one. A symbol begins with two capital
 /// letters or digits, which keeps `ticks.csv` from being one.

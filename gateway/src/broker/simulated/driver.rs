@@ -48,7 +48,7 @@ impl Driver {
                 Ok(tick) => tick,
                 Err(error) => {
                     tracing::error!(%error, "the replay ends early");
-                    why = format!("the replay ended early: {error}");
+                    why = format!("the replay ended early: {}", error.without_path());
                     break;
                 }
             };
