@@ -1,5 +1,5 @@
-//! What leaves while trading is halted, by the order in which the gateway tells of both: an entry
-//! that left before the halt may reach the broker after it.
+//! What leaves while trading is halted or reduced, by the order in which the gateway tells of both:
+//! an entry that left before may reach the broker after.
 
 use mymt5_proto::v1::{self, stream_events_response::Event};
 use std::collections::BTreeSet;
@@ -7,21 +7,21 @@ use std::collections::BTreeSet;
 /// What was told so far.
 #[derive(Default)]
 pub(super) struct Halts {
-    /// Who is halted; empty: the account.
+    /// Who may open nothing; empty: the account.
     halted: BTreeSet<String>,
     /// Entries that have left.
     sent: BTreeSet<u64>,
 }
 
 impl Halts {
-    /// The entry that an event tells as sent though trading is halted.
+    /// The entry that an event tells as sent though its client may open nothing.
     pub(super) fn defied(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::TradingStateChanged(changed) => {
-                if changed.state() == v1::TradingState::Halted {
-                    self.halted.insert(changed.client.clone());
-                } else {
+                if changed.state() == v1::TradingState::Active {
                     self.halted.remove(&changed.client);
+                } else {
+                    self.halted.insert(changed.client.clone());
                 }
                 None
             }

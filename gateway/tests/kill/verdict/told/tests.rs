@@ -360,12 +360,12 @@ fn entered(client: &str, state: v1::TradingState) -> Event {
     })
 }
 
-/// What is wrong where that is told while the scope is halted.
-fn halted(scope: &str, event: Event) -> Vec<Wrong> {
+/// What is wrong where that is told while the scope is in that state.
+fn restricted(scope: &str, state: v1::TradingState, event: Event) -> Vec<Wrong> {
     let submit = v1::OrderAction::Submit;
     let events = vec![
         sent(7, OWNER, submit),
-        entered(scope, v1::TradingState::Halted),
+        entered(scope, state),
         event,
         entered(scope, v1::TradingState::Active),
         sent(9, OWNER, submit),
@@ -375,14 +375,16 @@ fn halted(scope: &str, event: Event) -> Vec<Wrong> {
 }
 
 #[test]
-fn entries_that_leave_in_a_halt_defy_it() {
+fn entries_that_leave_in_a_halt_or_a_reduction_defy_it() {
     let entry = || sent(8, OWNER, v1::OrderAction::Submit);
-    for scope in ["", OWNER] {
-        assert_eq!(halted(scope, entry()), [Wrong::Defied]);
-        let close = sent(8, OWNER, v1::OrderAction::Close);
-        assert_eq!(halted(scope, close), []);
-        let left_before = sent(7, OWNER, v1::OrderAction::Submit);
-        assert_eq!(halted(scope, left_before), []);
+    for state in [v1::TradingState::Halted, v1::TradingState::Reducing] {
+        for scope in ["", OWNER] {
+            assert_eq!(restricted(scope, state, entry()), [Wrong::Defied]);
+            let close = sent(8, OWNER, v1::OrderAction::Close);
+            assert_eq!(restricted(scope, state, close), []);
+            let left_before = sent(7, OWNER, v1::OrderAction::Submit);
+            assert_eq!(restricted(scope, state, left_before), []);
+        }
+        assert_eq!(restricted("trader-1", state, entry()), []);
     }
-    assert_eq!(halted("trader-1", entry()), []);
 }
