@@ -24,7 +24,7 @@ impl Journaled<Sqlite> {
             Some(Mutant::Forgets) => Box::new(Forgetful),
             Some(Mutant::ForgetsStates) => Box::new(Stateless(Self { journal, trap })),
             Some(Mutant::SendsBeforeCommit) => Box::new(Lagging::behind(journal, scene.delay())),
-            Some(Mutant::Resends) | None => Box::new(Self { journal, trap }),
+            Some(Mutant::Resends | Mutant::Unruled) | None => Box::new(Self { journal, trap }),
         }
     }
 }

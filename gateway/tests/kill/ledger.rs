@@ -37,6 +37,8 @@ pub(crate) enum Line {
     /// A send arrived. Requests of new orders carry a magic and the request id.
     Received {
         send: u64,
+        /// When, milliseconds UTC.
+        at: i64,
         /// What came of it, as the figures count it.
         fault: String,
         /// It was held back, to be done later.

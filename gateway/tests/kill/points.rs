@@ -41,6 +41,8 @@ pub(crate) enum Mutant {
     Forgets,
     /// Keeps a journal without trading states.
     ForgetsStates,
+    /// Is configured without its clients' rules.
+    Unruled,
 }
 
 /// Kills its own process when a point is passed for the nth time.

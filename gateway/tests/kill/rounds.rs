@@ -12,7 +12,7 @@ use crate::{
     verdict::Wrong,
 };
 use mymt5_chassis::clock;
-use mymt5_model::{AccountMode, Retcode};
+use mymt5_model::{AccountMode, Reason, Retcode};
 use std::{env, str::FromStr};
 
 /// Rounds played on one account.
@@ -34,6 +34,8 @@ fn quiet() -> Play {
         rounds: 0,
         requests: 40,
         by_hand: false,
+        ruled: false,
+        decides: false,
         bridge: None,
     }
 }
@@ -82,6 +84,34 @@ fn has_forgotten(figures: &Figures) -> bool {
         Wrong::Lost,
     ];
     wrongs.into_iter().any(|wrong| figures.count(wrong) > 0)
+}
+
+/// Has refused by each limit, and kept all of them.
+fn has_limited(figures: &Figures) -> bool {
+    assert_eq!(figures.findings, [], "seed {}", figures.seed);
+    let limits = [
+        Reason::LimitLotsPerOrder,
+        Reason::LimitOpenPositions,
+        Reason::RateLimited,
+    ];
+    limits.into_iter().all(|limit| figures.refused(limit) > 0)
+}
+
+/// Has kept no limit, and let a silent client trade.
+fn has_no_rules(figures: &Figures) -> bool {
+    let wrongs = [
+        Wrong::TooLarge,
+        Wrong::TooMany,
+        Wrong::TooOften,
+        Wrong::Defied,
+    ];
+    wrongs.into_iter().all(|wrong| figures.count(wrong) > 0)
+}
+
+/// Has been told by an operator what was not so, and believed what was.
+fn has_contradicted(figures: &Figures) -> bool {
+    assert_eq!(figures.findings, [], "seed {}", figures.seed);
+    figures.contradicted > 0
 }
 
 /// Has sent an entry in a halt that an earlier gateway acknowledged.
@@ -156,6 +186,40 @@ async fn a_gateway_that_forgets_a_halt_is_seen() {
     assert!(is_seen(&play, has_defied).await);
 }
 
+/// Clients with rules, and time enough to reach each limit.
+fn ruled() -> Play {
+    Play {
+        ruled: true,
+        requests: 300,
+        ..quiet()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_are_kept_and_who_falls_silent_opens_nothing() {
+    assert!(is_seen(&ruled(), has_limited).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_without_rules_is_seen() {
+    let play = Play {
+        mutant: Some(Mutant::Unruled),
+        ..ruled()
+    };
+    assert!(is_seen(&play, has_no_rules).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_decides_wrongly_comes_right() {
+    let play = Play {
+        menu: Menu::only(&[Fault::Execute, Fault::Lose, Fault::Late]),
+        requests: 120,
+        decides: true,
+        ..quiet()
+    };
+    assert!(is_seen(&play, has_contradicted).await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_done_by_hand_is_no_clients_and_trading_goes_on() {
     for mode in [AccountMode::Hedging, AccountMode::Netting] {
@@ -180,6 +244,8 @@ async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
             mode: [AccountMode::Hedging, AccountMode::Netting][scene as usize % 2],
             menu: Menu::everything(),
             by_hand: true,
+            ruled: true,
+            decides: true,
             rounds: PER_SCENE.min(rounds - scene * PER_SCENE),
             ..first.clone()
         };

@@ -75,6 +75,12 @@ impl Scene {
         self.grace().mul_f64(2.0)
     }
 
+    /// Who is silent for so long is dead.
+    pub(crate) fn silence(&self) -> Duration {
+        // No configuration takes less.
+        self.scaled(1_000).max(Duration::from_secs(1))
+    }
+
     /// Between two ticks of every symbol.
     pub(crate) fn tick(&self) -> Duration {
         self.scaled(20)

@@ -92,7 +92,7 @@ impl Books {
             read.for_each(|line| lines.extend(line.unwrap()));
         };
         read(
-            "SELECT seq, magic, action, comment, fault, seq IN (SELECT seq FROM held) AS waits
+            "SELECT seq, at_ms, magic, action, comment, fault, seq IN (SELECT seq FROM held) AS waits
              FROM sends ORDER BY seq",
             send,
         );
@@ -136,6 +136,7 @@ fn send(row: &Row<'_>) -> rusqlite::Result<Vec<Line>> {
     };
     Ok(vec![Line::Received {
         send: number(row, "seq")?,
+        at: row.get("at_ms")?,
         fault: fault.unwrap_or_else(|| "executed".into()),
         held: row.get("waits")?,
         order,

@@ -1,11 +1,12 @@
 //! What a scene came to, for the reader of the test's output.
 
-use super::{Play, lives::Kills, settle::Settled};
+use super::{Play, lives::Kills, settle::Settled, story::Stories};
 use crate::{
     bridged::Deaths,
     ledger::Line,
     verdict::{Finding, Wrong},
 };
+use mymt5_proto::Reason;
 use std::{collections::BTreeMap, fmt};
 
 /// The figures of one scene, or of several.
@@ -16,11 +17,16 @@ pub(crate) struct Figures {
     kills: Kills,
     deaths: Deaths,
     pub(crate) requests: usize,
+    refusals: BTreeMap<&'static str, u32>,
     faults: BTreeMap<String, u32>,
     /// Executions that came after their absence was believed, and were adopted.
     pub(crate) adopted: usize,
-    /// How often an operator halted, and how often he flattened.
-    stops: (u32, u32),
+    /// How often an operator halted, flattened, and let a trader fall silent.
+    stops: [u32; 3],
+    /// Orders that an operator decided.
+    decided: usize,
+    /// Of these, those whose fills contradict him.
+    pub(crate) contradicted: usize,
     /// Deposits and withdrawals.
     pub(crate) bookings: usize,
     pub(crate) findings: Vec<Finding>,
@@ -33,7 +39,7 @@ impl Figures {
         kills: &Kills,
         deaths: Deaths,
         ledger: &[Line],
-        requests: usize,
+        stories: &Stories,
         settled: Settled,
         adopted: usize,
     ) -> Self {
@@ -56,10 +62,13 @@ impl Figures {
             rounds: play.rounds,
             kills: kills.clone(),
             deaths,
-            requests,
+            requests: stories.made(),
+            refusals: stories.refusals(),
             faults,
             adopted,
             stops: settled.stops,
+            decided: settled.decided[0],
+            contradicted: settled.decided[1],
             bookings: ledger
                 .iter()
                 .filter(|line| matches!(line, Line::Booked { .. }))
@@ -72,6 +81,11 @@ impl Figures {
     /// Sends that were held back, so that their executions came after all looking.
     pub(crate) fn late(&self) -> usize {
         self.faults.get("late").copied().unwrap_or(0) as usize
+    }
+
+    /// How often a call was refused for that reason.
+    pub(crate) fn refused(&self, reason: Reason) -> u32 {
+        self.refusals.get(reason.name()).copied().unwrap_or(0)
     }
 
     /// How often that was found.
@@ -88,6 +102,8 @@ impl fmt::Display for Figures {
             Some(point) => format!("{point:?} {count}"),
             None => format!("any moment {count}"),
         });
+        let refusals = self.refusals.iter();
+        let refusals = refusals.map(|(reason, count)| format!("{reason} {count}"));
         let faults = self.faults.iter();
         let faults = faults.map(|(name, count)| format!("{name} {count}"));
         writeln!(f, "seed {}: rounds {}", self.seed, self.rounds)?;
@@ -98,6 +114,7 @@ impl fmt::Display for Figures {
             self.deaths.planned, self.deaths.killed, self.deaths.stopped
         )?;
         writeln!(f, "  requests answered: {}", self.requests)?;
+        writeln!(f, "  calls refused: {}", list(refusals.collect()))?;
         writeln!(
             f,
             "  sends by what came of them: {}",
@@ -108,11 +125,16 @@ impl fmt::Display for Figures {
             "  late executions adopted with an alarm: {}",
             self.adopted
         )?;
-        let (halts, flattens) = self.stops;
+        let [halts, flattens, silences] = self.stops;
         writeln!(
             f,
-            "  halts {halts}, flattens {flattens}, bookings {}",
+            "  halts {halts}, flattens {flattens}, silences {silences}, bookings {}",
             self.bookings
+        )?;
+        writeln!(
+            f,
+            "  orders decided by an operator: {}, against what was done {}",
+            self.decided, self.contradicted
         )?;
         write!(
             f,

@@ -1,14 +1,18 @@
 //! Plays a scene: a broker that is started anew whenever it dies, gateways that are killed one
-//! after the other, traders that repeat everything, an operator who stops them now and then,
-//! somebody who trades by hand; then the settling, the last flatten, and the verdict.
+//! after the other, traders that repeat everything, an operator who stops them now and then, one who
+//! decides what became of their orders, somebody who trades by hand; then the settling, the last
+//! flatten, and the verdict.
 
 mod attendant;
 mod ear;
 mod figures;
 mod finale;
+mod heart;
 mod keeper;
 mod lives;
 mod operator;
+mod resolver;
+mod rules;
 mod settle;
 mod stage;
 mod story;
@@ -18,11 +22,12 @@ mod trader;
 pub(crate) use figures::Figures;
 pub(crate) use trace::traced;
 
-use crate::{bridged::Mischief, points::Mutant, standin::Menu};
+use crate::{bridged::Mischief, points::Mutant, standin::Menu, verdict::evidence};
 use ear::Ear;
 use keeper::Keeper;
 use mymt5_model::AccountMode;
 use operator::Shift;
+use resolver::Resolver;
 use stage::Stage;
 use std::{mem, sync::Arc, time::Duration};
 use story::Stories;
@@ -50,6 +55,11 @@ pub(crate) struct Play {
     pub(crate) requests: usize,
     /// Somebody trades by hand, and moves money, at the broker behind the socket.
     pub(crate) by_hand: bool,
+    /// The traders have limits, and one of them must not fall silent; at the broker behind the
+    /// socket.
+    pub(crate) ruled: bool,
+    /// An operator decides orders of unknown outcome by chance.
+    pub(crate) decides: bool,
     /// What goes wrong behind a real bridge; none: the broker is the one behind the socket, with
     /// the menu.
     pub(crate) bridge: Option<Mischief>,
@@ -64,9 +74,10 @@ impl Play {
         // A gateway that is wrong on purpose may tell anything, and obeys nobody, unless it obeys
         // until it dies.
         let right = self.mutant.is_none();
-        let obeys = right || self.mutant == Some(Mutant::ForgetsStates);
+        let obeys = right || matches!(self.mutant, Some(Mutant::ForgetsStates | Mutant::Unruled));
         let ear = right.then(|| Ear::listen(&stage));
-        let shift = obeys.then(|| Shift::begin(&stage, &stories));
+        let shift = obeys.then(|| Shift::begin(&stage, &stories, self.ruled));
+        let resolver = self.decides.then(|| Resolver::begin(&stage, &stories));
         let mut attendants = JoinSet::new();
         if self.by_hand {
             attendants.spawn(attendant::attend(stage.control()));
@@ -86,6 +97,9 @@ impl Play {
         if let Some(shift) = shift {
             operator = Some(shift.end(&stage).await);
         }
+        if let Some(resolver) = resolver {
+            resolver.end(&stage).await;
+        }
         let reached = timeout(BOUND, stories.reach(self.requests)).await;
         assert!(
             reached.is_ok(),
@@ -98,7 +112,7 @@ impl Play {
         if let Some(mut operator) = operator {
             let operated = mem::take(&mut operator.operated);
             gateway = finale::play(&stage, self, &stories, operator, gateway, &mut settled).await;
-            settled.stops = (operated.halts, operated.flattens);
+            settled.stops = operated.stops;
             settled.findings.extend(operated.findings);
         }
         if let Some(ear) = ear {
@@ -107,15 +121,12 @@ impl Play {
         drop(gateway);
         let deaths = keeper.stop().await;
         let ledger = stage.ledger();
-        let adopted = stage.alarms();
-        Figures::of(
-            self,
-            &kills,
-            deaths,
-            &ledger,
-            stories.made(),
-            settled,
-            adopted,
-        )
+        if self.ruled {
+            let findings = rules::judge(&ledger, &stories);
+            settled.evidence.extend(evidence(&findings, &ledger, &[]));
+            settled.findings.extend(findings);
+        }
+        let adopted = stage.alarmed().len();
+        Figures::of(self, &kills, deaths, &ledger, &stories, settled, adopted)
     }
 }

@@ -1,7 +1,10 @@
-//! An operator who halts and flattens while gateways die, and lets trading go on after a while.
+//! An operator who halts and flattens while gateways die, and lets trading go on after a while. Where
+//! a trader's silence has consequences, he holds its heart, too.
 
 use super::{
     BOUND, TRADERS,
+    heart::Heart,
+    rules::HEARTED,
     stage::{Stage, trader_name},
     story::Stories,
 };
@@ -12,6 +15,7 @@ use crate::{
 use mymt5_proto::v1::{self, control_service_client::ControlServiceClient};
 use std::{sync::Arc, time::Duration};
 use tokio::{
+    sync::OwnedMutexGuard,
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -25,11 +29,20 @@ const OPERATING: u64 = 4;
 /// Why, for the record.
 const WHY: &str = "tried";
 
+/// How he stops trading.
+#[derive(Clone, Copy)]
+enum Act {
+    Halt,
+    Flatten,
+    /// Holds a trader's heart.
+    Silence,
+}
+
 /// What he did, and what was wrong meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Operated {
-    pub(super) halts: u32,
-    pub(super) flattens: u32,
+    /// How often, by the acts.
+    pub(super) stops: [u32; 3],
     pub(super) findings: Vec<Finding>,
 }
 
@@ -39,6 +52,7 @@ pub(super) struct Operator {
     dice: Dice,
     asked: u32,
     client: ControlServiceClient<Channel>,
+    heart: Option<Heart>,
     pub(super) operated: Operated,
 }
 
@@ -49,13 +63,15 @@ pub(super) struct Shift {
 }
 
 impl Shift {
-    pub(super) fn begin(stage: &Arc<Stage>, stories: &Stories) -> Self {
+    /// `ruled`: a trader must not fall silent.
+    pub(super) fn begin(stage: &Arc<Stage>, stories: &Stories, ruled: bool) -> Self {
         let operator = Operator {
             stage: stage.clone(),
             stories: stories.clone(),
             dice: Dice::new(stage.scene.seed, OPERATING),
             asked: 0,
             client: stage.control(),
+            heart: ruled.then(|| Heart::start(stage, HEARTED)),
             operated: Operated::default(),
         };
         let over = CancellationToken::new();
@@ -79,12 +95,16 @@ impl Shift {
 }
 
 impl Operator {
-    /// Halts and flattens by turns, each at least once.
+    /// Acts by turns, each act at least once.
     async fn operate(mut self, over: CancellationToken) -> Self {
-        while !over.is_cancelled() || self.operated.flattens == 0 {
+        let mut acts = vec![Act::Halt, Act::Flatten];
+        acts.extend(self.heart.as_ref().map(|_| Act::Silence));
+        for (done, act) in acts.iter().cycle().enumerate() {
+            if over.is_cancelled() && done >= acts.len() {
+                break;
+            }
             self.pause().await;
-            let flattens = self.operated.halts > self.operated.flattens;
-            self.stop(flattens).await;
+            self.stop(*act).await;
         }
         self
     }
@@ -96,22 +116,58 @@ impl Operator {
 
     /// Stops one trader, or all, for a while. What has left by its end is read before that is asked
     /// for: until then no word of his lets anything leave.
-    async fn stop(&mut self, flattens: bool) {
+    async fn stop(&mut self, act: Act) {
         let traders = TRADERS as u64;
-        let whose = Some(self.dice.below(traders + 1) as usize).filter(|number| *number < TRADERS);
-        if flattens {
-            self.flatten(whose).await;
-            self.operated.flattens += 1;
-        } else {
-            self.enter(whose, v1::TradingState::Halted).await;
-            self.operated.halts += 1;
+        let whose = match act {
+            Act::Silence => Some(HEARTED),
+            _ => Some(self.dice.below(traders + 1) as usize).filter(|number| *number < TRADERS),
+        };
+        let mut held = None;
+        match act {
+            Act::Halt => self.enter(whose, v1::TradingState::Halted).await,
+            Act::Flatten => self.flatten(whose).await,
+            Act::Silence => held = self.silence().await,
         }
+        self.operated.stops[act as usize] += 1;
         let before = self.stories.entries(whose);
         self.pause().await;
         let asked = &self.stories.entries(whose) - &before;
         let findings = judge_halt(&self.stage.ledger(), &asked);
         self.operated.findings.extend(findings);
-        self.enter(whose, v1::TradingState::Active).await;
+        match held {
+            Some(held) => {
+                drop(held);
+                self.see(v1::TradingState::Active).await;
+            }
+            None => self.enter(whose, v1::TradingState::Active).await,
+        }
+    }
+
+    /// Holds the trader's heart, until the gateway has noticed.
+    async fn silence(&mut self) -> Option<OwnedMutexGuard<()>> {
+        let held = self.heart.as_ref().map(Heart::hold)?.await;
+        self.see(v1::TradingState::Reducing).await;
+        Some(held)
+    }
+
+    /// Waits until the trader with the heart is in that state; a gateway that is wrong on purpose may
+    /// never tell so.
+    async fn see(&mut self, state: v1::TradingState) {
+        let mut trader = self.stage.client(&trader_name(HEARTED));
+        let seen = timeout(self.stage.patience(), async {
+            loop {
+                let snapshot = trader.get_snapshot(v1::GetSnapshotRequest {}).await;
+                if snapshot.is_ok_and(|told| told.get_ref().trading_state() == state) {
+                    break;
+                }
+                sleep(AGAIN).await;
+            }
+        });
+        assert!(
+            seen.await.is_ok() || self.stage.scene.mutant.is_some(),
+            "a silent trader, or one that speaks again, is not noticed: {}",
+            self.stage.complaints()
+        );
     }
 
     fn next_id(&mut self) -> String {

@@ -34,8 +34,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) struct Settled {
     pub(super) findings: Vec<Finding>,
     pub(super) evidence: Vec<String>,
-    /// How often an operator halted, and how often he flattened.
-    pub(super) stops: (u32, u32),
+    /// How often an operator stopped trading, by his acts.
+    pub(super) stops: [u32; 3],
+    /// Orders that an operator decided; and of these, those whose fills contradict him.
+    pub(super) decided: [usize; 2],
 }
 
 impl Settled {
@@ -53,9 +55,7 @@ pub(super) async fn settle(
     over: &CancellationToken,
     mut traders: JoinSet<()>,
 ) -> Settled {
-    // What is wrong on purpose need not be given time to mend.
-    let longest = stage.scene.mutant.map_or(BOUND, |_| BOUND / 10);
-    let end = Instant::now() + longest;
+    let end = Instant::now() + stage.patience();
     let done = timeout(BOUND, async {
         while traders.join_next().await.is_some() {}
     })
@@ -155,6 +155,7 @@ async fn look(
         .map(|number| stage.client(&trader_name(number)))
         .collect();
     let canceled = stories.canceled();
+    let alarmed = stage.alarmed();
     let mut cases = Vec::new();
     for story in stories.all() {
         let told = match story.purpose() {
@@ -164,7 +165,7 @@ async fn look(
             }
             Purpose::Change => None,
         };
-        cases.push(story.case(told, &canceled));
+        cases.push(story.case(told, &canceled, &alarmed));
     }
     let mut operator = stage.operator();
     for (id, order) in own_closes(&stage.ledger()) {
@@ -185,8 +186,11 @@ async fn look(
     if let Some(before) = flat {
         findings.extend(judge_flat(&ledger, before));
     }
+    let decided = cases.iter().filter(|case| case.word.is_some());
+    let contradicted = decided.clone().filter(|case| case.is_contradicted());
     Ok(Settled {
         evidence: evidence(&findings, &ledger, &cases),
+        decided: [decided.count(), contradicted.count()],
         findings,
         ..Settled::default()
     })

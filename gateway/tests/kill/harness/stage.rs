@@ -1,10 +1,10 @@
 //! The folder of a scene: certificates, configuration, and the way to the gateway.
 
-use super::{Play, TRADERS};
+use super::{BOUND, Play, TRADERS, rules};
 use crate::{
     bridged::{self, Books},
     ledger::{self, Line},
-    points::{Point, Trap},
+    points::{Mutant, Point, Trap},
     role::Process,
     scene::{self, Scene},
 };
@@ -13,7 +13,7 @@ use mymt5_proto::v1::{
     control_service_client::ControlServiceClient, trading_service_client::TradingServiceClient,
 };
 use std::{
-    collections::HashSet,
+    collections::BTreeSet,
     fs,
     net::{SocketAddr, TcpListener},
     path::Path,
@@ -56,7 +56,7 @@ impl Stage {
         clients.push(OPERATOR.to_owned());
         let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         tls::dev_certs(&folder.path().join("tls"), &clients, &hosts, 1).unwrap();
-        let text = configuration(folder.path(), &scene, &clients);
+        let text = configuration(folder.path(), &scene, &clients, play.ruled);
         fs::write(folder.path().join("gateway.toml"), text).unwrap();
         if scene.bridge.is_some() {
             bridged::prepare(folder.path(), &scene);
@@ -108,15 +108,21 @@ impl Stage {
         ControlServiceClient::new(self.channel(OPERATOR))
     }
 
-    /// Of how many orders evidence came that contradicted what was told. A gateway that dies with
+    /// How long to wait for what must come: what is wrong on purpose need not be given time to
+    /// mend.
+    pub(super) fn patience(&self) -> Duration {
+        self.scene.mutant.map_or(BOUND, |_| BOUND / 10)
+    }
+
+    /// The orders of which evidence came that contradicted what was told. A gateway that dies with
     /// its alarm sounds it in its next life again.
-    pub(super) fn alarms(&self) -> usize {
+    pub(super) fn alarmed(&self) -> BTreeSet<u64> {
         let said = fs::read_to_string(self.folder().join("gateway.err")).unwrap_or_default();
         let alarms = said
             .lines()
             .filter_map(|line| line.split("late evidence: order ").nth(1));
-        let orders: HashSet<&str> = alarms.filter_map(|rest| rest.split(' ').next()).collect();
-        orders.len()
+        let orders = alarms.filter_map(|rest| rest.split(' ').next());
+        orders.filter_map(|order| order.parse().ok()).collect()
     }
 
     /// What the broker did until now.
@@ -140,7 +146,7 @@ impl Stage {
     }
 }
 
-fn configuration(folder: &Path, scene: &Scene, clients: &[String]) -> String {
+fn configuration(folder: &Path, scene: &Scene, clients: &[String], ruled: bool) -> String {
     let api: SocketAddr = scene.api;
     let ms = |time: Duration| time.as_millis();
     let at = |part: &str| folder.join(part).display().to_string();
@@ -164,7 +170,8 @@ fn configuration(folder: &Path, scene: &Scene, clients: &[String]) -> String {
         at("data"),
         at("logs"),
     );
-    for name in clients {
+    let ruled = ruled && scene.mutant != Some(Mutant::Unruled);
+    for (number, name) in clients.iter().enumerate() {
         let permissions = match name.as_str() {
             OPERATOR => "\"read\", \"control\"",
             _ => "\"read\", \"trade\"",
@@ -172,6 +179,9 @@ fn configuration(folder: &Path, scene: &Scene, clients: &[String]) -> String {
         text += &format!(
             "[clients.{name}]\ncertificate = \"spiffe://mymt5/client/{name}\"\npermissions = [{permissions}]\n"
         );
+        if ruled {
+            text += &rules::configuration(number, scene);
+        }
     }
     text
 }

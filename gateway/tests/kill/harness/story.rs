@@ -1,8 +1,8 @@
 //! What the traders asked for and what they heard: the harness's own memory, kept outside all
 //! that is killed.
 
-use crate::verdict::{Case, Purpose, Told};
-use mymt5_proto::v1;
+use crate::verdict::{Case, Purpose, Told, Word};
+use mymt5_proto::{Reason, v1};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -68,6 +68,7 @@ pub(super) struct Story {
     pub(super) asked: Asked,
     heard: BTreeSet<u64>,
     mismatched: bool,
+    word: Option<Word>,
 }
 
 impl Story {
@@ -83,14 +84,22 @@ impl Story {
         }
     }
 
-    /// `canceled`: the orders that somebody asked to cancel.
-    pub(super) fn case(&self, told: Option<Told>, canceled: &BTreeSet<u64>) -> Case {
+    /// `canceled`: the orders that somebody asked to cancel; `alarmed`: those of which an alarm told.
+    pub(super) fn case(
+        &self,
+        told: Option<Told>,
+        canceled: &BTreeSet<u64>,
+        alarmed: &BTreeSet<u64>,
+    ) -> Case {
+        let is_in = |orders: &BTreeSet<u64>| told.is_some_and(|told| orders.contains(&told.order));
         Case {
             id: self.asked.id().to_owned(),
             purpose: self.purpose(),
             heard: self.heard.clone(),
             mismatched: self.mismatched,
-            withdrawn: told.is_some_and(|told| canceled.contains(&told.order)),
+            withdrawn: is_in(canceled),
+            word: self.word,
+            alarmed: is_in(alarmed),
             told,
         }
     }
@@ -102,6 +111,7 @@ pub(super) struct Stories {
     all: Arc<Mutex<BTreeMap<String, Story>>>,
     /// Each order as it was answered.
     orders: Arc<Mutex<Vec<v1::Order>>>,
+    refusals: Arc<Mutex<BTreeMap<&'static str, u32>>>,
     made: watch::Sender<usize>,
 }
 
@@ -110,6 +120,7 @@ impl Default for Stories {
         Self {
             all: Arc::default(),
             orders: Arc::default(),
+            refusals: Arc::default(),
             made: watch::Sender::new(0),
         }
     }
@@ -126,6 +137,7 @@ impl Stories {
             asked: asked.clone(),
             heard: BTreeSet::new(),
             mismatched: false,
+            word: None,
         };
         let before = self.lock().insert(asked.id().to_owned(), story);
         assert!(before.is_none(), "a request id was used twice");
@@ -149,10 +161,32 @@ impl Stories {
         orders.clone()
     }
 
-    pub(super) fn mismatch(&self, id: &str) {
+    pub(super) fn refuse(&self, id: &str, reason: Reason) {
         if let Some(story) = self.lock().get_mut(id) {
-            story.mismatched = true;
+            story.mismatched |= reason == Reason::IdempotencyMismatch;
         }
+        let refusals = self.refusals.lock();
+        let mut refusals = refusals.unwrap_or_else(PoisonError::into_inner);
+        *refusals.entry(reason.name()).or_default() += 1;
+    }
+
+    /// How often a call was refused, by the reason.
+    pub(super) fn refusals(&self) -> BTreeMap<&'static str, u32> {
+        let refusals = self.refusals.lock();
+        refusals.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes an operator's word on a request's order.
+    pub(super) fn decide(&self, id: &str, word: Word) {
+        if let Some(story) = self.lock().get_mut(id) {
+            story.word = Some(word);
+        }
+    }
+
+    /// The requests on whose orders there is such a word.
+    pub(super) fn decided(&self) -> BTreeSet<String> {
+        let decided = self.all().into_iter().filter(|story| story.word.is_some());
+        decided.map(|story| story.asked.id().to_owned()).collect()
     }
 
     pub(super) fn all(&self) -> Vec<Story> {

@@ -23,6 +23,8 @@ pub(crate) async fn traced(
         bridge,
         requests: orders,
         by_hand: false,
+        ruled: false,
+        decides: false,
     };
     let stage = Stage::set(&play);
     let keeper = Keeper::start(&stage, &play);

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{dice::Dice, scene::SYMBOLS};
 use mymt5_model::AccountMode;
-use mymt5_proto::{Reason, reason_of, v1};
+use mymt5_proto::{reason_of, v1};
 use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,11 @@ impl Trader {
             let pause = self.pause.mul_f64(self.dice.below(3) as f64);
             sleep(pause).await;
         }
+    }
+
+    /// One process for all hands of a trader.
+    fn session(&self) -> String {
+        trader_name(self.number)
     }
 
     fn next_id(&mut self) -> String {
@@ -148,6 +153,7 @@ impl Trader {
             stop_loss: level(reach),
             take_profit: level(-reach),
             comment: id,
+            session_id: self.session(),
             ..Default::default()
         })
     }
@@ -160,6 +166,7 @@ impl Trader {
             request_id: self.next_id(),
             order_id,
             price: Some(points as f64 / 100_000.0),
+            session_id: self.session(),
             ..Default::default()
         })
     }
@@ -178,6 +185,7 @@ impl Trader {
             request_id: self.next_id(),
             position_id,
             stop_loss: Some((stop_loss * 100_000.0).round() / 100_000.0),
+            session_id: self.session(),
             ..Default::default()
         }))
     }
@@ -186,6 +194,7 @@ impl Trader {
         Asked::Cancel(v1::CancelOrderRequest {
             request_id: self.next_id(),
             order_id,
+            session_id: self.session(),
             ..Default::default()
         })
     }
@@ -200,6 +209,7 @@ impl Trader {
             position_id: position,
             lots: partly.then_some(0.01),
             comment: id,
+            session_id: self.session(),
             ..Default::default()
         }))
     }
@@ -232,8 +242,8 @@ impl Trader {
             match asked.call(&mut self.client).await {
                 Ok(answered) => return self.stories.hear(asked.id(), answered),
                 Err(status) => {
-                    if reason_of(&status) == Some(Reason::IdempotencyMismatch) {
-                        self.stories.mismatch(asked.id());
+                    if let Some(reason) = reason_of(&status) {
+                        self.stories.refuse(asked.id(), reason);
                     }
                     refusals += u32::from(is_refusal(&status));
                 }

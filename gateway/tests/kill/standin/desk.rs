@@ -7,7 +7,7 @@ use crate::{
     scene::{self, SYMBOLS, Scene, specs},
     wire::{Rows, Said},
 };
-use mymt5_chassis::process::write_atomically;
+use mymt5_chassis::{clock, process::write_atomically};
 use mymt5_model::{
     AccountMode, BrokerTime, Comment, DealKind, Levels, Lots, Magic, Money, Receipt, Side, Symbol,
     Tick, TradeRequest,
@@ -112,6 +112,7 @@ impl Desk {
         };
         let line = Line::Received {
             send,
+            at: clock::utc_now_ms(),
             fault: fault.name().to_owned(),
             held: fault == Fault::Late,
             order,

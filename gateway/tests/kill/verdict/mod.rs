@@ -3,11 +3,13 @@
 
 mod broker;
 mod flat;
+mod limits;
 #[cfg(test)]
 mod tests;
 mod told;
 
 pub(crate) use flat::judge_flat;
+pub(crate) use limits::{Limits, judge_limits};
 pub(crate) use told::{deal_in, deals_of, judge_told};
 
 use crate::ledger::{Line, own_close};
@@ -24,6 +26,15 @@ pub(crate) enum Purpose {
     Change,
 }
 
+/// An operator's word on an order whose outcome was unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// It never reached the broker.
+    NotDone,
+    /// It was done, though no deal tells it.
+    Done,
+}
+
 /// One request id's story.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
@@ -35,6 +46,10 @@ pub(crate) struct Case {
     pub(crate) mismatched: bool,
     /// A client asked to cancel its order.
     pub(crate) withdrawn: bool,
+    /// What an operator decided of its order.
+    pub(crate) word: Option<Word>,
+    /// An alarm told that what was told of its order was wrong.
+    pub(crate) alarmed: bool,
     /// What the gateway tells of the id in the end.
     pub(crate) told: Option<Told>,
 }
@@ -48,8 +63,19 @@ impl Case {
             heard: BTreeSet::new(),
             mismatched: false,
             withdrawn: false,
+            word: None,
+            alarmed: false,
             told,
         }
+    }
+
+    /// What was filled contradicts the operator.
+    pub(crate) fn is_contradicted(&self) -> bool {
+        self.told.is_some_and(|told| match self.word {
+            Some(Word::NotDone) => !told.filled.is_zero(),
+            Some(Word::Done) => told.filled.is_zero(),
+            None => false,
+        })
     }
 }
 
@@ -87,8 +113,16 @@ pub(crate) enum Wrong {
     Untold,
     /// An event came twice, or after a later one.
     Repeated,
-    /// An entry was sent though trading was halted.
+    /// An entry was sent though trading was halted, or its client had fallen silent.
     Defied,
+    /// An entry had more lots than its client's limit allows.
+    TooLarge,
+    /// A client had more positions and orders than its limit allows.
+    TooMany,
+    /// A client's entries came faster than its limit allows.
+    TooOften,
+    /// An order that an operator had decided as not done was done, without an alarm.
+    Unalarmed,
     /// A flatten left a position or an order.
     Left,
     /// A close of a flatten did more than close what a client held.
@@ -137,8 +171,8 @@ pub(crate) fn is_late(ledger: &[Line]) -> bool {
     Broker::of(ledger).holds()
 }
 
-/// Judges a halt by the ledger from before its end: none of the entries that were first asked for
-/// after it was acknowledged may have been sent.
+/// Judges a halt, or a silence that was noticed, by the ledger from before its end: none of the
+/// entries that were first asked for after it was acknowledged may have been sent.
 pub(crate) fn judge_halt(ledger: &[Line], asked: &BTreeSet<String>) -> Vec<Finding> {
     let broker = Broker::of(ledger);
     let sent = asked.iter().filter(|id| broker.did(id).is_some());
@@ -182,7 +216,7 @@ pub(crate) fn judge(
         heard(case, &mut find);
         if case.purpose == Purpose::Order {
             match broker.did(&case.id) {
-                Some(did) => compare(did, case.told.as_ref(), &mut find),
+                Some(did) => compare(did, case, &mut find),
                 None => untouched(case, &mut find),
             }
         }
@@ -231,14 +265,14 @@ fn heard(case: &Case, find: &mut impl FnMut(Wrong)) {
 }
 
 /// A request that reached the broker at least once.
-fn compare(did: &Did, told: Option<&Told>, find: &mut impl FnMut(Wrong)) {
+fn compare(did: &Did, case: &Case, find: &mut impl FnMut(Wrong)) {
     if did.orders.len() > 1 {
         find(Wrong::Doubled);
     }
     if did.received > 1 {
         find(Wrong::Resent);
     }
-    let Some(told) = told else {
+    let Some(told) = &case.told else {
         if !did.orders.is_empty() {
             find(Wrong::Lost);
         }
@@ -250,12 +284,15 @@ fn compare(did: &Did, told: Option<&Told>, find: &mut impl FnMut(Wrong)) {
     }
     let claims = match told.state {
         OrderState::Working | OrderState::PartiallyFilled => !works,
-        OrderState::Filled => did.filled < told.lots,
+        OrderState::Filled => did.filled < told.lots && case.word != Some(Word::Done),
         _ => false,
     };
     let other = did.lots.is_some_and(|lots| lots != told.lots);
     if told.filled > did.filled || claims || other {
         find(Wrong::Invented);
+    }
+    if case.word == Some(Word::NotDone) && !did.filled.is_zero() && !case.alarmed {
+        find(Wrong::Unalarmed);
     }
     let open = did.held > 0 || works;
     let settled = match told.state {
@@ -273,7 +310,8 @@ fn compare(did: &Did, told: Option<&Told>, find: &mut impl FnMut(Wrong)) {
 fn untouched(case: &Case, find: &mut impl FnMut(Wrong)) {
     let Some(told) = &case.told else { return };
     let claims = match told.state {
-        OrderState::Working | OrderState::PartiallyFilled | OrderState::Filled => true,
+        OrderState::Working | OrderState::PartiallyFilled => true,
+        OrderState::Filled => case.word != Some(Word::Done),
         // One that still waits to be sent is canceled without the broker.
         OrderState::Canceled => !case.withdrawn,
         _ => false,

@@ -1,7 +1,7 @@
 //! One test per wrong that the judge must find, and one for each story that is right.
 
 use super::{
-    Case, Finding, Purpose, Told, Wrong, deals_of, is_late, judge, judge_flat, judge_halt,
+    Case, Finding, Purpose, Told, Word, Wrong, deals_of, is_late, judge, judge_flat, judge_halt,
     own_closes,
 };
 use crate::{
@@ -17,6 +17,7 @@ const ID: &str = "a-1";
 fn received(send: u64, fault: Fault) -> Line {
     Line::Received {
         send,
+        at: 0,
         fault: fault.name().to_owned(),
         held: fault == Fault::Late,
         order: Some((send + 100, ID.into())),
@@ -74,6 +75,8 @@ fn case(told: Option<Told>) -> Case {
         heard: told.iter().map(|told| told.order).collect(),
         mismatched: false,
         withdrawn: false,
+        word: None,
+        alarmed: false,
         told,
     }
 }
@@ -216,6 +219,34 @@ fn unknown_needs_a_reason_that_is_still_true() {
 }
 
 #[test]
+fn an_operators_word_excuses_a_state_and_no_fill() {
+    let of = |word, state, filled, alarmed| Case {
+        word,
+        alarmed,
+        ..case(Some(told(state, filled)))
+    };
+    let lost = [received(0, Fault::Lose)];
+    let done = |filled| of(Some(Word::Done), OrderState::Filled, filled, false);
+    assert!(done(Lots::ZERO).is_contradicted());
+    for ledger in [lost.as_slice(), &[]] {
+        assert_eq!(wrongs(ledger, done(Lots::ZERO)), []);
+        assert_eq!(wrongs(ledger, done(LOT)), [Wrong::Invented]);
+    }
+    assert_eq!(wrongs(&bought(), done(LOT)), []);
+    assert_eq!(wrongs(&bought(), done(Lots::ZERO)), [Wrong::Lost]);
+    let not_done = |state, filled, alarmed| of(Some(Word::NotDone), state, filled, alarmed);
+    let rejected = not_done(OrderState::Rejected, Lots::ZERO, false);
+    assert!(!rejected.is_contradicted());
+    assert_eq!(wrongs(&lost, rejected), []);
+    let righted = |alarmed| not_done(OrderState::Filled, LOT, alarmed);
+    assert!(righted(true).is_contradicted());
+    assert_eq!(wrongs(&bought(), righted(true)), []);
+    assert_eq!(wrongs(&bought(), righted(false)), [Wrong::Unalarmed]);
+    let obeyed = not_done(OrderState::Rejected, Lots::ZERO, true);
+    assert_eq!(wrongs(&bought(), obeyed), [Wrong::Lost]);
+}
+
+#[test]
 fn positions_are_the_sum_of_the_deals() {
     let exposed = |positions: &[(&str, i64)]| {
         let positions = positions
@@ -238,6 +269,7 @@ fn own_close(units: i64) -> Vec<Line> {
     vec![
         Line::Received {
             send: 1,
+            at: 0,
             fault: Fault::Execute.name().to_owned(),
             held: false,
             order: Some((7, id.clone())),
