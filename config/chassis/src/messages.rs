@@ -144,6 +144,8 @@ fn of_keys(messages: &mut Messages, folder: &Path) {
     ]);
     let environment = environment.with_bytes("MT5_LOGIN");
     messages.errors(&report(&file, environment), folder);
+    let emptied = Environment::from_pairs([("LOG_LEVEL", "")]);
+    messages.errors(&report(&file, emptied), folder);
 }
 
 fn of_secrets(messages: &mut Messages, folder: &Path) {

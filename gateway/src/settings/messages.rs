@@ -62,6 +62,7 @@ const WRONG_TERMINAL: [&str; 3] = [
 fn every_fault_names_its_key_and_what_to_do() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path();
+    fs::write(folder.join("EURUSD.csv"), "no header\n").unwrap();
     let mut messages = Messages::default();
     let mut take = |toml: &str, account: &[(&str, &str)]| {
         let report = report(folder, toml, account);
