@@ -119,8 +119,8 @@ class Desk:
     def figures(self):
         """Balance, profit, equity, margin, free margin and its level."""
         rows = self.positions()
-        total = "SELECT coalesce(sum(profit + commission + swap + fee), 0) AS b FROM deals"
-        balance = rounded(self.store.db.execute(total).fetchone()["b"])
+        booked = self.store.db.execute("SELECT total FROM booked").fetchone()
+        balance = rounded(booked["total"])
         profit = rounded(sum(self.profit(row) + row["swap"] for row in rows))
         margin = sum(self.margin(name) or 0.0 for name in {row["symbol"] for row in rows})
         equity = rounded(balance + profit)

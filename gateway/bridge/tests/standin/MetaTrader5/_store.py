@@ -56,6 +56,19 @@ def _table(name, structure, extra):
     return "CREATE TABLE IF NOT EXISTS {} ({}, {});".format(name, ", ".join(columns), extra)
 
 
+# The balance is the sum of all deals, whoever wrote them: kept, since summing them costs more with
+# each deal.
+_WORTH = "coalesce({0}.profit + {0}.commission + {0}.swap + {0}.fee, 0)"
+
+
+def _booking(on, *changes):
+    changes = " ".join(
+        f"UPDATE booked SET total = total {sign} {_WORTH.format(row)};"
+        for sign, row in changes
+    )
+    return f"CREATE TRIGGER IF NOT EXISTS {on}_booked AFTER {on} ON deals BEGIN {changes} END;"
+
+
 SCHEMA = "".join(
     [
         "CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);",
@@ -80,6 +93,14 @@ SCHEMA = "".join(
         _table("history_orders", _surface.TradeOrder, "visible_at INTEGER DEFAULT 0"),
         _table("positions", _surface.TradePosition, "point_lots TEXT NOT NULL"),
         _table("deals", _surface.TradeDeal, "visible_at INTEGER DEFAULT 0"),
+        "CREATE INDEX IF NOT EXISTS deals_at ON deals (time);",
+        'CREATE INDEX IF NOT EXISTS deals_of ON deals ("order");',
+        "CREATE INDEX IF NOT EXISTS history_orders_at ON history_orders (time_done);",
+        "CREATE TABLE IF NOT EXISTS booked (id INTEGER PRIMARY KEY, total REAL NOT NULL);",
+        "INSERT OR IGNORE INTO booked VALUES (1, 0);",
+        _booking("insert", ("+", "new")),
+        _booking("delete", ("-", "old")),
+        _booking("update", ("-", "old"), ("+", "new")),
     ]
 )
 
@@ -101,6 +122,7 @@ class Store:
         self.path, self.db = path, connect(path)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = OFF")
+        self.db.execute("PRAGMA recursive_triggers = ON")  # a row that is replaced is deleted first
         self.db.executescript(SCHEMA)
         with self.transaction():
             for item in SETTINGS.items():
