@@ -42,7 +42,7 @@ path = ''
 odd = 'hidden'
 paht = 'hidden'
 [mail]
-password = 'hidden'
+password = 12345
 [logging]
 level = 'loud'
 max_file_bytes = 100
