@@ -36,9 +36,8 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
         messages.errors(&reader.finish().unwrap_err(), place.path());
     }
     of_files(&mut messages);
-    let write = std::env::var_os("MYMT5_WRITE_MESSAGES").is_some_and(|value| value == "1");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    messages.judge(&sources, write).unwrap();
+    messages.judge(&sources).unwrap();
 }
 
 fn of_files(messages: &mut Messages) {

@@ -82,9 +82,8 @@ fn every_fault_names_its_key_and_what_to_do() {
     let mut reader = reader(folder, "", &[]);
     refuse_network(&mut reader, Path::new("/mnt/share"));
     messages.errors(&reader.finish().unwrap_err(), folder);
-    let write = std::env::var_os("MYMT5_WRITE_MESSAGES").is_some_and(|value| value == "1");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/settings");
-    messages.judge(&sources, write).unwrap();
+    messages.judge(&sources).unwrap();
 }
 
 fn reader(folder: &Path, toml: &str, pairs: &[(&str, &str)]) -> Reader {

@@ -23,6 +23,8 @@ const FORBIDDEN: [&str; 6] = [
     "somebody",
     "did you mean",
 ];
+/// The variable that has the lists written.
+const WRITE: &str = "MYMT5_WRITE_MESSAGES";
 /// What a fix begins with.
 const VERBS: [&str; 36] = [
     "add", "check", "chmod", "chown", "close", "correct", "create", "free", "give", "install",
@@ -90,14 +92,15 @@ impl Messages {
 
     /// Ends the taking: every message is as it must be, every line below the folder `sources` that
     /// makes a fault was told by a sample, and `messages.txt` in that folder lists what was told,
-    /// to be read by people. `write` writes that list instead.
+    /// to be read by people. `MYMT5_WRITE_MESSAGES=1` writes that list instead.
     ///
     /// # Panics
     /// Any of that does not hold.
     ///
     /// # Errors
     /// A file cannot be read or written.
-    pub fn judge(self, sources: &Path, write: bool) -> io::Result<()> {
+    pub fn judge(self, sources: &Path) -> io::Result<()> {
+        let write = std::env::var_os(WRITE).is_some_and(|value| value == "1");
         assert!(self.flaws.is_empty(), "{}", self.flaws.join("\n"));
         let mut untold = Vec::new();
         for file in files(sources)? {
@@ -123,7 +126,7 @@ impl Messages {
         assert_eq!(
             kept,
             now,
-            "{}: write it with MYMT5_WRITE_MESSAGES=1 and read what changed",
+            "{}: write it with {WRITE}=1 and read what changed",
             list.display()
         );
         Ok(())
