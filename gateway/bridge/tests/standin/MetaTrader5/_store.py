@@ -186,6 +186,10 @@ class Store:
         query = f"SELECT * FROM {table} WHERE {where} ORDER BY ticket"
         return [dict(row) for row in self.db.execute(query, values)]
 
+    def total(self, table, where, values):
+        query = f"SELECT count(*) AS total FROM {table} WHERE {where}"
+        return self.db.execute(query, values).fetchone()["total"]
+
     def put(self, table, row):
         names = ", ".join(f'"{name}"' for name in row)
         marks = ", ".join("?" * len(row))

@@ -58,7 +58,8 @@ def positions_get(desk, symbol=None, group=None, ticket=None):
     return tuple(_position(desk, row) for row in rows)
 
 
-def _history(desk, table, date_from, date_to, group, ticket, position):
+def _past(desk, table, date_from, date_to, ticket, position):
+    """Where the past is shown, and which of it is asked for: a store, a condition, its values."""
     when = "time_done" if table == "history_orders" else "time"
     where, values = "visible_at <= ?", [utc_ms()]
     if date_from is not None:
@@ -71,12 +72,22 @@ def _history(desk, table, date_from, date_to, group, ticket, position):
         where += " AND position_id = ?"
         values.append(position)
     desk = shown(desk, "deals" if table == "deals" else "orders")
-    return _filtered(desk.store.rows(table, where, values), None, group, None)
+    return desk.store, where, values
+
+
+def _history(desk, table, date_from, date_to, group, ticket, position):
+    store, where, values = _past(desk, table, date_from, date_to, ticket, position)
+    return _filtered(store.rows(table, where, values), None, group, None)
+
+
+def _total(desk, table, date_from, date_to):
+    store, where, values = _past(desk, table, date_from, date_to, None, None)
+    return store.total(table, where, values)
 
 
 @package_call
 def history_orders_total(desk, date_from, date_to):
-    return len(_history(desk, "history_orders", date_from, date_to, None, None, None))
+    return _total(desk, "history_orders", date_from, date_to)
 
 
 @package_call
@@ -87,7 +98,7 @@ def history_orders_get(desk, date_from=None, date_to=None, group=None, ticket=No
 
 @package_call
 def history_deals_total(desk, date_from, date_to):
-    return len(_history(desk, "deals", date_from, date_to, None, None, None))
+    return _total(desk, "deals", date_from, date_to)
 
 
 @package_call
