@@ -234,14 +234,15 @@ async fn what_is_done_by_hand_is_no_clients_and_trading_goes_on() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
+/// Plays half of the rounds: the other half is played beside it, in the other mode.
+async fn whatever_dies(mode: AccountMode) {
     let rounds: u32 = given("MYMT5_KILL_ROUNDS").unwrap_or(40);
+    let rounds = rounds.div_ceil(2);
     let first = quiet();
     for scene in 0..rounds.div_ceil(PER_SCENE) {
         let play = Play {
             seed: first.seed + u64::from(scene),
-            mode: [AccountMode::Hedging, AccountMode::Netting][scene as usize % 2],
+            mode,
             menu: Menu::everything(),
             by_hand: true,
             ruled: true,
@@ -252,6 +253,16 @@ async fn whatever_dies_nothing_is_doubled_lost_or_invented() {
         let figures = played(&play).await;
         assert_eq!(figures.findings, [], "seed {}", figures.seed);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_dies_nothing_is_doubled_lost_or_invented_on_hedging() {
+    whatever_dies(AccountMode::Hedging).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_dies_nothing_is_doubled_lost_or_invented_on_netting() {
+    whatever_dies(AccountMode::Netting).await;
 }
 
 /// A living gateway over a bridge with nothing wrong. Each of its calls passes another process

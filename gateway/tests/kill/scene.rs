@@ -2,7 +2,7 @@
 
 use crate::{points::Mutant, standin::Menu};
 use mymt5_chassis::process::write_atomically;
-use mymt5_model::{AccountMode, Symbol, SymbolSpec};
+use mymt5_model::{AccountMode, Lots, Symbol, SymbolSpec};
 use mymt5_simulator::{AccountConfig, catalogue};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -19,6 +19,9 @@ pub(crate) const SYMBOLS: [(&str, i64); 4] = [
     ("AUDUSD", 66_000),
     ("NZDUSD", 61_000),
 ];
+
+/// The most lots of one order.
+pub(crate) const LOTS_MAX: Lots = Lots::from_units(5 * Lots::SCALE / 100);
 
 /// One scene, as its file tells it to the processes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,12 +103,15 @@ impl Scene {
     }
 }
 
-/// The specifications of all symbols.
+/// The specifications of all symbols. An order takes no more lots than a trader asks for, so that a
+/// netting position grows beyond what one order can close.
 pub(crate) fn specs() -> Vec<SymbolSpec> {
-    SYMBOLS
-        .iter()
-        .map(|(name, _)| catalogue::spec(&Symbol::parse(name).unwrap()))
-        .collect()
+    let spec = |(name, _): &(&str, i64)| {
+        let mut spec = catalogue::spec(&Symbol::parse(name).unwrap());
+        spec.volume.max = LOTS_MAX;
+        spec
+    };
+    SYMBOLS.iter().map(spec).collect()
 }
 
 /// The broker's socket.

@@ -10,7 +10,7 @@ use crate::{
 use mymt5_chassis::clock;
 use mymt5_model::{BrokerTime, Lots, RowState, Side, Ticket};
 use rusqlite::{Connection, Row, params};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
 /// Longest wait for a bridge that was stopped with the file in its hands.
@@ -30,6 +30,15 @@ impl Books {
         let books = Connection::open(process::state(folder)).unwrap();
         books.busy_timeout(TIMEOUT).unwrap();
         Self(books)
+    }
+
+    /// An order of a symbol takes no more lots than that.
+    pub(super) fn limit_lots(&self, symbol: &str, lots: Lots) {
+        const LIMIT: &str = "INSERT INTO symbols (name, fields) VALUES (?, ?)";
+        let fields = json!({ "volume_max": lots.to_f64() });
+        self.0
+            .execute(LIMIT, params![symbol, fields.to_string()])
+            .unwrap();
     }
 
     /// Moves the market, at a time after that. Gives the time.

@@ -160,6 +160,10 @@ impl Mischief {
     /// What happens to a read: the package's function, the stand-in's name of it, its arguments.
     pub(super) fn trouble(scene: &Scene, dice: &mut Dice) -> (&'static str, &'static str, Value) {
         let slow = scene.delay().as_millis() as u64;
+        // Somebody chose another account in the terminal, and the right one again.
+        if dice.below(6) == 0 {
+            return ("account_info", "wrong_account", json!({ "login": 5 }));
+        }
         let kinds = [
             ("none:-1", json!({})),
             ("timeout_after", json!({})),

@@ -13,7 +13,7 @@ pub(crate) use broker::terminal;
 pub(crate) use keeper::{Deaths, Keeper};
 pub(crate) use mishaps::{Mischief, Mishap};
 
-use crate::scene::Scene;
+use crate::scene::{LOTS_MAX, SYMBOLS, Scene};
 use mymt5_model::AccountMode;
 use std::path::Path;
 
@@ -43,4 +43,8 @@ pub(crate) fn prepare(folder: &Path, scene: &Scene) {
     ];
     process::control(folder, &[&["init".to_owned()], &settings[..]].concat());
     process::control(folder, &["password".to_owned(), PASSWORD.to_owned()]);
+    let books = Books::open(folder);
+    for (symbol, _) in SYMBOLS {
+        books.limit_lots(symbol, LOTS_MAX);
+    }
 }

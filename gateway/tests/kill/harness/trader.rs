@@ -6,6 +6,7 @@ use super::{
     story::{Asked, Stories},
 };
 use crate::{dice::Dice, scene::SYMBOLS};
+use mymt5_chassis::clock;
 use mymt5_model::AccountMode;
 use mymt5_proto::{reason_of, v1};
 use std::time::Duration;
@@ -141,6 +142,8 @@ impl Trader {
         let protected = kind == v1::OrderType::Market && self.dice.below(3) == 0;
         let reach = 40 + self.dice.below(60) as i64;
         let level = |away: i64| protected.then(|| at(away));
+        let waits = price.is_some() && self.dice.below(3) == 0;
+        let expiration = waits.then(|| self.soon());
         let id = self.next_id();
         Asked::Submit(v1::SubmitOrderRequest {
             request_id: id.clone(),
@@ -152,10 +155,21 @@ impl Trader {
             stop_limit_price,
             stop_loss: level(reach),
             take_profit: level(-reach),
+            time_in_force: expiration.map(|_| v1::TimeInForce::Gtd.into()),
+            expiration,
             comment: id,
             session_id: self.session(),
             ..Default::default()
         })
+    }
+
+    /// The end of an order that mostly still works then.
+    fn soon(&mut self) -> v1::Moment {
+        let pause = 500 + self.dice.below(2_500) as i64;
+        v1::Moment {
+            utc_ms: None,
+            broker_ms: Some(clock::utc_now_ms() + pause),
+        }
     }
 
     /// Another price for an order, a few points away from the one that it was sent with.

@@ -1,7 +1,7 @@
 //! The account behind the stand-in. Whatever it does is kept on disk, then written to the ledger,
 //! and only then told: its own death undoes nothing.
 
-use super::{Fault, calm_mark, session::Writer};
+use super::{Fault, calm_mark, feed, session::Writer};
 use crate::{
     ledger::{BY_HAND, Ledger, Line, request_of},
     scene::{self, SYMBOLS, Scene, specs},
@@ -148,6 +148,23 @@ impl Desk {
             self.execute(&request);
             let line = Line::Released { send };
             self.ledger.add(&line).unwrap();
+        }
+    }
+
+    /// On its first day the account has a past: somebody opened a position by hand, long ago, and
+    /// closed it.
+    pub(super) fn have_a_past(&mut self) {
+        const AGO: i64 = 30 * 24 * 60 * 60 * 1_000;
+        if self.simulator.time().is_some() {
+            return;
+        }
+        let then = BrokerTime(clock::utc_now_ms() - AGO);
+        feed::ticks(0, then)
+            .iter()
+            .for_each(|tick| self.on_tick(tick));
+        for _ in ["open", "close"] {
+            let request = self.next_by_hand();
+            self.execute(&request);
         }
     }
 

@@ -35,7 +35,9 @@ fn calm_mark(folder: &Path) -> PathBuf {
 pub(crate) fn run(folder: &Path) {
     fail_as_a_whole();
     let scene = Scene::read(folder);
-    let desk = Arc::new(Mutex::new(Desk::open(folder, &scene)));
+    let mut desk = Desk::open(folder, &scene);
+    desk.have_a_past();
+    let desk = Arc::new(Mutex::new(desk));
     let path = socket(folder);
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path).unwrap();

@@ -3,10 +3,10 @@
 use super::{Fault, Menu, calm, desk::Desk, feed};
 use crate::{
     ledger::{self, BY_HAND, Line},
-    scene::{self, Scene},
+    scene::{self, LOTS_MAX, Scene},
 };
 use mymt5_model::{
-    AccountMode, BrokerTime, Comment, Levels, Lots, Magic, Retcode, Side, Symbol, TradeRequest,
+    AccountMode, BrokerTime, Comment, Levels, Magic, Retcode, Side, Symbol, TradeRequest,
 };
 use std::path::Path;
 use tempfile::TempDir;
@@ -28,7 +28,7 @@ fn buy() -> TradeRequest {
     TradeRequest::Market {
         symbol: Symbol::parse("EURUSD").unwrap(),
         side: Side::Buy,
-        lots: Lots::from_units(Lots::SCALE),
+        lots: LOTS_MAX,
         levels: Levels::default(),
         max_deviation_points: None,
         magic: Magic::from_raw(9),

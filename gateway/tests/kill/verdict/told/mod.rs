@@ -216,9 +216,11 @@ impl<'a> Truth<'a> {
     }
 }
 
-/// The deals that the broker did.
+/// The deals that the broker did since it was first sent an order: what is older is never told.
 pub(crate) fn deals_of(ledger: &[Line]) -> BTreeSet<u64> {
-    let deals = ledger.iter().filter_map(|line| match line {
+    let is_send = |line: &Line| matches!(line, Line::Received { .. });
+    let past = ledger.iter().position(is_send).unwrap_or(0);
+    let deals = ledger[past..].iter().filter_map(|line| match line {
         Line::Deal { ticket, .. } | Line::Booked { ticket, .. } => Some(ticket.0),
         _ => None,
     });
