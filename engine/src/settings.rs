@@ -143,7 +143,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
     if let Err(error) = tls::check_client(&ca, own) {
         reader.reject(
             "gateway",
-            error.with_cause(),
+            error.fault(),
             "set ca, certificate and key to PEM files of the gateway's authority",
         );
     }

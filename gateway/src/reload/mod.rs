@@ -37,13 +37,13 @@ pub enum ReloadError {
     #[error(transparent)]
     ConfigErrors(#[from] ConfigErrors),
     /// The certificate, its key or the authorities.
-    #[error("the TLS identity cannot be read: {}", .0.with_cause())]
+    #[error("server.tls: {}", .0.fault())]
     Identity(#[from] IdentityError),
     /// Too many clients in this journal's life.
     #[error(transparent)]
     Slots(#[from] Refusal),
     /// The reading itself broke.
-    #[error("the configuration could not be read; the gateway's log has the incident")]
+    #[error("the configuration cannot be read")]
     Broken,
 }
 

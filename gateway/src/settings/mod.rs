@@ -225,8 +225,8 @@ fn tls(reader: &mut Reader) -> Option<(PathBuf, PathBuf, PathBuf)> {
     if let Err(error) = ServerIdentity::load(&files.0, &files.1, &files.2) {
         reader.reject(
             "server.tls",
-            error.with_cause(),
-            "name PEM files that fit together; `mymt5-gateway certs` makes throw-away ones",
+            error.fault(),
+            "name PEM files that fit together, or make them with `mymt5-gateway certs`",
         );
     }
     Some(files)

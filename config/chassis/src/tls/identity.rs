@@ -60,11 +60,15 @@ pub enum IdentityError {
 }
 
 impl IdentityError {
-    /// The error with its cause, in one line.
+    /// What is wrong and its cause in one line, for a report that says by itself what to do.
     #[must_use]
-    pub fn with_cause(&self) -> String {
+    pub fn fault(&self) -> String {
+        let text = self.to_string();
+        let what = text
+            .rsplit_once("; ")
+            .map_or(text.as_str(), |(what, _)| what);
         let cause = std::error::Error::source(self);
-        cause.map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+        cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))
     }
 }
 
