@@ -26,11 +26,12 @@ const FORBIDDEN: [&str; 6] = [
 /// The variable that has the lists written.
 const WRITE: &str = "MYMT5_WRITE_MESSAGES";
 /// What a fix begins with.
-const VERBS: [&str; 36] = [
-    "add", "check", "chmod", "chown", "close", "correct", "create", "free", "give", "install",
-    "keep", "let", "list", "listen", "look", "make", "merge", "move", "name", "put", "read",
-    "remove", "rename", "repeat", "replace", "restart", "restore", "run", "set", "start", "stop",
-    "try", "unset", "update", "use", "write",
+const VERBS: [&str; 43] = [
+    "add", "allow", "ask", "cancel", "check", "chmod", "chown", "close", "correct", "create",
+    "free", "give", "install", "keep", "let", "list", "listen", "log", "look", "make", "merge",
+    "move", "name", "put", "read", "remove", "rename", "repeat", "replace", "restart", "restore",
+    "run", "send", "set", "start", "stop", "take", "try", "unset", "update", "use", "wait",
+    "write",
 ];
 
 /// Samples of an enum of errors, one for each variant: a variant without one does not compile.
@@ -68,6 +69,11 @@ impl Messages {
         self.take(subject, &text);
     }
 
+    /// Takes a text that is told as it is: a notice, or what another error quotes.
+    pub fn text(&mut self, subject: &str, text: &str) {
+        self.take(subject, text);
+    }
+
     /// Takes a report of faults; of the folder they were provoked in only `DIR` is kept.
     pub fn errors(&mut self, report: &ConfigErrors, folder: &Path) {
         for error in &report.0 {
@@ -90,9 +96,8 @@ impl Messages {
         self.texts.insert(text.to_owned());
     }
 
-    /// Ends the taking: every message is as it must be, every line below the folder `sources` that
-    /// makes a fault was told by a sample, and `messages.txt` in that folder lists what was told,
-    /// to be read by people. `MYMT5_WRITE_MESSAGES=1` writes that list instead.
+    /// Ends the taking: every line below the folder `sources` that makes a fault was told by a
+    /// sample, and `messages.txt` in that folder compares as by [`Messages::compare`].
     ///
     /// # Panics
     /// Any of that does not hold.
@@ -100,8 +105,6 @@ impl Messages {
     /// # Errors
     /// A file cannot be read or written.
     pub fn judge(self, sources: &Path) -> io::Result<()> {
-        let write = std::env::var_os(WRITE).is_some_and(|value| value == "1");
-        assert!(self.flaws.is_empty(), "{}", self.flaws.join("\n"));
         let mut untold = Vec::new();
         for file in files(sources)? {
             for line in lines_that_reject(&fs::read_to_string(&file)?) {
@@ -116,13 +119,25 @@ impl Messages {
             "no sample provokes the faults of these lines:\n{}",
             untold.join("\n")
         );
-        let list = sources.join("messages.txt");
+        self.compare(&sources.join("messages.txt"))
+    }
+
+    /// Ends the taking: every message is as it must be, and that file lists what was told, to be
+    /// read by people. `MYMT5_WRITE_MESSAGES=1` writes it instead.
+    ///
+    /// # Panics
+    /// Any of that does not hold.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn compare(self, list: &Path) -> io::Result<()> {
+        assert!(self.flaws.is_empty(), "{}", self.flaws.join("\n"));
         let mut now = self.texts.into_iter().collect::<Vec<_>>().join("\n");
         now.push('\n');
-        if write {
+        if std::env::var_os(WRITE).is_some_and(|value| value == "1") {
             return fs::write(list, now);
         }
-        let kept = fs::read_to_string(&list)?;
+        let kept = fs::read_to_string(list)?;
         assert_eq!(
             kept,
             now,
@@ -134,6 +149,7 @@ impl Messages {
 }
 
 /// Why a message does not help; none: it names its subject, and after the first `; ` what to do.
+/// One that says which value is expected says what to do by that.
 #[must_use]
 pub fn flaw(subject: &str, text: &str) -> Option<String> {
     let lower = text.to_lowercase();
@@ -151,6 +167,9 @@ pub fn flaw(subject: &str, text: &str) -> Option<String> {
     }
     if let Some(phrase) = FORBIDDEN.iter().find(|phrase| lower.contains(**phrase)) {
         return Some(format!("it says {phrase:?}"));
+    }
+    if text.starts_with(&format!("invalid {subject}: expected ")) {
+        return None;
     }
     let (_, fix) = text.split_once("; ").unwrap_or_default();
     let fix = fix.strip_prefix("fix: ").unwrap_or(fix);
@@ -217,9 +236,11 @@ mod tests {
         let good = "server.listen: is missing; fix: set it to an address";
         assert_eq!(flaw("server.listen", good), None);
         assert_eq!(flaw("/x", "cannot open /x; create it: not found"), None);
+        assert_eq!(flaw("side", "invalid side: expected SIDE_BUY"), None);
         for (subject, bad) in [
             ("server", "a key is missing; fix: set it"),
             ("x", "x is missing"),
+            ("x", "invalid x: it is odd"),
             ("x", "x is missing; it should be there"),
             ("x", "x is no number; set it to one"),
             ("x", "x is missing;\nset it"),
