@@ -20,12 +20,14 @@ fn spelt(code: tonic::Code) -> String {
 }
 
 fn table() -> String {
-    let head = "| reason | code | a repeat may succeed | meaning |\n|---|---|---|---|\n";
+    let head =
+        "| reason | code | a repeat may succeed | meaning | what to do |\n|---|---|---|---|---|\n";
     let rows = Reason::ALL.iter().map(|reason| {
         let repeat = if reason.retryable() { "yes" } else { "no" };
         let text = reason.text().replace('|', "\\|");
         let (name, code) = (reason.name(), spelt(reason.code()));
-        format!("| `{name}` | {code} | {repeat} | {text} |\n")
+        let fix = reason.fix().replace('|', "\\|");
+        format!("| `{name}` | {code} | {repeat} | {text} | {fix} |\n")
     });
     format!("{head}{}", rows.collect::<String>())
 }
@@ -44,7 +46,7 @@ fn the_readme_has_the_reasons_of_the_code() {
     assert_eq!(
         copy,
         table(),
-        "write it anew: MYMT5_WRITE_README=1 cargo test -p mymt5-proto --test readme"
+        "write it again: MYMT5_WRITE_README=1 cargo test -p mymt5-proto --test readme"
     );
 }
 

@@ -67,7 +67,7 @@ impl Clients {
     pub(crate) fn check(&self, grants: &BTreeMap<ClientName, Grant>) -> Result<(), Refusal> {
         let new = self.new_among(grants).len();
         if new > usize::from(Magic::MAX_SLOT + 1 - self.next_slot()) {
-            let text = "all 2047 client slots of the journal are used";
+            let text = "all 2047 client slots of the journal are used: only names of earlier clients can be added";
             return Err(Refusal::because(Reason::ReloadRefused, text));
         }
         Ok(())

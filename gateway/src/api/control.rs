@@ -1,7 +1,7 @@
 //! `ControlService`.
 
 use super::{AppState, call, decisions, render};
-use crate::journal;
+use crate::{journal, reload::ReloadError};
 use mymt5_chassis::clock;
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, OrderId, OrderState, UtcTime};
@@ -140,7 +140,7 @@ impl ControlService for Control {
     ) -> Result<Response<v1::AdoptResponse>, Status> {
         let taken = self.0.take(request, |_, message| {
             let client = decisions::scope(&message.client)?;
-            let unset = || Violations::one("client", Reason::FieldInvalid, "must be set");
+            let unset = || Violations::one("client", Reason::FieldInvalid, "expected a name");
             Ok(Command::Adopt {
                 client: client.ok_or_else(unset)?,
                 what: decisions::adoption(message.target)?,
@@ -171,8 +171,10 @@ impl ControlService for Control {
     ) -> Result<Response<v1::ReloadResponse>, Status> {
         call::caller(&request)?;
         let taken = self.0.reloader.reload().await;
-        let taken =
-            taken.map_err(|error| Refusal::because(Reason::ReloadRefused, error.to_string()))?;
+        let taken = taken.map_err(|error| match error {
+            ReloadError::Slots(refusal) => refusal,
+            error => Refusal::because(Reason::ReloadRefused, error.to_string()),
+        })?;
         Ok(Response::new(v1::ReloadResponse {
             reloaded: taken.reloaded,
             needs_restart: taken.needs_restart,

@@ -1,14 +1,16 @@
 //! What a start that fails tells an operator: a sample of each error.
 #![allow(clippy::unwrap_used)]
 
-use super::opened::OpenError;
+use super::{opened::OpenError, operator::Refused};
 use crate::{broker::KeptError, journal::JournalError};
 use mymt5_chassis::{every_variant, testing::messages::Messages};
+use mymt5_proto::{Reason, Refusal};
 use mymt5_simulator::{RestoreError, SetupError};
 use std::{
     io,
     path::{Path, PathBuf},
 };
+use tonic::Status;
 
 const PATH: &str = "/srv/data/file";
 
@@ -17,6 +19,7 @@ fn every_error_names_its_subject_and_what_to_do() {
     let mut messages = Messages::default();
     of_the_folder(&mut messages);
     of_the_journal(&mut messages);
+    of_refusals(&mut messages);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
     messages.judge(&sources).unwrap();
 }
@@ -82,5 +85,12 @@ fn of_the_journal(messages: &mut Messages) {
             _ => "journal",
         };
         messages.error(subject, &error);
+    }
+}
+
+fn of_refusals(messages: &mut Messages) {
+    for reason in Reason::ALL {
+        let refused = Refused::from(Status::from(Refusal::new(*reason)));
+        messages.error(reason.name(), &refused);
     }
 }

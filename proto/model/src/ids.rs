@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 
 /// A text that is not an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to {max} characters of [A-Za-z0-9_-]")]
+#[error("expected 1 to {max} characters of [A-Za-z0-9_-]")]
 pub struct IdError {
     /// Longest length allowed.
     pub max: usize,

@@ -14,7 +14,7 @@ pub struct Lots(i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LotsError {
     /// NaN, infinite, negative or beyond 10 billion lots.
-    #[error("lots must be a finite number of at least 0")]
+    #[error("expected a finite number of lots, 0 or more")]
     NotANumber,
     /// Zero where a volume is needed, below the smallest or above the largest one.
     #[error("lots are outside the symbol's bounds")]

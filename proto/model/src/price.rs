@@ -15,7 +15,7 @@ pub struct Price {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
     /// NaN, infinite, negative, zero or beyond 1e12.
-    #[error("price must be a finite number above 0")]
+    #[error("expected a finite price above 0")]
     NotANumber,
     /// Not a multiple of the symbol's tick size.
     #[error("price is off the symbol's price grid")]

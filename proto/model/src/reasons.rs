@@ -1,7 +1,8 @@
-//! The one table of error reasons: name, gRPC code, whether a repeat may succeed, meaning.
+//! The one table of error reasons: name, gRPC code, whether a repeat may succeed, meaning, and what
+//! to do.
 
 macro_rules! reasons {
-    ($($variant:ident, $name:literal, $code:ident, $retryable:literal, $text:literal;)*) => {
+    ($($variant:ident, $name:literal, $code:ident, $retryable:literal, $text:literal, $fix:literal;)*) => {
         /// Why a call was refused: `ErrorInfo.reason` on the wire.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason { $(#[doc = $text] $variant,)* }
@@ -34,79 +35,85 @@ macro_rules! reasons {
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
+
+            /// What its receiver can do.
+            #[must_use]
+            pub const fn fix(self) -> &'static str {
+                match self { $(Self::$variant => $fix,)* }
+            }
         }
     };
 }
 
 reasons! {
-    FieldInvalid, "FIELD_INVALID", InvalidArgument, false, "a field has a value it cannot have";
-    EnumUnspecified, "ENUM_UNSPECIFIED", InvalidArgument, false, "an enum is unset or unknown";
-    RequestIdInvalid, "REQUEST_ID_INVALID", InvalidArgument, false, "request_id must be 1 to 64 of [A-Za-z0-9_-]";
-    SymbolUnknown, "SYMBOL_UNKNOWN", InvalidArgument, false, "no such symbol for this client";
-    NumberInvalid, "NUMBER_INVALID", InvalidArgument, false, "not a finite number in range";
-    LotsOffGrid, "LOTS_OFF_GRID", InvalidArgument, false, "lots are off the symbol's volume grid";
-    LotsOutOfBounds, "LOTS_OUT_OF_BOUNDS", InvalidArgument, false, "lots are outside the symbol's bounds";
-    PriceOffGrid, "PRICE_OFF_GRID", InvalidArgument, false, "price is off the symbol's price grid";
-    StopsTooClose, "STOPS_TOO_CLOSE", InvalidArgument, false, "stops are nearer to the market than the symbol allows";
-    StopsWrongSide, "STOPS_WRONG_SIDE", InvalidArgument, false, "stop loss or take profit is on the wrong side";
-    ExpirationInvalid, "EXPIRATION_INVALID", InvalidArgument, false, "the expiration does not fit the lifetime";
-    DeadlineExpired, "DEADLINE_EXPIRED", DeadlineExceeded, false, "the deadline passed before there was an answer";
-    MessageTooLarge, "MESSAGE_TOO_LARGE", OutOfRange, false, "the message exceeds the limit";
-    OrderNotFound, "ORDER_NOT_FOUND", NotFound, false, "no such order of this client";
-    DealNotFound, "DEAL_NOT_FOUND", NotFound, false, "no such deal that waits for an owner";
-    PositionNotFound, "POSITION_NOT_FOUND", NotFound, false, "no such open position of this client";
-    IdempotencyMismatch, "IDEMPOTENCY_MISMATCH", AlreadyExists, false, "the request_id was used with other content";
-    BrokerRefused, "BROKER_REFUSED", FailedPrecondition, false, "the broker refused the change; metadata has the retcode";
-    OrderNotUnknown, "ORDER_NOT_UNKNOWN", FailedPrecondition, false, "the order's outcome is known";
-    ChangeInFlight, "CHANGE_IN_FLIGHT", FailedPrecondition, true, "a change of the order or position is under way";
-    NotAfterPassed, "NOT_AFTER_PASSED", FailedPrecondition, false, "the call came after its not_after: nothing was done";
-    OrderNotWorking, "ORDER_NOT_WORKING", FailedPrecondition, false, "the order is not pending at the broker";
-    MarketClosed, "MARKET_CLOSED", FailedPrecondition, true, "the symbol does not trade now";
-    TradingStateForbids, "TRADING_STATE", FailedPrecondition, false, "the trading state forbids it";
-    PendingReconciliation, "PENDING_RECONCILIATION", FailedPrecondition, true, "an earlier outcome is unknown; wait for evidence";
-    SymbolFrozen, "SYMBOL_FROZEN", FailedPrecondition, true, "new exposure in the symbol is frozen";
-    SymbolShared, "SYMBOL_SHARED", FailedPrecondition, false, "on a netting account another client owns the symbol";
-    ExitExceedsPosition, "EXIT_EXCEEDS_POSITION", FailedPrecondition, false, "more lots than the position has left to close";
-    LimitSymbol, "LIMIT_SYMBOL", FailedPrecondition, false, "the limits do not list the symbol";
-    LimitLotsPerOrder, "LIMIT_LOTS_PER_ORDER", FailedPrecondition, false, "more lots than one order may have";
-    LimitLotsPerSymbol, "LIMIT_LOTS_PER_SYMBOL", FailedPrecondition, false, "more lots of the symbol in that direction than may be open";
-    LimitLotsTotal, "LIMIT_LOTS_TOTAL", FailedPrecondition, false, "more lots than may be open in total";
-    LimitOpenPositions, "LIMIT_OPEN_POSITIONS", FailedPrecondition, false, "as many positions are open, or may open, as may be";
-    LimitOpenOrders, "LIMIT_OPEN_ORDERS", FailedPrecondition, false, "as many orders are open as may be";
-    LimitStopLoss, "LIMIT_STOP_LOSS", FailedPrecondition, false, "the entry needs a stop loss";
-    LimitStopDistance, "LIMIT_STOP_DISTANCE", FailedPrecondition, false, "the stop loss is nearer or farther than it may be";
-    LimitPriceCollar, "LIMIT_PRICE_COLLAR", FailedPrecondition, false, "the price is farther from the quote than it may be";
-    LimitSpread, "LIMIT_SPREAD", FailedPrecondition, true, "the spread is wider than an entry may meet";
-    LimitMargin, "LIMIT_MARGIN", FailedPrecondition, false, "more margin would be in use than may be";
-    LimitRisk, "LIMIT_RISK", FailedPrecondition, false, "more would be lost at the stop loss than may be";
-    LimitDailyLoss, "LIMIT_DAILY_LOSS", FailedPrecondition, false, "the day's loss is reached; entries resume after the reset";
-    LimitDrawdown, "LIMIT_DRAWDOWN", FailedPrecondition, false, "the drawdown is reached; an operator must clear it";
-    FactMissing, "FACT_MISSING", FailedPrecondition, true, "a limit needs a fact that is not known now";
-    QuoteMissing, "QUOTE_MISSING", FailedPrecondition, true, "no quote of the symbol yet";
-    ZoneMissing, "ZONE_MISSING", FailedPrecondition, false, "broker.time_zone is not configured, which this needs";
-    ClientAlreadyActive, "CLIENT_ALREADY_ACTIVE", FailedPrecondition, true, "another process of this client trades";
-    RateLimited, "RATE_LIMITED", ResourceExhausted, true, "too many calls";
-    QueueFull, "QUEUE_FULL", ResourceExhausted, true, "too many calls are waiting";
-    SubscriberTooSlow, "SUBSCRIBER_TOO_SLOW", ResourceExhausted, true, "the subscriber did not keep up with every tick";
-    TooManySubscribers, "TOO_MANY_SUBSCRIBERS", ResourceExhausted, true, "too many open streams";
-    LinkDown, "LINK_DOWN", Unavailable, true, "the broker cannot be reached";
-    Draining, "DRAINING", Unavailable, true, "the gateway is stopping";
-    JournalDown, "JOURNAL_DOWN", Unavailable, true, "the journal cannot be written; trading is closed";
-    JournalLost, "JOURNAL_LOST", Internal, true, "the journal failed, and the call may have been taken: ask again with the same request_id";
-    Unauthenticated, "UNAUTHENTICATED", Unauthenticated, false, "no client certificate or token, or an unknown one";
-    PermissionDenied, "PERMISSION_DENIED", PermissionDenied, false, "the client lacks the permission";
-    SequencePurged, "SEQUENCE_PURGED", OutOfRange, false, "the cursor is gone or in the future: take a snapshot";
-    JournalChanged, "JOURNAL_CHANGED", OutOfRange, false, "another journal: take a snapshot";
-    NotServed, "NOT_SERVED", Unimplemented, false, "this gateway does not serve the call yet";
-    ReloadRefused, "RELOAD_REFUSED", FailedPrecondition, false, "what was to be read again is faulty; everything stays as it was";
-    BackupFailed, "BACKUP_FAILED", Internal, false, "the backup could not be written; the gateway's log says why";
-    ClientUnknown, "CLIENT_UNKNOWN", NotFound, false, "no client of that name is configured";
-    TradeNotAllowed, "TRADE_NOT_ALLOWED", FailedPrecondition, true, "the broker or the terminal forbids trading on the account";
-    HistoryIncomplete, "HISTORY_INCOMPLETE", FailedPrecondition, true, "the broker's history lacks deals that the journal knows";
-    OrphansFound, "ORPHANS_FOUND", FailedPrecondition, false, "rows at the broker are ours and unknown to the journal: adopt them";
-    UnreadableRows, "UNREADABLE_ROWS", FailedPrecondition, true, "rows of the broker cannot be understood";
-    NothingToAccept, "NOTHING_TO_ACCEPT", FailedPrecondition, false, "nothing of that kind waits to be accepted";
-    Internal, "INTERNAL", Internal, false, "a fault of the gateway; its log has the incident";
+    FieldInvalid, "FIELD_INVALID", InvalidArgument, false, "a field has a value that it cannot have", "correct the field";
+    EnumUnspecified, "ENUM_UNSPECIFIED", InvalidArgument, false, "an enum is unset or unknown", "set it to one of its values";
+    RequestIdInvalid, "REQUEST_ID_INVALID", InvalidArgument, false, "invalid request_id: expected 1 to 64 of [A-Za-z0-9_-]", "use such an id";
+    SymbolUnknown, "SYMBOL_UNKNOWN", InvalidArgument, false, "no such symbol for this client", "use one that ListSymbols lists";
+    NumberInvalid, "NUMBER_INVALID", InvalidArgument, false, "not a finite number in range", "send a number in range";
+    LotsOffGrid, "LOTS_OFF_GRID", InvalidArgument, false, "lots are off the symbol's volume grid", "use a multiple of volume_step above volume_min";
+    LotsOutOfBounds, "LOTS_OUT_OF_BOUNDS", InvalidArgument, false, "lots are outside the symbol's bounds", "use volume_min to volume_max";
+    PriceOffGrid, "PRICE_OFF_GRID", InvalidArgument, false, "price is off the symbol's price grid", "use a multiple of tick_size";
+    StopsTooClose, "STOPS_TOO_CLOSE", InvalidArgument, false, "stops are nearer to the market than the symbol allows", "keep stops_level_points away";
+    StopsWrongSide, "STOPS_WRONG_SIDE", InvalidArgument, false, "stop loss or take profit is on the wrong side", "move it to the other side";
+    ExpirationInvalid, "EXPIRATION_INVALID", InvalidArgument, false, "the expiration does not fit the lifetime", "set it for GTD and GTD_DAY alone, to a time in the future";
+    DeadlineExpired, "DEADLINE_EXPIRED", DeadlineExceeded, false, "the deadline passed before there was an answer", "repeat it with the same request_id and a later deadline";
+    MessageTooLarge, "MESSAGE_TOO_LARGE", OutOfRange, false, "the message exceeds the limit", "send less in one message";
+    OrderNotFound, "ORDER_NOT_FOUND", NotFound, false, "no such order of this client", "list them with ListOrders";
+    DealNotFound, "DEAL_NOT_FOUND", NotFound, false, "no such deal that waits for an owner", "list them with ListDeals";
+    PositionNotFound, "POSITION_NOT_FOUND", NotFound, false, "no such open position of this client", "list them with GetSnapshot";
+    IdempotencyMismatch, "IDEMPOTENCY_MISMATCH", AlreadyExists, false, "the request_id was used with other content", "use a new request_id";
+    BrokerRefused, "BROKER_REFUSED", FailedPrecondition, false, "the broker refused the change", "look at the retcode in the metadata";
+    OrderNotUnknown, "ORDER_NOT_UNKNOWN", FailedPrecondition, false, "the order's outcome is known", "read it with GetOrder";
+    ChangeInFlight, "CHANGE_IN_FLIGHT", FailedPrecondition, true, "a change of the order or position is under way", "wait until it is answered";
+    NotAfterPassed, "NOT_AFTER_PASSED", FailedPrecondition, false, "the call came after its not_after: nothing was done", "repeat it with a later not_after";
+    OrderNotWorking, "ORDER_NOT_WORKING", FailedPrecondition, false, "the order is not pending at the broker", "read its state with GetOrder";
+    MarketClosed, "MARKET_CLOSED", FailedPrecondition, true, "the symbol does not trade now", "wait until it does";
+    TradingStateForbids, "TRADING_STATE", FailedPrecondition, false, "the trading state forbids it", "ask an operator to resume trading";
+    PendingReconciliation, "PENDING_RECONCILIATION", FailedPrecondition, true, "an earlier outcome is unknown", "wait for evidence, or ask an operator to resolve it";
+    SymbolFrozen, "SYMBOL_FROZEN", FailedPrecondition, true, "new exposure in the symbol is frozen", "wait until what froze it is settled, or ask an operator";
+    SymbolShared, "SYMBOL_SHARED", FailedPrecondition, false, "on a netting account another client owns the symbol", "use another symbol, or a hedging account";
+    ExitExceedsPosition, "EXIT_EXCEEDS_POSITION", FailedPrecondition, false, "more lots than the position has left to close", "close no more than it has";
+    LimitSymbol, "LIMIT_SYMBOL", FailedPrecondition, false, "the limits do not list the symbol", "use another symbol, or list it in limits.symbols";
+    LimitLotsPerOrder, "LIMIT_LOTS_PER_ORDER", FailedPrecondition, false, "more lots than one order may have", "send fewer lots";
+    LimitLotsPerSymbol, "LIMIT_LOTS_PER_SYMBOL", FailedPrecondition, false, "more lots of the symbol in that direction than may be open", "send fewer lots, or close some first";
+    LimitLotsTotal, "LIMIT_LOTS_TOTAL", FailedPrecondition, false, "more lots than may be open in total", "send fewer lots, or close some first";
+    LimitOpenPositions, "LIMIT_OPEN_POSITIONS", FailedPrecondition, false, "as many positions are open, or may open, as may be", "close one first";
+    LimitOpenOrders, "LIMIT_OPEN_ORDERS", FailedPrecondition, false, "as many orders are open as may be", "cancel one first";
+    LimitStopLoss, "LIMIT_STOP_LOSS", FailedPrecondition, false, "the entry needs a stop loss", "set stop_loss";
+    LimitStopDistance, "LIMIT_STOP_DISTANCE", FailedPrecondition, false, "the stop loss is nearer or farther than it may be", "move stop_loss within the range";
+    LimitPriceCollar, "LIMIT_PRICE_COLLAR", FailedPrecondition, false, "the price is farther from the quote than it may be", "move the price nearer to the quote";
+    LimitSpread, "LIMIT_SPREAD", FailedPrecondition, true, "the spread is wider than an entry may meet", "wait until it is narrower";
+    LimitMargin, "LIMIT_MARGIN", FailedPrecondition, false, "more margin would be in use than may be", "send fewer lots, or close some first";
+    LimitRisk, "LIMIT_RISK", FailedPrecondition, false, "more would be lost at the stop loss than may be", "send fewer lots, or move stop_loss nearer";
+    LimitDailyLoss, "LIMIT_DAILY_LOSS", FailedPrecondition, false, "the day's loss is reached", "wait for the next reset";
+    LimitDrawdown, "LIMIT_DRAWDOWN", FailedPrecondition, false, "the drawdown is reached", "ask an operator to resume trading";
+    FactMissing, "FACT_MISSING", FailedPrecondition, true, "a limit needs a fact that is not known now", "wait until it is known";
+    QuoteMissing, "QUOTE_MISSING", FailedPrecondition, true, "no quote of the symbol yet", "wait for one";
+    ZoneMissing, "ZONE_MISSING", FailedPrecondition, false, "broker.time_zone is not configured, which this needs", "set it to the broker's time zone";
+    ClientAlreadyActive, "CLIENT_ALREADY_ACTIVE", FailedPrecondition, true, "another process of this client trades", "stop one of them, or wait until its session ends";
+    RateLimited, "RATE_LIMITED", ResourceExhausted, true, "too many calls", "wait as long as the details say";
+    QueueFull, "QUEUE_FULL", ResourceExhausted, true, "too many calls are waiting", "wait a moment, then try again";
+    SubscriberTooSlow, "SUBSCRIBER_TOO_SLOW", ResourceExhausted, true, "the subscriber did not keep up with every tick", "read faster, or use DELIVERY_LATEST";
+    TooManySubscribers, "TOO_MANY_SUBSCRIBERS", ResourceExhausted, true, "too many open streams", "close one first";
+    LinkDown, "LINK_DOWN", Unavailable, true, "the broker cannot be reached", "wait until the link is READY";
+    Draining, "DRAINING", Unavailable, true, "the gateway is stopping", "wait until it runs again";
+    JournalDown, "JOURNAL_DOWN", Unavailable, true, "the journal cannot be written, and trading is closed", "make room on the gateway's disk";
+    JournalLost, "JOURNAL_LOST", Internal, true, "the journal failed, and the call may have been taken", "repeat it with the same request_id";
+    Unauthenticated, "UNAUTHENTICATED", Unauthenticated, false, "no client certificate or token, or an unknown one", "use one that the gateway's configuration names";
+    PermissionDenied, "PERMISSION_DENIED", PermissionDenied, false, "the client lacks the permission", "add it to clients.NAME.permissions";
+    SequencePurged, "SEQUENCE_PURGED", OutOfRange, false, "the cursor is gone or in the future", "take a snapshot";
+    JournalChanged, "JOURNAL_CHANGED", OutOfRange, false, "the cursor is of another journal", "take a snapshot";
+    NotServed, "NOT_SERVED", Unimplemented, false, "this gateway does not serve the call yet", "use a version of the gateway that does";
+    ReloadRefused, "RELOAD_REFUSED", FailedPrecondition, false, "what was to be read again is faulty, and everything stays as it was", "correct it, then reload again";
+    BackupFailed, "BACKUP_FAILED", Internal, false, "the backup cannot be written", "look for the cause in the gateway's log";
+    ClientUnknown, "CLIENT_UNKNOWN", NotFound, false, "no client of that name is configured", "name one of [clients]";
+    TradeNotAllowed, "TRADE_NOT_ALLOWED", FailedPrecondition, true, "the broker or the terminal forbids trading on the account", "look at the link's reason in GetStatus";
+    HistoryIncomplete, "HISTORY_INCOMPLETE", FailedPrecondition, true, "the broker's history lacks deals that the journal knows", "wait until it is complete, or ask an operator to accept that";
+    OrphansFound, "ORPHANS_FOUND", FailedPrecondition, false, "rows at the broker are ours and unknown to the journal", "ask an operator to adopt them";
+    UnreadableRows, "UNREADABLE_ROWS", FailedPrecondition, true, "rows of the broker cannot be understood", "ask an operator to look at them";
+    NothingToAccept, "NOTHING_TO_ACCEPT", FailedPrecondition, false, "nothing of that kind waits to be accepted", "look at what waits in GetStatus";
+    Internal, "INTERNAL", Internal, false, "a fault of the gateway", "look for the incident in its log";
 }
 
 #[cfg(test)]

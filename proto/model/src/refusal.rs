@@ -2,17 +2,27 @@
 //! `status`.
 
 use crate::Reason;
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 /// A refused call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
 pub struct Refusal {
     reason: Reason,
-    pub(super) message: String,
+    message: String,
     pub(super) metadata: HashMap<String, String>,
     pub(super) fields: Vec<(String, String)>,
     pub(super) retry_after: Option<Duration>,
+}
+
+impl fmt::Display for Refusal {
+    /// A fault of a field says what is expected; all else ends in what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if self.fields.is_empty() {
+            write!(f, "; {}", self.reason.fix())?;
+        }
+        Ok(())
+    }
 }
 
 impl Refusal {
@@ -22,7 +32,8 @@ impl Refusal {
         Self::because(reason, reason.text())
     }
 
-    /// A refusal with a text of its own. It must hold no secret.
+    /// A refusal with a text of its own, which says no fix: the reason's follows. It must hold no
+    /// secret.
     #[must_use]
     pub fn because(reason: Reason, message: impl Into<String>) -> Self {
         Self {
@@ -60,16 +71,16 @@ impl Refusal {
 pub struct Violations(Vec<(String, Reason, String)>);
 
 impl Violations {
-    /// A refusal for one field.
+    /// A refusal for one field. The text is as for [`Violations::add`].
     #[must_use]
     pub fn one(field: &str, reason: Reason, text: impl Into<String>) -> Refusal {
         let text = text.into();
-        let mut refusal = Refusal::because(reason, format!("{field}: {text}"));
+        let mut refusal = Refusal::because(reason, invalid(field, &text));
         refusal.fields = vec![(field.to_owned(), text)];
         refusal
     }
 
-    /// Notes a fault of a field. The text says what would be right and holds no secret.
+    /// Notes a fault of a field. The text says what is expected, in that word, and holds no secret.
     pub fn add(&mut self, field: &str, reason: Reason, text: impl Into<String>) {
         self.0.push((field.to_owned(), reason, text.into()));
     }
@@ -89,7 +100,7 @@ impl Violations {
         let Some((field, reason, text)) = self.0.first() else {
             return Ok(());
         };
-        let mut refusal = Refusal::because(*reason, format!("{field}: {text}"));
+        let mut refusal = Refusal::because(*reason, invalid(field, text));
         refusal.fields = self
             .0
             .into_iter()
@@ -97,4 +108,8 @@ impl Violations {
             .collect();
         Err(refusal)
     }
+}
+
+fn invalid(field: &str, text: &str) -> String {
+    format!("invalid {field}: {text}")
 }

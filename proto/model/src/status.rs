@@ -13,6 +13,7 @@ pub const DOMAIN: &str = "mymt5";
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let reason = refusal.reason();
+        let message = refusal.to_string();
         let mut details = ErrorDetails::with_error_info(reason.name(), DOMAIN, refusal.metadata);
         for (field, text) in refusal.fields {
             details.add_bad_request_violation(field, text);
@@ -20,7 +21,7 @@ impl From<Refusal> for Status {
         if let Some(delay) = refusal.retry_after {
             details.set_retry_info(Some(delay));
         }
-        Self::with_error_details(reason.code(), refusal.message, details)
+        Self::with_error_details(reason.code(), message, details)
     }
 }
 

@@ -11,7 +11,7 @@ pub struct Symbol(Arc<str>);
 
 /// A text that is not a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a symbol has 1 to 32 printable characters without blanks")]
+#[error("expected a symbol of 1 to 32 printable characters without blanks")]
 pub struct SymbolError;
 
 impl Symbol {
@@ -150,11 +150,11 @@ impl SymbolSpec {
             LotsError::NotANumber => (Reason::NumberInvalid, error.to_string()),
             LotsError::OutOfBounds => (
                 Reason::LotsOutOfBounds,
-                format!("must be {} to {}", grid.min, grid.max),
+                format!("expected {} to {}", grid.min, grid.max),
             ),
             LotsError::OffGrid => (
                 Reason::LotsOffGrid,
-                format!("must be {} plus a multiple of {}", grid.min, grid.step),
+                format!("expected {} plus a multiple of {}", grid.min, grid.step),
             ),
         })
     }
@@ -170,7 +170,7 @@ impl SymbolSpec {
                 let tick = Price::from_points(self.tick_size_points, self.digits);
                 (
                     Reason::PriceOffGrid,
-                    format!("must be a multiple of {tick}"),
+                    format!("expected a multiple of {tick}"),
                 )
             }
         })

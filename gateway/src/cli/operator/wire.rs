@@ -118,10 +118,17 @@ impl From<Status> for Refused {
                 || format!("{:?}", status.code()).to_uppercase(),
                 |reason| reason.name().to_owned(),
             ),
-            message: one_line(status.message()),
+            message: one_line(said(&status, reason)),
             fix: reason.map_or_else(|| unexplained(status.code()), fix),
         }
     }
+}
+
+/// What the gateway says, without what it proposes to programs.
+fn said(status: &Status, reason: Option<Reason>) -> &str {
+    let message = status.message();
+    let said = reason.and_then(|reason| message.strip_suffix(reason.fix())?.strip_suffix("; "));
+    said.unwrap_or(message)
 }
 
 /// The lines of a report, such as the faults of a configuration, in one.
@@ -134,6 +141,15 @@ fn one_line(message: &str) -> String {
 const fn fix(reason: Reason) -> &'static str {
     match reason {
         Reason::NotServed => "use a version of the gateway that serves this command",
+        Reason::DealNotFound => "list what waits with `mymt5-gateway status`",
+        Reason::OrderNotUnknown => "list its state with `mymt5-gateway orders`",
+        Reason::TradeNotAllowed | Reason::NothingToAccept => {
+            "look at what `mymt5-gateway status` shows"
+        }
+        Reason::OrphansFound => "give them a client with `mymt5-gateway adopt`",
+        Reason::HistoryIncomplete | Reason::UnreadableRows => {
+            "try again later, or accept that with `mymt5-gateway accept`"
+        }
         Reason::OrderNotFound => "list them with `mymt5-gateway orders`",
         Reason::PositionNotFound => "list them with `mymt5-gateway positions`",
         Reason::PermissionDenied | Reason::Unauthenticated => {
@@ -145,10 +161,9 @@ const fn fix(reason: Reason) -> &'static str {
         }
         Reason::LinkDown => "try again once `mymt5-gateway status` shows the link as READY",
         Reason::Draining => "try again once the gateway runs again",
-        reason if reason.retryable() => "try again in a moment",
         Reason::ReloadRefused => "correct that, then repeat `mymt5-gateway reload`",
         Reason::Internal => "look for the incident in the gateway's log",
-        _ => "look at `mymt5-gateway status` and at the gateway's log",
+        reason => reason.fix(),
     }
 }
 
