@@ -44,13 +44,13 @@ pub enum LimitReached {
     #[error("limits.symbols does not list the symbol")]
     Symbol,
     /// One order is too large.
-    #[error("more lots than limits.max_lots_per_order allows")]
+    #[error("the order has more lots than limits.max_lots_per_order allows")]
     LotsPerOrder,
     /// Too many lots of one symbol and direction.
-    #[error("more lots of the symbol than limits.max_lots_per_symbol allows")]
+    #[error("the symbol would have more lots than limits.max_lots_per_symbol allows")]
     LotsPerSymbol,
     /// Too many lots in total.
-    #[error("more lots in total than limits.max_lots_total allows")]
+    #[error("there would be more lots than limits.max_lots_total allows")]
     LotsTotal,
     /// Too many positions, counting orders that could open one.
     #[error("limits.max_open_positions is reached")]
@@ -76,18 +76,18 @@ pub enum LimitReached {
     #[error("the spread is wider than limits.max_spread_points allows")]
     Spread,
     /// Too much margin in use.
-    #[error("more margin than limits.max_margin_use_percent allows")]
+    #[error("more margin would be in use than limits.max_margin_use_percent allows")]
     Margin,
     /// Too much at risk.
     #[error(
-        "more is lost at the stop loss than limits.max_risk_per_trade_percent or RISK_MAX_PER_TRADE allows"
+        "more would be lost at the stop loss than limits.max_risk_per_trade_percent or RISK_MAX_PER_TRADE allows"
     )]
     Risk,
     /// The day's loss holds entries back until the next reset.
-    #[error("limits.daily_loss is reached; entries resume after the reset")]
+    #[error("limits.daily_loss is reached")]
     DailyLoss,
     /// The drawdown holds entries back until an operator clears it.
-    #[error("limits.drawdown is reached; an operator must clear it")]
+    #[error("limits.drawdown is reached")]
     Drawdown,
     /// A limit cannot be judged.
     #[error("a limit needs a fact that is not known: {0}")]
@@ -148,11 +148,22 @@ impl Limits {
             LimitReached::Spread => points(self.max_spread_points),
             LimitReached::Margin => percent(self.max_margin_use),
             LimitReached::Risk => percent(self.max_risk_per_trade),
+            LimitReached::StopLossMissing => Some(self.asks_for_stop_loss().to_owned()),
             LimitReached::Symbol
-            | LimitReached::StopLossMissing
             | LimitReached::DailyLoss
             | LimitReached::Drawdown
             | LimitReached::FactMissing(_) => None,
+        }
+    }
+
+    /// The first limit that asks for a stop loss.
+    const fn asks_for_stop_loss(&self) -> &'static str {
+        if self.require_stop_loss {
+            "limits.require_stop_loss"
+        } else if self.max_stop_distance_points.is_some() {
+            "limits.max_stop_distance_points"
+        } else {
+            "limits.max_risk_per_trade_percent or RISK_MAX_PER_TRADE"
         }
     }
 

@@ -285,12 +285,12 @@ fn check_level(
         Some(points) if points <= 0 => violations.add(
             field,
             Reason::StopsWrongSide,
-            format!("is on the wrong side of {reference}"),
+            format!("expected a price on the other side of {reference}"),
         ),
         Some(points) if points < least => violations.add(
             field,
             Reason::StopsTooClose,
-            format!("must be at least {least} points from {reference}"),
+            format!("expected at least {least} points from {reference}"),
         ),
         _ => {}
     }

@@ -8,7 +8,7 @@ use crate::{
 use mymt5_guard::{ExitRefused, exit_allowed};
 use mymt5_model::{
     ClientName, Comment, Lots, OrderId, PositionRow, Reason, Refusal, RequestId, SymbolSpec,
-    TradeRequest,
+    TradeRequest, Violations,
 };
 use std::time::Duration;
 
@@ -128,23 +128,27 @@ fn refused(why: ExitRefused) -> Refusal {
 
 /// The lots that a caller names. All that is left passes, whatever the grid; without a specification
 /// the broker judges the grid: an exit does not wait for it.
-fn lots_of_exit(lots: f64, closable: Lots, spec: Option<&SymbolSpec>) -> Result<Lots, Refusal> {
+pub(crate) fn lots_of_exit(
+    lots: f64,
+    closable: Lots,
+    spec: Option<&SymbolSpec>,
+) -> Result<Lots, Refusal> {
     let plain = Lots::from_f64(lots)
-        .map_err(|error| Refusal::because(Reason::NumberInvalid, error.to_string()))?;
+        .map_err(|error| Violations::one("lots", Reason::NumberInvalid, error.to_string()))?;
     match spec {
         Some(spec) if plain != closable => spec
             .lots_of_request(lots)
-            .map_err(|(reason, text)| Refusal::because(reason, format!("lots: {text}"))),
+            .map_err(|(reason, text)| Violations::one("lots", reason, text)),
         _ => Ok(plain),
     }
 }
 
 /// A close above what one order may have goes in parts.
-fn check_size(lots: Lots, spec: Option<&SymbolSpec>) -> Result<(), Refusal> {
+pub(crate) fn check_size(lots: Lots, spec: Option<&SymbolSpec>) -> Result<(), Refusal> {
     match spec.map(|spec| spec.volume.max).filter(|max| lots > *max) {
         Some(max) => {
-            let text = format!("lots: {lots} are more than volume_max {max}; close it in parts");
-            let refusal = Refusal::because(Reason::LotsOutOfBounds, text);
+            let text = format!("expected at most volume_max {max}: close {lots} in parts");
+            let refusal = Violations::one("lots", Reason::LotsOutOfBounds, text);
             Err(refusal.with("volume_max", max))
         }
         None => Ok(()),

@@ -57,6 +57,8 @@ mod ledger;
 mod limits;
 mod losses;
 mod market;
+#[cfg(test)]
+mod messages;
 mod modify;
 mod notices;
 mod obstacles;

@@ -25,7 +25,7 @@ pub(super) fn scope(client: &str) -> Result<Option<ClientName>, Refusal> {
 pub(super) fn why(reason: &str) -> Result<String, Refusal> {
     let fits = (1..=200).contains(&reason.chars().count());
     if !fits || reason.chars().any(char::is_control) {
-        let text = "must be 1 to 200 printable characters";
+        let text = "expected 1 to 200 printable characters";
         return Err(Violations::one("reason", Reason::FieldInvalid, text));
     }
     Ok(reason.to_owned())
@@ -41,7 +41,7 @@ pub(super) fn trading_state(state: v1::TradingState) -> Result<TradingState, Ref
         v1::TradingState::Reducing => Ok(TradingState::Reducing),
         v1::TradingState::Halted => Ok(TradingState::Halted),
         v1::TradingState::Unspecified => {
-            let text = "must be ACTIVE, REDUCING or HALTED";
+            let text = "expected TRADING_STATE_ACTIVE, _REDUCING or _HALTED";
             Err(Violations::one("state", Reason::EnumUnspecified, text))
         }
     }
@@ -57,7 +57,7 @@ pub(super) fn resolution(resolution: v1::Resolution) -> Result<Resolution, Refus
         v1::Resolution::Done => Ok(Resolution::Done),
         v1::Resolution::Reconcile => Ok(Resolution::Reconcile),
         v1::Resolution::Unspecified => {
-            let text = "must be NOT_DONE, DONE or RECONCILE";
+            let text = "expected RESOLUTION_NOT_DONE, _DONE or _RECONCILE";
             Err(Violations::one("resolution", Reason::EnumUnspecified, text))
         }
     }
@@ -75,7 +75,7 @@ pub(super) fn adoption(target: Option<v1::adopt_request::Target>) -> Result<Adop
         Some(Target::DealId(ticket)) => Ok(Adoption::Deal(Ticket(ticket))),
         Some(Target::Deals(true)) => Ok(Adoption::Deals),
         Some(Target::Deals(false)) | None => {
-            let text = "position_id, order_id, deal_id or deals must be set";
+            let text = "expected position_id, order_id, deal_id or deals";
             Err(Violations::one("target", Reason::FieldInvalid, text))
         }
     }
@@ -97,7 +97,7 @@ pub(super) fn acceptance(what: Option<v1::accept_request::What>) -> Result<Accep
         Some(What::MissingDeals(true)) => Ok(Acceptance::MissingDeals),
         Some(What::UnreadableRows(true)) => Ok(Acceptance::UnreadableRows),
         Some(What::MissingDeals(false) | What::UnreadableRows(false)) | None => {
-            let text = "symbol, missing_deals or unreadable_rows must be set";
+            let text = "expected symbol, missing_deals or unreadable_rows";
             Err(Violations::one("what", Reason::FieldInvalid, text))
         }
     }

@@ -12,7 +12,7 @@ fn edit(violations: &mut Violations, field: &str, value: Option<f64>) -> Edit<f6
         Some(0.0) => Edit::Remove,
         Some(value) if value.is_finite() && value > 0.0 => Edit::Set(value),
         Some(_) => {
-            let text = "must be a finite number above 0, or 0 to remove it";
+            let text = "expected a finite number above 0, or 0 to remove it";
             violations.add(field, Reason::NumberInvalid, text);
             Edit::Keep
         }
@@ -21,7 +21,7 @@ fn edit(violations: &mut Violations, field: &str, value: Option<f64>) -> Edit<f6
 
 fn target(violations: &mut Violations, field: &str, id: u64) {
     if id == 0 {
-        violations.add(field, Reason::FieldInvalid, "must be set");
+        violations.add(field, Reason::FieldInvalid, "expected an id");
     }
 }
 

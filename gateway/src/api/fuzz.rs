@@ -77,7 +77,7 @@ fn name(id: &str) {
 }
 
 /// One symbol, and a client that may do everything.
-fn stage() -> Option<(Instruments, Caller)> {
+pub(super) fn stage() -> Option<(Instruments, Caller)> {
     let symbol = Symbol::parse("EURUSD").ok()?;
     let instruments = Instruments::default();
     instruments.replace(vec![mymt5_simulator::catalogue::spec(&symbol)]);

@@ -94,19 +94,14 @@ impl MarketDataService for MarketData {
     }
 }
 
-fn delivery(request: &v1::StreamTicksRequest) -> Result<Delivery, Refusal> {
+pub(super) fn delivery(request: &v1::StreamTicksRequest) -> Result<Delivery, Refusal> {
     let raw = request.delivery.unwrap_or(v1::Delivery::Latest.into());
     match v1::Delivery::try_from(raw) {
         Ok(v1::Delivery::Latest) => Ok(Delivery::Latest),
         Ok(v1::Delivery::EveryTick) => Ok(Delivery::Every),
         Ok(v1::Delivery::Unspecified) | Err(_) => {
-            let mut violations = Violations::default();
-            violations.add(
-                "delivery",
-                Reason::EnumUnspecified,
-                "expected DELIVERY_LATEST or DELIVERY_EVERY_TICK",
-            );
-            violations.done().map(|()| Delivery::Latest)
+            let text = "expected DELIVERY_LATEST or DELIVERY_EVERY_TICK";
+            Err(Violations::one("delivery", Reason::EnumUnspecified, text))
         }
     }
 }

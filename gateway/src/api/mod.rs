@@ -8,6 +8,8 @@ mod event_stream;
 #[doc(hidden)]
 pub mod fuzz;
 mod market_data;
+#[cfg(test)]
+mod messages;
 mod page;
 pub(crate) mod parse;
 mod render;

@@ -21,13 +21,13 @@ impl Page {
             Ok(0) => Self::DEFAULT,
             Ok(size) if size <= Self::MAX => size,
             _ => {
-                violations.add("page_size", Reason::FieldInvalid, "must be 0 to 1000");
+                violations.add("page_size", Reason::FieldInvalid, "expected 0 to 1000");
                 Self::DEFAULT
             }
         };
         let before = (!token.is_empty()).then(|| token.parse());
         if let Some(Err(_)) = before {
-            violations.add("page_token", Reason::FieldInvalid, "is none of ours");
+            violations.add("page_token", Reason::FieldInvalid, "expected next_page_token of the page before");
         }
         violations.done()?;
         Ok(Self {

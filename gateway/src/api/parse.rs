@@ -44,7 +44,7 @@ fn symbol(
     let unknown = || {
         (
             Reason::SymbolUnknown,
-            "not a symbol that this client may use; see ListSymbols".to_owned(),
+            "expected a symbol that ListSymbols lists for this client".to_owned(),
         )
     };
     instruments.get(name).filter(allowed).ok_or_else(unknown)
@@ -62,7 +62,7 @@ pub(super) fn symbols(
         violations.add(
             "symbols",
             Reason::FieldInvalid,
-            format!("at most {MAX} symbols"),
+            format!("expected at most {MAX} symbols"),
         );
         violations.done()?;
         return Ok(Vec::new());
@@ -89,7 +89,7 @@ fn tag(violations: &mut Violations, tag: &str) {
         violations.add(
             "tag",
             Reason::FieldInvalid,
-            format!("at most {MAX_TAG} printable characters"),
+            format!("expected at most {MAX_TAG} printable characters"),
         );
     }
 }
@@ -101,7 +101,7 @@ fn comment(violations: &mut Violations, text: &str) -> Comment {
         violations.add(
             "comment",
             Reason::FieldInvalid,
-            format!("at most {max} characters of [A-Za-z0-9_-]"),
+            format!("expected at most {max} characters of [A-Za-z0-9_-]"),
         );
     }
     fitting
@@ -186,9 +186,9 @@ fn numbers(
     let mut wanted = |field: &str, is_set: bool, wanted: bool| {
         if is_set != wanted {
             let text = if wanted {
-                "is needed by this type of order"
+                "expected a price for this type of order"
             } else {
-                "does not go with this type of order"
+                "expected none for this type of order"
             };
             violations.add(field, Reason::FieldInvalid, text);
         }
@@ -234,14 +234,14 @@ pub(super) fn lifetime(
         violations.add(
             "expiration",
             Reason::ExpirationInvalid,
-            "goes with GTD and GTD_DAY, and they need it",
+            "expected with TIME_IN_FORCE_GTD and _GTD_DAY, and only with them",
         );
     }
     if kind == Some(OrderType::Market) && wire != v1::TimeInForce::Gtc {
         violations.add(
             "time_in_force",
             Reason::FieldInvalid,
-            "market orders have no lifetime",
+            "expected TIME_IN_FORCE_GTC, or unset, for a market order",
         );
     }
     let whole_day = wire == v1::TimeInForce::GtdDay;
@@ -262,21 +262,21 @@ pub(super) fn lifetime(
 fn until(given: Moment, clock: BrokerClock<'_>, whole_day: bool) -> Result<Moment, FieldError> {
     let invalid = |text: &str| (Reason::ExpirationInvalid, text.to_owned());
     let zone = clock.zone.ok_or_else(|| {
-        let text = "the broker's time zone is not known: set broker.time_zone in the gateway's configuration";
+        let text = "expected none: broker.time_zone is not set in the gateway's configuration";
         (Reason::ZoneMissing, text.to_owned())
     })?;
-    let out = || invalid("is not a time that a calendar has");
+    let out = || invalid("expected a time that a calendar has");
     let by_utc = given.utc.map(|time| zone.to_broker(time).ok_or_else(out));
     let by_utc = by_utc.transpose()?;
     let broker = given.broker.or(by_utc).ok_or_else(out)?;
     if by_utc.is_some_and(|by_utc| by_utc != broker) {
         return Err(invalid(
-            "utc_ms and broker_ms are different moments: set one of them",
+            "expected utc_ms or broker_ms, or both of the same moment",
         ));
     }
     let end = if whole_day { broker.day_end() } else { broker };
     if clock.now.is_some_and(|now| end <= now) {
-        return Err(invalid("is past"));
+        return Err(invalid("expected a time in the future"));
     }
     Ok(Moment {
         utc: Some(zone.to_utc(broker).ok_or_else(out)?),
@@ -288,7 +288,7 @@ fn until(given: Moment, clock: BrokerClock<'_>, whole_day: bool) -> Result<Momen
 pub(super) fn exit(request: &v1::ClosePositionRequest) -> Result<Exit, Refusal> {
     let mut violations = Violations::default();
     if request.position_id == 0 {
-        violations.add("position_id", Reason::FieldInvalid, "must be set");
+        violations.add("position_id", Reason::FieldInvalid, "expected an id");
     }
     if request
         .lots
@@ -297,7 +297,7 @@ pub(super) fn exit(request: &v1::ClosePositionRequest) -> Result<Exit, Refusal> 
         violations.add(
             "lots",
             Reason::NumberInvalid,
-            "must be a finite number above 0; unset closes all",
+            "expected a finite number above 0, or unset to close all",
         );
     }
     tag(&mut violations, &request.tag);

@@ -166,7 +166,7 @@ impl TradingService for Trading {
         let caller = call::caller(&request)?;
         let visible = scope(&caller);
         let id = request.into_inner().id.ok_or_else(|| {
-            let text = "order_id or client_order_id must be set";
+            let text = "expected order_id or client_order_id";
             Violations::one("id", Reason::FieldInvalid, text)
         })?;
         let readers = self.0.orders.readers();

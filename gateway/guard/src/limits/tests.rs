@@ -92,7 +92,10 @@ fn a_limit_is_told_with_its_value() {
         (LimitReached::StopDistance, ": 20 to 500 points"),
         (LimitReached::Spread, "allows: 30 points"),
         (LimitReached::Risk, "allows: 1.5 %"),
-        (LimitReached::StopLossMissing, "ask for a stop loss"),
+        (
+            LimitReached::StopLossMissing,
+            "ask for a stop loss: limits.max_stop_distance_points",
+        ),
     ] {
         let told = limits.describe(limit);
         assert!(told.ends_with(value), "{told}");
