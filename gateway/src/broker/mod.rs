@@ -11,7 +11,7 @@ pub use mymt5_orders::{History, SendFailure, Snapshot, Unreadable};
 
 use async_trait::async_trait;
 use mymt5_model::{
-    AccountRow, Bar, BrokerTime, DealRow, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec,
+    AccountKind, AccountRow, Bar, BrokerTime, DealRow, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec,
     Tick, TradeRequest,
 };
 use std::time::{Duration, Instant};
@@ -55,7 +55,19 @@ pub struct Events {
     pub pace: Pace,
 }
 
-/// Why the broker did not answer a question.
+/// How the broker's account differs from the configured one.
+pub(crate) const OTHER_NUMBER: &str =
+    "its number is not MT5_LOGIN; log the terminal in to the configured account, or correct MT5_LOGIN";
+pub(crate) const OTHER_SERVER: &str = "its server is not MT5_SERVER; log the terminal in to the configured account, or correct MT5_SERVER";
+
+/// An account of that kind, where another one is configured.
+pub(crate) fn other_kind(kind: AccountKind, wanted: AccountKind) -> String {
+    format!(
+        "it is of kind {kind:?}, the configuration wants {wanted:?}; correct broker.terminal.account_kind, or use another account"
+    )
+}
+
+/// Why the broker did not answer a question. Where an operator can do something, it says what.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
     /// It cannot be reached.
@@ -65,16 +77,16 @@ pub enum BrokerError {
     #[error("{0}")]
     Silent(&'static str),
     /// It refused the credentials.
-    #[error("the broker refused the login ({0})")]
+    #[error("the broker refused the credentials: {0}")]
     Refused(String),
     /// It took the credentials, and then never came to the trade server.
     #[error("the broker cannot be reached: {0}")]
     NotConnected(String),
     /// It has another account than the one that is configured.
-    #[error("the broker has not the configured account ({0})")]
+    #[error("the broker has another account than the configured one: {0}")]
     OtherAccount(String),
     /// It does not answer this kind of question.
-    #[error("not available: {0}")]
+    #[error("not available: {0}; try again later, or do without it")]
     NotAvailable(&'static str),
 }
 

@@ -116,7 +116,7 @@ impl Machine {
                 self.leave(now);
                 let news = self.phase != Phase::Refused;
                 (self.phase, self.why) = (Phase::Refused, why.clone());
-                return news.then(|| format!("the broker refused the login ({why})"));
+                return news.then(|| format!("the broker refused the credentials: {why}"));
             }
             Fact::Trouble(trouble, Some(why)) => {
                 self.troubles.entry(trouble).or_default().0 = why;

@@ -5,6 +5,8 @@ mod clock_check;
 mod errors;
 mod login;
 mod machine;
+#[cfg(test)]
+mod messages;
 mod monitor;
 mod pumps;
 mod session;

@@ -8,7 +8,7 @@ use super::{
     pumps::{LiveFrom, Ticks},
 };
 use crate::{
-    broker::{BrokerError, Change, Events, Pace},
+    broker::{BrokerError, Change, Events, OTHER_NUMBER, OTHER_SERVER, Pace, other_kind},
     desk::read_pass,
 };
 use mymt5_chassis::clock;
@@ -26,9 +26,9 @@ const REFRESH_SOON: Duration = Duration::from_millis(500);
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// A repeated login that takes longer is reported.
 const UNNOTICED: Duration = Duration::from_secs(3);
-const SLOW: &str =
-    "the terminal takes long over its calls: its host or its network is slow or busy";
-const ACCOUNT_UNREADABLE: &str = "the account cannot be read, nothing new is opened: the log says what was not understood or not answered";
+pub(super) const SLOW: &str =
+    "the terminal takes long over its calls; check whether its host or its network is busy";
+pub(super) const ACCOUNT_UNREADABLE: &str = "the account cannot be read, nothing new is opened; look at the log for what was not understood or not answered";
 /// A ping that takes longer was not answered.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -165,7 +165,7 @@ impl<'a> Session<'a> {
                 change => self.deps.orders.report(change).await,
             }
         }
-        BrokerError::Unreachable("the broker closed the link".into())
+        BrokerError::Unreachable("the broker closed the link; look at its log".into())
     }
 
     /// Asks whether it lives, whether it may trade, and whether its clock is the configured one.
@@ -178,7 +178,8 @@ impl<'a> Session<'a> {
             every.tick().await;
             let answered = timeout(PING_TIMEOUT, broker.ping()).await;
             let answered = answered.unwrap_or_else(|_| {
-                let why = format!("no answer to a ping in {PING_TIMEOUT:?}");
+                let why =
+                    format!("no answer to a ping in {PING_TIMEOUT:?}; look at the bridge's log");
                 Err(BrokerError::Unreachable(why))
             });
             self.monitor
@@ -240,7 +241,7 @@ impl<'a> Session<'a> {
 /// Zones that brokers' servers have, the usual one first.
 const USUAL: [&str; 4] = ["new_york+7", "Europe/Athens", "Europe/London", "UTC"];
 
-fn wrong_zone(offset_ms: i64) -> String {
+pub(super) fn wrong_zone(offset_ms: i64) -> String {
     let hours = offset_ms.abs() / 3_600_000;
     let minutes = offset_ms.abs() / 60_000 % 60;
     let sign = if offset_ms < 0 { '-' } else { '+' };
@@ -262,7 +263,7 @@ fn wrong_zone(offset_ms: i64) -> String {
         named.join(" or ")
     };
     format!(
-        "ticks show a broker's clock of {shown}, broker.time_zone says another one: set it to {proposed}"
+        "ticks show a broker's clock of {shown}, broker.time_zone says another one; set it to {proposed}"
     )
 }
 
@@ -270,17 +271,13 @@ fn wrong_zone(offset_ms: i64) -> String {
 fn check(deps: &LinkDeps, account: &AccountRow) -> Result<(), BrokerError> {
     let other = |what: &str| Err(BrokerError::OtherAccount(what.to_owned()));
     if account.account != deps.identity.account {
-        return other("its number is not MT5_LOGIN");
+        return other(OTHER_NUMBER);
     }
     if account.server != deps.identity.server {
-        return other("its server is not MT5_SERVER");
+        return other(OTHER_SERVER);
     }
     if account.kind != deps.kind {
-        let is = account.kind;
-        let wanted = deps.kind;
-        return other(&format!(
-            "it is of kind {is:?}, the configuration wants {wanted:?}"
-        ));
+        return other(&other_kind(account.kind, deps.kind));
     }
     Ok(())
 }

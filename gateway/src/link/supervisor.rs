@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 /// How often the state is checked, though nothing happened: sessions begin and end.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// As with a wrong password that the terminal does not tell.
+pub(super) const LED_NOWHERE: &str = "the last logins led nowhere; check MT5_PASSWORD and MT5_SERVER: the next one waits for two minutes, other credentials or `mymt5-gateway reload`";
+
 impl Link {
     /// Keeps the link up until the shutdown.
     pub async fn supervise(self, deps: LinkDeps, shutdown: CancellationToken) {
@@ -58,8 +61,7 @@ impl Supervisor {
                 gate.opens(&fingerprint).await;
             }
             Some((fingerprint, Held::For(left))) => {
-                let why = "the last logins led nowhere, as with a wrong password that the terminal does not tell: the next one waits for two minutes, other credentials or a reload";
-                self.0.report(Fact::Lost(why.into())).await;
+                self.0.report(Fact::Lost(LED_NOWHERE.into())).await;
                 let _ = timeout(left, gate.opens(&fingerprint)).await;
             }
         }

@@ -26,12 +26,12 @@ const FORBIDDEN: [&str; 6] = [
 /// The variable that has the lists written.
 const WRITE: &str = "MYMT5_WRITE_MESSAGES";
 /// What a fix begins with.
-const VERBS: [&str; 43] = [
-    "add", "allow", "ask", "cancel", "check", "chmod", "chown", "close", "correct", "create",
-    "free", "give", "install", "keep", "let", "list", "listen", "log", "look", "make", "merge",
-    "move", "name", "put", "read", "remove", "rename", "repeat", "replace", "restart", "restore",
-    "run", "send", "set", "start", "stop", "take", "try", "unset", "update", "use", "wait",
-    "write",
+const VERBS: [&str; 45] = [
+    "add", "allow", "ask", "cancel", "check", "chmod", "chown", "clear", "close", "correct",
+    "create", "free", "give", "install", "keep", "let", "list", "listen", "log", "look", "make",
+    "merge", "move", "name", "put", "read", "remove", "rename", "repeat", "replace", "restart",
+    "restore", "run", "send", "set", "start", "stop", "switch", "take", "try", "unset", "update",
+    "use", "wait", "write",
 ];
 
 /// Samples of an enum of errors, one for each variant: a variant without one does not compile.

@@ -97,7 +97,9 @@ impl Simulated {
 
     fn feed(&self) -> Result<FeedTicks, BrokerError> {
         let symbols = &self.settings.symbols;
-        let unreadable = |error: FeedError| BrokerError::Unreachable(error.to_string());
+        let unreadable = |error: FeedError| {
+            BrokerError::Unreachable(format!("{error}; correct broker.simulator.file"))
+        };
         let spec = symbols
             .first()
             .ok_or(BrokerError::NotAvailable("a market without a symbol"))?;

@@ -67,7 +67,11 @@ impl Terminal {
 }
 
 fn parse(raw: &RawValue, symbol: &Symbol, digits: u8) -> Result<Vec<Bar>, BrokerError> {
-    let odd = || BrokerError::Unreachable("bars: a row is not understood".into());
+    let odd = || {
+        BrokerError::Unreachable(
+            "a bar cannot be read; look at the symbol's history in the terminal".into(),
+        )
+    };
     let rows: Vec<RawBar> = serde_json::from_str(raw.get()).map_err(|_| odd())?;
     let bar = |row: RawBar| {
         let (time, open, high, low, close, tick_volume, spread_points, real_volume) = row;

@@ -18,8 +18,14 @@ const CHUNK: usize = 256;
 
 impl From<RowError> for BrokerError {
     fn from(error: RowError) -> Self {
-        Self::Unreachable(error.to_string())
+        unreadable(&error.to_string())
     }
+}
+
+fn unreadable(what: &str) -> BrokerError {
+    BrokerError::Unreachable(format!(
+        "an answer of the bridge cannot be read ({what}); install the gateway and the bridge from one release"
+    ))
 }
 
 /// The value of an answer.
@@ -27,9 +33,15 @@ pub(super) fn value(outcome: CallOutcome) -> Result<Box<RawValue>, BrokerError> 
     let why = match outcome {
         CallOutcome::Answer(Answer::Ok(value)) => return Ok(value),
         CallOutcome::Answer(Answer::None(code, _)) => explained(code),
-        CallOutcome::Answer(Answer::Refused(why)) => format!("the bridge refused: {why}"),
-        CallOutcome::Answer(Answer::Checked(_)) => "the bridge answered as if to a send".into(),
-        CallOutcome::Answer(Answer::Raised(kind)) => format!("the package raised {kind}"),
+        CallOutcome::Answer(Answer::Refused(why)) => {
+            format!("the bridge refused the call ({why}); look at its log")
+        }
+        CallOutcome::Answer(Answer::Checked(_)) => {
+            return Err(unreadable("it is of a send"));
+        }
+        CallOutcome::Answer(Answer::Raised(kind)) => {
+            format!("the package raised {kind}; look at the terminal's journal")
+        }
         CallOutcome::NotWritten(why) | CallOutcome::Lost(why) => why,
     };
     Err(BrokerError::Unreachable(why))
@@ -59,13 +71,11 @@ pub(super) async fn symbols(
         let rows: Vec<Option<&RawValue>> = serde_json::from_str(raw.get())
             .ok()
             .filter(|rows: &Vec<_>| rows.len() == chunk.len())
-            .ok_or_else(|| BrokerError::Unreachable("symbols: it is no list of them".into()))?;
+            .ok_or_else(|| unreadable("symbols"))?;
         for ((canonical, name), row) in chunk.iter().zip(rows) {
             let row = row.ok_or_else(|| unknown(canonical, name))?;
             let read = rows::symbol(row, canonical);
-            all.push(read.map_err(|error| {
-                BrokerError::Unreachable(format!("symbol {canonical} ({name}): {error}"))
-            })?);
+            all.push(read.map_err(|error| unreadable(&format!("{canonical}, {name}: {error}")))?);
         }
     }
     Ok(all)
@@ -88,7 +98,7 @@ pub(super) async fn symbol(
 
 fn unknown(canonical: &Symbol, name: &str) -> BrokerError {
     BrokerError::Unreachable(format!(
-        "the broker has no symbol {name}: correct broker.terminal.symbols for {canonical}"
+        "the broker has no symbol {name}; correct broker.terminal.symbols for {canonical}"
     ))
 }
 
@@ -107,6 +117,5 @@ pub(super) async fn ping(
     timeout: Duration,
 ) -> Result<Pong, BrokerError> {
     let raw = ask(connection, "ping", &json!({}), timeout).await?;
-    serde_json::from_str(raw.get())
-        .map_err(|_| BrokerError::Unreachable("ping: it is no such answer".into()))
+    serde_json::from_str(raw.get()).map_err(|_| unreadable("ping"))
 }

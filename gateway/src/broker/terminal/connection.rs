@@ -100,7 +100,7 @@ impl Connection {
     /// Why it ended.
     pub(crate) fn why(&self) -> String {
         let why = self.why.get().cloned();
-        why.unwrap_or_else(|| "the bridge closed the connection".into())
+        why.unwrap_or_else(|| "the bridge closed the connection; look at its log".into())
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -141,7 +141,9 @@ impl Connection {
                 return Err(not_written(self.why()));
             }
             if waiting.len() >= WAITING {
-                return Err(not_written("too many calls wait for the bridge".into()));
+                return Err(not_written(
+                    "too many calls wait for the bridge; try again in a moment".into(),
+                ));
             }
             waiting.insert(id, reply);
         }
@@ -154,7 +156,7 @@ impl Connection {
         };
         let outgoing = Outgoing { frame, settled };
         let queued = self.queue.try_send(outgoing);
-        queued.map_err(|_| not_written("the bridge takes nothing".into()))?;
+        queued.map_err(|_| not_written("the bridge takes nothing; look at its log".into()))?;
         Ok(pending)
     }
 
@@ -195,7 +197,7 @@ impl Pending {
 
     /// No answer will be waited for.
     pub(crate) fn give_up(&self) -> CallOutcome {
-        self.unanswered("no answer in time".into())
+        self.unanswered("no answer in time; look at the bridge's log".into())
     }
 
     fn unanswered(&self, why: String) -> CallOutcome {
@@ -234,7 +236,10 @@ async fn write(
     tokio::select! {
         () = end.cancelled() => {}
         result = writing => if let Err(error) = result {
-            connection.close(format!("the connection to the bridge broke: {}", error.kind()));
+            let kind = error.kind();
+            connection.close(format!(
+                "the connection to the bridge broke ({kind}); check the network and the bridge's log"
+            ));
         }
     }
     // Best effort: the other side may be gone.

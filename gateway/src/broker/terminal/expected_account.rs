@@ -1,7 +1,10 @@
 //! The one account that this link is for. Whatever else the terminal is logged in to, also in the
 //! middle of a session, is never read as it and never traded.
 
-use super::{super::BrokerError, Account};
+use super::{
+    super::{BrokerError, OTHER_NUMBER, OTHER_SERVER, other_kind},
+    Account,
+};
 use mymt5_chassis::secrets::Secret;
 use mymt5_model::AccountKind;
 
@@ -37,21 +40,20 @@ impl ExpectedAccount {
             return Ok(());
         }
         Err(BrokerError::OtherAccount(
-            "MT5_LOGIN or MT5_SERVER changed: start the gateway anew, with a data folder of that account's own".into(),
+            "MT5_LOGIN or MT5_SERVER changed; restart the gateway with a data folder of that account's own".into(),
         ))
     }
 
     /// What is wrong with the account that the terminal is logged in to.
     pub(crate) fn differs(&self, login: u64, server: &str, kind: AccountKind) -> Option<String> {
         if self.login.expose().trim() != login.to_string() {
-            return Some("its number is not MT5_LOGIN".into());
+            return Some(OTHER_NUMBER.into());
         }
         if server != self.server.expose() {
-            return Some("its server is not MT5_SERVER".into());
+            return Some(OTHER_SERVER.into());
         }
         let wanted = self.kind;
-        (kind != wanted)
-            .then(|| format!("it is of kind {kind:?}, the configuration wants {wanted:?}"))
+        (kind != wanted).then(|| other_kind(kind, wanted))
     }
 }
 

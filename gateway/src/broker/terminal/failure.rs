@@ -89,11 +89,11 @@ fn checked(result: &RawValue) -> SendFailure {
     }
 }
 
-/// The package's last error by its code, with the fix where there is one. Its own words are left
+/// The package's last error by its code, with the fix. Its own words are left
 /// out: they may quote the account.
 pub(crate) fn explained(code: i64) -> String {
     let name = match code {
-        -1 => "failed",
+        -1 => "the call failed",
         -2 => "invalid arguments",
         -3 => "no memory",
         -4 => "not found",
@@ -110,14 +110,16 @@ pub(crate) fn explained(code: i64) -> String {
         _ => "unknown error",
     };
     let fix = match code {
-        -5 => ": install the terminal's and the package's newest versions",
-        -6 => ": correct MT5_LOGIN, MT5_PASSWORD and MT5_SERVER",
-        -7 => ": accounts with one-time passwords or certificates cannot be used",
-        -8 => ": allow algo trading through the Python API in the terminal's options",
-        -10_005..=-10_000 => ": see that the terminal runs beside the bridge",
-        _ => "",
+        -2 => "install the gateway and the bridge from one release",
+        -3 => "free memory on the terminal's host",
+        -5 => "install the terminal's and the package's newest versions",
+        -6 => "correct MT5_LOGIN, MT5_PASSWORD and MT5_SERVER",
+        -7 => "use an account without one-time passwords and certificates",
+        -8 => "allow algo trading through the Python API in the terminal's options",
+        -10_005..=-10_000 => "check that the terminal runs beside the bridge",
+        _ => "look at the terminal's journal",
     };
-    format!("{name} ({code}){fix}")
+    format!("{name} ({code}); {fix}")
 }
 
 /// Foreign text, bounded and in one line.
@@ -215,7 +217,7 @@ mod tests {
         let Err(SendFailure::NotSent(text)) = told("not read: -10005") else {
             panic!("an unread row is not sent");
         };
-        assert!(text.contains("did not answer in time (-10005): see that the terminal"));
+        assert!(text.contains("did not answer in time (-10005); check that the terminal"));
     }
 
     #[test]

@@ -83,7 +83,9 @@ pub(super) async fn read<T>(
 }
 
 fn too_many() -> BrokerError {
-    BrokerError::Unreachable("the history has more rows than can be read".into())
+    BrokerError::Unreachable(
+        "the history has more rows in a second than can be read; look at it in the terminal".into(),
+    )
 }
 
 #[cfg(test)]

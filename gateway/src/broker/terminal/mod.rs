@@ -11,6 +11,8 @@ mod failure;
 mod feed;
 mod handshake;
 mod history;
+#[cfg(test)]
+mod messages;
 mod opening;
 mod requests;
 mod rows;
@@ -139,7 +141,7 @@ impl Terminal {
 
     fn link(&self) -> Result<Arc<Connection>, BrokerError> {
         self.connection()
-            .ok_or_else(|| BrokerError::Unreachable("the link to the terminal is down".into()))
+            .ok_or_else(|| BrokerError::Unreachable("the link to the terminal is down; wait until it is READY".into()))
     }
 
     /// What the terminal reports counts only while it has the right account and the trade server:
@@ -232,7 +234,7 @@ impl Broker for Terminal {
         let untold = std::mem::take(&mut status.silence_untold);
         if status.silent || untold {
             return Err(BrokerError::Silent(
-                "the bridge says nothing: the terminal takes long over a call, or the bridge or its host is stopped",
+                "the bridge says nothing, the terminal takes long over a call or the bridge or its host is stopped; look at their logs",
             ));
         }
         Ok(status.latency)

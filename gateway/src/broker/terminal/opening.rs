@@ -91,10 +91,15 @@ async fn reach(
 ) -> Result<Box<dyn Stream>, BrokerError> {
     let address = &settings.address;
     let unreachable = |why: &str| BrokerError::Unreachable(format!("{why} ({address})"));
+    let absent = |why: &str| {
+        BrokerError::Unreachable(format!(
+            "{why} at {address}; start the bridge there, or correct broker.terminal.address"
+        ))
+    };
     let connected = timeout(REACH, TcpStream::connect(address)).await;
     let stream = connected
-        .map_err(|_| unreachable("no answer: is the bridge running there?"))?
-        .map_err(|error| unreachable(&format!("{}: is the bridge running there?", error.kind())))?;
+        .map_err(|_| absent("no answer"))?
+        .map_err(|error| absent(&error.kind().to_string()))?;
     // Without it small frames wait for each other; where it cannot be set they still arrive.
     let _ = stream.set_nodelay(true);
     let proven = timeout(REACH, async {
@@ -106,9 +111,7 @@ async fn reach(
             .map_err(|error| unreachable(&error.to_string()))?;
         Ok(stream)
     });
-    proven
-        .await
-        .map_err(|_| unreachable("what listens there says nothing: it may be busy, or no bridge"))?
+    proven.await.map_err(|_| absent("no handshake in time"))?
 }
 
 async fn secured(
@@ -122,7 +125,9 @@ async fn secured(
     // The pinned certificate is the identity; the name is only said.
     let name = ServerName::try_from("mymt5-bridge").map_err(|error| error.to_string())?;
     let stream = TlsConnector::from(config).connect(name, stream).await;
-    let stream = stream.map_err(|error| format!("TLS with the bridge failed: {error}"))?;
+    let stream = stream.map_err(|error| {
+        format!("TLS with the bridge failed ({error}); set broker.terminal.tls to its certificate")
+    })?;
     Ok(Box::new(stream))
 }
 
@@ -141,8 +146,9 @@ async fn login(
 ) -> Result<(), BrokerError> {
     let number = account.login.expose().trim().parse();
     let args = Login {
-        login: number
-            .map_err(|_| BrokerError::Refused("MT5_LOGIN is not an account number".into()))?,
+        login: number.map_err(|_| {
+            BrokerError::Refused("MT5_LOGIN is not an account number; correct it".into())
+        })?,
         password: account.password.expose(),
         server: account.server.expose(),
         timeout_ms: LOGIN.as_millis(),
@@ -160,7 +166,7 @@ async fn login(
     }
     if matches!(&outcome, CallOutcome::Answer(Answer::None(-10_005, _))) {
         return Err(BrokerError::NotConnected(
-            "the terminal did not reach the trade server in time: check its network, MT5_SERVER and MT5_PASSWORD".into(),
+            "the terminal did not reach the trade server in time; check its network, MT5_SERVER and MT5_PASSWORD".into(),
         ));
     }
     let raw = calls::value(outcome)?;

@@ -141,7 +141,7 @@ impl State {
         self.unusable = match differs {
             Some(why) => Some(BrokerError::OtherAccount(why)),
             None if !terminal.connected => Some(BrokerError::Unreachable(
-                "the terminal has no connection with the trade server".into(),
+                "the terminal has no connection with the trade server; check its network".into(),
             )),
             None => None,
         };

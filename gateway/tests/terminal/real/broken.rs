@@ -132,7 +132,7 @@ async fn a_stopped_bridge_is_noticed_given_up_late_and_sends_nothing_late() {
     until(async || terminal.ping().await.ok()).await;
     assert_eq!(terminal.snapshot(0).await.unwrap().positions.len(), 1);
     bridge.signal("STOP");
-    assert_eq!(lost(&mut events).await, "no answer in time");
+    assert!(lost(&mut events).await.starts_with("no answer in time"));
     bridge.signal("CONT");
     let _events = until(async || terminal.open().await.ok()).await;
     assert_eq!(terminal.snapshot(0).await.unwrap().positions.len(), 1);

@@ -115,7 +115,7 @@ async fn another_secret_is_told_from_a_bridge_that_is_not_there() {
     let Err(BrokerError::Unreachable(why)) = bounded(nowhere.open()).await else {
         panic!("reached");
     };
-    assert!(why.contains("is the bridge running there?"), "{why}");
+    assert!(why.contains("start the bridge there"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,23 +29,23 @@ fn obstacle(terminal: TerminalRow, account: &Fields<'_>) -> Result<Option<&'stat
     let obstacles = [
         (
             !terminal.connected,
-            "the terminal has no connection with the trade server",
+            "the terminal has no connection with the trade server; check its network",
         ),
         (
             !terminal.trade_allowed,
-            "Algo Trading is off in the terminal: switch it on in its toolbar (10027)",
+            "Algo Trading is off in the terminal (10027); switch it on in its toolbar",
         ),
         (
             terminal.tradeapi_disabled,
-            "the Python API may not trade: clear \"Disable algorithmic trading via external Python API\" in the terminal's options",
+            "the Python API may not trade; clear \"Disable algorithmic trading via external Python API\" in the terminal's options",
         ),
         (
             !account.flag("trade_allowed")?,
-            "the account may not trade: it is open elsewhere with an investor password, or the broker disabled it",
+            "the account may not trade, it is open with an investor password or the broker disabled it; use the main password, or ask the broker",
         ),
         (
             !account.flag("trade_expert")?,
-            "the broker forbids programs to trade on this account (10026)",
+            "the broker forbids programs to trade on this account (10026); ask it to allow them",
         ),
     ];
     Ok(obstacles

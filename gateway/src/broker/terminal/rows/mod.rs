@@ -8,7 +8,7 @@ mod positions;
 mod result;
 mod symbols;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use account::{TerminalRow, account, call_level};
 pub(crate) use deals::deal;

@@ -6,7 +6,7 @@ use mymt5_model::{
 };
 use serde_json::{Value, json};
 
-fn raw(value: &Value) -> Box<RawValue> {
+pub(crate) fn raw(value: &Value) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).unwrap()
 }
 
@@ -223,7 +223,7 @@ fn a_row_that_is_not_understood_names_its_field() {
     );
 }
 
-fn raw_account() -> Value {
+pub(crate) fn raw_account() -> Value {
     json!({
         "login": 12_345_678, "trade_mode": 2, "leverage": 500, "margin_so_mode": 0,
         "trade_allowed": true, "trade_expert": true, "margin_mode": 2, "currency_digits": 2,

@@ -21,10 +21,10 @@ pub(crate) type Frame = Zeroizing<Vec<u8>>;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrameError {
     /// The other side closed the connection, or the network did.
-    #[error("the connection ended")]
+    #[error("the connection to the bridge ended; look at its log")]
     Ended(#[source] io::Error),
     /// An empty frame, or one beyond its limit.
-    #[error("a frame of {0} bytes is not allowed")]
+    #[error("the bridge sent a frame of {0} bytes; install both from one release")]
     Length(usize),
     /// The body cannot be written as JSON.
     #[error("a frame cannot be written")]

@@ -23,10 +23,10 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WireError {
     /// Not JSON, or not what the protocol says.
-    #[error("the bridge sent a frame that is not of its protocol")]
+    #[error("the bridge sent a frame that is not of its protocol; install both from one release")]
     Malformed,
     /// Its role is not the bridge's.
-    #[error("the bridge sent a frame back to its writer")]
+    #[error("the bridge sent a frame back to its writer; correct broker.terminal.address")]
     Reflected,
 }
 
