@@ -37,6 +37,7 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
     }
     of_files(&mut messages);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    messages.contexts(&sources).unwrap();
     messages.judge(&sources).unwrap();
 }
 

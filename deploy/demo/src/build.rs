@@ -53,17 +53,26 @@ pub(crate) fn build() -> anyhow::Result<()> {
         .current_dir(workspace())
         .stdout(Stdio::null())
         .status()
-        .context("cargo cannot be started")?;
-    ensure!(status.success(), "the build failed");
+        .context("cannot start cargo; install Rust")?;
+    ensure!(
+        status.success(),
+        "the build failed; correct what cargo told"
+    );
     Ok(())
 }
 
 /// Where the build put a binary: beside this one.
 pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("own path unknown")?;
+    let own = std::env::current_exe()
+        .context("cannot find this program's path; run it with `cargo demo`")?;
     let path = own
         .parent()
         .map(|folder| folder.join(name))
         .filter(|path| path.is_file());
-    path.with_context(|| format!("{name} was not built beside {}", own.display()))
+    path.with_context(|| {
+        format!(
+            "{name} was not built beside {}; run the demo with `cargo demo`",
+            own.display()
+        )
+    })
 }

@@ -9,6 +9,8 @@
 
 mod build;
 mod ending;
+#[cfg(test)]
+mod messages;
 mod observe;
 mod options;
 mod processes;
@@ -34,7 +36,7 @@ use watch::Watch;
 fn main() -> ExitCode {
     let show = Show::new();
     let done = tokio::runtime::Runtime::new()
-        .context("no runtime")
+        .context("cannot start threads; let this user have more of them")
         .and_then(|runtime| runtime.block_on(demo(&show)));
     done.unwrap_or_else(|error| {
         show.line(&format!("error: {error:#}"));

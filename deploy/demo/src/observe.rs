@@ -64,7 +64,10 @@ impl Observer {
             while health(operations).await != ServingStatus::Serving.as_str_name() {
                 pair.check()?;
                 if Instant::now() > end {
-                    bail!("the {name} does not serve after {START:?}\n{}", pair.said());
+                    bail!(
+                        "the {name} does not serve after {START:?}; read what it said:\n{}",
+                        pair.said()
+                    );
                 }
                 sleep(POLL_INTERVAL).await;
             }
@@ -81,7 +84,7 @@ impl Observer {
         let channel = endpoint
             .connect()
             .await
-            .context("the gateway cannot be reached")?;
+            .context("cannot reach the gateway; run the demo again")?;
         let ended = Ended::default();
         tokio::spawn(follow(channel.clone(), ended.clone()));
         Ok(Self {
@@ -101,11 +104,15 @@ impl Observer {
         let status = ControlServiceClient::new(self.channel.clone())
             .get_status(v1::GetStatusRequest {})
             .await;
-        let status = status.context("the gateway's status")?.into_inner();
+        let status = status
+            .context("cannot read the gateway's status; run the demo again")?
+            .into_inner();
         let snapshot = TradingServiceClient::new(self.channel.clone())
             .get_snapshot(v1::GetSnapshotRequest {})
             .await;
-        let snapshot = snapshot.context("the account's snapshot")?.into_inner();
+        let snapshot = snapshot
+            .context("cannot read the account's snapshot; run the demo again")?
+            .into_inner();
         let symbols = MarketDataServiceClient::new(self.channel.clone())
             .list_symbols(v1::ListSymbolsRequest {})
             .await;
@@ -210,7 +217,9 @@ async fn metric(operations: SocketAddr, name: &str) -> anyhow::Result<u64> {
         let mut text = String::new();
         stream.read_to_string(&mut text).await.map(|_| text)
     });
-    let text = text.await.context("the engine's metrics")??;
+    let text = text
+        .await
+        .context("cannot read the engine's metrics; run the demo again")??;
     let value = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());

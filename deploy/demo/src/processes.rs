@@ -32,7 +32,11 @@ impl Pair {
     pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         for process in &mut self.0 {
             if let Some(status) = process.child.try_wait()? {
-                bail!("the {} ended ({status}):\n{}", process.name, process.said());
+                bail!(
+                    "the {} ended ({status}); read what it said:\n{}",
+                    process.name,
+                    process.said()
+                );
             }
         }
         Ok(())
@@ -86,10 +90,17 @@ impl Process {
         kill_process(pid, Signal::TERM)?;
         let Ok(status) = timeout(STOP, self.child.wait()).await else {
             self.child.kill().await?;
-            bail!("the {} did not stop within {STOP:?}", self.name);
+            bail!(
+                "the {} did not stop within {STOP:?} and was killed; run the demo again",
+                self.name
+            );
         };
         let status = status?;
-        ensure!(status.success(), "the {} stopped with {status}", self.name);
+        ensure!(
+            status.success(),
+            "the {} stopped with {status}; run the demo again",
+            self.name
+        );
         Ok(())
     }
 }
@@ -111,9 +122,12 @@ fn start(part: &Part) -> anyhow::Result<Process> {
     if let Some(uid) = part.uid {
         command.uid(uid).gid(uid);
     }
-    let child = command
-        .spawn()
-        .with_context(|| format!("the {} cannot be started", part.name))?;
+    let child = command.spawn().with_context(|| {
+        format!(
+            "cannot start the {}; check that this user may run it",
+            part.name
+        )
+    })?;
     Ok(Process {
         name: part.name,
         child,

@@ -33,7 +33,11 @@ impl Replay {
             tick?;
             ticks += 1;
         }
-        ensure!(ticks > 0, "{} has no tick", file.display());
+        ensure!(
+            ticks > 0,
+            "{} has no tick; name an export with ticks",
+            file.display()
+        );
         Ok(Self {
             file: file.to_owned(),
             symbol: symbol.to_string(),

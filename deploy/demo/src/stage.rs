@@ -40,7 +40,9 @@ impl Stage {
         let folder = tempfile::Builder::new()
             .prefix("mymt5-demo-")
             .tempdir()
-            .context("no temporary folder")?;
+            .context(
+                "cannot make a temporary folder; make room for it, or set TMPDIR to another place",
+            )?;
         mode(folder.path(), 0o755)?;
         let uids = if rustix::process::geteuid().is_root() {
             UIDS.map(Some)
@@ -122,9 +124,12 @@ impl Stage {
 
     /// The gateway's user may not be able to read the export where it lies.
     fn copy_ticks(&self, file: &Path) -> anyhow::Result<PathBuf> {
-        let name = file.file_name().context("the tick file has no name")?;
+        let name = file
+            .file_name()
+            .context("the tick file has no name; name a file")?;
         let copy = self.gateway.folder.join(name);
-        fs::copy(file, &copy).with_context(|| format!("cannot read {}", file.display()))?;
+        fs::copy(file, &copy)
+            .with_context(|| format!("cannot copy {}; let this user read it", file.display()))?;
         mode(&copy, 0o600)?;
         Ok(copy)
     }
@@ -216,7 +221,7 @@ impl Part {
         mode(&self.folder, 0o700)?;
         self.uid
             .map_or(Ok(()), |uid| give(&self.folder, uid))
-            .context("cannot hand a folder to its user")
+            .context("cannot give a folder to its user; run the demo as root, or as a plain user")
     }
 }
 
@@ -248,8 +253,12 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn mode(path: &Path, mode: u32) -> anyhow::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-        .with_context(|| format!("mode of {}", path.display()))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).with_context(|| {
+        format!(
+            "cannot set the mode of {}; set TMPDIR to a local disk",
+            path.display()
+        )
+    })
 }
 
 fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
@@ -262,5 +271,5 @@ fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
         .collect::<Result<_, _>>()?;
     <[SocketAddr; 3]>::try_from(ports)
         .ok()
-        .context("no free ports")
+        .context("cannot find three free ports; stop what listens on 127.0.0.1")
 }

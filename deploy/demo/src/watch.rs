@@ -36,7 +36,7 @@ impl Watch<'_> {
     ) -> anyhow::Result<(Sample, Healths)> {
         let mut observer = tokio::select! {
             observer = Observer::connect(stage, pair, self.show) => observer?,
-            () = ending.asked() => bail!("ended before both served"),
+            () = ending.asked() => bail!("ended before both served; run the demo again"),
         };
         self.show.line("both serve; Ctrl-C ends the demo");
         let last = self.watch(&mut observer, pair, ending).await?;
@@ -80,7 +80,7 @@ impl Watch<'_> {
             }
             if (last.replay_over || at_full_speed) && moved.elapsed() > STANDSTILL {
                 bail!(
-                    "the replay stands still: {} of {} ticks received, {} orders under way",
+                    "the replay stands still, {} of {} ticks received and {} orders under way; run the demo again",
                     last.ticks_received,
                     last.ticks_sent,
                     last.working

@@ -18,7 +18,7 @@ pub(super) fn health(operations: SocketAddr, service: &str) -> anyhow::Result<Ex
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{operations}"))?
             .connect_timeout(TIMEOUT);
         let channel = endpoint.connect().await.context(Unavailable(
-            "the operations port does not answer; is the engine running?".to_owned(),
+            "the operations port does not answer; start the engine, or name its port with --operations".to_owned(),
         ))?;
         let mut request = tonic::Request::new(HealthCheckRequest {
             service: service.to_owned(),
@@ -27,7 +27,7 @@ pub(super) fn health(operations: SocketAddr, service: &str) -> anyhow::Result<Ex
         let answer = HealthClient::new(channel)
             .check(request)
             .await
-            .context(Unavailable("the health check failed".to_owned()))?;
+            .context(Unavailable("the health check failed; check --service, and look at the engine's log".to_owned()))?;
         anyhow::Ok(answer.into_inner().status())
     })?;
     say(status.as_str_name());

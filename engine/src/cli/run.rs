@@ -35,7 +35,7 @@ struct Opened {
 pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     let reader = Reader::open(&TABLE, config, Environment::of_process())?;
     process::refuse_root(reader.peek_flag("process.allow_root"))?;
-    process::harden().context("limits of the process cannot be set")?;
+    process::harden().context("cannot limit the process; let it call prctl and setrlimit")?;
     let (settings, provenance) = configuration(reader)?;
     provenance
         .warnings()
@@ -51,7 +51,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("no runtime")?;
+        .context("cannot start threads; let this user have more of them")?;
     let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
     let metrics = metrics::install()?;
     let strategies = settings.strategies.len();
@@ -123,6 +123,8 @@ async fn serve(
     session.run(signal).await;
     tracing::info!("stopping; positions stay as they are");
     stop.cancel();
-    operations.await.context("the operations port broke")??;
+    operations
+        .await
+        .context("the operations port broke; look at the log")??;
     Ok(())
 }

@@ -17,7 +17,8 @@ const ANSWER: u64 = 1024 * 1024;
 
 pub(super) fn status(operations: SocketAddr, json: bool) -> anyhow::Result<ExitCode> {
     let metrics = metrics(operations).context(Unavailable(
-        "the operations port does not answer; is the engine running?".to_owned(),
+        "the operations port does not answer; start the engine, or name its port with --operations"
+            .to_owned(),
     ))?;
     let standing = Standing::of(&metrics, clock::utc_now_ms());
     if json {
@@ -40,7 +41,10 @@ fn metrics(operations: SocketAddr) -> anyhow::Result<String> {
     )?;
     let mut answer = String::new();
     stream.take(ANSWER).read_to_string(&mut answer)?;
-    ensure!(answer.starts_with("HTTP/1.1 200"), "it serves no metrics");
+    ensure!(
+        answer.starts_with("HTTP/1.1 200"),
+        "what answers serves no metrics; name the engine's port with --operations"
+    );
     Ok(answer)
 }
 

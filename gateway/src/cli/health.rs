@@ -51,7 +51,7 @@ pub(super) fn health(
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{operations}"))?
             .connect_timeout(TIMEOUT);
         let channel = endpoint.connect().await.context(Unavailable(
-            "the operations port does not answer; is the gateway running?".to_owned(),
+            "the operations port does not answer; start the gateway, or name its port with --operations".to_owned(),
         ))?;
         let mut request = tonic::Request::new(HealthCheckRequest {
             service: service.to_owned(),
@@ -60,7 +60,7 @@ pub(super) fn health(
         let answer = HealthClient::new(channel)
             .check(request)
             .await
-            .context(Unavailable("the health check failed".to_owned()))?;
+            .context(Unavailable("the health check failed; check --service, and look at the gateway's log".to_owned()))?;
         anyhow::Ok(answer.into_inner().status())
     })?;
     say(status.as_str_name());

@@ -21,6 +21,7 @@ fn every_error_names_its_subject_and_what_to_do() {
     of_the_journal(&mut messages);
     of_refusals(&mut messages);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    messages.contexts(&sources).unwrap();
     messages.judge(&sources).unwrap();
 }
 

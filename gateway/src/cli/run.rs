@@ -40,7 +40,7 @@ pub fn run_with(
     let reader = Reader::open(&TABLE, config, Environment::of_process())?;
     let allow_root = reader.peek_flag("process.allow_root");
     process::refuse_root(allow_root)?;
-    process::harden().context("limits of the process cannot be set")?;
+    process::harden().context("cannot limit the process; let it call prctl and setrlimit")?;
     let (settings, provenance) = configuration(reader)?;
     provenance
         .warnings()
@@ -58,7 +58,7 @@ pub fn run_with(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("no runtime")?;
+        .context("cannot start threads; let this user have more of them")?;
     if let BrokerSettings::Simulator(simulator) = &settings.broker {
         redactor.set_values(&[], &[&simulator.account.login.to_string()]);
     }

@@ -62,7 +62,8 @@ pub(super) async fn serve(
         broker: opened.broker,
         reader: Reader::open(&path)?,
         readers: Readers::of(&path),
-        writer: Writer::start(wrap(opened.journal)).context("no thread for the journal")?,
+        writer: Writer::start(wrap(opened.journal))
+            .context("cannot start a thread; let this user have more of them")?,
         loaded: opened.loaded,
     };
     let identity = Identity::new(opened.identity);
@@ -129,8 +130,12 @@ pub(super) async fn serve(
     following.iter().for_each(tokio::task::JoinHandle::abort);
     drain(&health, &app).await;
     stop.cancel();
-    serving.await.context("the API server broke")??;
-    operations.await.context("the operations port broke")??;
+    serving
+        .await
+        .context("the API server broke; look at the log")??;
+    operations
+        .await
+        .context("the operations port broke; look at the log")??;
     app.orders.stop().await;
     damage.map_or(Ok(()), |damage| Err(damage.into()))
 }

@@ -8,10 +8,13 @@ use std::{
     collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
+    str::Chars,
 };
 
 /// Longest message, in characters: a few lines of a terminal.
 const LONGEST: usize = 320;
+/// What gives an error of `anyhow` its text.
+const CONTEXTS: [&str; 3] = ["context(", "bail!(", "ensure!("];
 /// What samples give as values that no message may show.
 pub const PLANTED: &str = "hidden";
 /// Turns of phrase that have a plain equivalent.
@@ -87,6 +90,22 @@ impl Messages {
         let place = error.place();
         self.places.insert((place.file().into(), place.line()));
         self.take(&shown(&error.key), &shown(&error.to_string()));
+    }
+
+    /// Takes the texts that the sources at a path give to errors of `anyhow`, as they stand there:
+    /// most of these errors cannot be provoked.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn contexts(&mut self, sources: &Path) -> io::Result<()> {
+        for file in files(sources)? {
+            for text in contexts(&fs::read_to_string(&file)?) {
+                let invalid = text.strip_prefix("invalid ");
+                let field = invalid.and_then(|text| text.split_once(": "));
+                self.take(field.map_or(&text, |(field, _)| field), &text);
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, subject: &str, text: &str) {
@@ -221,6 +240,47 @@ fn lines_that_reject(source: &str) -> Vec<u32> {
     found
 }
 
+/// The longest text in each call that gives an error its text; its tests are left out.
+fn contexts(source: &str) -> Vec<String> {
+    let source = source.split("\nmod tests {").next().unwrap_or_default();
+    let calls = CONTEXTS.iter().flat_map(|call| {
+        let found = source.match_indices(*call);
+        found.map(move |(at, call)| &source[at + call.len()..])
+    });
+    let longest = |call: &str| texts(call).into_iter().max_by_key(String::len);
+    calls.filter_map(longest).collect()
+}
+
+/// The texts until a call's end.
+fn texts(call: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut depth = 0;
+    let mut letters = call.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '(' => depth += 1,
+            ')' if depth == 0 => break,
+            ')' => depth -= 1,
+            '"' => found.push(rest_of_text(&mut letters)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A text from after its first quote on; new lines are blanks.
+fn rest_of_text(letters: &mut Chars<'_>) -> String {
+    let mut text = String::new();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => break,
+            '\\' => text.extend(letters.next().map(|of| if of == 'n' { ' ' } else { of })),
+            letter => text.push(letter),
+        }
+    }
+    text
+}
+
 fn rejects(code: &str) -> bool {
     ["ConfigError::new(", ".reject("]
         .iter()
@@ -250,6 +310,24 @@ mod tests {
         }
         let long = format!("x {}; set it", "y".repeat(LONGEST));
         assert!(flaw("x", &long).is_some());
+    }
+
+    #[test]
+    fn texts_of_errors_are_found_in_their_calls() {
+        let source = r#"
+fn read() -> anyhow::Result<()> {
+    ensure!(text.starts_with("("), "cannot read {}; name \"a\"\n{}", path);
+    fs::read(path).context(Unavailable("cannot (yet); wait".to_owned()))?;
+    bail!(error)
+}
+mod tests {
+    fn fail() { bail!("out of place") }
+}
+"#;
+        let found = [r#"cannot (yet); wait"#, r#"cannot read {}; name "a" {}"#];
+        let mut told = contexts(source);
+        told.sort();
+        assert_eq!(told, found);
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
             Ok(state)
         }
         Some((_, Answer::Refused(refusal))) => Err(refusal.into()),
-        _ => bail!("the halt was not taken"),
+        _ => bail!("the halt was not taken; start the gateway, then repeat it"),
     }
 }
 
@@ -98,20 +98,22 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
 pub(in crate::cli) fn restore(data_folder: &Path, backup: &Path) -> anyhow::Result<ExitCode> {
     ensure!(
         backup.is_file(),
-        "there is no file {}; `mymt5-gateway backup` writes them into {}",
+        "there is no file {}; name a backup, such as one in {}",
         backup.display(),
         data_folder.join("backup").display()
     );
     let _lock = Folder::claim(data_folder)?;
     let path = data_folder.join(journal::file_of(journal::SIMULATOR));
     let fresh = path.with_extension("restored.db");
-    fs::copy(backup, &fresh).context("the backup cannot be copied")?;
+    fs::copy(backup, &fresh)
+        .context("cannot copy the backup; make room on the disk of the data folder")?;
     let now = clock::utc_now_ms();
     let restored = journal::begin_epoch(&fresh, &path, UtcTime(now)).inspect_err(|_| {
         let _ = journal::remove(&fresh);
     })?;
     let kept = journal::set_aside(&path, now)?;
-    fs::rename(&fresh, &path).context("the backup cannot be put in place")?;
+    fs::rename(&fresh, &path)
+        .context("cannot put the backup in place; let this user write in the data folder")?;
     fs::File::open(data_folder)?.sync_all()?;
     super::super::say(&format!(
         "restored {} orders; event cursors from before are void",

@@ -93,7 +93,7 @@ async fn connect(socket: &Path, timeout: Duration) -> anyhow::Result<Channel> {
                 NotRunning(socket.to_path_buf()).into()
             }
             _ => anyhow::Error::new(error).context(format!(
-                "{} cannot be asked; are you the gateway's user?",
+                "cannot ask the gateway by {}; run this as the gateway's own user",
                 socket.display()
             )),
         })
