@@ -157,11 +157,11 @@ async def prove(reader, writer, secret):
     answer = await read(reader, FIRST_LIMIT)
     theirs, proof = str(answer.get("nonce")), str(answer.get("proof"))
     if not all(re.fullmatch("[0-9a-f]{64}", word) for word in (theirs, proof)):
-        raise Closed("malformed proof")
+        raise Closed("malformed proof; check what connects here")
     words = [f"mymt5-bridge/1 {side} {ours} {theirs}".encode() for side in ("gateway", "bridge")]
     right, mine = (hmac.new(secret, text, "sha256").hexdigest() for text in words)
     if not hmac.compare_digest(proof, right) or answer.get("protocol") != 2 or theirs == ours:
-        raise Closed("wrong proof")
+        raise Closed("wrong proof; set one BRIDGE_SECRET, and install one release, on both sides")
     writer.write(encode({"proof": mine}))
 
 
@@ -647,7 +647,7 @@ async def serve(bridge, listener, context, secret):
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)
             await prove(reader, writer, secret)
         except asyncio.CancelledError:
-            why = "no proof in time"
+            why = "no proof in time; check what connects here"
         except Exception as fault:  # noqa: BLE001
             why = str(fault) if isinstance(fault, Closed) else "lost, " + type(fault).__name__
         limit.cancel()
@@ -691,7 +691,7 @@ def read_private(path, name):
                 fail(f"{name}: others may read it; chmod 600 {path}")
             return file.read(65536).strip()
     except OSError as fault:
-        fail(f"{name}: cannot read {path}: {fault.strerror}")
+        fail(f"{name}: cannot read {path} ({fault.strerror}); let this user read it")
 
 
 def read_secret():
@@ -702,7 +702,7 @@ def read_secret():
     secret = read_private(path, "BRIDGE_SECRET_FILE") if path else secret
     if len(secret) < 32:
         what = "the secret has fewer than 32 characters" if secret else "no secret"
-        fail(what + ": set BRIDGE_SECRET or BRIDGE_SECRET_FILE, e.g. by secrets.token_hex(32)")
+        fail(what + "; set BRIDGE_SECRET or BRIDGE_SECRET_FILE, e.g. by secrets.token_hex(32)")
     return secret
 
 
@@ -712,7 +712,7 @@ def load_package():
         import MetaTrader5
     except ImportError as fault:
         why = str(fault).partition("\n")[0][:200]  # numpy's text has many lines
-        fail(f"the package MetaTrader5 does not load: {why}: {fix}")
+        fail(f"the package MetaTrader5 does not load ({why}); run {fix}")
     return MetaTrader5
 
 
@@ -739,16 +739,16 @@ def open_listener(address, certificate, key):
             context.load_cert_chain(certificate, key)
             read_private(key, "--tls-key")
         except (OSError, ValueError, TypeError):
-            fail("--tls-certificate and --tls-key go together, a matching pair of PEM files")
+            fail("invalid --tls-certificate, --tls-key: expected a matching pair of PEM files")
     host, family = host.strip("[]"), socket.AF_INET6 if "]" in host else socket.AF_INET
     try:
         socket.inet_pton(family, host)
         if not (host.startswith("127.") or host == "::1" or context):
-            fail(f"--listen {address} is beyond loopback: give --tls-certificate, --tls-key")
+            fail(f"--listen {address} is beyond loopback; give --tls-certificate, --tls-key")
         return listen(host, int(port), family), context
     except (ValueError, OverflowError, OSError) as fault:
-        why = getattr(fault, "strerror", None) or "say IP:PORT, e.g. 127.0.0.1:18812"
-        fail(f"cannot listen on {address}: {why}")
+        why = getattr(fault, "strerror", None) or "not an IP:PORT"
+        fail(f"cannot listen on {address} ({why}); set --listen to a free IP:PORT of this host")
 
 
 async def run(bridge, listener, context, secret, ready):

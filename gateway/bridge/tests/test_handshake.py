@@ -1,13 +1,16 @@
 """Who gets in: both sides prove the secret, and nobody else gets a word."""
 
 import os
+import re
 import secrets
 import socket
 import ssl
 import subprocess
 import unittest
 
-from support import LOGIN, SECRET, BridgeTest, Gateway, skip, until
+from support import LOGIN, SECRET, TESTS, BridgeTest, Gateway, skip, until
+
+MESSAGES = os.path.join(TESTS, "messages.txt")
 
 
 class Handshake(BridgeTest):
@@ -158,7 +161,23 @@ class Faults(BridgeTest):
         self.assertEqual(process.wait(), 78)
         self.assertIn(words, process.log())
         self.assertNotIn(SECRET, process.log())
+        self.listed(process)
         return process
+
+    def listed(self, process):
+        """What is told has a fix, and stands in the list for people to read. The list is written
+        where MYMT5_WRITE_MESSAGES=1."""
+        told = process.log().partition("error: ")[2].strip().replace(self.folder, "DIR")
+        told = re.sub(r"load \(.*\);", "load (WHY);", told)
+        told = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", told)
+        self.assertRegex(told, r"; (chmod|give|keep|let|run|set) |^invalid .+: expected ")
+        with open(MESSAGES, encoding="utf-8") as file:
+            kept = set(file.read().splitlines())
+        if os.environ.get("MYMT5_WRITE_MESSAGES") == "1":
+            kept.add(told)
+            with open(MESSAGES, "w", encoding="utf-8") as file:
+                file.write("\n".join(sorted(kept)) + "\n")
+        self.assertIn(told, kept)
 
     def test_configuration(self):
         path = os.path.join(self.folder, "secret")
@@ -173,7 +192,7 @@ class Faults(BridgeTest):
         self.refused("beyond loopback", "--listen", "0.0.0.0:0")
         self.refused("IP:PORT", "--listen", "example.org:1")
         self.refused("IP:PORT", "--listen", "18812")
-        self.refused("go together", "--tls-key", path)
+        self.refused("matching pair", "--tls-key", path)
         os.chmod(path, 0o600)
         bridge = self.start(secret=None, env={"BRIDGE_SECRET_FILE": path})
         self.gateway(bridge)
@@ -182,17 +201,17 @@ class Faults(BridgeTest):
 
     def test_a_package_that_does_not_load(self):
         missing = {"PYTHONPATH": self.folder}
-        self.refused("does not load: No module named 'MetaTrader5': pip install", env=missing)
+        self.refused("does not load (No module named 'MetaTrader5'); run pip install", env=missing)
         for line, why in (
             ("import numpie", "No module named 'numpie'"),
             ("import MetaTrader5._core", "No module named 'MetaTrader5._core'"),
             ("from os import nothing", "cannot import name 'nothing'"),
-            ("raise ImportError('numpy is too old\\nand more')", "numpy is too old: pip"),
+            ("raise ImportError('numpy is too old\\nand more')", "numpy is too old); run pip"),
         ):
             with open(os.path.join(self.folder, "MetaTrader5.py"), "w") as file:
                 file.write(line + "\n")
             process = self.refused(why, env={"PYTHONPATH": self.folder})
-            self.assertIn("does not load: " + why, process.log())
+            self.assertIn("does not load (" + why, process.log())
             self.assertEqual(len(process.lines), 1, process.log())
 
 
