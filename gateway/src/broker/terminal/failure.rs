@@ -64,9 +64,21 @@ fn refused(why: &str) -> SendFailure {
                 "the terminal did not answer before the send: {}",
                 explained(code)
             ),
-            None => short(why),
+            None => untouched(why),
         }),
     }
+}
+
+/// Why the bridge itself refused, with the fix.
+fn untouched(why: &str) -> String {
+    let fix = match why {
+        "another account" => "log the terminal in to the configured account",
+        "stale" | "dropped" | "queue full" => {
+            "check the load of the bridge's host and its terminal"
+        }
+        _ => "look at the bridge's log",
+    };
+    format!("the bridge refused it ({}); {fix}", short(why))
 }
 
 /// The package's last error, where the bridge could not read what comes before a send.
@@ -133,7 +145,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::broker::BrokerError;
-    use mymt5_chassis::redact::Redactor;
+    use mymt5_chassis::{redact::Redactor, testing::messages::flaw};
 
     #[test]
     fn a_log_shows_all_of_a_refused_login() {
@@ -212,7 +224,10 @@ mod tests {
             );
         }
         for why in ["another account", "not read: KeyError", "stale", "dropped"] {
-            assert_eq!(told(why), Err(SendFailure::NotSent(why.into())));
+            let Err(SendFailure::NotSent(text)) = told(why) else {
+                panic!("{why}: what is refused is not sent");
+            };
+            assert_eq!(flaw(why, &text), None);
         }
         let Err(SendFailure::NotSent(text)) = told("not read: -10005") else {
             panic!("an unread row is not sent");
