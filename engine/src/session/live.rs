@@ -70,13 +70,18 @@ impl fmt::Display for SessionEnd {
                     }
                     None => write!(
                         f,
-                        "the connection to the gateway broke during {what} ({:?}: {message})",
+                        "the connection to the gateway broke during {what} ({:?}: {message}); check that it runs",
                         status.code()
                     ),
                 }
             }
-            Self::StreamEnded(what) => write!(f, "the stream of {what} ended"),
-            Self::Symbol(symbol) => write!(f, "the gateway has no {symbol} for this client"),
+            Self::StreamEnded(what) => {
+                write!(f, "the stream of {what} ended; check that the gateway runs")
+            }
+            Self::Symbol(symbol) => write!(
+                f,
+                "the gateway has no {symbol} for this client; add it to clients.NAME.symbols there"
+            ),
             Self::Intents(error) => write!(f, "{error}"),
             Self::Stopping => f.write_str("the engine is stopping"),
         }
@@ -521,6 +526,7 @@ async fn recall(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mymt5_chassis::testing::messages::flaw;
     use mymt5_proto::{Reason, Refusal};
 
     #[test]
@@ -528,12 +534,25 @@ mod tests {
         let broken = SessionEnd::Call("ticks", Status::unknown("h2 protocol error"));
         assert_eq!(
             broken.to_string(),
-            "the connection to the gateway broke during ticks (Unknown: h2 protocol error)"
+            "the connection to the gateway broke during ticks (Unknown: h2 protocol error); check that it runs"
         );
         let refused = Status::from(Refusal::because(Reason::Draining, "it is stopping"));
         assert_eq!(
             SessionEnd::Call("ticks", refused).to_string(),
-            "the gateway refused ticks (DRAINING): it is stopping"
+            "the gateway refused ticks (DRAINING): it is stopping; wait until it runs again"
         );
+    }
+
+    #[test]
+    fn every_end_says_what_to_do() {
+        let refused = Status::from(Refusal::new(Reason::Draining));
+        for (subject, end) in [
+            ("ticks", SessionEnd::Call("ticks", refused)),
+            ("ticks", SessionEnd::Call("ticks", Status::unknown("h2"))),
+            ("answers", SessionEnd::StreamEnded("answers")),
+            ("EURUSD", SessionEnd::Symbol("EURUSD".into())),
+        ] {
+            assert_eq!(flaw(subject, &end.to_string()), None);
+        }
     }
 }

@@ -27,7 +27,7 @@ fn lots(lots: f64) -> Lots {
 }
 
 fn limits() -> Limits {
-    let percent = |share| Percent::try_from(share).ok();
+    let percent = |share: f64| Percent::try_from(share).ok();
     Limits {
         symbols: None,
         max_lots_per_order: Some(lots(0.5)),

@@ -122,7 +122,9 @@ fn of_other_requests(messages: &mut Messages) {
     };
     messages.error("delivery", &delivery(&ticks).err().unwrap());
     messages.error("page_size", &Page::of(1_001, "").unwrap_err());
-    messages.error("page_token", &Page::of(1, PLANTED).unwrap_err());
+    // A log masks what follows this name.
+    let token = Page::of(1, PLANTED).unwrap_err().to_string();
+    messages.text("page_token", &token);
     messages.error("client", &decisions::scope("a b").unwrap_err());
     messages.error("reason", &decisions::why("").unwrap_err());
     let state = decisions::trading_state(v1::TradingState::Unspecified);
