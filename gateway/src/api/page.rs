@@ -27,7 +27,11 @@ impl Page {
         };
         let before = (!token.is_empty()).then(|| token.parse());
         if let Some(Err(_)) = before {
-            violations.add("page_token", Reason::FieldInvalid, "expected next_page_token of the page before");
+            violations.add(
+                "page_token",
+                Reason::FieldInvalid,
+                "expected next_page_token of the page before",
+            );
         }
         violations.done()?;
         Ok(Self {

@@ -11,8 +11,8 @@ pub use mymt5_orders::{History, SendFailure, Snapshot, Unreadable};
 
 use async_trait::async_trait;
 use mymt5_model::{
-    AccountKind, AccountRow, Bar, BrokerTime, DealRow, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec,
-    Tick, TradeRequest,
+    AccountKind, AccountRow, Bar, BrokerTime, DealRow, Lots, Money, Price, Receipt, Side, Symbol,
+    SymbolSpec, Tick, TradeRequest,
 };
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -56,8 +56,7 @@ pub struct Events {
 }
 
 /// How the broker's account differs from the configured one.
-pub(crate) const OTHER_NUMBER: &str =
-    "its number is not MT5_LOGIN; log the terminal in to the configured account, or correct MT5_LOGIN";
+pub(crate) const OTHER_NUMBER: &str = "its number is not MT5_LOGIN; log the terminal in to the configured account, or correct MT5_LOGIN";
 pub(crate) const OTHER_SERVER: &str = "its server is not MT5_SERVER; log the terminal in to the configured account, or correct MT5_SERVER";
 
 /// An account of that kind, where another one is configured.

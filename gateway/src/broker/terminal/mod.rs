@@ -140,8 +140,11 @@ impl Terminal {
     }
 
     fn link(&self) -> Result<Arc<Connection>, BrokerError> {
-        self.connection()
-            .ok_or_else(|| BrokerError::Unreachable("the link to the terminal is down; wait until it is READY".into()))
+        self.connection().ok_or_else(|| {
+            BrokerError::Unreachable(
+                "the link to the terminal is down; wait until it is READY".into(),
+            )
+        })
     }
 
     /// What the terminal reports counts only while it has the right account and the trade server:
