@@ -44,7 +44,7 @@ pub(super) fn read_text(text: &str) -> Result<Node, Vec<ConfigError>> {
 }
 
 /// `gateway.toml` has `gateway.local.toml` beside it.
-pub(super) fn local_of(file: &Path) -> PathBuf {
+pub(crate) fn local_of(file: &Path) -> PathBuf {
     file.with_extension("local.toml")
 }
 

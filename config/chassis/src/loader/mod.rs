@@ -13,6 +13,8 @@ mod secret_sources;
 mod tests;
 mod tree;
 
+pub(crate) use files::local_of;
+
 pub use environment::Environment;
 pub use provenance::Provenance;
 pub use reader::Reader;

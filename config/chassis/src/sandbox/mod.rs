@@ -5,15 +5,19 @@
 
 mod calls;
 mod paths;
+mod peers;
 #[cfg(test)]
 mod tests;
 #[cfg(debug_assertions)]
 pub(crate) mod trial;
 
-use crate::loader::Reader;
+pub use peers::is_confined;
+
+use crate::loader::{Reader, local_of};
 use std::{
     collections::BTreeSet,
-    fmt,
+    ffi::OsStr,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -45,13 +49,14 @@ impl Wanted {
     }
 }
 
-/// What stays allowed. What every process needs (names of hosts, time zones, shared libraries)
-/// is added by [`enforce`].
+/// What stays allowed. What every process needs (time zones, shared libraries) is added by
+/// [`enforce`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     reads: BTreeSet<PathBuf>,
     writes: BTreeSet<PathBuf>,
     connects: BTreeSet<u16>,
+    resolves: bool,
 }
 
 impl Plan {
@@ -60,22 +65,6 @@ impl Plan {
     pub fn reads(mut self, path: impl Into<PathBuf>) -> Self {
         self.reads.insert(path.into());
         self
-    }
-
-    /// The folder of a file may be read, and where the file is a link, that of what it leads to: a
-    /// file that is replaced there, as secrets and certificates are at their rotation, can be read
-    /// again. The folder itself must stay the same.
-    #[must_use]
-    pub fn reads_beside(self, file: impl Into<PathBuf>) -> Self {
-        let file: PathBuf = file.into();
-        let folder = match file.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let real = file.canonicalize().ok();
-        let real = real.as_deref().and_then(Path::parent).map(Path::to_owned);
-        let plan = self.reads(folder);
-        real.into_iter().fold(plan, Self::reads)
     }
 
     /// A file that may be there, such as a local `.env`, may be read.
@@ -87,6 +76,42 @@ impl Plan {
         } else {
             self
         }
+    }
+
+    /// The configuration and the local one beside it may be read: these very files, not others that
+    /// take their place.
+    #[must_use]
+    pub fn reads_configuration(self, file: &Path) -> Self {
+        self.reads(file).reads_if_there(local_of(file))
+    }
+
+    /// These files may be read. Where a folder holds nothing else, or is an orchestrator's mount,
+    /// all of it may be: then what takes their place at a rotation can be read, too.
+    #[must_use]
+    pub fn reads_alone<'a>(self, files: impl IntoIterator<Item = &'a PathBuf>) -> Self {
+        let files: BTreeSet<&Path> = files.into_iter().map(PathBuf::as_path).collect();
+        let place = |file: &&Path| {
+            let folder = folder_of(file);
+            if holds_only(&files, &folder) {
+                folder
+            } else {
+                file.to_path_buf()
+            }
+        };
+        files.iter().map(place).fold(self, Self::reads)
+    }
+
+    /// The folder of a file may be read, whatever else it holds, and where the file is a link, that
+    /// of what it leads to: a file that is replaced there can be read again. The folder itself must
+    /// stay the same.
+    #[must_use]
+    pub fn reads_beside(self, file: impl Into<PathBuf>) -> Self {
+        let file: PathBuf = file.into();
+        let real = file.canonicalize().ok();
+        let plan = self.reads(folder_of(&file));
+        real.iter()
+            .map(|real| folder_of(real))
+            .fold(plan, Self::reads)
     }
 
     /// All below a folder may be read, written, made and removed.
@@ -102,6 +127,37 @@ impl Plan {
         self.connects.insert(port);
         self
     }
+
+    /// Names of hosts may be resolved, which needs UDP to whatever host.
+    #[must_use]
+    pub fn resolves_names(mut self) -> Self {
+        self.resolves = true;
+        self
+    }
+}
+
+/// The folder of a file; the file itself where that would be everything.
+fn folder_of(file: &Path) -> PathBuf {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let real = folder.canonicalize();
+    let is_root = real.is_ok_and(|real| real.parent().is_none());
+    if is_root { file } else { folder }.to_owned()
+}
+
+/// True for a folder with these files and no others, and for one that an orchestrator mounts for
+/// this process and swaps by a link.
+fn holds_only(files: &BTreeSet<&Path>, folder: &Path) -> bool {
+    let is_one_of_them = |name: &OsStr| {
+        let mut here = files.iter().filter(|file| folder_of(file) == folder);
+        here.any(|file| file.file_name() == Some(name))
+    };
+    let holds = |mut entries: fs::ReadDir| {
+        entries.all(|entry| entry.is_ok_and(|entry| is_one_of_them(&entry.file_name())))
+    };
+    folder.join("..data").is_symlink() || fs::read_dir(folder).is_ok_and(holds)
 }
 
 /// Why the process is not as confined as it must be.
@@ -138,12 +194,14 @@ pub enum SandboxError {
 pub struct Enforced {
     /// Files outside the plan.
     pub files: bool,
-    /// TCP ports outside the plan; hosts and UDP are a firewall's business.
+    /// TCP ports outside the plan; hosts are a firewall's business.
     pub ports: bool,
     /// Signals to, and abstract sockets of, other processes.
     pub scopes: bool,
-    /// Dangerous system calls.
+    /// Dangerous system calls, and sockets of all families but the internet's.
     pub calls: bool,
+    /// UDP. It is open where names are resolved.
+    pub udp: bool,
 }
 
 /// Logs at the start what a best effort could not confine.
@@ -162,21 +220,17 @@ impl fmt::Display for Enforced {
             (self.ports, "tcp ports"),
             (self.scopes, "signals"),
             (self.calls, "system calls"),
+            (self.udp, "udp"),
+            (false, "hosts"),
         ];
         let list = |held: bool| {
             let names = all.iter().filter(|(holds, _)| *holds == held);
             let names: Vec<_> = names.map(|(_, name)| *name).collect();
             names.join(", ")
         };
-        match (list(true), list(false)) {
-            (held, _) if held.is_empty() => f.write_str("none"),
-            (held, free) if free.is_empty() => {
-                write!(f, "enforced: {held}; not: hosts, udp, local sockets")
-            }
-            (held, free) => write!(
-                f,
-                "enforced: {held}; not: {free}, hosts, udp, local sockets"
-            ),
+        match list(true) {
+            held if held.is_empty() => f.write_str("none"),
+            held => write!(f, "enforced: {held}; not: {}", list(false)),
         }
     }
 }
@@ -191,7 +245,9 @@ pub fn enforce(wanted: Wanted, plan: &Plan) -> Result<Enforced, SandboxError> {
         ports: false,
         scopes: false,
         calls: false,
+        udp: false,
     };
+    peers::remember_own();
     if wanted == Wanted::Off {
         return Ok(enforced);
     }
@@ -202,8 +258,11 @@ pub fn enforce(wanted: Wanted, plan: &Plan) -> Result<Enforced, SandboxError> {
     if wanted == Wanted::Required && !(held.files && held.ports) {
         return Err(SandboxError::NoLandlock);
     }
-    match calls::enforce() {
-        Ok(()) => enforced.calls = true,
+    match calls::enforce(plan.resolves) {
+        Ok(()) => {
+            enforced.calls = true;
+            enforced.udp = !plan.resolves;
+        }
         Err(error) if wanted == Wanted::Required => return Err(SandboxError::Seccomp(error)),
         Err(_) => {}
     }

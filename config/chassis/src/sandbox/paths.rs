@@ -14,15 +14,9 @@ const LEVELS: [ABI; 5] = [ABI::V5, ABI::V4, ABI::V3, ABI::V2, ABI::V1];
 /// The first with ports.
 const PORTS: usize = 1;
 
-/// What resolving names, reading clocks and loading the resolver's libraries needs. Not every
-/// system has them all.
-const SYSTEM: [&str; 16] = [
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/etc/host.conf",
-    "/etc/nsswitch.conf",
-    "/etc/gai.conf",
-    "/etc/services",
+/// What reading clocks, loading libraries and counting processors needs. Not every system has them
+/// all.
+const SYSTEM: &[&str] = &[
     "/etc/localtime",
     "/etc/ld.so.cache",
     "/usr/share/zoneinfo",
@@ -33,6 +27,16 @@ const SYSTEM: [&str; 16] = [
     "/sys/fs/cgroup",
     "/dev/urandom",
     "/dev/null",
+];
+
+/// What resolving names needs on top.
+const RESOLVER: &[&str] = &[
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
 ];
 
 /// Name servers also answer over TCP.
@@ -57,7 +61,8 @@ pub(super) fn enforce(plan: &Plan, all: bool) -> Result<Held, SandboxError> {
         return Ok(Held::default());
     }
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    for path in SYSTEM.iter().map(Path::new) {
+    let resolver = RESOLVER.iter().filter(|_| plan.resolves);
+    for path in SYSTEM.iter().chain(resolver).map(Path::new) {
         for place in places(path) {
             if let Ok(file) = PathFd::new(&place) {
                 ruleset = allow(ruleset, file, &place, (read, abi)).map_err(failed)?;
@@ -74,7 +79,8 @@ pub(super) fn enforce(plan: &Plan, all: bool) -> Result<Held, SandboxError> {
         })?;
         ruleset = allow(ruleset, file, path, (rights, abi)).map_err(failed)?;
     }
-    let ports = plan.connects.iter().copied().chain([DNS]);
+    let dns = plan.resolves.then_some(DNS);
+    let ports = plan.connects.iter().copied().chain(dns);
     for port in ports.filter(|_| held.ports) {
         let rule = NetPort::new(port, AccessNet::ConnectTcp);
         ruleset = ruleset.add_rule(rule).map_err(failed)?;
