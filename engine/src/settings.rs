@@ -46,7 +46,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What a running engine still reads, writes and connects to.
+    /// What a running engine still reads, writes and connects to: never a folder that may hold what
+    /// opens the account, and not the `.env` that both processes share.
     #[must_use]
     pub fn sandbox_plan(&self, config: &Path) -> Plan {
         let gateway = &self.gateway;
@@ -55,16 +56,16 @@ impl Settings {
             .iter()
             .flat_map(|(certificate, key)| [certificate, key]);
         let plan = Plan::default()
-            .reads_beside(config)
-            .reads_if_there(".env")
+            .reads_configuration(config)
+            .reads_alone(identity.chain([&gateway.ca]).chain(&gateway.token_file))
             .writes(&self.data_folder)
             .connects(gateway.port());
         let plan = self.logging.folder.iter().fold(plan, Plan::writes);
-        [&gateway.ca]
-            .into_iter()
-            .chain(identity)
-            .chain(&gateway.token_file)
-            .fold(plan, Plan::reads_beside)
+        if gateway.is_named() {
+            plan.resolves_names()
+        } else {
+            plan
+        }
     }
 
     /// Reads all keys; faults are collected by the reader. None: there were some.

@@ -11,7 +11,7 @@ use mymt5_proto::v1::{
     market_data_service_client::MarketDataServiceClient,
     trading_service_client::TradingServiceClient,
 };
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{fs, io, net::IpAddr, path::PathBuf, time::Duration};
 use tonic::{
     Request,
     metadata::{Ascii, MetadataValue},
@@ -37,6 +37,14 @@ impl GatewaySettings {
     pub fn port(&self) -> u16 {
         let uri = self.address.parse::<tonic::transport::Uri>();
         uri.ok().and_then(|uri| uri.port_u16()).unwrap_or(443)
+    }
+
+    /// True where the address is no literal one: the name must be resolved.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        let uri = self.address.parse::<tonic::transport::Uri>();
+        let is_literal = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        !uri.is_ok_and(|uri| uri.host().is_some_and(is_literal))
     }
 
     /// The token as its file has it now; from here on no log shows it.

@@ -78,11 +78,12 @@ impl Plan {
         }
     }
 
-    /// The configuration and the local one beside it may be read: these very files, not others that
-    /// take their place.
+    /// The configuration and the local one beside it may be read, as [`Self::reads_alone`] has it.
     #[must_use]
     pub fn reads_configuration(self, file: &Path) -> Self {
-        self.reads(file).reads_if_there(local_of(file))
+        let mut files = vec![file.to_owned(), local_of(file)];
+        files.retain(|file| file.exists());
+        self.reads_alone(&files)
     }
 
     /// These files may be read. Where a folder holds nothing else, or is an orchestrator's mount,

@@ -21,8 +21,8 @@ fn own() -> Option<u32> {
 /// Where `/proc` hides other processes, none is.
 #[must_use]
 pub fn is_confined(pid: i32) -> bool {
-    let more = |own| filters(&pid.to_string()).is_none_or(|filters| filters > own);
-    own().is_some_and(more)
+    let is_more = |own: u32| filters(&pid.to_string()).is_none_or(|count| count > own);
+    own().is_some_and(is_more)
 }
 
 fn filters(process: &str) -> Option<u32> {
@@ -32,9 +32,9 @@ fn filters(process: &str) -> Option<u32> {
 
 /// Since Linux 5.9.
 fn filters_in(status: &str) -> Option<u32> {
-    let lines = status.lines();
-    let count = lines.filter_map(|line| line.strip_prefix("Seccomp_filters:"));
-    count.last()?.trim().parse().ok()
+    let mut lines = status.lines();
+    let count = lines.find_map(|line| line.strip_prefix("Seccomp_filters:"))?;
+    count.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -71,6 +71,10 @@ impl Folder {
         &self.path
     }
 
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.path.as_path())
+    }
+
     /// Reads all files until the folder did not change meanwhile.
     pub(super) fn poll(&self) -> Result<Seen, ConfigError> {
         for _ in 0..ATTEMPTS {

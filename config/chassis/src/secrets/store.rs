@@ -7,7 +7,7 @@ use crate::redact::Redactor;
 use crate::secret::{FoundSecrets, Secret, is_account_number};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -104,8 +104,15 @@ impl SecretStore {
         SecretReader(self.values.subscribe())
     }
 
-    /// The folders whose files are read again, for the sandbox, which limits what the process may
-    /// read. Empty when no secret comes from a file.
+    /// The files that are read again, for the sandbox, which limits what the process may read.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let state = self.lock();
+        let files = state.folders.iter().flat_map(Folder::files);
+        files.map(Path::to_owned).collect()
+    }
+
+    /// The folders of these files. Empty when no secret comes from a file.
     #[must_use]
     pub fn folders(&self) -> Vec<PathBuf> {
         let state = self.lock();
