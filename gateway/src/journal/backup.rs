@@ -4,7 +4,7 @@ use super::{JournalError, schema};
 use mymt5_chassis::clock;
 use std::{
     fs,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -42,12 +42,17 @@ pub fn backup(journal: &Path) -> Result<(String, u64), JournalError> {
 
 fn copy(journal: &Path, partial: &Path, to: &Path) -> Result<(), JournalError> {
     let connection = schema::open_to_read(journal)?;
+    // SQLite writes into an empty file, too: this one is nobody else's from the beginning.
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(partial)
+        .map_err(JournalError::File)?;
     let target = partial.to_string_lossy();
     connection
         .execute("VACUUM INTO ?1", [target.as_ref()])
         .map_err(JournalError::Write)?;
-    fs::set_permissions(partial, fs::Permissions::from_mode(0o600)).map_err(JournalError::File)?;
-    let file = fs::File::open(partial).map_err(JournalError::File)?;
     file.sync_all().map_err(JournalError::File)?;
     fs::rename(partial, to).map_err(JournalError::File)
 }
