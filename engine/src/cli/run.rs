@@ -34,6 +34,7 @@ struct Opened {
 
 pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     let reader = Reader::open(&TABLE, config, Environment::of_process())?;
+    let environment = reader.environment();
     process::refuse_root(reader.peek_flag("process.allow_root"))?;
     process::harden().context("cannot limit the process; let it call prctl and setrlimit")?;
     let (settings, provenance) = configuration(reader)?;
@@ -46,6 +47,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     logs::install_panic_hook(redactor.clone());
     settings.gateway.token(&redactor)?;
     let opened = open(&settings)?;
+    let gateway = process::neighbour(&settings.data_folder, "gateway");
     // All rights were used, no thread runs yet.
     let enforced = sandbox::enforce(settings.sandbox, &settings.sandbox_plan(config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -63,10 +65,16 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         "engine starting"
     );
     sandbox::warn_of_gaps(settings.sandbox, enforced);
+    if let Some(gateway) = gateway {
+        tracing::warn!(
+            gateway = %gateway.display(),
+            "the gateway runs as this user, too: give each process its own, or only the sandbox keeps the account from this one"
+        );
+    }
     let log = Arc::downgrade(&logs);
-    let level = config.to_path_buf();
+    let config = config.to_path_buf();
     runtime.spawn(logs::on_sighup(async move || {
-        logs::set_level(&log, level_of(&level));
+        logs::set_level(&log, level_of(&config, environment.clone()));
     }));
     runtime.block_on(serve(settings, opened, redactor, metrics))?;
     runtime.shutdown_timeout(STOP);
@@ -74,9 +82,10 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The log level as the configuration has it now.
-fn level_of(config: &Path) -> Option<String> {
-    let mut reader = Reader::open(&TABLE, config, Environment::of_process()).ok()?;
+/// The log level as the configuration has it now; variables, those of `.env` too, are as at the
+/// start.
+fn level_of(config: &Path, environment: Environment) -> Option<String> {
+    let mut reader = Reader::open(&TABLE, config, environment).ok()?;
     reader.optional("logging.level", "a level")
 }
 

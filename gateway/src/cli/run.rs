@@ -38,6 +38,7 @@ pub fn run_with(
     wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
 ) -> anyhow::Result<ExitCode> {
     let reader = Reader::open(&TABLE, config, Environment::of_process())?;
+    let environment = reader.environment();
     let allow_root = reader.peek_flag("process.allow_root");
     process::refuse_root(allow_root)?;
     process::harden().context("cannot limit the process; let it call prctl and setrlimit")?;
@@ -51,9 +52,10 @@ pub fn run_with(
     let secrets = SecretStore::new(settings.secrets.clone(), &redactor);
     logs::install_panic_hook(redactor.clone());
     let opened = open(&settings, secrets, broker)?;
+    let engine = process::neighbour(&settings.data_folder, "engine");
     // All rights were used, no thread runs yet.
-    let folders = opened.secrets.folders().into_iter();
-    let plan = folders.fold(settings.sandbox_plan(config), Plan::reads);
+    let files = opened.secrets.files().into_iter();
+    let plan = files.fold(settings.sandbox_plan(config), Plan::reads_beside);
     let enforced = sandbox::enforce(settings.sandbox, &plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -66,6 +68,12 @@ pub fn run_with(
     let metrics = metrics::install()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %settings.listen, sandbox = %enforced, "gateway starting");
     sandbox::warn_of_gaps(settings.sandbox, enforced);
+    if let Some(engine) = engine {
+        tracing::warn!(
+            engine = %engine.display(),
+            "an engine runs as this user, too: give each process its own, or only the engine's sandbox keeps it from the account"
+        );
+    }
     match settings.account_kind() {
         AccountKind::Simulated => tracing::warn!(
             kind = "SIMULATED",
@@ -81,6 +89,7 @@ pub fn run_with(
     }
     let start = Start {
         config: config.to_owned(),
+        environment,
         provenance,
         log: Arc::downgrade(&logs),
         metrics,

@@ -20,7 +20,12 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use mymt5_chassis::{
-    clock, health::Health, loader::Provenance, logs, operations, secrets::SecretReader, shutdown,
+    clock,
+    health::Health,
+    loader::{Environment, Provenance},
+    logs, operations,
+    secrets::SecretReader,
+    shutdown,
 };
 use mymt5_model::UtcTime;
 use mymt5_orders::{Config, Core, Loaded, Now};
@@ -38,6 +43,7 @@ const SECRETS: Duration = Duration::from_secs(2);
 /// What the start leaves to the running gateway.
 pub(super) struct Start {
     pub(super) config: PathBuf,
+    pub(super) environment: Environment,
     pub(super) provenance: Provenance,
     pub(super) log: Weak<logs::LogGuard>,
     pub(super) metrics: PrometheusHandle,
@@ -75,6 +81,7 @@ pub(super) async fn serve(
         &settings,
         reload::ReloadDeps {
             config: start.config,
+            environment: start.environment,
             provenance: start.provenance,
             log: start.log,
             identity: identity.clone(),

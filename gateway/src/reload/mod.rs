@@ -79,6 +79,8 @@ struct Parts {
 pub struct ReloadDeps {
     /// The configuration's file.
     pub config: PathBuf,
+    /// The variables of the start.
+    pub environment: Environment,
     /// What it said at the start.
     pub provenance: Provenance,
     /// Weak, so that the log's last lines are written when the process lets go of it.
@@ -136,7 +138,8 @@ impl Reloader {
     async fn apply(&self, files: &mut Files) -> Result<Reloaded, ReloadError> {
         let deps = &self.0.deps;
         let config = deps.config.clone();
-        let read = tokio::task::spawn_blocking(move || read(&config)).await;
+        let environment = deps.environment.again();
+        let read = tokio::task::spawn_blocking(move || read(&config, environment)).await;
         let Fresh {
             settings,
             provenance,
@@ -191,10 +194,12 @@ impl Reloader {
     }
 }
 
-fn read(config: &std::path::Path) -> Result<Fresh, ReloadError> {
-    let mut reader = Reader::open(&TABLE, config, Environment::of_process())?;
+fn read(config: &std::path::Path, environment: Environment) -> Result<Fresh, ReloadError> {
+    let mut reader = Reader::open(&TABLE, config, environment)?;
     let settings = Settings::read(&mut reader);
     let provenance = reader.finish()?;
+    let mut warnings = provenance.warnings().iter();
+    warnings.for_each(|warning| tracing::warn!(warning, "configuration read again"));
     let settings = settings.ok_or(ReloadError::Broken)?;
     // Hashed before they are read: what changes in between is noticed later.
     let files = Files::of(&settings);

@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 
 const MAX_DOTENV_BYTES: usize = 256 * 1024;
 
+/// The file of variables in the working folder.
+const DOTENV: &str = ".env";
+
 /// Prefix of the variables that set any key: `MYMT5__SERVER__LISTEN` is `server.listen`.
 pub(super) const PREFIX: &str = "MYMT5__";
 
@@ -21,6 +24,7 @@ pub struct Environment {
     not_unicode: BTreeSet<String>,
     dotenv: Option<PathBuf>,
     local: BTreeMap<String, Zeroizing<String>>,
+    is_again: bool,
 }
 
 impl Environment {
@@ -44,7 +48,7 @@ impl Environment {
                 }
             }
         }
-        this.with_dotenv(Path::new(".env"))
+        this.with_dotenv(Path::new(DOTENV))
     }
 
     /// True when the process has that variable, whatever its value.
@@ -86,11 +90,33 @@ impl Environment {
         self
     }
 
-    /// Reads the `.env`, of which only the table's own names are kept.
-    pub(super) fn load_dotenv(&mut self, table: &Table, errors: &mut Vec<ConfigError>) {
-        let Some(path) = self.dotenv.take() else {
-            return;
-        };
+    /// The same variables for another reading, and `.env` of the working folder as it is by then.
+    /// Where that took the place of another file the sandbox bars it, and what the other one held
+    /// stays.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let mut this = self.clone().with_dotenv(Path::new(DOTENV));
+        this.is_again = true;
+        this
+    }
+
+    /// Reads the `.env`, of which only the table's own names are kept. Gives a warning where it
+    /// cannot be read again, or is another user's and a program without secrets can do without.
+    pub(super) fn load_dotenv(
+        &mut self,
+        table: &Table,
+        errors: &mut Vec<ConfigError>,
+    ) -> Option<String> {
+        let path = self.dotenv.take()?;
+        if (self.is_again || table.secrets.is_empty()) && is_barred(&path) {
+            let warning = if self.is_again {
+                "was replaced after the start and is not read again; restart to take it up, and change it in place"
+            } else {
+                "is not read: this user may not, and no secret is needed from it"
+            };
+            return Some(format!("{} {warning}", path.display()));
+        }
+        self.local.clear();
         match read_dotenv(&path) {
             Ok(Some(bytes)) => {
                 let text = std::str::from_utf8(&bytes).unwrap_or_default();
@@ -99,6 +125,7 @@ impl Environment {
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
+        None
     }
 
     fn take_lines(
@@ -192,6 +219,11 @@ pub(super) fn is_own(table: &Table, name: &str) -> bool {
         || table.names.iter().any(|(own, _)| *own == name)
         || table.secrets.contains(&name)
         || table.secrets.contains(&secret)
+}
+
+/// True for a file that is there and that this process may not open.
+fn is_barred(path: &Path) -> bool {
+    file::open(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 fn read_dotenv(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, ConfigError> {

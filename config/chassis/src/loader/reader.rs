@@ -62,7 +62,7 @@ impl Reader {
     ) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
         guard::refuse_names(table, &environment, &mut errors);
-        environment.load_dotenv(table, &mut errors);
+        let warning = environment.load_dotenv(table, &mut errors);
         let root = match root() {
             Ok(root) => root,
             Err(found) => {
@@ -79,7 +79,7 @@ impl Reader {
             containers: BTreeSet::new(),
             lines: BTreeMap::new(),
             errors,
-            warnings: Vec::new(),
+            warnings: Vec::from_iter(warning),
             secrets_folder: None,
             found: FoundSecrets::default(),
         };
@@ -103,6 +103,13 @@ impl Reader {
             return None;
         }
         Some(folder)
+    }
+
+    /// The variables that it was opened with, and what `.env` held: for another reading, without
+    /// that file.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        self.environment.clone()
     }
 
     /// A flag looked at before everything is read; `false` when it is absent or no boolean. It

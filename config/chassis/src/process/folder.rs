@@ -104,6 +104,21 @@ impl Folder {
     }
 }
 
+/// A claimed folder beside this one whose name begins so and whose user is this process's, too:
+/// between the two there is the sandbox alone.
+#[must_use]
+pub fn neighbour(folder: &Path, name: &str) -> Option<PathBuf> {
+    let own = rustix::process::geteuid().as_raw();
+    let entries = std::fs::read_dir(folder.parent()?).ok()?.flatten();
+    let mut named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
+    let is_own = |folder: &Path| {
+        let lock = folder.join(LOCK).metadata();
+        lock.is_ok_and(|lock| lock.uid() == own)
+    };
+    let found = named.find(|entry| is_own(&entry.path()));
+    found.map(|entry| entry.path())
+}
+
 fn lock(folder: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .write(true)
@@ -133,6 +148,18 @@ mod tests {
         assert!(matches!(second, FolderError::Held { .. }), "{second}");
         drop(held);
         Folder::claim(&path).unwrap();
+    }
+
+    #[test]
+    fn a_neighbour_of_the_same_user_is_found() {
+        let outer = tempfile::tempdir().unwrap();
+        let data = outer.path().join("gateway");
+        fs::create_dir(outer.path().join("engine-source")).unwrap();
+        assert_eq!(neighbour(&data, "engine"), None);
+        let engine = outer.path().join("engine-main");
+        drop(Folder::claim(&engine).unwrap());
+        assert_eq!(neighbour(&data, "engine"), Some(engine));
+        assert_eq!(neighbour(Path::new("data"), "engine"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod atomic;
 mod folder;
 
 pub use atomic::write_atomically;
-pub use folder::{Folder, FolderError};
+pub use folder::{Folder, FolderError, neighbour};
 
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
