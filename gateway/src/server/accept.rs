@@ -4,7 +4,7 @@
 use super::connection::{Peer, PeerProof, Services, serve_connection};
 use crate::reload::Identity;
 use mymt5_chassis::{
-    clock,
+    clock, sandbox,
     tls::{self, ServerIdentity},
 };
 use rustls::pki_types::CertificateDer;
@@ -117,7 +117,7 @@ impl Listener {
                 }
             };
             let permit = open.clone().try_acquire_owned().ok();
-            let Some(permit) = permit.filter(|_| is_same_user(&stream)) else {
+            let Some(permit) = permit.filter(|_| is_operator(&stream)) else {
                 metrics::counter!("mymt5_connections_refused_total").increment(1);
                 continue;
             };
@@ -210,9 +210,19 @@ async fn revoked(
     }
 }
 
-/// True for the user that the gateway itself runs as, by the kernel's word.
-fn is_same_user(stream: &UnixStream) -> bool {
-    stream
-        .peer_cred()
-        .is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+/// True for the user that the gateway itself runs as, by the kernel's word, and not for what a
+/// sandbox confines: that is an engine of the same user, which somebody took over.
+fn is_operator(stream: &UnixStream) -> bool {
+    let Ok(peer) = stream.peer_cred() else {
+        return false;
+    };
+    let is_same_user = peer.uid() == rustix::process::geteuid().as_raw();
+    let is_confined = is_same_user && sandbox::is_confined(peer.pid().unwrap_or_default());
+    if is_confined {
+        tracing::warn!(
+            pid = peer.pid(),
+            "refused a confined process at the control socket"
+        );
+    }
+    is_same_user && !is_confined
 }

@@ -124,16 +124,18 @@ impl Settings {
         }
     }
 
-    /// What a running gateway still reads and writes; every listener is open by then.
+    /// What a running gateway still reads and writes; every listener is open by then. A configuration
+    /// that an editor replaced must be read again, or no client could be revoked: so all of its
+    /// folder. `/proc` tells who is at the control socket.
     #[must_use]
     pub fn sandbox_plan(&self, config: &Path) -> Plan {
         let (certificate, key, client_ca) = &self.tls;
         let plan = Plan::default()
+            .reads_configuration(config)
             .reads_beside(config)
-            .reads_beside(certificate)
-            .reads_beside(key)
-            .reads_beside(client_ca)
+            .reads_alone([certificate, key, client_ca])
             .reads_if_there(".env")
+            .reads_if_there("/proc")
             .writes(&self.data_folder);
         let plan = self.logging.folder.iter().fold(plan, Plan::writes);
         match &self.broker {
@@ -143,8 +145,12 @@ impl Settings {
             },
             BrokerSettings::Terminal(terminal) => {
                 let plan = plan.connects(terminal.terminal.port());
-                let pinned = terminal.pinned.iter();
-                pinned.fold(plan, Plan::reads_beside)
+                let plan = plan.reads_alone(&terminal.pinned);
+                if terminal.terminal.is_named() {
+                    plan.resolves_names()
+                } else {
+                    plan
+                }
             }
         }
     }

@@ -45,6 +45,7 @@ use serde_json::json;
 use state::{Clock, SharedState, server_time};
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -82,6 +83,12 @@ impl TerminalSettings {
     /// Longest wait for a read: it takes several calls of the package.
     pub(crate) fn read_timeout(&self) -> Duration {
         self.call_timeout * READS
+    }
+
+    /// True where the address is no literal one: the name must be resolved.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.address.parse::<SocketAddr>().is_err()
     }
 
     /// The port of the address; 0 where it names none.
