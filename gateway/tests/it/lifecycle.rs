@@ -314,6 +314,42 @@ async fn status_is_told_over_the_control_socket_to_its_own_user_alone() {
     }
 }
 
+/// Becomes another program, under a filter of system calls that allows all.
+const CONFINED: &str = "
+import ctypes, os, sys
+
+class Step(ctypes.Structure):
+    _fields_ = [('code', ctypes.c_uint16), ('jt', ctypes.c_uint8), ('jf', ctypes.c_uint8), ('k', ctypes.c_uint32)]
+
+class Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_uint16), ('steps', ctypes.POINTER(Step))]
+
+libc, zero = ctypes.CDLL(None), ctypes.c_ulong(0)
+program = Program(1, ctypes.pointer(Step(6, 0, 0, 0x7FFF0000)))
+assert libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero) == 0
+assert libc.prctl(22, ctypes.c_ulong(2), ctypes.byref(program)) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[tokio::test]
+async fn a_confined_process_of_the_gateways_user_is_no_operator() {
+    let gateway = Gateway::start("").await;
+    let python = std::env::var("MYMT5_PYTHON").unwrap_or_else(|_| "python3".into());
+    let mut confined = Command::new(python);
+    confined
+        .args(["-c", CONFINED, env!("CARGO_BIN_EXE_mymt5-gateway")])
+        .args(["halt", "--reason", "taken over", "--data-folder", "data"])
+        .current_dir(gateway.folder.path());
+    let halted = confined.output().await.unwrap();
+    assert!(!halted.status.success());
+    gateway.says("refused a confined process").await;
+    let told = gateway
+        .command(&["status", "--data-folder", "data", "--json"], None)
+        .await;
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told["trading"], "ACTIVE");
+}
+
 #[tokio::test]
 async fn a_killed_gateway_meets_the_same_account_again() {
     let mut gateway = Gateway::start("").await;

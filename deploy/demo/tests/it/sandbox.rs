@@ -1,55 +1,76 @@
 //! What a process that is taken over could still do: the real binaries, under users of their own.
 
 use crate::stage::{Stage, eventually};
+use serde_json::{Value, json};
 use std::{
     fs,
     net::TcpListener,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        net::UnixListener,
+        process::CommandExt,
+    },
     path::Path,
     process::Command,
 };
 use tempfile::TempDir;
 
 /// What a process tries from a worker of its runtime and from a blocking thread.
-const ATTEMPTS: [&str; 8] = [
-    "write",
+const ATTEMPTS: [&str; 18] = [
     "read",
+    "write",
     "connect",
     "bind",
     "multipath",
+    "datagram",
+    "local",
+    "netlink",
+    "vsock",
+    "fork",
     "exec",
     "ptrace",
     "unshare",
+    "limit",
+    "priority",
+    "affinity",
+    "mode",
+    "dumpable",
 ];
 
 /// Things outside both processes' folders that any user may write, read and connect to.
 struct Outside {
     folder: TempDir,
     listener: TcpListener,
+    _local: UnixListener,
 }
 
 impl Outside {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777));
+        open(folder.path()).unwrap();
         fs::write(folder.path().join("read"), "anybody's").unwrap();
+        let socket = folder.path().join("socket");
+        let local = UnixListener::bind(&socket).unwrap();
+        open(&socket).unwrap();
         Self {
             folder,
             listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+            _local: local,
         }
     }
 
-    fn trial(&self, name: &str, answer: &Path) -> String {
+    fn trial(&self, name: &str, answer: &Path) -> Value {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = |part: &str| self.folder.path().join(part);
-        serde_json::json!({
+        json!({
             "write": at(name),
-            "read": at("read"),
+            "read": [at("read")],
             "connect": self.listener.local_addr().unwrap().port(),
             "bind": free.local_addr().unwrap().port(),
+            "socket": at("socket"),
             "answer": answer,
         })
-        .to_string()
     }
 }
 
@@ -73,7 +94,7 @@ async fn tried(sandbox: &str) -> (Stage, Vec<String>) {
     for name in ["gateway", "engine"] {
         let answer = stage.path(&format!("data/{name}/trial"));
         let trial = outside.trial(name, &answer);
-        stage.give(name, "MYMT5_TEST_SANDBOX_TRIAL", &trial);
+        stage.give(name, "MYMT5_TEST_SANDBOX_TRIAL", &trial.to_string());
         stage.give(name, "MYMT5__PROCESS__SANDBOX", sandbox);
         stage.start(name);
         let told = eventually("the trial's answer", async || {
@@ -114,8 +135,7 @@ async fn what_is_taken_over_can_do_little_and_works_all_the_same() {
     assert_eq!(tried, every("refused"));
     for name in ["gateway", "engine"] {
         let log = stage.written(name);
-        let told =
-            "enforced: files, tcp ports, signals, system calls; not: hosts, udp, local sockets";
+        let told = "enforced: files, tcp ports, signals, system calls, udp; not: hosts";
         assert!(log.contains(told), "{log}");
     }
 }
@@ -150,7 +170,7 @@ async fn a_kernel_that_cannot_is_refused_where_it_is_required_and_told_elsewhere
     for name in ["gateway", "engine"] {
         let said = stage.written(name);
         assert!(
-            said.contains("enforced: system calls; not: files"),
+            said.contains("enforced: system calls, udp; not: files"),
             "{said}"
         );
         assert!(
@@ -161,12 +181,55 @@ async fn a_kernel_that_cannot_is_refused_where_it_is_required_and_told_elsewhere
 }
 
 #[tokio::test]
+async fn an_engine_of_the_gateways_user_reaches_nothing_of_the_gateways_either() {
+    let mut stage = Stage::set("info", &[]);
+    let dotenv = stage.path(".env");
+    fs::write(&dotenv, "MT5_PASSWORD=correct-horse-7\n").unwrap();
+    fs::set_permissions(&dotenv, fs::Permissions::from_mode(0o600)).unwrap();
+    stage.start("gateway");
+    stage.serving("gateway", true).await;
+    let hidden = [
+        ".env",
+        "gateway.toml",
+        "tls/gateway/key.pem",
+        "tls/operator/key.pem",
+        "data/gateway/journal.db",
+    ];
+    let answer = stage.path("data/engine/trial");
+    let mut trial = Outside::new().trial("engine", &answer);
+    trial["read"] = json!(hidden.map(|file| stage.path(file)));
+    trial["socket"] = json!(stage.path("data/gateway/control.sock"));
+    stage.give("engine", "MYMT5_TEST_SANDBOX_TRIAL", &trial.to_string());
+    stage.give("engine", "MYMT5__PROCESS__SANDBOX", "required");
+    stage.start("engine");
+    let told = eventually("the trial's answer", async || {
+        fs::read_to_string(&answer).ok()
+    })
+    .await;
+    for thread in ["worker", "blocking"] {
+        let refused = |what: &str| {
+            let line = format!("{thread} {what} refused");
+            told.lines().filter(|told| **told == line).count()
+        };
+        assert_eq!(refused("read"), hidden.len(), "{told}");
+        assert_eq!(refused("local"), 1, "{told}");
+    }
+    stage.serving("engine", true).await;
+    stage.says("engine", "the gateway runs as this user").await;
+}
+
+#[tokio::test]
 async fn the_engines_user_reaches_nothing_of_the_gateways() {
     if !is_root() {
         return;
     }
     let mut stage = Stage::set("info", &[]).under_users();
     let secret = stage.secret("gateway", "MT5_PASSWORD", "correct-horse-7");
+    let dotenv = stage.path(".env");
+    let [gateway, engine] = Stage::USERS;
+    fs::write(&dotenv, "MT5_LOGIN=12345678\n").unwrap();
+    fs::set_permissions(&dotenv, fs::Permissions::from_mode(0o600)).unwrap();
+    chown(&dotenv, Some(gateway), Some(gateway)).unwrap();
     // An engine that comes before its gateway pauses ever longer.
     for name in ["gateway", "engine"] {
         stage.start(name);
@@ -179,11 +242,11 @@ async fn the_engines_user_reaches_nothing_of_the_gateways() {
         .find(|path| path.extension().is_some_and(|kind| kind == "log"));
     let hidden = [
         secret,
+        dotenv,
         log.unwrap(),
         stage.path("data/gateway/journal.db"),
         stage.path("tls/gateway/key.pem"),
     ];
-    let [gateway, engine] = Stage::USERS;
     for file in hidden {
         assert!(reads(gateway, &file), "{}", file.display());
         assert!(!reads(engine, &file), "{}", file.display());

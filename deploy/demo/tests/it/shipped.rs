@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     thread,
@@ -206,6 +207,35 @@ async fn the_readmes_commands_work_on_the_shipped_configuration() {
         assert_eq!(answer["accountKind"], "ACCOUNT_KIND_SIMULATED", "{answer}");
         assert_eq!(answer["version"], env!("CARGO_PKG_VERSION"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_keeps_no_reload_from_revoking_clients() {
+    let mut shipped = Shipped::set();
+    let home = shipped.home.clone();
+    let put = |file: &str, text: &str| {
+        let fresh = home.join("fresh");
+        fs::write(&fresh, text).unwrap();
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::rename(&fresh, home.join(file)).unwrap();
+    };
+    put(".env", "LOG_LEVEL=info\n");
+    shipped.start("gateway");
+    shipped.stage.serving("gateway", true).await;
+    put(".env", "LOG_LEVEL=debug\n");
+    let disabled = "clients.engine.enabled = false\n";
+    put("config/gateway.local.toml", disabled);
+    let reloaded = shipped.command("gateway", &["reload"]).output().unwrap();
+    assert!(reloaded.status.success(), "{}", said(&reloaded));
+    eventually("both in the log", async || {
+        let files = fs::read_dir(home.join("logs/gateway")).unwrap().flatten();
+        let texts = files.flat_map(|file| fs::read_to_string(file.path()));
+        let log: String = texts.collect();
+        let barred = log.contains(".env was replaced after the start");
+        let revoked = log.contains("revoked=[\"engine\"");
+        (barred && revoked).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

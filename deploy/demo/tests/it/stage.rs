@@ -124,7 +124,7 @@ impl Stage {
             common(operations[0], "gateway")
         );
         let engine = format!(
-            "[gateway]\naddress = \"https://localhost:{}\"\nca = \"tls/ca.pem\"\ncertificate = \"tls/engine/certificate.pem\"\n\
+            "[gateway]\naddress = \"https://127.0.0.1:{}\"\nca = \"tls/ca.pem\"\ncertificate = \"tls/engine/certificate.pem\"\n\
              key = \"tls/engine/key.pem\"\n[[strategies]]\nname = \"a\"\nsymbol = \"EURUSD\"\n\
              [[strategies]]\nname = \"b\"\nsymbol = \"GBPUSD\"\n{}",
             api.port(),
