@@ -162,7 +162,7 @@ impl Stage {
 
     fn engine_toml(&self, symbols: &[String]) -> anyhow::Result<String> {
         let mut text = format!(
-            "[gateway]\naddress = \"https://localhost:{}\"\nca = \"tls/ca.pem\"\ncertificate = \"tls/certificate.pem\"\n\
+            "[gateway]\naddress = \"https://127.0.0.1:{}\"\nca = \"tls/ca.pem\"\ncertificate = \"tls/certificate.pem\"\n\
              key = \"tls/key.pem\"\n[risk]\nmax_per_trade = 0.5\nmax_lots = 1.0\n",
             self.api.port()
         );
