@@ -2,8 +2,8 @@
 //! and loss accounting. Pure; the orders core applies it.
 //!
 //! # Rooms
-//! * What an entry must respect: `state` (who may still do what), `limits` over `facts`, with `rate`
-//!   for how often.
+//! * What an entry must respect: `state` (who may still do what), `limits` over facts, with `rate` for
+//!   how often.
 //! * What a close must respect: `exit`.
 //! * What losses do: `loss`, with `percent` for shares.
 //!
@@ -14,7 +14,6 @@
 //! * Each reading of the account: [`LossMeter`] -> a [`Breach`] and the [`LimitAction`] that follows.
 
 mod exit;
-mod facts;
 mod limits;
 mod loss;
 mod percent;
@@ -22,8 +21,7 @@ mod rate;
 mod state;
 
 pub use exit::{ExitRefused, exit_allowed};
-pub use facts::{EntryFacts, Exposure, Fact, StopFacts};
-pub use limits::{LimitReached, Limits};
+pub use limits::{EntryFacts, Exposure, Fact, Holding, Limits, StopFacts};
 pub use loss::{
     Allowance, BaseKind, Breach, DailyLoss, Drawdown, DrawdownKind, LimitAction, LossMeter,
     LossSettings, LossState, ResetHour, ResetHourError, ScopeLimits,

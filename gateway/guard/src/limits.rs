@@ -1,8 +1,12 @@
-//! Limits of entries, from a closed list. Exits are free of them.
+//! Limits of entries, from a closed list, and the facts that they need. Exits are free of them.
 
-use crate::{EntryFacts, Fact, Percent, StopFacts};
-use mymt5_model::{Lots, Money, Symbol};
-use std::collections::BTreeSet;
+use crate::Percent;
+use mymt5_model::{Lots, Money, Reason, Refusal, Side, Symbol};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Display},
+    time::Duration,
+};
 
 /// The limits of one scope, a client or the account; none: unlimited.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,61 +41,115 @@ pub struct Limits {
     pub max_risk_per_trade: Option<Percent>,
 }
 
-/// A limit stands in the way of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum LimitReached {
-    /// The symbol may not be traded.
-    #[error("limits.symbols does not list the symbol")]
-    Symbol,
-    /// One order is too large.
-    #[error("the order has more lots than limits.max_lots_per_order allows")]
-    LotsPerOrder,
-    /// Too many lots of one symbol and direction.
-    #[error("the symbol would have more lots than limits.max_lots_per_symbol allows")]
-    LotsPerSymbol,
-    /// Too many lots in total.
-    #[error("there would be more lots than limits.max_lots_total allows")]
-    LotsTotal,
-    /// Too many positions, counting orders that could open one.
-    #[error("limits.max_open_positions is reached")]
-    OpenPositions,
-    /// Too many orders.
-    #[error("limits.max_open_orders is reached")]
-    OpenOrders,
-    /// Too many entries within a minute.
-    #[error("limits.max_orders_per_minute is reached")]
-    OrdersPerMinute,
-    /// No stop loss, where one is asked for, or where its distance or risk is limited.
-    #[error("the limits ask for a stop loss")]
-    StopLossMissing,
-    /// The stop loss is too near or too far.
-    #[error(
-        "the stop loss is outside limits.min_stop_distance_points and max_stop_distance_points"
-    )]
-    StopDistance,
-    /// The price is too far from the quote.
-    #[error("the price is farther from the quote than limits.max_price_distance_percent allows")]
-    PriceCollar,
-    /// The spread is too wide.
-    #[error("the spread is wider than limits.max_spread_points allows")]
-    Spread,
-    /// Too much margin in use.
-    #[error("more margin would be in use than limits.max_margin_use_percent allows")]
+/// An entry as limits see it. None stands for a fact that is not known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntryFacts {
+    /// Canonical symbol.
+    pub symbol: Symbol,
+    /// Volume.
+    pub lots: Lots,
+    /// Its stop loss; none: it has none, which is a fact too.
+    pub stop: Option<StopFacts>,
+    /// How far the order's prices are from the quote, in percent of it; 0 at the market.
+    pub price_distance_percent: Option<f64>,
+    /// Ask less bid, points.
+    pub spread_points: Option<i64>,
+    /// What the scope holds already.
+    pub exposure: Exposure,
+    /// The account's equity.
+    pub equity: Option<Money>,
+    /// The account's margin once this entry and all that is reserved is filled.
+    pub margin_after: Option<Money>,
+}
+
+/// A stop loss as limits see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StopFacts {
+    /// From the opening price to the stop, points.
+    pub distance_points: Option<i64>,
+    /// What is lost there, in the account currency.
+    pub risk: Option<Money>,
+}
+
+/// What a scope holds, without the entry in question. Orders that are not settled (waiting, in
+/// flight, working or UNKNOWN) are reservations: they count as if they were filled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exposure {
+    /// Lots of the symbol in the entry's direction.
+    pub lots_of_symbol: Lots,
+    /// Lots of all symbols in both directions.
+    pub lots_total: Lots,
+    /// Open positions, and orders that could open one.
+    pub positions: u32,
+    /// Orders that could open a position.
+    pub orders: u32,
+    /// Entries taken within the last minute.
+    pub recent_entries: u32,
+}
+
+/// A position, an order or a fill that a scope holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Holding<'a> {
+    /// Its symbol.
+    pub symbol: &'a Symbol,
+    /// Its side.
+    pub side: Side,
+    /// Its lots.
+    pub lots: Lots,
+    /// It is, or may become, a position that is not counted yet.
+    pub opens: bool,
+    /// It is an order that is not settled.
+    pub unsettled: bool,
+}
+
+impl Exposure {
+    /// Counts one more holding, seen from an entry of that symbol and side.
+    pub fn add(&mut self, symbol: &Symbol, side: Side, held: Holding<'_>) {
+        self.positions = self.positions.saturating_add(u32::from(held.opens));
+        self.orders = self.orders.saturating_add(u32::from(held.unsettled));
+        self.lots_total = self.lots_total.plus(held.lots);
+        if held.symbol == symbol && held.side == side {
+            self.lots_of_symbol = self.lots_of_symbol.plus(held.lots);
+        }
+    }
+}
+
+/// A fact that a limit needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// The account's equity.
+    Equity,
+    /// The margin after the entry.
     Margin,
-    /// Too much at risk.
-    #[error(
-        "more would be lost at the stop loss than limits.max_risk_per_trade_percent or RISK_MAX_PER_TRADE allows"
-    )]
+    /// The distance of the stop loss.
+    StopDistance,
+    /// What is lost at the stop loss.
     Risk,
-    /// The day's loss holds entries back until the next reset.
-    #[error("limits.daily_loss is reached")]
-    DailyLoss,
-    /// The drawdown holds entries back until an operator clears it.
-    #[error("limits.drawdown is reached")]
-    Drawdown,
-    /// A limit cannot be judged.
-    #[error("a limit needs a fact that is not known: {0}")]
-    FactMissing(Fact),
+    /// The distance of the price from the quote.
+    PriceDistance,
+    /// The spread.
+    Spread,
+}
+
+impl Fact {
+    /// The refusal of an entry that cannot be judged without it.
+    #[must_use]
+    pub fn missing(self) -> Refusal {
+        reached(Reason::FactMissing, self).after(Duration::from_secs(1))
+    }
+}
+
+impl Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equity => "equity",
+            Self::Margin => "margin",
+            Self::StopDistance => "stop distance",
+            Self::Risk => "risk to the stop",
+            Self::PriceDistance => "distance from the quote",
+            Self::Spread => "spread",
+        })
+    }
 }
 
 impl Limits {
@@ -99,16 +157,14 @@ impl Limits {
     ///
     /// # Errors
     /// The first limit in the way; a limit whose fact is not known is in the way.
-    pub fn check(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
-        self.reached(facts)
-            .first()
-            .map_or(Ok(()), |limit| Err(*limit))
+    pub fn check(&self, facts: &EntryFacts) -> Result<(), Refusal> {
+        self.reached(facts).into_iter().next().map_or(Ok(()), Err)
     }
 
     /// All limits in the way of an entry, in the order in which they are judged; of the order, the
     /// stop loss, what the scope holds and the margin the first of each.
     #[must_use]
-    pub fn reached(&self, facts: &EntryFacts) -> Vec<LimitReached> {
+    pub fn reached(&self, facts: &EntryFacts) -> Vec<Refusal> {
         let checks = [
             self.check_order(facts),
             self.check_stop(facts.stop, facts.equity),
@@ -118,42 +174,54 @@ impl Limits {
         checks.into_iter().filter_map(Result::err).collect()
     }
 
-    /// A limit that is reached in words, with its value where it has one.
-    #[must_use]
-    pub fn describe(&self, limit: LimitReached) -> String {
-        self.value_of(limit)
-            .map_or_else(|| limit.to_string(), |value| format!("{limit}: {value}"))
+    fn check_margin(&self, facts: &EntryFacts) -> Result<(), Refusal> {
+        let Some(share) = self.max_margin_use else {
+            return Ok(());
+        };
+        let allowed = share.of(known(facts.equity, Fact::Equity)?);
+        if known(facts.margin_after, Fact::Margin)? > allowed {
+            return Err(reached(Reason::LimitMargin, format_args!("{share} %")));
+        }
+        Ok(())
     }
 
-    fn value_of(&self, limit: LimitReached) -> Option<String> {
-        let lots = |lots: Option<Lots>| lots.map(|lots| format!("{lots} lots"));
-        let count = |count: Option<u32>| count.map(|count| count.to_string());
-        let percent = |share: Option<Percent>| share.map(|share| format!("{share} %"));
-        let points = |points: Option<u32>| points.map(|points| format!("{points} points"));
-        match limit {
-            LimitReached::LotsPerOrder => lots(self.max_lots_per_order),
-            LimitReached::LotsPerSymbol => lots(self.max_lots_per_symbol),
-            LimitReached::LotsTotal => lots(self.max_lots_total),
-            LimitReached::OpenPositions => count(self.max_open_positions),
-            LimitReached::OpenOrders => count(self.max_open_orders),
-            LimitReached::OrdersPerMinute => count(self.max_orders_per_minute),
-            LimitReached::StopDistance => {
-                let least = self.min_stop_distance_points.unwrap_or(0);
-                Some(match self.max_stop_distance_points {
-                    Some(most) => format!("{least} to {most} points"),
-                    None => format!("{least} points or more"),
-                })
+    /// Checks the stop loss that an entry comes with, or that an open position is to have; none:
+    /// it has none.
+    ///
+    /// # Errors
+    /// As for [`Limits::check`].
+    pub fn check_stop(
+        &self,
+        stop: Option<StopFacts>,
+        equity: Option<Money>,
+    ) -> Result<(), Refusal> {
+        let (least, most) = (self.min_stop_distance_points, self.max_stop_distance_points);
+        let Some(stop) = stop else {
+            if self.require_stop_loss || most.is_some() || self.max_risk_per_trade.is_some() {
+                return Err(reached(Reason::LimitStopLoss, self.asks_for_stop_loss()));
             }
-            LimitReached::PriceCollar => percent(self.max_price_distance),
-            LimitReached::Spread => points(self.max_spread_points),
-            LimitReached::Margin => percent(self.max_margin_use),
-            LimitReached::Risk => percent(self.max_risk_per_trade),
-            LimitReached::StopLossMissing => Some(self.asks_for_stop_loss().to_owned()),
-            LimitReached::Symbol
-            | LimitReached::DailyLoss
-            | LimitReached::Drawdown
-            | LimitReached::FactMissing(_) => None,
+            return Ok(());
+        };
+        if least.is_some() || most.is_some() {
+            let distance = known(stop.distance_points, Fact::StopDistance)?;
+            let near = least.is_some_and(|least| distance < i64::from(least));
+            let far = most.is_some_and(|most| distance > i64::from(most));
+            if near || far {
+                let least = least.unwrap_or(0);
+                let range = most.map_or_else(
+                    || format!("{least} points or more"),
+                    |most| format!("{least} to {most} points"),
+                );
+                return Err(reached(Reason::LimitStopDistance, range));
+            }
         }
+        if let Some(share) = self.max_risk_per_trade {
+            let allowed = share.of(known(equity, Fact::Equity)?);
+            if known(stop.risk, Fact::Risk)? > allowed {
+                return Err(reached(Reason::LimitRisk, format_args!("{share} %")));
+            }
+        }
+        Ok(())
     }
 
     /// The first limit that asks for a stop loss.
@@ -167,56 +235,16 @@ impl Limits {
         }
     }
 
-    fn check_margin(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
-        let Some(share) = self.max_margin_use else {
-            return Ok(());
-        };
-        let allowed = share.of(known(facts.equity, Fact::Equity)?);
-        let after = known(facts.margin_after, Fact::Margin)?;
-        refuse_if(after > allowed, LimitReached::Margin)
-    }
-
-    /// Checks the stop loss that an entry comes with, or that an open position is to have; none:
-    /// it has none.
-    ///
-    /// # Errors
-    /// As for [`Limits::check`].
-    pub fn check_stop(
-        &self,
-        stop: Option<StopFacts>,
-        equity: Option<Money>,
-    ) -> Result<(), LimitReached> {
-        let (least, most) = (self.min_stop_distance_points, self.max_stop_distance_points);
-        let Some(stop) = stop else {
-            let asked =
-                self.require_stop_loss || most.is_some() || self.max_risk_per_trade.is_some();
-            return refuse_if(asked, LimitReached::StopLossMissing);
-        };
-        if least.is_some() || most.is_some() {
-            let distance = known(stop.distance_points, Fact::StopDistance)?;
-            let near = least.is_some_and(|least| distance < i64::from(least));
-            let far = most.is_some_and(|most| distance > i64::from(most));
-            refuse_if(near || far, LimitReached::StopDistance)?;
-        }
-        match self.max_risk_per_trade {
-            Some(share) => {
-                let allowed = share.of(known(equity, Fact::Equity)?);
-                refuse_if(known(stop.risk, Fact::Risk)? > allowed, LimitReached::Risk)
-            }
-            None => Ok(()),
-        }
-    }
-
     /// What follows from the order and the quote.
-    fn check_order(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
+    fn check_order(&self, facts: &EntryFacts) -> Result<(), Refusal> {
         let allowed = |symbols: &BTreeSet<Symbol>| symbols.contains(&facts.symbol);
-        refuse_if(
-            !self.symbols.as_ref().is_none_or(allowed),
-            LimitReached::Symbol,
-        )?;
-        refuse_if(
-            above(self.max_lots_per_order, facts.lots),
-            LimitReached::LotsPerOrder,
+        if !self.symbols.as_ref().is_none_or(allowed) {
+            return Err(Refusal::new(Reason::LimitSymbol));
+        }
+        at_most(
+            self.max_lots_per_order,
+            facts.lots,
+            Reason::LimitLotsPerOrder,
         )?;
         self.check_quote(facts.price_distance_percent, facts.spread_points)
     }
@@ -230,60 +258,76 @@ impl Limits {
         &self,
         price_distance_percent: Option<f64>,
         spread_points: Option<i64>,
-    ) -> Result<(), LimitReached> {
+    ) -> Result<(), Refusal> {
         if let Some(collar) = self.max_price_distance {
             let distance = known(price_distance_percent, Fact::PriceDistance)?;
             // NaN is not within the collar.
-            refuse_if(
-                distance.is_nan() || distance > collar.get(),
-                LimitReached::PriceCollar,
-            )?;
+            if distance.is_nan() || distance > collar.get() {
+                return Err(reached(
+                    Reason::LimitPriceCollar,
+                    format_args!("{collar} %"),
+                ));
+            }
         }
-        if let Some(most) = self.max_spread_points {
-            let spread = known(spread_points, Fact::Spread)?;
-            refuse_if(spread > i64::from(most), LimitReached::Spread)?;
+        if let Some(most) = self.max_spread_points
+            && known(spread_points, Fact::Spread)? > i64::from(most)
+        {
+            let refusal = reached(Reason::LimitSpread, format_args!("{most} points"));
+            return Err(refusal.after(Duration::from_secs(1)));
         }
         Ok(())
     }
 
     /// What the scope holds already.
-    fn check_exposure(&self, facts: &EntryFacts) -> Result<(), LimitReached> {
+    fn check_exposure(&self, facts: &EntryFacts) -> Result<(), Refusal> {
         let held = &facts.exposure;
-        let full = |limit: Option<u32>, count: u32| limit.is_some_and(|limit| count >= limit);
-        let with = |lots: Lots| lots.plus(facts.lots);
-        refuse_if(
-            above(self.max_lots_per_symbol, with(held.lots_of_symbol)),
-            LimitReached::LotsPerSymbol,
+        let of_symbol = held.lots_of_symbol.plus(facts.lots);
+        at_most(
+            self.max_lots_per_symbol,
+            of_symbol,
+            Reason::LimitLotsPerSymbol,
         )?;
-        refuse_if(
-            above(self.max_lots_total, with(held.lots_total)),
-            LimitReached::LotsTotal,
+        let total = held.lots_total.plus(facts.lots);
+        at_most(self.max_lots_total, total, Reason::LimitLotsTotal)?;
+        one_more(
+            self.max_open_positions,
+            held.positions,
+            Reason::LimitOpenPositions,
         )?;
-        refuse_if(
-            full(self.max_open_positions, held.positions),
-            LimitReached::OpenPositions,
-        )?;
-        refuse_if(
-            full(self.max_open_orders, held.orders),
-            LimitReached::OpenOrders,
-        )?;
-        refuse_if(
-            full(self.max_orders_per_minute, held.recent_entries),
-            LimitReached::OrdersPerMinute,
-        )
+        one_more(self.max_open_orders, held.orders, Reason::LimitOpenOrders)?;
+        match self.max_orders_per_minute {
+            Some(most) if held.recent_entries >= most => {
+                let why = format!("limits.max_orders_per_minute is reached: {most}");
+                Err(Refusal::because(Reason::RateLimited, why).after(Duration::from_secs(5)))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-fn above(limit: Option<Lots>, lots: Lots) -> bool {
-    limit.is_some_and(|limit| lots > limit)
+fn known<T>(value: Option<T>, fact: Fact) -> Result<T, Refusal> {
+    value.ok_or_else(|| fact.missing())
 }
 
-fn known<T>(value: Option<T>, fact: Fact) -> Result<T, LimitReached> {
-    value.ok_or(LimitReached::FactMissing(fact))
+/// Refuses more lots than the limit.
+fn at_most(limit: Option<Lots>, lots: Lots, reason: Reason) -> Result<(), Refusal> {
+    match limit {
+        Some(limit) if lots > limit => Err(reached(reason, format_args!("{limit} lots"))),
+        _ => Ok(()),
+    }
 }
 
-fn refuse_if(stands: bool, limit: LimitReached) -> Result<(), LimitReached> {
-    if stands { Err(limit) } else { Ok(()) }
+/// Refuses one more than the limit.
+fn one_more(limit: Option<u32>, count: u32, reason: Reason) -> Result<(), Refusal> {
+    match limit {
+        Some(limit) if count >= limit => Err(reached(reason, limit)),
+        _ => Ok(()),
+    }
+}
+
+/// The refusal of a limit: the reason's own text, and the limit's value.
+fn reached(reason: Reason, value: impl Display) -> Refusal {
+    Refusal::because(reason, format!("{}: {value}", reason.text()))
 }
 
 #[cfg(test)]

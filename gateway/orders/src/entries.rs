@@ -2,7 +2,7 @@
 
 use crate::{
     BrokerFigures, Call, CheckReport, Core, Market, Subject,
-    exposure::{Whose, entry_refusal, limit_refusal, opening, stop_of},
+    exposure::{Whose, opening, stop_of},
     market::Quote,
     order::{NewOrder, Order, Origin, Purpose, Traded},
     queue::Urgency,
@@ -146,7 +146,7 @@ impl Core {
         let own = Some(client.clone());
         for (scope, whose) in [(&own, Whose::Client(client)), (&None, Whose::Account)] {
             let blocks = self.losses.blocks(scope, now);
-            refusals.extend(blocks.map(|limit| limit_refusal(whose, limit)));
+            refusals.extend(blocks.map(|refusal| whose.refuses(refusal)));
         }
         if self.is_frozen(symbol) {
             refusals.push(Refusal::new(Reason::SymbolFrozen).after(Duration::from_secs(5)));
@@ -195,7 +195,7 @@ impl Core {
             match limits {
                 Some(limits) => {
                     let reached = limits.reached(&facts).into_iter();
-                    refusals.extend(reached.map(|limit| entry_refusal(whose, limits, limit)));
+                    refusals.extend(reached.map(|refusal| whose.refuses(refusal)));
                 }
                 None => refusals.push(Refusal::new(Reason::PermissionDenied)),
             }

@@ -7,11 +7,8 @@ use crate::{
     market::Quote,
     order::{NewOrder, Order},
 };
-use mymt5_guard::{EntryFacts, Exposure, LimitReached, Limits, StopFacts};
-use mymt5_model::{
-    ClientName, Lots, Money, Price, Reason, Refusal, Side, Symbol, SymbolSpec, Tick,
-};
-use std::time::Duration;
+use mymt5_guard::{EntryFacts, Exposure, Holding, StopFacts};
+use mymt5_model::{ClientName, Lots, Money, Price, Refusal, Side, SymbolSpec, Tick};
 
 /// Whose limits are asked.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +33,11 @@ impl Whose<'_> {
             Self::Client(client) => owner == Some(client),
             Self::Account => true,
         }
+    }
+
+    /// A limit's refusal, with the scope whose limit it is.
+    pub(crate) fn refuses(self, refusal: Refusal) -> Refusal {
+        refusal.with("scope", self.name())
     }
 }
 
@@ -126,40 +128,46 @@ impl Core {
             recent_entries,
             ..Exposure::default()
         };
-        let same = |symbol: &Symbol, side: Side| *symbol == entry.spec.symbol && side == entry.side;
-        let mut add = |opens: bool, same: bool, lots: Lots| {
-            exposure.positions = exposure.positions.saturating_add(u32::from(opens));
-            exposure.lots_total = exposure.lots_total.plus(lots);
-            if same {
-                exposure.lots_of_symbol = exposure.lots_of_symbol.plus(lots);
-            }
-        };
+        let mut add = |held: Holding<'_>| exposure.add(&entry.spec.symbol, entry.side, held);
         for position in self.book.positions() {
             if whose.covers(position.client.as_ref()) {
                 let row = &position.row;
-                add(true, same(&row.symbol, row.side), row.lots);
+                add(Holding {
+                    symbol: &row.symbol,
+                    side: row.side,
+                    lots: row.lots,
+                    opens: true,
+                    unsettled: false,
+                });
             }
         }
         for filled in self.untold_fills() {
             if whose.covers(Some(&filled.client)) {
                 let held = filled.position.and_then(|id| self.book.position(id));
-                let same = same(&filled.symbol, filled.side);
-                add(held.is_none(), same, filled.lots);
+                add(Holding {
+                    symbol: &filled.symbol,
+                    side: filled.side,
+                    lots: filled.lots,
+                    opens: held.is_none(),
+                    unsettled: false,
+                });
             }
         }
-        for (order, lots) in self.canceled_entries() {
+        let canceled = self.canceled_entries();
+        let canceled = canceled.map(|(order, lots)| (order, lots, false));
+        let open = self.open_entries();
+        let open = open.map(|order| (order, order.lots_open(), true));
+        for (order, lots, unsettled) in canceled.chain(open) {
             if whose.covers(Some(&order.client)) {
-                add(true, same(&order.symbol, order.side), lots);
+                add(Holding {
+                    symbol: &order.symbol,
+                    side: order.side,
+                    lots,
+                    opens: true,
+                    unsettled,
+                });
             }
         }
-        let mut orders = 0u32;
-        for order in self.open_entries() {
-            if whose.covers(Some(&order.client)) {
-                add(true, same(&order.symbol, order.side), order.lots_open());
-                orders = orders.saturating_add(1);
-            }
-        }
-        exposure.orders = orders;
         exposure
     }
 
@@ -179,46 +187,9 @@ impl Core {
         let account = [(Whose::Account, &self.account_limits)];
         for (whose, limits) in own.into_iter().chain(account) {
             let checked = limits.check_quote(distance, spread);
-            checked.map_err(|limit| entry_refusal(whose, limits, limit))?;
+            checked.map_err(|refusal| whose.refuses(refusal))?;
         }
         Ok(())
-    }
-}
-
-/// How one of the limits of entries is told.
-pub(crate) fn entry_refusal(whose: Whose<'_>, limits: &Limits, limit: LimitReached) -> Refusal {
-    refusal(whose, limit, limits.describe(limit))
-}
-
-/// How a limit of losses is told.
-pub(crate) fn limit_refusal(whose: Whose<'_>, limit: LimitReached) -> Refusal {
-    refusal(whose, limit, limit.to_string())
-}
-
-/// The one place where a limit gets its reason.
-fn refusal(whose: Whose<'_>, limit: LimitReached, told: String) -> Refusal {
-    let (reason, delay) = match limit {
-        LimitReached::Symbol => (Reason::LimitSymbol, None),
-        LimitReached::LotsPerOrder => (Reason::LimitLotsPerOrder, None),
-        LimitReached::LotsPerSymbol => (Reason::LimitLotsPerSymbol, None),
-        LimitReached::LotsTotal => (Reason::LimitLotsTotal, None),
-        LimitReached::OpenPositions => (Reason::LimitOpenPositions, None),
-        LimitReached::OpenOrders => (Reason::LimitOpenOrders, None),
-        LimitReached::OrdersPerMinute => (Reason::RateLimited, Some(5)),
-        LimitReached::StopLossMissing => (Reason::LimitStopLoss, None),
-        LimitReached::StopDistance => (Reason::LimitStopDistance, None),
-        LimitReached::PriceCollar => (Reason::LimitPriceCollar, None),
-        LimitReached::Spread => (Reason::LimitSpread, Some(1)),
-        LimitReached::Margin => (Reason::LimitMargin, None),
-        LimitReached::Risk => (Reason::LimitRisk, None),
-        LimitReached::DailyLoss => (Reason::LimitDailyLoss, None),
-        LimitReached::Drawdown => (Reason::LimitDrawdown, None),
-        LimitReached::FactMissing(_) => (Reason::FactMissing, Some(1)),
-    };
-    let refusal = Refusal::because(reason, told).with("scope", whose.name());
-    match delay {
-        Some(seconds) => refusal.after(Duration::from_secs(seconds)),
-        None => refusal,
     }
 }
 

@@ -2,20 +2,15 @@
 //! loss had entered.
 
 use crate::{
-    Audience, Core, Event, Notice,
-    exposure::{Whose, limit_refusal},
-    losses::state_after,
-    notices::scope_name,
-    records::Flattening,
-    records::Scope,
-    states::GATEWAY,
+    Audience, Core, Event, Notice, losses::state_after, notices::scope_name, records::Flattening,
+    records::Scope, states::GATEWAY,
 };
-use mymt5_guard::{Breach, LimitAction, LimitReached, TradingState};
+use mymt5_guard::{Breach, LimitAction, TradingState};
+use mymt5_model::Reason;
 
 impl Core {
     pub(crate) fn act_on(&mut self, scope: Scope, breach: Breach) {
-        let whose = scope.as_ref().map_or(Whose::Account, Whose::Client);
-        let limit = limit_refusal(whose, breach.limit).reason().name();
+        let limit = breach.limit.name();
         self.out.notice(Notice::LossLimit {
             scope: scope_name(&scope),
             limit,
@@ -45,8 +40,7 @@ impl Core {
 
     /// REDUCING by a day's loss ends with the day; HALTED is an operator's to leave.
     pub(crate) fn lift(&mut self) {
-        let daily = limit_refusal(Whose::Account, LimitReached::DailyLoss);
-        let daily = daily.reason().name();
+        let daily = Reason::LimitDailyLoss.name();
         for scope in self.losses.scopes() {
             let reduced = self.states.of(&scope) == TradingState::Reducing
                 && self.states.is_by(&scope, GATEWAY, daily);

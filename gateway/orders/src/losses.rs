@@ -3,8 +3,8 @@
 //! measured, moved by its own results alone.
 
 use crate::{LossRow, OwnedDeal, Record, ledger::Ledger, outbox::Out, records::Scope};
-use mymt5_guard::{Breach, Fact, LimitAction, LimitReached, LossMeter, LossSettings};
-use mymt5_model::{AccountRow, BrokerTime, ClientName, DealKind, DealRow, Money};
+use mymt5_guard::{Breach, Fact, LimitAction, LossMeter, LossSettings};
+use mymt5_model::{AccountRow, BrokerTime, ClientName, DealKind, DealRow, Money, Refusal};
 use std::collections::BTreeMap;
 
 /// Between two records of a state that moved a little, milliseconds.
@@ -269,12 +269,12 @@ impl Losses {
 
     /// The limit that holds a scope's entries back now. A limit that was not measured lately is a
     /// missing fact.
-    pub(crate) fn blocks(&self, scope: &Scope, now: i64) -> Option<LimitReached> {
+    pub(crate) fn blocks(&self, scope: &Scope, now: i64) -> Option<Refusal> {
         let meter = self.meters.get(scope)?;
         let limited = meter.meter.settings() != LossSettings::default();
         let fresh = meter.measured.is_some_and(|at| now - at <= MEASURED_MS);
         let blocks = meter.meter.blocks();
-        blocks.or((limited && !fresh).then_some(LimitReached::FactMissing(Fact::Equity)))
+        blocks.or_else(|| (limited && !fresh).then(|| Fact::Equity.missing()))
     }
 
     /// True while no limit of losses of the scope is reached.

@@ -5,12 +5,11 @@
 use crate::{
     entries::check_sides,
     exits::{check_size, lots_of_exit},
-    exposure::{Whose, entry_refusal},
 };
-use mymt5_chassis::{every_variant, testing::messages::Messages};
-use mymt5_guard::{Fact, LimitReached, Limits, Percent};
-use mymt5_model::{Levels, Lots, Price, Side, Symbol, SymbolSpec};
-use std::path::Path;
+use mymt5_chassis::testing::messages::Messages;
+use mymt5_guard::{EntryFacts, Exposure, Limits, Percent, StopFacts};
+use mymt5_model::{Levels, Lots, Money, Price, Side, Symbol, SymbolSpec};
+use std::{collections::BTreeSet, path::Path};
 
 #[test]
 fn every_refusal_names_what_is_wrong_and_what_to_do() {
@@ -46,31 +45,75 @@ fn limits() -> Limits {
     }
 }
 
-fn of_limits(messages: &mut Messages) {
-    for limit in every_variant!(LimitReached:
-        LimitReached::Symbol => LimitReached::Symbol,
-        LimitReached::LotsPerOrder => LimitReached::LotsPerOrder,
-        LimitReached::LotsPerSymbol => LimitReached::LotsPerSymbol,
-        LimitReached::LotsTotal => LimitReached::LotsTotal,
-        LimitReached::OpenPositions => LimitReached::OpenPositions,
-        LimitReached::OpenOrders => LimitReached::OpenOrders,
-        LimitReached::OrdersPerMinute => LimitReached::OrdersPerMinute,
-        LimitReached::StopLossMissing => LimitReached::StopLossMissing,
-        LimitReached::StopDistance => LimitReached::StopDistance,
-        LimitReached::PriceCollar => LimitReached::PriceCollar,
-        LimitReached::Spread => LimitReached::Spread,
-        LimitReached::Margin => LimitReached::Margin,
-        LimitReached::Risk => LimitReached::Risk,
-        LimitReached::DailyLoss => LimitReached::DailyLoss,
-        LimitReached::Drawdown => LimitReached::Drawdown,
-        LimitReached::FactMissing(_) => LimitReached::FactMissing(Fact::Equity),
-    ) {
-        let subject = match limit {
-            LimitReached::FactMissing(_) => "equity",
-            _ => "limits.",
-        };
-        messages.error(subject, &entry_refusal(Whose::Account, &limits(), limit));
+fn facts() -> EntryFacts {
+    EntryFacts {
+        symbol: Symbol::parse("EURUSD").unwrap(),
+        lots: lots(0.5),
+        stop: Some(StopFacts {
+            distance_points: Some(100),
+            risk: Money::from_f64(100.0).ok(),
+        }),
+        price_distance_percent: Some(0.0),
+        spread_points: Some(10),
+        exposure: Exposure::default(),
+        equity: Money::from_f64(10_000.0).ok(),
+        margin_after: Money::from_f64(1_000.0).ok(),
     }
+}
+
+/// Each limit, and each fact that is missing, alone in an entry's way.
+fn of_limits(messages: &mut Messages) {
+    type Case = (&'static str, fn(&mut Limits, &mut EntryFacts));
+    let cases: [Case; 17] = [
+        ("limits.symbols", |limits, _| {
+            limits.symbols = Some(BTreeSet::new());
+        }),
+        ("limits.max_lots_per_order", |_, facts| facts.lots = lots(0.6)),
+        ("limits.max_lots_per_symbol", |_, facts| {
+            facts.exposure.lots_of_symbol = lots(0.8);
+        }),
+        ("limits.max_lots_total", |_, facts| {
+            facts.exposure.lots_total = lots(1.8);
+        }),
+        ("limits.max_open_positions", |_, facts| {
+            facts.exposure.positions = 3;
+        }),
+        ("limits.max_open_orders", |_, facts| facts.exposure.orders = 4),
+        ("limits.max_orders_per_minute", |_, facts| {
+            facts.exposure.recent_entries = 5;
+        }),
+        ("limits.require_stop_loss", |_, facts| facts.stop = None),
+        ("limits.min_stop_distance_points", |_, facts| {
+            stop(facts).distance_points = Some(600);
+        }),
+        ("limits.max_price_distance_percent", |_, facts| {
+            facts.price_distance_percent = Some(3.0);
+        }),
+        ("limits.max_spread_points", |_, facts| {
+            facts.spread_points = Some(31);
+        }),
+        ("limits.max_margin_use_percent", |_, facts| {
+            facts.margin_after = Money::from_f64(6_000.0).ok();
+        }),
+        ("limits.max_risk_per_trade_percent", |_, facts| {
+            stop(facts).risk = Money::from_f64(200.0).ok();
+        }),
+        ("stop distance", |_, facts| {
+            stop(facts).distance_points = None;
+        }),
+        ("risk to the stop", |_, facts| stop(facts).risk = None),
+        ("margin", |_, facts| facts.margin_after = None),
+        ("spread", |_, facts| facts.spread_points = None),
+    ];
+    for (subject, stand_in_the_way) in cases {
+        let (mut limits, mut facts) = (limits(), facts());
+        stand_in_the_way(&mut limits, &mut facts);
+        messages.error(subject, &limits.check(&facts).unwrap_err());
+    }
+}
+
+fn stop(facts: &mut EntryFacts) -> &mut StopFacts {
+    facts.stop.as_mut().unwrap()
 }
 
 fn spec() -> SymbolSpec {

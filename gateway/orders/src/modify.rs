@@ -5,7 +5,7 @@ use crate::{
     Asker, Call, Core, Market, Request, Subject,
     changes::{Change, MOST_WAITING, Phase},
     entries::{check_sides, closes_at},
-    exposure::{Whose, entry_refusal, stop_of},
+    exposure::{Whose, stop_of},
     input::{OrderEdit, PositionEdit},
     order::Order,
     outbox::{ChangeId, Job},
@@ -240,7 +240,7 @@ impl Core {
         let account = [(Whose::Account, &self.account_limits)];
         for (whose, limits) in own.into_iter().chain(account) {
             let checked = limits.check_stop(stop, equity);
-            checked.map_err(|limit| entry_refusal(whose, limits, limit))?;
+            checked.map_err(|refusal| whose.refuses(refusal))?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Each closed or frozen state, by name: why it holds, and what ends it.
 
 use crate::{Core, notices::scope_name, orders::reason};
-use mymt5_guard::{LimitReached, TradingState};
+use mymt5_guard::TradingState;
 use mymt5_model::{AccountMode, ClientName, OrderState, Reason, Symbol};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -318,15 +318,15 @@ impl Core {
             add(kind, row.client.clone(), why);
         }
         for scope in self.losses.scopes() {
-            let blocks = self.losses.blocks(&scope, self.out.now.elapsed_ms);
-            let kind = match blocks {
-                Some(LimitReached::FactMissing(_)) => Kind::LossUnmeasured,
-                Some(LimitReached::Drawdown) => Kind::Drawdown,
-                Some(_) => Kind::DailyLoss,
-                None => continue,
+            let Some(refusal) = self.losses.blocks(&scope, self.out.now.elapsed_ms) else {
+                continue;
             };
-            let why = blocks.map_or_else(String::new, |limit| limit.to_string());
-            add(kind, scope, why);
+            let kind = match refusal.reason() {
+                Reason::FactMissing => Kind::LossUnmeasured,
+                Reason::LimitDrawdown => Kind::Drawdown,
+                _ => Kind::DailyLoss,
+            };
+            add(kind, scope, refusal.to_string());
         }
         found
     }

@@ -2,7 +2,6 @@
 //! Each limit alone: reached, just not reached, and its fact missing.
 
 use super::*;
-use crate::Exposure;
 
 fn percent(percent: f64) -> Option<Percent> {
     Some(Percent::try_from(percent).unwrap())
@@ -34,10 +33,11 @@ fn facts() -> EntryFacts {
     }
 }
 
-fn check(set: impl FnOnce(&mut Limits)) -> Result<(), LimitReached> {
+fn check(set: impl FnOnce(&mut Limits)) -> Result<(), Reason> {
     let mut limits = Limits::default();
     set(&mut limits);
-    limits.check(&facts())
+    let checked = limits.check(&facts());
+    checked.map_err(|refusal| refusal.reason())
 }
 
 #[test]
@@ -62,61 +62,108 @@ fn lots_count_what_is_held() {
         let told = |ok: bool, reached| if ok { Ok(()) } else { Err(reached) };
         assert_eq!(
             check(|l| l.max_lots_per_order = limit),
-            told(order, LimitReached::LotsPerOrder)
+            told(order, Reason::LimitLotsPerOrder)
         );
         assert_eq!(
             check(|l| l.max_lots_per_symbol = limit),
-            told(symbol, LimitReached::LotsPerSymbol)
+            told(symbol, Reason::LimitLotsPerSymbol)
         );
         assert_eq!(
             check(|l| l.max_lots_total = limit),
-            told(total, LimitReached::LotsTotal)
+            told(total, Reason::LimitLotsTotal)
         );
     }
 }
 
 #[test]
 fn a_limit_is_told_with_its_value() {
+    type Case = (fn(&mut Limits), &'static str);
+    let cases: [Case; 7] = [
+        (
+            |l| l.max_lots_per_order = Some(Lots::from_f64(0.05).unwrap()),
+            "allows: 0.05 lots",
+        ),
+        (|l| l.max_open_orders = Some(2), "reached: 2"),
+        (|l| l.max_orders_per_minute = Some(7), "reached: 7"),
+        (
+            |l| {
+                (l.min_stop_distance_points, l.max_stop_distance_points) = (Some(20), Some(150));
+            },
+            ": 20 to 150 points",
+        ),
+        (
+            |l| l.min_stop_distance_points = Some(300),
+            ": 300 points or more",
+        ),
+        (|l| l.max_spread_points = Some(10), "allows: 10 points"),
+        (|l| l.max_risk_per_trade = percent(0.5), "allows: 0.5 %"),
+    ];
+    let mut facts = facts();
+    facts.lots = Lots::from_f64(1.0).unwrap();
+    for (set, value) in cases {
+        let mut limits = Limits::default();
+        set(&mut limits);
+        let told = limits.check(&facts).unwrap_err().to_string();
+        assert!(told.contains(value), "{told}");
+    }
     let limits = Limits {
-        max_lots_per_order: Some(Lots::from_f64(0.05).unwrap()),
-        max_open_orders: Some(7),
-        min_stop_distance_points: Some(20),
-        max_stop_distance_points: Some(500),
-        max_spread_points: Some(30),
-        max_risk_per_trade: percent(1.5),
+        require_stop_loss: true,
         ..Limits::default()
     };
-    for (limit, value) in [
-        (LimitReached::LotsPerOrder, "allows: 0.05 lots"),
-        (LimitReached::OpenOrders, "reached: 7"),
-        (LimitReached::StopDistance, ": 20 to 500 points"),
-        (LimitReached::Spread, "allows: 30 points"),
-        (LimitReached::Risk, "allows: 1.5 %"),
-        (
-            LimitReached::StopLossMissing,
-            "ask for a stop loss: limits.max_stop_distance_points",
-        ),
-    ] {
-        let told = limits.describe(limit);
-        assert!(told.ends_with(value), "{told}");
-    }
+    facts.stop = None;
+    let told = limits.check(&facts).unwrap_err().to_string();
+    assert!(told.contains(": limits.require_stop_loss"), "{told}");
+}
+
+#[test]
+fn holdings_count_by_what_they_are() {
+    let symbol = Symbol::parse("EURUSD").unwrap();
+    let other = Symbol::parse("GBPUSD").unwrap();
+    let holding = |symbol, side, opens, unsettled| Holding {
+        symbol,
+        side,
+        lots: Lots::from_units(5),
+        opens,
+        unsettled,
+    };
+    let mut held = Exposure::default();
+    held.add(&symbol, Side::Buy, holding(&symbol, Side::Buy, true, true));
+    held.add(
+        &symbol,
+        Side::Buy,
+        holding(&symbol, Side::Buy, false, false),
+    );
+    held.add(
+        &symbol,
+        Side::Buy,
+        holding(&symbol, Side::Sell, true, false),
+    );
+    held.add(&symbol, Side::Buy, holding(&other, Side::Buy, true, true));
+    let expected = Exposure {
+        lots_of_symbol: Lots::from_units(10),
+        lots_total: Lots::from_units(20),
+        positions: 3,
+        orders: 2,
+        recent_entries: 0,
+    };
+    assert_eq!(held, expected);
 }
 
 #[test]
 fn counts_leave_room_for_one_more() {
     assert_eq!(
         check(|l| l.max_open_positions = Some(3)),
-        Err(LimitReached::OpenPositions)
+        Err(Reason::LimitOpenPositions)
     );
     assert_eq!(check(|l| l.max_open_positions = Some(4)), Ok(()));
     assert_eq!(
         check(|l| l.max_open_orders = Some(2)),
-        Err(LimitReached::OpenOrders)
+        Err(Reason::LimitOpenOrders)
     );
     assert_eq!(check(|l| l.max_open_orders = Some(3)), Ok(()));
     assert_eq!(
         check(|l| l.max_orders_per_minute = Some(7)),
-        Err(LimitReached::OrdersPerMinute)
+        Err(Reason::RateLimited)
     );
     assert_eq!(check(|l| l.max_orders_per_minute = Some(8)), Ok(()));
 }
@@ -127,7 +174,7 @@ fn only_listed_symbols_trade() {
     assert_eq!(check(|l| l.symbols = listed("EURUSD")), Ok(()));
     assert_eq!(
         check(|l| l.symbols = listed("GBPUSD")),
-        Err(LimitReached::Symbol)
+        Err(Reason::LimitSymbol)
     );
 }
 
@@ -135,26 +182,26 @@ fn only_listed_symbols_trade() {
 fn quote_collar_margin_and_risk_have_their_bounds() {
     let collar = |p| check(|l| l.max_price_distance = percent(p));
     assert_eq!(collar(1.5), Ok(()));
-    assert_eq!(collar(1.4), Err(LimitReached::PriceCollar));
+    assert_eq!(collar(1.4), Err(Reason::LimitPriceCollar));
     assert_eq!(check(|l| l.max_spread_points = Some(12)), Ok(()));
     assert_eq!(
         check(|l| l.max_spread_points = Some(11)),
-        Err(LimitReached::Spread)
+        Err(Reason::LimitSpread)
     );
     let margin = |p| check(|l| l.max_margin_use = percent(p));
     assert_eq!(margin(50.0), Ok(()));
-    assert_eq!(margin(49.9), Err(LimitReached::Margin));
+    assert_eq!(margin(49.9), Err(Reason::LimitMargin));
     let risk = |p| check(|l| l.max_risk_per_trade = percent(p));
     assert_eq!(risk(1.0), Ok(()));
-    assert_eq!(risk(0.99), Err(LimitReached::Risk));
+    assert_eq!(risk(0.99), Err(Reason::LimitRisk));
 }
 
 #[test]
 fn a_stop_must_be_there_and_between_its_bounds() {
     for (least, most, result) in [
         (200, 200, Ok(())),
-        (201, 300, Err(LimitReached::StopDistance)),
-        (100, 199, Err(LimitReached::StopDistance)),
+        (201, 300, Err(Reason::LimitStopDistance)),
+        (100, 199, Err(Reason::LimitStopDistance)),
     ] {
         let set = |l: &mut Limits| {
             (l.min_stop_distance_points, l.max_stop_distance_points) = (Some(least), Some(most));
@@ -173,7 +220,10 @@ fn a_stop_must_be_there_and_between_its_bounds() {
     for set in asking {
         let mut limits = Limits::default();
         set(&mut limits);
-        assert_eq!(limits.check(&bare), Err(LimitReached::StopLossMissing));
+        assert_eq!(
+            limits.check(&bare).unwrap_err().reason(),
+            Reason::LimitStopLoss
+        );
         assert_eq!(limits.check(&facts()), Ok(()));
     }
 }
@@ -234,6 +284,6 @@ fn a_limit_without_its_fact_refuses() {
         set(&mut limits);
         assert_eq!(limits.check(&facts), Ok(()), "{fact}");
         forget(&mut facts);
-        assert_eq!(limits.check(&facts), Err(LimitReached::FactMissing(fact)));
+        assert_eq!(limits.check(&facts), Err(fact.missing()));
     }
 }

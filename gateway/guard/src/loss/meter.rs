@@ -1,15 +1,15 @@
 //! The meter: figures in, breaches out, a state to keep in between.
 
 use super::settings::{BaseKind, DrawdownKind, LimitAction, LossSettings, ResetHour};
-use crate::{Fact, LimitReached};
-use mymt5_model::{BrokerTime, Money};
+use crate::Fact;
+use mymt5_model::{BrokerTime, Money, Reason, Refusal};
 use serde::{Deserialize, Serialize};
 
 /// A limit of losses was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breach {
-    /// Which: `DailyLoss` or `Drawdown`.
-    pub limit: LimitReached,
+    /// Which: `LimitDailyLoss` or `LimitDrawdown`.
+    pub limit: Reason,
     /// What is to follow.
     pub action: LimitAction,
 }
@@ -141,13 +141,11 @@ impl LossMeter {
     /// The limit that holds entries back now. While losses are limited and nothing was ever read,
     /// that is a missing fact. A latch holds even when its limit is configured no more.
     #[must_use]
-    pub fn blocks(&self) -> Option<LimitReached> {
+    pub fn blocks(&self) -> Option<Refusal> {
         match &self.state {
-            Some(state) if state.drawdown_latched => Some(LimitReached::Drawdown),
-            Some(state) if state.daily_reached => Some(LimitReached::DailyLoss),
-            None if self.settings != LossSettings::default() => {
-                Some(LimitReached::FactMissing(Fact::Equity))
-            }
+            Some(state) if state.drawdown_latched => Some(Refusal::new(Reason::LimitDrawdown)),
+            Some(state) if state.daily_reached => Some(Refusal::new(Reason::LimitDailyLoss)),
+            None if self.settings != LossSettings::default() => Some(Fact::Equity.missing()),
             _ => None,
         }
     }
@@ -193,7 +191,7 @@ impl LossState {
         {
             self.daily_reached = true;
             breaches.push(Breach {
-                limit: LimitReached::DailyLoss,
+                limit: Reason::LimitDailyLoss,
                 action: daily.action,
             });
         }
@@ -207,7 +205,7 @@ impl LossState {
             if lost(reference, drawdown.allowance.of(reference)) {
                 self.drawdown_latched = true;
                 breaches.push(Breach {
-                    limit: LimitReached::Drawdown,
+                    limit: Reason::LimitDrawdown,
                     action: drawdown.action,
                 });
             }

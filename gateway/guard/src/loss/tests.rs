@@ -2,8 +2,8 @@
 //! Examples of each rule, and what holds under any sequence of readings, flows and restarts.
 
 use super::*;
-use crate::{Fact, LimitReached, Percent};
-use mymt5_model::{BrokerTime, Money};
+use crate::{Fact, Percent};
+use mymt5_model::{BrokerTime, Money, Reason};
 use proptest::prelude::*;
 
 const HOUR: i64 = 3_600_000;
@@ -51,11 +51,15 @@ impl Play {
         Self(LossMeter::resume(settings, None))
     }
 
-    fn see(&mut self, time: i64, equity: i64, balance: i64) -> Vec<LimitReached> {
+    fn see(&mut self, time: i64, equity: i64, balance: i64) -> Vec<Reason> {
         let breaches = self
             .0
             .observe(BrokerTime(time), money(equity), money(balance));
         breaches.into_iter().map(|breach| breach.limit).collect()
+    }
+
+    fn blocks(&self) -> Option<Reason> {
+        self.0.blocks().map(|refusal| refusal.reason())
     }
 
     fn base(&self) -> Money {
@@ -89,23 +93,17 @@ fn the_base_is_what_the_settings_say() {
 #[test]
 fn a_daily_loss_is_told_once_and_holds_until_the_reset() {
     let mut play = Play::of(daily(share(5.0), BaseKind::Greater, 22));
-    assert_eq!(
-        play.0.blocks(),
-        Some(LimitReached::FactMissing(Fact::Equity))
-    );
+    assert_eq!(play.0.blocks(), Some(Fact::Equity.missing()));
     assert!(play.see(23 * HOUR, 10_000, 10_000).is_empty());
     assert!(play.see(24 * HOUR, 9_501, 10_000).is_empty());
-    assert_eq!(play.0.blocks(), None);
-    assert_eq!(
-        play.see(25 * HOUR, 9_500, 10_000),
-        [LimitReached::DailyLoss]
-    );
+    assert_eq!(play.blocks(), None);
+    assert_eq!(play.see(25 * HOUR, 9_500, 10_000), [Reason::LimitDailyLoss]);
     assert!(play.see(26 * HOUR, 9_400, 10_000).is_empty());
     assert!(play.see(46 * HOUR - 1_000, 9_800, 10_000).is_empty());
-    assert_eq!(play.0.blocks(), Some(LimitReached::DailyLoss));
+    assert_eq!(play.blocks(), Some(Reason::LimitDailyLoss));
     assert!(play.see(46 * HOUR, 9_800, 9_700).is_empty());
-    assert_eq!((play.0.blocks(), play.base()), (None, money(9_800)));
-    assert_eq!(play.see(47 * HOUR, 9_310, 9_700), [LimitReached::DailyLoss]);
+    assert_eq!((play.blocks(), play.base()), (None, money(9_800)));
+    assert_eq!(play.see(47 * HOUR, 9_310, 9_700), [Reason::LimitDailyLoss]);
 }
 
 #[test]
@@ -129,10 +127,7 @@ fn a_reset_missed_and_not_caught_up_is_as_strict_as_what_is_known() {
     let mut play = Play::of(daily(share(5.0), BaseKind::Equity, 0));
     play.see(HOUR, 10_000, 10_000);
     let mut play = play.restarted();
-    assert_eq!(
-        play.see(DAY + HOUR, 9_400, 9_800),
-        [LimitReached::DailyLoss]
-    );
+    assert_eq!(play.see(DAY + HOUR, 9_400, 9_800), [Reason::LimitDailyLoss]);
     assert_eq!(play.base(), money(10_000));
 }
 
@@ -152,13 +147,13 @@ fn flows_before_a_reset_missed_move_the_equity_kept() {
 fn a_restart_within_the_day_moves_nothing() {
     let mut play = Play::of(daily(share(5.0), BaseKind::Greater, 0));
     play.see(HOUR, 10_000, 10_000);
-    assert_eq!(play.see(2 * HOUR, 9_000, 9_000), [LimitReached::DailyLoss]);
+    assert_eq!(play.see(2 * HOUR, 9_000, 9_000), [Reason::LimitDailyLoss]);
     let mut play = play.restarted();
     assert_eq!(play.0.missed_reset(BrokerTime(20 * HOUR)), None);
     assert!(play.see(20 * HOUR, 8_000, 8_000).is_empty());
     assert_eq!(
-        (play.base(), play.0.blocks()),
-        (money(10_000), Some(LimitReached::DailyLoss))
+        (play.base(), play.blocks()),
+        (money(10_000), Some(Reason::LimitDailyLoss))
     );
 }
 
@@ -174,7 +169,7 @@ fn a_static_drawdown_counts_from_the_start_and_a_trailing_one_from_the_peak() {
         assert!(play.see(2, deep + 1, 10_000).is_empty(), "{kind:?}");
         assert_eq!(
             play.see(3, deep, 10_000),
-            [LimitReached::Drawdown],
+            [Reason::LimitDrawdown],
             "{kind:?}"
         );
     }
@@ -185,7 +180,7 @@ fn a_configured_start_counts_what_was_lost_before() {
     let mut settings = drawdown(Allowance::Amount(money(1_000)), DrawdownKind::Static);
     settings.drawdown.as_mut().unwrap().initial_balance = Some(money(10_000));
     let mut play = Play::of(settings);
-    assert_eq!(play.see(0, 9_000, 9_000), [LimitReached::Drawdown]);
+    assert_eq!(play.see(0, 9_000, 9_000), [Reason::LimitDrawdown]);
 }
 
 #[test]
@@ -193,14 +188,14 @@ fn a_clearance_measures_anew() {
     let mut play = Play::of(drawdown(share(10.0), DrawdownKind::Static));
     play.see(0, 10_000, 10_000);
     assert!(!play.0.clear());
-    assert_eq!(play.see(1, 8_000, 8_000), [LimitReached::Drawdown]);
+    assert_eq!(play.see(1, 8_000, 8_000), [Reason::LimitDrawdown]);
     assert!(play.see(2, 20_000, 20_000).is_empty());
-    assert_eq!(play.0.blocks(), Some(LimitReached::Drawdown));
+    assert_eq!(play.blocks(), Some(Reason::LimitDrawdown));
     play.see(3, 8_000, 8_000);
     assert!(play.0.clear());
-    assert_eq!(play.0.blocks(), None);
+    assert_eq!(play.blocks(), None);
     assert!(play.see(4, 7_300, 7_300).is_empty());
-    assert_eq!(play.see(5, 7_200, 7_200), [LimitReached::Drawdown]);
+    assert_eq!(play.see(5, 7_200, 7_200), [Reason::LimitDrawdown]);
 }
 
 #[test]
@@ -318,10 +313,10 @@ proptest! {
                 play.see(time, equity, balance);
             }
         }
-        let before = play.0.blocks();
+        let before = play.blocks();
         play.0.flow(money(deposit));
         prop_assert_eq!(play.see(time, equity + deposit, balance + deposit), []);
-        prop_assert_eq!(play.0.blocks(), before);
+        prop_assert_eq!(play.blocks(), before);
     }
 
     #[test]
@@ -344,18 +339,18 @@ proptest! {
         let mut play = Play::of(settings);
         let mut time = 0;
         play.see(time, 100_000, 100_000);
-        prop_assert!(play.see(time, 10_000, 10_000).contains(&LimitReached::Drawdown));
+        prop_assert!(play.see(time, 10_000, 10_000).contains(&Reason::LimitDrawdown));
         for step in steps {
             match step {
                 Step::See(minutes, gain, _) => {
                     time += minutes * 60_000;
                     let told = play.see(time, 500_000 + gain, 500_000);
-                    prop_assert!(!told.contains(&LimitReached::Drawdown));
+                    prop_assert!(!told.contains(&Reason::LimitDrawdown));
                 }
                 Step::Flow(amount) => play.0.flow(money(amount)),
                 Step::Restart => play = play.restarted(),
             }
-            prop_assert_eq!(play.0.blocks(), Some(LimitReached::Drawdown));
+            prop_assert_eq!(play.blocks(), Some(Reason::LimitDrawdown));
         }
         prop_assert!(play.0.clear());
     }

@@ -159,15 +159,15 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "lots-in-flight-ignored",
         file: "exposure.rs",
-        source: "add(true, same(&order.symbol, order.side), order.lots_open());",
-        mutant: "add(true, same(&order.symbol, order.side), order.filled);",
+        source: "open.map(|order| (order, order.lots_open(), true));",
+        mutant: "open.map(|order| (order, order.filled, true));",
         harm: "Lots on their way to the broker do not count towards the limits.",
     },
     Mutant {
         name: "orders-in-flight-ignored",
         file: "exposure.rs",
-        source: "add(true, same(&order.symbol, order.side), order.lots_open());",
-        mutant: "add(false, same(&order.symbol, order.side), order.lots_open());",
+        source: "                    opens: true,\n                    unsettled,",
+        mutant: "                    opens: !unsettled,\n                    unsettled,",
         harm: "Orders on their way to the broker do not count towards the limits.",
     },
     Mutant {
