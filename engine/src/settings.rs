@@ -1,6 +1,10 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
-use crate::{risk::RiskSettings, session::GatewaySettings, strategy::StrategySettings};
+use crate::{
+    risk::RiskSettings,
+    session::GatewaySettings,
+    strategy::{Section, StrategySettings},
+};
 use mymt5_chassis::{
     loader::{Reader, Table},
     logs::LogSettings,
@@ -8,7 +12,7 @@ use mymt5_chassis::{
     sandbox::{Plan, Wanted},
     tls,
 };
-use mymt5_model::{ClientName, Lots, Symbol};
+use mymt5_model::{ClientName, Lots};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -158,7 +162,11 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
 
 fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
     let count = reader.count("strategies");
-    let read: Vec<_> = (0..count).map(|at| strategy(reader, at)).collect();
+    let read = (0..count).map(|at| {
+        let mut section = Section::new(reader, format!("strategies.{at}"));
+        StrategySettings::read(&mut section)
+    });
+    let read: Vec<_> = read.collect();
     let strategies: Vec<StrategySettings> = read.into_iter().collect::<Option<_>>()?;
     let symbols: BTreeSet<_> = strategies.iter().map(|strategy| &strategy.symbol).collect();
     if symbols.len() != strategies.len() {
@@ -169,58 +177,6 @@ fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
         );
     }
     Some(strategies)
-}
-
-fn strategy(reader: &mut Reader, at: usize) -> Option<StrategySettings> {
-    let key = |part: &str| format!("strategies.{at}.{part}");
-    let kind = reader.or(&key("kind"), "\"ema_cross\"", "ema_cross".to_owned());
-    if kind != "ema_cross" {
-        reader.reject(
-            &key("kind"),
-            "is not a strategy of this engine",
-            "set it to \"ema_cross\"",
-        );
-    }
-    let name: Option<String> = reader.required(&key("name"), "a name of at most 32 characters");
-    let name = name.filter(|name| ClientName::parse(name).is_ok());
-    let symbol: Option<Symbol> = reader.required(&key("symbol"), "a symbol such as EURUSD");
-    let (fast, slow) = (
-        reader.or(&key("fast"), "a count", 10),
-        reader.or(&key("slow"), "a count", 20),
-    );
-    if !(1..=10_000).contains(&fast) || fast >= slow || slow > 10_000 {
-        reader.reject(
-            &key("fast"),
-            "does not fit slow",
-            "set 1 <= fast < slow <= 10000",
-        );
-    }
-    let warmup = reader.or(&key("warmup"), "a count", slow);
-    let stop_points = reader.or(&key("stop_points"), "points", 200);
-    let take_profit_points: Option<i64> = reader.optional(&key("take_profit_points"), "points");
-    if stop_points < 1 || take_profit_points.is_some_and(|points| points < 1) {
-        reader.reject(
-            &key("stop_points"),
-            "is not above 0, or take_profit_points is not",
-            "set both to distances of at least 1 point",
-        );
-    }
-    if name.is_none() {
-        reader.reject(
-            &key("name"),
-            "is not a valid name",
-            "use 1 to 32 of [A-Za-z0-9_-]",
-        );
-    }
-    Some(StrategySettings {
-        name: name?,
-        symbol: symbol?,
-        fast,
-        slow,
-        warmup,
-        stop_points,
-        take_profit_points,
-    })
 }
 
 fn risk(reader: &mut Reader) -> Option<RiskSettings> {

@@ -1,32 +1,112 @@
-//! Strategies: data in, intents out. Pure, and unable to tell live from past.
+//! Strategies: data in, signals out. Pure, and unable to tell live from past.
+//!
+//! A new one is a file here, which implements [`Strategy`] and reads its own keys, and a line of
+//! `KINDS`.
 
 mod ema_cross;
+mod section;
 
-pub use ema_cross::EmaCross;
+pub use section::Section;
 
-use mymt5_model::{Side, Symbol, Tick};
+use mymt5_model::{ClientName, Side, Symbol, Tick};
+use std::fmt::Debug;
+
+/// Reads the keys of a kind and makes its strategy. None: there were faults.
+type Build = fn(&mut Section<'_>) -> Option<Box<dyn Strategy>>;
+
+/// The kinds by their names in the configuration; the first is the default.
+const KINDS: &[(&str, Build)] = &[("ema_cross", ema_cross::build)];
+
+/// Turns ticks into signals.
+pub trait Strategy: Debug + Send {
+    /// Takes a live tick; returns a signal when it wants to change sides.
+    fn on_tick(&mut self, tick: &Tick) -> Option<Signal>;
+}
+
+/// The side that a strategy wants to be on, and the levels of its position there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// The side.
+    pub side: Side,
+    /// How far its levels are.
+    pub distances: Distances,
+}
+
+/// Distances of a position's levels from the price at which it closes, points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Distances {
+    /// To the stop loss, from which the volume follows.
+    pub stop: i64,
+    /// To the take profit; none: no take profit.
+    pub take_profit: Option<i64>,
+}
+
+impl Distances {
+    /// Reads fixed distances.
+    fn read(section: &mut Section<'_>) -> Self {
+        let stop = section.or("stop_points", "points", 200);
+        let take_profit: Option<i64> = section.optional("take_profit_points", "points");
+        if stop < 1 || take_profit.is_some_and(|points| points < 1) {
+            section.reject(
+                "stop_points",
+                "is not above 0, or take_profit_points is not",
+                "set both to distances of at least 1 point",
+            );
+        }
+        Self { stop, take_profit }
+    }
+}
 
 /// One strategy of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct StrategySettings {
     /// Its name: the tag of its orders.
     pub name: String,
     /// What it trades.
     pub symbol: Symbol,
-    /// Inputs of the fast average.
-    pub fast: u32,
-    /// Inputs of the slow average.
-    pub slow: u32,
-    /// Inputs before the first signal.
-    pub warmup: u32,
-    /// Distance of the stop loss, points.
-    pub stop_points: i64,
-    /// Distance of the take profit, points; none: no take profit.
-    pub take_profit_points: Option<i64>,
+    /// The strategy, ready for its first tick.
+    pub strategy: Box<dyn Strategy>,
 }
 
-/// Turns ticks into the side it wants to be on.
-pub trait Strategy: Send {
-    /// Takes a live tick; returns a side when it wants to change to it.
-    fn on_tick(&mut self, tick: &Tick) -> Option<Side>;
+impl StrategySettings {
+    /// Reads its keys. None: there were faults.
+    pub fn read(section: &mut Section<'_>) -> Option<Self> {
+        let names: Vec<String> = KINDS
+            .iter()
+            .map(|(kind, _)| format!("\"{kind}\""))
+            .collect();
+        let expected = names.join(" or ");
+        let kind = section.or("kind", &expected, KINDS[0].0.to_owned());
+        if !KINDS.iter().any(|(known, _)| *known == kind) {
+            section.reject(
+                "kind",
+                "is not a strategy of this engine",
+                format!("set it to {expected}"),
+            );
+        }
+        let name: Option<String> = section.required("name", "a name of at most 32 characters");
+        let name = name.filter(|name| ClientName::parse(name).is_ok());
+        let symbol: Option<Symbol> = section.required("symbol", "a symbol such as EURUSD");
+        let strategy = build(&kind, section);
+        if name.is_none() {
+            section.reject(
+                "name",
+                "is not a valid name",
+                "use 1 to 32 of [A-Za-z0-9_-]",
+            );
+        }
+        Some(Self {
+            name: name?,
+            symbol: symbol?,
+            strategy: strategy?,
+        })
+    }
+}
+
+/// Makes a strategy of that kind. In place of an unknown kind the default is read, so that faults of
+/// its keys are found at once.
+fn build(kind: &str, section: &mut Section<'_>) -> Option<Box<dyn Strategy>> {
+    let known = KINDS.iter().find(|(known, _)| *known == kind);
+    let (_, build) = known.unwrap_or(&KINDS[0]);
+    build(section)
 }

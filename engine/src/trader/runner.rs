@@ -4,7 +4,7 @@
 use crate::{
     portfolio::{Held, Portfolio},
     risk::{self, RiskSettings},
-    strategy::{EmaCross, Strategy, StrategySettings},
+    strategy::{Signal, StrategySettings},
     trader::Intent,
 };
 use mymt5_model::{Price, Side, SymbolSpec, Tick};
@@ -12,9 +12,8 @@ use mymt5_proto::v1;
 
 pub(super) struct StrategyRunner {
     settings: StrategySettings,
-    strategy: Box<dyn Strategy>,
     /// The side to get to; none once it is reached or given up.
-    wanted: Option<Side>,
+    wanted: Option<Signal>,
     waits_for: Option<Waiting>,
     quote: Option<(Price, Price)>,
 }
@@ -28,10 +27,8 @@ struct Waiting {
 
 impl StrategyRunner {
     pub(super) fn new(settings: StrategySettings) -> Self {
-        let strategy = Box::new(EmaCross::new(settings.fast, settings.slow, settings.warmup));
         Self {
             settings,
-            strategy,
             wanted: None,
             waits_for: None,
             quote: None,
@@ -41,7 +38,7 @@ impl StrategyRunner {
     /// True when the strategy wants to change sides.
     pub(super) fn on_tick(&mut self, tick: &Tick) -> bool {
         self.quote = Some((tick.bid, tick.ask));
-        let signal = self.strategy.on_tick(tick);
+        let signal = self.settings.strategy.on_tick(tick);
         self.wanted = signal.or(self.wanted);
         signal.is_some()
     }
@@ -73,12 +70,12 @@ impl StrategyRunner {
         risk: &RiskSettings,
         new_id: &mut dyn FnMut() -> String,
     ) -> Option<Intent> {
-        let side = self.wanted.filter(|_| self.waits_for.is_none())?;
+        let wanted = self.wanted.filter(|_| self.waits_for.is_none())?;
         let held: Vec<&Held> = portfolio.of(&self.settings.symbol).collect();
-        let intent = match held.iter().find(|held| held.side != side) {
+        let intent = match held.iter().find(|held| held.side != wanted.side) {
             Some(against) => self.close(against, new_id()),
             None if !held.is_empty() => None,
-            None => self.open(side, spec, portfolio, risk, new_id()),
+            None => self.open(wanted, spec, portfolio, risk, new_id()),
         };
         match &intent {
             Some(intent) => {
@@ -103,7 +100,7 @@ impl StrategyRunner {
 
     fn open(
         &self,
-        side: Side,
+        Signal { side, distances }: Signal,
         spec: &SymbolSpec,
         portfolio: &Portfolio,
         risk: &RiskSettings,
@@ -115,7 +112,7 @@ impl StrategyRunner {
         let (bid, ask) = self.quote?;
         // The loss at the stop counts from the opening side, and the market moves on until then.
         let spread = (ask.points() - bid.points()).max(0);
-        let at_risk = self.settings.stop_points + 2 * spread + spec.tick_size_points;
+        let at_risk = distances.stop + 2 * spread + spec.tick_size_points;
         let lots = match risk::size(risk, spec, portfolio.equity(), at_risk) {
             Ok(lots) => lots,
             Err(refused) => {
@@ -135,8 +132,8 @@ impl StrategyRunner {
             side: v1::Side::from(side).into(),
             r#type: v1::OrderType::Market.into(),
             lots: lots.to_f64(),
-            stop_loss: Some(level(-self.settings.stop_points)),
-            take_profit: self.settings.take_profit_points.map(level),
+            stop_loss: Some(level(-distances.stop)),
+            take_profit: distances.take_profit.map(level),
             tag: self.settings.name.clone(),
             ..Default::default()
         }))

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::strategy::{Distances, Signal, Strategy};
 use mymt5_model::{
     BrokerTime, Execution, FillingModes, Lots, Price, Side, Tick, TradeMode, VolumeGrid,
 };
@@ -30,15 +31,28 @@ pub(crate) fn spec() -> SymbolSpec {
     }
 }
 
+/// Follows each jump of 100 points or more.
+#[derive(Debug)]
+struct Jumps(Option<i64>);
+
+impl Strategy for Jumps {
+    fn on_tick(&mut self, tick: &Tick) -> Option<Signal> {
+        let bid = tick.bid.points();
+        let jump = bid - self.0.replace(bid)?;
+        let side = if jump > 0 { Side::Buy } else { Side::Sell };
+        let distances = Distances {
+            stop: 200,
+            take_profit: None,
+        };
+        (jump.abs() >= 100).then_some(Signal { side, distances })
+    }
+}
+
 fn trader() -> Trader {
     let strategy = StrategySettings {
-        name: "cross".into(),
+        name: "jumps".into(),
         symbol: spec().symbol,
-        fast: 1,
-        slow: 3,
-        warmup: 2,
-        stop_points: 200,
-        take_profit_points: None,
+        strategy: Box::new(Jumps(None)),
     };
     let mut ids = 0;
     let new_id = Box::new(move || {
@@ -131,7 +145,7 @@ fn a_signal_opens_with_a_stop_sized_by_risk() {
             request.request_id.as_str(),
             request.tag.as_str()
         ),
-        (v1::Side::Sell, "id-1", "cross")
+        (v1::Side::Sell, "id-1", "jumps")
     );
     assert_eq!(request.stop_loss, Some(1.00102));
     // 100.00 at risk over 200 points, twice the spread of 2, and one tick.
