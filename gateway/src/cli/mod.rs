@@ -1,6 +1,5 @@
 //! The commands.
 
-mod brokers;
 mod certs;
 mod health;
 #[cfg(test)]

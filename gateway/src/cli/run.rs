@@ -2,14 +2,14 @@
 //! thread after it.
 
 use super::{
-    brokers, complain, configuration,
+    complain, configuration,
     opened::open,
     serve::{Start, serve},
 };
 use crate::{
     broker::Broker,
     journal::{Journal, Sqlite},
-    settings::{BrokerSettings, Settings, TABLE},
+    settings::{Settings, TABLE},
 };
 use anyhow::Context;
 use mymt5_chassis::{
@@ -25,7 +25,8 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 
 /// Runs the gateway that the configuration describes.
 pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
-    run_with(config, brokers::broker, |journal| Box::new(journal))
+    let broker = |settings: &Settings, secrets: &SecretReader| settings.broker.build(secrets);
+    run_with(config, broker, |journal| Box::new(journal))
 }
 
 /// Runs the gateway with a broker handed in, and its journal wrapped.
@@ -61,8 +62,8 @@ pub fn run_with(
         .enable_all()
         .build()
         .context("cannot start threads; let this user have more of them")?;
-    if let BrokerSettings::Simulator(simulator) = &settings.broker {
-        redactor.set_values(&[], &[&simulator.account.login.to_string()]);
+    if let Some(login) = settings.broker.made_up_login() {
+        redactor.set_values(&[], &[&login.to_string()]);
     }
     let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
     let metrics = metrics::install()?;

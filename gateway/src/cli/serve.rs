@@ -14,7 +14,7 @@ use crate::{
     market::{Hub, Instruments},
     reload::{self, Identity, Reloader},
     server::{self, Api},
-    settings::{BrokerSettings, Settings},
+    settings::Settings,
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -229,13 +229,10 @@ fn link_deps(
     health: &Health,
     (secrets, retry): (SecretReader, Arc<Notify>),
 ) -> LinkDeps {
-    let login = match settings.broker {
-        BrokerSettings::Simulator(_) => None,
-        BrokerSettings::Terminal(_) => {
-            let file = settings.data_folder.join("login.json");
-            Some(LoginGate::new(file, secrets.clone(), retry.clone()))
-        }
-    };
+    let login = settings.broker.logs_in().then(|| {
+        let file = settings.data_folder.join("login.json");
+        LoginGate::new(file, secrets.clone(), retry.clone())
+    });
     LinkDeps {
         broker,
         identity: settings.identity(),

@@ -1,6 +1,6 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
-mod account;
+mod broker;
 mod calendar;
 mod clients;
 mod limits;
@@ -11,12 +11,11 @@ mod sessions;
 mod simulator;
 mod terminal;
 
-pub use account::{BrokerSettings, TerminalAccount};
+pub use broker::{BrokerSettings, TerminalAccount};
 pub use orders::OrderSettings;
 
 use crate::{
     access::Client,
-    broker::Feed,
     journal::{self, Disk, Identity},
     link::Calendar,
 };
@@ -25,11 +24,11 @@ use mymt5_chassis::{
     logs::LogSettings,
     operations::OperationsSettings,
     sandbox::{Plan, Wanted},
-    secrets::{FoundSecrets, Secret},
+    secrets::FoundSecrets,
     tls::ServerIdentity,
 };
 use mymt5_guard::ScopeLimits;
-use mymt5_model::{AccountKind, BrokerZone, MaskedAccount};
+use mymt5_model::{AccountKind, BrokerZone};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -95,33 +94,13 @@ impl Settings {
     /// Whose journal this gateway keeps.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        match &self.broker {
-            BrokerSettings::Simulator(simulator) => Identity {
-                broker: if simulator.keep_in.is_some() {
-                    journal::SIMULATOR
-                } else {
-                    journal::REPLAY
-                },
-                server: simulator.account.server.clone(),
-                account: MaskedAccount::of(simulator.account.login),
-                login: Secret::new(simulator.account.login.to_string()),
-            },
-            BrokerSettings::Terminal(terminal) => Identity {
-                broker: journal::TERMINAL,
-                server: terminal.server.expose().to_owned(),
-                account: terminal.account.clone(),
-                login: terminal.login.clone(),
-            },
-        }
+        self.broker.identity()
     }
 
     /// What kind of account must be found at the broker.
     #[must_use]
     pub fn account_kind(&self) -> AccountKind {
-        match &self.broker {
-            BrokerSettings::Simulator(_) => AccountKind::Simulated,
-            BrokerSettings::Terminal(terminal) => terminal.terminal.kind,
-        }
+        self.broker.account_kind()
     }
 
     /// What a running gateway still reads and writes; every listener is open by then. A configuration
@@ -138,21 +117,7 @@ impl Settings {
             .reads_if_there("/proc")
             .writes(&self.data_folder);
         let plan = self.logging.folder.iter().fold(plan, Plan::writes);
-        match &self.broker {
-            BrokerSettings::Simulator(simulator) => match &simulator.feed {
-                Feed::Synthetic => plan,
-                Feed::Ticks(file) | Feed::Bars(file) => plan.reads(file),
-            },
-            BrokerSettings::Terminal(terminal) => {
-                let plan = plan.connects(terminal.terminal.port());
-                let plan = plan.reads_alone(&terminal.pinned);
-                if terminal.terminal.is_named() {
-                    plan.resolves_names()
-                } else {
-                    plan
-                }
-            }
-        }
+        self.broker.confine(plan)
     }
 
     /// Reads all keys; faults are collected by the reader. None: there were some.
@@ -175,20 +140,13 @@ impl Settings {
         }
         let clock = zone.as_ref().map(|(_, zone)| zone);
         let calendar = calendar::read(reader, clock);
-        let broker = account::read(reader, clock, data_folder.as_deref());
+        let broker = broker::read(reader, clock, data_folder.as_deref());
         let risk_ceiling = limits::risk_ceiling(reader);
         let account_limits = limits::read(reader, "limits", risk_ceiling);
         let clients = clients::read(reader, risk_ceiling);
-        let orders = orders::read(reader, broker.is_simulator);
-        if let (Some(BrokerSettings::Terminal(terminal)), Some(orders)) =
-            (&broker.settings, &orders)
-            && 2 * terminal.terminal.call_timeout > orders.send_timeout
-        {
-            reader.reject(
-                "broker.terminal.call_timeout_ms",
-                "is more than half of orders.send_timeout_ms: a lost reply is recalled for as long again",
-                "set it to half of orders.send_timeout_ms at most",
-            );
+        let orders = orders::read(reader, broker.simulated);
+        if let (Some(broker), Some(orders)) = (&broker.settings, &orders) {
+            broker.check_times(reader, orders);
         }
         reader.or("process.allow_root", "true or false", false);
         let disk_alarm_mib = reader.or(
