@@ -1,15 +1,185 @@
-//! Mutating calls: the id first, then what it asks for. Only what is taken binds an id.
+//! Mutating calls: the id first, then what it asks for. Only what is taken binds an id. A new one is
+//! a [`Command`], an arm of `take_new`, and the function that it leads to.
 
 use crate::{
-    Answer, Asker, Call, Core, Market, Subject,
+    Answer, Asker, Core, Market, NewOrder, Subject,
     flatten::FlattenReport,
-    input::Command,
+    order::Exit,
     outbox::{ChangeAnswer, Job},
     queue::{Urgency, Waiting},
-    records::{ChangeOutcome, Target},
+    records::{ChangeOutcome, RequestKey, Target},
 };
-use mymt5_model::{ClientName, Magic, Moment, OrderId, Reason, Refusal, RequestId, TradeRequest};
+use mymt5_guard::TradingState;
+use mymt5_model::{
+    ClientName, Edit, Magic, Moment, OrderId, PositionId, Reason, Refusal, RequestId, Symbol,
+    Ticket, TimeInForce, TradeRequest,
+};
 use std::time::Duration;
+
+/// Who calls, for what, under which id.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who waits for the answer.
+    pub asker: Asker,
+    /// The client.
+    pub client: ClientName,
+    /// It may touch what others own.
+    pub control: bool,
+    /// The client's process; none: it does not say.
+    pub session: Option<RequestId>,
+    /// The idempotency of this call.
+    pub request_id: RequestId,
+    /// The RPC, for the record.
+    pub method: &'static str,
+    /// Digest of the method and the request's content.
+    pub content: [u8; 32],
+    /// W3C trace id.
+    pub trace_id: String,
+    /// Unix milliseconds after which nothing may be sent any more.
+    pub send_before_ms: i64,
+    /// Unix milliseconds after which it must not be taken any more.
+    pub not_after_ms: Option<i64>,
+    /// What is asked for.
+    pub command: Command,
+}
+
+impl Call {
+    pub(crate) fn key(&self) -> RequestKey {
+        RequestKey(self.client.clone(), self.request_id.clone())
+    }
+}
+
+/// What a mutating call asks for. What could not be understood of it refuses the call, unless its
+/// id was bound before.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A new order.
+    Submit(Result<Box<NewOrder>, Refusal>),
+    /// Close a position.
+    Close(Result<Exit, Refusal>),
+    /// Cancel a working order.
+    Cancel(OrderId),
+    /// Change a working order.
+    ModifyOrder(OrderId, Result<OrderEdit, Refusal>),
+    /// Change a position's stop loss and take profit.
+    ModifyPosition(PositionId, Result<PositionEdit, Refusal>),
+    /// Enter a trading state.
+    SetState {
+        /// Whose; none: the account's.
+        scope: Option<ClientName>,
+        /// The state.
+        state: TradingState,
+        /// Why.
+        reason: String,
+    },
+    /// Halt a scope, and cancel and close everything in it until nothing is left.
+    Flatten {
+        /// Whose; none: everybody's.
+        scope: Option<ClientName>,
+        /// Foreign orders and positions too.
+        include_foreign: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Decide an order whose outcome is unknown.
+    Resolve {
+        /// The order.
+        order: OrderId,
+        /// The decision.
+        resolution: Resolution,
+        /// Why.
+        reason: String,
+    },
+    /// Give a row that is nobody's to a client.
+    Adopt {
+        /// The new owner.
+        client: ClientName,
+        /// What.
+        what: Adoption,
+        /// Why.
+        reason: String,
+    },
+    /// End a closed or frozen state that an operator must have checked.
+    Accept {
+        /// What is accepted as it is.
+        what: Acceptance,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Command {
+    /// True for what is sent to the broker at once.
+    pub(crate) const fn sends(&self) -> bool {
+        matches!(
+            self,
+            Self::Submit(_)
+                | Self::Close(_)
+                | Self::Cancel(_)
+                | Self::ModifyOrder(..)
+                | Self::ModifyPosition(..)
+        )
+    }
+}
+
+/// A change of a working order, as the caller gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderEdit {
+    /// Order price; none: kept.
+    pub price: Option<f64>,
+    /// Limit price of a stop-limit order; none: kept.
+    pub stop_limit_price: Option<f64>,
+    /// Stop loss.
+    pub stop_loss: Edit<f64>,
+    /// Take profit.
+    pub take_profit: Edit<f64>,
+    /// Lifetime; none: kept.
+    pub time_in_force: Option<TimeInForce>,
+}
+
+/// A change of a position's levels, as the caller gave it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PositionEdit {
+    /// Stop loss.
+    pub stop_loss: Edit<f64>,
+    /// Take profit.
+    pub take_profit: Edit<f64>,
+}
+
+/// An operator's decision on an unknown order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// It never reached the broker.
+    NotDone,
+    /// It was done, though no deal tells it.
+    Done,
+    /// Look at the broker again now.
+    Reconcile,
+}
+
+/// What is adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adoption {
+    /// A position.
+    Position(PositionId),
+    /// A working order, by the broker's ticket.
+    Order(Ticket),
+    /// A deal of the past, by the broker's ticket.
+    Deal(Ticket),
+    /// All deals of the past that wait for it in the client's slot.
+    Deals,
+}
+
+/// What an operator accepts as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// Foreign trades, and rows that no deal explains, in a symbol.
+    Symbol(Symbol),
+    /// Known deals that the broker's history lacks.
+    MissingDeals,
+    /// Rows that cannot be understood, by their tickets of now.
+    UnreadableRows,
+}
 
 impl Core {
     pub(crate) fn call(&mut self, call: Call, market: &dyn Market) {

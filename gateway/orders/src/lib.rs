@@ -81,13 +81,12 @@ mod watch;
 pub use self::core::{Config, Core};
 pub use book::{Book, Disagreement, Position};
 pub use broker::{History, RowKind, SendFailure, Snapshot, Unreadable};
+pub use calls::{Acceptance, Adoption, Call, Command, OrderEdit, PositionEdit, Resolution};
 pub use check::{BrokerFigures, CheckReport};
 pub use events::{Audience, Event, Recorded};
 pub use flatten::{FlattenReport, Item, Leftover};
 pub use grants::Grant;
-pub use input::{
-    Acceptance, Adoption, Call, Command, Found, Input, OrderEdit, PositionEdit, Resolution, Wanted,
-};
+pub use input::{Found, Input, Wanted};
 pub use losses::DAYS_RESULTS_MS;
 pub use market::{Market, Quote};
 pub use notices::{Notice, Severity};

@@ -3,10 +3,10 @@
 
 use crate::{
     Asker, Call, Core, Market, Request, Subject,
+    calls::{OrderEdit, PositionEdit},
     changes::{Change, MOST_WAITING, Phase},
     entries::{check_sides, closes_at},
     exposure::{Whose, stop_of},
-    input::{OrderEdit, PositionEdit},
     order::Order,
     outbox::{ChangeId, Job},
     queue::{Urgency, Waiting},

@@ -6,7 +6,7 @@ use crate::access::{Caller, Permission};
 use mymt5_chassis::{clock, logs::AUDIT};
 use mymt5_model::RequestId;
 use mymt5_orders::{Answer, Call, Command};
-use mymt5_proto::{Reason, Refusal, Violations, v1};
+use mymt5_proto::{Reason, Refusal, Violations};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use std::{fmt, time::Duration};
@@ -48,9 +48,11 @@ pub(super) trait Mutating: Message + Clone + fmt::Debug {
     fn content(&self) -> Self;
 }
 
+/// The requests of a service that are [`Mutating`]: the name of the RPC, its request, and the
+/// field of the client's process where it has one.
 macro_rules! mutating {
     ($($method:literal $request:ident $(, $session:ident)?;)*) => {$(
-        impl Mutating for v1::$request {
+        impl $crate::api::call::Mutating for v1::$request {
             const METHOD: &'static str = $method;
             fn request_id(&self) -> &str {
                 &self.request_id
@@ -74,18 +76,7 @@ macro_rules! mutating {
     (@session $self:ident, $session:ident) => { &$self.$session };
 }
 
-mutating! {
-    "SubmitOrder" SubmitOrderRequest, session_id;
-    "ModifyOrder" ModifyOrderRequest, session_id;
-    "CancelOrder" CancelOrderRequest, session_id;
-    "ModifyPosition" ModifyPositionRequest, session_id;
-    "ClosePosition" ClosePositionRequest, session_id;
-    "SetTradingState" SetTradingStateRequest;
-    "Flatten" FlattenRequest;
-    "ResolveOrder" ResolveOrderRequest;
-    "Adopt" AdoptRequest;
-    "Accept" AcceptRequest;
-}
+pub(super) use mutating;
 
 impl AppState {
     /// Has the core take a call, and waits for its answer.

@@ -1,6 +1,10 @@
 //! `ControlService`.
 
-use super::{AppState, call, decisions, render};
+use super::{
+    AppState,
+    call::{self, mutating},
+    decisions, render,
+};
 use crate::{journal, reload::ReloadError};
 use mymt5_chassis::clock;
 use mymt5_guard::TradingState;
@@ -40,6 +44,14 @@ impl Control {
 
 fn count(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+mutating! {
+    "SetTradingState" SetTradingStateRequest;
+    "Flatten" FlattenRequest;
+    "ResolveOrder" ResolveOrderRequest;
+    "Adopt" AdoptRequest;
+    "Accept" AcceptRequest;
 }
 
 #[tonic::async_trait]

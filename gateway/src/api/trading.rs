@@ -1,7 +1,9 @@
 //! `TradingService`.
 
 use super::{
-    AppState, call, edits, event_stream,
+    AppState,
+    call::{self, mutating},
+    edits, event_stream,
     page::Page,
     parse,
     render::{self, Render},
@@ -103,6 +105,14 @@ fn a_change(answer: Answer) -> Result<ChangeAnswer, Refusal> {
         Answer::Change(change) => Ok(*change),
         _ => Err(Refusal::new(Reason::Internal)),
     }
+}
+
+mutating! {
+    "SubmitOrder" SubmitOrderRequest, session_id;
+    "ModifyOrder" ModifyOrderRequest, session_id;
+    "CancelOrder" CancelOrderRequest, session_id;
+    "ModifyPosition" ModifyPositionRequest, session_id;
+    "ClosePosition" ClosePositionRequest, session_id;
 }
 
 #[tonic::async_trait]
