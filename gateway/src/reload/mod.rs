@@ -198,7 +198,7 @@ fn read(config: &std::path::Path, environment: Environment) -> Result<Fresh, Rel
     let mut reader = Reader::open(&TABLE, config, environment)?;
     let settings = Settings::read(&mut reader);
     let provenance = reader.finish()?;
-    let mut warnings = provenance.warnings().iter();
+    let warnings = provenance.warnings().iter();
     warnings.for_each(|warning| tracing::warn!(warning, "configuration read again"));
     let settings = settings.ok_or(ReloadError::Broken)?;
     // Hashed before they are read: what changes in between is noticed later.
