@@ -233,7 +233,7 @@ impl Live {
                     self.refresh(session).await
                 }
                 Some(beaten) = beats.join_next() => match beaten {
-                    Ok(told) => told.map(|clock| self.clock = clock),
+                    Ok(clock) => clock.map(|clock| self.clock = clock),
                     Err(_) => Err(SessionEnd::StreamEnded("heartbeats")),
                 },
             };
@@ -430,9 +430,9 @@ async fn beat(
     let answer = answer.map_err(|status| SessionEnd::Call("heartbeat", status))?;
     let now = clock::utc_now_ms();
     metrics::gauge!("mymt5_engine_last_success_timestamp_seconds").set(now as f64 / 1000.0);
-    let told = answer.into_inner().server_time.and_then(|time| time.utc_ms);
+    let server_ms = answer.into_inner().server_time.and_then(|time| time.utc_ms);
     Ok(GatewayClock {
-        ahead_ms: told.unwrap_or(now) - now,
+        ahead_ms: server_ms.unwrap_or(now) - now,
     })
 }
 

@@ -182,9 +182,9 @@ impl Core {
     fn refresh_cancel_pending(&mut self, target: Target) {
         let Some(id) = target.order() else { return };
         let pending = self.changes.cancels(target);
-        let told = self.orders.get(id).filter(|order| !order.state.is_final());
-        let told = told.map(|order| (order.state, order.cancel_pending));
-        if let Some((state, was)) = told
+        let open = self.orders.get(id).filter(|order| !order.state.is_final());
+        let open = open.map(|order| (order.state, order.cancel_pending));
+        if let Some((state, was)) = open
             && was != pending
         {
             self.orders.change(id, state, &mut self.out, |order| {

@@ -29,7 +29,7 @@ enum Arrival {
 
 /// What goes with the report of a position of which deals came.
 #[derive(Default)]
-struct Told {
+struct PositionReport {
     levels: Levels,
     trace_id: String,
 }
@@ -37,7 +37,7 @@ struct Told {
 /// What a new deal changed, still to be reported: a position before the order that changed it.
 #[derive(Default)]
 struct Touched {
-    positions: BTreeMap<PositionId, Told>,
+    positions: BTreeMap<PositionId, PositionReport>,
     orders: BTreeSet<OrderId>,
 }
 
@@ -118,19 +118,19 @@ impl Core {
     }
 
     fn report_touched(&mut self, touched: Touched) {
-        for (id, told) in touched.positions {
-            self.report_position(id, told);
+        for (id, report) in touched.positions {
+            self.report_position(id, report);
         }
         for id in touched.orders {
             self.report_fills(id);
         }
     }
 
-    fn report_position(&mut self, id: PositionId, told: Told) {
+    fn report_position(&mut self, id: PositionId, report: PositionReport) {
         let owners = Owners::of(&self.orders, &self.clients);
         let owner = |magic| owners.of_magic(magic);
-        for change in self.book.report(id, told.levels, owner) {
-            self.emit_position(change, &told.trace_id);
+        for change in self.book.report(id, report.levels, owner) {
+            self.emit_position(change, &report.trace_id);
         }
         self.end_changes_of_ended(Target::Position(id));
     }
@@ -176,11 +176,11 @@ impl Core {
             self.foreign.saw(deal, owned, &mut self.out);
         }
         let Some(id) = position else { return };
-        let told = touched.positions.entry(id).or_default();
-        told.trace_id = attribution.trace_id;
+        let report = touched.positions.entry(id).or_default();
+        report.trace_id = attribution.trace_id;
         // Whatever closes a position leaves it the levels that its opening order had.
         if opens(deal) {
-            told.levels = attribution.levels;
+            report.levels = attribution.levels;
         }
     }
 

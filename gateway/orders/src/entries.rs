@@ -167,7 +167,7 @@ impl Core {
         let held = held.map(|held| (&held.row.symbol, held.client.as_ref()));
         let ordered = self.orders.open();
         let ordered = ordered.map(|order| (&order.symbol, Some(&order.client)));
-        let filled = self.untold_fills();
+        let filled = self.unreported_fills();
         let filled = filled.map(|filled| (&filled.symbol, Some(&filled.client)));
         let canceled = self.canceled_entries();
         let canceled = canceled.map(|(order, _)| (&order.symbol, Some(&order.client)));

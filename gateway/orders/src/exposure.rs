@@ -95,8 +95,8 @@ impl Core {
         filled.chain(open).sum()
     }
 
-    /// Fills of entries that are in no position which is told yet.
-    pub(crate) fn untold_fills(&self) -> impl Iterator<Item = &Filled> {
+    /// Fills of entries that are in no reported position yet.
+    pub(crate) fn unreported_fills(&self) -> impl Iterator<Item = &Filled> {
         let filled = self.filled_since.iter();
         filled.filter(|filled| {
             let position = filled.position;
@@ -141,7 +141,7 @@ impl Core {
                 });
             }
         }
-        for filled in self.untold_fills() {
+        for filled in self.unreported_fills() {
             if whose.covers(Some(&filled.client)) {
                 let held = filled.position.and_then(|id| self.book.position(id));
                 add(Holding {

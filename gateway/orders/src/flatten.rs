@@ -52,7 +52,7 @@ pub struct FlattenReport {
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     all: BTreeMap<Item, (Backoff, String)>,
-    told: BTreeMap<Scope, Vec<Leftover>>,
+    reported: BTreeMap<Scope, Vec<Leftover>>,
 }
 
 impl Attempts {
@@ -99,22 +99,22 @@ impl Attempts {
 
     /// True when that is not what was told last of the scope.
     pub(crate) fn is_news(&mut self, scope: &Scope, left: &[Leftover]) -> bool {
-        let told = self.told.get(scope).map(Vec::as_slice);
-        if told == Some(left) {
+        let reported = self.reported.get(scope).map(Vec::as_slice);
+        if reported == Some(left) {
             return false;
         }
-        self.told.insert(scope.clone(), left.to_vec());
+        self.reported.insert(scope.clone(), left.to_vec());
         true
     }
 
     /// Forgets what was told of flattens that are over.
     pub(crate) fn keep_told(&mut self, lives: impl Fn(&Scope) -> bool) {
-        self.told.retain(|scope, _| lives(scope));
+        self.reported.retain(|scope, _| lives(scope));
     }
 
     /// Items and leftovers in memory.
     pub(crate) fn in_memory(&self) -> usize {
-        let told = self.told.values().map(Vec::len);
-        self.all.len() + told.sum::<usize>()
+        let reported = self.reported.values().map(Vec::len);
+        self.all.len() + reported.sum::<usize>()
     }
 }

@@ -256,13 +256,13 @@ impl Core {
         let Some(order) = self.orders.get(id) else {
             return false;
         };
-        let told = told_by(row, place, order);
-        if told.is_some_and(OrderState::is_final) && self.waits_for_deals(id, row) {
+        let reported = state_by(row, place, order);
+        if reported.is_some_and(OrderState::is_final) && self.waits_for_deals(id, row) {
             return true;
         }
         let order = self.orders.get(id);
         let moved = order.is_some_and(|order| self.is_moved(order, row, begun));
-        if let Some(state) = told {
+        if let Some(state) = reported {
             self.orders.change(id, state, &mut self.out, |order| {
                 order.levels = row.levels;
             });
@@ -311,8 +311,8 @@ pub(crate) fn is_triggered(order: &Order, row: &OrderRow) -> bool {
     (order.kind, row.kind) == (OrderType::StopLimit, OrderType::Limit)
 }
 
-/// The state that a row tells of, where it tells something new. Fills are told by deals only.
-fn told_by(row: &OrderRow, place: Place, order: &Order) -> Option<OrderState> {
+/// The state that a row reports, where it is new. Only deals report fills.
+fn state_by(row: &OrderRow, place: Place, order: &Order) -> Option<OrderState> {
     // What ended unseen is there after all. A broker that refused an order may keep a row of that,
     // too.
     let refused = order.state == OrderState::Rejected;

@@ -180,13 +180,13 @@ pub(super) fn check_pages(
             .progress_handler(CHECK_EVERY, Some(expired))
             .map_err(JournalError::Read)?;
     }
-    let told: Result<String, _> =
+    let result: Result<String, _> =
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
     connection
         .progress_handler(0, None::<fn() -> bool>)
         .map_err(JournalError::Read)?;
-    match told {
-        Ok(told) if told == "ok" => Ok(true),
+    match result {
+        Ok(result) if result == "ok" => Ok(true),
         Err(error)
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
         {

@@ -51,8 +51,8 @@ pub(crate) async fn run() {
     let (first, second) = (trial.clone(), trial.clone());
     let worker = tokio::spawn(async move { first.attempts("worker") }).await;
     let blocking = tokio::task::spawn_blocking(move || second.attempts("blocking")).await;
-    let told = worker.unwrap_or_default() + &blocking.unwrap_or_default();
-    if let Err(error) = crate::process::write_atomically(&trial.answer, told.as_bytes()) {
+    let attempts = worker.unwrap_or_default() + &blocking.unwrap_or_default();
+    if let Err(error) = crate::process::write_atomically(&trial.answer, attempts.as_bytes()) {
         tracing::error!(%error, "the trial's answer cannot be written");
     }
 }

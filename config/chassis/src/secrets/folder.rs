@@ -25,7 +25,7 @@ pub(super) struct Folder {
     /// New values that only one poll has seen.
     candidate: Option<BTreeMap<String, Secret>>,
     /// Failures logged since the last success.
-    told: BTreeSet<(String, String)>,
+    reported: BTreeSet<(String, String)>,
 }
 
 /// What one poll found.
@@ -62,7 +62,7 @@ impl Folder {
                 path,
                 files,
                 candidate: None,
-                told: BTreeSet::new(),
+                reported: BTreeSet::new(),
             })
             .collect()
     }
@@ -132,7 +132,7 @@ impl Folder {
                 return BTreeMap::new();
             }
         };
-        if !std::mem::take(&mut self.told).is_empty() {
+        if !std::mem::take(&mut self.reported).is_empty() {
             tracing::info!(folder = %self.path.display(), "secrets can be read again");
         }
         let candidate = self.candidate.take();
@@ -157,7 +157,7 @@ impl Folder {
         let ConfigError {
             key, reason, fix, ..
         } = fault;
-        if self.told.insert((key.clone(), reason.clone())) {
+        if self.reported.insert((key.clone(), reason.clone())) {
             tracing::error!(
                 name = key,
                 reason,

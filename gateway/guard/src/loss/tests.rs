@@ -344,8 +344,8 @@ proptest! {
             match step {
                 Step::See(minutes, gain, _) => {
                     time += minutes * 60_000;
-                    let told = play.see(time, 500_000 + gain, 500_000);
-                    prop_assert!(!told.contains(&Reason::LimitDrawdown));
+                    let breached = play.see(time, 500_000 + gain, 500_000);
+                    prop_assert!(!breached.contains(&Reason::LimitDrawdown));
                 }
                 Step::Flow(amount) => play.0.flow(money(amount)),
                 Step::Restart => play = play.restarted(),

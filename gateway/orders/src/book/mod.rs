@@ -161,13 +161,13 @@ impl Book {
 
     /// Open positions, by id.
     pub fn positions(&self) -> impl Iterator<Item = &Position> {
-        self.tracks.values().filter_map(Track::told)
+        self.tracks.values().filter_map(Track::reported)
     }
 
     /// One position.
     #[must_use]
     pub fn position(&self, id: PositionId) -> Option<&Position> {
-        self.tracks.get(&id)?.told()
+        self.tracks.get(&id)?.reported()
     }
 
     /// Whose a position is, or was.
@@ -295,8 +295,8 @@ impl Book {
     ) -> Option<PositionChange> {
         let track = self.tracks.get_mut(&id)?;
         let changed = track.set_levels(levels, news);
-        let told = track.told().filter(|_| changed)?;
-        Some(PositionChange::Changed(told.clone()))
+        let reported = track.reported().filter(|_| changed)?;
+        Some(PositionChange::Changed(reported.clone()))
     }
 
     /// True when a position has these levels already, by a row that was read since they were last
@@ -339,7 +339,7 @@ impl Book {
         let mut reading = Reading::default();
         for (id, track) in &mut self.tracks {
             let row = rows.remove(id);
-            let ticket = track.told().map(|told| told.row.ticket);
+            let ticket = track.reported().map(|reported| reported.row.ticket);
             if row.is_none() && unread.may_hide(RowKind::Position, ticket) {
                 continue;
             }

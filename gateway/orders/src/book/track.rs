@@ -85,7 +85,7 @@ pub(super) struct Track {
     waits: Option<(Ticket, Reads)>,
     /// Rows were believed against deals: what happened there is not known.
     disagreement: Option<Disagreement>,
-    told: Option<Position>,
+    reported: Option<Position>,
     /// Whose it was when it was last reported, under which magic.
     owner: Option<(Magic, Owner)>,
     /// When it was over, in readings; none: it is not, or just now.
@@ -127,11 +127,11 @@ impl Track {
             Source::Row
         };
         self.owner = Some((position.row.magic, position.owner()));
-        self.told = Some(position);
+        self.reported = Some(position);
     }
 
-    pub(super) const fn told(&self) -> Option<&Position> {
-        self.told.as_ref()
+    pub(super) const fn reported(&self) -> Option<&Position> {
+        self.reported.as_ref()
     }
 
     /// As the newest read has it.
@@ -153,11 +153,11 @@ impl Track {
 
     /// Gives it to a client; none: it is not open.
     pub(super) fn adopt(&mut self, client: &ClientName) -> Option<&Position> {
-        let told = self.told.as_mut()?;
-        told.client = Some(client.clone());
-        told.orphan = false;
-        self.owner = Some((told.row.magic, told.owner()));
-        Some(told)
+        let reported = self.reported.as_mut()?;
+        reported.client = Some(client.clone());
+        reported.orphan = false;
+        self.owner = Some((reported.row.magic, reported.owner()));
+        Some(reported)
     }
 
     /// What was nobody's may lie in a client's slot by now, over or not. The position; none: it is
@@ -168,14 +168,14 @@ impl Track {
         let new = owner(*magic);
         new.client.as_ref()?;
         known.clone_from(&new);
-        let told = self.told.as_mut()?;
-        *told = new.of(told.row.clone());
-        Some(told)
+        let reported = self.reported.as_mut()?;
+        *reported = new.of(reported.row.clone());
+        Some(reported)
     }
 
     /// True when nothing is open, and nothing waits for an explanation.
     pub(super) fn is_over(&self) -> bool {
-        self.told.is_none() && self.row.is_none() && self.unexplained().is_none()
+        self.reported.is_none() && self.row.is_none() && self.unexplained().is_none()
     }
 
     /// True when deals of the past are of use to it: none are known yet.
@@ -303,8 +303,8 @@ impl Track {
     /// lack it because they lag: they tell nothing of deals that came alone. What was done after the
     /// rows were read is not in them, however well they fit.
     fn confirm_by_row(&mut self) {
-        let telling = self.seen || self.early_news == 0;
-        if self.early.is_empty() || !self.chain.is_whole() || !telling {
+        let conclusive = self.seen || self.early_news == 0;
+        if self.early.is_empty() || !self.chain.is_whole() || !conclusive {
             return;
         }
         let mut chain = self.chain.clone();
@@ -384,9 +384,9 @@ impl Track {
         self.as_of = as_of;
         self.levels_read = self.row.is_some() && begun >= self.levels_news;
         if begun < self.levels_news
-            && let (Some(row), Some(told)) = (&mut self.row, &self.told)
+            && let (Some(row), Some(reported)) = (&mut self.row, &self.reported)
         {
-            row.levels = told.row.levels;
+            row.levels = reported.row.levels;
         }
         self.note_read(now);
         self.confirm_by_row();
@@ -431,8 +431,8 @@ impl Track {
         self.doubt = None;
         self.source = Source::Row;
         self.seen = self.row.is_some();
-        let told = self.told.as_ref().map(|told| &told.row);
-        let symbol = self.row.as_ref().or(told).map(|row| row.symbol.clone());
+        let reported = self.reported.as_ref().map(|reported| &reported.row);
+        let symbol = self.row.as_ref().or(reported).map(|row| row.symbol.clone());
         if let Some(symbol) = symbol.filter(|_| self.chain.is_whole()) {
             let client = self.owner().and_then(|owner| owner.client.clone());
             self.disagreement.get_or_insert(Disagreement {
@@ -446,10 +446,10 @@ impl Track {
     /// True when the newest read disagrees with the deals, or agrees by chance alone, or lacks what
     /// is told and no deal closed.
     fn is_doubtful(&self) -> bool {
-        let is_open = self.row.is_some() || self.told.is_some();
+        let is_open = self.row.is_some() || self.reported.is_some();
         let agrees = self.agrees() && !self.is_by_chance();
         let differs = self.chain.is_whole() && !agrees && self.disagreement.is_none();
-        let lacks = self.row.is_none() && self.told.is_some();
+        let lacks = self.row.is_none() && self.reported.is_some();
         (is_open && differs) || (lacks && !self.is_by_deals() && !self.is_closed_since())
     }
 
@@ -460,8 +460,8 @@ impl Track {
     /// True when the deals since the newest row close all that it had, and none of the others, where
     /// they are all known, left more. Where rows are believed against them they are not.
     fn is_closed_since(&self) -> bool {
-        let told = self.told.as_ref();
-        let closes = told.is_some_and(|told| self.closed_since() >= told.row.lots);
+        let reported = self.reported.as_ref();
+        let closes = reported.is_some_and(|reported| self.closed_since() >= reported.row.lots);
         let known = self.chain.is_whole() && self.disagreement.is_none();
         closes && !(known && self.with_early().sum().is_some())
     }
@@ -494,9 +494,9 @@ impl Track {
         owner: impl Fn(Magic) -> Owner,
     ) -> Vec<PositionChange> {
         let row = self.current(levels);
-        let before = self.told.take();
+        let before = self.reported.take();
         let Some(row) = row else {
-            let gone = before.map(|told| PositionChange::Closed(self.closed(told)));
+            let gone = before.map(|reported| PositionChange::Closed(self.closed(reported)));
             return gone.into_iter().collect();
         };
         let mut changes = Vec::new();
@@ -509,14 +509,14 @@ impl Track {
             None => owner(row.magic),
         };
         let (before, ended): (Option<Position>, _) = match before {
-            Some(told) if told.client != owner.client => (None, Some(told)),
+            Some(reported) if reported.client != owner.client => (None, Some(reported)),
             before => (before, None),
         };
         changes.extend(ended.map(PositionChange::Closed));
-        let same = before.is_some_and(|told| is_same(&told.row, &row));
+        let same = before.is_some_and(|reported| is_same(&reported.row, &row));
         self.owner = Some((row.magic, owner.clone()));
         let position = owner.of(row);
-        self.told = Some(position.clone());
+        self.reported = Some(position.clone());
         if !same {
             changes.push(PositionChange::Changed(position));
         }
@@ -524,18 +524,18 @@ impl Track {
     }
 
     /// A position that is gone, with what its deals realised, where they are all known.
-    fn closed(&self, told: Position) -> Position {
+    fn closed(&self, reported: Position) -> Position {
         if !self.chain.is_whole() || self.chain.sum().is_some() {
-            return told;
+            return reported;
         }
         let (profit, swap) = self.chain.realised();
         Position {
             row: PositionRow {
                 profit,
                 swap,
-                ..told.row
+                ..reported.row
             },
-            ..told
+            ..reported
         }
     }
 
@@ -561,15 +561,15 @@ impl Track {
             return self.row.clone();
         }
         let waits = self.seen && !self.is_closed_since();
-        let told = self.told.as_ref().filter(|_| waits);
-        told.map(|told| told.row.clone())
+        let reported = self.reported.as_ref().filter(|_| waits);
+        reported.map(|reported| reported.row.clone())
     }
 
     /// Side, lots and price from the deals; what only rows show as it was last known.
     fn by_deals(&self, levels: Levels) -> Option<PositionRow> {
         let sum = self.chain.sum()?;
-        let told = self.told.as_ref().map(|told| &told.row);
-        let Some(known) = self.row.as_ref().or(told) else {
+        let reported = self.reported.as_ref().map(|reported| &reported.row);
+        let Some(known) = self.row.as_ref().or(reported) else {
             return Some(PositionRow {
                 levels,
                 ..sum.clone()
@@ -620,18 +620,18 @@ impl Track {
     /// The same where the newest row has what was closed early. On netting what that row lacks may be
     /// closed already.
     pub(super) fn closable_at_most(&self, mode: AccountMode) -> Lots {
-        let Some(told) = &self.told else {
+        let Some(reported) = &self.reported else {
             return Lots::ZERO;
         };
-        let told = &told.row;
-        let by_deals = told.lots.minus(self.closed_early());
+        let reported = &reported.row;
+        let by_deals = reported.lots.minus(self.closed_early());
         match &self.row {
-            Some(row) if row.side != told.side => Lots::ZERO,
+            Some(row) if row.side != reported.side => Lots::ZERO,
             Some(row) if self.is_by_deals() => row.lots.min(by_deals),
             Some(row) => row.lots.minus(self.closed_since()),
             None if self.seen && mode == AccountMode::Netting => Lots::ZERO,
             None if self.is_by_deals() => by_deals,
-            None => told.lots.minus(self.closed_since()),
+            None => reported.lots.minus(self.closed_since()),
         }
     }
 
@@ -655,7 +655,7 @@ impl Track {
     pub(super) fn is_settled(&self) -> bool {
         if self.unexplained().is_some() {
             false
-        } else if self.told.is_none() && self.row.is_none() {
+        } else if self.reported.is_none() && self.row.is_none() {
             // It is over, whatever of its past is not known any more.
             true
         } else if self.is_by_deals() {
@@ -669,14 +669,14 @@ impl Track {
     pub(super) fn set_levels(&mut self, levels: Levels, news: u64) -> bool {
         self.levels_news = news;
         self.levels_read = false;
-        let Some(told) = &mut self.told else {
+        let Some(reported) = &mut self.reported else {
             return false;
         };
         if let Some(row) = &mut self.row {
             row.levels = levels;
         }
-        let changes = told.row.levels != levels;
-        told.row.levels = levels;
+        let changes = reported.row.levels != levels;
+        reported.row.levels = levels;
         changes
     }
 

@@ -127,7 +127,7 @@ impl<B: Iterator<Item = Result<Bar, FeedError>>> BarTicks<B> {
         }
     }
 
-    fn tell(&mut self, bar: &Bar) {
+    fn add_ticks(&mut self, bar: &Bar) {
         let (first, second) = if bar.close >= bar.open {
             (bar.low, bar.high)
         } else {
@@ -154,7 +154,7 @@ impl<B: Iterator<Item = Result<Bar, FeedError>>> Iterator for BarTicks<B> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.ticks.is_empty() {
             match self.bars.next()? {
-                Ok(bar) => self.tell(&bar),
+                Ok(bar) => self.add_ticks(&bar),
                 Err(error) => return Some(Err(error)),
             }
         }

@@ -117,11 +117,11 @@ impl Driver {
         for tick in batch.iter() {
             state.on_tick(tick);
         }
-        let told = self.demand.as_ref().and_then(|_| state.barrier());
+        let passed = self.demand.as_ref().and_then(|_| state.barrier());
         drop(state);
         // Whoever is in step learns of what a tick did before the tick itself.
-        if let Some(mut told) = told {
-            let _ = told.blocking_recv();
+        if let Some(mut passed) = passed {
+            let _ = passed.blocking_recv();
         }
         self.ticks
             .blocking_send(std::mem::replace(batch, Vec::with_capacity(BATCH)))

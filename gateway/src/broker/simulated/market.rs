@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 /// Changes that may wait; a reader that leaves more than that unread loses the link.
 pub(super) const CHANGES: usize = 16_384;
 
-pub(super) struct Market(Mutex<State>);
+pub(super) struct Market(Mutex<MarketState>);
 
-pub(super) struct State {
+pub(super) struct MarketState {
     pub(super) simulator: Simulator,
     /// Written under the lock, so that changes keep their order.
     pub(super) changes: Option<mpsc::Sender<Change>>,
@@ -32,7 +32,7 @@ impl Market {
             Some(store) => taken_up(settings, store)?,
             None => opened(settings)?,
         };
-        Ok(Self(Mutex::new(State {
+        Ok(Self(Mutex::new(MarketState {
             simulator,
             changes: None,
             changed: false,
@@ -40,7 +40,7 @@ impl Market {
         })))
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, MarketState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,7 +64,7 @@ fn taken_up(settings: &SimulatedSettings, store: &mut Store) -> Result<Simulator
     Ok(simulator)
 }
 
-impl State {
+impl MarketState {
     /// Moves the market by a tick.
     pub(super) fn on_tick(&mut self, tick: &Tick) {
         let events = self.simulator.on_tick(tick);
@@ -111,9 +111,9 @@ impl State {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        let (untold, told) = mpsc::channel(1);
-        self.send(Change::Barrier(untold));
-        Some(told)
+        let (barrier, passed) = mpsc::channel(1);
+        self.send(Change::Barrier(barrier));
+        Some(passed)
     }
 
     pub(super) fn is_crowded(&self) -> bool {

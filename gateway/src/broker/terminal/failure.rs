@@ -34,10 +34,10 @@ pub(crate) fn decide(
             Err(error) => Err(SendFailure::Unknown(error.to_string())),
         },
         CallOutcome::Answer(Answer::None(code, _)) => {
-            let told = explained(code);
+            let why = explained(code);
             Err(match code {
-                -2 | -3 | -5 | -6 | -7 | -8 | -10_003 | -10_004 => SendFailure::NotSent(told),
-                _ => SendFailure::Unknown(told),
+                -2 | -3 | -5 | -6 | -7 | -8 | -10_003 | -10_004 => SendFailure::NotSent(why),
+                _ => SendFailure::Unknown(why),
             })
         }
         CallOutcome::Answer(Answer::Refused(why)) => Err(refused(&why)),

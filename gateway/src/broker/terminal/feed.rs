@@ -106,8 +106,8 @@ impl Feed {
                 if self.silent < SILENT_PUSHES {
                     return Ok(());
                 }
-                let told = super::failure::explained(*code);
-                return Err(format!("the terminal does not answer its bridge: {told}"));
+                let why = super::failure::explained(*code);
+                return Err(format!("the terminal does not answer its bridge: {why}"));
             }
         };
         self.silent = 0;

@@ -97,9 +97,9 @@ fn hello(body: &[u8]) -> Result<String, HandshakeError> {
 
 /// Judges the bridge's proof.
 fn verify(secret: &Secret, theirs: &str, ours: &str, body: &[u8]) -> Result<(), HandshakeError> {
-    let Proven { proof: told } = wire::hello(body)?;
+    let Proven { proof: received } = wire::hello(body)?;
     let right = proof(secret, "bridge", theirs, ours).ok_or(HandshakeError::Short)?;
-    if bool::from(right.as_bytes().ct_eq(told.as_bytes())) {
+    if bool::from(right.as_bytes().ct_eq(received.as_bytes())) {
         Ok(())
     } else {
         Err(HandshakeError::Stranger)

@@ -241,8 +241,8 @@ impl Broker for Terminal {
         self.link()?;
         let mut shared = self.shared.lock();
         let status = &mut shared.status;
-        let untold = std::mem::take(&mut status.silence_untold);
-        if status.silent || untold {
+        let unreported = std::mem::take(&mut status.silence_unreported);
+        if status.silent || unreported {
             return Err(BrokerError::Silent(
                 "the bridge says nothing, the terminal takes long over a call or the bridge or its host is stopped; look at their logs",
             ));

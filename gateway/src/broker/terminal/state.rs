@@ -37,7 +37,7 @@ pub struct TerminalStatus {
     /// The bridge says nothing, and its session is not given up yet.
     pub silent: bool,
     /// It was silent since that was last reported.
-    pub(super) silence_untold: bool,
+    pub(super) silence_unreported: bool,
     /// The package took long over a call; reported until then.
     pub(super) slow_until: Option<Instant>,
     /// Calls that wait in the bridge.
@@ -54,7 +54,7 @@ pub struct TerminalStatus {
 
 impl TerminalStatus {
     pub(super) fn fall_silent(&mut self) {
-        (self.silent, self.silence_untold) = (true, true);
+        (self.silent, self.silence_unreported) = (true, true);
     }
 }
 

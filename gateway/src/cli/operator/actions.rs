@@ -191,7 +191,7 @@ impl Adopt {
 impl Accept {
     pub(super) fn run(self) -> anyhow::Result<()> {
         use accept_request::What;
-        let told = match (&self.symbol, self.missing_deals) {
+        let accepted = match (&self.symbol, self.missing_deals) {
             (Some(symbol), _) => symbol.clone(),
             (None, true) => "missing deals".to_owned(),
             (None, false) => "unreadable rows".to_owned(),
@@ -210,7 +210,7 @@ impl Accept {
         act(
             &self.target,
             async |mut control| control.accept(request).await,
-            |_| vec![("accepted", told.into())],
+            |_| vec![("accepted", accepted.into())],
         )
     }
 }

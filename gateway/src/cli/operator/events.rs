@@ -70,7 +70,7 @@ fn reached(event: &StreamEventsResponse) -> u64 {
 
 /// An event's line; none for what only moves a cursor or repeats the account's figures.
 fn line(event: &StreamEventsResponse, json: bool) -> Option<String> {
-    let (kind, fields) = told(event.event.as_ref()?)?;
+    let (kind, fields) = described(event.event.as_ref()?)?;
     let time = moment(event.time);
     if json {
         let head = vec![
@@ -90,7 +90,7 @@ fn line(event: &StreamEventsResponse, json: bool) -> Option<String> {
     ))
 }
 
-fn told(event: &Event) -> Option<(&'static str, Row)> {
+fn described(event: &Event) -> Option<(&'static str, Row)> {
     let text = |text: &str| Value::from(text);
     Some(match event {
         Event::OrderChanged(changed) => ("order_changed", show::order(changed.order.as_ref()?)),

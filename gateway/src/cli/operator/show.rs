@@ -38,10 +38,10 @@ pub(super) fn row(row: &Row, json: bool) -> io::Result<()> {
 
 /// One line of `name=value` pairs; what is empty is left out.
 pub(super) fn pairs(row: &Row) -> String {
-    let told = row
+    let filled = row
         .iter()
         .filter(|(_, value)| !matches!(value, Value::Null) && value.as_str() != Some(""));
-    let pairs: Vec<_> = told
+    let pairs: Vec<_> = filled
         .map(|(name, value)| format!("{name}={}", text(value)))
         .collect();
     pairs.join(" ")
