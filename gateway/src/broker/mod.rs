@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 /// What the broker reports unasked.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum BrokerEvent {
     /// A deal was done.
     Deal(DealRow),
     /// Orders, positions or the account changed: read a snapshot.
@@ -50,7 +50,7 @@ pub struct Events {
     /// Ticks in batches. Small: a full one holds the feed back.
     pub ticks: mpsc::Receiver<Vec<Tick>>,
     /// Everything else.
-    pub changes: mpsc::Receiver<Change>,
+    pub changes: mpsc::Receiver<BrokerEvent>,
     /// How ticks come.
     pub pace: Pace,
 }

@@ -261,7 +261,7 @@ impl Orders {
     }
 
     /// Hands on what the broker reported.
-    pub async fn report(&self, change: broker::Change) {
+    pub async fn report(&self, change: broker::BrokerEvent) {
         // The receiver lives as long as any handle does.
         let _ = self.mailbox.send(Message::Change(change)).await;
     }

@@ -39,7 +39,7 @@ pub(super) enum Message {
     /// A step that asks, and who waits for the answer.
     Ask(Asker, Box<Input>, oneshot::Sender<Answer>),
     /// The broker reported something.
-    Change(broker::Change),
+    Change(broker::BrokerEvent),
     /// The broker was read, in that life of the link.
     Read(u64, Box<Read>),
     /// The end: everything is made durable, and the journal is closed.
@@ -278,14 +278,14 @@ impl OrdersTask {
             Message::Change(change) => {
                 self.reads.wanted = true;
                 match change {
-                    broker::Change::Deal(deal) => self.step(Input::Deal(deal))?,
-                    broker::Change::MarginCall(level) => {
+                    broker::BrokerEvent::Deal(deal) => self.step(Input::Deal(deal))?,
+                    broker::BrokerEvent::MarginCall(level) => {
                         self.step(Input::Announce(Event::MarginCall(level)))?;
                     }
-                    broker::Change::RowsChanged
-                    | broker::Change::FeedEnded(_)
-                    | broker::Change::Barrier(_)
-                    | broker::Change::LinkLost(_) => {}
+                    broker::BrokerEvent::RowsChanged
+                    | broker::BrokerEvent::FeedEnded(_)
+                    | broker::BrokerEvent::Barrier(_)
+                    | broker::BrokerEvent::LinkLost(_) => {}
                 }
             }
             Message::Read(life, read) => {

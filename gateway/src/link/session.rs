@@ -8,7 +8,7 @@ use super::{
     pumps::{LiveFrom, Ticks},
 };
 use crate::{
-    broker::{BrokerError, Change, Events, OTHER_NUMBER, OTHER_SERVER, Pace, other_kind},
+    broker::{BrokerError, BrokerEvent, Events, OTHER_NUMBER, OTHER_SERVER, Pace, other_kind},
     desk::read_pass,
 };
 use mymt5_chassis::clock;
@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
         &self,
         tried: &mut String,
         old: Option<&mut Ticks<'_>>,
-    ) -> Result<(Ticks<'_>, mpsc::Receiver<Change>), BrokerError> {
+    ) -> Result<(Ticks<'_>, mpsc::Receiver<BrokerEvent>), BrokerError> {
         if let Some(gate) = &self.deps.login {
             *tried = gate.fingerprint();
         }
@@ -155,13 +155,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn pump_changes(&self, changes: &mut mpsc::Receiver<Change>) -> BrokerError {
+    async fn pump_changes(&self, changes: &mut mpsc::Receiver<BrokerEvent>) -> BrokerError {
         while let Some(change) = changes.recv().await {
             match change {
-                Change::LinkLost(why) => return BrokerError::Unreachable(why),
-                Change::FeedEnded(why) => self.monitor.report(Fact::FeedOver(why)).await,
+                BrokerEvent::LinkLost(why) => return BrokerError::Unreachable(why),
+                BrokerEvent::FeedEnded(why) => self.monitor.report(Fact::FeedOver(why)).await,
                 // Dropped once that is so.
-                Change::Barrier(_untold) => self.deps.orders.settled().await,
+                BrokerEvent::Barrier(_barrier) => self.deps.orders.settled().await,
                 change => self.deps.orders.report(change).await,
             }
         }

@@ -18,7 +18,7 @@ pub struct Hub(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<HubState>,
     /// Woken when a subscriber arrives, takes or leaves: a feed on demand may go on.
     room: Notify,
     ticks: AtomicU64,
@@ -26,7 +26,7 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HubState {
     /// With the moment at which it came.
     latest: HashMap<Symbol, (Item, Instant)>,
     /// The newest of their times.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::{
     broker::{
-        Broker, BrokerError, Change, Dispatch, Events, History, SendFailure, Snapshot,
+        Broker, BrokerError, BrokerEvent, Dispatch, Events, History, SendFailure, Snapshot,
         outcome::judge,
     },
     desk::{EventLog, Orders, Setup, read_pass},
@@ -54,7 +54,7 @@ type Script = Box<dyn Fn(usize, &TradeRequest) -> Act + Send + Sync>;
 /// The broker: one request at a time, each as the script says.
 pub(crate) struct Scripted {
     simulator: Mutex<Simulator>,
-    changes: mpsc::UnboundedSender<Change>,
+    changes: mpsc::UnboundedSender<BrokerEvent>,
     script: Script,
     /// What reached it, in order.
     received: Mutex<Vec<(TradeRequest, String)>>,
@@ -119,8 +119,8 @@ impl Scripted {
         let (receipt, events) = self.lock().send(request);
         for event in events {
             let change = match event {
-                Event::Deal(deal) => Change::Deal(deal),
-                _ => Change::RowsChanged,
+                Event::Deal(deal) => BrokerEvent::Deal(deal),
+                _ => BrokerEvent::RowsChanged,
             };
             let _ = self.changes.send(change);
         }

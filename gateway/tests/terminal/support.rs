@@ -2,7 +2,7 @@
 
 use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::broker::{
-    Broker, Change, Dispatch, Events, SendFailure,
+    Broker, BrokerEvent, Dispatch, Events, SendFailure,
     terminal::{Account, Credentials, Terminal, TerminalSettings},
 };
 use mymt5_model::{Receipt, Symbol, TradeRequest};
@@ -92,7 +92,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F)
 }
 
 /// The next change of that kind.
-pub async fn change<T>(events: &mut Events, mut pick: impl FnMut(Change) -> Option<T>) -> T {
+pub async fn change<T>(events: &mut Events, mut pick: impl FnMut(BrokerEvent) -> Option<T>) -> T {
     bounded(async {
         loop {
             let change = events.changes.recv().await.expect("the link ended");
@@ -107,7 +107,7 @@ pub async fn change<T>(events: &mut Events, mut pick: impl FnMut(Change) -> Opti
 /// Why the link was lost.
 pub async fn lost(events: &mut Events) -> String {
     change(events, |change| match change {
-        Change::LinkLost(why) => Some(why),
+        BrokerEvent::LinkLost(why) => Some(why),
         _ => None,
     })
     .await

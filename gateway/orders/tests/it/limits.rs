@@ -7,7 +7,7 @@ use mymt5_model::{AccountRow, Lots, OrderState, OrderType, Price, Reason, Side, 
 use mymt5_orders::NewOrder;
 use std::sync::Arc;
 
-pub(crate) type Change<T> = fn(&mut T);
+pub(crate) type Setter<T> = fn(&mut T);
 
 /// What an entry meets.
 pub(crate) struct Scene {
@@ -36,7 +36,7 @@ pub(crate) fn percent(percent: f64) -> Option<Percent> {
     Some(Percent::try_from(percent).unwrap())
 }
 
-fn change_spec(scene: &mut Scene, change: Change<SymbolSpec>) {
+fn change_spec(scene: &mut Scene, change: Setter<SymbolSpec>) {
     let mut spec = SymbolSpec::clone(&scene.order.spec);
     change(&mut spec);
     scene.order.spec = Arc::new(spec);
@@ -87,7 +87,7 @@ pub(crate) fn try_order(shell: &mut Shell, id: &str, scene: &Scene) -> Result<()
 
 /// Submits the changed scene under a limit, once of the client and once of the account, before and
 /// after a restart; and then closes the position, which no limit may hinder.
-fn try_it(set: Change<Limits>, change: Change<Scene>) -> Result<(), Reason> {
+fn try_it(set: Setter<Limits>, change: Setter<Scene>) -> Result<(), Reason> {
     let mut limits = Limits::default();
     set(&mut limits);
     let mut scene = scene();
@@ -108,12 +108,12 @@ fn try_it(set: Change<Limits>, change: Change<Scene>) -> Result<(), Reason> {
 }
 
 /// The limit refuses the scene with that reason, and lets it pass when set by `wide`.
-fn refuses(tight: Change<Limits>, wide: Change<Limits>, change: Change<Scene>, reason: Reason) {
+fn refuses(tight: Setter<Limits>, wide: Setter<Limits>, change: Setter<Scene>, reason: Reason) {
     assert_eq!(try_it(wide, change), Ok(()), "{reason:?}");
     assert_eq!(try_it(tight, change), Err(reason));
 }
 
-const AS_IT_IS: Change<Scene> = |_| {};
+const AS_IT_IS: Setter<Scene> = |_| {};
 
 #[test]
 fn nothing_is_limited_where_nothing_is_set() {
@@ -327,14 +327,14 @@ fn risk_to_the_stop() {
 
 #[test]
 fn what_cannot_be_judged_is_refused() {
-    let no_rate: Change<Scene> = |scene| change_spec(scene, |spec| spec.tick_value = None);
-    let no_leverage: Change<Scene> = |scene| scene.account.leverage = 0;
-    let crossed: Change<Scene> = |scene| scene.quote.bid = points(110_020);
-    let no_ask: Change<Scene> = |scene| {
+    let no_rate: Setter<Scene> = |scene| change_spec(scene, |spec| spec.tick_value = None);
+    let no_leverage: Setter<Scene> = |scene| scene.account.leverage = 0;
+    let crossed: Setter<Scene> = |scene| scene.quote.bid = points(110_020);
+    let no_ask: Setter<Scene> = |scene| {
         pending(scene);
         scene.quote.ask = points(0);
     };
-    let cases: [(Change<Limits>, Change<Scene>); 5] = [
+    let cases: [(Setter<Limits>, Setter<Scene>); 5] = [
         (|l| l.max_risk_per_trade = percent(100.0), no_rate),
         (|l| l.max_margin_use = percent(100.0), no_rate),
         (|l| l.max_margin_use = percent(100.0), no_leverage),

@@ -8,13 +8,13 @@ use mymt5_guard::Limits;
 use mymt5_model::{AccountRow, OrderId, Reason, Retcode};
 use mymt5_orders::{Input, Snapshot};
 
-fn with(set: Change<Limits>) -> Limits {
+fn with(set: Setter<Limits>) -> Limits {
     let mut limits = Limits::default();
     set(&mut limits);
     limits
 }
 
-fn of_client(set: Change<Limits>) -> Shell {
+fn of_client(set: Setter<Limits>) -> Shell {
     holding_with(with(set), Limits::default(), account())
 }
 
@@ -24,7 +24,7 @@ fn id_of(shell: &Shell, request: &str) -> OrderId {
 
 #[test]
 fn what_is_in_flight_or_unknown_counts_as_filled() {
-    let limits: [(Change<Limits>, Reason); 5] = [
+    let limits: [(Setter<Limits>, Reason); 5] = [
         (
             |l| l.max_lots_per_symbol = some_lots(1.0),
             Reason::LimitLotsPerSymbol,

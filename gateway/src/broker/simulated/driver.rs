@@ -1,6 +1,6 @@
 //! The feed's thread: moves the market, tick by tick, until nobody listens.
 
-use super::{Change, Speed, market::Market};
+use super::{BrokerEvent, Speed, market::Market};
 use mymt5_model::{BrokerTime, Tick};
 use mymt5_simulator::feed::FeedError;
 use std::{
@@ -34,7 +34,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn run(mut self, feed: FeedTicks) {
         if let Some(why) = self.play(feed) {
-            self.market.lock().send(Change::FeedEnded(why));
+            self.market.lock().send(BrokerEvent::FeedEnded(why));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The market under its lock: the simulator, and the queue its changes go to in their order.
 
 use super::{
-    Change, SimulatedSettings,
+    BrokerEvent, SimulatedSettings,
     store::{KeptError, Store},
 };
 use mymt5_model::Tick;
@@ -17,7 +17,7 @@ pub(super) struct Market(Mutex<MarketState>);
 pub(super) struct MarketState {
     pub(super) simulator: Simulator,
     /// Written under the lock, so that changes keep their order.
-    pub(super) changes: Option<mpsc::Sender<Change>>,
+    pub(super) changes: Option<mpsc::Sender<BrokerEvent>>,
     /// Something changed since the last barrier.
     changed: bool,
     store: Option<Store>,
@@ -85,18 +85,18 @@ impl MarketState {
         }
         for event in events {
             let change = match event {
-                Event::Deal(deal) => Change::Deal(deal),
+                Event::Deal(deal) => BrokerEvent::Deal(deal),
                 Event::MarginCall => {
-                    Change::MarginCall(self.simulator.account().margin_level.unwrap_or(0.0))
+                    BrokerEvent::MarginCall(self.simulator.account().margin_level.unwrap_or(0.0))
                 }
-                _ => Change::RowsChanged,
+                _ => BrokerEvent::RowsChanged,
             };
             self.send(change);
         }
     }
 
     /// A full queue means that nobody reads: the link is given up, never an event alone.
-    pub(super) fn send(&mut self, change: Change) {
+    pub(super) fn send(&mut self, change: BrokerEvent) {
         if self
             .changes
             .as_ref()
@@ -112,7 +112,7 @@ impl MarketState {
             return None;
         }
         let (barrier, passed) = mpsc::channel(1);
-        self.send(Change::Barrier(barrier));
+        self.send(BrokerEvent::Barrier(barrier));
         Some(passed)
     }
 

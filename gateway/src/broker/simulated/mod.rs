@@ -7,7 +7,7 @@ mod store;
 pub use store::KeptError;
 
 use super::{
-    Broker, BrokerError, Change, Dispatch, Events, History, Pace, SendFailure, Snapshot,
+    Broker, BrokerError, BrokerEvent, Dispatch, Events, History, Pace, SendFailure, Snapshot,
     outcome::{judge, settled},
 };
 use async_trait::async_trait;

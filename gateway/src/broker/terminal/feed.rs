@@ -1,7 +1,7 @@
 //! What the bridge pushes, handed on to the link: ticks in batches, and what changed.
 
 use super::{
-    super::{Change, Events, Pace},
+    super::{BrokerEvent, Events, Pace},
     state::{Rows, SharedState},
     ticks,
     wire::{Fields, RowsPush, TicksPush},
@@ -27,7 +27,7 @@ const SILENT_PUSHES: u32 = 3;
 pub(crate) struct Feed {
     shared: Arc<SharedState>,
     ticks: mpsc::Sender<Vec<Tick>>,
-    changes: mpsc::Sender<Change>,
+    changes: mpsc::Sender<BrokerEvent>,
     last: Option<Rows>,
     silent: u32,
     unread: bool,
@@ -55,7 +55,7 @@ impl Feed {
     }
 
     /// The way for changes found otherwise than by a push.
-    pub(crate) fn changes(&self) -> mpsc::Sender<Change> {
+    pub(crate) fn changes(&self) -> mpsc::Sender<BrokerEvent> {
         self.changes.clone()
     }
 
@@ -125,12 +125,12 @@ impl Feed {
                     tracing::error!(%error, "rows of the terminal not understood");
                 }
                 self.unread = true;
-                self.send(Change::RowsChanged)
+                self.send(BrokerEvent::RowsChanged)
             }
         }
     }
 
-    fn read(&mut self, raw: &RawValue) -> Result<Vec<Change>, super::RowError> {
+    fn read(&mut self, raw: &RawValue) -> Result<Vec<BrokerEvent>, super::RowError> {
         let fields = Fields::of("rows", raw)?;
         let mut state = self.shared.lock();
         let rows = state.rows(&fields)?;
@@ -145,17 +145,17 @@ impl Feed {
         newest.into_iter().for_each(|time| state.see(time));
         let fresh = state.deals.take(deals);
         drop(state);
-        let mut changes: Vec<Change> = fresh.into_iter().map(Change::Deal).collect();
+        let mut changes: Vec<BrokerEvent> = fresh.into_iter().map(BrokerEvent::Deal).collect();
         let rows = still(rows);
         if self.last.as_ref() != Some(&rows) {
-            changes.push(Change::RowsChanged);
+            changes.push(BrokerEvent::RowsChanged);
             self.last = Some(rows);
         }
-        changes.extend(call.map(Change::MarginCall));
+        changes.extend(call.map(BrokerEvent::MarginCall));
         Ok(changes)
     }
 
-    fn send(&self, change: Change) -> Result<(), String> {
+    fn send(&self, change: BrokerEvent) -> Result<(), String> {
         self.changes.try_send(change).map_err(not_taken("changes"))
     }
 
@@ -163,7 +163,7 @@ impl Feed {
     pub(crate) async fn lost(self, why: String) {
         let _ = timeout(LAST_TICKS, self.ticks.reserve_many(TICKS)).await;
         // Where it does not fit, or nobody listens, the end of the channel says as much.
-        let _ = self.changes.try_send(Change::LinkLost(why));
+        let _ = self.changes.try_send(BrokerEvent::LinkLost(why));
     }
 }
 

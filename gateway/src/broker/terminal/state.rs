@@ -60,10 +60,10 @@ impl TerminalStatus {
 
 /// Shared by all sessions.
 #[derive(Debug)]
-pub(crate) struct SharedState(Mutex<State>);
+pub(crate) struct SharedState(Mutex<TerminalState>);
 
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct TerminalState {
     pub(crate) context: Context,
     /// The account that must be there.
     pub(crate) expected: ExpectedAccount,
@@ -105,7 +105,7 @@ pub(crate) struct Rows {
 
 impl SharedState {
     pub(crate) fn new(symbol_map: SymbolMap, expected: ExpectedAccount) -> Self {
-        Self(Mutex::new(State {
+        Self(Mutex::new(TerminalState {
             context: Context {
                 symbol_map,
                 digits: HashMap::new(),
@@ -123,12 +123,12 @@ impl SharedState {
         }))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, TerminalState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl TerminalState {
     /// Reads the account and keeps whether it can trade.
     pub(crate) fn account(
         &mut self,

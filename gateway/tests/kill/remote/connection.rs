@@ -2,7 +2,7 @@
 
 use super::Unanswered;
 use crate::wire::{self, Answer, Ask, MAX_LINE, Question, Said};
-use mymt5_gateway::broker::Change;
+use mymt5_gateway::broker::BrokerEvent;
 use mymt5_model::Tick;
 use std::{
     collections::HashMap,
@@ -39,7 +39,7 @@ pub(super) struct Connection {
 type Opened = (
     Arc<Connection>,
     mpsc::Receiver<Vec<Tick>>,
-    mpsc::Receiver<Change>,
+    mpsc::Receiver<BrokerEvent>,
 );
 
 impl Connection {
@@ -93,7 +93,7 @@ impl Connection {
         &self,
         reader: OwnedReadHalf,
         ticks: &mpsc::Sender<Vec<Tick>>,
-        changes: &mpsc::Sender<Change>,
+        changes: &mpsc::Sender<BrokerEvent>,
     ) {
         let mut reader = BufReader::new(reader);
         let mut line = Vec::new();
@@ -119,9 +119,9 @@ impl Connection {
                     Err(mpsc::error::TrySendError::Closed(_)) => return,
                     _ => continue,
                 },
-                Said::Deal(deal) => Change::Deal(deal),
-                Said::RowsChanged => Change::RowsChanged,
-                Said::MarginCall(level) => Change::MarginCall(level),
+                Said::Deal(deal) => BrokerEvent::Deal(deal),
+                Said::RowsChanged => BrokerEvent::RowsChanged,
+                Said::MarginCall(level) => BrokerEvent::MarginCall(level),
             };
             if changes.send(change).await.is_err() {
                 return;

@@ -7,7 +7,7 @@ use super::{
     stage::{Stage, begin},
 };
 use crate::support::{bounded, send};
-use mymt5_gateway::broker::{Broker, Change, SendFailure, Snapshot};
+use mymt5_gateway::broker::{Broker, BrokerEvent, SendFailure, Snapshot};
 use mymt5_model::{
     AccountMode, BrokerTime, DealRow, Magic, OrderRow, PositionRow, Price, Receipt, Symbol, Tick,
     Ticket, TradeRequest,
@@ -165,7 +165,7 @@ impl Play {
     /// Hears which deals were told meanwhile: each once.
     fn hear(&mut self) {
         for change in self.stage.told() {
-            if let Change::Deal(row) = change
+            if let BrokerEvent::Deal(row) = change
                 && rows::is_trade(&row)
             {
                 assert!(self.told.insert(row.ticket), "told twice: {row:?}");

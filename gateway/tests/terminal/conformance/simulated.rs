@@ -4,7 +4,7 @@ use super::{setup::Setup, stage::Stage};
 use crate::support::bounded;
 use async_trait::async_trait;
 use mymt5_gateway::broker::{
-    Broker, Change, Events, Feed, Pace, Simulated, SimulatedSettings, Speed,
+    Broker, BrokerEvent, Events, Feed, Pace, Simulated, SimulatedSettings, Speed,
 };
 use mymt5_model::{BrokerTime, Tick};
 use std::fs;
@@ -15,7 +15,7 @@ pub struct SimulatedStage {
     folder: TempDir,
     /// Dropped, the link would be down.
     events: Option<Events>,
-    told: Vec<Change>,
+    told: Vec<BrokerEvent>,
 }
 
 impl SimulatedStage {
@@ -57,8 +57,8 @@ impl Stage for SimulatedStage {
         bounded(ask.send(usize::MAX)).await.unwrap();
         loop {
             match bounded(events.changes.recv()).await.unwrap() {
-                Change::FeedEnded(_) => break,
-                Change::Barrier(_) => {}
+                BrokerEvent::FeedEnded(_) => break,
+                BrokerEvent::Barrier(_) => {}
                 change => self.told.push(change),
             }
         }
@@ -67,7 +67,7 @@ impl Stage for SimulatedStage {
         self.events = Some(events);
     }
 
-    fn told(&mut self) -> Vec<Change> {
+    fn told(&mut self) -> Vec<BrokerEvent> {
         let changes = self.events.as_mut().map(|events| &mut events.changes);
         let new = changes
             .into_iter()
@@ -77,7 +77,7 @@ impl Stage for SimulatedStage {
     }
 }
 
-fn rest(mut events: Events) -> impl Iterator<Item = Change> {
+fn rest(mut events: Events) -> impl Iterator<Item = BrokerEvent> {
     std::iter::from_fn(move || events.changes.try_recv().ok())
 }
 

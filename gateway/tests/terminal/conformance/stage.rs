@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use mymt5_chassis::clock;
-use mymt5_gateway::broker::{Broker, Change};
+use mymt5_gateway::broker::{Broker, BrokerEvent};
 use mymt5_model::{BrokerTime, Tick};
 use std::sync::LazyLock;
 
@@ -24,5 +24,5 @@ pub trait Stage: Send {
     async fn move_to(&mut self, tick: &Tick);
 
     /// What the broker told since this was last asked.
-    fn told(&mut self) -> Vec<Change>;
+    fn told(&mut self) -> Vec<BrokerEvent>;
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use mymt5_gateway::broker::{
-    Broker, Change, Events,
+    Broker, BrokerEvent, Events,
     terminal::{Terminal, TerminalSettings},
 };
 use mymt5_model::{AccountMode, Execution, Lots, SymbolSpec, Tick, TradeMode};
@@ -107,7 +107,7 @@ impl Stage for StandInStage {
         self.arrived().await;
     }
 
-    fn told(&mut self) -> Vec<Change> {
+    fn told(&mut self) -> Vec<BrokerEvent> {
         std::iter::from_fn(|| self.events.changes.try_recv().ok()).collect()
     }
 }

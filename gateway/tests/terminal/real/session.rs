@@ -5,7 +5,7 @@ use crate::support::{
     Changeable, SERVER, account, bounded, change, send, settings, symbol, terminal, until,
 };
 use mymt5_chassis::secrets::Secret;
-use mymt5_gateway::broker::{Broker, BrokerError, Change, terminal::Terminal};
+use mymt5_gateway::broker::{Broker, BrokerError, BrokerEvent, terminal::Terminal};
 use mymt5_model::{AccountKind, AccountMode, BrokerTime, Execution, Lots, Money, Price, Side};
 use std::sync::{Arc, Mutex};
 
@@ -159,7 +159,7 @@ async fn what_forbids_trading_is_told_with_its_fix() {
         until(async || terminal.status().trade_obstacle.is_none().then_some(())).await;
     }
     change(&mut events, |change| {
-        matches!(change, Change::RowsChanged).then_some(())
+        matches!(change, BrokerEvent::RowsChanged).then_some(())
     })
     .await;
 }
@@ -243,7 +243,7 @@ async fn the_newest_deal_is_known_however_old_it_is() {
         let receipt = bounded(send(&again, &market(number, None))).await.unwrap();
         // What is past was told by the history: a push tells what is new.
         let told = change(&mut events, |change| match change {
-            Change::Deal(deal) => Some(deal.order),
+            BrokerEvent::Deal(deal) => Some(deal.order),
             _ => None,
         });
         assert_eq!(told.await, receipt.order, "{days} days");

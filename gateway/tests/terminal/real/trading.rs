@@ -2,7 +2,7 @@
 
 use super::process::Bridge;
 use crate::support::{bounded, change, send, symbol, terminal, until};
-use mymt5_gateway::broker::{Broker, Change, SendFailure, terminal::Terminal};
+use mymt5_gateway::broker::{Broker, BrokerEvent, SendFailure, terminal::Terminal};
 use mymt5_model::{
     BrokerTime, Comment, Entry, Levels, LevelsEdit, Lots, Magic, OrderType, Price, Retcode,
     RowState, Side, TermsEdit, Ticket, TimeInForce, TradeRequest,
@@ -87,7 +87,7 @@ async fn a_position_is_opened_protected_and_closed() {
     assert_eq!(receipt.retcode, Retcode::DONE);
     assert_eq!(receipt.price.map(Price::digits), Some(5));
     let deal = change(&mut events, |change| match change {
-        Change::Deal(deal) => Some(deal),
+        BrokerEvent::Deal(deal) => Some(deal),
         _ => None,
     })
     .await;

@@ -2,7 +2,7 @@
 
 use super::bridge::{Scripted, deal, rows, tick, usual};
 use crate::support::{bounded, change, lost, send, terminal, until};
-use mymt5_gateway::broker::{Broker, Change};
+use mymt5_gateway::broker::{Broker, BrokerEvent};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,8 +70,8 @@ async fn only_what_changed_is_told_and_each_deal_once() {
     let mut told = Vec::new();
     for _ in 0..4 {
         told.push(match bounded(events.changes.recv()).await.unwrap() {
-            Change::Deal(deal) => deal.ticket.0,
-            Change::RowsChanged => 0,
+            BrokerEvent::Deal(deal) => deal.ticket.0,
+            BrokerEvent::RowsChanged => 0,
             change => panic!("{change:?}"),
         });
     }
@@ -88,7 +88,7 @@ async fn the_brokers_clock_is_never_behind_a_deal() {
     bounded(events.ticks.recv()).await.unwrap();
     bridge.push(rows(vec![deal(5)]));
     let done = |change| match change {
-        Change::Deal(deal) => Some(deal.time),
+        BrokerEvent::Deal(deal) => Some(deal.time),
         _ => None,
     };
     let done = change(&mut events, done).await;
@@ -108,7 +108,7 @@ async fn a_margin_call_is_told_once_an_episode() {
         bridge.push(push);
     }
     let call = |change| match change {
-        Change::MarginCall(level) => Some(level),
+        BrokerEvent::MarginCall(level) => Some(level),
         _ => None,
     };
     assert_eq!(change(&mut events, call).await, 90.0);
@@ -124,7 +124,7 @@ async fn rows_that_are_not_understood_stop_no_exit() {
     odd["positions"] = json!([{"ticket": 1}]);
     bridge.push(odd);
     change(&mut events, |change| {
-        matches!(change, Change::RowsChanged).then_some(())
+        matches!(change, BrokerEvent::RowsChanged).then_some(())
     })
     .await;
     let close = crate::real::market(1, Some(mymt5_model::Ticket(1)));

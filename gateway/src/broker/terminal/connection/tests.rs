@@ -4,7 +4,7 @@ use super::super::{
     state::SharedState, symbol_map::SymbolMap,
 };
 use super::*;
-use crate::broker::Change;
+use crate::broker::BrokerEvent;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
@@ -114,7 +114,7 @@ async fn the_end_of_the_bridge_is_told_to_all() {
     ));
     assert!(matches!(
         events.changes.recv().await,
-        Some(Change::LinkLost(_))
+        Some(BrokerEvent::LinkLost(_))
     ));
     assert!(connection.is_closed());
 }
