@@ -124,7 +124,7 @@ def tell(text):
 
 
 def enter(venv):
-    """Goes on inside the environment, made anew where it is not there or is another version's."""
+    """Goes on inside the environment, made again where it is not there or is another version's."""
     if Path(sys.prefix).resolve() == venv.resolve():
         return
     python, stamp = str(venv / "bin/python"), venv / "mymt5-bench.txt"

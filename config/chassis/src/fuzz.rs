@@ -86,7 +86,7 @@ pub fn configuration(bytes: &[u8]) {
             }
         }
     }
-    // Whoever writes the canary where no secret stands has told it himself.
+    // A canary in a place of no secret is shown by the input itself.
     if !text.contains(CANARY) {
         assert!(!told.contains(CANARY), "a secret is told: {told}");
     }

@@ -124,7 +124,7 @@ impl Trader {
         self.runners.values().all(StrategyRunner::is_idle)
     }
 
-    /// Starts anew from a snapshot.
+    /// Starts again from a snapshot.
     pub fn on_snapshot(&mut self, snapshot: &v1::GetSnapshotResponse) {
         self.portfolio.read(snapshot);
         self.portfolio.measure(self.runners.keys().cloned());

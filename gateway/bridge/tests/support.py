@@ -20,7 +20,7 @@ TESTS = os.path.dirname(os.path.abspath(__file__))
 BRIDGE = os.path.join(os.path.dirname(TESTS), "mymt5_bridge.py")
 STANDIN = os.path.join(TESTS, "standin")
 SECRET = "0123456789abcdef0123456789abcdef-test"
-# Made anew each time: a traceback's source lines, kept by linecache, must not hold it.
+# Made again each time: a traceback's source lines, kept by linecache, must not hold it.
 PASSWORD = "password-canary-" + secrets.token_hex(8)
 LOGIN = {"login": 10000001, "password": PASSWORD, "server": "StandIn-Demo", "timeout_ms": 5000}
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

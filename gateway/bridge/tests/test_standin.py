@@ -22,7 +22,7 @@ class Desk(BridgeTest):
         self.load()
 
     def load(self):
-        """Imports the stand-in anew over the same state."""
+        """Imports the stand-in again over the same state."""
         for name in [n for n in sys.modules if n.split(".")[0] == "MetaTrader5"]:
             del sys.modules[name]
         sys.path.insert(0, STANDIN)

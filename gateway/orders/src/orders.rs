@@ -293,12 +293,12 @@ impl Orders {
         }
         self.dirty.insert(id);
         self.rejected += u64::from(to == OrderState::Rejected && from != to);
-        // That it was sent changes nothing for whoever starts again: what was taken may be there.
+        // That it was sent changes nothing for the next start: what was taken may be there.
         emit(order, out, to == OrderState::Sent);
         true
     }
 
-    /// Records what changed in this step. Whoever waits for a change waits for its event or its
+    /// Records what changed in this step. A caller that waits for a change waits for its event or its
     /// answer: what has neither, such as the return code of an order that was filled before it was
     /// answered, goes with the next ones.
     pub(crate) fn flush(&mut self, out: &mut Out) {

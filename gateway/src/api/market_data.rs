@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 use v1::market_data_service_server::MarketDataService;
 
-/// Whoever opens a stream both ways says this soon what it asks for.
+/// A caller that opens a stream both ways says this soon what it asks for.
 const FIRST_MESSAGE: Duration = Duration::from_secs(5);
 
 /// The service.

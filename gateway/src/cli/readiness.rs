@@ -1,5 +1,5 @@
 //! Whether the gateway can answer: its certificate holds and its journal can be written. The broker
-//! is no part of it, so that an operator can still halt and read while the link is down: market data's
+//! is not part of it, so that an operator can still halt and read while the link is down: market data's
 //! and trading's health follow the link instead.
 
 use crate::reload::Identity;

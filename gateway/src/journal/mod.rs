@@ -66,7 +66,7 @@ pub enum JournalError {
     /// Opening failed.
     #[error("cannot open the journal {}; let this user write it and its folder, or restore a backup", .0.display())]
     Open(PathBuf, #[source] rusqlite::Error),
-    /// It is no journal of this program.
+    /// It is not a journal of this program.
     #[error("{} is not a journal of this program; move it away, or restore a backup", .0.display())]
     Foreign(PathBuf),
     /// It was written by a newer version.
@@ -101,7 +101,7 @@ pub enum JournalError {
         /// The newest event known to have been written.
         seen: u64,
     },
-    /// It is of another account, or was begun anew.
+    /// It is of another account, or was begun again.
     #[error(
         "the journal in place is not the one that the backup was made of; name a backup of it, or move the journal away"
     )]

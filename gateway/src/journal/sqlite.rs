@@ -64,7 +64,7 @@ impl Sqlite {
         Self::read(opened, path)
     }
 
-    /// Opens a journal whoever it belongs to, and reads what a start needs.
+    /// Opens a journal of any account, and reads what a start needs.
     ///
     /// # Errors
     /// See [`JournalError`].

@@ -67,7 +67,7 @@ pub struct Settings {
     pub clients: Vec<Client>,
     /// How long things may take.
     pub orders: OrderSettings,
-    /// Limits of the account, whoever trades.
+    /// Limits of the account, over all that trade.
     pub account_limits: ScopeLimits,
     /// Own data.
     pub data_folder: PathBuf,

@@ -117,7 +117,7 @@ impl Gateway {
         gateway
     }
 
-    /// Kills it as a crash would, and starts it anew on the same folders.
+    /// Kills it as a crash would, and starts it again on the same folders.
     pub(crate) async fn crash_and_return(&mut self) {
         self.child.kill().await.unwrap();
         self.child = launch(self.folder.path());

@@ -1,4 +1,4 @@
-//! A replay of an export: tick by tick with whoever is in step, and its file's faults.
+//! A replay of an export: tick by tick with subscribers in step, and its file's faults.
 
 use crate::harness::{BOUND, Gateway};
 use mymt5_proto::v1;

@@ -1,6 +1,6 @@
 //! Kill test: a gateway that is killed again and again, over a broker that executes, loses, delays
 //! and dies, and whose account outlives them both. The broker and the gateway are this very
-//! binary, started anew in a role; what is left afterwards is judged by [`verdict`].
+//! binary, started again in a role; what is left afterwards is judged by [`verdict`].
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

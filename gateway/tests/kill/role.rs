@@ -1,4 +1,4 @@
-//! Processes of the test: this binary, started anew with a role in its environment.
+//! Processes of the test: this binary, started again with a role in its environment.
 
 use rustix::process::{Signal, getpid, kill_process};
 use std::{

@@ -76,7 +76,7 @@ impl Environment {
         }
     }
 
-    /// With a variable of that name whose value is no Unicode.
+    /// With a variable of that name whose value is not Unicode.
     #[cfg(test)]
     pub(crate) fn with_bytes(mut self, name: &str) -> Self {
         self.not_unicode.insert(name.to_owned());

@@ -21,7 +21,7 @@ pub enum FolderError {
         #[source]
         source: io::Error,
     },
-    /// It cannot be looked at, or is no folder.
+    /// It cannot be looked at, or is not a folder.
     #[error("cannot inspect the folder {}; make it a folder that this user may enter, or set another one", path.display())]
     Inspect {
         /// The folder.

@@ -1,5 +1,5 @@
 //! Texts that are credentials by their very form: bearer tokens, JSON web tokens, tokens of
-//! Telegram bots, private keys and whoever stands before the host of an address.
+//! Telegram bots, private keys and what stands before the host of an address.
 
 use super::{MASK, apart, replace};
 
@@ -111,7 +111,7 @@ fn bot_token(bytes: &[u8], number_end: usize, start: usize, found: &mut Vec<(usi
 }
 
 /// The password in `scheme://user:password@host`, or all that stands before the `@` where there
-/// is no name apart. A password that was not encoded may hold any sign but blanks and quotes.
+/// is no separate name. A password that was not encoded may hold any sign but blanks and quotes.
 fn address(text: &str, start: usize, found: &mut Vec<(usize, usize)>) {
     let until = |signs: &[char]| {
         let end = text[start..].find(|c: char| c.is_whitespace() || signs.contains(&c));

@@ -164,7 +164,7 @@ async fn calls(stage: &Stage) -> Vec<u8> {
     heard.answer(control.reload(v1::ReloadRequest {}).await);
     heard.answer(control.backup(v1::BackupRequest {}).await);
     for secret in [LOGIN, PASSWORDS[1], SERVER, BRIDGE] {
-        // What a caller says of its own it may hear again; that is no leak of ours, so that only
+        // What a caller says of its own it may hear again; that is not a leak of ours, so that only
         // what the calls leave behind in logs counts here.
         let mut request = Request::new(v1::SubmitOrderRequest {
             request_id: "canary".into(),
@@ -283,7 +283,7 @@ async fn nothing_that_nobody_may_see_leaves_the_pair() {
     sinks.extend(written(&stage));
     let token = stage.token().to_owned();
     assert_eq!(leaks(&sinks, &canaries(&token)), Vec::<String>::new());
-    // The magics lead to whoever trades; the journal alone has them.
+    // The magics lead to the client that trades; the journal alone has them.
     let magics = bridge.texts("SELECT CAST(magic AS TEXT) FROM sends WHERE magic > 0");
     assert!(magics.len() > 1);
     for (sink, bytes) in sinks.iter().filter(|(sink, _)| !sink.contains(".db")) {

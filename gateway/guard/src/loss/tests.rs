@@ -184,7 +184,7 @@ fn a_configured_start_counts_what_was_lost_before() {
 }
 
 #[test]
-fn a_clearance_measures_anew() {
+fn a_clearance_measures_again() {
     let mut play = Play::of(drawdown(share(10.0), DrawdownKind::Static));
     play.see(0, 10_000, 10_000);
     assert!(!play.0.clear());

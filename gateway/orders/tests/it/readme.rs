@@ -29,6 +29,6 @@ fn the_readme_has_the_obstacles_of_the_code() {
     assert_eq!(
         copy,
         table(),
-        "write it anew: MYMT5_WRITE_README=1 cargo test -p mymt5-orders --test it readme"
+        "rewrite it: MYMT5_WRITE_README=1 cargo test -p mymt5-orders --test it readme"
     );
 }

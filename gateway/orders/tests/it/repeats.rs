@@ -1,4 +1,4 @@
-//! An id of a call is bound once: whoever repeats it learns what it led to, and nothing is done twice.
+//! An id of a call is bound once: a caller that repeats it learns what it led to, and nothing is done twice.
 
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::TradingState;

@@ -52,7 +52,7 @@ impl Workshop {
             workspace,
         };
         let original = crate_root().ancestors().nth(2).expect("a workspace");
-        // Whoever was killed left the copy behind.
+        // A run that was killed left the copy behind.
         drop(fs::remove_dir_all(&workshop.workspace));
         for part in PARTS {
             copy(&original.join(part), &workshop.workspace.join(part));

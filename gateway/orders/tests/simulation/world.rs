@@ -26,7 +26,7 @@ use std::{
     hash::{DefaultHasher, Hash},
 };
 
-/// Whoever asked waits that long.
+/// A caller waits that long.
 const PATIENCE_MS: i64 = 1_000;
 /// Most that a core may hold in memory, rows and ids.
 const MEMORY: usize = 8_000;
@@ -326,7 +326,7 @@ impl World {
         self.clients.forget(disk);
     }
 
-    /// Whoever calls acts in this world.
+    /// Callers act in this world.
     pub fn with_clients(
         &mut self,
         act: impl FnOnce(&mut Clients, &mut Self) -> Verdict,
@@ -540,7 +540,7 @@ impl World {
         self.stops = None;
     }
 
-    /// What was going on, for whoever looks at a failure.
+    /// What was going on, for the reader of a failure.
     pub fn scenery(&self) -> String {
         use std::fmt::Write;
         let trail = self.trail.iter().flatten();

@@ -119,7 +119,7 @@ impl Driver {
         }
         let passed = self.demand.as_ref().and_then(|_| state.barrier());
         drop(state);
-        // Whoever is in step learns of what a tick did before the tick itself.
+        // A subscriber in step learns of what a tick did before the tick itself.
         if let Some(mut passed) = passed {
             let _ = passed.blocking_recv();
         }

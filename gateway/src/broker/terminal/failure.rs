@@ -87,7 +87,7 @@ fn unread(why: &str) -> Option<i64> {
 }
 
 /// The terminal's check refused an entry: its result says what the trade server would. One that
-/// says nothing that the trade server could is no reason to go by; nothing was sent all the same.
+/// says nothing that the trade server could decides nothing; nothing was sent all the same.
 fn checked(result: &RawValue) -> SendFailure {
     let unclear = |why: String| SendFailure::NotSent(format!("the terminal's check failed: {why}"));
     let receipt = match receipt(result) {

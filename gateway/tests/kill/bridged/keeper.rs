@@ -1,4 +1,4 @@
-//! Starts the bridge anew whenever it died, kills and stops it at any moment, and moves the market
+//! Starts the bridge again whenever it died, kills and stops it at any moment, and moves the market
 //! beside it.
 
 use super::{books::Books, mishaps::Mischief, process::Bridge};

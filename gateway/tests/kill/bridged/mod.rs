@@ -20,7 +20,7 @@ use std::path::Path;
 const SECRET: &str = "a secret of both sides, long enough to count";
 const PASSWORD: &str = "correct horse battery staple";
 
-/// A port that nobody listens at. It is below those that the kernel gives to whoever connects: one
+/// A port that nobody listens at. It is below those that the kernel gives to clients that connect: one
 /// of these could be taken while the bridge is dead.
 pub(crate) fn free_port() -> u16 {
     mymt5_chassis::testing::free_port().unwrap()

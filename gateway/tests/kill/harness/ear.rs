@@ -57,7 +57,7 @@ async fn listen(mut client: TradingServiceClient<Channel>, heard: Heard) {
         let last = events(&heard).last().map_or(0, |told| told.sequence);
         if let Ok(mut stream) = open(&mut client, last).await {
             while let Ok(Some(told)) = stream.message().await {
-                // What has no sequence is no event of the journal.
+                // What has no sequence is not an event of the journal.
                 if told.sequence > 0 {
                     events(&heard).push(told);
                 }

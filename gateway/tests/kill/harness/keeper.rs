@@ -1,4 +1,4 @@
-//! Starts the broker anew whenever it died, until the scene is over.
+//! Starts the broker again whenever it died, until the scene is over.
 
 use super::{BOUND, Play, stage::Stage};
 use crate::{bridged, bridged::Deaths, role::Process, standin};

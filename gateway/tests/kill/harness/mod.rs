@@ -1,4 +1,4 @@
-//! Plays a scene: a broker that is started anew whenever it dies, gateways that are killed one
+//! Plays a scene: a broker that is started again whenever it dies, gateways that are killed one
 //! after the other, traders that repeat everything, an operator who stops them now and then, one who
 //! decides what became of their orders, somebody who trades by hand; then the settling, the last
 //! flatten, and the verdict.

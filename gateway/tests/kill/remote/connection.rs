@@ -1,4 +1,4 @@
-//! One connection: questions out, answers back to whoever asked, everything else to the link.
+//! One connection: questions out, answers back to their callers, everything else to the link.
 
 use super::Unanswered;
 use crate::wire::{self, Answer, Ask, MAX_LINE, Question, Said};
@@ -55,7 +55,7 @@ impl Connection {
         let reading = connection.clone();
         tokio::spawn(async move {
             reading.read(reader, &ticks_in, &changes_in).await;
-            // Whoever still waits learns that nothing will come.
+            // Callers that still wait learn that nothing will come.
             reading.waiting().take();
         });
         Ok((connection, ticks, changes))

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longest wait for the answer to a question that is no send.
+/// Longest wait for the answer to a question that is not a send.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a question has no answer.

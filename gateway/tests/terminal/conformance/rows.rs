@@ -130,7 +130,7 @@ impl Names {
     }
 }
 
-/// True for what is no deposit or the like.
+/// True for what is not a deposit or the like.
 pub fn is_trade(row: &DealRow) -> bool {
     matches!(row.kind, DealKind::Trade(_))
 }

@@ -189,7 +189,7 @@ async fn instant_execution_names_its_price() {
     let moved = bounded(send(&terminal, &market(1, None))).await;
     assert_eq!(moved, Err(SendFailure::Rejected(Retcode::REQUOTE)));
     bridge.change("UPDATE settings SET value = '1' WHERE key = 'ticks_per_second'");
-    // A price may move between tick and order: that is no fault of the request.
+    // A price may move between tick and order: that is not a fault of the request.
     until(async || send(&terminal, &market(2, None)).await.ok()).await;
 }
 

@@ -1,4 +1,4 @@
-//! Whoever listens in the bridge's place gets one proof, useless to him, and no byte of the login.
+//! An impostor who listens in the bridge's place gets one proof, useless to them, and no byte of the login.
 
 use super::bridge::{NONCE, frame, hello, proof, read};
 use crate::support::{LOGIN, PASSWORD, SERVER, bounded, settings, terminal};

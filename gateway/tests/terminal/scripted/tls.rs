@@ -70,7 +70,7 @@ async fn only_the_pinned_certificate_is_spoken_to() {
     // The scripted bridge ends after its handshake, so that the login fails, but only then.
     let (error, shaken) = meet(pinned.clone(), ours).await;
     assert!(shaken, "{error}");
-    // Whoever copied the certificate does not have its key.
+    // An impostor who copied the certificate does not have its key.
     let copied = Identity {
         certificate: pinned.clone(),
         ..identity()

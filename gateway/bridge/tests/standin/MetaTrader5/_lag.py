@@ -1,5 +1,5 @@
 """What a terminal shows of the account lags behind the server: positions, orders and deals are each
-shown as of a moment of their own, at most `lag_ms` ago, drawn anew at every call and never before
+shown as of a moment of their own, at most `lag_ms` ago, drawn again at every call and never before
 the one that was shown last. The moments are SQLite's own: readers whose transactions stay open."""
 
 import random

@@ -32,7 +32,7 @@ pub struct Answered {
     pub late: bool,
 }
 
-/// A request that was executed, as whoever judges sees it.
+/// A request that was executed, as the judge sees it.
 #[derive(Clone, Debug)]
 pub struct Execution {
     pub request: TradeRequest,

@@ -1,4 +1,4 @@
-//! The broker: a whole account, and between it and whoever asks everything that goes wrong. It never
+//! The broker: a whole account, and between it and its callers everything that goes wrong. It never
 //! sees the core; what it knows is the truth.
 
 mod flights;
@@ -27,7 +27,7 @@ use std::{
 
 /// How long a request may take before its outcome counts as unknown.
 pub const SEND_TIMEOUT_MS: i64 = 5_000;
-/// How long the truth is remembered for whoever reads it late.
+/// How long the truth is remembered for late readers.
 const MEMORY_MS: i64 = 10_000;
 /// What is booked is anything up to this much at least, in units of money, also where the account has
 /// nothing or is in debt: of a few units alone, two sums are the same by chance.
@@ -242,7 +242,7 @@ impl Broker {
         }
     }
 
-    /// Keeps what is true now for whoever reads it later.
+    /// Keeps what is true now for later readers.
     fn remember(&mut self) {
         let (at, oldest) = (self.now_ms, self.now_ms - MEMORY_MS);
         let positions = self.position_rows();
@@ -338,7 +338,7 @@ impl Broker {
         !self.purged_deals.is_empty()
     }
 
-    /// True for a deal that whoever does not know it by now will never learn of.
+    /// True for a deal that a reader who lacks it by now will never learn of.
     pub fn is_purged(&self, ticket: Ticket) -> bool {
         self.purged_deals.contains(&ticket)
     }
@@ -464,7 +464,7 @@ impl Broker {
         self.take(events);
     }
 
-    /// Whoever else traded leaves: its orders are gone, and the market is open.
+    /// Other traders leave: their orders are gone, and the market is open.
     pub fn calm(&mut self, slots: u64) {
         self.closed = self.closed.map(|_| self.now_ms);
         self.mend_reads();

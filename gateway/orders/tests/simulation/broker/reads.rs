@@ -1,4 +1,4 @@
-//! What whoever reads the broker gets to see: rows and history, late, in part, or garbled.
+//! What a reader of the broker gets to see: rows and history, late, in part, or garbled.
 
 use super::{Broker, Dice, Fault, Temper};
 use crate::bench::shell::BROKER_START;

@@ -43,7 +43,7 @@ impl Judge {
                 let made = self.results.get(client).copied().unwrap_or_default();
                 let off = made - row.realised;
                 let anchor = self.anchors.entry(client.clone()).or_insert((first, off));
-                // Measured anew: its limit was gone for a while.
+                // Measured again: its limit was gone for a while.
                 if anchor.0 != first {
                     *anchor = (first, off);
                 }

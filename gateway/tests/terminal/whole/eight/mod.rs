@@ -122,7 +122,7 @@ async fn trade(stage: &Stage, symbols: &[&str]) -> Traded {
     all
 }
 
-/// Plays it, and judges. What is printed is for whoever measures.
+/// Plays it, and judges. What is printed is for those who measure.
 async fn play(margin_mode: &str, symbols: &[&str]) {
     let stage = stage(margin_mode, symbols).await;
     let end = Arc::new(AtomicU64::new(u64::MAX));
