@@ -102,7 +102,8 @@ impl Standing {
             None => "never".to_owned(),
         };
         let connected = if self.connected { "yes" } else { "no" };
-        let (percent, calls) = (self.error_rate * 100.0, self.calls);
+        let percent = self.error_rate * 100.0;
+        let calls = self.calls;
         vec![
             ("connected", connected.to_owned()),
             ("last success", age(self.last_success_age_seconds)),

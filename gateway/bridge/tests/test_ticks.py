@@ -199,7 +199,7 @@ class Deals(Watching):
         self.assertEqual(self.peer.push("rows")["none"][0], -10002)
         self.assertEqual(self.pushed(), [1000, 2000, 3000])
 
-    def test_each_watch_begins_anew(self):
+    def test_each_watch_begins_again(self):
         for _ in range(2):
             self.peer.pushes.clear()
             self.watch(self.peer, rows_ms=100000)

@@ -22,7 +22,8 @@ impl Outcomes {
     /// The failed share, 0 to 1; zero without any.
     pub(super) fn error_rate(&self, now: i64) -> f64 {
         let recent = self.0.iter().filter(|(at, _)| now - at <= WINDOW_MS);
-        let (mut all, mut failed) = (0_u32, 0_u32);
+        let mut all = 0_u32;
+        let mut failed = 0_u32;
         for (_, succeeded) in recent {
             all += 1;
             failed += u32::from(!succeeded);

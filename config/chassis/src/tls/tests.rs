@@ -117,7 +117,7 @@ async fn clients_are_known_by_their_certificates_and_may_come_without() {
 }
 
 #[tokio::test]
-async fn every_connection_proves_itself_anew() {
+async fn every_connection_proves_itself_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     dev_certs(path, &clients(), &[], 7).unwrap();

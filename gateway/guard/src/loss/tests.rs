@@ -274,7 +274,8 @@ proptest! {
     #[test]
     fn the_base_moves_at_resets_and_by_flows_only(settings in settings(), steps in steps()) {
         let mut play = Play::of(settings);
-        let (mut time, mut balance) = (0, 100_000);
+        let mut time = 0;
+        let mut balance = 100_000;
         play.see(time, balance, balance);
         for step in steps {
             let (day, base) = (play.0.state().unwrap().day, play.base());
@@ -303,7 +304,9 @@ proptest! {
     #[test]
     fn a_deposit_neither_breaches_nor_frees(settings in settings(), steps in steps(), deposit in 1..100_000i64) {
         let mut play = Play::of(settings);
-        let (mut time, mut balance, mut equity) = (0, 100_000, 100_000);
+        let mut time = 0;
+        let mut balance = 100_000;
+        let mut equity = 100_000;
         play.see(time, equity, balance);
         for step in steps {
             if let Step::See(minutes, gain, floating) = step {

@@ -104,7 +104,10 @@ fn nothing_is_doubled_lost_or_told_wrongly() {
     let turns = number("MYMT5_SIM_TURNS", TURNS);
     let faults = Faults(number("MYMT5_SIM_FAULTS", u64::MAX));
     let begun = Instant::now();
-    let (mut done, mut fills, mut closes, mut seed) = (0, 0, 0, first);
+    let mut done = 0;
+    let mut fills = 0;
+    let mut closes = 0;
+    let mut seed = first;
     let (mut refusals, mut marks) = (BTreeMap::<_, u64>::new(), BTreeSet::new());
     while done < steps {
         let run = run(seed, faults, turns);

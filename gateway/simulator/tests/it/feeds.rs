@@ -299,7 +299,10 @@ fn the_synthetic_market_is_ordered_seeded_and_sane() {
 fn trends_last_about_a_minute() {
     for (name, seed) in [("EURUSD", 3), ("AUDUSD", 4), ("USDJPY", 5), ("XAUUSD", 6)] {
         let specs = [spec(name)];
-        let (mut fast, mut slow, mut above, mut crossings) = (0.0, 0.0, None, 0);
+        let mut fast = 0.0;
+        let mut slow = 0.0;
+        let mut above = None;
+        let mut crossings = 0;
         let minutes = 60;
         let hour = Synthetic::new(seed, &specs, BrokerTime(MONDAY), 70)
             .map(Result::unwrap)
@@ -328,13 +331,15 @@ fn trends_last_about_a_minute() {
 #[test]
 fn following_the_trends_earns_nothing() {
     let specs = [spec("EURUSD")];
-    let (mut earned, mut squares) = (0.0, 0.0);
+    let mut earned = 0.0;
+    let mut squares = 0.0;
     for seed in 1..=20 {
         let ticks = Synthetic::new(seed, &specs, BrokerTime(MONDAY), 70).take(40_000);
         let middles = ticks
             .map(Result::unwrap)
             .map(|tick| (tick.bid.points() + tick.ask.points()) as f64 / 2.0);
-        let (mut fast, mut slow) = (0.0, 0.0);
+        let mut fast = 0.0;
+        let mut slow = 0.0;
         let mut last: Option<f64> = None;
         for middle in middles {
             if let Some(last) = last {

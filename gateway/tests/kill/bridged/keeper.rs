@@ -99,7 +99,8 @@ impl Market {
     /// Fewer ticks than the other stand-in has: each is written to a file that the bridge reads.
     fn run(mut self) {
         const OFTEN: u64 = 10;
-        let (mut last, mut planned) = (0, 0);
+        let mut last = 0;
+        let mut planned = 0;
         let mut dice = Dice::new(self.scene.seed, READING);
         for number in 0.. {
             if self.over.is_cancelled() {

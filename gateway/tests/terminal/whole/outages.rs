@@ -154,7 +154,8 @@ async fn ticks_of_a_silence_are_not_live() {
     stage.link(LinkState::Degraded).await;
     stage.bridge.signal("CONT");
     let on = clock::utc_now_ms();
-    let (mut missed, mut live) = (0, false);
+    let mut missed = 0;
+    let mut live = false;
     while !live {
         let batch = bounded(stream.message()).await.unwrap().unwrap();
         for tick in batch.ticks {

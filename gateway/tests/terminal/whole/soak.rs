@@ -94,7 +94,8 @@ async fn an_engine_sees_every_tick_once_through_restarts_of_the_bridge() {
             .or_default()
             .push(seen.clone());
     }
-    let (mut compared, mut ties) = (0, 0);
+    let mut compared = 0;
+    let mut ties = 0;
     for symbol in SYMBOLS {
         let got = &by_symbol[symbol];
         // Whole seconds: the first and the last may have been cut by the test itself.
