@@ -8,10 +8,12 @@
 //!   terminal behind its bridge), and back by [`desk`] and [`journal`] to callers and subscribers.
 //! * The way of a tick: [`broker`] -> [`link`] (connects, identifies, feeds) -> [`market`] (queues of
 //!   the subscribers) -> [`api`].
+//! * What must be told later: [`audit`] (who asked for what, in a chained file of its own).
 //! * How it starts, and what it reloads while it runs: [`cli`], [`settings`], [`reload`].
 
 pub mod access;
 pub mod api;
+pub mod audit;
 pub mod broker;
 pub mod cli;
 pub mod desk;

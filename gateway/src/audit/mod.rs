@@ -1,0 +1,345 @@
+//! The audit trail: who asked for what, and how that ended. A file of its own, with a retention of
+//! its own, that only known clients write to line by line: of strangers it has one record per address
+//! and interval. Each record is chained to the one before, so that [`verify`] finds what was changed.
+//!
+//! A mutating call is on record before it is done; what it led to follows as it is answered. Both are
+//! plain writes, which survive this process: a sync that follows within seconds makes them survive
+//! the machine, and no order waits for it. What cannot be put on record is not done, but for what
+//! ends risk: exits, cancellations, halts.
+
+mod chain;
+mod files;
+mod fold;
+mod head;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod writer;
+
+pub use verify::{Fault, Report, VerifyError, verify};
+
+use fold::Fold;
+use mymt5_chassis::{clock, logs::AUDIT, redact::Redactor};
+use serde_json::{Map, Value};
+use std::{
+    fmt::Write,
+    io,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use writer::Writer;
+
+/// The head's name in the data folder.
+pub const HEAD: &str = "audit.head";
+
+/// Between two syncs.
+const SYNC: Duration = Duration::from_secs(5);
+/// Denied calls of a client that are told one by one within an interval.
+const DENIALS: u32 = 600;
+/// Addresses of strangers that are told apart at a time.
+const ADDRESSES: usize = 32;
+/// Characters of a text that is told: of a longer one only their number, since a part of a secret
+/// would not be masked.
+const LONGEST: usize = 200;
+
+type Record = Map<String, Value>;
+
+/// Where the trail is kept, and how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Its files' folder, made 0700.
+    pub folder: PathBuf,
+    /// Its head, in another folder if possible.
+    pub head: PathBuf,
+    /// Days that a record is kept: 1 to 3650. Default 365.
+    pub max_days: u32,
+    /// Size of all files together, in bytes: 65536 or more. Default 1 GiB.
+    pub max_total_bytes: u64,
+}
+
+/// The trail cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the audit trail {}; let this user write it and its folder", path.display())]
+pub struct AuditError {
+    /// Its folder or its head.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+/// A call is not on record, and must not be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwritable;
+
+/// From where a call came.
+#[derive(Clone, Debug)]
+pub struct Origin(pub String);
+
+/// Who calls, and what.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// The client; empty: a stranger.
+    pub client: String,
+    /// From where.
+    pub peer: String,
+    /// The RPC, or the path of one that is denied.
+    pub method: String,
+    /// The idempotency of the call; empty: it has none.
+    pub request_id: String,
+    /// W3C trace id.
+    pub trace_id: String,
+}
+
+impl Call {
+    fn record(&self, event: &str) -> Record {
+        let members = [
+            ("event", event),
+            ("client", self.client.as_str()),
+            ("peer", self.peer.as_str()),
+            ("method", self.method.as_str()),
+            ("request_id", self.request_id.as_str()),
+            ("trace_id", self.trace_id.as_str()),
+        ];
+        let told = members.iter().filter(|(_, text)| !text.is_empty());
+        told.map(|(name, text)| ((*name).to_owned(), (*text).into()))
+            .collect()
+    }
+}
+
+/// A call on record whose outcome is not. Dropped, it is recorded as abandoned: its caller went away.
+#[must_use]
+pub struct Asked {
+    trail: Trail,
+    answered: Option<Record>,
+}
+
+impl Asked {
+    /// Records how it ended: members of a JSON object.
+    pub fn answered(mut self, verdict: Value) {
+        if let (Some(mut record), Value::Object(members)) = (self.answered.take(), verdict) {
+            record.extend(members);
+            let _ = self.trail.write(record);
+        }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some(mut record) = self.answered.take() {
+            record.insert("verdict".into(), "ABANDONED".into());
+            let _ = self.trail.write(record);
+        }
+    }
+}
+
+/// The audit trail. Clones are one.
+#[derive(Clone)]
+pub struct Trail(Arc<Shared>);
+
+struct Shared {
+    redactor: Redactor,
+    writer: Mutex<Writer>,
+    clients: Mutex<Fold>,
+    strangers: Mutex<Fold>,
+}
+
+impl Trail {
+    /// Goes on where the trail ended. A bad end is told, in the log and in the trail itself.
+    ///
+    /// # Errors
+    /// Its folder or its head cannot be written.
+    pub fn open(settings: &AuditSettings, redactor: &Redactor) -> Result<Self, AuditError> {
+        let (writer, trouble) = Writer::open(settings)?;
+        let this = Self(Arc::new(Shared {
+            redactor: redactor.clone(),
+            writer: Mutex::new(writer),
+            clients: Mutex::new(Fold::new(DENIALS, usize::MAX)),
+            strangers: Mutex::new(Fold::new(1, ADDRESSES)),
+        }));
+        let mut started = event("started");
+        started.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        if let Some(trouble) = trouble {
+            tracing::error!(
+                trouble,
+                "the audit trail is not whole, `mymt5-gateway audit verify` tells more"
+            );
+            started.insert("trouble".into(), trouble.into());
+        }
+        let _ = this.write(started);
+        Ok(this)
+    }
+
+    /// Masks what must be neither kept nor told of an operator's own words.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.0.redactor
+    }
+
+    /// Puts a mutating call on record, before it is done.
+    ///
+    /// # Errors
+    /// The trail cannot be written, and the call is none that passes all the same.
+    pub fn ask(&self, call: &Call, facts: Value, passes: bool) -> Result<Asked, Unwritable> {
+        let mut record = call.record("asked");
+        record.insert("facts".into(), facts);
+        if self.write(record).is_err() && !passes {
+            return Err(Unwritable);
+        }
+        Ok(Asked {
+            trail: self.clone(),
+            answered: Some(call.record("answered")),
+        })
+    }
+
+    /// Records a denied call: each of a known client, up to a number of its own within an interval;
+    /// those of strangers by address. True for one that was told alone, of a known client.
+    pub fn denied(&self, call: &Call, code: &str) -> bool {
+        let now = Instant::now();
+        if call.client.is_empty() {
+            let alone = lock(&self.0.strangers).one(&network(&call.peer), now);
+            if let Some(address) = alone {
+                self.strangers(&address, 1);
+            }
+            return false;
+        }
+        let alone = lock(&self.0.clients).one(&call.client, now).is_some();
+        if alone {
+            let mut record = call.record("denied");
+            record.insert("code".into(), code.into());
+            let _ = self.write(record);
+        }
+        alone
+    }
+
+    fn strangers(&self, address: &str, count: u64) {
+        let mut record = event("strangers");
+        record.insert("address".into(), address.into());
+        record.insert("count".into(), count.into());
+        let _ = self.write(record);
+        tracing::warn!(target: AUDIT, address, count, "strangers denied");
+    }
+
+    /// Tells of floods once their interval has ended, and syncs, for ever.
+    pub async fn keep(self) {
+        loop {
+            tokio::time::sleep(SYNC).await;
+            let this = self.clone();
+            let kept = tokio::task::spawn_blocking(move || {
+                this.tell_counted(|fold| fold.due(Instant::now()));
+                this.sync();
+            });
+            let _ = kept.await;
+        }
+    }
+
+    /// Writes and syncs what is left.
+    pub fn close(&self) {
+        self.tell_counted(Fold::end);
+        let _ = self.write(event("stopped"));
+        self.sync();
+    }
+
+    fn tell_counted(&self, of: impl Fn(&mut Fold) -> Vec<(String, u64)>) {
+        let clients = of(&mut lock(&self.0.clients));
+        for (client, count) in clients {
+            let mut record = event("denied");
+            record.insert("client".into(), client.into());
+            record.insert("count".into(), count.into());
+            let _ = self.write(record);
+        }
+        let strangers = of(&mut lock(&self.0.strangers));
+        for (address, count) in strangers {
+            self.strangers(&address, count);
+        }
+    }
+
+    /// Syncs without keeping a writer waiting: first the records, then the head that knows them.
+    fn sync(&self) {
+        let unsynced = lock(&self.0.writer).unsynced();
+        let synced = unsynced.and_then(|files| {
+            let mut files = files.into_iter().flatten();
+            files.try_for_each(|file| file.sync_data())
+        });
+        if let Err(error) = synced {
+            tracing::error!(%error, "the audit trail cannot be synced");
+        }
+    }
+
+    fn write(&self, mut record: Record) -> io::Result<()> {
+        let now_ms = clock::utc_now_ms();
+        record.insert("at".into(), utc(now_ms).into());
+        let mut record = Value::Object(record);
+        bounded(&mut record);
+        let body = ascii(&self.0.redactor.clean(&record.to_string()));
+        let written = lock(&self.0.writer).write(&body, now_ms);
+        if let Err(error) = &written {
+            metrics::counter!("mymt5_audit_records_unwritten_total").increment(1);
+            tracing::error!(target: AUDIT, %error, record = body, "audit record not written: make room on its disk");
+        }
+        written
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn event(name: &str) -> Record {
+    Record::from_iter([("event".to_owned(), name.into())])
+}
+
+/// RFC 3339 with milliseconds.
+fn utc(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
+}
+
+/// Of too long a text its length alone; members without a value are left out.
+fn bounded(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            let length = text.chars().count();
+            if length > LONGEST {
+                *text = format!("({length} characters)");
+            }
+        }
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(bounded);
+        }
+        _ => {}
+    }
+}
+
+/// JSON that no terminal or editor can take for anything else.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if matches!(letter, ' '..='~') {
+            text.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            // Writing to a text cannot fail.
+            let _ = write!(text, "\\u{unit:04x}");
+        }
+    }
+    text
+}
+
+/// What a stranger's address belongs to: itself, or the /64 that one host of IPv6 commonly has.
+fn network(peer: &str) -> String {
+    match peer
+        .parse::<SocketAddr>()
+        .map(|peer| peer.ip().to_canonical())
+    {
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Ok(IpAddr::V6(address)) => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            format!("{}/64", Ipv6Addr::from_bits(network))
+        }
+        Err(_) => peer.to_owned(),
+    }
+}

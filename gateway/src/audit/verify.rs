@@ -1,0 +1,229 @@
+//! Whether a trail is whole: nothing in it changed, missing, moved or cut off.
+
+use super::{chain::Link, files, head::Head};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+/// What is wrong with a trail.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A line that is not a record.
+    #[error("{0}: this line is not a record")]
+    Unreadable(String),
+    /// A record that does not fit the one before.
+    #[error("{place}: record {sequence} does not fit the one before: one of the two was changed")]
+    Changed {
+        /// File and line.
+        place: String,
+        /// The record.
+        sequence: u64,
+    },
+    /// A record other than the one that the head knows.
+    #[error("{place}: record {sequence} is not the one that was written: it was changed")]
+    Replaced {
+        /// File and line.
+        place: String,
+        /// The record.
+        sequence: u64,
+    },
+    /// A gap.
+    #[error("{place}: records {first} to {last} are missing before this line")]
+    Missing {
+        /// File and line.
+        place: String,
+        /// The first that is missing.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// A record after a later one.
+    #[error("{place}: record {sequence} is out of its place, or there twice")]
+    Moved {
+        /// File and line.
+        place: String,
+        /// The record.
+        sequence: u64,
+    },
+    /// A cut.
+    #[error("records {first} to {last} are missing at the end")]
+    Cut {
+        /// The first that is missing.
+        first: u64,
+        /// The newest that was written.
+        last: u64,
+    },
+    /// Records that were added.
+    #[error(
+        "records {first} to {last} are unknown to the trail's head: they were added, or the head is an old one"
+    )]
+    Added {
+        /// The first that is unknown.
+        first: u64,
+        /// The newest.
+        last: u64,
+    },
+    /// The head is gone.
+    #[error(
+        "the trail's head is missing or not readable: a cut at its end or its beginning cannot be told"
+    )]
+    Headless,
+}
+
+/// Why a trail could not be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// There is none.
+    #[error("found no audit trail in {}; name its folder with --folder", .0.display())]
+    Nothing(PathBuf),
+    /// A file of it, or its folder.
+    #[error("cannot read {} of the audit trail; let this user read it, or name its folder with --folder", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Its head.
+    #[error("cannot read the audit trail's head {}; let this user read it, or name its folder with --data-folder", path.display())]
+    Head {
+        /// The head.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Files read.
+    pub files: u64,
+    /// Records read.
+    pub records: u64,
+    /// The number of the first of them.
+    pub first: u64,
+    /// The number of the last.
+    pub last: u64,
+    /// All that is wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// Checks the trail of a folder against its head. A gateway may write it meanwhile.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn verify(folder: &Path, head: &Path) -> Result<Report, VerifyError> {
+    let known = || {
+        Head::read(head).map_err(|source| VerifyError::Head {
+            path: head.to_owned(),
+            source,
+        })
+    };
+    let unread = |path: &Path, source| VerifyError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let before = known()?;
+    let files = files::list(folder).map_err(|source| unread(folder, source))?;
+    if files.is_empty() && before.is_none() {
+        return Err(VerifyError::Nothing(folder.to_owned()));
+    }
+    let mut check = Check::against(before);
+    for file in files {
+        check
+            .file(&file.path)
+            .map_err(|source| unread(&file.path, source))?;
+    }
+    Ok(check.end(known()?))
+}
+
+/// A trail as far as it was read.
+struct Check {
+    /// What the head knew before the files were read.
+    known: Option<Head>,
+    last: Option<Link>,
+    report: Report,
+}
+
+impl Check {
+    fn against(known: Option<Head>) -> Self {
+        Self {
+            known,
+            last: None,
+            report: Report::default(),
+        }
+    }
+
+    fn file(&mut self, path: &Path) -> io::Result<()> {
+        self.report.files += 1;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let lines = BufReader::new(File::open(path)?).split(b'\n');
+        for (number, line) in (1..).zip(lines) {
+            self.line(format!("{name}:{number}"), &String::from_utf8_lossy(&line?));
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, place: String, line: &str) {
+        let Some((before, this)) = Link::read(line) else {
+            self.report.faults.push(Fault::Unreadable(place));
+            return;
+        };
+        self.report.records += 1;
+        // A file that is just about to be removed is older than what the head knows as the first.
+        let begin = self.known.map(|known| known.before_first);
+        let begin = begin.filter(|begin| begin.sequence <= before.sequence);
+        let last = self.last.or(begin).unwrap_or(before);
+        let sequence = this.sequence;
+        if sequence <= last.sequence {
+            self.report.faults.push(Fault::Moved { place, sequence });
+            return;
+        }
+        if self.last.is_none() {
+            self.report.first = sequence;
+        }
+        self.last = Some(this);
+        let newest = self.known.map(|known| known.newest);
+        if before.sequence > last.sequence {
+            self.report.faults.push(Fault::Missing {
+                place,
+                first: last.sequence + 1,
+                last: before.sequence,
+            });
+        } else if before != last {
+            self.report.faults.push(Fault::Changed { place, sequence });
+        } else if newest.is_some_and(|newest| newest.sequence == sequence && newest != this) {
+            self.report.faults.push(Fault::Replaced { place, sequence });
+        }
+    }
+
+    /// Ends with what the head knows by now.
+    fn end(mut self, now: Option<Head>) -> Report {
+        let begin = self.known.map_or(Link::START, |known| known.before_first);
+        let last = self.last.unwrap_or(begin).sequence;
+        self.report.last = last;
+        match self.known.zip(now) {
+            None => self.report.faults.push(Fault::Headless),
+            Some((known, _)) if known.newest.sequence > last => {
+                self.report.faults.push(Fault::Cut {
+                    first: last + 1,
+                    last: known.newest.sequence,
+                })
+            }
+            // A record is written before the head knows it.
+            Some((_, now)) if now.newest.sequence + 1 < last => {
+                self.report.faults.push(Fault::Added {
+                    first: now.newest.sequence + 1,
+                    last,
+                })
+            }
+            Some(_) => {}
+        }
+        self.report
+    }
+}
