@@ -13,10 +13,11 @@ const CLIENT: &str =
     "[clients.a]\ncertificate = 'spiffe://mymt5/client/a'\npermissions = ['read']\n";
 
 /// All that is wrong without an account.
-const WRONG: [&str; 13] = [
+const WRONG: [&str; 14] = [
     "[broker]\nkind = 'paper'",
     "[broker]\nkind = 'terminal'",
     "[orders]\nmax_queue_ms = 1",
+    "[audit]\nmax_days = 0\nmax_total_bytes = 1",
     "[broker.simulator]\nfeed = 'bars'\nfile = 'DIR/gateway.toml'",
     "[broker.simulator]\nfeed = 'ticks'\nfile = 'nowhere.csv'",
     "[broker.simulator]\nfeed = 'ticks'\nfile = 'DIR/EURUSD.csv'",

@@ -1,5 +1,6 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
+mod audit;
 mod broker;
 mod calendar;
 mod clients;
@@ -16,6 +17,7 @@ pub use orders::OrderSettings;
 
 use crate::{
     access::Client,
+    audit::AuditSettings,
     journal::{self, Disk, Identity},
     link::Calendar,
 };
@@ -77,6 +79,8 @@ pub struct Settings {
     pub sandbox: Wanted,
     /// Logs.
     pub logging: LogSettings,
+    /// The audit trail.
+    pub audit: AuditSettings,
     /// All secrets that were found.
     pub secrets: FoundSecrets,
     /// Some of them open an account that the simulator does not use.
@@ -156,6 +160,10 @@ impl Settings {
         );
         let sandbox = Wanted::read(reader);
         let logging = LogSettings::read(reader, "logs/gateway");
+        let log_folder = logging
+            .as_ref()
+            .and_then(|logging| logging.folder.as_deref());
+        let audit = audit::read(reader, log_folder, data_folder.as_deref());
         Some(Self {
             listen,
             tls: tls?,
@@ -170,6 +178,7 @@ impl Settings {
             data_folder: data_folder?,
             sandbox: sandbox?,
             logging: logging?,
+            audit: audit?,
             secrets: reader.found_secrets(),
             unused_account: broker.unused_account,
         })
