@@ -190,7 +190,7 @@ pub struct Denial {
     pub client: String,
     /// From where.
     pub peer: String,
-    /// The call's path, cut to 128 characters.
+    /// The call's path; of one longer than 128 characters its length alone.
     pub call: String,
     /// The status code's name.
     pub code: String,

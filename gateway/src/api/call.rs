@@ -1,13 +1,17 @@
 //! What the layers in front left in a request: who calls, under which trace, until when; and the
 //! frame that all mutating calls share.
 
-use super::AppState;
-use crate::access::{Caller, Permission};
+use super::{AppState, facts::Facts};
+use crate::{
+    access::{Caller, Permission},
+    audit::{self, Asked, Origin},
+};
 use mymt5_chassis::{clock, logs::AUDIT};
 use mymt5_model::RequestId;
 use mymt5_orders::{Answer, Call, Command};
 use mymt5_proto::{Reason, Refusal, Violations};
 use prost::Message;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{fmt, time::Duration};
 use tokio::time::Instant;
@@ -23,6 +27,8 @@ pub struct Deadline(pub i64);
 
 /// How long a mutating call waits for the broker's answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// After a call that could not be put on record, before it is tried again.
+const UNWRITABLE: Duration = Duration::from_secs(5);
 
 /// Who calls.
 ///
@@ -37,7 +43,7 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Refusal> {
 }
 
 /// A request that changes something: its id, and what belongs to one sending of it alone.
-pub(super) trait Mutating: Message + Clone + fmt::Debug {
+pub(super) trait Mutating: Message + Clone + fmt::Debug + Facts {
     /// The RPC.
     const METHOD: &'static str;
     fn request_id(&self) -> &str;
@@ -79,10 +85,11 @@ macro_rules! mutating {
 pub(super) use mutating;
 
 impl AppState {
-    /// Has the core take a call, and waits for its answer.
+    /// Has the core take a call, and waits for its answer. It is on record before, and its answer
+    /// after.
     ///
     /// # Errors
-    /// An id or session that is not valid; whatever the core refuses.
+    /// `AUDIT_UNWRITABLE`; an id or session that is not valid; whatever the core refuses.
     pub(super) async fn take<M: Mutating>(
         &self,
         request: Request<M>,
@@ -91,13 +98,44 @@ impl AppState {
         let caller = caller(&request)?;
         let (_, extensions, message) = request.into_parts();
         tracing::trace!(method = M::METHOD, request = ?message, "asked for");
-        let command = command(&caller, &message)?;
-        let call = self.call(&extensions, &caller, &message, command)?;
-        let answer = self.orders.call(call, answer_deadline(&extensions)).await?;
-        if let Answer::Order(order) = &answer {
+        let named = (M::METHOD, message.request_id());
+        let facts = message.facts();
+        let asked = self.asked(&extensions, &caller, named, facts, message.passes())?;
+        let call = command(&caller, &message)
+            .and_then(|command| self.call(&extensions, &caller, &message, command));
+        let answer = match call {
+            Ok(call) => self.orders.call(call, answer_deadline(&extensions)).await,
+            Err(refusal) => Err(refusal),
+        };
+        asked.answered(verdict(&answer));
+        if let Ok(Answer::Order(order)) = &answer {
             tracing::info!(target: AUDIT, order_id = %order.id, state = ?order.state, reason = order.reason, "order answered");
         }
-        Ok(answer)
+        answer
+    }
+
+    /// Puts a call, its method and id, on record before it is done.
+    ///
+    /// # Errors
+    /// `AUDIT_UNWRITABLE`, unless it passes all the same.
+    pub(super) fn asked(
+        &self,
+        extensions: &Extensions,
+        caller: &Caller,
+        (method, request_id): (&str, &str),
+        facts: Value,
+        passes: bool,
+    ) -> Result<Asked, Refusal> {
+        let origin = extensions.get::<Origin>();
+        let call = audit::Call {
+            client: caller.0.name.to_string(),
+            peer: origin.map_or_else(String::new, |origin| origin.0.clone()),
+            method: method.to_owned(),
+            request_id: request_id.to_owned(),
+            trace_id: trace_id(extensions),
+        };
+        let asked = self.trail.ask(&call, facts, passes);
+        asked.map_err(|_| Refusal::new(Reason::AuditUnwritable).after(UNWRITABLE))
     }
 
     fn call<M: Mutating>(
@@ -120,7 +158,6 @@ impl AppState {
         let latest = clock::utc_now_ms() + self.max_queue_ms;
         let deadline = extensions.get::<Deadline>();
         let deadline = deadline.map_or(latest, |deadline| deadline.0);
-        let trace_id = extensions.get::<TraceId>();
         Ok(Call {
             asker: self.orders.asker(),
             client: caller.0.name.clone(),
@@ -129,11 +166,34 @@ impl AppState {
             request_id: request_id.ok_or_else(|| Refusal::new(Reason::RequestIdInvalid))?,
             method: M::METHOD,
             content: content.finalize().into(),
-            trace_id: trace_id.map_or_else(String::new, |trace_id| trace_id.0.clone()),
+            trace_id: trace_id(extensions),
             send_before_ms: latest.min(deadline),
             not_after_ms: message.not_after(),
             command,
         })
+    }
+}
+
+fn trace_id(extensions: &Extensions) -> String {
+    let trace_id = extensions.get::<TraceId>();
+    trace_id.map_or_else(String::new, |trace_id| trace_id.0.clone())
+}
+
+/// How a call ended, for the record.
+fn verdict(answer: &Result<Answer, Refusal>) -> Value {
+    match answer {
+        Ok(Answer::Order(order)) => json!({
+            "verdict": "OK",
+            "order_id": order.id.0,
+            "state": format!("{:?}", order.state),
+            "reason": order.reason,
+        }),
+        Ok(Answer::Change(change)) => json!({
+            "verdict": "OK",
+            "outcome": format!("{:?}", change.outcome),
+        }),
+        Ok(_) => json!({ "verdict": "OK" }),
+        Err(refusal) => json!({ "verdict": refusal.reason().name() }),
     }
 }
 

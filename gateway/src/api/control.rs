@@ -11,6 +11,7 @@ use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, OrderId, OrderState, UtcTime};
 use mymt5_orders::{Answer, Command, Core, ObstacleKind};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
+use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 use v1::control_service_server::ControlService;
 
@@ -19,6 +20,20 @@ use v1::control_service_server::ControlService;
 pub struct Control(pub AppState);
 
 impl Control {
+    /// An operator's reason, as it may be kept and told.
+    fn why(&self, reason: &str) -> Result<String, Refusal> {
+        decisions::why(self.0.trail.redactor(), reason)
+    }
+
+    async fn written_backup(&self) -> Result<(String, u64), Refusal> {
+        let journal = self.0.journal.clone();
+        let written = tokio::task::spawn_blocking(move || journal::backup(&journal)).await;
+        written.map_err(|_| Refusal::new(Reason::Internal))?.map_err(|error| {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "backup failed");
+            Refusal::new(Reason::BackupFailed)
+        })
+    }
+
     fn broker_clock(&self) -> v1::BrokerClock {
         let Some((name, zone)) = &self.0.zone else {
             return v1::BrokerClock::default();
@@ -40,6 +55,12 @@ impl Control {
             verified: verified.map(|at| render::utc(at.0)),
         }
     }
+}
+
+/// How a call without an answer of the core's ended, for the record.
+fn verdict<T>(done: &Result<T, Refusal>) -> Value {
+    let reason = done.as_ref().err().map(|refusal| refusal.reason().name());
+    json!({ "verdict": reason.unwrap_or("OK") })
 }
 
 fn count(value: usize) -> u32 {
@@ -96,7 +117,7 @@ impl ControlService for Control {
             Ok(Command::SetState {
                 scope: decisions::scope(&message.client)?,
                 state: decisions::trading_state(message.state())?,
-                reason: decisions::why(&message.reason)?,
+                reason: self.why(&message.reason)?,
             })
         });
         let Answer::State(state) = taken.await? else {
@@ -114,7 +135,7 @@ impl ControlService for Control {
             Ok(Command::Flatten {
                 scope: decisions::scope(&message.client)?,
                 include_foreign: message.include_foreign,
-                reason: decisions::why(&message.reason)?,
+                reason: self.why(&message.reason)?,
             })
         });
         let Answer::Flatten(report) = taken.await? else {
@@ -135,7 +156,7 @@ impl ControlService for Control {
             Ok(Command::Resolve {
                 order: OrderId(message.order_id),
                 resolution: decisions::resolution(message.resolution())?,
-                reason: decisions::why(&message.reason)?,
+                reason: self.why(&message.reason)?,
             })
         });
         let Answer::Order(order) = taken.await? else {
@@ -156,7 +177,7 @@ impl ControlService for Control {
             Ok(Command::Adopt {
                 client: client.ok_or_else(unset)?,
                 what: decisions::adoption(message.target)?,
-                reason: decisions::why(&message.reason)?,
+                reason: self.why(&message.reason)?,
             })
         });
         taken.await?;
@@ -170,7 +191,7 @@ impl ControlService for Control {
         let taken = self.0.take(request, |_, message| {
             Ok(Command::Accept {
                 what: decisions::acceptance(message.what.clone())?,
-                reason: decisions::why(&message.reason)?,
+                reason: self.why(&message.reason)?,
             })
         });
         taken.await?;
@@ -181,12 +202,18 @@ impl ControlService for Control {
         &self,
         request: Request<v1::ReloadRequest>,
     ) -> Result<Response<v1::ReloadResponse>, Status> {
-        call::caller(&request)?;
+        let caller = call::caller(&request)?;
+        let call = ("Reload", "");
+        let asked = self
+            .0
+            .asked(request.extensions(), &caller, call, Value::Null, false)?;
         let taken = self.0.reloader.reload().await;
         let taken = taken.map_err(|error| match error {
             ReloadError::Slots(refusal) => refusal,
             error => Refusal::because(Reason::ReloadRefused, error.to_string()),
-        })?;
+        });
+        asked.answered(verdict(&taken));
+        let taken = taken?;
         Ok(Response::new(v1::ReloadResponse {
             reloaded: taken.reloaded,
             needs_restart: taken.needs_restart,
@@ -197,13 +224,14 @@ impl ControlService for Control {
         &self,
         request: Request<v1::BackupRequest>,
     ) -> Result<Response<v1::BackupResponse>, Status> {
-        call::caller(&request)?;
-        let journal = self.0.journal.clone();
-        let written = tokio::task::spawn_blocking(move || journal::backup(&journal)).await;
-        let (file, bytes) = written.map_err(|_| Refusal::new(Reason::Internal))?.map_err(|error| {
-            tracing::error!(%error, source = ?std::error::Error::source(&error), "backup failed");
-            Refusal::new(Reason::BackupFailed)
-        })?;
+        let caller = call::caller(&request)?;
+        let call = ("Backup", "");
+        let asked = self
+            .0
+            .asked(request.extensions(), &caller, call, Value::Null, false)?;
+        let written = self.written_backup().await;
+        asked.answered(verdict(&written));
+        let (file, bytes) = written?;
         tracing::info!(file, bytes, "backup written");
         Ok(Response::new(v1::BackupResponse { file, bytes }))
     }

@@ -1,5 +1,6 @@
 //! What operators ask for becomes checked decisions.
 
+use mymt5_chassis::redact::Redactor;
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, PositionId, Symbol, Ticket};
 use mymt5_orders::{Acceptance, Adoption, Resolution};
@@ -18,17 +19,17 @@ pub(super) fn scope(client: &str) -> Result<Option<ClientName>, Refusal> {
         .map_err(|error| Violations::one("client", Reason::FieldInvalid, error.to_string()))
 }
 
-/// An operator's reason: 1 to 200 characters.
+/// An operator's reason, as it may be kept and told: 1 to 200 characters.
 ///
 /// # Errors
 /// Missing, too long, or with control characters.
-pub(super) fn why(reason: &str) -> Result<String, Refusal> {
+pub(super) fn why(redactor: &Redactor, reason: &str) -> Result<String, Refusal> {
     let fits = (1..=200).contains(&reason.chars().count());
     if !fits || reason.chars().any(char::is_control) {
         let text = "expected 1 to 200 printable characters";
         return Err(Violations::one("reason", Reason::FieldInvalid, text));
     }
-    Ok(reason.to_owned())
+    Ok(redactor.clean(reason).into_owned())
 }
 
 /// A trading state to enter.
@@ -99,6 +100,25 @@ pub(super) fn acceptance(what: Option<v1::accept_request::What>) -> Result<Accep
         Some(What::MissingDeals(false) | What::UnreadableRows(false)) | None => {
             let text = "expected symbol, missing_deals or unreadable_rows";
             Err(Violations::one("what", Reason::FieldInvalid, text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_chassis::secrets::Secret;
+
+    #[test]
+    fn what_an_operator_writes_is_kept_without_its_secrets() {
+        let redactor = Redactor::new();
+        redactor.set_values(&[&Secret::new("correct-horse-7")], &["12345678"]);
+        let kept = why(&redactor, "try correct-horse-7 on 12345678").unwrap();
+        assert_eq!(kept, "try *** on ****5678");
+        assert_eq!(why(&redactor, "news").unwrap(), "news");
+        for wrong in ["", "two\nlines", &"x".repeat(201)] {
+            assert!(why(&redactor, wrong).is_err());
         }
     }
 }

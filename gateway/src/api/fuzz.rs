@@ -9,6 +9,7 @@ use crate::{
     access::{Caller, Client, Permission, Proof},
     market::Instruments,
 };
+use mymt5_chassis::redact::Redactor;
 use mymt5_guard::ScopeLimits;
 use mymt5_model::{BrokerTime, BrokerZone, ClientName, RequestId, Symbol};
 use mymt5_proto::v1;
@@ -69,7 +70,10 @@ fn judge<M: Message + Default>(bytes: &[u8], judge: impl Fn(&M)) {
 }
 
 fn decision(client: &str, reason: &str) {
-    let _ = (decisions::scope(client), decisions::why(reason));
+    let _ = (
+        decisions::scope(client),
+        decisions::why(&Redactor::new(), reason),
+    );
 }
 
 fn name(id: &str) {

@@ -5,6 +5,7 @@ mod control;
 mod decisions;
 mod edits;
 mod event_stream;
+mod facts;
 #[doc(hidden)]
 pub mod fuzz;
 mod market_data;
@@ -22,6 +23,7 @@ pub use market_data::MarketData;
 pub use trading::Trading;
 
 use crate::{
+    audit::Trail,
     broker::Broker,
     desk::Orders,
     journal::Disk,
@@ -45,6 +47,8 @@ pub struct AppState {
     pub broker: Arc<dyn Broker>,
     /// Orders, book, events.
     pub orders: Orders,
+    /// Who asked for what.
+    pub trail: Trail,
     /// Ticks.
     pub hub: Hub,
     /// Specifications.

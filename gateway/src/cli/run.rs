@@ -7,6 +7,7 @@ use super::{
     serve::{Start, serve},
 };
 use crate::{
+    audit::Trail,
     broker::Broker,
     journal::{Journal, Sqlite},
     settings::{Settings, TABLE},
@@ -67,6 +68,7 @@ pub fn run_with(
     }
     let logs = Arc::new(logs::start(&settings.logging, &redactor, TABLE.program)?);
     let metrics = metrics::install()?;
+    let trail = Trail::open(&settings.audit, &redactor)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %settings.listen, sandbox = %enforced, "gateway starting");
     sandbox::warn_of_gaps(settings.sandbox, enforced);
     if let Some(engine) = engine {
@@ -94,6 +96,7 @@ pub fn run_with(
         provenance,
         log: Arc::downgrade(&logs),
         metrics,
+        trail,
     };
     runtime.block_on(serve(settings, opened, wrap, start))?;
     tracing::info!("gateway stopped");

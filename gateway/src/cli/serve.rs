@@ -7,6 +7,7 @@ use super::{
 use crate::{
     access::{ClientRegistry, Registry},
     api::{AppState, Streams},
+    audit::Trail,
     broker::Broker,
     desk::{EventLog, Orders, Setup},
     journal::{self, Journal, JournalError, Reader, Readers, Sqlite, Writer},
@@ -47,6 +48,7 @@ pub(super) struct Start {
     pub(super) provenance: Provenance,
     pub(super) log: Weak<logs::LogGuard>,
     pub(super) metrics: PrometheusHandle,
+    pub(super) trail: Trail,
 }
 
 pub(super) async fn serve(
@@ -98,7 +100,7 @@ pub(super) async fn serve(
         &health,
         (secrets.reader(), retry),
     );
-    let app = app_state(&settings, deps, reloader.clone(), &stop);
+    let app = app_state(&settings, deps, (reloader.clone(), start.trail), &stop);
     let following = [
         tokio::spawn(readiness::follow(
             health.clone(),
@@ -108,6 +110,7 @@ pub(super) async fn serve(
         tokio::spawn(reloader.clone().follow_certificate()),
         tokio::spawn(secrets.watch(SECRETS, stop.clone())),
         tokio::spawn(settings.disk.clone().watch()),
+        tokio::spawn(app.trail.clone().keep()),
         // Its outcome is in the log.
         tokio::spawn(logs::on_sighup(async move || drop(reloader.reload().await))),
     ];
@@ -144,6 +147,7 @@ pub(super) async fn serve(
         .await
         .context("the operations port broke; look at the log")??;
     app.orders.stop().await;
+    app.trail.close();
     damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
@@ -253,13 +257,14 @@ fn link_deps(
 fn app_state(
     settings: &Settings,
     deps: LinkDeps,
-    reloader: Reloader,
+    (reloader, trail): (Reloader, Trail),
     stop: &CancellationToken,
 ) -> AppState {
     let link = Link::default();
     let app = AppState {
         broker: deps.broker.clone(),
         orders: deps.orders.clone(),
+        trail,
         hub: deps.hub.clone(),
         instruments: deps.instruments.clone(),
         link: link.clone(),

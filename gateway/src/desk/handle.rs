@@ -18,7 +18,7 @@ use mymt5_orders::{
 use std::{
     panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -29,8 +29,6 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-/// Denied calls recorded within a second.
-const DENIALS_PER_SECOND: u32 = 20;
 /// Messages that may wait for the core.
 const MAILBOX: usize = 1_024;
 /// Questions that may wait for it.
@@ -55,8 +53,6 @@ pub struct Orders {
     journal_id: Arc<str>,
     journal_up: watch::Receiver<bool>,
     askers: Arc<AtomicU64>,
-    /// The second of the last denied call, and how many there were in it.
-    denials: Arc<Mutex<(i64, u32)>>,
 }
 
 impl Orders {
@@ -98,7 +94,6 @@ impl Orders {
             journal_id,
             journal_up,
             askers: Arc::default(),
-            denials: Arc::default(),
         }
     }
 
@@ -280,18 +275,10 @@ impl Orders {
         let _ = told.await;
     }
 
-    /// Records a denied call. One too many within a second, or one that finds no room, is counted
-    /// instead: a flood of them must not keep orders waiting, nor the disk busy.
+    /// Records a denied call of a known client, of which the audit trail lets so many through. One
+    /// that finds no room is counted instead: denials must not keep orders waiting.
     pub fn denied(&self, denial: Denial) {
-        let second = denial.at.0.div_euclid(1_000);
-        let crowded = {
-            let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
-            if denials.0 != second {
-                *denials = (second, 0);
-            }
-            denials.1 += 1;
-            denials.1 > DENIALS_PER_SECOND || self.mailbox.capacity() < MAILBOX / 2
-        };
+        let crowded = self.mailbox.capacity() < MAILBOX / 2;
         let message = Message::Input(Box::new(Input::Denied(denial)), None);
         if crowded || self.mailbox.try_send(message).is_err() {
             metrics::counter!("mymt5_denials_unrecorded_total").increment(1);

@@ -1,7 +1,12 @@
-//! The outermost layer: every call has a trace id and leaves a line, refused ones included.
+//! The outermost layer: every call has a trace id and leaves a line in the log, refused ones included;
+//! a denied one is on record in the audit trail. Strangers fill neither.
 
 use super::{complete::complete, connection::Peer};
-use crate::{api::TraceId, desk::Orders};
+use crate::{
+    api::TraceId,
+    audit::{Call, Origin, Trail},
+    desk::Orders,
+};
 use http::{Request, Response};
 use mymt5_chassis::{clock, logs::AUDIT, trace_context::TraceContext};
 use mymt5_model::{ClientName, UtcTime};
@@ -16,13 +21,19 @@ use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
 
+/// Longest path that is told.
+const PATH: usize = 128;
+
 #[derive(Clone)]
-pub(super) struct AuditLayer(pub(super) Orders);
+pub(super) struct AuditLayer {
+    pub(super) trail: Trail,
+    pub(super) journal: Orders,
+}
 
 #[derive(Clone)]
 pub(super) struct Audit<S> {
     inner: S,
-    journal: Orders,
+    layer: AuditLayer,
 }
 
 /// Filled in by the gate once the caller is known.
@@ -40,7 +51,7 @@ impl<S> Layer<S> for AuditLayer {
     fn layer(&self, inner: S) -> Audit<S> {
         Audit {
             inner,
-            journal: self.0.clone(),
+            layer: self.clone(),
         }
     }
 }
@@ -66,7 +77,7 @@ where
         let trace_id = parent
             .map_or_else(TraceContext::new, |parent| parent.child())
             .trace_hex();
-        let path = request.uri().path().to_owned();
+        let path = told(request.uri().path());
         let peer = request
             .extensions()
             .get::<Peer>()
@@ -74,9 +85,10 @@ where
             .unwrap_or_default();
         let audited = Audited::default();
         request.extensions_mut().insert(TraceId(trace_id.clone()));
+        request.extensions_mut().insert(Origin(peer.clone()));
         request.extensions_mut().insert(audited.clone());
         let span = tracing::info_span!(target: AUDIT, "call", trace_id, path);
-        let journal = self.journal.clone();
+        let layer = self.layer.clone();
         let begun = Instant::now();
         let answer = self.inner.call(request);
         Box::pin(
@@ -86,13 +98,38 @@ where
                 let reason = response.as_ref().ok().and_then(reason);
                 record(&path, code, reason, &audited, &peer, begun);
                 if matches!(code, Code::Unauthenticated | Code::PermissionDenied) {
-                    journal.denied(denial(path, code, &audited, peer, trace_id));
+                    layer.denied(denial(path, code, &audited, peer, trace_id));
                 }
                 response
             }
             .instrument(span),
         )
     }
+}
+
+impl AuditLayer {
+    /// The journal keeps what the trail tells alone of a known client.
+    fn denied(&self, denial: Denial) {
+        let call = Call {
+            client: denial.client.clone(),
+            peer: denial.peer.clone(),
+            method: denial.call.clone(),
+            request_id: String::new(),
+            trace_id: denial.trace_id.clone(),
+        };
+        if self.trail.denied(&call, &denial.code) {
+            self.journal.denied(denial);
+        }
+    }
+}
+
+/// A path; of one that no call has, its length alone.
+fn told(path: &str) -> String {
+    let length = path.chars().count();
+    if length > PATH {
+        return format!("({length} characters)");
+    }
+    path.to_owned()
 }
 
 /// The status of a response without a body; one with a body has not failed yet.
@@ -111,7 +148,6 @@ fn reason(response: &Response<Body>) -> Option<&'static str> {
 
 /// A denied call, for the journal.
 fn denial(path: String, code: Code, audited: &Audited, peer: String, trace_id: String) -> Denial {
-    const LONGEST: usize = 128;
     Denial {
         at: UtcTime(clock::utc_now_ms()),
         client: audited
@@ -119,7 +155,7 @@ fn denial(path: String, code: Code, audited: &Audited, peer: String, trace_id: S
             .get()
             .map_or_else(String::new, ToString::to_string),
         peer,
-        call: path.chars().take(LONGEST).collect(),
+        call: path,
         code: format!("{code:?}"),
         trace_id,
     }
@@ -137,7 +173,11 @@ fn record(
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     metrics::counter!("mymt5_calls_total", "code" => format!("{code:?}")).increment(1);
     match code {
-        Code::Ok if path.ends_with("/Heartbeat") || path.starts_with("/grpc.health") => {
+        // Health, and what strangers are denied, which the audit trail tells by address.
+        _ if client.is_empty() => {
+            tracing::debug!(target: AUDIT, peer, ?code, reason, took_us, "call without an identity");
+        }
+        Code::Ok if path.ends_with("/Heartbeat") => {
             tracing::debug!(target: AUDIT, client, peer, took_us, "call answered");
         }
         Code::Ok => tracing::info!(target: AUDIT, client, peer, took_us, "call answered"),

@@ -63,7 +63,10 @@ pub enum ServeError {
 /// See [`ServeError`].
 pub async fn serve(api: Api, stop: CancellationToken) -> Result<(), ServeError> {
     let services = ServiceBuilder::new()
-        .layer(audit::AuditLayer(api.app.orders.clone()))
+        .layer(audit::AuditLayer {
+            trail: api.app.trail.clone(),
+            journal: api.app.orders.clone(),
+        })
         .layer(gate::GateLayer(api.registry))
         .layer(deadline::DeadlineLayer)
         .service(routes(api.app, &api.health)?);

@@ -28,7 +28,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
-/// The target of the audit trail: who called for what, and how that ended. No level silences it.
+/// The target of the lines on calls: who called for what, and how that ended. No level silences it.
 pub const AUDIT: &str = "audit";
 
 const QUEUED_LINES: usize = 16 * 1024;

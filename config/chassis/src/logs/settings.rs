@@ -125,7 +125,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The filter of a level's text: levels by commas, of all that is told or of a target alone. The
-/// audit trail is told at any level.
+/// lines on calls are told at any level.
 pub(super) fn filter(level: &str) -> Option<EnvFilter> {
     if level.len() > MAX_LEVEL_BYTES {
         return None;

@@ -3,7 +3,7 @@
 
 use crate::journal::{self, Journal, Sqlite};
 use anyhow::{Context, bail, ensure};
-use mymt5_chassis::{clock, process::Folder};
+use mymt5_chassis::{clock, process::Folder, redact::Redactor};
 use mymt5_guard::{ScopeLimits, TradingState};
 use mymt5_model::{ClientName, RequestId, Symbol, SymbolSpec, UtcTime};
 use mymt5_orders::{
@@ -71,7 +71,7 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
         command: Command::SetState {
             scope: halt.client.as_deref().map(ClientName::parse).transpose()?,
             state: TradingState::Halted,
-            reason: halt.reason.clone(),
+            reason: Redactor::new().clean(&halt.reason).into_owned(),
         },
     };
     core.step(

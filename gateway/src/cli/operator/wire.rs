@@ -159,6 +159,7 @@ const fn fix(reason: Reason) -> &'static str {
         Reason::JournalDown | Reason::JournalLost => {
             "make room on the disk of the gateway's data folder"
         }
+        Reason::AuditUnwritable => "make room on the disk of the gateway's log folder",
         Reason::LinkDown => "try again once `mymt5-gateway status` shows the link as READY",
         Reason::Draining => "try again once the gateway runs again",
         Reason::ReloadRefused => "correct that, then repeat `mymt5-gateway reload`",
