@@ -6,6 +6,8 @@ pub const CONFIG: u8 = 78;
 pub const NO_PERMISSION: u8 = 77;
 /// An error inside the program.
 pub const SOFTWARE: u8 = 70;
+/// What the program was asked to check does not hold.
+pub const DATA: u8 = 65;
 /// Something the program needs, such as a port or a folder, is not to be had.
 pub const UNAVAILABLE: u8 = 69;
 

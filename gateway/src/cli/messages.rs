@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{opened::OpenError, operator::Refused};
-use crate::{broker::KeptError, journal::JournalError};
+use crate::{
+    audit::{AuditError, VerifyError},
+    broker::KeptError,
+    journal::JournalError,
+};
 use mymt5_chassis::{every_variant, testing::messages::Messages};
 use mymt5_proto::{Reason, Refusal};
 use mymt5_simulator::{RestoreError, SetupError};
@@ -20,6 +24,7 @@ fn every_error_names_its_subject_and_what_to_do() {
     of_the_folder(&mut messages);
     of_the_journal(&mut messages);
     of_refusals(&mut messages);
+    of_the_trail(&mut messages);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
     messages.contexts(&sources).unwrap();
     messages.judge(&sources).unwrap();
@@ -93,5 +98,20 @@ fn of_refusals(messages: &mut Messages) {
     for reason in Reason::ALL {
         let refused = Refused::from(Status::from(Refusal::new(*reason)));
         messages.error(reason.name(), &refused);
+    }
+}
+
+fn of_the_trail(messages: &mut Messages) {
+    let opened = AuditError {
+        path: path(),
+        source: denied(),
+    };
+    messages.error(PATH, &opened);
+    for error in every_variant!(VerifyError:
+        VerifyError::Nothing(_) => VerifyError::Nothing(path()),
+        VerifyError::Read { .. } => VerifyError::Read { path: path(), source: denied() },
+        VerifyError::Head { .. } => VerifyError::Head { path: path(), source: denied() },
+    ) {
+        messages.error(PATH, &error);
     }
 }

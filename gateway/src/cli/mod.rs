@@ -1,5 +1,6 @@
 //! The commands.
 
+mod audit;
 mod certs;
 mod health;
 #[cfg(test)]
@@ -14,7 +15,11 @@ mod token;
 
 pub use run::run_with;
 
-use crate::{access::Permission, journal::JournalError};
+use crate::{
+    access::Permission,
+    audit::{AuditError, VerifyError},
+    journal::JournalError,
+};
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{
     config_errors::ConfigErrors,
@@ -68,6 +73,9 @@ enum Command {
     },
     #[command(flatten)]
     Operator(operator::Command),
+    /// The audit trail: who asked the gateway for what.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Make a bearer token for a client: printed once, alone, and on standard error the lines for
     /// the configuration.
     Token {
@@ -109,6 +117,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Certs(certs) => certs.run(),
         Command::Status { target } => status::status(&target),
         Command::Operator(command) => operator::execute(command),
+        Command::Audit(command) => command.run(),
         Command::Token { name, permissions } => token::token(&name, &permissions),
         Command::Health {
             operations,
@@ -136,6 +145,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
         || error.is::<FolderError>()
         || error.is::<ListenError>()
         || error.is::<OpenError>()
+        || error.is::<AuditError>()
+        || error.is::<VerifyError>()
         || error.is::<operator::NotRunning>()
     {
         exit::UNAVAILABLE
