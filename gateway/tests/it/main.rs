@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod audit;
 mod deadlines;
 mod desk;
 mod disk;
