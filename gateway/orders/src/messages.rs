@@ -68,7 +68,9 @@ fn of_limits(messages: &mut Messages) {
         ("limits.symbols", |limits, _| {
             limits.symbols = Some(BTreeSet::new());
         }),
-        ("limits.max_lots_per_order", |_, facts| facts.lots = lots(0.6)),
+        ("limits.max_lots_per_order", |_, facts| {
+            facts.lots = lots(0.6)
+        }),
         ("limits.max_lots_per_symbol", |_, facts| {
             facts.exposure.lots_of_symbol = lots(0.8);
         }),
@@ -78,7 +80,9 @@ fn of_limits(messages: &mut Messages) {
         ("limits.max_open_positions", |_, facts| {
             facts.exposure.positions = 3;
         }),
-        ("limits.max_open_orders", |_, facts| facts.exposure.orders = 4),
+        ("limits.max_open_orders", |_, facts| {
+            facts.exposure.orders = 4
+        }),
         ("limits.max_orders_per_minute", |_, facts| {
             facts.exposure.recent_entries = 5;
         }),
