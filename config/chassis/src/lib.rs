@@ -10,6 +10,7 @@
 //!   (one) and [`secrets`] (all, and their rotation).
 //! * What leaves the process: [`logs`], each line through [`redact`], with the id of [`trace_context`]
 //!   and the time of [`clock`]; [`metrics`] and [`health`] by the port of [`operations`].
+//! * What it serves: [`server`], whose bounds hold for every port.
 //! * What the process is: [`process`] (its limits, its folders), [`sandbox`], [`tls`].
 //! * How it ends: [`shutdown`], [`exit`].
 //! * What tests and fuzzers use: [`testing`], [`fuzz`].
@@ -31,6 +32,7 @@ pub mod redact;
 pub mod sandbox;
 mod secret;
 pub mod secrets;
+pub mod server;
 pub mod shutdown;
 #[doc(hidden)]
 pub mod testing;

@@ -4,36 +4,38 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{health::Health, loader::Reader};
+use crate::health::Health;
+use crate::loader::Reader;
+use crate::server::{self, Bounds, Limits, Places};
 use http::{Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, Semaphore};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::Status;
 use tonic::body::Body;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
-use tower::ServiceExt;
+use tower::{ServiceExt, service_fn};
 
-const MAX_CONNECTIONS: usize = 64;
-const MAX_STREAMS: u32 = 16;
-const MAX_HEADER_BYTES: u32 = 16 * 1024;
-const FIRST_REQUEST: Duration = Duration::from_secs(5);
-const MAX_AGE: Duration = Duration::from_secs(3_600);
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-const LAST_ANSWERS: Duration = Duration::from_millis(300);
-const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
+const PLACES: Bounds = Bounds {
+    each: 32,
+    early: 64,
+    all: 64,
+};
+const LIMITS: Limits = Limits {
+    streams: 16,
+    first_call: Duration::from_secs(5),
+    http1: true,
+};
+/// A probe is a matter of moments.
+const MAX_AGE: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_millis(300);
 
 /// Where the operations port listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +117,7 @@ pub fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, Lis
     })
 }
 
-/// Serves until `shutdown`; then ends within a second, whatever streams are open.
+/// Serves until `shutdown`; then ends within a second, whatever is under way.
 ///
 /// # Errors
 /// The listener cannot be handed to the runtime.
@@ -126,98 +128,53 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let port = Arc::new(Port {
+    let port = Port {
         health: health.service(),
         handle,
-        shutdown: shutdown.clone(),
-    });
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        match accepted {
-            Ok((stream, place)) => {
-                let port = Arc::clone(&port);
-                connections.spawn(async move {
-                    port.serve_connection(stream).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "operations port could not accept");
-                sleep(AFTER_FAILED_ACCEPT).await;
-            }
-        }
-    }
+    };
+    let places = Places::new(PLACES);
+    let connections = TaskTracker::new();
+    let take = |(stream, address): (TcpStream, SocketAddr)| {
+        let place = places.take(server::network(address.ip()));
+        let port = port.clone();
+        let service = service_fn(move |request| port.clone().answer(request));
+        let shutdown = shutdown.clone();
+        connections.spawn(async move {
+            let end = async {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = place.lost() => {}
+                    () = sleep(MAX_AGE) => {}
+                }
+                DRAIN
+            };
+            // Errors end here: the prober sees them on its side.
+            let _ended = server::serve(stream, service, LIMITS, end).await;
+        });
+    };
+    let accepting = server::accept(|| listener.accept(), take);
+    shutdown.run_until_cancelled(accepting).await;
     drop(listener);
-    let rest = async { while connections.join_next().await.is_some() {} };
-    if timeout(2 * LAST_ANSWERS, rest).await.is_err() {
-        connections.shutdown().await;
-    }
+    connections.close();
+    connections.wait().await;
     Ok(())
 }
 
-/// Waits for a free place first: a connection beyond the limit stays in the backlog.
-async fn accept(
-    listener: &tokio::net::TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
-}
-
+#[derive(Clone)]
 struct Port {
     health: HealthServer<HealthService>,
     handle: PrometheusHandle,
-    shutdown: CancellationToken,
 }
 
 impl Port {
-    /// One connection, bounded by the time to its first request and by its age.
-    async fn serve_connection(self: Arc<Self>, stream: TcpStream) {
-        let spoken = Arc::new(Notify::new());
-        let shutdown = self.shutdown.clone();
-        let service = service_fn({
-            let spoken = Arc::clone(&spoken);
-            move |request| {
-                spoken.notify_one();
-                Arc::clone(&self).answer(request)
-            }
-        });
-        let builder = builder();
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = spoken.notified() => {}
-            () = sleep(FIRST_REQUEST) => return,
-            () = shutdown.cancelled() => {}
-        }
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = sleep(MAX_AGE) => {}
-            () = shutdown.cancelled() => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        // Errors end here: the prober sees them on its side.
-        let _ended = timeout(LAST_ANSWERS, connection).await;
-    }
-
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Infallible> {
+    async fn answer(self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
+        if path == "/grpc.health.v1.Health/Check" {
+            return self.health.oneshot(request).await;
+        }
+        // A watch would hold a place; clients that get this answer check again and again.
         if path.starts_with("/grpc.health.v1.Health/") {
-            return self.health.clone().oneshot(request).await;
+            return Ok(Status::unimplemented("only Check is served here").into_http());
         }
         if path != "/metrics" {
             return Ok(plain(StatusCode::NOT_FOUND, "not found\n".to_owned()));
@@ -231,25 +188,6 @@ impl Port {
         self.handle.run_upkeep();
         Ok(plain(StatusCode::OK, self.handle.render()))
     }
-}
-
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(FIRST_REQUEST)
-        .max_buf_size(MAX_HEADER_BYTES as usize)
-        .keep_alive(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADER_BYTES)
-        .max_pending_accept_reset_streams(20)
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE);
-    builder
 }
 
 fn plain(status: StatusCode, text: String) -> Response<Body> {
