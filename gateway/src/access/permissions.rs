@@ -34,28 +34,27 @@ pub enum Permission {
 /// Path and permission of each call that needs one. A call of the contract that declares none is
 /// not in it, and so denied.
 pub static CALLS: LazyLock<Vec<(String, Permission)>> = LazyLock::new(|| {
-    let reflection = ["v1", "v1alpha"].map(|version| {
-        let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
-        (path, Permission::Diagnose)
-    });
     let mut calls = declared(mymt5_proto::DESCRIPTORS);
-    calls.extend(reflection);
+    calls.extend(DIAGNOSING.map(|path| (path.to_owned(), Permission::Diagnose)));
     calls
 });
 
-/// Calls that need no identity.
-const OPEN: &[&str] = &[
-    "/grpc.health.v1.Health/Check",
+/// Calls of others' contracts that need `diagnose`.
+const DIAGNOSING: [&str; 3] = [
     "/grpc.health.v1.Health/Watch",
-    "/grpc.health.v1.Health/List",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
+
+/// The one call that needs no identity. A watch would hold a place for as long as it likes.
+const OPEN: &str = "/grpc.health.v1.Health/Check";
 
 /// What a path needs: `Ok(None)` nothing, `Err(())` a path that is not served.
 ///
 /// # Errors
 /// Unknown paths.
 pub fn needed_for(path: &str) -> Result<Option<Permission>, UnknownPath> {
-    if OPEN.contains(&path) {
+    if path == OPEN {
         return Ok(None);
     }
     CALLS
@@ -196,10 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn reflection_needs_diagnose() {
+    fn reflection_and_the_watch_of_health_need_diagnose() {
         for version in ["v1", "v1alpha"] {
             let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
             assert_eq!(needed_for(&path), Ok(Some(Permission::Diagnose)));
         }
+        let watch = "/grpc.health.v1.Health/Watch";
+        assert_eq!(needed_for(watch), Ok(Some(Permission::Diagnose)));
     }
 }
