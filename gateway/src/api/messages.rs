@@ -9,7 +9,10 @@ use super::{
     page::Page,
     parse::{self, BrokerClock},
 };
-use mymt5_chassis::testing::messages::{Messages, PLANTED, flaw};
+use mymt5_chassis::{
+    redact::Redactor,
+    testing::messages::{Messages, PLANTED, flaw},
+};
 use mymt5_model::{BrokerTime, BrokerZone};
 use mymt5_proto::{Reason, Refusal, v1};
 use std::path::Path;
@@ -126,7 +129,7 @@ fn of_other_requests(messages: &mut Messages) {
     let token = Page::of(1, PLANTED).unwrap_err().to_string();
     messages.text("page_token", &token);
     messages.error("client", &decisions::scope("a b").unwrap_err());
-    messages.error("reason", &decisions::why(&Redactor::new(&[]), "").unwrap_err());
+    messages.error("reason", &decisions::why(&Redactor::new(), "").unwrap_err());
     let state = decisions::trading_state(v1::TradingState::Unspecified);
     messages.error("state", &state.unwrap_err());
     let resolution = decisions::resolution(v1::Resolution::Unspecified);

@@ -121,6 +121,7 @@ pub(super) async fn serve(
         registry,
         app: app.clone(),
         health: health.clone(),
+        max_connection_age: settings.max_connection_age,
     };
     let operations = tokio::spawn(operations::serve(
         opened.operations,

@@ -1,31 +1,59 @@
 //! The accept loops: the API port with TLS handshakes under a time limit, the control socket for
-//! the gateway's own user; bounds on pending handshakes and on connections; and the peer's proof.
+//! the gateway's own user; how many places each kind of peer has; and the peer's proof.
 
-use super::connection::{Peer, PeerProof, Services, serve_connection};
+use super::connection::{Connection, Peer, PeerProof, Services, shed};
 use crate::reload::Identity;
 use mymt5_chassis::{
     clock, sandbox,
+    server::{Bounds, Place, Places, accept, network},
     tls::{self, ServerIdentity},
 };
-use rustls::pki_types::CertificateDer;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use rustls::{ServerConfig, pki_types::CertificateDer};
+use std::{
+    future::pending,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
-    sync::{Semaphore, watch},
-    time::{sleep, timeout},
+    sync::watch,
+    time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// Longest handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-const PENDING_HANDSHAKES: usize = 64;
-const CONNECTIONS: usize = 1_024;
-/// Connections kept for the control socket, whatever the API port is busy with.
-const CONTROL_CONNECTIONS: usize = 16;
+
+// All kinds together stay below 1,024 descriptors, a usual limit.
+/// Of handshakes under way, by the peer's network.
+const HANDSHAKES: Bounds = Bounds {
+    each: 16,
+    early: 64,
+    all: 128,
+};
+/// Of connections that have proven no client yet, by the peer's network.
+const STRANGERS: Bounds = Bounds {
+    each: 8,
+    early: 32,
+    all: 32,
+};
+/// Of connections of clients, by the client.
+const CLIENTS: Bounds = Bounds {
+    each: 64,
+    early: 512,
+    all: 512,
+};
+/// Of connections on the control socket.
+const CONTROL: Bounds = Bounds {
+    each: 16,
+    early: 16,
+    all: 16,
+};
 /// Between two checks of the clock, which may be set, for certificates that ended.
 const CLOCK_CHECK: Duration = Duration::from_secs(2);
-/// After a failed accept (no descriptors left), before the next.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves both until the token, then waits for the connections to end.
 pub(super) async fn serve(
@@ -33,12 +61,17 @@ pub(super) async fn serve(
     control: std::os::unix::net::UnixListener,
     tls: Identity,
     services: Services,
+    max_age: Duration,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let api = TcpListener::from_std(api)?;
     let control = UnixListener::from_std(control)?;
     let listener = Listener {
         services,
+        max_age,
+        handshakes: Places::new(HANDSHAKES),
+        strangers: Places::new(STRANGERS),
+        clients: Places::new(CLIENTS),
         stop: stop.clone(),
         connections: TaskTracker::new(),
     };
@@ -52,8 +85,14 @@ pub(super) async fn serve(
 }
 
 /// Where connections come in.
+#[derive(Clone)]
 struct Listener {
     services: Services,
+    /// Of a client's connection.
+    max_age: Duration,
+    handshakes: Places<IpAddr>,
+    strangers: Places<IpAddr>,
+    clients: Places<String>,
     stop: CancellationToken,
     /// Each ends within a bounded time after `stop`.
     connections: TaskTracker,
@@ -61,123 +100,96 @@ struct Listener {
 
 impl Listener {
     async fn accept_api(&self, listener: TcpListener, tls: Identity) {
-        let (pending, open) = (
-            Arc::new(Semaphore::new(PENDING_HANDSHAKES)),
-            Arc::new(Semaphore::new(CONNECTIONS)),
-        );
-        loop {
-            let (stream, address) = match listener.accept().await {
-                Ok(next) => next,
-                Err(error) => {
-                    tracing::warn!(%error, "connection not accepted");
-                    sleep(PAUSE).await;
-                    continue;
-                }
-            };
-            // A full house drops the newcomer at once instead of letting it wait.
-            let permits = pending
-                .clone()
-                .try_acquire_owned()
-                .ok()
-                .zip(open.clone().try_acquire_owned().ok());
-            let Some((handshaking, permit)) = permits else {
-                metrics::counter!("mymt5_connections_refused_total").increment(1);
-                continue;
-            };
-            let mut identity = tls.subscribe();
-            let config = tls::server_config(&identity.borrow_and_update());
-            let acceptor = TlsAcceptor::from(config);
-            let services = self.services.clone();
-            let stop = self.stop.child_token();
-            self.connections.spawn(async move {
-                let shaken = timeout(HANDSHAKE, handshake(stream, address, &acceptor));
-                match stop.run_until_cancelled(shaken).await {
-                    Some(Ok(Ok((stream, peer)))) => {
-                        drop(handshaking);
-                        serve_while_trusted(stream, peer, services, stop, identity).await;
-                    }
-                    Some(Ok(Err(error))) => tracing::debug!(%address, %error, "handshake failed"),
-                    Some(Err(_)) => tracing::debug!(%address, "handshake took too long"),
-                    None => {}
-                }
-                drop(permit);
-            });
-        }
+        let take = |(stream, address): (TcpStream, SocketAddr)| {
+            let place = self.handshakes.take(network(address.ip()));
+            let meeting = self.clone().meet(stream, address, place, tls.subscribe());
+            self.connections.spawn(meeting);
+        };
+        accept(|| listener.accept(), take).await;
+    }
+
+    /// Shakes hands with a newcomer and serves it.
+    async fn meet(
+        self,
+        stream: TcpStream,
+        address: SocketAddr,
+        place: Place<IpAddr>,
+        mut identity: watch::Receiver<ServerIdentity>,
+    ) {
+        let config = tls::server_config(&identity.borrow_and_update());
+        let shaken = tokio::select! {
+            shaken = timeout(HANDSHAKE, handshake(stream, config)) => shaken,
+            () = place.lost() => return shed(),
+            () = self.stop.cancelled() => return,
+        };
+        drop(place);
+        let stream = match shaken {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(%address, %error, "handshake failed");
+                return;
+            }
+            Err(_) => {
+                tracing::debug!(%address, "handshake took too long");
+                return;
+            }
+        };
+        let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec);
+        let proof = proof(chain.as_deref());
+        let stranger = matches!(proof, PeerProof::None);
+        // Clients that came together, as after a restart, do not all come back together.
+        let jitter = 0.9 + 0.2 * rand::random::<f64>();
+        let connection = Connection {
+            peer: Peer::new(proof, address.to_string(), self.clients),
+            stranger: stranger.then(|| self.strangers.take(network(address.ip()))),
+            max_age: self.max_age.mul_f64(jitter),
+            stop: self.stop,
+        };
+        let distrusted = async {
+            revoked(identity, chain).await;
+            tracing::warn!(
+                peer = %address,
+                "connection ended, its certificate is believed no more"
+            );
+        };
+        connection.serve(stream, self.services, distrusted).await;
     }
 
     async fn accept_control(&self, listener: UnixListener) {
-        let open = Arc::new(Semaphore::new(CONTROL_CONNECTIONS));
-        loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "control connection not accepted");
-                    sleep(PAUSE).await;
-                    continue;
-                }
-            };
-            let permit = open.clone().try_acquire_owned().ok();
-            let Some(permit) = permit.filter(|_| is_operator(&stream)) else {
+        let places = Places::new(CONTROL);
+        let take = |(stream, _): (UnixStream, _)| {
+            if !is_operator(&stream) {
                 metrics::counter!("mymt5_connections_refused_total").increment(1);
-                continue;
+                return;
+            }
+            let address = "control socket".to_owned();
+            // Its user is the gateway's own as long as both live, so it may follow events for ever.
+            let connection = Connection {
+                peer: Peer::new(PeerProof::SameUser, address, places.clone()),
+                stranger: None,
+                max_age: Duration::MAX,
+                stop: self.stop.clone(),
             };
-            let peer = Peer {
-                proof: PeerProof::SameUser,
-                address: "control socket".to_owned(),
-            };
-            let serving = serve_connection(stream, peer, self.services.clone(), self.stop.clone());
-            self.connections.spawn(async move {
-                serving.await;
-                drop(permit);
-            });
-        }
+            let serving = connection.serve(stream, self.services.clone(), pending());
+            self.connections.spawn(serving);
+        };
+        accept(|| listener.accept(), take).await;
     }
 }
 
 async fn handshake(
     stream: TcpStream,
-    address: SocketAddr,
-    acceptor: &TlsAcceptor,
-) -> io::Result<(TlsStream<TcpStream>, Peer)> {
+    config: Arc<ServerConfig>,
+) -> io::Result<TlsStream<TcpStream>> {
     stream.set_nodelay(true)?;
-    let stream = acceptor.accept(stream).await?;
-    let certificates = stream.get_ref().1.peer_certificates();
-    // A verified certificate without a client's name is a caller without rights, not an anonymous
-    // one, whose token would count.
-    let named = |leaf| PeerProof::Certificate(tls::client_name(leaf).unwrap_or_default());
-    let proof = certificates
-        .and_then(|chain| chain.first())
-        .map_or(PeerProof::None, named);
-    let peer = Peer {
-        proof,
-        address: address.to_string(),
-    };
-    Ok((stream, peer))
+    TlsAcceptor::from(config).accept(stream).await
 }
 
-/// Answers a connection's calls until it ends, or its client's certificate is no longer trusted.
-async fn serve_while_trusted(
-    stream: TlsStream<TcpStream>,
-    peer: Peer,
-    services: Services,
-    stop: CancellationToken,
-    identity: watch::Receiver<ServerIdentity>,
-) {
-    let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec);
-    let address = peer.address.clone();
-    let serving = async {
-        serve_connection(stream, peer, services, stop.clone()).await;
-        stop.cancel();
-    };
-    let revocation = async {
-        revoked(identity, chain).await;
-        tracing::warn!(
-            peer = address,
-            "connection ended, its certificate is believed no more"
-        );
-        stop.cancel();
-    };
-    tokio::join!(serving, stop.run_until_cancelled(revocation));
+/// A verified certificate without a client's name is a caller without rights, not an anonymous one,
+/// whose token would count.
+fn proof(chain: Option<&[CertificateDer<'static>]>) -> PeerProof {
+    let named = |leaf| PeerProof::Certificate(tls::client_name(leaf).unwrap_or_default());
+    chain.and_then(<[_]>::first).map_or(PeerProof::None, named)
 }
 
 /// Ends once a client's chain is no longer trusted: a certificate of it ended, or its authority is

@@ -1,34 +1,28 @@
-//! One connection, whatever it came in by: who is at its other end, and its calls until it ends.
+//! One connection, whatever it came in by: who is at its other end, what place it has, and when it
+//! has to end.
 
 use http::{Request, Response};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto::Builder,
-    service::TowerToHyperService,
-};
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use mymt5_chassis::server::{self, ConnectionError, Limits, Place, Places};
+use mymt5_model::ClientName;
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::Notify,
-    time::{sleep, timeout},
+    sync::SetOnce,
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-/// Streams of one connection, and so the calls it may have in hand.
-const STREAMS: u32 = 128;
-/// Header list of a request, bytes.
-const HEADERS: u32 = 16 * 1024;
-/// Streams a peer may reset before its connection is closed.
-const RESETS: usize = 20;
-/// A silent peer is asked whether it lives so often, and is gone without an answer for so long.
-const ASK: Duration = Duration::from_secs(20);
-const NO_ANSWER: Duration = Duration::from_secs(10);
-/// Until its first call a connection may wait, and hold a place, for so long.
-const FIRST_CALL: Duration = Duration::from_secs(30);
-/// How long a connection's stop may take after the streams were asked to end.
-const STOP: Duration = Duration::from_millis(1_500);
+const LIMITS: Limits = Limits {
+    streams: 128,
+    first_call: Duration::from_secs(30),
+    http1: false,
+};
+/// How long calls under way have once the streams were asked to end.
+const DRAIN: Duration = Duration::from_millis(1_500);
+/// A connection on which no client was proven ends after so long.
+const STRANGER_AGE: Duration = Duration::from_secs(30);
 
 /// All services behind all layers.
 pub(super) type Services = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -50,106 +44,166 @@ pub(crate) struct Peer {
     pub(crate) proof: PeerProof,
     /// For the log.
     pub(crate) address: String,
+    /// Cancelled once the connection has to end: its streams end with it.
+    pub(super) ending: CancellationToken,
+    clients: Places<String>,
+    /// Its place among them, once it has proven to be one.
+    place: Arc<SetOnce<Place<String>>>,
 }
 
-/// Answers a connection's calls until it ends, or for a moment more once `stop` says so.
-pub(super) async fn serve_connection<T>(
-    stream: T,
-    peer: Peer,
-    services: Services,
-    stop: CancellationToken,
-) where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let spoken = Arc::new(Notify::new());
-    let called = spoken.clone();
-    let proven = peer.clone();
-    let services = services.map_request(move |request: Request<_>| {
-        called.notify_one();
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(proven.clone());
-        request
-    });
-    let builder = builder();
-    let connection =
-        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(services));
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        () = stop.cancelled() => None,
-        () = spoken.notified() => tokio::select! {
-            ended = connection.as_mut() => Some(ended),
-            () = stop.cancelled() => None,
-        },
-        () = sleep(FIRST_CALL) => {
-            tracing::debug!(peer = peer.address, "connection closed, it asked for nothing");
-            return;
+impl Peer {
+    /// Takes a place among the clients if the connection itself proves one.
+    pub(super) fn new(proof: PeerProof, address: String, clients: Places<String>) -> Self {
+        let owner = match &proof {
+            PeerProof::None => None,
+            PeerProof::Certificate(name) => Some(name.clone()),
+            PeerProof::SameUser => Some(ClientName::local().to_string()),
+        };
+        let place = owner.map(|owner| clients.take(owner));
+        Self {
+            proof,
+            address,
+            ending: CancellationToken::new(),
+            clients,
+            place: Arc::new(SetOnce::new_with(place)),
         }
-    };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            match timeout(STOP, connection).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    tracing::warn!(
-                        peer = peer.address,
-                        "connection cut at the end of the drain"
-                    );
-                    return;
-                }
-            }
+    }
+
+    /// A call has proven that client: the connection is a stranger's no more.
+    pub(super) fn proves(&self, client: &ClientName) {
+        if self.place.get().is_none() {
+            // Where another call was first, its client stays the owner.
+            let _ = self.place.set(self.clients.take(client.to_string()));
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(peer = peer.address, error, "connection broke");
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new()).http2_only();
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(HEADERS)
-        .max_pending_accept_reset_streams(RESETS)
-        .keep_alive_interval(ASK)
-        .keep_alive_timeout(NO_ANSWER);
-    builder
+/// A connection that was let in.
+pub(super) struct Connection {
+    pub(super) peer: Peer,
+    /// Its place among the strangers, as long as it has none among the clients.
+    pub(super) stranger: Option<Place<IpAddr>>,
+    /// A client's ends after so long.
+    pub(super) max_age: Duration,
+    pub(super) stop: CancellationToken,
+}
+
+impl Connection {
+    /// Answers its calls until it ends or has to: also once `distrusted` ends.
+    pub(super) async fn serve<T>(
+        self,
+        stream: T,
+        services: Services,
+        distrusted: impl Future<Output = ()>,
+    ) where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self {
+            peer,
+            stranger,
+            max_age,
+            stop,
+        } = self;
+        let caller = peer.clone();
+        let services = services.map_request(move |mut request: Request<Body>| {
+            request.extensions_mut().insert(caller.clone());
+            request
+        });
+        let end = async {
+            let drain = tokio::select! {
+                () = stop.cancelled() => DRAIN,
+                () = distrusted => DRAIN,
+                drain = outlived(&peer, stranger, max_age) => drain,
+            };
+            peer.ending.cancel();
+            drain
+        };
+        match server::serve(stream, services, LIMITS, end).await {
+            Ok(()) => {}
+            Err(error @ ConnectionError::Cut) if peer.place.initialized() => {
+                tracing::warn!(peer = peer.address, %error, "connection ended");
+            }
+            Err(error) => {
+                let source = std::error::Error::source(&error);
+                tracing::debug!(peer = peer.address, %error, ?source, "connection ended");
+            }
+        }
+    }
+}
+
+/// Waits until the connection has lost its place or reached its age; how long its calls then have.
+async fn outlived(peer: &Peer, stranger: Option<Place<IpAddr>>, max_age: Duration) -> Duration {
+    if let Some(place) = stranger {
+        tokio::select! {
+            _ = peer.place.wait() => {}
+            () = place.lost() => {
+                shed();
+                return Duration::ZERO;
+            }
+            () = sleep(STRANGER_AGE) => return Duration::ZERO,
+        }
+    }
+    tokio::select! {
+        () = async { peer.place.wait().await.lost().await } => shed(),
+        () = sleep(max_age) => tracing::debug!(peer = peer.address, "connection reached its age"),
+    }
+    DRAIN
+}
+
+/// Counts a connection that lost its place to another.
+pub(super) fn shed() {
+    metrics::counter!("mymt5_connections_shed_total").increment(1);
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use mymt5_chassis::server::{Bounds, network};
     use tokio::time::Instant;
-    use tower::service_fn;
 
-    fn idle(stop: CancellationToken) -> (tokio::io::DuplexStream, impl Future<Output = ()>) {
-        let (ours, theirs) = tokio::io::duplex(1_024);
-        let peer = Peer {
-            proof: PeerProof::None,
-            address: "test".to_owned(),
-        };
-        let services = Services::new(service_fn(|_| async { Ok(Response::new(Body::empty())) }));
-        (theirs, serve_connection(ours, peer, services, stop))
+    const ONE: Bounds = Bounds {
+        each: 1,
+        early: 8,
+        all: 8,
+    };
+    const MAX_AGE: Duration = Duration::from_secs(3_600);
+
+    fn peer(proof: PeerProof) -> (Peer, Option<Place<IpAddr>>) {
+        let stranger = matches!(proof, PeerProof::None);
+        let place = stranger.then(|| Places::new(ONE).take(network(IpAddr::from([192, 0, 2, 1]))));
+        let peer = Peer::new(proof, "test".to_owned(), Places::new(ONE));
+        (peer, place)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_asks_for_nothing_loses_its_place() {
+    async fn a_stranger_is_cut_soon_and_a_client_asked_to_leave_at_its_age() {
+        let certificate = PeerProof::Certificate("a".to_owned());
+        for (proof, age, drain) in [
+            (PeerProof::None, STRANGER_AGE, Duration::ZERO),
+            (certificate, MAX_AGE, DRAIN),
+        ] {
+            let start = Instant::now();
+            let (peer, place) = peer(proof);
+            assert_eq!(outlived(&peer, place, MAX_AGE).await, drain);
+            assert!(start.elapsed() >= age && start.elapsed() < age + STRANGER_AGE);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_whose_call_proves_a_client_has_a_clients_place_and_age() {
         let start = Instant::now();
-        let (_peer, serving) = idle(CancellationToken::new());
-        serving.await;
-        assert!(start.elapsed() >= FIRST_CALL && start.elapsed() < 2 * FIRST_CALL);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stop_waits_a_bounded_time_for_a_silent_peer() {
-        let (start, stop) = (Instant::now(), CancellationToken::new());
-        let (_peer, serving) = idle(stop.clone());
-        stop.cancel();
-        serving.await;
-        assert!(start.elapsed() < FIRST_CALL, "{:?}", start.elapsed());
+        let (peer, place) = peer(PeerProof::None);
+        let client = ClientName::parse("a").unwrap();
+        let (drain, ()) = tokio::join!(outlived(&peer, place, MAX_AGE), async {
+            sleep(STRANGER_AGE / 2).await;
+            peer.proves(&client);
+            peer.proves(&ClientName::parse("b").unwrap());
+        });
+        assert_eq!(drain, DRAIN);
+        assert!(start.elapsed() >= MAX_AGE);
+        // The client's next connection takes the place, since there is one for each.
+        let _next = peer.clients.take("a".to_owned());
+        peer.place.get().unwrap().lost().await;
     }
 }

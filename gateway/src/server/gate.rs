@@ -52,7 +52,9 @@ where
             Ok(None) => Box::pin(self.inner.call(request)),
             Ok(Some(caller)) => {
                 let revoked = caller.0.revoked.clone();
-                Box::pin(revocation::until(revoked, self.inner.call(request)))
+                let peer = request.extensions().get::<Peer>();
+                let ending = peer.map(|peer| peer.ending.clone()).unwrap_or_default();
+                Box::pin(revocation::until(revoked, ending, self.inner.call(request)))
             }
             Err(refusal) => Box::pin(async { Ok(Status::from(refusal).into_http()) }),
         }
@@ -72,6 +74,9 @@ fn admit(
     let caller = identify(registry, request)?;
     if let Some(audited) = request.extensions().get::<super::audit::Audited>() {
         audited.is(&caller.0.name);
+    }
+    if let Some(peer) = request.extensions().get::<Peer>() {
+        peer.proves(&caller.0.name);
     }
     let permission = needed.map_err(|_| Refusal::new(Reason::NotServed))?;
     if permission.is_some_and(|permission| !caller.may(permission)) {

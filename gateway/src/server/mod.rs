@@ -21,7 +21,7 @@ use mymt5_proto::v1::{
     market_data_service_server::MarketDataServiceServer,
     trading_service_server::TradingServiceServer,
 };
-use std::{net::TcpListener, os::unix::net::UnixListener};
+use std::{net::TcpListener, os::unix::net::UnixListener, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
@@ -44,6 +44,8 @@ pub struct Api {
     pub app: AppState,
     /// Health, also here.
     pub health: Health,
+    /// How long a client's connection lives.
+    pub max_connection_age: Duration,
 }
 
 /// What could not be served.
@@ -71,7 +73,8 @@ pub async fn serve(api: Api, stop: CancellationToken) -> Result<(), ServeError> 
         .layer(deadline::DeadlineLayer)
         .service(routes(api.app, &api.health)?);
     let services = BoxCloneSyncService::new(services);
-    accept::serve(api.listener, api.control, api.tls, services, stop)
+    let max_age = api.max_connection_age;
+    accept::serve(api.listener, api.control, api.tls, services, max_age, stop)
         .await
         .map_err(ServeError::Listener)
 }

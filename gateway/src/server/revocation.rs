@@ -1,5 +1,5 @@
-//! A client whose rights end while it calls: its calls and its streams end with them. An order
-//! that was taken goes on in its own task.
+//! A client whose rights end while it calls: its calls and its streams end with them; and a
+//! connection that has to end: its streams end. An order that was taken goes on in its own task.
 
 use http::{HeaderMap, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -11,33 +11,44 @@ use std::{
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Status, body::Body};
 
-/// The answer, or the end of the client's rights, whichever comes first.
+/// The answer, or the end of the client's rights, whichever comes first. A stream also ends with
+/// its connection, `ending`.
 pub(super) async fn until<E>(
     revoked: CancellationToken,
+    ending: CancellationToken,
     answer: impl Future<Output = Result<Response<Body>, E>>,
 ) -> Result<Response<Body>, E> {
     match revoked.run_until_cancelled(answer).await {
         Some(Ok(response)) if !response.body().is_end_stream() => {
             let watched = |inner| Watched {
                 inner,
-                revoked: Some(Box::pin(revoked.cancelled_owned())),
+                revoked: Box::pin(revoked.cancelled_owned()),
+                ending: Box::pin(ending.cancelled_owned()),
+                reported: false,
             };
             Ok(response.map(|inner| Body::new(watched(inner))))
         }
         Some(answer) => answer,
-        None => Ok(status().into_http()),
+        None => Ok(removed().into_http()),
     }
 }
 
-fn status() -> Status {
+fn removed() -> Status {
     let why = "the client was removed or changed in the gateway's configuration";
     Refusal::because(Reason::Unauthenticated, why).into()
 }
 
+fn leaving() -> Status {
+    let why = "the connection ends, at its age or with its certificate; connect again";
+    Refusal::because(Reason::Draining, why).into()
+}
+
 struct Watched {
     inner: Body,
-    /// None: the end was reported.
-    revoked: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    revoked: Pin<Box<WaitForCancellationFutureOwned>>,
+    ending: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// The end was reported.
+    reported: bool,
 }
 
 impl HttpBody for Watched {
@@ -45,26 +56,33 @@ impl HttpBody for Watched {
     type Error = Status;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Status>>> {
-        let Some(revoked) = &mut self.revoked else {
+        let this = self.get_mut();
+        if this.reported {
             return Poll::Ready(None);
-        };
-        if revoked.as_mut().poll(cx).is_pending() {
-            return Pin::new(&mut self.inner).poll_frame(cx);
         }
-        self.revoked = None;
+        let status = if this.revoked.as_mut().poll(cx).is_ready() {
+            removed()
+        } else {
+            // What is there is told before the connection ends.
+            match Pin::new(&mut this.inner).poll_frame(cx) {
+                Poll::Pending if this.ending.as_mut().poll(cx).is_ready() => leaving(),
+                frame => return frame,
+            }
+        };
+        this.reported = true;
         let mut trailers = HeaderMap::new();
         Poll::Ready(Some(
-            status()
+            status
                 .add_header(&mut trailers)
                 .map(|()| Frame::trailers(trailers)),
         ))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.revoked.is_none() || self.inner.is_end_stream()
+        self.reported || self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -16,6 +16,7 @@ const CLIENT: &str =
 const WRONG: [&str; 14] = [
     "[broker]\nkind = 'paper'",
     "[broker]\nkind = 'terminal'",
+    "[server]\nmax_connection_age_s = 0",
     "[orders]\nmax_queue_ms = 1",
     "[audit]\nmax_days = 0\nmax_total_bytes = 1",
     "[broker.simulator]\nfeed = 'bars'\nfile = 'DIR/gateway.toml'",

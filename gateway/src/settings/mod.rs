@@ -34,6 +34,7 @@ use mymt5_model::{AccountKind, BrokerZone};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// The names this process takes from its environment by their own spelling, and its secrets.
@@ -55,6 +56,8 @@ pub(crate) const OPERATIONS: &str = "127.0.0.1:9101";
 pub struct Settings {
     /// Where the API listens.
     pub listen: SocketAddr,
+    /// How long a client's connection lives.
+    pub max_connection_age: Duration,
     /// Server certificate, its key, the clients' authority.
     pub tls: (PathBuf, PathBuf, PathBuf),
     /// The operations port.
@@ -132,6 +135,7 @@ impl Settings {
             address,
             SocketAddr::from(([127, 0, 0, 1], 50051)),
         );
+        let max_connection_age = max_connection_age(reader);
         let tls = tls(reader);
         let operations = OperationsSettings::read(reader, OPERATIONS);
         let zone = zone(reader);
@@ -166,6 +170,7 @@ impl Settings {
         let audit = audit::read(reader, log_folder, data_folder.as_deref());
         Some(Self {
             listen,
+            max_connection_age,
             tls: tls?,
             operations: operations?,
             zone,
@@ -183,6 +188,18 @@ impl Settings {
             unused_account: broker.unused_account,
         })
     }
+}
+
+/// After which a client's connection ends, and its client connects again and proves itself again.
+fn max_connection_age(reader: &mut Reader) -> Duration {
+    const WEEK: u64 = 7 * 86_400;
+    let key = "server.max_connection_age_s";
+    let expected = "seconds, 1 to 604800";
+    let seconds = reader.or(key, expected, 3_600);
+    if !(1..=WEEK).contains(&seconds) {
+        reader.reject(key, "is out of range", format!("set it to {expected}"));
+    }
+    Duration::from_secs(seconds)
 }
 
 /// The server's certificate, its key and the clients' authority: files that fit together.

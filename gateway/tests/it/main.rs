@@ -24,3 +24,4 @@ mod past;
 mod reload;
 mod replay;
 mod scripted;
+mod strangers;
