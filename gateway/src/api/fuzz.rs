@@ -92,6 +92,7 @@ pub(super) fn stage() -> Option<(Instruments, Caller)> {
         symbols: None,
         limits: ScopeLimits::default(),
         dead_man: None,
+        max_streams: Client::MAX_STREAMS,
         enabled: true,
         revoked: tokio_util::sync::CancellationToken::new(),
     };

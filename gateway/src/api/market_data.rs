@@ -1,7 +1,7 @@
 //! `MarketDataService`.
 
 use super::{
-    AppState, call, parse,
+    AppState, OpenStream, call, parse,
     tick_stream::{self, InStep},
 };
 use crate::{
@@ -27,13 +27,11 @@ impl MarketData {
         caller: &Caller,
         names: &[String],
         delivery: Delivery,
-    ) -> Result<Subscription, Refusal> {
+    ) -> Result<(Subscription, OpenStream), Refusal> {
         let symbols = parse::symbols(&self.0.instruments, caller, names)?;
-        let subscription = self
-            .0
-            .hub
-            .subscribe(symbols.into_iter().collect(), delivery);
-        subscription.map_err(|_| Refusal::new(Reason::TooManySubscribers))
+        let open = self.0.tick_streams.open(&caller.0)?;
+        let symbols = symbols.into_iter().collect();
+        Ok((self.0.hub.subscribe(symbols, delivery), open))
     }
 }
 
@@ -63,8 +61,8 @@ impl MarketDataService for MarketData {
         let caller = call::caller(&request)?;
         let request = request.into_inner();
         let delivery = delivery(&request)?;
-        let subscription = self.subscribe(&caller, &request.symbols, delivery)?;
-        let batches = tick_stream::batches(subscription, self.0.shutdown.clone());
+        let (subscription, open) = self.subscribe(&caller, &request.symbols, delivery)?;
+        let batches = tick_stream::batches(subscription, open, self.0.shutdown.clone());
         Ok(Response::new(Box::pin(batches)))
     }
 
@@ -81,8 +79,8 @@ impl MarketDataService for MarketData {
         let first = timeout(FIRST_MESSAGE, tick_stream::heard(&mut said)).await;
         let first = first.map_err(|_| Refusal::new(Reason::DeadlineExpired))??;
         let first = first.unwrap_or_default();
-        let subscription = self.subscribe(&caller, &first.symbols, Delivery::InStep)?;
-        let in_step = InStep::new(self.0.clone(), caller, subscription, said);
+        let (subscription, open) = self.subscribe(&caller, &first.symbols, Delivery::InStep)?;
+        let in_step = InStep::new(self.0.clone(), caller, subscription, open, said);
         Ok(Response::new(Box::pin(in_step.batches())))
     }
 

@@ -14,12 +14,14 @@ mod messages;
 mod page;
 pub(crate) mod parse;
 mod render;
+mod streams;
 mod tick_stream;
 mod trading;
 
 pub use call::{Deadline, TraceId};
 pub use control::Control;
 pub use market_data::MarketData;
+pub use streams::{OpenStream, Streams};
 pub use trading::Trading;
 
 use crate::{
@@ -34,10 +36,7 @@ use crate::{
 use mymt5_chassis::clock;
 use mymt5_model::{AccountKind, BrokerZone, UtcTime};
 use parse::BrokerClock;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// What the services translate for. Cheap to clone.
@@ -71,6 +70,8 @@ pub struct AppState {
     pub started_ms: i64,
     /// Open event streams.
     pub event_streams: Streams,
+    /// Open tick streams.
+    pub tick_streams: Streams,
     /// Streams end with it.
     pub shutdown: CancellationToken,
 }
@@ -85,40 +86,5 @@ impl AppState {
             self.hub.time()
         };
         BrokerClock { zone, now }
-    }
-}
-
-/// Counts open streams of one kind, up to a limit.
-#[derive(Clone, Debug, Default)]
-pub struct Streams(Arc<AtomicUsize>);
-
-/// One open stream.
-#[derive(Debug)]
-pub struct OpenStream(Streams);
-
-impl Streams {
-    /// Most open streams of one kind.
-    pub const MAX: usize = 256;
-
-    /// Opens one more; none when there are too many.
-    #[must_use]
-    pub fn open(&self) -> Option<OpenStream> {
-        let room = |count: usize| (count < Self::MAX).then_some(count + 1);
-        self.0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
-            .ok()?;
-        Some(OpenStream(self.clone()))
-    }
-
-    /// Open ones now.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -1,7 +1,7 @@
 //! A tick subscription as a stream of batches. It is polled only when the connection has room, so
 //! that a subscriber who never reads holds nothing but its own bounded queue.
 
-use super::{AppState, event_stream::is_visible};
+use super::{AppState, OpenStream, event_stream::is_visible};
 use crate::{
     access::Caller,
     market::{Batch, Item, Kind, Subscription},
@@ -15,10 +15,11 @@ use tonic::{Status, Streaming};
 /// Batches until the shutdown, or until the subscriber is too slow for every tick.
 pub(super) fn batches(
     subscription: Subscription,
+    open: OpenStream,
     shutdown: CancellationToken,
 ) -> impl Stream<Item = Result<v1::StreamTicksResponse, Status>> + Send {
-    stream::unfold(Some((subscription, shutdown)), |open| async {
-        let (subscription, shutdown) = open?;
+    stream::unfold(Some((subscription, open, shutdown)), |state| async {
+        let (subscription, open, shutdown) = state?;
         let batch = tokio::select! {
             () = shutdown.cancelled() => Err(Reason::Draining),
             batch = subscription.next() => match batch {
@@ -32,7 +33,7 @@ pub(super) fn batches(
                 let ticks = items.iter().map(tick).collect();
                 (
                     Ok(v1::StreamTicksResponse { ticks }),
-                    Some((subscription, shutdown)),
+                    Some((subscription, open, shutdown)),
                 )
             }
             Err(reason) => (Err(Refusal::new(reason).into()), None),
@@ -45,6 +46,7 @@ pub(super) struct InStep {
     app: AppState,
     caller: Caller,
     subscription: Subscription,
+    _open: OpenStream,
     said: Streaming<v1::StreamTicksInStepRequest>,
     /// The feed waits for the subscriber.
     waits: bool,
@@ -59,6 +61,7 @@ impl InStep {
         app: AppState,
         caller: Caller,
         subscription: Subscription,
+        open: OpenStream,
         said: Streaming<v1::StreamTicksInStepRequest>,
     ) -> Self {
         let cursor = app.orders.log().last();
@@ -66,6 +69,7 @@ impl InStep {
             app,
             caller,
             subscription,
+            _open: open,
             said,
             waits: false,
             cursor,

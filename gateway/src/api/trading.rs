@@ -273,11 +273,7 @@ impl TradingService for Trading {
         }
         let first = self.0.orders.log().after(request.after_sequence).await;
         first.map_err(|_| Refusal::new(Reason::SequencePurged))?;
-        let open = self
-            .0
-            .event_streams
-            .open()
-            .ok_or_else(|| Refusal::new(Reason::TooManySubscribers))?;
+        let open = self.0.event_streams.open(&caller.0)?;
         Ok(Response::new(Box::pin(event_stream::follow(
             self.0.clone(),
             caller,

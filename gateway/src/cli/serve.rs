@@ -280,6 +280,7 @@ fn app_state(
         disk: settings.disk.clone(),
         started_ms: clock::utc_now_ms(),
         event_streams: Streams::default(),
+        tick_streams: Streams::default(),
         shutdown: stop.child_token(),
     };
     tokio::spawn(link.supervise(deps, stop.clone()));

@@ -41,11 +41,6 @@ struct Subscriber {
     ready: Notify,
 }
 
-/// Why no more may subscribe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many tick subscribers")]
-pub struct SubscribeError;
-
 /// One subscriber's end. Dropping it unsubscribes.
 #[derive(Debug)]
 pub struct Subscription {
@@ -65,24 +60,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hub {
-    /// Most subscribers at a time.
-    pub const MAX_SUBSCRIBERS: usize = 256;
     /// How long a feed on demand waits for a subscriber that takes nothing.
     const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Subscribes to some symbols: their latest ticks wait already.
-    ///
-    /// # Errors
-    /// Too many subscribers.
-    pub fn subscribe(
-        &self,
-        symbols: BTreeSet<Symbol>,
-        delivery: Delivery,
-    ) -> Result<Subscription, SubscribeError> {
+    /// Subscribes to some symbols: their latest ticks wait already. How many subscribe is for the
+    /// caller to bound.
+    #[must_use]
+    pub fn subscribe(&self, symbols: BTreeSet<Symbol>, delivery: Delivery) -> Subscription {
         let mut state = lock(&self.0.state);
-        if state.subscribers.len() >= Self::MAX_SUBSCRIBERS {
-            return Err(SubscribeError);
-        }
         let mut queue = Queue::new(symbols.clone(), delivery);
         for (latest, _) in symbols.iter().filter_map(|symbol| state.latest.get(symbol)) {
             queue.push(&Item {
@@ -99,11 +84,11 @@ impl Hub {
         state.subscribers.insert(id, subscriber.clone());
         drop(state);
         self.0.room.notify_waiters();
-        Ok(Subscription {
+        Subscription {
             hub: self.clone(),
             id,
             subscriber,
-        })
+        }
     }
 
     /// Hands ticks to all subscribers, now.
@@ -273,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn latest_folds_and_counts() {
         let hub = Hub::default();
-        let subscription = hub.subscribe(symbols(), Delivery::Latest).unwrap();
+        let subscription = hub.subscribe(symbols(), Delivery::Latest);
         hub.publish(ticks(0..100_000), |_| (None, Kind::Live));
         let Batch::Ticks(items) = subscription.next().await else {
             panic!()
@@ -292,8 +277,8 @@ mod tests {
     #[tokio::test]
     async fn every_tick_arrives_or_the_queue_is_cut() {
         let hub = Hub::default();
-        let reader = hub.subscribe(symbols(), Delivery::Every).unwrap();
-        let sleeper = hub.subscribe(symbols(), Delivery::Every).unwrap();
+        let reader = hub.subscribe(symbols(), Delivery::Every);
+        let sleeper = hub.subscribe(symbols(), Delivery::Every);
         let mut seen = 0;
         for start in (0..40_000).step_by(100) {
             hub.publish(ticks(start..start + 100), |_| (None, Kind::Live));
@@ -308,7 +293,7 @@ mod tests {
     async fn a_new_subscriber_starts_with_the_latest() {
         let hub = Hub::default();
         hub.publish(ticks(0..10), |_| (None, Kind::Live));
-        let subscription = hub.subscribe(symbols(), Delivery::Every).unwrap();
+        let subscription = hub.subscribe(symbols(), Delivery::Every);
         let Batch::Ticks(items) = subscription.next().await else {
             panic!()
         };
@@ -318,9 +303,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn in_step_the_next_tick_waits_until_the_last_is_done_with() {
         let hub = Hub::default();
-        let _reader = hub.subscribe(symbols(), Delivery::Every).unwrap();
+        let _reader = hub.subscribe(symbols(), Delivery::Every);
         assert!(hub.demand().await > 1);
-        let in_step = hub.subscribe(symbols(), Delivery::InStep).unwrap();
+        let in_step = hub.subscribe(symbols(), Delivery::InStep);
         for n in 0..3 {
             assert_eq!(hub.demand().await, 1);
             hub.publish(ticks(n..n + 1), |_| (None, Kind::Live));
@@ -342,7 +327,7 @@ mod tests {
                 .await
                 .is_err()
         );
-        let reader = hub.subscribe(symbols(), Delivery::Every).unwrap();
+        let reader = hub.subscribe(symbols(), Delivery::Every);
         hub.demand().await;
         hub.publish(ticks(0..2_000), |_| (None, Kind::Live));
         let waited = tokio::spawn({

@@ -4,6 +4,6 @@ mod hub;
 mod instruments;
 mod queue;
 
-pub use hub::{Hub, SubscribeError, Subscription};
+pub use hub::{Hub, Subscription};
 pub use instruments::Instruments;
 pub use queue::{Batch, Delivery, Item, Kind};

@@ -1,6 +1,9 @@
 //! `[clients.NAME]`: who may call, and what for.
 
-use crate::access::{Client, Permission, Proof};
+use crate::{
+    access::{Client, Permission, Proof},
+    api::Streams,
+};
 use mymt5_chassis::{loader::Reader, tls};
 use mymt5_guard::Percent;
 use mymt5_model::{ClientName, Magic, Symbol};
@@ -67,6 +70,7 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
     };
     let limits = super::limits::read(reader, &key("limits"), risk_ceiling);
     let dead_man = dead_man(reader, name);
+    let max_streams = max_streams(reader, &key("max_streams"));
     Some(Client {
         name: parsed?,
         proof: proof?,
@@ -74,9 +78,19 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
         symbols,
         limits,
         dead_man,
+        max_streams,
         enabled: reader.or(&key("enabled"), "true or false", true),
         revoked: CancellationToken::new(),
     })
+}
+
+fn max_streams(reader: &mut Reader, key: &str) -> usize {
+    let expected = format!("a number of streams, 1 to {}", Streams::MAX);
+    let streams = reader.or(key, &expected, Client::MAX_STREAMS);
+    if !(1..=Streams::MAX).contains(&streams) {
+        reader.reject(key, "is out of range", format!("set it to {expected}"));
+    }
+    streams
 }
 
 fn dead_man(reader: &mut Reader, name: &str) -> Option<DeadMan> {

@@ -29,7 +29,7 @@ const WRONG: [&str; 14] = [
      tuesday = ['01:00-03:00', '02:00-04:00'] }",
     "[broker.simulator]\nsessions = { monday = [] }",
     "[broker]\ntime_zone = 'nowhere'\nholidays = ['Christmas']",
-    "[clients.local]\npermissions = ['read']\nsymbols = ['']\ndead_man.after_ms = 1\n\
+    "[clients.local]\npermissions = ['read']\nsymbols = ['']\ndead_man.after_ms = 1\nmax_streams = 0\n\
      [clients.b]\npermissions = ['read']\ncertificate = 'spiffe://other'\n\
      [clients.c]\npermissions = ['read']\ntoken_sha256 = 'abc'",
     "[limits]\nsymbols = ['EURUSD', 'EURUSD']\nmax_lots_per_order = 0.0\n\

@@ -1,5 +1,5 @@
-//! Peers that prove nothing, in numbers: known clients do not notice. And how long a connection
-//! lives.
+//! Peers that prove nothing, and a client that takes too much: other clients do not notice. And how
+//! long a connection lives.
 
 use crate::harness::{BOUND, Gateway};
 use mymt5_proto::{Reason, reason_of, v1};
@@ -176,4 +176,21 @@ async fn a_connection_ends_at_its_age_and_its_client_goes_on() {
     let _ = status(channel.clone()).await;
     sleep(Duration::from_millis(100)).await;
     status(channel).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_takes_all_its_streams_leaves_room_for_others() {
+    const SHARE: usize = 16;
+    let gateway = Gateway::start("").await;
+    let mut market = MarketDataServiceClient::new(gateway.channel(Some("read")).await);
+    let all = v1::StreamTicksRequest::default;
+    let mut held = Vec::new();
+    for _ in 0..SHARE {
+        held.push(market.stream_ticks(all()).await.unwrap());
+    }
+    let refused = market.stream_ticks(all()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(reason_of(&refused), Some(Reason::TooManySubscribers));
+    let mut other = gateway.market_data().await;
+    other.stream_ticks(all()).await.unwrap();
 }
