@@ -144,10 +144,12 @@ async fn health_is_watched_with_diagnose_alone() {
         let reasons = [Reason::Unauthenticated, Reason::PermissionDenied];
         assert!(reason_of(&refused).is_some_and(|reason| reasons.contains(&reason)));
     }
-    // An open watch does not hold up the end.
+    // An open watch is told, and does not hold up the end.
     let pid = rustix::process::Pid::from_raw(gateway.child.id().unwrap().cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    while let Ok(Some(_)) = next(&mut watch).await {}
+    let last = next(&mut watch).await.unwrap().unwrap();
+    assert_eq!(last.status(), ServingStatus::NotServing);
+    assert!(next(&mut watch).await.is_err());
     gateway.says("gateway stopped").await;
 }
 

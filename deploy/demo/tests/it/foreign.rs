@@ -24,21 +24,26 @@ pub(crate) fn tool(variable: &str) -> Option<PathBuf> {
     path
 }
 
-/// Watches readiness and prints each status; also asks once by Check.
+/// Asks for readiness by Check, again and again, and prints each status that differs from the last.
 const WATCH: &str = "
 import sys, time, grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-end = time.monotonic() + 60
+end, last = time.monotonic() + 60, None
+request = health_pb2.HealthCheckRequest(service='readiness')
 while time.monotonic() < end:
-    try:
-        with grpc.insecure_channel(sys.argv[1]) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            request = health_pb2.HealthCheckRequest(service='readiness')
-            stub.Check(request, timeout=5)
-            for answer in stub.Watch(request):
-                print(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status), flush=True)
-    except grpc.RpcError:
-        time.sleep(0.05)
+    with grpc.insecure_channel(sys.argv[1]) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        status = None
+        while status != 'UNREACHABLE' and time.monotonic() < end:
+            try:
+                answer = stub.Check(request, timeout=5)
+                status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+            except grpc.RpcError:
+                status = 'UNREACHABLE'
+            if status != last:
+                print(status, flush=True)
+            last = status
+            time.sleep(0.05)
 ";
 
 /// A foreign watcher of one operations port.

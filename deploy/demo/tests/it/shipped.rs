@@ -335,10 +335,10 @@ fn readiness_follows_a_gateway_that_stops_and_returns() {
         engine.sees("SERVING");
         check(&at_gateway, "SERVING");
         check(&at_engine, "SERVING");
-        // An open Watch does not keep it from stopping, and is told before it ends.
+        // An open connection does not keep it from stopping.
         let status = shipped.terminate("gateway");
         assert!(status.success(), "{status}");
-        gateway.sees("NOT_SERVING");
+        gateway.sees("UNREACHABLE");
         engine.sees("NOT_SERVING");
         check(&at_engine, "NOT_SERVING");
         shipped.start("gateway");
@@ -346,7 +346,7 @@ fn readiness_follows_a_gateway_that_stops_and_returns() {
     engine.sees("SERVING");
     let status = shipped.terminate("engine");
     assert!(status.success(), "{status}");
-    engine.sees("NOT_SERVING");
+    engine.sees("UNREACHABLE");
 }
 
 #[test]

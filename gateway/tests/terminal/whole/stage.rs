@@ -112,7 +112,8 @@ impl Stage {
         let symbols: Vec<_> = symbols.map(|name| format!("{name} = \"{name}\"")).collect();
         let traders: String = scene.traders.iter().map(|name| trader(name)).collect();
         let text = format!(
-            "[server]\nlisten = \"{}\"\ntls.certificate = \"tls/gateway/certificate.pem\"\n\
+            "[server]\nlisten = \"{}\"\nmax_connection_age_s = 86400\n\
+             tls.certificate = \"tls/gateway/certificate.pem\"\n\
              tls.key = \"tls/gateway/key.pem\"\ntls.client_ca = \"tls/ca.pem\"\n\
              [operations]\nlisten = \"{}\"\n[process]\nallow_root = true\ndata_folder = \"data\"\n\
              [logging]\nlevel = \"{}\"\nfolder = \"logs\"\n[secrets]\nfolder = \"secrets\"\n\
