@@ -141,7 +141,8 @@ impl Stage {
         symbols: &[String],
     ) -> anyhow::Result<String> {
         let mut text = format!(
-            "[server]\nlisten = \"{}\"\ntls.certificate = \"tls/certificate.pem\"\ntls.key = \"tls/key.pem\"\n\
+            "[server]\nlisten = \"{}\"\nmax_connection_age_s = 604800\n\
+             tls.certificate = \"tls/certificate.pem\"\ntls.key = \"tls/key.pem\"\n\
              tls.client_ca = \"tls/ca.pem\"\n[broker]\ntime_zone = \"new_york+7\"\n[broker.simulator]\n\
              speed = {speed:?}\nsymbols = {symbols:?}\nbalance = 100000.0\n",
             self.api
