@@ -13,7 +13,7 @@ const CLIENT: &str =
     "[clients.a]\ncertificate = 'spiffe://mymt5/client/a'\npermissions = ['read']\n";
 
 /// All that is wrong without an account.
-const WRONG: [&str; 14] = [
+const WRONG: [&str; 15] = [
     "[broker]\nkind = 'paper'",
     "[broker]\nkind = 'terminal'",
     "[server]\nmax_connection_age_s = 0",
