@@ -1,7 +1,7 @@
 //! The account as a whole: how it is set up and what may be asked of it.
 
 use crate::{
-    AccountConfig, SetupError,
+    AccountConfig, Past, SetupError,
     convert::{in_quote, routes, sources},
     dice::Dice,
     history::History,
@@ -133,6 +133,13 @@ impl Simulator {
     #[must_use]
     pub fn history(&self, from: BrokerTime, to: BrokerTime) -> (Vec<OrderRow>, Vec<DealRow>) {
         self.history.between(from, to)
+    }
+
+    /// Orders that ended, and deals that were done, after that moment, as far as they are still
+    /// kept.
+    #[must_use]
+    pub fn history_since(&self, past: Past) -> (Vec<OrderRow>, Vec<DealRow>) {
+        self.history.since(past)
     }
 
     /// The contract specifications, with the tick value at the current rate.
