@@ -113,12 +113,6 @@ pub fn text(text: &str) -> Vec<u8> {
     body
 }
 
-/// Several texts.
-#[must_use]
-pub fn texts(all: &[&str]) -> Vec<u8> {
-    all.iter().flat_map(|one| text(one)).collect()
-}
-
 /// A command's body, read from its front.
 pub(crate) struct Arguments<'a>(pub(crate) &'a [u8]);
 
@@ -168,7 +162,7 @@ mod tests {
 
     #[test]
     fn arguments_end_where_the_body_does() {
-        let body = texts(&["EURUSD", "é"]);
+        let body = [text("EURUSD"), text("é")].concat();
         let mut arguments = Arguments(&body);
         assert_eq!(arguments.text().as_deref(), Ok("EURUSD"));
         assert_eq!(arguments.text().as_deref(), Ok("é"));

@@ -1,9 +1,10 @@
 //! The records of the pipe protocol, each written down once: the fields in the order in which they
 //! lie on the wire, without gaps between them but those that are named. Little endian.
 //!
-//! Source: what the official package 5.0.6231 reads and writes (its record sizes and the order of
-//! its fields), and the layouts that the public repository `jeirqvnio/mt5-rs` found independently on
-//! live terminals of builds 5836 to 6182. Fields bear the package's names, but that `type` is `kind`.
+//! Source: what the official package 5.0.6231 reads and writes, found out by handing it bytes and looking
+//! at the values that it shows. Where a field lies was first learnt from the public repository
+//! `jeirqvnio/mt5-rs`, which found most of them on live terminals of builds 5836 to 6182. Fields bear
+//! the package's names, but that `type` is `kind`.
 
 /// A value of a fixed size on the wire.
 pub trait Wire: Sized {
@@ -174,22 +175,19 @@ records! {
 
     /// `terminal_info`.
     TerminalInfo {
-        build: u16,
+        build: i32,
         community_account: bool,
         community_connection: bool,
-        notifications_enabled: bool,
-        mqid: bool,
         connected: bool,
         dlls_allowed: bool,
         trade_allowed: bool,
-        tradeapi_disabled: bool,
         email_enabled: bool,
         ftp_enabled: bool,
-        maxbars: u32,
-        gap_before_codepage: Gap<1>,
-        codepage: u16,
-        gap_before_ping: Gap<2>,
-        ping_last: u32,
+        notifications_enabled: bool,
+        maxbars: i32,
+        mqid: bool,
+        codepage: i32,
+        ping_last: i32,
         community_balance: f64,
         retransmission: f64,
         company: Text<520>,
@@ -198,7 +196,7 @@ records! {
         path: Text<520>,
         data_path: Text<520>,
         commondata_path: Text<520>,
-        gap_at_the_end: Gap<1>,
+        tradeapi_disabled: bool,
     }
 
     /// `symbol_info`, and each row of `symbols_get`.
@@ -292,11 +290,11 @@ records! {
         currency_profit: Text<32>,
         currency_margin: Text<32>,
         bank: Text<512>,
-        description: Text<64>,
-        exchange: Text<64>,
-        formula: Text<1024>,
+        description: Text<128>,
+        exchange: Text<128>,
+        formula: Text<512>,
         isin: Text<32>,
-        page: Text<128>,
+        page: Text<512>,
         path: Text<256>,
         name: Text<64>,
     }
@@ -341,8 +339,8 @@ records! {
         sl: f64,
         tp: f64,
         price_current: f64,
+        gap_before_swap: Gap<8>,
         swap: f64,
-        gap_before_profit: Gap<8>,
         profit: f64,
         symbol: Text<64>,
         comment: Text<64>,
@@ -368,9 +366,9 @@ records! {
         volume_initial: f64,
         volume_current: f64,
         price_open: f64,
-        price_current: f64,
         sl: f64,
         tp: f64,
+        price_current: f64,
         price_stoplimit: f64,
         symbol: Text<64>,
         comment: Text<64>,
@@ -489,6 +487,8 @@ mod tests {
         assert!(rest.is_empty());
         assert_eq!(Position::take(&mut &bytes[1..]), None);
         // Where the package looks for them: behind the eight bytes that it does not show.
+        assert_eq!(bytes[104..112], [0; 8]);
+        assert_eq!(bytes[112..120], (-0.0f64).to_le_bytes());
         assert_eq!(bytes[120..128], f64::MIN_POSITIVE.to_le_bytes());
         assert_eq!(bytes[128..132], [b'E', 0, b'U', 0]);
     }

@@ -29,7 +29,7 @@ mod terminal;
 mod trade;
 
 pub use commands::{Command, number};
-pub use frame::{Fate, Reply, Status, read_frame, text, texts};
+pub use frame::{Fate, Reply, Status, read_frame, text};
 pub use keep::{KeptError, Store};
 pub use serve::{Server, now};
 pub use settings::{Settings, StartError};

@@ -37,7 +37,7 @@ struct Options {
     state: Option<PathBuf>,
     /// What goes wrong on purpose; may be given several times: not-connected, connecting=SECONDS,
     /// wrong-password-acknowledged, algo-trading-off, other-account=LOGIN, history-late=MS,
-    /// rows-late=MS, orders-purged, deals-by-own-ticket, slow=COMMAND:MS, hang=COMMAND,
+    /// rows-late=MS, orders-purged, deals-by-order, slow=COMMAND:MS, hang=COMMAND,
     /// close-mid-answer=COMMAND, other-length=COMMAND, restart=SECONDS, symbols=COUNT, deals=COUNT;
     /// a command is a function's name or its number
     #[arg(long, value_name = "NAME[=VALUE]")]

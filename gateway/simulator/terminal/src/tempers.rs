@@ -27,8 +27,8 @@ pub enum Temper {
     RowsLate(u64),
     /// Finished orders are listed nowhere.
     OrdersPurged,
-    /// The deals of a ticket are those of a deal's ticket, not of an order's.
-    DealsByOwnTicket,
+    /// A deal is found by its order's ticket, as the documentation has it, not by its own.
+    DealsByOrder,
     /// A command is done at once and answered so many milliseconds later.
     Slow(Command, u64),
     /// A command is done and never answered.
@@ -56,7 +56,7 @@ pub struct TemperError {
 /// Every temper, as it is written.
 pub(crate) const KNOWN: &str = "not-connected, connecting=SECONDS, wrong-password-acknowledged, \
     algo-trading-off, other-account=LOGIN, history-late=MS, rows-late=MS, orders-purged, \
-    deals-by-own-ticket, slow=COMMAND:MS, hang=COMMAND, close-mid-answer=COMMAND, \
+    deals-by-order, slow=COMMAND:MS, hang=COMMAND, close-mid-answer=COMMAND, \
     other-length=COMMAND, restart=SECONDS, symbols=COUNT or deals=COUNT";
 
 impl Temper {
@@ -72,7 +72,7 @@ impl Temper {
             Self::HistoryLate(_) => "history-late",
             Self::RowsLate(_) => "rows-late",
             Self::OrdersPurged => "orders-purged",
-            Self::DealsByOwnTicket => "deals-by-own-ticket",
+            Self::DealsByOrder => "deals-by-order",
             Self::Slow(..) => "slow",
             Self::Hang(_) => "hang",
             Self::CloseMidAnswer(_) => "close-mid-answer",
@@ -111,7 +111,7 @@ impl Temper {
             ("wrong-password-acknowledged", None) => Self::WrongPasswordAcknowledged,
             ("algo-trading-off", None) => Self::AlgoTradingOff,
             ("orders-purged", None) => Self::OrdersPurged,
-            ("deals-by-own-ticket", None) => Self::DealsByOwnTicket,
+            ("deals-by-order", None) => Self::DealsByOrder,
             ("connecting", _) => Self::Connecting(count()?),
             ("other-account", _) => Self::OtherAccount(count()?),
             ("history-late", _) => Self::HistoryLate(count()?),
@@ -244,7 +244,7 @@ mod tests {
             "history-late=500",
             "rows-late=200",
             "orders-purged",
-            "deals-by-own-ticket",
+            "deals-by-order",
             "slow=order_send:250",
             "hang=109",
             "close-mid-answer=positions_get",

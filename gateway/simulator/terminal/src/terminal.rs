@@ -221,4 +221,3 @@ impl Terminal {
 fn broker(settings: &Settings, now: UtcTime) -> BrokerTime {
     settings.zone.to_broker(now).unwrap_or(BrokerTime(now.0))
 }
-

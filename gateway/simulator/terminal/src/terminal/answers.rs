@@ -103,7 +103,7 @@ impl Terminal {
     fn terminal_row(&self) -> layout::TerminalInfo {
         let path = || layout::Text(self.settings.path.clone());
         layout::TerminalInfo {
-            build: self.settings.build,
+            build: i32::from(self.settings.build),
             connected: self.is_connected(),
             trade_allowed: !self.tempers.has(&Temper::AlgoTradingOff),
             maxbars: 100_000,
@@ -310,11 +310,13 @@ impl Terminal {
         let mut rows = self.ledger.deals(count);
         match command {
             number::DEAL => {
-                // The package takes one deal: the first of an order.
+                // The package takes one deal, whatever it is found by.
                 let ticket = Ticket(asked.next()?);
-                let own = self.tempers.has(&Temper::DealsByOwnTicket);
-                let meant =
-                    |deal: &&DealRow| deal.ticket == ticket || !own && deal.order == Some(ticket);
+                let by_order = self.tempers.has(&Temper::DealsByOrder);
+                let meant = |deal: &&DealRow| match by_order {
+                    true => deal.order == Some(ticket),
+                    false => deal.ticket == ticket,
+                };
                 let found = rows.find(meant);
                 found
                     .map(|deal| rows::deal(deal).to_bytes())

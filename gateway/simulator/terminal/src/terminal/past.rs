@@ -3,7 +3,7 @@
 use super::Terminal;
 use mymt5_model::{
     AccountMode, BrokerTime, Comment, DealKind, Levels, Magic, Side, SymbolSpec, Tick, Ticket,
-    TradeRequest,
+    TradeRequest, UtcTime,
 };
 use std::collections::BTreeMap;
 
@@ -34,7 +34,8 @@ impl Terminal {
         }
         let (orders, deals) = self.simulator.history_since(self.listed);
         self.listed = self.simulator.past();
-        self.ledger.add(orders, deals, self.now);
+        // What was before the start is no news, however late news come.
+        self.ledger.add(orders, deals, UtcTime(0));
     }
 
     fn move_to(&mut self, ticks: &[Tick], time: BrokerTime) {
