@@ -138,6 +138,7 @@ impl Simulator {
             price: forced.price,
             levels: Levels::default(),
             closes: Some(id),
+            by_opposite: false,
             magic,
             reason: forced.reason,
             comment: &forced.comment,

@@ -23,5 +23,10 @@ pub(crate) fn apply(positions: &mut Vec<Position>, fill: &Fill<'_>, terms: Terms
     if position.lots.is_zero() {
         positions.remove(i);
     }
-    Change::closed(id, Entry::Out, &taken)
+    let entry = if fill.by_opposite {
+        Entry::OutBy
+    } else {
+        Entry::Out
+    };
+    Change::closed(id, entry, &taken)
 }

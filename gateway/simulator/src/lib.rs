@@ -7,13 +7,14 @@
 //!   (orders that are met) and `position` (levels that are hit) -> `fills`.
 //! * The way of a request: `requests` -> `rules` (what a server refuses) -> `market_orders` or
 //!   `pending` -> `fills` -> `netting` or `hedging`, by `trade` (what is done) -> `history` and
-//!   `event` (what is told).
+//!   `event` (what is told). `close_by` fills without the market.
 //! * Money: `account` (the conditions), `margin`, `convert` (into its currency), `rollover`.
 //! * Each symbol: [`catalogue`] (contracts), `market` (its corner of the account), `sessions` (hours).
 //! * A restart: `state`, with `dice` for chance that goes on.
 
 mod account;
 pub mod catalogue;
+mod close_by;
 mod convert;
 mod dice;
 mod event;

@@ -268,6 +268,7 @@ impl Simulator {
             price,
             levels: row.levels,
             closes: order.closes,
+            by_opposite: false,
             magic: row.magic,
             reason: reason_of(row.magic),
             comment: &row.comment,

@@ -11,16 +11,10 @@ impl Simulator {
     /// Takes one request to the trade server: what it answers at once, and what changed.
     pub fn send(&mut self, request: &TradeRequest) -> (Receipt, Vec<Event>) {
         let mut log = Log::default();
-        let mut receipt = self
+        let receipt = self
             .dispatch(request, &mut log)
             .unwrap_or_else(Receipt::bare);
-        let events = log.into_events();
-        let deals = events.iter().filter_map(|event| match event {
-            Event::Deal(deal) if deal.order == receipt.order => Some(deal.clone()),
-            _ => None,
-        });
-        receipt.deals = deals.collect();
-        (receipt, events)
+        told(receipt, log)
     }
 
     fn dispatch(&mut self, request: &TradeRequest, log: &mut Log) -> Result<Receipt, Retcode> {
@@ -155,6 +149,17 @@ impl Simulator {
     }
 }
 
+/// A receipt with the deals of its order, and what changed.
+pub(crate) fn told(mut receipt: Receipt, log: Log) -> (Receipt, Vec<Event>) {
+    let events = log.into_events();
+    let deals = events.iter().filter_map(|event| match event {
+        Event::Deal(deal) if deal.order == receipt.order => Some(deal.clone()),
+        _ => None,
+    });
+    receipt.deals = deals.collect();
+    (receipt, events)
+}
+
 /// The order that a request asks for, not yet numbered; none where it asks for no new one.
 fn draft(request: &TradeRequest, now: BrokerTime) -> Option<OrderRow> {
     match request {
@@ -191,7 +196,7 @@ fn draft(request: &TradeRequest, now: BrokerTime) -> Option<OrderRow> {
     }
 }
 
-fn market_row(
+pub(crate) fn market_row(
     symbol: &Symbol,
     side: Side,
     lots: Lots,

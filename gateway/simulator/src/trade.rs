@@ -14,6 +14,8 @@ pub(crate) struct Fill<'a> {
     pub(crate) levels: Levels,
     /// The position it closes; it exists and has at least that volume.
     pub(crate) closes: Option<PositionId>,
+    /// It closes that by an opposite position.
+    pub(crate) by_opposite: bool,
     pub(crate) magic: Magic,
     pub(crate) reason: DealReason,
     pub(crate) comment: &'a str,

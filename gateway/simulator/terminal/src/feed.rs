@@ -51,13 +51,20 @@ impl Feed {
 
     /// The next tick, if it is due.
     pub(crate) fn due(&mut self, now: UtcTime, broker: BrokerTime) -> Option<Tick> {
-        let time = |source: &mut Source| match source.peek() {
-            Some(Ok(tick)) => tick.time,
-            Some(Err(_)) => BrokerTime(i64::MIN),
-            None => BrokerTime(i64::MAX),
-        };
-        let times = self.sources.iter_mut().map(time).enumerate();
-        let (source, time) = times.min_by_key(|(_, time)| *time)?;
+        let mut next = None;
+        for (place, source) in self.sources.iter_mut().enumerate() {
+            match source.peek() {
+                Some(Ok(tick)) if next.is_none_or(|(time, _)| tick.time < time) => {
+                    next = Some((tick.time, place));
+                }
+                Some(Err(error)) => {
+                    tracing::error!(error = %error.without_path(), "a replay ends early");
+                    source.next();
+                }
+                _ => {}
+            }
+        }
+        let (time, place) = next?;
         let until = match &mut self.replay {
             Some((speed, origin)) => {
                 let (first, at) = origin.get_or_insert((time, now));
@@ -65,16 +72,8 @@ impl Feed {
             }
             None => broker,
         };
-        if time > until {
-            return None;
-        }
-        match self.sources[source].next()? {
-            Ok(tick) => Some(tick),
-            Err(error) => {
-                tracing::error!(error = %error.without_path(), "a replay ends early");
-                None
-            }
-        }
+        let due = self.sources[place].next_if(|_| time <= until)?;
+        due.ok()
     }
 }
 

@@ -67,7 +67,11 @@ pub(crate) fn on_the_wire(tick: &Tick) -> layout::Tick {
         last: tick.last.map_or(0.0, |last| last.to_f64()),
         volume: tick.volume as u64,
         time_msc: tick.time.0,
-        flags: tick.flags,
+        // A terminal has no tick that changes nothing: it quotes both sides anew.
+        flags: match tick.flags {
+            0 => QUOTE_FLAGS,
+            flags => flags,
+        },
         volume_real: tick.volume,
     }
 }

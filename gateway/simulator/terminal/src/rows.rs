@@ -9,8 +9,11 @@ use mymt5_simulator::{AccountConfig, Weekday};
 
 /// An order may be placed at any time to come: until cancelled, for a day, until a time or a day.
 const EXPIRATIONS: i32 = 1 | 2 | 4 | 8;
-/// Every type of order but the one that closes a position by its opposite.
+/// Every type of order; only on a hedging account does one close a position by its opposite.
 const ORDERS: i32 = 1 | 2 | 4 | 8 | 16 | 32;
+const CLOSE_BY_ORDERS: i32 = 64;
+/// The type of that order.
+const CLOSE_BY: i32 = 8;
 /// A margin mode of the package.
 const RETAIL_NETTING: i32 = 0;
 const RETAIL_HEDGING: i32 = 2;
@@ -94,7 +97,11 @@ pub(crate) fn account(row: &AccountRow, config: &AccountConfig, login: u64) -> l
     }
 }
 
-pub(crate) fn position(row: &PositionRow, current: Option<Price>) -> layout::Position {
+pub(crate) fn position(
+    row: &PositionRow,
+    current: Option<Price>,
+    comment: &str,
+) -> layout::Position {
     layout::Position {
         ticket: row.ticket.0,
         time: seconds(row.opened),
@@ -113,19 +120,22 @@ pub(crate) fn position(row: &PositionRow, current: Option<Price>) -> layout::Pos
         swap: row.swap.to_f64(),
         profit: row.profit.to_f64(),
         symbol: row.symbol.as_str().into(),
-        comment: row.comment.as_str().into(),
+        comment: comment.into(),
         ..layout::Position::default()
     }
 }
 
 /// What an order's row does not tell of it.
-pub(crate) struct OrderExtra {
+pub(crate) struct OrderExtra<'a> {
     pub(crate) filling: i32,
+    /// The opposite position that it closes by.
+    pub(crate) position_by: u64,
+    pub(crate) comment: &'a str,
     pub(crate) current: Option<Price>,
     pub(crate) servers_reason: Option<DealReason>,
 }
 
-pub(crate) fn order(row: &OrderRow, extra: &OrderExtra) -> layout::Order {
+pub(crate) fn order(row: &OrderRow, extra: &OrderExtra<'_>) -> layout::Order {
     let (type_time, end) = match row.time_in_force {
         TimeInForce::Gtc => (0, None),
         TimeInForce::Day => (1, None),
@@ -139,7 +149,11 @@ pub(crate) fn order(row: &OrderRow, extra: &OrderExtra) -> layout::Order {
         time_done: row.done.map_or(0, seconds),
         time_done_msc: row.done.map_or(0, |done| done.0),
         time_expiration: end.map_or(0, seconds),
-        kind: order_type(row.kind, row.side),
+        kind: match extra.position_by {
+            0 => order_type(row.kind, row.side),
+            _ => CLOSE_BY,
+        },
+        position_by_id: extra.position_by,
         type_time,
         type_filling: extra.filling,
         state: match row.state {
@@ -163,12 +177,12 @@ pub(crate) fn order(row: &OrderRow, extra: &OrderExtra) -> layout::Order {
         tp: price(row.levels.take_profit),
         price_stoplimit: price(row.stop_limit_price),
         symbol: row.symbol.as_str().into(),
-        comment: row.comment.as_str().into(),
+        comment: extra.comment.into(),
         ..layout::Order::default()
     }
 }
 
-pub(crate) fn deal(row: &DealRow) -> layout::Deal {
+pub(crate) fn deal(row: &DealRow, comment: &str) -> layout::Deal {
     layout::Deal {
         ticket: row.ticket.0,
         order: row.order.map_or(0, |order| order.0),
@@ -200,7 +214,7 @@ pub(crate) fn deal(row: &DealRow) -> layout::Deal {
             .as_ref()
             .map_or("", |symbol| symbol.as_str())
             .into(),
-        comment: row.comment.as_str().into(),
+        comment: comment.into(),
         ..layout::Deal::default()
     }
 }
@@ -244,7 +258,10 @@ pub(crate) fn symbol(
         margin_hedged_use_leg: true,
         expiration_mode: EXPIRATIONS,
         filling_mode: spec.filling.0 as i32,
-        order_mode: ORDERS,
+        order_mode: match config.mode {
+            AccountMode::Netting => ORDERS,
+            AccountMode::Hedging => ORDERS | CLOSE_BY_ORDERS,
+        },
         bid: newest.bid,
         bidhigh: day.bid.0,
         bidlow: day.bid.1,

@@ -90,7 +90,7 @@ impl Server {
     pub fn listen(self: &Arc<Self>, listener: &TcpListener) -> io::Result<()> {
         for stream in listener.incoming() {
             let stream = stream?;
-            let Some(id) = self.admit(&stream)? else {
+            let Some(id) = self.admit(&stream) else {
                 tracing::info!("a client is turned away");
                 continue;
             };
@@ -105,17 +105,17 @@ impl Server {
         Ok(())
     }
 
-    fn admit(&self, stream: &TcpStream) -> io::Result<Option<u64>> {
+    fn admit(&self, stream: &TcpStream) -> Option<u64> {
         let mut clients = lock(&self.clients);
         let closed = clients.closed_until.is_some_and(|end| Instant::now() < end);
         if closed || clients.streams.len() >= CLIENTS {
-            return Ok(None);
+            return None;
         }
-        stream.set_nodelay(true)?;
+        stream.set_nodelay(true).ok()?;
         let id = clients.next;
         clients.next += 1;
-        clients.streams.insert(id, stream.try_clone()?);
-        Ok(Some(id))
+        clients.streams.insert(id, stream.try_clone().ok()?);
+        Some(id)
     }
 
     /// Answers a client until it goes.

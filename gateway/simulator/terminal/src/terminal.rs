@@ -30,8 +30,7 @@ pub struct Terminal {
     ledger: Ledger,
     lag: Lag,
     tempers: Tempers,
-    /// The filling modes that orders were sent with.
-    fillings: HashMap<Ticket, i32>,
+    sent: HashMap<Ticket, Sent>,
     requests: u32,
     authorized: bool,
     now: UtcTime,
@@ -40,6 +39,13 @@ pub struct Terminal {
     /// What of the past is kept on disk, and whether anything is not.
     kept: Past,
     changed: bool,
+}
+
+/// What the account does not keep of an order; forgotten when the terminal ends.
+struct Sent {
+    filling: i32,
+    comment: String,
+    position_by: u64,
 }
 
 impl Terminal {
@@ -85,7 +91,7 @@ impl Terminal {
             quotes: Quotes::default(),
             ledger: Ledger::default(),
             tempers: Tempers::default(),
-            fillings: HashMap::new(),
+            sent: HashMap::new(),
             requests: 0,
             authorized: true,
             now,

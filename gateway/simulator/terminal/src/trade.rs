@@ -3,10 +3,10 @@
 use crate::layout;
 use mymt5_model::{
     AccountMode, BrokerTime, Comment, Execution, FillingModes, Levels, LevelsEdit, Lots, Magic,
-    Moment, OrderType, PositionRow, Price, Retcode, Side, Symbol, SymbolSpec, TermsEdit, Tick,
-    Ticket, TimeInForce, TradeRequest,
+    Moment, OrderType, PositionRow, Price, Receipt, Retcode, Side, Symbol, SymbolSpec, TermsEdit,
+    Tick, Ticket, TimeInForce, TradeRequest,
 };
-use mymt5_simulator::Simulator;
+use mymt5_simulator::{Event, Simulator};
 
 const DEAL: i32 = 1;
 const PENDING: i32 = 5;
@@ -18,6 +18,39 @@ const CLOSE_BY: i32 = 10;
 /// The longest expiration that has milliseconds.
 const LAST_SECOND: i64 = i64::MAX / 1000;
 
+/// True for a request that makes an order of its own.
+pub(crate) const fn makes_order(request: &layout::Request) -> bool {
+    matches!(request.action, DEAL | PENDING | CLOSE_BY)
+}
+
+/// What the account is asked for.
+pub(crate) enum Understood {
+    /// Any request but that one.
+    Request(TradeRequest),
+    /// To close a position by an opposite one.
+    CloseBy {
+        position: Ticket,
+        by: Ticket,
+        magic: Magic,
+        comment: Comment,
+    },
+}
+
+impl Understood {
+    /// Asks the account.
+    pub(crate) fn send(&self, simulator: &mut Simulator) -> (Receipt, Vec<Event>) {
+        match self {
+            Self::Request(request) => simulator.send(request),
+            Self::CloseBy {
+                position,
+                by,
+                magic,
+                comment,
+            } => simulator.close_by(*position, *by, *magic, comment),
+        }
+    }
+}
+
 /// What requests are read against.
 pub(crate) struct Server<'a> {
     pub(crate) simulator: &'a Simulator,
@@ -27,16 +60,24 @@ pub(crate) struct Server<'a> {
 
 impl Server<'_> {
     /// Reads a request.
-    pub(crate) fn understood(&self, asked: &layout::Request) -> Result<TradeRequest, Retcode> {
-        match asked.action {
+    pub(crate) fn understood(&self, asked: &layout::Request) -> Result<Understood, Retcode> {
+        let request = match asked.action {
             DEAL => self.deal(asked),
             PENDING => self.pending(asked),
             LEVELS => self.levels(asked),
             MODIFY => self.modify(asked),
             REMOVE => self.remove(asked),
-            CLOSE_BY => Err(Retcode::INVALID_ORDER),
+            CLOSE_BY => {
+                return Ok(Understood::CloseBy {
+                    position: Ticket(asked.position),
+                    by: Ticket(asked.position_by),
+                    magic: Magic::from_raw(asked.magic),
+                    comment: Comment::fitting(&asked.comment.0),
+                });
+            }
             _ => Err(Retcode::INVALID),
-        }
+        };
+        request.map(Understood::Request)
     }
 
     fn spec(&self, name: &str) -> Result<&SymbolSpec, Retcode> {

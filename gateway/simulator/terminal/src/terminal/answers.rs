@@ -1,6 +1,6 @@
 //! What each command is answered with.
 
-use super::Terminal;
+use super::{Sent, Terminal};
 use crate::{
     commands::number,
     frame::{Arguments, Status, text},
@@ -9,7 +9,7 @@ use crate::{
     quotes::{Quoted, on_the_wire},
     rows::{self, OrderExtra, seconds},
     tempers::Temper,
-    trade::{Server, touches, usual_filling},
+    trade::{Server, makes_order, touches, usual_filling},
 };
 use mymt5_model::{
     DealRow, Lots, OrderRow, PositionRow, Price, Receipt, Retcode, RetcodeClass, Side, SymbolSpec,
@@ -201,7 +201,11 @@ impl Terminal {
         let row = |position: &PositionRow| {
             let quote = self.quote(&position.symbol);
             let current = quote.map(|quote| quote.touch(position.side.opposite()));
-            rows::position(position, current)
+            rows::position(
+                position,
+                current,
+                self.comment(Some(position.ticket), &position.comment),
+            )
         };
         match command {
             number::POSITIONS_TOTAL => Ok((shown.len() as u32).to_bytes()),
@@ -246,17 +250,29 @@ impl Terminal {
     }
 
     fn order(&self, row: &OrderRow, current: Option<Price>) -> layout::Order {
-        let sent = self.fillings.get(&row.ticket).copied();
+        let sent = self.sent.get(&row.ticket);
         let usual = || match (row.price, self.spec(row.symbol.as_str())) {
             (None, Ok(spec)) => usual_filling(spec),
             _ => 2,
         };
         let extra = OrderExtra {
-            filling: sent.unwrap_or_else(usual),
+            filling: sent.map_or_else(usual, |sent| sent.filling),
+            position_by: sent.map_or(0, |sent| sent.position_by),
+            comment: self.comment(Some(row.ticket), &row.comment),
             current,
             servers_reason: self.ledger.servers_reason(row.ticket),
         };
         rows::order(row, &extra)
+    }
+
+    /// The comment of an order as it was sent, where that is known.
+    fn comment<'a>(&'a self, order: Option<Ticket>, kept: &'a str) -> &'a str {
+        let sent = order.and_then(|order| self.sent.get(&order));
+        sent.map_or(kept, |sent| &sent.comment)
+    }
+
+    fn deal(&self, row: &DealRow) -> layout::Deal {
+        rows::deal(row, self.comment(row.order, &row.comment))
     }
 
     /// How many finished orders and deals are listed.
@@ -319,13 +335,13 @@ impl Terminal {
                 };
                 let found = rows.find(meant);
                 found
-                    .map(|deal| rows::deal(deal).to_bytes())
+                    .map(|deal| self.deal(deal).to_bytes())
                     .ok_or(Status::NOT_FOUND)
             }
             number::DEALS_OF_POSITION => {
                 let position: u64 = asked.next()?;
                 let of = rows.filter(|deal| deal.position_id.is_some_and(|id| id.0 == position));
-                Ok(list(of.map(rows::deal)))
+                Ok(list(of.map(|deal| self.deal(deal))))
             }
             _ => {
                 let span = asked.next::<i64>()?..=asked.next::<i64>()?;
@@ -333,7 +349,7 @@ impl Terminal {
                 Ok(if command == number::DEALS_TOTAL {
                     (within.count() as u32).to_bytes()
                 } else {
-                    list(within.map(rows::deal))
+                    list(within.map(|deal| self.deal(deal)))
                 })
             }
         }
@@ -378,9 +394,14 @@ impl Terminal {
             return Err(Retcode::CLIENT_DISABLES_AT);
         }
         let request = self.server().understood(asked)?;
-        let (receipt, events) = self.simulator.send(&request);
-        if let (Some(order), Some(_)) = (receipt.order, request.magic()) {
-            self.fillings.insert(order, asked.type_filling);
+        let (receipt, events) = request.send(&mut self.simulator);
+        if let Some(order) = receipt.order.filter(|_| makes_order(asked)) {
+            let sent = Sent {
+                filling: asked.type_filling,
+                comment: asked.comment.0.clone(),
+                position_by: asked.position_by,
+            };
+            self.sent.insert(order, sent);
         }
         self.settle(&events);
         Ok(receipt)
@@ -393,7 +414,7 @@ impl Terminal {
         let copy = Simulator::restore(self.account.clone(), self.symbols.clone(), state);
         let mut copy = copy.map_err(|_| Status::FAIL)?;
         let retcode = match self.server().understood(&asked) {
-            Ok(request) => copy.send(&request).0.retcode,
+            Ok(request) => request.send(&mut copy).0.retcode,
             Err(retcode) => retcode,
         };
         let passes = retcode.class() == RetcodeClass::Accepted;

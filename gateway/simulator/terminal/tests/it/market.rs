@@ -11,6 +11,7 @@ use std::fs;
 
 const ALL: u32 = u32::MAX;
 const INFO: u32 = 1;
+const TRADE: u32 = 2;
 
 fn tick(asked: &mut Asked) -> Tick {
     asked.one(number::TICK, &text("EURUSD"))
@@ -156,8 +157,9 @@ fn time_is_the_brokers_and_ticks_come_with_it() {
     assert!(new.is_sorted_by_key(|tick| tick.time_msc));
     assert_eq!(ticks_from(&mut asked, 0, 2, ALL), new[new.len() - 2..]);
     assert_eq!(ticks_from(&mut asked, new[0].time_msc, 3, ALL), new[..3]);
-    let quoted = ticks_from(&mut asked, new[0].time_msc, 10_000, INFO);
-    assert!(quoted.len() < new.len() && quoted.iter().all(|tick| tick.flags & 6 != 0));
+    let info = ticks_from(&mut asked, new[0].time_msc, 10_000, INFO);
+    assert!(info == new && new.iter().all(|tick| tick.flags & 6 != 0));
+    assert!(ticks_from(&mut asked, new[0].time_msc, 10_000, TRADE).is_empty());
     let ends = [
         new[0].time_msc.to_bytes(),
         new[4].time_msc.to_bytes(),

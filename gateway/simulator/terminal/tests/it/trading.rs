@@ -6,6 +6,7 @@ use mymt5_simulated_terminal::{
     layout::{Account, CheckResult, Deal, Order, Position, Request, Tick, Wire},
     number, text,
 };
+use std::slice;
 
 const DONE: u32 = 10_009;
 const PLACED: u32 = 10_008;
@@ -43,7 +44,7 @@ fn a_position_is_opened_and_closed() {
     assert_eq!(position.comment.0, "probe");
     let points = ((tick.bid - tick.ask) * 1e5).round();
     assert_eq!(position.profit, points * 0.1);
-    assert_eq!(asked.positions(), [position.clone()]);
+    assert_eq!(asked.positions(), slice::from_ref(&position));
     assert_eq!(
         asked
             .list::<Position>(number::POSITIONS_OF_SYMBOL, &text("EURUSD"))
@@ -95,7 +96,7 @@ fn finished_orders_are_listed() {
         (order.position_id, order.price_current),
         (opened.order, opened.price)
     );
-    assert_eq!(asked.past_orders(), [order.clone()]);
+    assert_eq!(asked.past_orders(), slice::from_ref(&order));
     let ticket = opened.order.to_bytes();
     assert_eq!(
         asked
@@ -111,6 +112,75 @@ fn finished_orders_are_listed() {
     // The deposit lies before the day's ticks.
     assert_eq!(total(&mut asked, number::DEALS_TOTAL, (at, at)), 1);
     assert_eq!(total(&mut asked, number::DEALS_TOTAL, (1, at)), 2);
+}
+
+#[test]
+fn opposite_positions_close_each_other() {
+    let mut asked = hedging();
+    let long = asked.send(&market(0, 0.3));
+    let short = asked.send(&market(1, 0.1));
+    let by = |position, position_by| Request {
+        action: 10,
+        position,
+        position_by,
+        comment: "one by another".into(),
+        ..Request::default()
+    };
+    assert_eq!(asked.retcode(&by(long.order, long.order)), 10_013);
+    assert_eq!(asked.retcode(&by(long.order, 5)), 10_036);
+    let check: CheckResult = asked.one(number::CHECK, &by(long.order, short.order).to_bytes());
+    assert_eq!(check.retcode, 0);
+    let closed = asked.send(&by(long.order, short.order));
+    assert_eq!(
+        (closed.retcode, closed.volume, closed.price),
+        (DONE, 0.1, short.price)
+    );
+    let positions = asked.positions();
+    assert_eq!(
+        (positions.len(), positions[0].ticket, positions[0].volume),
+        (1, long.order, 0.2)
+    );
+    let deals = asked.deals().split_off(3);
+    let seen = |deal: &Deal| (deal.position_id, deal.kind, deal.entry, deal.profit);
+    let lost = ((short.price - long.price) * 1e5).round() * 0.1;
+    assert_eq!(seen(&deals[0]), (long.order, 1, 3, lost));
+    assert_eq!(seen(&deals[1]), (short.order, 0, 3, 0.0));
+    let order: Order = asked.one(number::PAST_ORDER, &closed.order.to_bytes());
+    assert_eq!(
+        (order.kind, order.state, order.position_id),
+        (8, 4, long.order)
+    );
+    assert_eq!(
+        (order.position_by_id, order.comment.0.as_str()),
+        (short.order, "one by another")
+    );
+    let account: Account = asked.one(number::ACCOUNT, &[]);
+    assert_eq!(account.balance, 100_000.0 + lost);
+    let mut netting = netting();
+    let only = netting.send(&market(0, 0.3)).order;
+    assert_eq!(netting.retcode(&by(only, only)), 10_013);
+}
+
+#[test]
+fn comments_are_kept_as_they_were_sent() {
+    let mut asked = hedging();
+    let opened = asked.send(&Request {
+        comment: "a comment, über".into(),
+        ..market(0, 0.1)
+    });
+    let texts = [
+        asked.positions().pop().unwrap().comment.0,
+        asked.deals().pop().unwrap().comment.0,
+        asked.past_orders().pop().unwrap().comment.0,
+    ];
+    assert_eq!(texts, ["a comment, über"; 3]);
+    asked.send(&Request {
+        position: opened.order,
+        comment: "another".into(),
+        ..market(1, 0.05)
+    });
+    assert_eq!(asked.positions()[0].comment.0, "a comment, über");
+    assert_eq!(asked.deals().pop().unwrap().comment.0, "another");
 }
 
 #[test]
@@ -250,7 +320,7 @@ fn what_a_server_refuses_is_refused() {
         (by(|r| r.kind = 2), 10_013),
         (by(|r| r.kind = -1), 10_013),
         (by(|r| r.action = 0), 10_013),
-        (by(|r| r.action = 10), 10_035),
+        (by(|r| r.action = 10), 10_036),
         (by(|r| r.position = 5), 10_036),
         (by(|r| r.volume = 100.0), 10_019),
         (limit(2.0), 10_015),
