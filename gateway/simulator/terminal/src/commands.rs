@@ -75,6 +75,7 @@ impl Command {
 }
 
 impl FromStr for Command {
+    /// What is expected.
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -82,9 +83,7 @@ impl FromStr for Command {
         if COMMANDS.iter().any(known) {
             return Ok(Self(text.to_owned()));
         }
-        Err(format!(
-            "invalid command {text}: expected a function such as order_send, or a number such as 161"
-        ))
+        Err("a function such as order_send, or a number such as 161".to_owned())
     }
 }
 

@@ -8,8 +8,10 @@ use mymt5_simulator::{AccountConfig, catalogue};
 use std::{
     collections::BTreeMap,
     fs,
+    io::{self, Write},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
     thread,
 };
@@ -35,12 +37,7 @@ struct Options {
     /// File that the account is kept in between runs
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     state: Option<PathBuf>,
-    /// What goes wrong on purpose; may be given several times: not-connected, connecting=SECONDS,
-    /// wrong-password-acknowledged, algo-trading-off, other-account=LOGIN, history-late=MS,
-    /// rows-late=MS, orders-purged, deals-by-order, slow=COMMAND:MS, hang=COMMAND,
-    /// close-mid-answer=COMMAND, other-length=COMMAND, restart=SECONDS, symbols=COUNT, deals=COUNT;
-    /// a command is a function's name or its number
-    #[arg(long, value_name = "NAME[=VALUE]")]
+    #[arg(long, value_name = "NAME[=VALUE]", help = temper_help())]
     temper: Vec<Temper>,
     #[command(flatten)]
     account: AccountOptions,
@@ -144,6 +141,14 @@ enum Executed {
     Exchange,
 }
 
+fn temper_help() -> String {
+    format!(
+        "What goes wrong on purpose, may be given several times: {}; a command is a function's name \
+         or its number",
+        Temper::KNOWN
+    )
+}
+
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: Option<SocketAddr> = text.parse().ok();
     let own = address.filter(|address| address.ip().is_loopback());
@@ -160,8 +165,15 @@ fn rate(text: &str) -> Result<(String, f64), String> {
     parsed.ok_or_else(|| "expected a pair and its rate such as JPYUSD=0.0067".to_owned())
 }
 
-fn main() -> Result<()> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    let Err(error) = run(Options::parse()) else {
+        return ExitCode::SUCCESS;
+    };
+    let _ = writeln!(io::stderr(), "error: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn run(options: Options) -> Result<()> {
     let level = if options.verbose {
         LevelFilter::DEBUG
     } else {
@@ -170,7 +182,7 @@ fn main() -> Result<()> {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_ansi(false)
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .init();
     let settings = settings(options.account, options.market)?;
     let opened = options.state.as_deref().map(Store::open).transpose()?;

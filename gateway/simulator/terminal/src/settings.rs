@@ -5,7 +5,7 @@ use mymt5_simulator::{AccountConfig, RestoreError, SetupError, catalogue, feed::
 use std::path::PathBuf;
 
 /// What the terminal is like, its tempers aside.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The account; its balance is the first deposit.
     pub account: AccountConfig,

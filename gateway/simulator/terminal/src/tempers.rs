@@ -33,6 +33,10 @@ pub enum Temper {
     Slow(Command, u64),
     /// A command is done and never answered.
     Hang(Command),
+    /// A command is neither done nor answered.
+    Lost(Command),
+    /// A command is done so many milliseconds later, and never answered.
+    Late(Command, u64),
     /// A command is done, and the connection ends in the middle of its answer.
     CloseMidAnswer(Command),
     /// A command's answer is eight bytes too long.
@@ -53,13 +57,14 @@ pub struct TemperError {
     expected: String,
 }
 
-/// Every temper, as it is written.
-pub(crate) const KNOWN: &str = "not-connected, connecting=SECONDS, wrong-password-acknowledged, \
-    algo-trading-off, other-account=LOGIN, history-late=MS, rows-late=MS, orders-purged, \
-    deals-by-order, slow=COMMAND:MS, hang=COMMAND, close-mid-answer=COMMAND, \
-    other-length=COMMAND, restart=SECONDS, symbols=COUNT or deals=COUNT";
-
 impl Temper {
+    /// Every temper, as it is written.
+    pub const KNOWN: &str = "not-connected, connecting=SECONDS, wrong-password-acknowledged, \
+        algo-trading-off, other-account=LOGIN, history-late=MS, rows-late=MS, orders-purged, \
+        deals-by-order, slow=COMMAND:MS, hang=COMMAND, lost=COMMAND, late=COMMAND:MS, \
+        close-mid-answer=COMMAND, other-length=COMMAND, restart=SECONDS, symbols=COUNT or \
+        deals=COUNT";
+
     /// Its name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -75,6 +80,8 @@ impl Temper {
             Self::DealsByOrder => "deals-by-order",
             Self::Slow(..) => "slow",
             Self::Hang(_) => "hang",
+            Self::Lost(_) => "lost",
+            Self::Late(..) => "late",
             Self::CloseMidAnswer(_) => "close-mid-answer",
             Self::OtherLength(_) => "other-length",
             Self::Restart(_) => "restart",
@@ -86,7 +93,9 @@ impl Temper {
     const fn command(&self) -> Option<&Command> {
         match self {
             Self::Slow(command, _)
+            | Self::Late(command, _)
             | Self::Hang(command)
+            | Self::Lost(command)
             | Self::CloseMidAnswer(command)
             | Self::OtherLength(command) => Some(command),
             _ => None,
@@ -119,15 +128,18 @@ impl Temper {
             ("restart", _) => Self::Restart(count()?),
             ("symbols", _) => Self::Symbols(count()?),
             ("deals", _) => Self::Deals(count()?),
-            ("slow", Some(value)) => {
+            ("slow" | "late", Some(value)) => {
                 let (command, ms) = value.split_once(':')?;
+                let ms = ms.parse().ok()?;
                 match command.parse() {
-                    Ok(command) => Self::Slow(command, ms.parse().ok()?),
+                    Ok(command) if name == "slow" => Self::Slow(command, ms),
+                    Ok(command) => Self::Late(command, ms),
                     Err(error) => return Some(Err(error)),
                 }
             }
-            ("hang" | "close-mid-answer" | "other-length", _) => match command()? {
+            ("hang" | "lost" | "close-mid-answer" | "other-length", _) => match command()? {
                 Ok(command) if name == "hang" => Self::Hang(command),
+                Ok(command) if name == "lost" => Self::Lost(command),
                 Ok(command) if name == "other-length" => Self::OtherLength(command),
                 Ok(command) => Self::CloseMidAnswer(command),
                 Err(error) => return Some(Err(error)),
@@ -147,8 +159,8 @@ impl FromStr for Temper {
         };
         match Self::read(text) {
             Some(Ok(temper)) => Ok(temper),
-            Some(Err(command)) => Err(failed(format!("another command: {command}"))),
-            None => Err(failed(KNOWN.to_owned())),
+            Some(Err(expected)) => Err(failed(expected)),
+            None => Err(failed(Self::KNOWN.to_owned())),
         }
     }
 }
@@ -157,10 +169,11 @@ impl fmt::Display for Temper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         match self {
-            Self::Slow(command, ms) => write!(f, "={command}:{ms}"),
-            Self::Hang(command) | Self::CloseMidAnswer(command) | Self::OtherLength(command) => {
-                write!(f, "={command}")
-            }
+            Self::Slow(command, ms) | Self::Late(command, ms) => write!(f, "={command}:{ms}"),
+            Self::Hang(command)
+            | Self::Lost(command)
+            | Self::CloseMidAnswer(command)
+            | Self::OtherLength(command) => write!(f, "={command}"),
             Self::Connecting(n)
             | Self::OtherAccount(n)
             | Self::HistoryLate(n)
@@ -211,6 +224,20 @@ impl Tempers {
         })
     }
 
+    /// True where a command is lost on its way.
+    pub(crate) fn lose(&self, command: u32) -> bool {
+        let lost = |temper: &Temper| matches!(temper, Temper::Lost(lost) if lost.covers(command));
+        self.all().any(lost)
+    }
+
+    /// How many milliseconds later a command is done, where it is late.
+    pub(crate) fn postpone(&self, command: u32) -> Option<u64> {
+        self.find(|temper| match temper {
+            Temper::Late(late, ms) if late.covers(command) => Some(*ms),
+            _ => None,
+        })
+    }
+
     /// Does to a reply what the tempers of its command do.
     pub(crate) fn spoil(&self, mut reply: Reply) -> Reply {
         for temper in self.all() {
@@ -221,6 +248,7 @@ impl Tempers {
                 Temper::Slow(_, ms) => reply.delay = Duration::from_millis(*ms),
                 Temper::Hang(_) => reply.fate = Fate::Never,
                 Temper::CloseMidAnswer(_) => reply.fate = Fate::Torn,
+                Temper::Lost(_) | Temper::Late(..) => {}
                 _ => reply.body.extend_from_slice(&[0; 8]),
             }
         }
@@ -247,6 +275,8 @@ mod tests {
             "deals-by-order",
             "slow=order_send:250",
             "hang=109",
+            "lost=order_send",
+            "late=order_send:700",
             "close-mid-answer=positions_get",
             "other-length=account_info",
             "restart=2",
@@ -255,7 +285,7 @@ mod tests {
         ] {
             let temper: Temper = text.parse().unwrap();
             assert_eq!(temper.to_string(), text);
-            assert!(KNOWN.contains(temper.name()));
+            assert!(Temper::KNOWN.contains(temper.name()));
         }
         for wrong in [
             "",

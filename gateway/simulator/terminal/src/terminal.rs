@@ -6,7 +6,7 @@ mod past;
 
 use crate::{
     feed::Feed,
-    frame::{Arguments, Reply, Status},
+    frame::{Arguments, Fate, Reply, Status},
     ledger::{Kind, Lag, Ledger, Moment},
     quotes::Quotes,
     settings::{Settings, StartError, fillers},
@@ -31,6 +31,7 @@ pub struct Terminal {
     lag: Lag,
     tempers: Tempers,
     sent: HashMap<Ticket, Sent>,
+    postponed: Vec<Postponed>,
     requests: u32,
     authorized: bool,
     now: UtcTime,
@@ -46,6 +47,13 @@ struct Sent {
     filling: i32,
     comment: String,
     position_by: u64,
+}
+
+/// A command that is done later.
+struct Postponed {
+    at: UtcTime,
+    command: u32,
+    body: Vec<u8>,
 }
 
 impl Terminal {
@@ -92,6 +100,7 @@ impl Terminal {
             ledger: Ledger::default(),
             tempers: Tempers::default(),
             sent: HashMap::new(),
+            postponed: Vec::new(),
             requests: 0,
             authorized: true,
             now,
@@ -119,11 +128,32 @@ impl Terminal {
             let events = self.simulator.on_tick(&tick);
             self.settle(&events);
         }
+        let now = self.now;
+        let due: Vec<Postponed> = self.postponed.extract_if(.., |p| p.at <= now).collect();
+        for Postponed { command, body, .. } in due {
+            // Nobody waits for the answer any more.
+            let _ = self.dispatch(command, &mut Arguments(&body));
+        }
     }
 
     /// Answers a command with that body, at that moment.
     pub fn answer(&mut self, command: u32, body: &[u8], now: UtcTime) -> Reply {
         self.advance(now);
+        let postponed = self.tempers.postpone(command);
+        if let Some(ms) = postponed {
+            self.postponed.push(Postponed {
+                at: UtcTime(self.now.0.saturating_add_unsigned(ms)),
+                command,
+                body: body.to_vec(),
+            });
+        }
+        if postponed.is_some() || self.tempers.lose(command) {
+            let nothing = Reply::new(command, Ok(Vec::new()));
+            return Reply {
+                fate: Fate::Never,
+                ..nothing
+            };
+        }
         let outcome = self.dispatch(command, &mut Arguments(body));
         self.tempers.spoil(Reply::new(command, outcome))
     }

@@ -137,6 +137,23 @@ fn answers_are_spoilt_by_their_command() {
 }
 
 #[test]
+fn a_command_may_be_lost_or_done_when_nobody_waits_any_more() {
+    let mut asked = moody(&["lost=order_send"]);
+    let order = market(0, 0.1).to_bytes();
+    let sent = |asked: &mut Asked| asked.terminal.answer(number::SEND, &order, asked.now).fate;
+    assert_eq!(sent(&mut asked), Fate::Never);
+    asked.wait(5_000);
+    assert!(asked.positions().is_empty());
+    asked.terminal.clear_tempers(None);
+    asked.set("late=order_send:700");
+    assert_eq!(sent(&mut asked), Fate::Never);
+    asked.wait(699);
+    assert!(asked.positions().is_empty());
+    asked.wait(1);
+    assert_eq!(asked.positions().len(), 1);
+}
+
+#[test]
 fn lists_may_be_long() {
     let mut asked = moody(&["symbols=2000", "deals=20000"]);
     assert_eq!(asked.one::<u32>(number::SYMBOLS_TOTAL, &[]), 2_000);
