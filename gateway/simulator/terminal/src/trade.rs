@@ -15,8 +15,8 @@ const MODIFY: i32 = 7;
 const REMOVE: i32 = 8;
 const CLOSE_BY: i32 = 10;
 
-/// The longest expiration that has milliseconds.
-const LAST_SECOND: i64 = i64::MAX / 1000;
+/// The last second of the year 9999: the latest expiration.
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// True for a request that makes an order of its own.
 pub(crate) const fn makes_order(request: &layout::Request) -> bool {
