@@ -1,5 +1,5 @@
 //! The account between two runs: a file of one line for each change, the account as it stands then
-//! and what is new of its past.
+//! and what is new of its past. A file that has grown long is written anew as one line.
 
 use mymt5_simulator::State;
 use std::{
@@ -27,9 +27,15 @@ pub enum KeptError {
     },
 }
 
+/// How many bytes of changes a file takes before it is written anew.
+const LONG: usize = 64 << 20;
+
 /// The open file.
 pub struct Store {
     file: File,
+    path: PathBuf,
+    /// Bytes of changes since it was written anew.
+    grown: usize,
 }
 
 impl Store {
@@ -47,7 +53,12 @@ impl Store {
         }
         fs::rename(&fresh, path).map_err(failed)?;
         let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
-        Ok((Self { file }, state))
+        let store = Self {
+            file,
+            path: path.to_path_buf(),
+            grown: 0,
+        };
+        Ok((store, state))
     }
 
     /// Writes a change.
@@ -55,14 +66,21 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn append(&mut self, state: &State) -> io::Result<()> {
-        write(&mut self.file, state)
+        self.grown += write(&mut self.file, state)?;
+        if self.grown > LONG {
+            let anew = Self::open(&self.path).map_err(io::Error::other)?;
+            *self = anew.0;
+        }
+        Ok(())
     }
 }
 
-fn write(file: &mut File, state: &State) -> io::Result<()> {
+/// Writes a line: how many bytes that are.
+fn write(file: &mut File, state: &State) -> io::Result<usize> {
     let mut line = serde_json::to_vec(state)?;
     line.push(b'\n');
-    file.write_all(&line)
+    file.write_all(&line)?;
+    Ok(line.len())
 }
 
 /// The lines as one account. A last line that is not whole was never told to anyone.
@@ -122,6 +140,9 @@ mod tests {
             store.append(&simulator.save_since(past)).unwrap();
             past = simulator.past();
         }
+        store.grown = LONG;
+        store.append(&simulator.save_since(past)).unwrap();
+        assert_eq!(store.grown, 0);
         store.file.write_all(b"{\"torn\":").unwrap();
         assert_eq!(Store::open(&path).unwrap().1, Some(simulator.save()));
         assert_eq!(Store::open(&path).unwrap().1, Some(simulator.save()));
