@@ -21,7 +21,7 @@ It refuses: "another account" (than `login`), "no such position" (a close on a h
 out as it is: rows lag, its ticket pins it), "no such order", "the position turned" (to the deal's
 side), "more than the position has", "not read: ..." (an error's code, an exception's type), and as
 any call "wrong arguments ...", "unknown call", "not logged in", "queue full", "dropped", "stale".
-`ok`: the package's result, `volume_sent` (0: it has none) and `deals`, as far as they are there.
+`ok`: the package's result, `volume_sent` (0: it has none) and `deals`: the first, if it is there.
 
 A key is executed once: a further call with it gets the answer to the first one, or `raised` Busy
 where too many wait. `recall` tells a key's state (unheard, queued, running, done, dropped) and
@@ -70,7 +70,7 @@ PUSHES = 64  # frames on their way out, beyond which nothing is polled
 REMEMBERED, WAITING = 1000, 8  # sends, and further calls that wait for the answer to one
 DRIFT = 0.002  # of the clocks of two hosts
 
-ROWS, ORDER_DEALS = 5000, 64  # in the answers to a history and to a send
+ROWS = 5000  # in the answer to a history
 OVERLAP_S = 60  # of the deals in one push and the next
 PAGE, LAST_PAGE, STUCK_PAGE = 1024, 65536, 2**18  # ticks in a read: first, most, in one second
 PUSHED_ROWS = 8192  # ticks in one push
@@ -467,11 +467,11 @@ class Package:
             complete(request, take, target, netting)
 
     def _deals(self, request, result):
-        """The deals of an executed order, as far as they are there: no fault of that matters."""
-        executed = result.get("retcode") in EXECUTED and result.get("order")
+        """The first deal of an executed order, if it is there: no fault of that matters."""
+        executed = result.get("retcode") in EXECUTED and result.get("deal")
         if executed and request.get("action") in (DEAL, PENDING):
-            with contextlib.suppress(Exception):
-                return self.ask("history_deals_get", ticket=result["order"])[:ORDER_DEALS]
+            with contextlib.suppress(Exception):  # the package finds a deal by its own ticket
+                return self.ask("history_deals_get", ticket=result["deal"])
         return []
 
     def now(self, **more):

@@ -69,8 +69,8 @@ ANSWERS = {
     "account_info": {"login": 9, "margin_mode": 2},
     "positions_get": (dict(POSITION, ticket=4, volume=0.7), POSITION),
     "orders_get": (WORKING,),
-    "order_send": {"retcode": 10009, "order": 7, "request": None},
-    "history_deals_get": ({"ticket": 8},) * 99,
+    "order_send": {"retcode": 10009, "deal": 8, "order": 7, "request": None},
+    "history_deals_get": ({"ticket": 8, "order": 7},),
     "order_check": {"retcode": 0, "request": None},
 }
 
@@ -111,10 +111,10 @@ class Order(unittest.TestCase):
             ("positions_get", {"ticket": 5}),
             ("account_info", {}),
             ("order_send", dict(request, volume=0.3), {}),
-            ("history_deals_get", {"ticket": 7}),
+            ("history_deals_get", {"ticket": 8}),
         ]
         self.assertEqual(self.asked, wanted)
-        self.assertEqual((answer["volume_sent"], len(answer["deals"])), (0.3, 64))
+        self.assertEqual((answer["volume_sent"], len(answer["deals"])), (0.3, 1))
         self.assertNotIn("volume", request)
 
     def test_changes(self):
@@ -140,8 +140,8 @@ class Order(unittest.TestCase):
         self.assertEqual(names, wanted)
 
     def test_deals_of_what_was_executed(self):
-        for retcode, order, number in ((10008, 7, 64), (10010, 7, 64), (10012, 7, 0), (10009, 0, 0)):
-            result = {"retcode": retcode, "order": order}
+        for retcode, deal, number in ((10008, 8, 1), (10010, 8, 1), (10012, 8, 0), (10009, 0, 0)):
+            result = {"retcode": retcode, "deal": deal, "order": 7}
             with mock.patch.dict(ANSWERS, order_send=result):
                 self.assertEqual(len(self.send(BUY)["deals"]), number)
 
