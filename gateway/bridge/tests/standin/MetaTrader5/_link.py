@@ -9,6 +9,7 @@ import os
 import time
 
 from . import _surface as s
+from ._arguments import Fail, read
 from ._lag import Lag
 from ._market import Market
 from ._matching import Matching
@@ -17,6 +18,7 @@ from ._store import open_store, utc_ms
 CANARY = "exception canary"
 _AUTH = (-6, "Terminal: Authorization failed")
 _TIMEOUT = (-10005, "IPC timeout")
+QUIET = ("market_book_add", "market_book_release")  # say False without an error
 
 
 class Process:
@@ -27,10 +29,6 @@ class Process:
 
 
 here = Process()
-
-
-class Fail(Exception):
-    """Ends a call with None and that last error."""
 
 
 def _store():
@@ -65,18 +63,38 @@ def _after(kind, args):
         raise Fail(_TIMEOUT)
 
 
+def _read(name, args, named):
+    """Arguments as the function reads them, or the exception that they end in."""
+    try:
+        return *read(name, args, named), None
+    except Exception as fault:  # noqa: BLE001
+        return (), {}, fault
+
+
+def _failed(name, fault):
+    """What a function returns where it fails, by its arguments or else."""
+    if name in QUIET and not fault:
+        here.error = (1, "Success")
+        return False
+    if name == "symbol_select" or (name == "symbols_get" and fault):
+        return False
+    return (0, 0, "") if name == "version" else None
+
+
 def package_call(function):
-    """Makes a package function of one that takes a desk."""
+    """Makes a package function of one that takes a desk and arguments that are right."""
     name = function.__name__
 
     @functools.wraps(function)
-    def call(*args, **named):
+    def call(*given_args, **given_named):
         store, linked = _store(), here.connected_at is not None
+        args, named, fault = _read(name, given_args, given_named)
         seq, kind, given = None, None, {}
         try:
             with store.transaction(name):
                 if name == "order_send":
-                    seq = store.note_send(args[0] if args else named.get("request", {}))
+                    seq = store.note_send(given_args[0] if given_args else given_named)
+                linked = linked and not fault
                 if linked:
                     kind, given = store.take_fault(name)
                 if seq and kind:
@@ -84,6 +102,8 @@ def package_call(function):
                 at_once = linked and not seq and not kind  # there is nothing that must outlive it
                 if at_once:
                     value = function(_desk(store, None, {}, None), *args, **named)
+            if fault:
+                raise fault
             if not linked:
                 raise Fail((-10004, "No IPC connection"))
             if not at_once:
@@ -93,7 +113,7 @@ def package_call(function):
                 _after(kind, given)
         except Fail as fail:
             here.error = fail.args[0]
-            return None
+            return _failed(name, fault)
         here.error = (1, "Success")
         return value
 
@@ -121,7 +141,16 @@ def shown(desk, kind):
     return Matching(here.lag.show(kind, lag_ms), desk.market, desk.settings) if lag_ms else desk
 
 
-def initialize(path=None, *, login=None, password=None, server=None, timeout=60000, portable=False):
+def initialize(*args, **named):
+    try:
+        _, named = read("initialize", args, named)
+    except Fail as fail:
+        here.error = fail.args[0]
+        return False
+    return _connect(**{key: named.get(key) for key in ("login", "password", "server")})
+
+
+def _connect(login, password, server):
     store = _store()
     settings = store.settings()
     with store.transaction():
@@ -134,7 +163,7 @@ def initialize(path=None, *, login=None, password=None, server=None, timeout=600
     digest = hashlib.sha256((password or "").encode()).hexdigest()
     wanted = settings["password_sha256"]
     known = str(login) == settings["login"] and server == settings["server"]
-    right = login is None or (known and wanted in ("", digest))
+    right = not login or (known and wanted in ("", digest))
     with store.transaction():
         store.note_login(login, server, right)
     here.authorized = right
@@ -163,12 +192,19 @@ def _first_deal(store, settings):
         store.put("deals", row)
 
 
-def login(login, *, password=None, server=None, timeout=60000):
-    return initialize(login=login, password=password, server=server, timeout=timeout)
+def login(*args, **named):
+    try:
+        _, named = read("login", args, named)
+        if here.connected_at is None:
+            raise Fail((-10004, "No IPC connection"))
+    except Fail as fail:
+        here.error = fail.args[0]
+        return False
+    return _connect(**{key: named.get(key) for key in ("login", "password", "server")})
 
 
 def shutdown():
-    here.connected_at, here.authorized = None, False
+    here.connected_at, here.authorized, here.error = None, False, (1, "Success")
     if here.lag:
         here.lag.close()
     return True

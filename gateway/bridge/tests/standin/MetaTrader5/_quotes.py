@@ -1,10 +1,9 @@
 """The package's functions about terminal, account, symbols, ticks and bars."""
 
-import fnmatch
-
 from . import _surface as s
+from ._arguments import Fail, in_group
 from ._arrays import RATES, TICKS, Table
-from ._link import Fail, here, package_call, shown
+from ._link import here, package_call, shown
 from ._market import seconds_of
 from ._store import utc_ms
 
@@ -62,13 +61,11 @@ def symbols_total(desk):
 
 @package_call
 def symbols_get(desk, group=None):
-    names = [n for n in desk.market.specs() if group is None or fnmatch.fnmatch(n, group)]
+    names = [n for n in desk.market.specs() if group is None or in_group(n, group)]
     return tuple(s.SymbolInfo(**desk.spec(name)) for name in names)
 
 
 def known(desk, symbol):
-    if not isinstance(symbol, str):
-        raise Fail((-2, "Invalid arguments"))
     if symbol not in desk.market.specs():
         raise Fail((-4, "Terminal: Not found"))
     return symbol
@@ -86,33 +83,20 @@ def symbol_info_tick(desk, symbol):
 
 
 @package_call
-def _select(desk, symbol, enable=True):
-    return symbol in desk.market.specs()
-
-
-def symbol_select(symbol, enable=True):
-    return bool(_select(symbol, enable))
-
-
-def epoch(value):
-    """Seconds of a date, where the real package reads it at all: as a C long that is not 0."""
-    seconds = int(value.timestamp() if hasattr(value, "timestamp") else value)
-    if seconds >= 2**31:
-        raise SystemError("a function returned a result with an exception set")
-    assert seconds, "a date of 0: the real package would read memory that nobody has written"
-    return seconds
+def symbol_select(desk, symbol, enable=True):
+    return bool(known(desk, symbol))
 
 
 @package_call
 def copy_ticks_from(desk, symbol, date_from, count, flags):
-    rows = desk.market.ticks(known(desk, symbol), epoch(date_from), int(count))
+    rows = desk.market.ticks(known(desk, symbol), date_from, count)
     return Table(TICKS, rows)
 
 
 @package_call
 def copy_ticks_range(desk, symbol, date_from, date_to, flags):
-    rows = desk.market.ticks(known(desk, symbol), epoch(date_from), 1 << 20)
-    return Table(TICKS, [row for row in rows if row[0] <= epoch(date_to)])
+    rows = desk.market.ticks(known(desk, symbol), date_from, 1 << 20)
+    return Table(TICKS, [row for row in rows if row[0] <= date_to])
 
 
 def _bars(desk, symbol, timeframe, first, last):
@@ -121,34 +105,34 @@ def _bars(desk, symbol, timeframe, first, last):
 
 @package_call
 def copy_rates_range(desk, symbol, timeframe, date_from, date_to):
-    rows = _bars(desk, symbol, timeframe, epoch(date_from), epoch(date_to))
+    rows = _bars(desk, symbol, timeframe, date_from, date_to)
     return Table(RATES, rows)
 
 
 @package_call
 def copy_rates_from(desk, symbol, timeframe, date_from, count):
     """The last `count` bars that open at or before `date_from`, as the terminal gives them."""
-    last = min(epoch(date_from), desk.market.now // 1000)
-    rows = _bars(desk, symbol, timeframe, last - seconds_of(timeframe) * int(count), last)
-    return Table(RATES, rows[-int(count) :])
+    last = min(date_from, desk.market.now // 1000)
+    rows = _bars(desk, symbol, timeframe, last - seconds_of(timeframe) * count, last)
+    return Table(RATES, rows[-count:])
 
 
 @package_call
 def copy_rates_from_pos(desk, symbol, timeframe, start_pos, count):
     size, last = seconds_of(timeframe), desk.market.now // 1000
-    span = size * (int(start_pos) + int(count))
-    rows = _bars(desk, symbol, timeframe, last - span, last - size * int(start_pos))
-    return Table(RATES, rows[-int(count) :])
+    span = size * (start_pos + count)
+    rows = _bars(desk, symbol, timeframe, last - span, last - size * start_pos)
+    return Table(RATES, rows[-count:])
 
 
 @package_call
 def market_book_add(desk, symbol):
-    return symbol in desk.market.specs()
+    return bool(known(desk, symbol))
 
 
 @package_call
 def market_book_release(desk, symbol):
-    return symbol in desk.market.specs()
+    return bool(known(desk, symbol))
 
 
 @package_call

@@ -1,13 +1,9 @@
 """The trade server: what it refuses, and what it does with the rest."""
 
+from ._arguments import DEFAULTS
 from ._desk import Desk, Refusal, units
 
 LIMITS, STOPS, STOP_LIMITS = (2, 3), (4, 5), (6, 7)
-DEFAULTS = {
-    "action": 0, "magic": 0, "order": 0, "symbol": "", "volume": 0.0, "price": 0.0,
-    "stoplimit": 0.0, "sl": 0.0, "tp": 0.0, "deviation": 0, "type": 0, "type_filling": 0,
-    "type_time": 0, "expiration": 0, "comment": "", "position": 0, "position_by": 0,
-}  # fmt: skip
 DAY = 86400
 TEXTS = {0: "Done", 10004: "Requote", 10008: "Order placed", 10009: "Request executed"}
 

@@ -1,11 +1,10 @@
 """The package's functions about orders, positions, deals and trading."""
 
-import fnmatch
-
 from . import _surface as s
-from ._link import Fail, package_call, shown
-from ._quotes import epoch, known
-from ._server import DEFAULTS, TEXTS
+from ._arguments import Fail, in_group
+from ._link import package_call, shown
+from ._quotes import known
+from ._server import TEXTS
 from ._store import utc_ms
 
 
@@ -14,7 +13,7 @@ def _filtered(rows, symbol, group, ticket):
         row
         for row in rows
         if (symbol is None or row["symbol"] == symbol)
-        and (group is None or fnmatch.fnmatch(row["symbol"], group))
+        and (group is None or in_group(row["symbol"], group))
         and (ticket is None or row["ticket"] == ticket)
     ]
 
@@ -64,9 +63,9 @@ def _past(desk, table, date_from, date_to, ticket, position):
     where, values = "visible_at <= ?", [utc_ms()]
     if date_from is not None:
         where += f" AND {when} >= ? AND {when} <= ?"
-        values += [epoch(date_from), epoch(date_to)]
+        values += [date_from, date_to]
     if ticket is not None:
-        where += " AND {} = ?".format("ticket" if table == "history_orders" else '"order"')
+        where += " AND ticket = ?"
         values.append(ticket)
     if position is not None:
         where += " AND position_id = ?"
@@ -110,33 +109,16 @@ def history_deals_get(desk, date_from=None, date_to=None, group=None, ticket=Non
 # -- trading
 
 
-def too_long(text):
-    return len(text.encode("utf-16-le")) // 2 > 29
-
-
-def _request(request):
-    if not isinstance(request, dict) or not set(request) <= set(DEFAULTS):
-        raise Fail((-2, "Terminal: Invalid params"))
-    for key, value in request.items():
-        kind = type(DEFAULTS[key])  # the real package takes no whole number for a float either
-        right = isinstance(value, (int, float) if kind is int else kind)
-        if not right or (kind is int and value != int(value)) or (kind is str and too_long(value)):
-            raise Fail((-2, f'Invalid "{key}" argument'))
-    return s.TradeRequest(**dict(DEFAULTS, **request))
-
-
 @package_call
 def order_check(desk, request):
-    asked = _request(request)
     answer = desk.send(request, dry=True)
     row = desk.figures()
     row["comment"] = TEXTS.get(answer["retcode"], "Invalid request")
-    return s.OrderCheckResult(retcode=answer["retcode"], request=asked, **row)
+    return s.OrderCheckResult(retcode=answer["retcode"], request=s.TradeRequest(**request), **row)
 
 
 @package_call
 def order_send(desk, request):
-    asked = _request(request)
     kind, given = desk.fault
     if kind == "late":
         desk.store.hold(desk.seq, request, utc_ms() + int(given.get("ms", 1000)))
@@ -144,11 +126,12 @@ def order_send(desk, request):
     answer = desk.send(request, desk.fault)
     desk.catch_up()  # what it brought is followed from this tick on
     desk.store.note_executed(desk.seq, answer["retcode"])
-    tick = desk.market.quote(asked.symbol) or (0, 0.0, 0.0)
+    tick = desk.market.quote(request["symbol"]) or (0, 0.0, 0.0)
     if kind == "zero_result":
         answer.update(deal=0, volume=0.0, price=0.0)
     answer.update(bid=tick[1], ask=tick[2], request_id=desk.store.count("request"))
     answer["comment"] = TEXTS.get(answer["retcode"], "Invalid request")
+    asked = s.TradeRequest(**request)
     return s.OrderSendResult(retcode_external=0, request=asked, **answer)
 
 
