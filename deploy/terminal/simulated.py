@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Runs a script with the official MetaTrader5 package against the simulated terminal.
+
+    python3 deploy/terminal/simulated.py [TERMINAL_OPTION ... --] SCRIPT [ARGUMENT ...]
+
+Wine, Python and package are those of windows_python.py, which is run first. The terminal is the
+program mymt5-simulated-terminal of this repository's target/, or of MYMT5_SIMULATED_TERMINAL; its
+--help tells its options. `initialize()` finds it, with a path or without one.
+"""
+
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from windows_python import FOLDER, ORIGIN, Fault, ended, install, say
+
+HERE = Path(__file__).resolve().parent
+RELAY = HERE / "pipe_relay.py"
+TERMINAL = "mymt5-simulated-terminal"
+START_S = 60  # of a Windows program: the first one starts Wine as well
+END_S = 10
+
+
+def windows(path):
+    """A path of this machine as Windows programs know it."""
+    return "Z:" + str(Path(path).resolve()).replace("/", "\\")
+
+
+def terminal_binary():
+    """The simulated terminal's program; None where it is not built."""
+    named = os.environ.get("MYMT5_SIMULATED_TERMINAL")
+    target = HERE.parents[1] / "target"
+    places = [Path(named)] if named else [target / kind / TERMINAL for kind in ("release", "debug")]
+    return next((place for place in places if place.exists()), None)
+
+
+class Lines:
+    """What a process writes, line by line, read without making it wait."""
+
+    def __init__(self, stream):
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+
+    def _read(self, stream):
+        with stream:
+            for line in stream:
+                self._lines.put(line.decode(errors="replace").rstrip())
+        self._lines.put(None)
+
+    def next(self, seconds):
+        """The next line; None at the end, or where none comes in time."""
+        try:
+            return self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+
+class Terminal:
+    """The simulated terminal on a free port, until it is closed."""
+
+    def __init__(self, binary, *options):
+        self.folder = Path(tempfile.mkdtemp(prefix="mymt5-"))
+        ports = self.folder / "port", self.folder / "control"
+        files = [f"--port-file={ports[0]}", f"--control-port-file={ports[1]}"]
+        command = [str(binary), "--listen=127.0.0.1:0", *files, f"--path={ORIGIN}", *options]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self.port, self.control = map(self._port, ports)
+
+    def _port(self, file):
+        end = time.monotonic() + START_S
+        while not (file.exists() and file.read_text().endswith("\n")):
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.close()
+                raise Fault("the simulated terminal does not start")
+            time.sleep(0.02)
+        return int(file.read_text())
+
+    def close(self):
+        with ended(self.process):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Relay:
+    """The pipe's relay to a terminal on a port, until it is closed."""
+
+    def __init__(self, python, port, path=ORIGIN + "\\terminal64.exe"):
+        self.process = python.start(windows(RELAY), port, path, stdin=subprocess.PIPE)
+        out, errors = Lines(self.process.stdout), Lines(self.process.stderr)
+        if out.next(START_S) != "ready":
+            last = errors.next(1)
+            while line := errors.next(1):
+                last = line
+            self.close()
+            raise Fault(f"the relay does not start, does another one run? {last}")
+
+    def close(self):
+        with ended(self.process):
+            self.process.stdin.close()  # that ends it
+            self.process.wait(END_S)
+
+
+def run(options, script):
+    """Runs a script; its exit status."""
+    binary = terminal_binary()
+    if not binary:
+        raise Fault(f"no {TERMINAL}: cargo build --release -p {TERMINAL}")
+    python = install(FOLDER)
+    with ExitStack() as stack:
+        terminal = Terminal(binary, *options)
+        stack.callback(terminal.close)
+        relay = Relay(python, terminal.port)
+        stack.callback(relay.close)
+        return python.run(*script)
+
+
+def main(words):
+    if not words or words[0] in ("-h", "--help"):
+        sys.exit(__doc__)
+    at = words.index("--") if "--" in words else -1
+    try:
+        return run(words[: max(at, 0)], words[at + 1 :])
+    except Fault as fault:
+        say(f"error: {fault}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
