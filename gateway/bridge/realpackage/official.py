@@ -12,13 +12,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
+LAYOUT = ROOT / "gateway/simulator/terminal/src/layout.rs"
 STANDIN = HERE.parent / "tests" / "standin"
 sys.path.insert(0, str(ROOT / "deploy" / "terminal"))
 
-from simulated import START_S, Lines, Relay, windows
+from simulated import START_S, Lines, Relay, Terminal, terminal_binary, windows
 from windows_python import FOLDER, WindowsPython, ended
 
-CALL_S = 30
 READY = {4: struct.pack("<I", 6231), 109: struct.pack("<I", 2)}  # what initialize() asks
 
 
@@ -56,14 +56,23 @@ class Package:
         command = [sys.executable, "-X", "utf8", str(HERE / "worker.py")]
         return cls(subprocess.Popen(command, env=given, **pipes))
 
-    def ask(self, expression, seconds=START_S):
-        """An expression's whole outcome: value, error, raised."""
+    def begin(self, expression):
+        """Has an expression evaluated."""
         self._process.stdin.write(json.dumps(expression).encode() + b"\n")
         self._process.stdin.flush()
+
+    def answer(self, seconds=START_S):
+        """The outcome of the expression that was begun: value, error, raised. None: not yet."""
         line = self._out.next(seconds)
-        if line is None:
+        return line and json.loads(line)
+
+    def ask(self, expression, seconds=START_S):
+        """An expression's outcome."""
+        self.begin(expression)
+        outcome = self.answer(seconds)
+        if outcome is None:
             raise AssertionError(f"no answer to {expression}: {self._errors.next(1)}")
-        return json.loads(line)
+        return outcome
 
     def value(self, expression):
         """An expression's value. Records are dicts, tuples are lists."""
@@ -133,3 +142,16 @@ class OfficialTest(unittest.TestCase):
         cls.addClassCleanup(relay.close)
         cls.mt5 = Package.official(cls.python)
         cls.addClassCleanup(cls.mt5.close)
+
+
+class TerminalTest(OfficialTest):
+    """Against the simulated terminal."""
+
+    options = ("--password=right",)
+
+    @classmethod
+    def start_terminal(cls):
+        binary = terminal_binary()
+        if not binary:
+            skip("no simulated terminal; run cargo build -p mymt5-simulated-terminal")
+        return Terminal(binary, *cls.options)

@@ -5,9 +5,8 @@ import struct
 import unittest
 
 from layout import made, pack, records
-from official import ROOT, OfficialTest, ScriptedTerminal
+from official import LAYOUT, OfficialTest, ScriptedTerminal
 
-LAYOUT = ROOT / "gateway/simulator/terminal/src/layout.rs"
 SPAN, NOT_FOUND = "1, 2**31 - 1", -4
 SINGLE = {
     "Account": (190, "m.account_info()"),

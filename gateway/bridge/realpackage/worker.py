@@ -17,6 +17,8 @@ def plain(value):
         return {"record": type(value).__name__, "fields": plain(value._asdict())}
     if isinstance(value, tuple):
         return {"tuple": [plain(part) for part in value]}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     if hasattr(value, "dtype") and hasattr(value, "tolist"):

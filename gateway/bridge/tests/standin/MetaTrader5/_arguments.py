@@ -38,6 +38,9 @@ class Fail(Exception):
     """Ends a call with that last error, and with None or False."""
 
 
+INVALID = Fail((-2, "Terminal: Invalid params"))  # what the terminal says
+
+
 def wrong(text="Invalid arguments"):
     return Fail((-2, text))
 

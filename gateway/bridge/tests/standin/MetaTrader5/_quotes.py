@@ -1,10 +1,10 @@
 """The package's functions about terminal, account, symbols, ticks and bars."""
 
 from . import _surface as s
-from ._arguments import Fail, in_group
+from ._arguments import INVALID, Fail, in_group
 from ._arrays import RATES, TICKS, Table
 from ._link import here, package_call, shown
-from ._market import seconds_of
+from ._market import TIMEFRAMES, seconds_of
 from ._store import utc_ms
 
 
@@ -99,12 +99,19 @@ def copy_ticks_range(desk, symbol, date_from, date_to, flags):
     return Table(TICKS, [row for row in rows if row[0] <= date_to])
 
 
+def length_of(timeframe):
+    if timeframe not in TIMEFRAMES:
+        raise INVALID
+    return seconds_of(timeframe)
+
+
 def _bars(desk, symbol, timeframe, first, last):
     return desk.market.bars(known(desk, symbol), timeframe, first, last)
 
 
 @package_call
 def copy_rates_range(desk, symbol, timeframe, date_from, date_to):
+    length_of(timeframe)
     rows = _bars(desk, symbol, timeframe, date_from, date_to)
     return Table(RATES, rows)
 
@@ -113,13 +120,13 @@ def copy_rates_range(desk, symbol, timeframe, date_from, date_to):
 def copy_rates_from(desk, symbol, timeframe, date_from, count):
     """The last `count` bars that open at or before `date_from`, as the terminal gives them."""
     last = min(date_from, desk.market.now // 1000)
-    rows = _bars(desk, symbol, timeframe, last - seconds_of(timeframe) * count, last)
+    rows = _bars(desk, symbol, timeframe, last - length_of(timeframe) * count, last)
     return Table(RATES, rows[-count:])
 
 
 @package_call
 def copy_rates_from_pos(desk, symbol, timeframe, start_pos, count):
-    size, last = seconds_of(timeframe), desk.market.now // 1000
+    size, last = length_of(timeframe), desk.market.now // 1000
     span = size * (start_pos + count)
     rows = _bars(desk, symbol, timeframe, last - span, last - size * start_pos)
     return Table(RATES, rows[-count:])

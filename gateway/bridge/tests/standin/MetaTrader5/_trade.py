@@ -1,7 +1,7 @@
 """The package's functions about orders, positions, deals and trading."""
 
 from . import _surface as s
-from ._arguments import Fail, in_group
+from ._arguments import INVALID, Fail, in_group
 from ._link import package_call, shown
 from ._quotes import known
 from ._server import TEXTS
@@ -135,9 +135,15 @@ def order_send(desk, request):
     return s.OrderSendResult(retcode_external=0, request=asked, **answer)
 
 
+def _side(action, volume, *prices):
+    if action not in (0, 1) or volume < 0 or min(prices) <= 0:
+        raise INVALID
+
+
 @package_call
 def order_calc_margin(desk, action, symbol, volume, price):
     spec = desk.spec(known(desk, symbol))
+    _side(action, volume, price)
     lots, points = round(volume * 10**8), round(price * 10 ** spec["digits"])
     margin = desk.margin_of(symbol, lots, lots * points, points)
     if margin is None:
@@ -148,6 +154,7 @@ def order_calc_margin(desk, action, symbol, volume, price):
 @package_call
 def order_calc_profit(desk, action, symbol, volume, price_open, price_close):
     spec = desk.spec(known(desk, symbol))
+    _side(action, volume, price_open, price_close)
     scale = 10 ** spec["digits"]
     first, last = round(price_open * scale), round(price_close * scale)
     sign = 1 if action == 0 else -1
