@@ -177,7 +177,11 @@ class Retcodes(Desk):
 
     def test_check_executes_nothing(self):
         request = {"action": 1, "symbol": "EURUSD", "type": 0, "volume": 1.0, "type_filling": 1}
-        self.assertEqual(self.mt5.order_check(request).retcode, 0)
+        for _ in range(2):
+            checked = self.mt5.order_check(request)
+            after = (checked.retcode, checked.margin, checked.profit, checked.equity)
+            self.assertEqual(after, (0, 1100.1, -10.0, 99990.0))
+        self.assertEqual(self.mt5.account_info().margin, 0.0)
         self.assertEqual(self.mt5.order_check(dict(request, volume=95.0)).retcode, 10019)
         self.assertEqual(self.mt5.positions_total(), 0)
         wholes = [{name: 1} for name in ("volume", "price", "stoplimit", "sl", "tp")]

@@ -165,6 +165,9 @@ class Desk:
         self.store.delete("orders", order["ticket"])
         row = {key: order[key] for key in _surface.TradeOrder._fields}
         row.update(state=state, time_done=seconds, time_done_msc=ms, visible_at=self.visible_at)
+        quote = self.quote(order["symbol"])
+        if quote:
+            row["price_current"] = quote[2 if order["type"] % 2 == 0 else 1]
         self.store.put("history_orders", row)
 
     def fill(self, order, sign, lots, points, reason=None, comment=None, by=False):

@@ -34,6 +34,15 @@ class Server(Desk):
             answer = {"retcode": refusal.args[0]}
         return dict({"deal": 0, "order": 0, "volume": 0.0, "price": 0.0}, **answer)
 
+    def trial(self, request):
+        """The account's figures as they would be after a request; nothing of it stays."""
+        self.store.db.execute("SAVEPOINT trial")
+        self.send(request)
+        figures = self.figures()
+        self.store.db.execute("ROLLBACK TO trial")
+        self.store.db.execute("RELEASE trial")
+        return figures
+
     def _check_account(self):
         if self.settings["terminal_trade_allowed"] != "1":
             raise Refusal(10027)

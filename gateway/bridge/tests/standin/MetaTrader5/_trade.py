@@ -112,7 +112,7 @@ def history_deals_get(desk, date_from=None, date_to=None, group=None, ticket=Non
 @package_call
 def order_check(desk, request):
     answer = desk.send(request, dry=True)
-    row = desk.figures()
+    row = desk.figures() if answer["retcode"] else desk.trial(request)
     row["comment"] = TEXTS.get(answer["retcode"], "Invalid request")
     return s.OrderCheckResult(retcode=answer["retcode"], request=s.TradeRequest(**request), **row)
 
