@@ -18,7 +18,7 @@ import threading
 import time
 
 CLIENTS = 2
-SIZE = 65536  # of what is carried at a time
+SIZE = 65536  # of a read, and of the pipe's buffers
 BYTES, LOCAL = 0, 8  # PIPE_TYPE_BYTE, _READMODE_BYTE and _WAIT; PIPE_REJECT_REMOTE_CLIENTS
 PAUSE_S = 0.1  # after a terminal hung up before any client came
 
@@ -60,9 +60,8 @@ class Pipe:
             return b""
 
     def write(self, data):
-        while data:
-            writing, _ = _winapi.WriteFile(self.handle, data, overlapped=True)
-            data = data[writing.GetOverlappedResult(True)[0] :]
+        writing, _ = _winapi.WriteFile(self.handle, data, overlapped=True)
+        writing.GetOverlappedResult(True)
 
     def hang_up(self):
         """Ends another thread's accept or read, now or later."""
@@ -75,11 +74,10 @@ class Pipe:
 
 
 def carry_answers(terminal, pipe):
-    try:
-        while data := terminal.recv(SIZE):
-            pipe.write(data)
-    except OSError:
-        pass  # one of them is gone
+    """Each answer, its length and so many bytes, goes out at once: the package reads no pieces."""
+    with terminal.makefile("rb") as answers, contextlib.suppress(OSError):  # one of them is gone
+        while len(length := answers.read(4)) == 4:
+            pipe.write(length + answers.read(int.from_bytes(length, "little")))
     pipe.hang_up()
 
 

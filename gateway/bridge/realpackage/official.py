@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import unittest
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -121,7 +122,7 @@ class ScriptedTerminal:
             threading.Thread(target=self._answer, args=(client,), daemon=True).start()
 
     def _answer(self, client):
-        with client, client.makefile("rb") as requests:
+        with client, client.makefile("rb") as requests, suppress(OSError):
             while len(head := requests.read(8)) == 8:
                 length, command = struct.unpack("<II", head)
                 self.asked.append((command, requests.read(length - 4)))

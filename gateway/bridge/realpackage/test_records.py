@@ -116,6 +116,17 @@ class Records(OfficialTest):
                         rows = [dict(zip(names, row)) for row in value["array"]]
                         self.same(rows, wanted)
 
+    def test_many(self):
+        """More than the pipe's buffers hold."""
+        for name, command, call in (
+            ("Deal", 151, f"m.history_deals_get({SPAN})"),
+            ("Tick", 104, "m.copy_ticks_from('EURUSD', 1, 9, -1)"),
+        ):
+            with self.subTest(call):
+                body = made(self.layout[name])[1]
+                self.terminal.answers[command] = struct.pack("<I", 20000) + 20000 * body
+                self.assertEqual(self.mt5.value(f"len({call})"), 20000)
+
     def test_totals(self):
         for command, call in (
             (120, "positions_total()"), (130, "orders_total()"), (173, "symbols_total()"),
