@@ -7,6 +7,7 @@ use crate::{
     settings::{Settings, TABLE},
 };
 use mymt5_chassis::{
+    cli::ProgramSettings,
     every_variant,
     loader::{Environment, Reader},
     secrets::read_file,

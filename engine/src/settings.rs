@@ -6,6 +6,7 @@ use crate::{
     strategy::{Section, StrategySettings},
 };
 use mymt5_chassis::{
+    cli::ProgramSettings,
     loader::{Reader, Table},
     logs::LogSettings,
     operations::OperationsSettings,
@@ -50,30 +51,41 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What a running engine still reads, writes and connects to: never a folder that may hold what
+    /// Adds what a running engine still reads and connects to: never a folder that may hold what
     /// opens the account, and not the `.env` that both processes share.
     #[must_use]
-    pub fn sandbox_plan(&self, config: &Path) -> Plan {
+    pub fn sandbox_plan(&self, plan: Plan) -> Plan {
         let gateway = &self.gateway;
         let identity = gateway
             .identity
             .iter()
             .flat_map(|(certificate, key)| [certificate, key]);
-        let plan = Plan::default()
-            .reads_configuration(config)
-            .reads_alone(identity.chain([&gateway.ca]).chain(&gateway.token_file))
-            .writes(&self.data_folder)
-            .connects(gateway.port());
-        let plan = self.logging.folder.iter().fold(plan, Plan::writes);
+        let files = identity.chain([&gateway.ca]).chain(&gateway.token_file);
+        let plan = plan.reads_alone(files).connects(gateway.port());
         if gateway.is_named() {
             plan.resolves_names()
         } else {
             plan
         }
     }
+}
 
-    /// Reads all keys; faults are collected by the reader. None: there were some.
-    pub fn read(reader: &mut Reader) -> Option<Self> {
+impl ProgramSettings for Settings {
+    const TABLE: Table = TABLE;
+
+    fn data_folder(&self) -> &Path {
+        &self.data_folder
+    }
+
+    fn sandbox(&self) -> Wanted {
+        self.sandbox
+    }
+
+    fn logging(&self) -> &LogSettings {
+        &self.logging
+    }
+
+    fn read(reader: &mut Reader) -> Option<Self> {
         let name: String = reader.or("engine.name", "1 to 32 of [A-Za-z0-9_-]", "main".to_owned());
         if ClientName::parse(&name).is_err() {
             reader.reject(

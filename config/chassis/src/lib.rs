@@ -12,9 +12,10 @@
 //!   and the time of [`clock`]; [`metrics`] and [`health`] by the port of [`operations`].
 //! * What it serves: [`server`], whose bounds hold for every port.
 //! * What the process is: [`process`] (its limits, its folders), [`sandbox`], [`tls`].
-//! * How it ends: [`shutdown`], [`exit`].
+//! * How it starts, ends and is asked: [`cli`], [`shutdown`], [`exit`].
 //! * What tests and fuzzers use: [`testing`], [`fuzz`].
 
+pub mod cli;
 pub mod clock;
 pub mod config_errors;
 pub mod exit;

@@ -6,7 +6,7 @@ use crate::{
     every_variant,
     loader::{Environment, Reader, Table},
     logs::{LogError, LogSettings},
-    operations::{ListenError, OperationsSettings},
+    operations::{ListenError, OperationsClient, OperationsSettings},
     process::{FolderError, RootRefused},
     sandbox::{SandboxError, Wanted},
     secret::{check, file, restless},
@@ -64,7 +64,11 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
     of_secrets(&mut messages, folder.path());
     of_the_start(&mut messages);
     of_certificates(&mut messages);
+    of_commands(&mut messages);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for own in ["cli", "operations"] {
+        messages.contexts(&sources.join(own)).unwrap();
+    }
     messages.judge(&sources).unwrap();
 }
 
@@ -274,4 +278,12 @@ fn of_certificates(messages: &mut Messages) {
         };
         messages.error(subject, &error);
     }
+}
+
+fn of_commands(messages: &mut Messages) {
+    let port = OperationsClient {
+        program: "gateway",
+        address: SocketAddr::from(([127, 0, 0, 1], 9101)),
+    };
+    messages.error("the operations port", &port.silent());
 }

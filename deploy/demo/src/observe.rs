@@ -8,6 +8,7 @@ use crate::{
     stage::Stage,
 };
 use anyhow::{Context, bail};
+use mymt5_chassis::operations::{OperationsClient, ServingStatus, metric};
 use mymt5_proto::v1::{
     self, control_service_client::ControlServiceClient,
     market_data_service_client::MarketDataServiceClient,
@@ -16,21 +17,13 @@ use mymt5_proto::v1::{
 use std::{
     collections::VecDeque,
     fs,
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 use tonic::{
     Request, Status,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
-};
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use v1::stream_events_response::Event;
 
@@ -43,8 +36,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(crate) struct Observer {
     channel: Channel,
-    gateway: SocketAddr,
-    engine: SocketAddr,
+    gateway: OperationsClient,
+    engine: OperationsClient,
     ended: Ended,
 }
 
@@ -58,12 +51,16 @@ impl Observer {
         pair: &mut Pair,
         show: &Show,
     ) -> anyhow::Result<Self> {
-        let (gateway, engine) = (stage.gateway.operations, stage.engine.operations);
+        let [gateway, engine] = [&stage.gateway, &stage.engine].map(|part| OperationsClient {
+            program: part.name,
+            address: part.operations,
+        });
         let end = Instant::now() + START;
-        for (name, operations) in [("gateway", gateway), ("engine", engine)] {
-            while health(operations).await != ServingStatus::Serving.as_str_name() {
+        for port in [gateway, engine] {
+            while health(port).await != ServingStatus::Serving.as_str_name() {
                 pair.check()?;
                 if Instant::now() > end {
+                    let name = port.program;
                     bail!(
                         "the {name} does not serve after {START:?}; read what it said:\n{}",
                         pair.said()
@@ -71,7 +68,7 @@ impl Observer {
                 }
                 sleep(POLL_INTERVAL).await;
             }
-            show.line(&format!("{name} serves"));
+            show.line(&format!("{} serves", port.program));
         }
         let read = |name: &str| fs::read(stage.observer().join(name));
         let identity = Identity::from_pem(read("certificate.pem")?, read("key.pem")?);
@@ -100,7 +97,9 @@ impl Observer {
     }
 
     pub(crate) async fn sample(&mut self) -> anyhow::Result<Sample> {
-        let ticks_received = metric(self.engine, "mymt5_engine_ticks_received_total").await?;
+        let metrics = self.engine.metrics().await;
+        let metrics = metrics.context("cannot read the engine's metrics; run the demo again")?;
+        let ticks_received = metric(&metrics, "mymt5_engine_ticks_received_total");
         let status = ControlServiceClient::new(self.channel.clone())
             .get_status(v1::GetStatusRequest {})
             .await;
@@ -132,7 +131,7 @@ impl Observer {
             replay_over: link.state() == v1::LinkState::MarketClosed,
             healths: self.healths().await,
             ticks_sent: counters.ticks,
-            ticks_received,
+            ticks_received: ticks_received.unwrap_or(0.0) as u64,
             orders: counters.orders,
             fills: counters.fills,
             rejected: counters.rejected,
@@ -185,43 +184,9 @@ async fn follow(channel: Channel, ended: Ended) -> Result<(), Status> {
 }
 
 /// The answer of a Check call, by its name; why there was none, otherwise.
-async fn health(operations: SocketAddr) -> String {
-    let asked = async {
-        let channel = Endpoint::from_shared(format!("http://{operations}"))?
-            .timeout(CALL)
-            .connect()
-            .await?;
-        let request = HealthCheckRequest {
-            service: "readiness".to_owned(),
-        };
-        anyhow::Ok(
-            HealthClient::new(channel)
-                .check(request)
-                .await?
-                .into_inner()
-                .status(),
-        )
-    };
-    asked.await.map_or_else(
+async fn health(port: OperationsClient) -> String {
+    port.health("readiness").await.map_or_else(
         |_| "UNREACHABLE".to_owned(),
         |status| status.as_str_name().to_owned(),
     )
-}
-
-async fn metric(operations: SocketAddr, name: &str) -> anyhow::Result<u64> {
-    let text = timeout(CALL, async {
-        let mut stream = TcpStream::connect(operations).await?;
-        let request =
-            format!("GET /metrics HTTP/1.1\r\nHost: {operations}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.map(|_| text)
-    });
-    let text = text
-        .await
-        .context("cannot read the engine's metrics; run the demo again")??;
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    Ok(value.unwrap_or(0))
 }

@@ -1,24 +1,12 @@
 //! The commands.
 
-mod health;
 mod run;
 mod status;
 
-use crate::settings::{Settings, TABLE};
+use crate::settings::Settings;
 use clap::{Parser, Subcommand};
-use mymt5_chassis::{
-    config_errors::ConfigErrors,
-    exit::{self, Unavailable},
-    loader::{Environment, Provenance, Reader},
-    operations::ListenError,
-    process::{FolderError, RootRefused},
-    sandbox::SandboxError,
-};
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use mymt5_chassis::{cli, operations::OperationsClient};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// The unprivileged side of MyMT5: runs strategies against a gateway.
 #[derive(Debug, Parser)]
@@ -67,65 +55,22 @@ enum Command {
 
 /// Runs a command to its exit code.
 #[must_use]
-pub fn execute(cli: Cli) -> ExitCode {
-    let done = match cli.command {
+pub fn execute(asked: Cli) -> ExitCode {
+    let done = match asked.command {
         Command::Run { config } => run::run(&config),
-        Command::Check { config, print } => check(&config, print),
-        Command::Status { operations, json } => status::status(operations, json),
+        Command::Check { config, print } => cli::check::<Settings>(&config, print),
+        Command::Status { operations, json } => status::status(port(operations), json),
         Command::Health {
             operations,
             service,
-        } => health::health(operations, &service),
+        } => cli::health(port(operations), &service),
     };
-    done.unwrap_or_else(|error| {
-        complain(&format!("{error:#}"));
-        ExitCode::from(match error {
-            error if error.is::<ConfigErrors>() || error.is::<SandboxError>() => exit::CONFIG,
-            error if error.is::<RootRefused>() => exit::NO_PERMISSION,
-            error if is_unavailable(&error) => exit::UNAVAILABLE,
-            _ => exit::SOFTWARE,
-        })
-    })
+    cli::end(done, |_| None)
 }
 
-fn is_unavailable(error: &anyhow::Error) -> bool {
-    error.is::<Unavailable>() || error.is::<FolderError>() || error.is::<ListenError>()
-}
-
-/// The configuration, complete and valid, or all that is wrong with it.
-fn configuration(mut reader: Reader) -> Result<(Settings, Provenance), ConfigErrors> {
-    let settings = Settings::read(&mut reader);
-    let provenance = reader.finish()?;
-    settings
-        .map(|settings| (settings, provenance))
-        .ok_or_else(|| ConfigErrors(Vec::new()))
-}
-
-fn check(config: &Path, print: bool) -> anyhow::Result<ExitCode> {
-    let reader = Reader::open(&TABLE, config, Environment::of_process())?;
-    let (_, provenance) = configuration(reader)?;
-    if print {
-        say(&provenance.to_string());
+fn port(address: SocketAddr) -> OperationsClient {
+    OperationsClient {
+        program: "engine",
+        address,
     }
-    provenance
-        .warnings()
-        .iter()
-        .for_each(|warning| complain(&format!("warning: {warning}")));
-    say("configuration is valid");
-    Ok(ExitCode::SUCCESS)
-}
-
-/// One line for the user, on standard output.
-#[expect(clippy::print_stdout, reason = "a command's answer")]
-fn say(line: &str) {
-    println!("{line}");
-}
-
-/// One line for the user, on standard error.
-#[expect(
-    clippy::print_stderr,
-    reason = "a command's complaint, before or without a log"
-)]
-fn complain(line: &str) {
-    eprintln!("{line}");
 }

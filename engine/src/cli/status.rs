@@ -1,25 +1,15 @@
 //! `status`: how a running engine stands, read from its operations port.
 
-use super::say;
-use anyhow::{Context, ensure};
-use mymt5_chassis::{clock, exit::Unavailable};
-use serde::Serialize;
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    process::ExitCode,
-    time::Duration,
+use mymt5_chassis::{
+    cli::{block_on, say},
+    clock,
+    operations::{OperationsClient, metric},
 };
+use serde::Serialize;
+use std::process::ExitCode;
 
-const TIMEOUT: Duration = Duration::from_secs(3);
-/// Most of an answer that is read, bytes.
-const ANSWER: u64 = 1024 * 1024;
-
-pub(super) fn status(operations: SocketAddr, json: bool) -> anyhow::Result<ExitCode> {
-    let metrics = metrics(operations).context(Unavailable(
-        "the operations port does not answer; start the engine, or name its port with --operations"
-            .to_owned(),
-    ))?;
+pub(super) fn status(port: OperationsClient, json: bool) -> anyhow::Result<ExitCode> {
+    let metrics = block_on(port.metrics())?;
     let standing = Standing::of(&metrics, clock::utc_now_ms());
     if json {
         say(&serde_json::to_string(&standing)?);
@@ -30,22 +20,6 @@ pub(super) fn status(operations: SocketAddr, json: bool) -> anyhow::Result<ExitC
             .for_each(|(name, value)| say(&format!("{name:<16} {value}")));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn metrics(operations: SocketAddr) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&operations, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    write!(
-        stream,
-        "GET /metrics HTTP/1.1\r\nHost: {operations}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.take(ANSWER).read_to_string(&mut answer)?;
-    ensure!(
-        answer.starts_with("HTTP/1.1 200"),
-        "what answers serves no metrics; name the engine's port with --operations"
-    );
-    Ok(answer)
 }
 
 /// How the engine stands, as programs get it.
@@ -68,12 +42,7 @@ struct Standing {
 
 impl Standing {
     fn of(metrics: &str, now_ms: i64) -> Self {
-        let value = |name: &str| {
-            let line = metrics
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.and_then(|value| value.parse::<f64>().ok())
-        };
+        let value = |name| metric(metrics, name);
         let count = |name: &str| value(name).unwrap_or(0.0) as u64;
         let age = |name: &str| {
             let at_ms = (value(name)? * 1000.0).round() as i64;

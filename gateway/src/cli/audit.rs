@@ -1,9 +1,11 @@
 //! `audit verify`: whether the audit trail is whole, by its files alone; a gateway may run meanwhile.
 
-use super::{complain, say};
 use crate::audit::{self, Report};
 use clap::Subcommand;
-use mymt5_chassis::exit;
+use mymt5_chassis::{
+    cli::{complain, say},
+    exit,
+};
 use serde_json::{Value, json};
 use std::{path::PathBuf, process::ExitCode};
 

@@ -1,8 +1,10 @@
 //! `certs`: a throw-away authority and certificates.
 
-use super::{complain, say};
 use clap::Args;
-use mymt5_chassis::tls;
+use mymt5_chassis::{
+    cli::{complain, say},
+    tls,
+};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,

@@ -19,25 +19,13 @@ use crate::{
     access::Permission,
     audit::{AuditError, VerifyError},
     journal::JournalError,
+    settings::Settings,
 };
 use clap::{Parser, Subcommand};
-use mymt5_chassis::{
-    config_errors::ConfigErrors,
-    exit::{self, Unavailable},
-    loader::{Environment, Provenance, Reader},
-    operations::ListenError,
-    process::{FolderError, RootRefused},
-    sandbox::SandboxError,
-    tls::{DevCertsError, IdentityError},
-};
+use mymt5_chassis::{cli, exit, tls::DevCertsError};
 use mymt5_model::ClientName;
 use opened::OpenError;
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// The privileged side of MyMT5: holds the account and serves engines.
 #[derive(Debug, Parser)]
@@ -110,10 +98,10 @@ const CONTROL_SOCKET: &str = "control.sock";
 
 /// Runs a command to its exit code.
 #[must_use]
-pub fn execute(cli: Cli) -> ExitCode {
-    let done = match cli.command {
+pub fn execute(asked: Cli) -> ExitCode {
+    let done = match asked.command {
         Command::Run { config } => run::run(&config),
-        Command::Check { config, print } => check(&config, print),
+        Command::Check { config, print } => cli::check::<Settings>(&config, print),
         Command::Certs(certs) => certs.run(),
         Command::Status { target } => status::status(&target),
         Command::Operator(command) => operator::execute(command),
@@ -125,73 +113,23 @@ pub fn execute(cli: Cli) -> ExitCode {
             service,
         } => health::health(operations, &config, &service),
     };
-    done.unwrap_or_else(|error| {
-        complain(&format!("{error:#}"));
-        ExitCode::from(code_of(&error))
-    })
+    cli::end(done, code_of)
 }
 
-fn code_of(error: &anyhow::Error) -> u8 {
+/// The exit codes of the gateway's own errors.
+fn code_of(error: &anyhow::Error) -> Option<u8> {
     let journal = error.downcast_ref::<JournalError>();
-    if error.is::<ConfigErrors>()
-        || error.is::<SandboxError>()
-        || error.is::<IdentityError>()
-        || journal.is_some_and(JournalError::is_for_the_operator)
-    {
-        exit::CONFIG
-    } else if error.is::<RootRefused>() {
-        exit::NO_PERMISSION
-    } else if error.is::<Unavailable>()
-        || error.is::<FolderError>()
-        || error.is::<ListenError>()
-        || error.is::<OpenError>()
+    if journal.is_some_and(JournalError::is_for_the_operator) {
+        Some(exit::CONFIG)
+    } else if error.is::<OpenError>()
         || error.is::<AuditError>()
         || error.is::<VerifyError>()
         || error.is::<operator::NotRunning>()
     {
-        exit::UNAVAILABLE
+        Some(exit::UNAVAILABLE)
     } else if error.is::<operator::Refused>() || error.is::<DevCertsError>() {
-        1
+        Some(1)
     } else {
-        exit::SOFTWARE
+        None
     }
-}
-
-/// The configuration, complete and valid, or all that is wrong with it.
-fn configuration(
-    mut reader: Reader,
-) -> Result<(crate::settings::Settings, Provenance), ConfigErrors> {
-    let settings = crate::settings::Settings::read(&mut reader);
-    let provenance = reader.finish()?;
-    settings
-        .map(|settings| (settings, provenance))
-        .ok_or_else(|| ConfigErrors(Vec::new()))
-}
-
-fn check(config: &std::path::Path, print: bool) -> anyhow::Result<ExitCode> {
-    let reader = Reader::open(&crate::settings::TABLE, config, Environment::of_process())?;
-    let (_, provenance) = configuration(reader)?;
-    if print {
-        say(&provenance.to_string());
-    }
-    provenance
-        .warnings()
-        .iter()
-        .for_each(|warning| complain(&format!("warning: {warning}")));
-    say("configuration is valid");
-    Ok(ExitCode::SUCCESS)
-}
-
-/// One line for the user, on standard output; lost when nobody reads it.
-fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-/// One line for the user, on standard error.
-#[expect(
-    clippy::print_stderr,
-    reason = "a command's complaint, before or without a log"
-)]
-fn complain(line: &str) {
-    eprintln!("{line}");
 }

@@ -7,6 +7,7 @@ use crate::{
 };
 use mymt5_chassis::{
     operations, process,
+    redact::Redactor,
     secrets::{SecretReader, SecretStore},
     tls::ServerIdentity,
 };
@@ -30,8 +31,8 @@ pub(super) struct Opened {
     pub(super) secrets: Arc<SecretStore>,
     pub(super) journal: Sqlite,
     pub(super) loaded: Loaded,
-    _data: process::Folder,
-    _logs: Option<process::Folder>,
+    /// An engine that the sandbox alone keeps apart.
+    pub(super) engine: Option<PathBuf>,
 }
 
 /// What of the data folder could not be opened.
@@ -52,14 +53,15 @@ pub(super) enum OpenError {
 
 pub(super) fn open(
     settings: &Settings,
-    secrets: SecretStore,
+    redactor: &Redactor,
     broker: impl FnOnce(&Settings, &SecretReader) -> anyhow::Result<Arc<dyn Broker>>,
 ) -> anyhow::Result<Opened> {
+    let secrets = SecretStore::new(settings.secrets.clone(), redactor);
+    if let Some(login) = settings.broker.made_up_login() {
+        redactor.set_values(&[], &[&login.to_string()]);
+    }
     let (certificate, key, client_ca) = &settings.tls;
     let identity = ServerIdentity::load(certificate, key, client_ca)?;
-    let data = process::Folder::claim(&settings.data_folder)?;
-    let logs = settings.logging.folder.as_ref();
-    let logs = logs.map(process::Folder::claim).transpose()?;
     let api = operations::listen("server.listen", settings.listen)?;
     let control = control_socket(&settings.data_folder)?;
     let operations = operations::bind(&settings.operations)?;
@@ -74,8 +76,7 @@ pub(super) fn open(
         secrets: Arc::new(secrets),
         journal,
         loaded,
-        _data: data,
-        _logs: logs,
+        engine: process::neighbour(&settings.data_folder, "engine"),
     })
 }
 

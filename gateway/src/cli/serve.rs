@@ -19,20 +19,14 @@ use crate::{
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use metrics_exporter_prometheus::PrometheusHandle;
 use mymt5_chassis::{
-    clock,
-    health::Health,
-    loader::{Environment, Provenance},
-    logs, operations,
-    secrets::SecretReader,
-    shutdown,
+    cli::Running, clock, health::Health, logs, operations, secrets::SecretReader, shutdown,
 };
 use mymt5_model::UtcTime;
 use mymt5_orders::{Config, Core, Loaded, Now};
 use std::{
     path::PathBuf,
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
@@ -41,27 +35,17 @@ use tokio_util::sync::CancellationToken;
 /// Between two polls of the files of secrets.
 const SECRETS: Duration = Duration::from_secs(2);
 
-/// What the start leaves to the running gateway.
-pub(super) struct Start {
-    pub(super) config: PathBuf,
-    pub(super) environment: Environment,
-    pub(super) provenance: Provenance,
-    pub(super) log: Weak<logs::LogGuard>,
-    pub(super) metrics: PrometheusHandle,
-    pub(super) trail: Trail,
-}
-
 pub(super) async fn serve(
-    settings: Settings,
-    opened: Opened,
+    running: Running<Settings, Opened>,
+    trail: Trail,
     wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
-    start: Start,
 ) -> anyhow::Result<()> {
+    let configured = running.configured;
+    let settings = configured.settings;
+    let opened = running.opened;
     let signal = shutdown::on_signals();
     let stop = CancellationToken::new();
     let health = Health::new(&[MARKET_DATA, TRADING, CONTROL]);
-    #[cfg(debug_assertions)]
-    mymt5_chassis::testing::tried().await;
     let secrets = opened.secrets;
     let retry = Arc::new(Notify::new());
     let path = opened.journal.path().to_path_buf();
@@ -82,10 +66,10 @@ pub(super) async fn serve(
     let reloader = Reloader::new(
         &settings,
         reload::ReloadDeps {
-            config: start.config,
-            environment: start.environment,
-            provenance: start.provenance,
-            log: start.log,
+            config: configured.config,
+            environment: configured.environment,
+            provenance: configured.provenance,
+            log: running.log,
             identity: identity.clone(),
             registry: registry.clone(),
             orders: orders.0.clone(),
@@ -100,7 +84,7 @@ pub(super) async fn serve(
         &health,
         (secrets.reader(), retry),
     );
-    let app = app_state(&settings, deps, (reloader.clone(), start.trail), &stop);
+    let app = app_state(&settings, deps, (reloader.clone(), trail), &stop);
     let following = [
         tokio::spawn(readiness::follow(
             health.clone(),
@@ -126,7 +110,7 @@ pub(super) async fn serve(
     let operations = tokio::spawn(operations::serve(
         opened.operations,
         health.clone(),
-        start.metrics,
+        running.metrics,
         stop.clone(),
     ));
     let serving = tokio::spawn(server::serve(api, stop.clone()));
@@ -149,7 +133,11 @@ pub(super) async fn serve(
         .context("the operations port broke; look at the log")??;
     app.orders.stop().await;
     app.trail.close();
-    damage.map_or(Ok(()), |damage| Err(damage.into()))
+    if let Some(damage) = damage {
+        return Err(damage.into());
+    }
+    tracing::info!("gateway stopped");
+    Ok(())
 }
 
 /// Checks the pages that the start had no time for. Returns only where they are damaged: then the

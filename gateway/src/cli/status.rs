@@ -1,10 +1,7 @@
 //! `status`: how a running gateway stands, asked over its control socket.
 
-use super::{
-    operator::{READING, Target, leftovers, plain},
-    say,
-};
-use mymt5_chassis::clock;
+use super::operator::{READING, Target, leftovers, plain};
+use mymt5_chassis::{cli::say, clock};
 use mymt5_proto::v1::{
     Account, BrokerClock, Disk, Flattening, GetSnapshotRequest, GetStatusRequest,
     GetStatusResponse, Moment, Obstacle, control_service_client::ControlServiceClient,

@@ -1,9 +1,9 @@
 //! `token`: 256 random bits for a client, told once: alone on standard output, so that they can go
 //! into a file, and what the configuration needs on standard error.
 
-use super::{complain, say};
 use crate::access::Permission;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use mymt5_chassis::cli::{complain, say};
 use mymt5_model::ClientName;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeSet, process::ExitCode};

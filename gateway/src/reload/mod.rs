@@ -12,6 +12,7 @@ use crate::{
 };
 use certificate::Files;
 use mymt5_chassis::{
+    cli::ProgramSettings,
     config_errors::ConfigErrors,
     loader::{Environment, Provenance, Reader},
     logs::{self, LogGuard},

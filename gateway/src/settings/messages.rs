@@ -3,6 +3,7 @@
 
 use super::{Settings, TABLE, refuse_network};
 use mymt5_chassis::{
+    cli::ProgramSettings,
     config_errors::ConfigErrors,
     loader::{Environment, Reader},
     testing::messages::Messages,

@@ -22,6 +22,7 @@ use crate::{
     link::Calendar,
 };
 use mymt5_chassis::{
+    cli::ProgramSettings,
     loader::{Reader, Table},
     logs::LogSettings,
     operations::OperationsSettings,
@@ -110,25 +111,37 @@ impl Settings {
         self.broker.account_kind()
     }
 
-    /// What a running gateway still reads and writes; every listener is open by then. A configuration
-    /// that an editor replaced must be read again, or no client could be revoked: so all of its
-    /// folder. `/proc` tells who is at the control socket.
+    /// Adds what a running gateway still reads; every listener is open by then. A configuration that
+    /// an editor replaced must be read again, or no client could be revoked: so all of its folder.
+    /// `/proc` tells who is at the control socket.
     #[must_use]
-    pub fn sandbox_plan(&self, config: &Path) -> Plan {
+    pub fn sandbox_plan(&self, config: &Path, plan: Plan) -> Plan {
         let (certificate, key, client_ca) = &self.tls;
-        let plan = Plan::default()
-            .reads_configuration(config)
+        let plan = plan
             .reads_beside(config)
             .reads_alone([certificate, key, client_ca])
             .reads_if_there(".env")
-            .reads_if_there("/proc")
-            .writes(&self.data_folder);
-        let plan = self.logging.folder.iter().fold(plan, Plan::writes);
+            .reads_if_there("/proc");
         self.broker.confine(plan)
     }
+}
 
-    /// Reads all keys; faults are collected by the reader. None: there were some.
-    pub fn read(reader: &mut Reader) -> Option<Self> {
+impl ProgramSettings for Settings {
+    const TABLE: Table = TABLE;
+
+    fn data_folder(&self) -> &Path {
+        &self.data_folder
+    }
+
+    fn sandbox(&self) -> Wanted {
+        self.sandbox
+    }
+
+    fn logging(&self) -> &LogSettings {
+        &self.logging
+    }
+
+    fn read(reader: &mut Reader) -> Option<Self> {
         let address = "an address such as 127.0.0.1:50051";
         let listen = reader.or(
             "server.listen",

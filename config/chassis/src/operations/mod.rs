@@ -1,8 +1,11 @@
 //! The operations port: health and `/metrics` in plain text, and nothing else. Probes speak no
 //! TLS, so this port is apart from the service's own and stays on loopback unless allowed out.
 
+mod client;
 #[cfg(test)]
 mod tests;
+
+pub use client::{OperationsClient, ServingStatus, metric};
 
 use crate::health::Health;
 use crate::loader::Reader;

@@ -243,3 +243,22 @@ fn an_address_beyond_loopback_must_be_allowed() {
         "{report}"
     );
 }
+
+#[tokio::test]
+async fn a_client_reads_health_and_metrics_and_names_who_is_silent() {
+    let running = Running::start();
+    let client = OperationsClient {
+        program: "demo",
+        address: running.address,
+    };
+    let health = client.health(LIVENESS).await.unwrap();
+    assert_eq!(health, ServingStatus::Serving);
+    assert!(client.health("unknown").await.is_err());
+    let metrics = client.metrics().await.unwrap();
+    assert_eq!(metric(&metrics, "orders_total"), Some(3.0));
+    assert_eq!(metric(&metrics, "orders"), None);
+    running.end().await;
+    let error = client.metrics().await.unwrap_err();
+    assert!(error.is::<crate::exit::Unavailable>(), "{error:#}");
+    assert!(error.to_string().contains("start the demo"));
+}

@@ -3,7 +3,12 @@
 
 use crate::journal::{self, Journal, Sqlite};
 use anyhow::{Context, bail, ensure};
-use mymt5_chassis::{clock, process::Folder, redact::Redactor};
+use mymt5_chassis::{
+    cli::{complain, say},
+    clock,
+    process::Folder,
+    redact::Redactor,
+};
 use mymt5_guard::{ScopeLimits, TradingState};
 use mymt5_model::{ClientName, RequestId, Symbol, SymbolSpec, UtcTime};
 use mymt5_orders::{
@@ -115,23 +120,23 @@ pub(in crate::cli) fn restore(data_folder: &Path, backup: &Path) -> anyhow::Resu
     fs::rename(&fresh, &path)
         .context("cannot put the backup in place; let this user write in the data folder")?;
     fs::File::open(data_folder)?.sync_all()?;
-    super::super::say(&format!(
+    say(&format!(
         "restored {} orders; event cursors from before are void",
         restored.orders
     ));
     match &restored.incomplete {
-        None => super::super::say(&format!(
+        None => say(&format!(
             "taken over from the journal in place: {} newer requests, orders and deals, and what closes trading",
             restored.taken_over
         )),
-        Some(error) => super::super::complain(&format!(
+        Some(error) => complain(&format!(
             "the journal in place does not tell everything that came after the backup ({error}): the account starts HALTED; see what was done since, then `mymt5-gateway resume`"
         )),
     }
     if let Some(kept) = kept {
-        super::super::say(&format!("the journal before is kept as {}", kept.display()));
+        say(&format!("the journal before is kept as {}", kept.display()));
     }
-    super::super::say(
+    say(
         "start the gateway: what the broker holds of ours and this journal lacks keeps entries closed until it is adopted",
     );
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ use super::{
 };
 use anyhow::Context;
 use clap::Args;
+use mymt5_chassis::cli::complain;
 use mymt5_proto::v1::{
     SetTradingStateRequest, TradingState, control_service_client::ControlServiceClient,
 };
@@ -45,9 +46,7 @@ impl Steer {
                     reason: request.reason,
                 };
                 offline::halt(&target.data_folder, &halt).context(error.to_string())?;
-                super::super::complain(
-                    "no gateway runs: the halt is stored and holds at the next start",
-                );
+                complain("no gateway runs: the halt is stored and holds at the next start");
                 TradingState::Halted
             }
             other => other?.into_inner().state(),

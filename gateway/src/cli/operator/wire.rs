@@ -3,6 +3,7 @@
 use crate::cli::CONTROL_SOCKET;
 use clap::Args;
 use hyper_util::rt::TokioIo;
+use mymt5_chassis::cli::block_on;
 use mymt5_proto::{Reason, reason_of};
 use std::{
     error::Error,
@@ -62,10 +63,7 @@ impl Target {
         conversation: impl AsyncFnOnce(Channel) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let socket = self.data_folder.join(CONTROL_SOCKET);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
+        block_on(async {
             let channel = connect(&socket, timeout).await?;
             conversation(channel)
                 .await

@@ -1,0 +1,205 @@
+//! The order of starting, which is a rule: refuse root and give up what no program needs, read the
+//! configuration, open what needs rights, confine the process, and only then start a thread. Each
+//! step takes the one before it, so that none can be left out or come early.
+
+use super::warn_of;
+use crate::{
+    config_errors::ConfigErrors,
+    loader::{Environment, Provenance, Reader, Table},
+    logs::{self, LogGuard, LogSettings},
+    metrics,
+    process::{self, Folder},
+    redact::Redactor,
+    sandbox::{self, Enforced, Plan, SandboxError, Wanted},
+    tls,
+};
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::runtime::Builder;
+
+/// A program's settings, as far as its start needs to know them.
+pub trait ProgramSettings: Sized {
+    /// The names it takes from its environment, and its secrets.
+    const TABLE: Table;
+
+    /// Reads all keys; faults are collected by the reader. None: there were some.
+    fn read(reader: &mut Reader) -> Option<Self>;
+
+    /// Own data.
+    fn data_folder(&self) -> &Path;
+
+    /// How much the kernel must confine.
+    fn sandbox(&self) -> Wanted;
+
+    /// Logs.
+    fn logging(&self) -> &LogSettings;
+}
+
+/// The configuration is read whole, in a hardened process; nothing is open.
+pub struct Configured<S> {
+    /// The configuration's file.
+    pub config: PathBuf,
+    /// The variables, and what `.env` held: for another reading.
+    pub environment: Environment,
+    /// What it says.
+    pub settings: S,
+    /// Where each of its values came from.
+    pub provenance: Provenance,
+    /// Masks the log.
+    pub redactor: Redactor,
+}
+
+/// All that needs rights is open; the process still has them, and no thread.
+pub struct Opened<S, O> {
+    configured: Configured<S>,
+    opened: O,
+    folders: (Folder, Option<Folder>),
+}
+
+/// The process has no right left that it does not need.
+pub struct Confined<S, O> {
+    opened: Opened<S, O>,
+    enforced: Enforced,
+}
+
+/// What the start leaves to the running program.
+pub struct Running<S, O> {
+    /// The configuration.
+    pub configured: Configured<S>,
+    /// What was opened before the sandbox.
+    pub opened: O,
+    /// What the sandbox enforces.
+    pub enforced: Enforced,
+    /// Weak, so that the log's last lines are written when the process lets go of it.
+    pub log: Weak<LogGuard>,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// Hardens the process and reads its configuration.
+///
+/// # Errors
+/// Root, a kernel that does not harden the process, or a faulty configuration.
+pub fn configure<S: ProgramSettings>(config: &Path) -> anyhow::Result<Configured<S>> {
+    let reader = Reader::open(&S::TABLE, config, Environment::of_process())?;
+    let environment = reader.environment();
+    process::refuse_root(reader.peek_flag("process.allow_root"))?;
+    process::harden().context("cannot limit the process; let it call prctl and setrlimit")?;
+    let (settings, provenance) = read(reader)?;
+    warn_of(&provenance);
+    tls::install_provider();
+    let redactor = Redactor::of_process();
+    logs::install_panic_hook(redactor.clone());
+    Ok(Configured {
+        config: config.to_owned(),
+        environment,
+        settings,
+        provenance,
+        redactor,
+    })
+}
+
+/// The configuration, complete and valid, or all that is wrong with it.
+pub(super) fn read<S: ProgramSettings>(
+    mut reader: Reader,
+) -> Result<(S, Provenance), ConfigErrors> {
+    let settings = S::read(&mut reader);
+    let provenance = reader.finish()?;
+    settings
+        .map(|settings| (settings, provenance))
+        .ok_or_else(|| ConfigErrors(Vec::new()))
+}
+
+impl<S: ProgramSettings> Configured<S> {
+    /// Claims the folders and opens what needs rights.
+    ///
+    /// # Errors
+    /// A folder that is not to be had, or `open`'s own.
+    pub fn open<O>(
+        self,
+        open: impl FnOnce(&S, &Redactor) -> anyhow::Result<O>,
+    ) -> anyhow::Result<Opened<S, O>> {
+        let data = Folder::claim(self.settings.data_folder())?;
+        let logs = self.settings.logging().folder.as_ref();
+        let logs = logs.map(Folder::claim).transpose()?;
+        let opened = open(&self.settings, &self.redactor)?;
+        Ok(Opened {
+            configured: self,
+            opened,
+            folders: (data, logs),
+        })
+    }
+}
+
+impl<S: ProgramSettings, O> Opened<S, O> {
+    /// Gives up all rights but those to the configuration, to the folders, and to what `plan` adds.
+    ///
+    /// # Errors
+    /// See [`sandbox::enforce`].
+    pub fn confine(
+        self,
+        plan: impl FnOnce(&S, &O, Plan) -> Plan,
+    ) -> Result<Confined<S, O>, SandboxError> {
+        let settings = &self.configured.settings;
+        let own = Plan::default()
+            .reads_configuration(&self.configured.config)
+            .writes(settings.data_folder());
+        let own = settings.logging().folder.iter().fold(own, Plan::writes);
+        let plan = plan(settings, &self.opened, own);
+        let enforced = sandbox::enforce(settings.sandbox(), &plan)?;
+        Ok(Confined {
+            opened: self,
+            enforced,
+        })
+    }
+}
+
+impl<S: ProgramSettings, O> Confined<S, O> {
+    /// Starts the threads and serves. What still blocks a thread at the end may do so for that
+    /// long; none: until it is done.
+    ///
+    /// # Errors
+    /// A log or a runtime that cannot be started, or `serve`'s own.
+    pub fn run<F: Future<Output = anyhow::Result<()>>>(
+        self,
+        blocking: Option<Duration>,
+        serve: impl FnOnce(Running<S, O>) -> F,
+    ) -> anyhow::Result<ExitCode> {
+        let Opened {
+            configured,
+            opened,
+            folders: _folders,
+        } = self.opened;
+        let settings = &configured.settings;
+        let runtime = Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("cannot start threads; let this user have more of them")?;
+        let log = logs::start(settings.logging(), &configured.redactor, S::TABLE.program)?;
+        let log = Arc::new(log);
+        let metrics = metrics::install()?;
+        sandbox::warn_of_gaps(settings.sandbox(), self.enforced);
+        let running = Running {
+            configured,
+            opened,
+            enforced: self.enforced,
+            log: Arc::downgrade(&log),
+            metrics,
+        };
+        runtime.block_on(async move {
+            #[cfg(debug_assertions)]
+            crate::testing::tried().await;
+            serve(running).await
+        })?;
+        if let Some(blocking) = blocking {
+            runtime.shutdown_timeout(blocking);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
