@@ -1,10 +1,6 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
-use crate::{
-    risk::RiskSettings,
-    session::GatewaySettings,
-    strategy::{Section, StrategySettings},
-};
+use crate::{risk::RiskSettings, session::GatewaySettings, strategy::StrategySettings};
 use mymt5_chassis::{
     cli::ProgramSettings,
     loader::{Reader, Table},
@@ -175,7 +171,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
 fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
     let count = reader.count("strategies");
     let read = (0..count).map(|at| {
-        let mut section = Section::new(reader, format!("strategies.{at}"));
+        let mut section = reader.section(format!("strategies.{at}"));
         StrategySettings::read(&mut section)
     });
     let read: Vec<_> = read.collect();

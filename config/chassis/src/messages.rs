@@ -39,6 +39,7 @@ folder = 'nowhere'
 [a]
 number = 'hidden'
 path = ''
+rate = 0
 odd = 'hidden'
 paht = 'hidden'
 [mail]
@@ -90,6 +91,7 @@ fn report(file: &Path, environment: Environment) -> ConfigErrors {
         reader.optional::<u8>("server.listen", "a number");
         reader.required::<u8>("a.number", "a number");
         reader.path("a.path", "a file");
+        reader.section("a").ranged("rate", "calls", 5, 1..=9);
         reader.names("clients");
         reader.count("many");
         for name in ["MT5_LOGIN", "MT5_PASSWORD", "OTHER"] {

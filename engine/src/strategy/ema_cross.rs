@@ -1,6 +1,7 @@
 //! Two exponential averages of the mid price; the tick on which they cross is the signal.
 
-use super::{Distances, Section, Signal, Strategy};
+use super::{Distances, Signal, Strategy};
+use mymt5_chassis::loader::Section;
 use mymt5_model::{Side, Tick};
 
 /// Reads the inputs of both averages, those before the first signal, and the levels.

@@ -4,10 +4,8 @@
 //! `KINDS`.
 
 mod ema_cross;
-mod section;
 
-pub use section::Section;
-
+use mymt5_chassis::loader::Section;
 use mymt5_model::{ClientName, Side, Symbol, Tick};
 use std::fmt::Debug;
 

@@ -11,25 +11,18 @@ pub(super) fn read(
     log_folder: Option<&Path>,
     data_folder: Option<&Path>,
 ) -> Option<AuditSettings> {
-    let max_days: u32 = reader.or("audit.max_days", "a number of days", 365);
-    let max_total_bytes: u64 = reader.or("audit.max_total_bytes", "a number of bytes", 1 << 30);
-    let days = (1..=3650).contains(&max_days);
-    if !days {
-        reader.reject("audit.max_days", "is out of range", "set it to 1 to 3650");
-    }
+    let mut audit = reader.section("audit");
+    let max_days = audit.ranged("max_days", "days", 365, 1..=3650);
+    let max_total_bytes: u64 = audit.or("max_total_bytes", "a number of bytes", 1 << 30);
     let total = max_total_bytes >= 65_536;
     if !total {
-        reader.reject(
-            "audit.max_total_bytes",
-            "is too small",
-            "set it to 65536 or more",
-        );
+        audit.reject("max_total_bytes", "is too small", "set it to 65536 or more");
     }
-    let data_folder = data_folder.filter(|_| days && total)?;
+    let data_folder = data_folder.filter(|_| total)?;
     Some(AuditSettings {
         folder: log_folder.unwrap_or(data_folder).to_owned(),
         head: data_folder.join(HEAD),
-        max_days,
+        max_days: max_days?,
         max_total_bytes,
     })
 }

@@ -4,7 +4,10 @@ use crate::{
     access::{Client, Permission, Proof},
     api::Streams,
 };
-use mymt5_chassis::{loader::Reader, tls};
+use mymt5_chassis::{
+    loader::{Reader, Section},
+    tls,
+};
 use mymt5_guard::Percent;
 use mymt5_model::{ClientName, Magic, Symbol};
 use mymt5_orders::{DeadMan, DeadManAction};
@@ -31,24 +34,24 @@ pub(super) fn read(reader: &mut Reader, risk_ceiling: Option<Percent>) -> Option
 }
 
 fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Option<Client> {
-    let key = |part: &str| format!("clients.{name}.{part}");
+    let mut client = reader.section(format!("clients.{name}"));
     let parsed = ClientName::parse(name)
         .ok()
         .filter(|name| *name != ClientName::local());
     if parsed.is_none() {
-        reader.reject(
-            &format!("clients.{name}"),
+        client.reject(
+            "",
             "is not a valid name of a client",
             "use 1 to 32 of [A-Za-z0-9_-], and not \"local\"",
         );
     }
-    let proof = proof(reader, name);
-    let permissions = reader.required::<BTreeSet<Permission>>(
-        &key("permissions"),
+    let proof = proof(&mut client);
+    let permissions = client.required::<BTreeSet<Permission>>(
+        "permissions",
         "a list of \"read\", \"trade\", \"control\", \"diagnose\"",
     );
-    let symbols: Vec<String> = reader.or(
-        &key("symbols"),
+    let symbols: Vec<String> = client.or(
+        "symbols",
         "a list of symbols, or [\"*\"]",
         vec!["*".to_owned()],
     );
@@ -60,17 +63,23 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
             .filter_map(|symbol| Symbol::parse(symbol).ok())
             .collect();
         if parsed.len() != symbols.len() {
-            reader.reject(
-                &key("symbols"),
+            client.reject(
+                "symbols",
                 "holds an entry that is not a symbol, or a symbol twice",
                 "list each symbol once, or [\"*\"]",
             );
         }
         Some(parsed)
     };
-    let limits = super::limits::read(reader, &key("limits"), risk_ceiling);
-    let dead_man = dead_man(reader, name);
-    let max_streams = max_streams(reader, &key("max_streams"));
+    let limits = super::limits::read(client.section("limits"), risk_ceiling);
+    let dead_man = dead_man(client.section("dead_man"));
+    let max_streams = client.ranged(
+        "max_streams",
+        "streams",
+        Client::MAX_STREAMS,
+        1..=Streams::MAX,
+    );
+    let enabled = client.or("enabled", "true or false", true);
     Some(Client {
         name: parsed?,
         proof: proof?,
@@ -78,33 +87,19 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
         symbols,
         limits,
         dead_man,
-        max_streams,
-        enabled: reader.or(&key("enabled"), "true or false", true),
+        max_streams: max_streams?,
+        enabled,
         revoked: CancellationToken::new(),
     })
 }
 
-fn max_streams(reader: &mut Reader, key: &str) -> usize {
-    let expected = format!("a number of streams, 1 to {}", Streams::MAX);
-    let streams = reader.or(key, &expected, Client::MAX_STREAMS);
-    if !(1..=Streams::MAX).contains(&streams) {
-        reader.reject(key, "is out of range", format!("set it to {expected}"));
-    }
-    streams
-}
-
-fn dead_man(reader: &mut Reader, name: &str) -> Option<DeadMan> {
-    let key = |part: &str| format!("clients.{name}.dead_man.{part}");
-    let after_ms: Option<i64> = reader.optional(&key("after_ms"), "milliseconds");
-    let action = reader.or(
-        &key("action"),
-        "\"reduce\" or \"cancel\"",
-        DeadManAction::Reduce,
-    );
+fn dead_man(mut dead_man: Section<'_>) -> Option<DeadMan> {
+    let after_ms: Option<i64> = dead_man.optional("after_ms", "milliseconds");
+    let action = dead_man.or("action", "\"reduce\" or \"cancel\"", DeadManAction::Reduce);
     let after_ms = after_ms?;
     if !(1_000..=3_600_000).contains(&after_ms) {
-        reader.reject(
-            &key("after_ms"),
+        dead_man.reject(
+            "after_ms",
             "is out of range",
             "set it to 1000 to 3600000 milliseconds",
         );
@@ -112,22 +107,17 @@ fn dead_man(reader: &mut Reader, name: &str) -> Option<DeadMan> {
     Some(DeadMan { after_ms, action })
 }
 
-fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
-    let (certificate_key, hash_key) = (
-        format!("clients.{name}.certificate"),
-        format!("clients.{name}.token_sha256"),
-    );
-    let certificate: Option<String> =
-        reader.optional(&certificate_key, "spiffe://mymt5/client/NAME");
-    let hash: Option<String> = reader.optional(&hash_key, "64 hex digits");
+fn proof(client: &mut Section<'_>) -> Option<Proof> {
+    let certificate: Option<String> = client.optional("certificate", "spiffe://mymt5/client/NAME");
+    let hash: Option<String> = client.optional("token_sha256", "64 hex digits");
     match (certificate, hash) {
         (Some(uri), None) => match uri.strip_prefix(tls::CLIENT_URI) {
             Some(subject) if ClientName::parse(subject).is_ok() => {
                 Some(Proof::Certificate(subject.to_owned()))
             }
             _ => {
-                reader.reject(
-                    &certificate_key,
+                client.reject(
+                    "certificate",
                     "is not the URI of a client",
                     "set it to spiffe://mymt5/client/NAME",
                 );
@@ -139,8 +129,8 @@ fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
                 .ok()
                 .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
             if read.is_none() {
-                reader.reject(
-                    &hash_key,
+                client.reject(
+                    "token_sha256",
                     "is not a SHA-256 hash",
                     "set it to the 64 hex digits that `mymt5-gateway token` printed",
                 );
@@ -148,8 +138,8 @@ fn proof(reader: &mut Reader, name: &str) -> Option<Proof> {
             read.map(Proof::Token)
         }
         _ => {
-            reader.reject(
-                &format!("clients.{name}"),
+            client.reject(
+                "",
                 "needs exactly one proof",
                 "set either certificate or token_sha256",
             );

@@ -163,7 +163,7 @@ impl ProgramSettings for Settings {
         let calendar = calendar::read(reader, clock);
         let broker = broker::read(reader, clock, data_folder.as_deref());
         let risk_ceiling = limits::risk_ceiling(reader);
-        let account_limits = limits::read(reader, "limits", risk_ceiling);
+        let account_limits = limits::read(reader.section("limits"), risk_ceiling);
         let clients = clients::read(reader, risk_ceiling);
         let orders = orders::read(reader, broker.simulated);
         if let (Some(broker), Some(orders)) = (&broker.settings, &orders) {
@@ -183,7 +183,7 @@ impl ProgramSettings for Settings {
         let audit = audit::read(reader, log_folder, data_folder.as_deref());
         Some(Self {
             listen,
-            max_connection_age,
+            max_connection_age: max_connection_age?,
             tls: tls?,
             operations: operations?,
             zone,
@@ -204,15 +204,11 @@ impl ProgramSettings for Settings {
 }
 
 /// After which a client's connection ends, and its client connects again and proves itself again.
-fn max_connection_age(reader: &mut Reader) -> Duration {
+fn max_connection_age(reader: &mut Reader) -> Option<Duration> {
     const WEEK: u64 = 7 * 86_400;
-    let key = "server.max_connection_age_s";
-    let expected = "seconds, 1 to 604800";
-    let seconds = reader.or(key, expected, 3_600);
-    if !(1..=WEEK).contains(&seconds) {
-        reader.reject(key, "is out of range", format!("set it to {expected}"));
-    }
-    Duration::from_secs(seconds)
+    let mut server = reader.section("server");
+    let seconds = server.ranged("max_connection_age_s", "seconds", 3_600, 1..=WEEK);
+    seconds.map(Duration::from_secs)
 }
 
 /// The server's certificate, its key and the clients' authority: files that fit together.

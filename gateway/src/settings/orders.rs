@@ -22,35 +22,29 @@ const LEAST_GRACE_MS: i64 = 30_000;
 
 pub(super) fn read(reader: &mut Reader, simulated: bool) -> Option<OrderSettings> {
     let default = ReconcileConfig::default();
-    let max_queue_ms = time(reader, "max_queue_ms", 2_000, 100..=60_000);
-    let max_quote_age_ms = time(reader, "max_quote_age_ms", 60_000, 100..=86_400_000);
-    let send_timeout_ms = time(reader, "send_timeout_ms", 10_000, 10..=60_000);
-    let grace_ms = time(reader, "unknown_grace_ms", default.grace_ms, 20..=3_600_000);
-    let between_passes_ms = time(
-        reader,
-        "reconcile_pass_ms",
-        default.between_passes_ms,
-        10..=60_000,
-    );
-    let period_ms = time(
-        reader,
-        "reconcile_period_ms",
-        default.period_ms,
-        100..=3_600_000,
-    );
-    let lease_ms = time(reader, "session_lease_ms", 5_000, 100..=60_000)?;
+    let mut orders = reader.section("orders");
+    let mut time =
+        |part: &str, default: i64, range| orders.ranged(part, "milliseconds", default, range);
+    let max_queue_ms = time("max_queue_ms", 2_000, 100..=60_000);
+    let max_quote_age_ms = time("max_quote_age_ms", 60_000, 100..=86_400_000);
+    let send_timeout_ms = time("send_timeout_ms", 10_000, 10..=60_000);
+    let grace_ms = time("unknown_grace_ms", default.grace_ms, 20..=3_600_000);
+    let passes_ms = default.between_passes_ms;
+    let between_passes_ms = time("reconcile_pass_ms", passes_ms, 10..=60_000);
+    let period_ms = time("reconcile_period_ms", default.period_ms, 100..=3_600_000);
+    let lease_ms = time("session_lease_ms", 5_000, 100..=60_000)?;
     let grace_ms = grace_ms?;
     let send_timeout_ms = send_timeout_ms?;
     if !simulated && grace_ms < LEAST_GRACE_MS {
-        reader.reject(
-            "orders.unknown_grace_ms",
+        orders.reject(
+            "unknown_grace_ms",
             "is too short for a terminal, whose history may come late",
             "set it to 30000 or more",
         );
     }
     if grace_ms < 2 * send_timeout_ms {
-        reader.reject(
-            "orders.unknown_grace_ms",
+        orders.reject(
+            "unknown_grace_ms",
             "is shorter than two send timeouts",
             "set it to at least twice orders.send_timeout_ms",
         );
@@ -70,22 +64,6 @@ pub(super) fn read(reader: &mut Reader, simulated: bool) -> Option<OrderSettings
 
 fn milliseconds(value: i64) -> Duration {
     Duration::from_millis(u64::try_from(value).unwrap_or(0))
-}
-
-fn time(
-    reader: &mut Reader,
-    part: &str,
-    default: i64,
-    bounds: std::ops::RangeInclusive<i64>,
-) -> Option<i64> {
-    let key = format!("orders.{part}");
-    let expected = format!("milliseconds, {} to {}", bounds.start(), bounds.end());
-    let value = reader.or(&key, &expected, default);
-    if bounds.contains(&value) {
-        return Some(value);
-    }
-    reader.reject(&key, "is out of range", format!("set it to {expected}"));
-    None
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use super::sessions;
 use crate::broker::{Feed, SimulatedSettings, Speed};
-use mymt5_chassis::{clock, loader::Reader};
+use mymt5_chassis::{
+    clock,
+    loader::{Reader, Section},
+};
 use mymt5_model::{AccountMode, BrokerTime, BrokerZone, Money, Symbol, SymbolSpec, UtcTime};
 use mymt5_simulator::{
     AccountConfig, Week, catalogue,
@@ -167,34 +170,30 @@ fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> 
 const HISTORY_ROWS: usize = 1_000;
 
 fn account(reader: &mut Reader, sessions: Week) -> Option<AccountConfig> {
-    let key = |part: &str| format!("broker.simulator.{part}");
+    let mut account = reader.section("broker.simulator");
     let default = AccountConfig::default();
-    let mode = reader.or(
-        &key("mode"),
-        "\"netting\" or \"hedging\"",
-        AccountMode::Hedging,
-    );
-    let balance = money(reader, "balance", 100_000.0, |balance| balance > 0.0);
-    let commission = money(reader, "commission_per_lot", 0.0, |commission| {
+    let mode = account.or("mode", "\"netting\" or \"hedging\"", AccountMode::Hedging);
+    let balance = money(&mut account, "balance", 100_000.0, |balance| balance > 0.0);
+    let commission = money(&mut account, "commission_per_lot", 0.0, |commission| {
         commission >= 0.0
     });
-    let seed = reader.or(&key("seed"), "a number", default.seed);
-    let currency = reader.or(
-        &key("currency"),
+    let seed = account.or("seed", "a number", default.seed);
+    let currency = account.or(
+        "currency",
         "a currency such as USD",
         default.currency.clone(),
     );
-    let leverage = reader.or(&key("leverage"), "a number such as 100", default.leverage);
-    let rates: BTreeMap<String, f64> = reader.or(
-        &key("rates"),
+    let leverage = account.or("leverage", "a number such as 100", default.leverage);
+    let rates: BTreeMap<String, f64> = account.or(
+        "rates",
         "a table such as { USDJPY = 150.0 }",
         BTreeMap::new(),
     );
-    let slippage_points = reader.or(&key("slippage_points"), "points", 0);
-    let partial_fill_probability = reader.or(&key("partial_fill_probability"), "0 to 1", 0.0);
+    let slippage_points = account.or("slippage_points", "points", 0);
+    let partial_fill_probability = account.or("partial_fill_probability", "0 to 1", 0.0);
     if !(0.0..=1.0).contains(&partial_fill_probability) {
-        reader.reject(
-            &key("partial_fill_probability"),
+        account.reject(
+            "partial_fill_probability",
             "is not a probability",
             "set it to a number from 0 to 1",
         );
@@ -216,17 +215,16 @@ fn account(reader: &mut Reader, sessions: Week) -> Option<AccountConfig> {
 }
 
 fn money(
-    reader: &mut Reader,
+    account: &mut Section<'_>,
     part: &str,
     default: f64,
     fits: impl Fn(f64) -> bool,
 ) -> Option<Money> {
-    let key = format!("broker.simulator.{part}");
-    let amount = reader.or(&key, "an amount of money", default);
+    let amount = account.or(part, "an amount of money", default);
     let read = Money::from_f64(amount).ok().filter(|_| fits(amount));
     if read.is_none() {
-        reader.reject(
-            &key,
+        account.reject(
+            part,
             "is not an amount that fits",
             "set it to an amount such as 100000",
         );

@@ -1,12 +1,10 @@
 //! `[broker.terminal]`: the bridge beside a real terminal, and which account it must have.
 
 use crate::broker::terminal::TerminalSettings;
-use mymt5_chassis::loader::Reader;
+use mymt5_chassis::loader::{Reader, Section};
 use mymt5_model::{AccountKind, Symbol};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use std::{
-    collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// How often rows of orders, positions and deals are asked for.
 const ROWS: Duration = Duration::from_millis(250);
@@ -16,33 +14,34 @@ pub(super) const PINNED: &str = "broker.terminal.tls";
 
 /// Reads the link's settings.
 pub(super) fn read(reader: &mut Reader) -> Option<TerminalSettings> {
-    let address = address(reader);
-    let certificate = certificate(reader, address.as_deref());
-    let symbols = symbols(reader);
-    let poll_ms = time(reader, "poll_interval_ms", 20, 1..=10_000);
-    let call_ms = time(reader, "call_timeout_ms", 5_000, 100..=60_000);
-    let kind = kind(reader);
+    let mut terminal = reader.section("broker.terminal");
+    let address = address(&mut terminal);
+    let certificate = certificate(&mut terminal, address.as_deref());
+    let symbols = symbols(&mut terminal);
+    let poll_ms = terminal.ranged("poll_interval_ms", "milliseconds", 20, 1..=10_000);
+    let call_ms = terminal.ranged("call_timeout_ms", "milliseconds", 5_000, 100..=60_000);
+    let kind = kind(&mut terminal);
     let settings = TerminalSettings {
         kind: kind?,
         address: address?,
         certificate: certificate?,
         symbols: symbols?,
-        poll_interval: poll_ms?,
+        poll_interval: Duration::from_millis(poll_ms?),
         rows_interval: ROWS,
-        call_timeout: call_ms?,
+        call_timeout: Duration::from_millis(call_ms?),
     };
     Some(settings)
 }
 
-fn address(reader: &mut Reader) -> Option<String> {
-    const KEY: &str = "broker.terminal.address";
+fn address(terminal: &mut Section<'_>) -> Option<String> {
+    const KEY: &str = "address";
     let expected = "the bridge's host and port, such as 127.0.0.1:18812";
-    let address: String = reader.required(KEY, expected)?;
+    let address: String = terminal.required(KEY, expected)?;
     let fits = address
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0));
     if !fits {
-        reader.reject(
+        terminal.reject(
             KEY,
             "is not a host and port",
             format!("set it to {expected}"),
@@ -53,14 +52,14 @@ fn address(reader: &mut Reader) -> Option<String> {
 
 /// The pinned certificate. Beyond this host nothing else keeps the password from a listener.
 fn certificate(
-    reader: &mut Reader,
+    terminal: &mut Section<'_>,
     address: Option<&str>,
 ) -> Option<Option<CertificateDer<'static>>> {
-    const KEY: &str = PINNED;
-    let file: Option<PathBuf> = reader.optional(KEY, "the bridge's certificate, a PEM file");
+    const KEY: &str = "tls";
+    let file: Option<PathBuf> = terminal.optional(KEY, "the bridge's certificate, a PEM file");
     let Some(file) = file else {
         if address.is_some_and(|address| !is_loopback(address)) {
-            reader.reject(
+            terminal.reject(
                 KEY,
                 "is missing, and broker.terminal.address is not a literal loopback address: a name or another host can lead to a stranger, who would get the password",
                 "set it to the bridge's certificate, which `mymt5-gateway certs` makes, or set the address to 127.0.0.1:PORT or [::1]:PORT",
@@ -72,7 +71,7 @@ fn certificate(
     match CertificateDer::from_pem_file(&file) {
         Ok(certificate) => Some(Some(certificate)),
         Err(_) => {
-            reader.reject(
+            terminal.reject(
                 KEY,
                 format!("{} holds no certificate that can be read", file.display()),
                 "set it to the PEM file that `mymt5-gateway certs` made for the bridge",
@@ -91,10 +90,10 @@ fn is_loopback(address: &str) -> bool {
 }
 
 /// Canonical symbols and the broker's names of them: one-to-one.
-fn symbols(reader: &mut Reader) -> Option<BTreeMap<Symbol, String>> {
-    const KEY: &str = "broker.terminal.symbols";
+fn symbols(terminal: &mut Section<'_>) -> Option<BTreeMap<Symbol, String>> {
+    const KEY: &str = "symbols";
     let expected = "a table such as { EURUSD = \"EURUSD.m\" }";
-    let named: BTreeMap<String, String> = reader.required(KEY, expected)?;
+    let named: BTreeMap<String, String> = terminal.required(KEY, expected)?;
     let parsed: BTreeMap<Symbol, String> = named
         .iter()
         .filter_map(|(symbol, name)| Some((Symbol::parse(symbol).ok()?, name.clone())))
@@ -104,7 +103,7 @@ fn symbols(reader: &mut Reader) -> Option<BTreeMap<Symbol, String>> {
     names.sort();
     names.dedup();
     if parsed.len() != named.len() || !(1..=256).contains(&parsed.len()) {
-        reader.reject(
+        terminal.reject(
             KEY,
             "is not a table of 1 to 256 symbols and their names at the broker",
             format!("set it to {expected}"),
@@ -112,7 +111,7 @@ fn symbols(reader: &mut Reader) -> Option<BTreeMap<Symbol, String>> {
         return None;
     }
     if names.len() != parsed.len() {
-        reader.reject(
+        terminal.reject(
             KEY,
             "gives two symbols the same name at the broker",
             "name each symbol of the broker once",
@@ -127,36 +126,16 @@ fn is_brokers_name(name: &str) -> bool {
     (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control)
 }
 
-fn time(
-    reader: &mut Reader,
-    part: &str,
-    default: u64,
-    range: RangeInclusive<u64>,
-) -> Option<Duration> {
-    let key = format!("broker.terminal.{part}");
-    let ms = reader.or(&key, "milliseconds", default);
-    if !range.contains(&ms) {
-        let fix = format!(
-            "set it to {} to {} milliseconds",
-            range.start(),
-            range.end()
-        );
-        reader.reject(&key, "is out of range", fix);
-        return None;
-    }
-    Some(Duration::from_millis(ms))
-}
-
 /// Named on purpose: money is lost when a real account is taken for a demo.
-fn kind(reader: &mut Reader) -> Option<AccountKind> {
-    const KEY: &str = "broker.terminal.account_kind";
+fn kind(terminal: &mut Section<'_>) -> Option<AccountKind> {
+    const KEY: &str = "account_kind";
     let expected = "\"demo\" or \"real\"";
-    let kind: String = reader.required(KEY, expected)?;
+    let kind: String = terminal.required(KEY, expected)?;
     match kind.as_str() {
         "demo" => Some(AccountKind::Demo),
         "real" => Some(AccountKind::Real),
         _ => {
-            reader.reject(
+            terminal.reject(
                 KEY,
                 "is not a kind of account",
                 format!("set it to {expected}"),

@@ -17,7 +17,7 @@ pub(crate) use files::local_of;
 
 pub use environment::Environment;
 pub use provenance::Provenance;
-pub use reader::Reader;
+pub use reader::{Reader, Section};
 
 /// What one program reads: its names, its secrets and what it must never be given.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,10 @@
 //! reports all of them, along with every key that was never read.
 
 mod layers;
+mod section;
 mod unknown;
+
+pub use section::Section;
 
 use super::secret_sources::Sources;
 use super::tree::{Kind, Node};
@@ -103,6 +106,14 @@ impl Reader {
             return None;
         }
         Some(folder)
+    }
+
+    /// The keys of one table, such as `limits` or `clients.engine`.
+    pub fn section(&mut self, name: impl Into<String>) -> Section<'_> {
+        Section {
+            reader: self,
+            name: name.into(),
+        }
     }
 
     /// The variables that it was opened with, and what `.env` held: for another reading, without

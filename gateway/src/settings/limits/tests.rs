@@ -14,7 +14,7 @@ fn limits(text: &str, variables: &[(&str, &str)]) -> Result<[ScopeLimits; 2], St
     let environment = Environment::from_pairs(variables.iter().copied());
     let mut reader = Reader::open(&crate::settings::TABLE, &file, environment).unwrap();
     let ceiling = risk_ceiling(&mut reader);
-    let scopes = ["limits", "clients.a.limits"].map(|key| read(&mut reader, key, ceiling));
+    let scopes = ["limits", "clients.a.limits"].map(|key| read(reader.section(key), ceiling));
     reader.finish().map_err(|errors| errors.to_string())?;
     Ok(scopes)
 }
