@@ -2,30 +2,15 @@
 //! sound like secrets.
 
 use super::environment::PREFIX;
+use strsim::levenshtein;
 
 /// The nearest of the known keys, when it is near enough to have been meant.
 pub(super) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .map(|candidate| (distance(key, candidate), candidate))
+        .map(|candidate| (levenshtein(key, candidate), candidate))
         .min()
         .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(2))
         .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance in characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// The variable that sets a key.
@@ -72,8 +57,8 @@ mod tests {
         );
         assert_eq!(nearest("weather", known.into_iter()), None);
         assert_eq!(nearest("x", [].into_iter()), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(levenshtein("kitten", "sitting"), 3);
+        assert_eq!(levenshtein("", "abc"), 3);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The log's files: a new one each day (UTC) and whenever one is full, the oldest removed
 //! before there are too many or they grow too large together.
 
-use crate::clock::Day;
+use crate::clock;
+use jiff::civil::Date;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -26,7 +27,7 @@ pub(super) struct LogFile {
 
 struct Current {
     file: File,
-    day: Day,
+    day: Date,
     bytes: u64,
 }
 
@@ -65,7 +66,7 @@ impl Rolling {
     /// Writes one line. After an error the next line begins with a fresh file handle.
     pub(super) fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
         let length = line.len() as u64;
-        let today = Day::of((self.now_ms)());
+        let today = clock::day((self.now_ms)());
         let fits = |current: &Current| {
             current.day == today
                 && (current.bytes == 0 || current.bytes + length <= self.limits.file_bytes)
@@ -83,7 +84,7 @@ impl Rolling {
     /// The file the next `length` bytes go to: the newest of today when they fit, else a new
     /// one. The oldest files make room for it first, as if it were full already.
     fn next(&self, length: u64) -> io::Result<Current> {
-        let day = Day::of((self.now_ms)());
+        let day = clock::day((self.now_ms)());
         let mut files = files(&self.folder, &self.program);
         let newest = files
             .last()

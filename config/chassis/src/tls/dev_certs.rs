@@ -7,7 +7,7 @@ use super::{
     identity::{certificates, end_of},
     is_name,
 };
-use crate::clock::{self, Day};
+use crate::clock;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
@@ -300,13 +300,17 @@ fn server_names(hosts: &[String]) -> Result<Vec<SanType>, rcgen::Error> {
 }
 
 fn basic(name: &str, days: u32) -> CertificateParams {
-    let date = |day: Day| rcgen::date_time_ymd(day.year, day.month, day.day);
     let now = clock::utc_now_ms();
+    let after = |days| {
+        let day = clock::day_after(now, days);
+        let (month, of_month) = (day.month().unsigned_abs(), day.day().unsigned_abs());
+        rcgen::date_time_ymd(day.year().into(), month, of_month)
+    };
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     // Yesterday, since clocks differ.
-    params.not_before = date(Day::after(now, -1));
-    params.not_after = date(Day::after(now, i64::from(days) + 1));
+    params.not_before = after(-1);
+    params.not_after = after(i64::from(days) + 1);
     params
 }
 
