@@ -6,7 +6,7 @@ use super::{OrderSettings, simulator, terminal};
 use crate::{
     broker::{
         Broker, Feed, Simulated, SimulatedSettings,
-        terminal::{Account, Credentials, Terminal, TerminalSettings},
+        terminal::{Account, Terminal, TerminalSettings},
     },
     journal::{self, Identity},
 };
@@ -68,7 +68,8 @@ impl BrokerSettings {
                 Arc::new(simulated?)
             }
             Self::Terminal(terminal) => {
-                let credentials = Arc::new(FromSecrets(secrets.clone()));
+                let secrets = secrets.clone();
+                let credentials = move || account(&secrets);
                 Arc::new(Terminal::new(terminal.terminal.clone(), credentials)?)
             }
         })
@@ -159,21 +160,17 @@ impl BrokerSettings {
     }
 }
 
-/// The account's secrets as they are at each login.
-struct FromSecrets(SecretReader);
-
-impl Credentials for FromSecrets {
-    fn now(&self) -> Account {
-        let all = self.0.all();
-        // The configuration was refused without them, and a store never loses one.
-        let get = |name: &str| all.get(name).cloned().unwrap_or_else(|| Secret::new(""));
-        let [login, password, server] = ACCOUNT.map(get);
-        Account {
-            login,
-            password,
-            server,
-            bridge: get(BRIDGE),
-        }
+/// The account's secrets as they are now.
+fn account(secrets: &SecretReader) -> Account {
+    let all = secrets.all();
+    // The configuration was refused without them, and a store never loses one.
+    let get = |name: &str| all.get(name).cloned().unwrap_or_else(|| Secret::new(""));
+    let [login, password, server] = ACCOUNT.map(get);
+    Account {
+        login,
+        password,
+        server,
+        bridge: get(BRIDGE),
     }
 }
 

@@ -3,12 +3,11 @@
 use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::broker::{
     Broker, BrokerEvent, Dispatch, Events, SendFailure,
-    terminal::{Account, Credentials, Terminal, TerminalSettings},
+    terminal::{Account, Terminal, TerminalSettings},
 };
 use mymt5_model::{Receipt, Symbol, TradeRequest};
 use std::{
     future::Future,
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use tokio::time::{sleep, timeout};
@@ -22,15 +21,6 @@ pub const SERVER: &str = "StandIn-Demo";
 pub const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 /// Longest wait for anything.
 pub const BOUND: Duration = Duration::from_secs(20);
-
-/// Credentials that a test can change.
-pub struct Changeable(pub Mutex<Account>);
-
-impl Credentials for Changeable {
-    fn now(&self) -> Account {
-        self.0.lock().unwrap().clone()
-    }
-}
 
 pub fn account() -> Account {
     Account {
@@ -59,7 +49,7 @@ pub fn settings(address: String, suffix: &str) -> TerminalSettings {
 }
 
 pub fn terminal(settings: TerminalSettings) -> Terminal {
-    Terminal::new(settings, Arc::new(Changeable(Mutex::new(account())))).unwrap()
+    Terminal::new(settings, account).unwrap()
 }
 
 /// Sends, with time enough.

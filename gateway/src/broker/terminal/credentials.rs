@@ -1,4 +1,4 @@
-//! Where the login comes from. It is asked at each opening, since secrets rotate.
+//! What opens the account.
 
 use mymt5_chassis::secrets::Secret;
 
@@ -13,10 +13,4 @@ pub struct Account {
     pub server: Secret,
     /// What gateway and bridge prove to each other: at least 32 characters.
     pub bridge: Secret,
-}
-
-/// A source of credentials.
-pub trait Credentials: Send + Sync {
-    /// The credentials as they are now.
-    fn now(&self) -> Account;
 }

@@ -3,7 +3,7 @@
 
 use super::{
     super::{Broker, BrokerError},
-    Account, Credentials, Terminal, TerminalSettings,
+    Terminal, TerminalSettings,
     calls::value,
     expected_account::{ExpectedAccount, tests::account},
     failure::{CallOutcome, explained},
@@ -19,7 +19,7 @@ use mymt5_chassis::{
 };
 use mymt5_model::{AccountKind, Symbol};
 use serde_json::{Value, json};
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 #[tokio::test]
 async fn every_fault_names_what_is_wrong_and_what_to_do() {
@@ -33,14 +33,6 @@ async fn every_fault_names_what_is_wrong_and_what_to_do() {
     messages.compare(&list).unwrap();
 }
 
-struct Fixed;
-
-impl Credentials for Fixed {
-    fn now(&self) -> Account {
-        account("10005678", "Live-1")
-    }
-}
-
 async fn of_the_way(messages: &mut Messages) {
     let second = Duration::from_secs(1);
     let settings = TerminalSettings {
@@ -52,7 +44,7 @@ async fn of_the_way(messages: &mut Messages) {
         rows_interval: second,
         call_timeout: second,
     };
-    let terminal = Terminal::new(settings, Arc::new(Fixed)).unwrap();
+    let terminal = Terminal::new(settings, || account("10005678", "Live-1")).unwrap();
     messages.error("127.0.0.1:1", &terminal.open().await.unwrap_err());
     messages.error("the terminal", &terminal.identify().await.unwrap_err());
     messages.error("a rate", &BrokerError::NotAvailable("a rate"));

@@ -23,7 +23,7 @@ mod ticks;
 mod tls;
 mod wire;
 
-pub use credentials::{Account, Credentials};
+pub use credentials::Account;
 pub use state::TerminalStatus;
 pub use wire::RowError;
 
@@ -107,7 +107,8 @@ pub struct SharedName;
 /// A terminal behind its bridge.
 pub struct Terminal {
     settings: TerminalSettings,
-    credentials: Arc<dyn Credentials>,
+    /// Asked at each opening, since secrets rotate.
+    credentials: Box<dyn Fn() -> Account + Send + Sync>,
     shared: Arc<SharedState>,
     session: watch::Sender<Option<Arc<Connection>>>,
     /// Held for reading by every send, and for writing while a session that works is replaced:
@@ -116,19 +117,19 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Connects nowhere yet.
+    /// Connects nowhere yet. The credentials are asked for at each opening.
     ///
     /// # Errors
     /// Two symbols share a name.
     pub fn new(
         settings: TerminalSettings,
-        credentials: Arc<dyn Credentials>,
+        credentials: impl Fn() -> Account + Send + Sync + 'static,
     ) -> Result<Self, SharedName> {
         let symbol_map = SymbolMap::new(settings.symbols.clone()).ok_or(SharedName)?;
-        let expected = ExpectedAccount::to(&credentials.now(), settings.kind);
+        let expected = ExpectedAccount::to(&credentials(), settings.kind);
         Ok(Self {
             settings,
-            credentials,
+            credentials: Box::new(credentials),
             shared: Arc::new(SharedState::new(symbol_map, expected)),
             session: watch::Sender::new(None),
             turn: RwLock::new(()),
@@ -207,7 +208,7 @@ impl Broker for Terminal {
             None => None,
         };
         self.leave("a new session is opened");
-        let account = self.credentials.now();
+        let account = (self.credentials)();
         self.shared.lock().expected.takes(&account)?;
         let opened = opening::open(&self.settings, &self.shared, &account).await;
         let (connection, events) = opened?;

@@ -8,20 +8,20 @@ use async_trait::async_trait;
 use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::broker::{
     Broker, BrokerError, Dispatch, Events, History, SendFailure, Snapshot,
-    terminal::{Account, Credentials, Terminal, TerminalSettings},
+    terminal::{Account, Terminal, TerminalSettings},
 };
 use mymt5_model::{AccountKind, AccountRow, BrokerTime, Receipt, Symbol, SymbolSpec, TradeRequest};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// The terminal behind the scene's bridge.
 pub(crate) fn terminal(scene: &Scene, port: u16) -> impl Broker {
     let account = scene.account();
-    let credentials = Fixed(Account {
+    let credentials = Account {
         login: Secret::new(account.login.to_string()),
         password: Secret::new(PASSWORD),
         server: Secret::new(account.server),
         bridge: Secret::new(SECRET),
-    });
+    };
     let named = |(name, _): (&str, i64)| (Symbol::parse(name).unwrap(), name.to_owned());
     let settings = TerminalSettings {
         address: format!("127.0.0.1:{port}"),
@@ -32,15 +32,7 @@ pub(crate) fn terminal(scene: &Scene, port: u16) -> impl Broker {
         rows_interval: 4 * scene.tick(),
         call_timeout: scene.send_timeout(),
     };
-    Simulated(Terminal::new(settings, Arc::new(credentials)).unwrap())
-}
-
-struct Fixed(Account);
-
-impl Credentials for Fixed {
-    fn now(&self) -> Account {
-        self.0.clone()
-    }
+    Simulated(Terminal::new(settings, move || credentials.clone()).unwrap())
 }
 
 struct Simulated(Terminal);

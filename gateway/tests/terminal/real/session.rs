@@ -1,9 +1,7 @@
 //! Logging in, and what a session knows.
 
 use super::{process::Bridge, trading::market};
-use crate::support::{
-    Changeable, SERVER, account, bounded, change, send, settings, symbol, terminal, until,
-};
+use crate::support::{SERVER, account, bounded, change, send, settings, symbol, terminal, until};
 use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::broker::{Broker, BrokerError, BrokerEvent, terminal::Terminal};
 use mymt5_model::{AccountKind, AccountMode, BrokerTime, Execution, Lots, Money, Price, Side};
@@ -83,15 +81,17 @@ async fn wrong_credentials_are_refused_and_new_ones_are_taken_at_the_next_openin
         password: Secret::new("wrong"),
         ..account()
     };
-    let credentials = Arc::new(Changeable(Mutex::new(wrong)));
-    let terminal = Terminal::new(bridge.settings(""), credentials.clone()).unwrap();
+    let credentials = Arc::new(Mutex::new(wrong));
+    let now = credentials.clone();
+    let now = move || now.lock().unwrap().clone();
+    let terminal = Terminal::new(bridge.settings(""), now).unwrap();
     let Err(BrokerError::Refused(why)) = bounded(terminal.open()).await else {
         panic!("not refused");
     };
     assert!(why.contains("MT5_PASSWORD"), "{why}");
     assert_eq!(bridge.count("SELECT count(*) FROM logins"), 1);
 
-    *credentials.0.lock().unwrap() = account();
+    *credentials.lock().unwrap() = account();
     let _events = bounded(terminal.open()).await.unwrap();
     assert_eq!(bridge.count("SELECT count(*) FROM logins WHERE ok"), 1);
 }
@@ -103,8 +103,7 @@ async fn another_secret_is_told_from_a_bridge_that_is_not_there() {
         bridge: Secret::new("another secret of some forty characters!"),
         ..account()
     };
-    let credentials = Arc::new(Changeable(Mutex::new(other)));
-    let terminal = Terminal::new(bridge.settings(""), credentials).unwrap();
+    let terminal = Terminal::new(bridge.settings(""), move || other.clone()).unwrap();
     let Err(BrokerError::Unreachable(why)) = bounded(terminal.open()).await else {
         panic!("not turned away");
     };
