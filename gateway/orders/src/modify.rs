@@ -51,19 +51,11 @@ impl Core {
         let symbol = order.symbol.clone();
         self.check_turn(target)?;
         self.check_room(&call.client, Urgency::Protects)?;
-        let change = NewChange {
-            target,
-            edit: ChangeEdit::Cancel,
-            client: call.client.clone(),
-            urgency: Urgency::Protects,
-            trade: TradeRequest::Cancel {
-                order: ticket,
-                symbol,
-            },
-            trace_id: call.trace_id.clone(),
-            before_ms: self.out.now.when(call.send_before_ms),
+        let trade = TradeRequest::Cancel {
+            order: ticket,
+            symbol,
         };
-        self.begin_called(call, change);
+        self.begin_called(call, target, ChangeEdit::Cancel, Urgency::Protects, trade);
         Ok(())
     }
 
@@ -127,20 +119,12 @@ impl Core {
             self.already_done(call, target, edit);
             return Ok(());
         }
-        let change = NewChange {
-            target,
-            edit,
-            client: call.client.clone(),
-            urgency: Urgency::Other,
-            trade: TradeRequest::ModifyOrder {
-                order: ticket,
-                symbol,
-                terms,
-            },
-            trace_id: call.trace_id.clone(),
-            before_ms: self.out.now.when(call.send_before_ms),
+        let trade = TradeRequest::ModifyOrder {
+            order: ticket,
+            symbol,
+            terms,
         };
-        self.begin_called(call, change);
+        self.begin_called(call, target, edit, Urgency::Other, trade);
         Ok(())
     }
 
@@ -192,20 +176,12 @@ impl Core {
             self.already_done(call, target, edit);
             return Ok(());
         }
-        let change = NewChange {
-            target,
-            edit,
-            client: call.client.clone(),
-            urgency,
-            trade: TradeRequest::ModifyPosition {
-                position: row.ticket,
-                symbol: row.symbol,
-                levels,
-            },
-            trace_id: call.trace_id.clone(),
-            before_ms: self.out.now.when(call.send_before_ms),
+        let trade = TradeRequest::ModifyPosition {
+            position: row.ticket,
+            symbol: row.symbol,
+            levels,
         };
-        self.begin_called(call, change);
+        self.begin_called(call, target, edit, urgency, trade);
         Ok(())
     }
 
@@ -270,9 +246,25 @@ impl Core {
     }
 
     /// Begins a change that a call asked for, and binds the call's id.
-    fn begin_called(&mut self, call: &Call, new: NewChange) {
-        let subject = Subject::Change(new.target, new.edit, ChangeOutcome::Pending);
+    fn begin_called(
+        &mut self,
+        call: &Call,
+        target: Target,
+        edit: ChangeEdit,
+        urgency: Urgency,
+        trade: TradeRequest,
+    ) {
+        let subject = Subject::Change(target, edit, ChangeOutcome::Pending);
         self.requests.bind(call, subject, &mut self.out);
+        let new = NewChange {
+            target,
+            edit,
+            client: call.client.clone(),
+            urgency,
+            trade,
+            trace_id: call.trace_id.clone(),
+            before_ms: self.out.now.when(call.send_before_ms),
+        };
         let id = self.begin(new, Some(call.key()));
         self.wait_for_change(id, call.asker);
     }
