@@ -90,10 +90,4 @@ impl OrderState {
             Self::Filled | Self::Rejected | Self::Canceled | Self::Expired
         )
     }
-
-    /// True from the sending until the broker's answer is known.
-    #[must_use]
-    pub const fn is_in_flight(self) -> bool {
-        matches!(self, Self::Accepted | Self::Sent | Self::Unknown)
-    }
 }

@@ -52,11 +52,6 @@ impl SecretReader {
         self.0.borrow().clone()
     }
 
-    /// Counts what is there now as heard of.
-    pub fn mark_seen(&mut self) {
-        self.0.mark_unchanged();
-    }
-
     /// Waits for the next change that this reader has not heard of; `false` when the store is
     /// gone and there will be none. Dropping the future loses nothing.
     pub async fn changed(&mut self) -> bool {
