@@ -1,10 +1,12 @@
-//! Who is calling, and what it may do. Default deny.
+//! Who is calling, what it may do, and how many streams it has open. Default deny.
 
 mod clients;
 mod permissions;
+mod streams;
 
 pub use clients::{Client, ClientRegistry, Proof, ProofError, Registry};
 pub use permissions::{CALLS, Permission, needed_for};
+pub use streams::{OpenStream, Streams};
 
 use mymt5_model::Symbol;
 use std::sync::Arc;

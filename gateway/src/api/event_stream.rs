@@ -1,8 +1,8 @@
 //! Events after a cursor, then live. The log is the queue: a reader that falls behind it loses its
 //! cursor, never an event in between.
 
-use super::{AppState, OpenStream, render::Render};
-use crate::access::{Caller, Permission};
+use super::{AppState, render::Render};
+use crate::access::{Caller, OpenStream, Permission};
 use futures_util::{Stream, stream};
 use mymt5_chassis::clock;
 use mymt5_model::{Moment, UtcTime};

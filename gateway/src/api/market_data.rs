@@ -1,11 +1,11 @@
 //! `MarketDataService`.
 
 use super::{
-    AppState, OpenStream, call, parse,
+    AppState, call, parse,
     tick_stream::{self, InStep},
 };
 use crate::{
-    access::Caller,
+    access::{Caller, OpenStream},
     market::{Delivery, Subscription},
 };
 use mymt5_proto::{Reason, Refusal, Violations, v1};

@@ -14,17 +14,16 @@ mod messages;
 mod page;
 pub(crate) mod parse;
 mod render;
-mod streams;
 mod tick_stream;
 mod trading;
 
 pub use call::{Deadline, TraceId};
 pub use control::Control;
 pub use market_data::MarketData;
-pub use streams::{OpenStream, Streams};
 pub use trading::Trading;
 
 use crate::{
+    access::Streams,
     audit::Trail,
     broker::Broker,
     desk::Orders,

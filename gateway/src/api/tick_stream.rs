@@ -1,9 +1,9 @@
 //! A tick subscription as a stream of batches. It is polled only when the connection has room, so
 //! that a subscriber who never reads holds nothing but its own bounded queue.
 
-use super::{AppState, OpenStream, event_stream::is_visible};
+use super::{AppState, event_stream::is_visible};
 use crate::{
-    access::Caller,
+    access::{Caller, OpenStream},
     market::{Batch, Item, Kind, Subscription},
 };
 use futures_util::{Stream, stream};

@@ -5,8 +5,8 @@ use super::{
     readiness::{self, CONTROL, MARKET_DATA, TRADING},
 };
 use crate::{
-    access::{ClientRegistry, Registry},
-    api::{AppState, Streams},
+    access::{ClientRegistry, Registry, Streams},
+    api::AppState,
     audit::Trail,
     broker::Broker,
     desk::{EventLog, Orders, Setup},

@@ -1,9 +1,6 @@
 //! `[clients.NAME]`: who may call, and what for.
 
-use crate::{
-    access::{Client, Permission, Proof},
-    api::Streams,
-};
+use crate::access::{Client, Permission, Proof, Streams};
 use mymt5_chassis::{
     loader::{Reader, Section},
     tls,

@@ -1,6 +1,6 @@
 //! Open streams of one kind: bounded in total, and for each client.
 
-use crate::access::Client;
+use super::Client;
 use mymt5_model::ClientName;
 use mymt5_proto::{Reason, Refusal};
 use std::{
