@@ -11,6 +11,7 @@ program mymt5-simulated-terminal of this repository's target/, or of MYMT5_SIMUL
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -123,12 +124,16 @@ def run(options, script):
 def main(words):
     if not words or words[0] in ("-h", "--help"):
         sys.exit(__doc__)
+    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C does it: what was started ends first
+        signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
     at = words.index("--") if "--" in words else -1
     try:
         return run(words[: max(at, 0)], words[at + 1 :])
     except Fault as fault:
         say(f"error: {fault}")
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":
