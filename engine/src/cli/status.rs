@@ -42,7 +42,7 @@ struct Standing {
 
 impl Standing {
     fn of(metrics: &str, now_ms: i64) -> Self {
-        let value = |name| metric(metrics, name);
+        let value = |name: &str| metric(metrics, name);
         let count = |name: &str| value(name).unwrap_or(0.0) as u64;
         let age = |name: &str| {
             let at_ms = (value(name)? * 1000.0).round() as i64;

@@ -150,6 +150,17 @@ pub enum DealReason {
     Other,
 }
 
+impl DealReason {
+    /// True for what the trade server does by itself.
+    #[must_use]
+    pub const fn is_brokers(self) -> bool {
+        matches!(
+            self,
+            Self::StopLoss | Self::TakeProfit | Self::StopOut | Self::Rollover | Self::Other
+        )
+    }
+}
+
 /// A deal: the only proof of a fill.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DealRow {

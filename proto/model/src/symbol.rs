@@ -84,6 +84,8 @@ impl FillingModes {
     pub const FOK: u32 = 1;
     /// Immediate or cancel.
     pub const IOC: u32 = 2;
+    /// Book or cancel.
+    pub const BOC: u32 = 4;
 
     /// True when the bit is set.
     #[must_use]
