@@ -102,7 +102,7 @@ impl Stage {
         mymt5_chassis::tls::dev_certs(
             &folder.path().join("tls"),
             &clients,
-            &["localhost".to_owned()],
+            &["localhost".to_owned(), "127.0.0.1".to_owned()],
             1,
         )
         .unwrap();

@@ -103,7 +103,7 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
 pub(in crate::cli) fn restore(data_folder: &Path, backup: &Path) -> anyhow::Result<ExitCode> {
     ensure!(
         backup.is_file(),
-        "there is no file {}; name a backup, such as one in {}",
+        "cannot find {}; name a backup, such as one in {}",
         backup.display(),
         data_folder.join("backup").display()
     );
@@ -146,7 +146,7 @@ fn journal_of(data_folder: &Path) -> anyhow::Result<PathBuf> {
     let path = data_folder.join(journal::file_of(journal::SIMULATOR));
     ensure!(
         path.is_file(),
-        "no gateway runs there, and there is no journal {} to store a halt in; name the folder with --data-folder",
+        "no gateway runs there, and no journal {} is there to store a halt in; name the folder with --data-folder",
         path.display()
     );
     Ok(path)
