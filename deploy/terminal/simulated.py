@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from windows_python import FOLDER, ORIGIN, Fault, ended, install, say
@@ -102,7 +102,7 @@ class Relay:
             raise Fault(f"the relay does not start, does another one run? {last}")
 
     def close(self):
-        with ended(self.process):
+        with ended(self.process), suppress(subprocess.TimeoutExpired):
             self.process.stdin.close()  # that ends it
             self.process.wait(END_S)
 

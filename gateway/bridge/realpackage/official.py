@@ -17,7 +17,7 @@ LAYOUT = ROOT / "gateway/simulator/terminal/src/layout.rs"
 STANDIN = HERE.parent / "tests" / "standin"
 sys.path.insert(0, str(ROOT / "deploy" / "terminal"))
 
-from simulated import START_S, Lines, Relay, Terminal, terminal_binary, windows
+from simulated import END_S, START_S, Lines, Relay, Terminal, terminal_binary, windows
 from windows_python import FOLDER, WindowsPython, ended
 
 READY = {4: struct.pack("<I", 6231), 109: struct.pack("<I", 2)}  # what initialize() asks
@@ -84,8 +84,8 @@ class Package:
 
     def close(self):
         self._process.stdin.close()
-        with ended(self._process):
-            self._process.wait(10)
+        with ended(self._process), suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_S)
 
 
 def bare(value):
@@ -156,3 +156,14 @@ class TerminalTest(OfficialTest):
         if not binary:
             skip("no simulated terminal; run cargo build -p mymt5-simulated-terminal")
         return Terminal(binary, *cls.options)
+
+    def temper(self, name):
+        """Has something go wrong until the test ends."""
+        self._control("set " + name)
+        self.addCleanup(self._control, "clear")
+
+    def _control(self, line):
+        with socket.create_connection(("127.0.0.1", self.terminal.control)) as control:
+            control.sendall(line.encode() + b"\n")
+            said = control.makefile().readline()
+        assert said.startswith("ok"), said

@@ -238,5 +238,46 @@ class Trades(Calls):
         self.refused(f"order_send({dict(usual, volume=1)})", invalid)
 
 
+class Faults(Calls):
+    BUY = "order_send({'action': 1, 'symbol': 'EURUSD', 'volume': 0.1, 'type_filling': 1})"
+
+    def test_an_answer_of_another_length_and_none_at_all(self):
+        lost = [-10002, "IPC recv failed"]
+        self.temper("other-length=account_info")
+        self.refused("account_info()", lost)
+        self.assertEqual(self.ask("orders_total()"), 0)
+        self.temper("close-mid-answer=account_info")
+        self.refused("account_info()", lost)
+        self.assertIsNone(self.ask("orders_total()"))
+        self.refused("orders_total()", [-10004, "No IPC connection"])
+        self.assertIs(self.ask("initialize()"), True)
+        self.assertEqual(self.ask("orders_total()"), 0)
+
+    def test_a_call_waits_for_its_answer(self):
+        """Without an end: only initialize and login have a time limit."""
+        self.temper("hang=order_send")
+        waiting = Package.official(self.python)
+        self.addCleanup(waiting.close)
+        self.assertIs(waiting.value("m.initialize(timeout=1000)"), True)
+        waiting.begin("m." + self.BUY)
+        self.assertIsNone(waiting.answer(5))
+
+    def test_a_terminal_without_its_broker(self):
+        self.temper("not-connected")
+        self.assertIs(self.ask("initialize()"), True)
+        self.assertIs(self.ask("terminal_info().connected"), False)
+        self.assertEqual(self.ask(self.BUY)["retcode"], 10031)
+
+    def test_a_wrong_password_that_is_acknowledged(self):
+        self.temper("wrong-password-acknowledged")
+        self.assertIs(self.ask(f"initialize({LOGIN}, password='wrong')"), True)
+        self.assertIs(self.ask("terminal_info().connected"), False)
+
+    def test_algo_trading_off(self):
+        self.temper("algo-trading-off")
+        self.assertIs(self.ask("terminal_info().trade_allowed"), False)
+        self.assertEqual(self.ask(self.BUY)["retcode"], 10027)
+
+
 if __name__ == "__main__":
     unittest.main()
