@@ -15,7 +15,7 @@ pub enum Temper {
     /// So many seconds from now on the terminal is still starting, and not connected.
     Connecting(u64),
     /// A wrong password is answered like a right one; the terminal then stays unconnected.
-    WrongPasswordAcknowledged,
+    WrongLoginAcknowledged,
     /// Algo trading is switched off in the terminal.
     AlgoTradingOff,
     /// Another account is logged in.
@@ -71,7 +71,7 @@ impl Temper {
         match self {
             Self::NotConnected => "not-connected",
             Self::Connecting(_) => "connecting",
-            Self::WrongPasswordAcknowledged => "wrong-password-acknowledged",
+            Self::WrongLoginAcknowledged => "wrong-password-acknowledged",
             Self::AlgoTradingOff => "algo-trading-off",
             Self::OtherAccount(_) => "other-account",
             Self::HistoryLate(_) => "history-late",
@@ -117,7 +117,7 @@ impl Temper {
         let command = || value.map(str::parse::<Command>);
         Some(Ok(match (name, value) {
             ("not-connected", None) => Self::NotConnected,
-            ("wrong-password-acknowledged", None) => Self::WrongPasswordAcknowledged,
+            ("wrong-password-acknowledged", None) => Self::WrongLoginAcknowledged,
             ("algo-trading-off", None) => Self::AlgoTradingOff,
             ("orders-purged", None) => Self::OrdersPurged,
             ("deals-by-order", None) => Self::DealsByOrder,

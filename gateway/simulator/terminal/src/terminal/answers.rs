@@ -77,7 +77,7 @@ impl Terminal {
             .as_ref()
             .is_none_or(|p| *p == password);
         self.authorized = known && right;
-        if self.authorized || self.tempers.has(&Temper::WrongPasswordAcknowledged) {
+        if self.authorized || self.tempers.has(&Temper::WrongLoginAcknowledged) {
             Ok(Vec::new())
         } else {
             Err(Status::AUTH_FAILED)
