@@ -3,7 +3,7 @@
 use crate::{
     Core, Notice, SendFailure, flatten::Item, order::Purpose, orders::reason, outbox::Job,
 };
-use mymt5_model::{Lots, OrderId, OrderState, Receipt, Retcode, RetcodeClass};
+use mymt5_model::{DealRow, Lots, OrderId, OrderState, Receipt, Retcode, RetcodeClass};
 
 impl Core {
     /// The outcome of a request, maybe long after it was given up.
@@ -90,7 +90,9 @@ impl Core {
                 .change(id, OrderState::Working, &mut self.out, |_| {});
             self.orders.note_change(id, self.news);
         }
-        for deal in &receipt.deals {
+        // The bridge finds it by its ticket, which a terminal may take for an order's.
+        let own = |deal: &&DealRow| deal.order.is_some() && deal.order == receipt.order;
+        for deal in receipt.deals.iter().filter(own) {
             self.on_early_deal(deal);
         }
         self.report_known_size(id);
