@@ -3,7 +3,7 @@
 use crate::{Event, Simulator, event::Log, hedging, netting, position::Terms, trade::Fill};
 use mymt5_model::{
     AccountMode, DealKind, DealReason, DealRow, Levels, Lots, Magic, Money, OrderRow, OrderType,
-    PositionId, Price, RowState, Ticket, TimeInForce,
+    PositionId, Price, RowState, Side, Ticket, TimeInForce,
 };
 
 /// A position that is to be closed without anyone's request.
@@ -46,7 +46,13 @@ impl Simulator {
             AccountMode::Hedging => hedging::apply(positions, fill, terms),
         };
         let market = &self.markets[m];
-        let profit = self.worth_rounded(market, change.gain, fill.price);
+        // Two positions that close each other have no price of now.
+        let at = if fill.by_opposite {
+            market.touch(Side::Sell).unwrap_or(fill.price)
+        } else {
+            fill.price
+        };
+        let profit = self.worth_rounded(market, change.gain, at);
         let deal = DealRow {
             ticket: Ticket(self.next_deal),
             order: Some(fill.order),
