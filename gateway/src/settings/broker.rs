@@ -134,7 +134,7 @@ impl BrokerSettings {
             },
             Self::Terminal(terminal) => {
                 let plan = plan.connects(terminal.terminal.port());
-                let plan = plan.reads_alone(&terminal.pinned);
+                let plan = terminal.pinned.iter().fold(plan, Plan::reads_beside);
                 if terminal.terminal.is_named() {
                     plan.resolves_names()
                 } else {

@@ -119,7 +119,9 @@ impl Settings {
         let (certificate, key, client_ca) = &self.tls;
         let plan = plan
             .reads_beside(config)
-            .reads_alone([certificate, key, client_ca])
+            .reads_beside(certificate)
+            .reads_beside(key)
+            .reads_beside(client_ca)
             .reads_if_there(".env")
             .reads_if_there("/proc");
         self.broker.confine(plan)

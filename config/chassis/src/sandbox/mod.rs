@@ -87,19 +87,22 @@ impl Plan {
     }
 
     /// These files may be read. Where a folder holds nothing else, or is an orchestrator's mount,
-    /// all of it may be: then what takes their place at a rotation can be read, too.
+    /// all of it may be: then what takes their place at a rotation can be read, too. A link leads to
+    /// a file elsewhere.
     #[must_use]
     pub fn reads_alone<'a>(self, files: impl IntoIterator<Item = &'a PathBuf>) -> Self {
         let files: BTreeSet<&Path> = files.into_iter().map(PathBuf::as_path).collect();
-        let place = |file: &&Path| {
-            let folder = folder_of(file);
-            if holds_only(&files, &folder) {
-                folder
-            } else {
-                file.to_path_buf()
+        let places = |file: &&Path| {
+            let (file, folder) = (file.to_path_buf(), folder_of(file));
+            if !holds_only(&files, &folder) {
+                return vec![file];
+            }
+            match (file.canonicalize(), folder.canonicalize()) {
+                (Ok(real), Ok(within)) if !real.starts_with(&within) => vec![folder, file],
+                _ => vec![folder],
             }
         };
-        files.iter().map(place).fold(self, Self::reads)
+        files.iter().flat_map(places).fold(self, Self::reads)
     }
 
     /// The folder of a file may be read, whatever else it holds, and where the file is a link, that

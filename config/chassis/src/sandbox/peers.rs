@@ -17,11 +17,11 @@ fn own() -> Option<u32> {
 }
 
 /// True for a process under more filters of system calls than this one was started under, as those
-/// of a sandbox are, and for one that has ended: who has sent something and is gone cannot be told.
-/// Where `/proc` hides other processes, none is.
+/// of a sandbox are. One that cannot be seen, such as a peer of another PID namespace (0), is not: who
+/// may halt must be able to, and the sandbox itself leaves no socket to reach the peer's end.
 #[must_use]
 pub fn is_confined(pid: i32) -> bool {
-    let is_more = |own: u32| filters(&pid.to_string()).is_none_or(|count| count > own);
+    let is_more = |own: u32| filters(&pid.to_string()).is_some_and(|count| count > own);
     own().is_some_and(is_more)
 }
 
@@ -49,9 +49,12 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_free_and_one_that_is_gone_is_not() {
+    fn this_process_is_free_and_one_that_cannot_be_seen() {
         let own_pid = std::process::id().cast_signed();
-        assert!(!is_confined(own_pid));
-        assert_eq!(is_confined(i32::MAX), own().is_some());
+        assert!(
+            [own_pid, 0, i32::MAX]
+                .into_iter()
+                .all(|pid| !is_confined(pid))
+        );
     }
 }
