@@ -135,6 +135,7 @@ impl Connection {
 async fn outlived(peer: &Peer, stranger: Option<Place<IpAddr>>, max_age: Duration) -> Duration {
     if let Some(place) = stranger {
         tokio::select! {
+            biased;
             _ = peer.place.wait() => {}
             () = place.lost() => {
                 shed();
