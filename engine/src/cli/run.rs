@@ -45,7 +45,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<ExitCode> {
 /// start.
 fn level_of(config: &Path, environment: Environment) -> Option<String> {
     let mut reader = Reader::open(&TABLE, config, environment).ok()?;
-    reader.optional("logging.level", "a level")
+    Some(reader.or("logging.level", "a level", "info".to_owned()))
 }
 
 fn open(settings: &Settings, redactor: &Redactor) -> anyhow::Result<Opened> {
