@@ -13,6 +13,7 @@ and tells how long one takes. Everything ends with it.
 import os
 import secrets
 import sys
+import time
 from pathlib import Path
 
 from simulated import START_S, Lines, Relay, Terminal, terminal_binary, windows
@@ -31,6 +32,19 @@ def gateway_binary():
     built = [ROOT / "target" / kind / "mymt5-gateway" for kind in ("release", "debug")]
     places = [Path(named)] if named else built
     return next((place for place in places if place.exists()), None)
+
+
+class Trader(bench.MyMT5Trader):
+    """Waits for the end of an order that the gateway cannot tell yet when it answers."""
+
+    def filled(self, order):
+        underway = (self.types.ORDER_STATE_SENT, self.types.ORDER_STATE_PARTIALLY_FILLED)
+        end = time.monotonic() + bench.PATIENCE_S
+        while order.state in underway and time.monotonic() < end:
+            time.sleep(0.01)
+            ask = self.proto.GetOrderRequest(order_id=order.order_id)
+            order = self.service.GetOrder(ask, timeout=bench.PATIENCE_S).order
+        return super().filled(order)
 
 
 def start_bridge(stage, python, secret):
@@ -57,7 +71,7 @@ def start_gateway(stage, binary, bridge, secret):
     words = [str(binary), "run", "--config", "gateway.toml"]
     stage.start("gateway", words, BRIDGE_SECRET=secret, **account)
     stage.until_listening(api)
-    trader = bench.MyMT5Trader(stage, api)
+    trader = Trader(stage, api)
     stage.until(trader.may_trade, "gateway that takes orders")
     return trader
 
@@ -66,7 +80,7 @@ def run(orders):
     gateway, terminal = gateway_binary(), terminal_binary()
     if not gateway or not terminal:
         raise Fault("build first: cargo build -p mymt5-gateway -p mymt5-simulated-terminal")
-    python, secret = install(os.environ.get("MYMT5_WINE", FOLDER)), secrets.token_hex()
+    python, secret = install(FOLDER), secrets.token_hex()
     with bench.Stage() as stage:
         bench.compile_contract(stage.folder)
         options = [f"--login={LOGIN}", f"--server={SERVER}", f"--password={PASSWORD}"]

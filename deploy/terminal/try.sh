@@ -6,8 +6,9 @@
 # The first run installs Wine and a Windows Python (about a minute) and builds the simulated terminal.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-binary=${MYMT5_SIMULATED_TERMINAL:-$root/target/release/mymt5-simulated-terminal}
-if [[ ! -x $binary ]]; then
+binary=${MYMT5_SIMULATED_TERMINAL:-}
+if [[ ! $binary ]]; then
     (cd "$root" && cargo build --quiet --release --locked -p mymt5-simulated-terminal)
+    binary=${CARGO_TARGET_DIR:-$root/target}/release/mymt5-simulated-terminal
 fi
 MYMT5_SIMULATED_TERMINAL=$binary exec python3 "$root/deploy/terminal/simulated.py" "$@"

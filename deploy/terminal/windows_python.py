@@ -8,6 +8,7 @@ Wine program is touched. What is there already is kept: a second run takes a sec
 are pinned by their hashes; pip fetches them, with its own settings for proxies and mirrors.
 """
 
+import contextlib
 import importlib.util
 import io
 import os
@@ -22,7 +23,7 @@ import zipfile
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-FOLDER = CACHE / "mymt5" / "wine"
+FOLDER = Path(os.environ.get("MYMT5_WINE") or CACHE / "mymt5" / "wine")
 WINE = ["wine", "wine64"]  # Debian's packages: 64 bit alone, no desktop
 PINS = Path(__file__).with_suffix(".txt")
 ORIGIN = "C:\\mymt5\\terminal"  # where the package believes the terminal to be installed
@@ -95,21 +96,23 @@ class ended:
 
 
 def copy(source, target):
-    for piece in iter(lambda: source.read1(65536), b""):
-        target.write(piece)
-        target.flush()
+    # Who has closed the target, as head does, ends the source as well.
+    with source, contextlib.suppress(BrokenPipeError):
+        for piece in iter(lambda: source.read1(65536), b""):
+            target.write(piece)
+            target.flush()
 
 
-def step(what, command, **more):
+def step(what, command, patience_s=PATIENCE_S, **more):
     """Runs one command of the installation, quietly unless it fails."""
     say(f"-- {what}")
     try:
         done = subprocess.run(
             list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=PATIENCE_S, check=False, **more
+            stderr=subprocess.STDOUT, timeout=patience_s, check=False, **more
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise Fault(f"{what}: not done in {PATIENCE_S} s; try again") from None
+        raise Fault(f"{what}: not done in {patience_s} s; try again") from None
     except OSError as fault:
         raise Fault(f"{what}: {command[0]}: {fault.strerror}") from None
     if done.returncode:
@@ -120,14 +123,15 @@ def step(what, command, **more):
 def install_wine():
     if shutil.which("wine64") or shutil.which("wine"):
         return
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *WINE]
+    wait = ["-o", "DPkg::Lock::Timeout=120"]
+    command = ["apt-get", *wait, "install", "-y", "--no-install-recommends", *WINE]
     if not shutil.which("apt-get"):
         raise Fault("Wine is missing: install your system's 64 bit Wine")
     if os.geteuid():
         raise Fault(f"Wine is missing; as root: apt-get update && {' '.join(command)}")
     apt = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    step("apt-get update", ["apt-get", "update"], env=apt)
-    step("Wine: 400 MB", command, env=apt)
+    step("apt-get update", ["apt-get", *wait, "update"], env=apt)
+    step("Wine: 400 MB", command, None, env=apt)  # dpkg is not to be cut off
 
 
 def download(folder):

@@ -33,7 +33,7 @@ def skip(reason):
 
 def windows_python():
     """The installed Windows Python, in its usual folder or in MYMT5_WINE's."""
-    python = WindowsPython(os.environ.get("MYMT5_WINE", FOLDER))
+    python = WindowsPython(FOLDER)
     if not python.is_there():
         skip("no Windows Python; run deploy/terminal/windows_python.py")
     return python
