@@ -539,7 +539,7 @@ mod tests {
         let refused = Status::from(Refusal::because(Reason::Draining, "it is stopping"));
         assert_eq!(
             SessionEnd::Call("ticks", refused).to_string(),
-            "the gateway refused ticks (DRAINING): it is stopping; wait until it runs again"
+            "the gateway refused ticks (DRAINING): it is stopping; repeat it on a new connection, once the gateway runs"
         );
     }
 

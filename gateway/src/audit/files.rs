@@ -138,7 +138,8 @@ impl Files {
     }
 
     /// The oldest files, which must go before another one begins, and the place before the first
-    /// record of those that stay; none: nothing stays.
+    /// record that stays: by the newest of those that go, so that what is missing between them still
+    /// shows. None: nothing goes, or nothing stays.
     pub(super) fn surplus(&self, now_ms: i64) -> io::Result<(Vec<PathBuf>, Option<Link>)> {
         let mut files = list(&self.folder)?;
         let kept_for = i64::from(self.max_days).saturating_mul(MS_PER_DAY);
@@ -152,8 +153,11 @@ impl Files {
         };
         let count = files.iter().take_while(goes).count();
         let stay = files.split_off(count);
+        let newest = |file: &TrailFile| file.newest().ok()?.0;
+        let gone = files.iter().rev().find_map(newest);
         let paths = files.into_iter().map(|file| file.path).collect();
-        Ok((paths, stay.iter().find_map(TrailFile::before_first)))
+        let first = || stay.iter().find_map(TrailFile::before_first);
+        Ok((paths, gone.or_else(first)))
     }
 
     /// Begins another file; what the one before holds is synced.

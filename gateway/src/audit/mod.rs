@@ -272,8 +272,8 @@ impl Trail {
         let now_ms = clock::utc_now_ms();
         record.insert("at".into(), utc(now_ms).into());
         let mut record = Value::Object(record);
-        bounded(&mut record);
-        let body = ascii(&self.0.redactor.clean(&record.to_string()));
+        fit(&mut record, &self.0.redactor);
+        let body = ascii(&record.to_string());
         let written = lock(&self.0.writer).write(&body, now_ms);
         if let Err(error) = &written {
             metrics::counter!("mymt5_audit_records_unwritten_total").increment(1);
@@ -296,18 +296,24 @@ fn utc(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
-/// Of too long a text its length alone; members without a value are left out.
-fn bounded(value: &mut Value) {
+/// Of too long a text its length alone; members without a value are left out. Each text passes the
+/// redactor by itself: in a whole line, one could be taken for the name of what follows it.
+fn fit(value: &mut Value, redactor: &Redactor) {
     match value {
         Value::String(text) => {
             let length = text.chars().count();
-            if length > LONGEST {
-                *text = format!("({length} characters)");
-            }
+            *text = if length > LONGEST {
+                format!("({length} characters)")
+            } else {
+                redactor.clean(text).into_owned()
+            };
         }
+        Value::Array(items) => items.iter_mut().for_each(|item| fit(item, redactor)),
         Value::Object(members) => {
             members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(bounded);
+            members
+                .values_mut()
+                .for_each(|member| fit(member, redactor));
         }
         _ => {}
     }

@@ -84,7 +84,10 @@ impl Writer {
 
     fn append(&mut self, line: &[u8], now_ms: i64) -> io::Result<()> {
         if !self.files.takes(line.len(), now_ms) {
-            self.make_room(now_ms)?;
+            // What may be written must not wait for what cannot be removed.
+            if let Err(error) = self.make_room(now_ms) {
+                tracing::error!(%error, "old audit records cannot be removed");
+            }
             self.files.begin(now_ms)?;
         }
         self.files.append(line)

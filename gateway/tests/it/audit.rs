@@ -248,7 +248,7 @@ async fn what_cannot_be_on_record_is_refused_but_for_what_ends_risk() {
     let logs = gateway.folder.path().join("logs");
     fs::remove_dir_all(&logs).unwrap();
     let refused = submit(&gateway, "entry").await.unwrap_err();
-    assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+    assert_eq!(refused.code(), Code::Internal, "{refused:?}");
     assert_eq!(reason_of(&refused), Some(Reason::AuditUnwritable));
     let close = v1::ClosePositionRequest {
         request_id: "exit".into(),

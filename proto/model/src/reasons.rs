@@ -97,10 +97,10 @@ reasons! {
     SubscriberTooSlow, "SUBSCRIBER_TOO_SLOW", ResourceExhausted, true, "the subscriber did not keep up with every tick", "read faster, or use DELIVERY_LATEST";
     TooManySubscribers, "TOO_MANY_SUBSCRIBERS", ResourceExhausted, true, "too many open streams", "close one first";
     LinkDown, "LINK_DOWN", Unavailable, true, "the broker cannot be reached", "wait until the link is READY";
-    Draining, "DRAINING", Unavailable, true, "the gateway is stopping", "wait until it runs again";
+    Draining, "DRAINING", Unavailable, true, "the gateway is stopping, or ends an old connection", "repeat it on a new connection, once the gateway runs";
     JournalDown, "JOURNAL_DOWN", Unavailable, true, "the journal cannot be written, and trading is closed", "make room on the gateway's disk";
     JournalLost, "JOURNAL_LOST", Internal, true, "the journal failed, and the call may have been taken", "repeat it with the same request_id";
-    AuditUnwritable, "AUDIT_UNWRITABLE", Unavailable, true, "the audit trail cannot be written, and only exits, cancels and halts are taken", "make room where it lies, and let the gateway write there";
+    AuditUnwritable, "AUDIT_UNWRITABLE", Internal, true, "the audit trail cannot be written, and only exits, cancels and halts are taken", "make room where it lies, then repeat the call with the same request_id";
     Unauthenticated, "UNAUTHENTICATED", Unauthenticated, false, "no client certificate or token, or an unknown one", "use one that the gateway's configuration names";
     PermissionDenied, "PERMISSION_DENIED", PermissionDenied, false, "the client lacks the permission", "add it to clients.NAME.permissions";
     SequencePurged, "SEQUENCE_PURGED", OutOfRange, false, "the cursor is gone or in the future", "take a snapshot";
