@@ -8,7 +8,8 @@ use std::{
 };
 
 /// The parts of the workspace that the simulation is built of.
-const PARTS: [&str; 4] = [
+const PARTS: [&str; 5] = [
+    "config/chassis",
     "gateway/guard",
     "gateway/orders",
     "gateway/simulator",
