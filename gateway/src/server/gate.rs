@@ -79,11 +79,10 @@ fn admit(
         peer.proves(&caller.0.name);
     }
     let permission = needed.map_err(|_| Refusal::new(Reason::NotServed))?;
-    if permission.is_some_and(|permission| !caller.may(permission)) {
-        let needs = permission.map_or_else(String::new, |permission| {
-            format!("{permission:?}").to_lowercase()
-        });
-        return Err(Refusal::new(Reason::PermissionDenied).with("needs", needs));
+    if let Some(permission) = permission.filter(|permission| !caller.may(*permission)) {
+        let needs = format!("{permission:?}").to_lowercase();
+        let told = format!("the client lacks the permission {needs}");
+        return Err(Refusal::because(Reason::PermissionDenied, told).with("needs", needs));
     }
     request.extensions_mut().insert(caller.clone());
     Ok(Some(caller))
