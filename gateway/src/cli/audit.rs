@@ -66,7 +66,7 @@ fn tell(report: &Report) {
         say(&format!("the audit trail holds: {read}"));
     } else {
         complain(&format!(
-            "the audit trail does not hold: {count} faults in {read}"
+            "the audit trail does not hold: faults: {count}, {read}"
         ));
     }
 }
@@ -80,8 +80,8 @@ fn read(report: &Report) -> String {
         ..
     } = report;
     match records {
-        0 => format!("no records in {files} files"),
-        _ => format!("{records} records, {first} to {last}, in {files} files"),
+        0 => format!("records: none, files: {files}"),
+        _ => format!("records: {records} ({first} to {last}), files: {files}"),
     }
 }
 
