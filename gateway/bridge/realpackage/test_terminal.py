@@ -248,8 +248,15 @@ class Faults(Calls):
         self.assertEqual(self.ask("orders_total()"), 0)
         self.temper("close-mid-answer=account_info")
         self.refused("account_info()", lost)
-        self.assertIsNone(self.ask("orders_total()"))
-        self.refused("orders_total()", [-10004, "No IPC connection"])
+        # How many calls still meet what is left of the pipe is a matter of time.
+        for _ in range(10):
+            self.assertIsNone(self.ask("orders_total()"))
+            error = self.mt5.value("m.last_error()")
+            if error == [-10004, "No IPC connection"]:
+                break
+            self.assertIn(error, ([-10001, "IPC send failed"], lost))
+        else:
+            self.fail("the package never says that its connection is gone")
         self.assertIs(self.ask("initialize()"), True)
         self.assertEqual(self.ask("orders_total()"), 0)
 
