@@ -40,16 +40,12 @@ fn is_of_one_package(name: &str) -> bool {
     NAMES.contains(&name) || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_BIN_EXE_")
 }
 
+/// Of the workspace's default members, as `cargo demo` chooses, too: named by their packages, they
+/// would get other features of what they depend on, and most of that would be built twice.
 /// Cargo's progress goes to standard error, so that standard output keeps the summary alone.
 pub(crate) fn build() -> anyhow::Result<()> {
     let status = cargo()
-        .args([
-            "build",
-            "--package",
-            "mymt5-gateway",
-            "--package",
-            "mymt5-engine",
-        ])
+        .args(["build", "--bin", "mymt5-gateway", "--bin", "mymt5-engine"])
         .current_dir(workspace())
         .stdout(Stdio::null())
         .status()
