@@ -92,6 +92,8 @@ pub(super) struct Files {
     max_days: u32,
     max_total_bytes: u64,
     current: Option<Current>,
+    /// Written to, and not yet synced.
+    ended: Vec<File>,
 }
 
 impl Files {
@@ -107,6 +109,7 @@ impl Files {
             max_days: settings.max_days,
             max_total_bytes: settings.max_total_bytes,
             current: None,
+            ended: Vec::new(),
         };
         let mut newest = None;
         let files = list(&this.folder)?;
@@ -137,7 +140,7 @@ impl Files {
         })
     }
 
-    /// The oldest files, which must go before another one begins, and the place before the first
+    /// The oldest files, which must go to leave room for another one, and the place before the first
     /// record that stays: by the newest of those that go, so that what is missing between them still
     /// shows. None: nothing goes, or nothing stays.
     pub(super) fn surplus(&self, now_ms: i64) -> io::Result<(Vec<PathBuf>, Option<Link>)> {
@@ -160,11 +163,10 @@ impl Files {
         Ok((paths, gone.or_else(first)))
     }
 
-    /// Begins another file; what the one before holds is synced.
+    /// Begins another file; the one before is still to be synced.
     pub(super) fn begin(&mut self, now_ms: i64) -> io::Result<()> {
-        if let Some(current) = self.current.take() {
-            current.file.sync_data()?;
-        }
+        self.ended
+            .extend(self.current.take().map(|current| current.file));
         let today = day_of(now_ms);
         let files = list(&self.folder)?;
         let newest = files.last().filter(|file| file.day >= today);
@@ -198,10 +200,12 @@ impl Files {
         Ok(())
     }
 
-    /// The newest file, to be synced elsewhere.
-    pub(super) fn again(&self) -> Option<io::Result<File>> {
-        self.current
-            .as_ref()
-            .map(|current| current.file.try_clone())
+    /// What is to be synced elsewhere: the files that ended since the last time, and the newest.
+    pub(super) fn unsynced(&mut self) -> io::Result<Vec<File>> {
+        let mut files = std::mem::take(&mut self.ended);
+        if let Some(current) = &self.current {
+            files.push(current.file.try_clone()?);
+        }
+        Ok(files)
     }
 }

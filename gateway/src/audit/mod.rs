@@ -23,6 +23,7 @@ use mymt5_chassis::{clock, logs::AUDIT, redact::Redactor};
 use serde_json::{Map, Value};
 use std::{
     fmt::Write,
+    fs::{self, File},
     io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     path::PathBuf,
@@ -229,7 +230,7 @@ impl Trail {
             let this = self.clone();
             let kept = tokio::task::spawn_blocking(move || {
                 this.tell_counted(|fold| fold.due(Instant::now()));
-                this.sync();
+                this.tend(clock::utc_now_ms());
             });
             let _ = kept.await;
         }
@@ -239,7 +240,7 @@ impl Trail {
     pub fn close(&self) {
         self.tell_counted(Fold::end);
         let _ = self.write(event("stopped"));
-        self.sync();
+        self.tend(clock::utc_now_ms());
     }
 
     fn tell_counted(&self, of: impl Fn(&mut Fold) -> Vec<(String, u64)>) {
@@ -256,15 +257,18 @@ impl Trail {
         }
     }
 
-    /// Syncs without keeping a writer waiting: first the records, then the head that knows them.
-    fn sync(&self) {
+    /// Syncs, and removes the oldest files; no writer waits for a disk meanwhile.
+    fn tend(&self, now_ms: i64) {
+        let surplus = lock(&self.0.writer).surplus(now_ms);
         let unsynced = lock(&self.0.writer).unsynced();
-        let synced = unsynced.and_then(|files| {
-            let mut files = files.into_iter().flatten();
-            files.try_for_each(|file| file.sync_data())
-        });
+        let synced = unsynced.and_then(|files| files.iter().try_for_each(File::sync_data));
         if let Err(error) = synced {
             tracing::error!(%error, "the audit trail cannot be synced");
+            return;
+        }
+        let removed = surplus.and_then(|files| files.iter().try_for_each(fs::remove_file));
+        if let Err(error) = removed {
+            tracing::error!(%error, "old audit records cannot be removed");
         }
     }
 

@@ -6,11 +6,7 @@ use super::{
     files::Files,
     head::{Head, HeadFile},
 };
-use std::{
-    borrow::Cow,
-    fs::{self, File},
-    io,
-};
+use std::{borrow::Cow, fs::File, io, path::PathBuf};
 
 /// Appends records to the chain.
 pub(super) struct Writer {
@@ -84,42 +80,31 @@ impl Writer {
 
     fn append(&mut self, line: &[u8], now_ms: i64) -> io::Result<()> {
         if !self.files.takes(line.len(), now_ms) {
-            // What may be written must not wait for what cannot be removed.
-            if let Err(error) = self.make_room(now_ms) {
-                tracing::error!(%error, "old audit records cannot be removed");
-            }
             self.files.begin(now_ms)?;
         }
         self.files.append(line)
     }
 
-    /// Removes the oldest files; the head knows before that the trail begins later.
-    fn make_room(&mut self, now_ms: i64) -> io::Result<()> {
+    /// The oldest files, to be removed once all is synced: the head knows by then that the trail
+    /// begins later.
+    pub(super) fn surplus(&mut self, now_ms: i64) -> io::Result<Vec<PathBuf>> {
         let (surplus, before_first) = self.files.surplus(now_ms)?;
-        if surplus.is_empty() {
-            return Ok(());
+        if !surplus.is_empty() {
+            self.noted.before_first = before_first.unwrap_or(self.noted.newest);
+            self.head.write(&self.noted)?;
+            self.unsynced = true;
         }
-        self.noted.before_first = before_first.unwrap_or(self.noted.newest);
-        self.head.write(&self.noted)?;
-        self.head.sync()?;
-        for path in surplus {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+        Ok(surplus)
     }
 
-    /// What must be synced, in this order; none: all is.
-    pub(super) fn unsynced(&mut self) -> io::Result<Option<[File; 2]>> {
+    /// What must be synced, in this order: the records, then the head that knows them.
+    pub(super) fn unsynced(&mut self) -> io::Result<Vec<File>> {
         if !std::mem::take(&mut self.unsynced) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        match self.files.again() {
-            Some(file) => Ok(Some([file?, self.head.again()?])),
-            None => Ok(None),
-        }
+        let mut files = self.files.unsynced()?;
+        files.push(self.head.again()?);
+        Ok(files)
     }
 }
 
