@@ -22,7 +22,7 @@ use std::io;
 use std::path::PathBuf;
 use tracing::Dispatch;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
@@ -61,7 +61,7 @@ pub enum LogError {
 
 /// Keeps the log's thread alive; dropping it writes what is queued.
 pub struct LogGuard {
-    level: reload::Handle<EnvFilter, Registry>,
+    level: reload::Handle<Targets, Registry>,
     folder: Option<PathBuf>,
     program: String,
     losses: Losses,

@@ -4,7 +4,7 @@ use super::AUDIT;
 use crate::loader::Reader;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 const MAX_LEVEL_BYTES: usize = 1024;
 
@@ -126,25 +126,26 @@ fn is_name(name: &str) -> bool {
 
 /// The filter of a level's text: levels by commas, of all that is told or of a target alone. The
 /// lines on calls are told at any level.
-pub(super) fn filter(level: &str) -> Option<EnvFilter> {
+pub(super) fn filter(level: &str) -> Option<Targets> {
     if level.len() > MAX_LEVEL_BYTES {
         return None;
     }
     let mut base = LevelFilter::INFO;
-    let mut directives = Vec::new();
+    let mut targets = Vec::new();
     for part in level.split(',').map(str::trim) {
         match part.rsplit_once('=') {
             None => base = named(part)?,
-            Some((target, level)) => directives.push(format!("{target}={}", named(level)?)),
+            Some((target, level)) if is_target(target) => targets.push((target, named(level)?)),
+            Some(_) => return None,
         }
     }
-    // The last one of a target counts.
-    directives.insert(0, base.to_string());
-    directives.push(format!("{AUDIT}={}", base.max(LevelFilter::INFO)));
-    EnvFilter::builder()
-        .with_regex(false)
-        .parse(directives.join(","))
-        .ok()
+    let filter = Targets::new().with_default(base).with_targets(targets);
+    Some(filter.with_target(AUDIT, base.max(LevelFilter::INFO)))
+}
+
+fn is_target(name: &str) -> bool {
+    let of_target = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':');
+    !name.is_empty() && name.bytes().all(of_target)
 }
 
 /// The level of a name, Python's included. Numbers mean the opposite there: they are none.

@@ -308,6 +308,8 @@ fn levels_are_checked() {
         "loud",
         "5",
         "h2=5",
+        "=warn",
+        "h2[call]=warn",
         "info,",
         "info,h2=loud",
         &"info,".repeat(400),
