@@ -30,6 +30,8 @@ impl Core {
         }
         let (id, magic) = self.next_id(&call.client)?;
         self.clients.note_entry(&call.client, self.out.now);
+        self.clients
+            .note_id(&call.client, Urgency::Other, self.out.now);
         self.requests.bind(call, Subject::Order(id), &mut self.out);
         let order = self.new_order(call, (id, magic), &new);
         self.orders.add(order, &mut self.out);
@@ -126,6 +128,8 @@ impl Core {
         let fresh = quote.filter(|quote| quote.age_ms <= self.max_quote_age_ms);
         rule(fresh.is_none(), Reason::QuoteMissing, 1);
         refusals.splice(0..0, self.open_refusals(client, symbol));
+        let ids = self.clients.check_id(client, Urgency::Other, self.out.now);
+        refusals.extend(ids.err());
         if let Some(quote) = fresh {
             refusals.extend(check_levels(new, &quote.tick).err());
             refusals.extend(self.limit_refusals(client, new, &quote, market));

@@ -1,9 +1,9 @@
 //! What the configuration grants each client, and how that changes while the gateway runs.
 
-use crate::{Record, outbox::Out, sessions::DeadMan, time::Now};
+use crate::{Record, outbox::Out, queue::Urgency, sessions::DeadMan, time::Now};
 use mymt5_guard::{Limits, LossSettings, Rate};
 use mymt5_model::{ClientName, Magic, Reason, Refusal, Symbol, UtcTime};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What a client may do in the orders core. The default: own and lose positions, and whatever a
 /// caller that proves to be it asks for.
@@ -15,6 +15,9 @@ pub struct Grant {
     pub loss: LossSettings,
     /// What its silence leads to; none: nothing.
     pub dead_man: Option<DeadMan>,
+    /// Ids that its orders and modifications may bind within a minute, those that tighten a stop
+    /// loss apart from the others; none: any number. What ends risk is not counted.
+    pub max_ids_per_minute: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +27,9 @@ struct Client {
     granted: bool,
     grant: Grant,
     rate: Rate,
+    /// Ids bound lately by what protects, and by what does not.
+    protecting_ids: Rate,
+    other_ids: Rate,
 }
 
 /// The clients: each with its number in the magic of its orders, what it may do, and how often it
@@ -46,7 +52,7 @@ impl Clients {
                 slot,
                 granted,
                 grant: grants.remove(&name).unwrap_or_default(),
-                rate: Rate::default(),
+                ..Client::default()
             };
             (name, client)
         });
@@ -111,7 +117,7 @@ impl Clients {
                 slot,
                 granted: true,
                 grant: grants.remove(&name).unwrap_or_default(),
-                rate: Rate::default(),
+                ..Client::default()
             };
             out.record(Record::Slot(name.clone(), slot));
             self.0.insert(name, client);
@@ -168,6 +174,45 @@ impl Clients {
         if let Some(client) = self.0.get_mut(client) {
             client.rate.note(now.elapsed_ms);
         }
+    }
+
+    /// Whether a client may bind one more id with that urgency.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub(crate) fn check_id(
+        &mut self,
+        client: &ClientName,
+        urgency: Urgency,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let Some((ids, most)) = self.ids(client, urgency) else {
+            return Ok(());
+        };
+        if ids.recent(now.elapsed_ms) < most {
+            return Ok(());
+        }
+        let why = format!("the client's max_ids_per_minute is reached: {most}");
+        Err(Refusal::because(Reason::RateLimited, why).after(Duration::from_secs(5)))
+    }
+
+    /// An id was bound.
+    pub(crate) fn note_id(&mut self, client: &ClientName, urgency: Urgency, now: Now) {
+        if let Some((ids, _)) = self.ids(client, urgency) {
+            ids.note(now.elapsed_ms);
+        }
+    }
+
+    /// What is counted of a client, and how many it may bind. None: any number.
+    fn ids(&mut self, client: &ClientName, urgency: Urgency) -> Option<(&mut Rate, u32)> {
+        let client = self.0.get_mut(client)?;
+        let most = client.grant.max_ids_per_minute?;
+        let ids = match urgency {
+            Urgency::Exit => return None,
+            Urgency::Protects => &mut client.protecting_ids,
+            Urgency::Other => &mut client.other_ids,
+        };
+        Some((ids, most))
     }
 
     /// Entries of the last minute: of one client, or (none) of all.

@@ -83,6 +83,8 @@ impl Core {
     ) -> Result<(), Refusal> {
         self.sessions
             .check(&call.client, call.session.as_ref(), self.out.now)?;
+        self.clients
+            .check_id(&call.client, Urgency::Other, self.out.now)?;
         let order = self.touched(call, id)?;
         let (Some(ticket), Some(price), true) = (order.ticket, order.price, order.works()) else {
             return Err(not_working(order));
@@ -115,6 +117,8 @@ impl Core {
         self.check_quote(&owner, side, [Some(opened), stop_limit], quote.as_ref())?;
         self.check_action(&owner, Action::Open, stop)?;
         let edit = ChangeEdit::Terms(terms);
+        self.clients
+            .note_id(&call.client, Urgency::Other, self.out.now);
         if has_terms {
             self.already_done(call, target, edit);
             return Ok(());
@@ -157,6 +161,7 @@ impl Core {
             Urgency::Other
         };
         self.check_room(&call.client, urgency)?;
+        self.clients.check_id(&call.client, urgency, self.out.now)?;
         let quote = market.quote(&row.symbol);
         if let Some(quote) = quote.filter(|quote| quote.age_ms <= self.max_quote_age_ms) {
             let closing = closes_at(row.side, &quote.tick);
@@ -172,6 +177,7 @@ impl Core {
         self.check_action(owner.as_ref().unwrap_or(&call.client), action, stop)?;
         let busy = self.changes.of(target).next().is_some();
         let edit = ChangeEdit::Levels(levels);
+        self.clients.note_id(&call.client, urgency, self.out.now);
         if !busy && self.book.has_levels(id, levels) {
             self.already_done(call, target, edit);
             return Ok(());

@@ -1,6 +1,6 @@
 //! The clients that the configuration names, and how they prove who they are.
 
-use super::{Caller, Permission};
+use super::{Caller, Permission, Share};
 use arc_swap::ArcSwap;
 use mymt5_guard::ScopeLimits;
 use mymt5_model::{ClientName, Symbol};
@@ -39,8 +39,8 @@ pub struct Client {
     pub limits: ScopeLimits,
     /// What its silence leads to; none: nothing.
     pub dead_man: Option<DeadMan>,
-    /// Most streams of each kind, ticks and events, that it may have open.
-    pub max_streams: usize,
+    /// What it may take of the gateway at a time.
+    pub share: Share,
     /// False: none can act as this client, until the configuration says otherwise.
     pub enabled: bool,
     /// Set once the client is gone, or may do other things than before: its calls and streams end.
@@ -48,9 +48,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// Its `max_streams` where nothing else is configured.
-    pub const MAX_STREAMS: usize = 16;
-
     /// True when a caller that was let in as the one is rightly in as the other.
     fn has_the_rights_of(&self, other: &Self) -> bool {
         let rights = |client: &Self| {
@@ -100,7 +97,7 @@ impl ClientRegistry {
             symbols: None,
             limits: ScopeLimits::default(),
             dead_man: None,
-            max_streams: Client::MAX_STREAMS,
+            share: Share::default(),
             enabled: true,
             revoked: CancellationToken::new(),
         };
@@ -205,7 +202,7 @@ mod tests {
             symbols: None,
             limits: ScopeLimits::default(),
             dead_man: None,
-            max_streams: Client::MAX_STREAMS,
+            share: Share::default(),
             enabled: true,
             revoked: CancellationToken::new(),
         }

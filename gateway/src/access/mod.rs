@@ -1,12 +1,12 @@
-//! Who is calling, what it may do, and how many streams it has open. Default deny.
+//! Who is calling, what it may do, and how much of the gateway it may take. Default deny.
 
 mod clients;
 mod permissions;
-mod streams;
+mod shares;
 
 pub use clients::{Client, ClientRegistry, Proof, ProofError, Registry};
 pub use permissions::{CALLS, Permission, needed_for};
-pub use streams::{OpenStream, Streams};
+pub use shares::{Calls, Held, Share, Streams};
 
 use mymt5_model::Symbol;
 use std::sync::Arc;

@@ -4,7 +4,8 @@
 use super::{AppState, facts::Facts};
 use crate::{
     access::{Caller, Permission},
-    audit::{self, Asked, Origin},
+    audit::{self, Asked, Origin, Unrecorded},
+    desk::Turn,
 };
 use mymt5_chassis::{clock, logs::AUDIT};
 use mymt5_model::RequestId;
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 use std::{fmt, time::Duration};
 use tokio::time::Instant;
 use tonic::{Extensions, Request};
+use tracing::Instrument;
 
 /// The W3C trace id of a request, 32 hex digits.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Deadline(pub i64);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// After a call that could not be put on record, before it is tried again.
 const UNWRITABLE: Duration = Duration::from_secs(5);
+/// After one for which its client left no room there.
+const CROWDED: Duration = Duration::from_secs(1);
 
 /// Who calls.
 ///
@@ -40,6 +44,14 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Refusal> {
         .get::<Caller>()
         .cloned()
         .ok_or_else(|| Refusal::new(Reason::Unauthenticated))
+}
+
+/// Whose turn at the core the caller takes.
+pub(super) fn turn(caller: &Caller) -> Turn {
+    Turn {
+        client: caller.0.name.clone(),
+        most: caller.0.share.max_queued,
+    }
 }
 
 /// A request that changes something: its id, and what belongs to one sending of it alone.
@@ -86,10 +98,10 @@ pub(super) use mutating;
 
 impl AppState {
     /// Has the core take a call, and waits for its answer. It is on record before, and its answer
-    /// after.
+    /// after, also where the caller does not wait for it.
     ///
     /// # Errors
-    /// `AUDIT_UNWRITABLE`; an id or session that is not valid; whatever the core refuses.
+    /// `AUDIT_UNWRITABLE`; `RATE_LIMITED`; an id or session that is not valid; whatever the core refuses.
     pub(super) async fn take<M: Mutating>(
         &self,
         request: Request<M>,
@@ -103,11 +115,18 @@ impl AppState {
         let asked = self.asked(&extensions, &caller, named, facts, message.passes())?;
         let call = command(&caller, &message)
             .and_then(|command| self.call(&extensions, &caller, &message, command));
-        let answer = match call {
-            Ok(call) => self.orders.call(call, answer_deadline(&extensions)).await,
-            Err(refusal) => Err(refusal),
+        let until = answer_deadline(&extensions);
+        let orders = self.orders.clone();
+        let answering = async move {
+            let answer = match call {
+                Ok(call) => orders.call(&turn(&caller), call, until).await,
+                Err(refusal) => Err(refusal),
+            };
+            asked.answered(outcome(&answer));
+            answer
         };
-        asked.answered(verdict(&answer));
+        let answer = tokio::spawn(answering.in_current_span()).await;
+        let answer = answer.unwrap_or_else(|_| Err(Refusal::new(Reason::Internal)));
         if let Ok(Answer::Order(order)) = &answer {
             tracing::info!(target: AUDIT, order_id = %order.id, state = ?order.state, reason = order.reason, "order answered");
         }
@@ -117,7 +136,8 @@ impl AppState {
     /// Puts a call, its method and id, on record before it is done.
     ///
     /// # Errors
-    /// `AUDIT_UNWRITABLE`, unless it passes all the same.
+    /// `AUDIT_UNWRITABLE`, or `RATE_LIMITED` where too many of the client were refused, unless it
+    /// passes all the same.
     pub(super) fn asked(
         &self,
         extensions: &Extensions,
@@ -135,7 +155,14 @@ impl AppState {
             trace_id: trace_id(extensions),
         };
         let asked = self.trail.ask(&call, facts, passes);
-        asked.map_err(|_| Refusal::new(Reason::AuditUnwritable).after(UNWRITABLE))
+        asked.map_err(|unrecorded| match unrecorded {
+            Unrecorded::Unwritable => Refusal::new(Reason::AuditUnwritable).after(UNWRITABLE),
+            Unrecorded::Crowded => {
+                self.trail.shed(&call.client, Reason::RateLimited.name());
+                let why = "too many of the client's calls were refused lately";
+                Refusal::because(Reason::RateLimited, why).after(CROWDED)
+            }
+        })
     }
 
     fn call<M: Mutating>(
@@ -180,21 +207,18 @@ fn trace_id(extensions: &Extensions) -> String {
 }
 
 /// How a call ended, for the record.
-fn verdict(answer: &Result<Answer, Refusal>) -> Value {
-    match answer {
+fn outcome(answer: &Result<Answer, Refusal>) -> Result<Value, &'static str> {
+    let led_to = match answer {
         Ok(Answer::Order(order)) => json!({
-            "verdict": "OK",
             "order_id": order.id.0,
             "state": format!("{:?}", order.state),
             "reason": order.reason,
         }),
-        Ok(Answer::Change(change)) => json!({
-            "verdict": "OK",
-            "outcome": format!("{:?}", change.outcome),
-        }),
-        Ok(_) => json!({ "verdict": "OK" }),
-        Err(refusal) => json!({ "verdict": refusal.reason().name() }),
-    }
+        Ok(Answer::Change(change)) => json!({ "outcome": format!("{:?}", change.outcome) }),
+        Ok(_) => Value::Null,
+        Err(refusal) => return Err(refusal.reason().name()),
+    };
+    Ok(led_to)
 }
 
 /// Until when to wait for the broker's answer: well before the caller gives up.

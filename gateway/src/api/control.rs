@@ -11,7 +11,7 @@ use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, OrderId, OrderState, UtcTime};
 use mymt5_orders::{Answer, Command, Core, ObstacleKind};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tonic::{Request, Response, Status};
 use v1::control_service_server::ControlService;
 
@@ -58,9 +58,11 @@ impl Control {
 }
 
 /// How a call without an answer of the core's ended, for the record.
-fn verdict<T>(done: &Result<T, Refusal>) -> Value {
-    let reason = done.as_ref().err().map(|refusal| refusal.reason().name());
-    json!({ "verdict": reason.unwrap_or("OK") })
+fn outcome<T>(done: &Result<T, Refusal>) -> Result<Value, &'static str> {
+    match done {
+        Ok(_) => Ok(Value::Null),
+        Err(refusal) => Err(refusal.reason().name()),
+    }
 }
 
 fn count(value: usize) -> u32 {
@@ -212,7 +214,7 @@ impl ControlService for Control {
             ReloadError::Slots(refusal) => refusal,
             error => Refusal::because(Reason::ReloadRefused, error.to_string()),
         });
-        asked.answered(verdict(&taken));
+        asked.answered(outcome(&taken));
         let taken = taken?;
         Ok(Response::new(v1::ReloadResponse {
             reloaded: taken.reloaded,
@@ -230,7 +232,7 @@ impl ControlService for Control {
             .0
             .asked(request.extensions(), &caller, call, Value::Null, false)?;
         let written = self.written_backup().await;
-        asked.answered(verdict(&written));
+        asked.answered(outcome(&written));
         let (file, bytes) = written?;
         tracing::info!(file, bytes, "backup written");
         Ok(Response::new(v1::BackupResponse { file, bytes }))

@@ -1,8 +1,8 @@
 //! Events after a cursor, then live. The log is the queue: a reader that falls behind it loses its
 //! cursor, never an event in between.
 
-use super::{AppState, render::Render};
-use crate::access::{Caller, OpenStream, Permission};
+use super::{AppState, call, render::Render};
+use crate::access::{Caller, Held, Permission};
 use futures_util::{Stream, stream};
 use mymt5_chassis::clock;
 use mymt5_model::{Moment, UtcTime};
@@ -29,7 +29,7 @@ struct Reader {
     ready: VecDeque<v1::StreamEventsResponse>,
     account: Interval,
     progress: Interval,
-    _open: OpenStream,
+    _open: Held,
 }
 
 /// Follows the log for one caller.
@@ -37,7 +37,7 @@ pub(super) fn follow(
     app: AppState,
     caller: Caller,
     cursor: u64,
-    open: OpenStream,
+    open: Held,
 ) -> impl Stream<Item = Result<v1::StreamEventsResponse, Status>> + Send {
     let every = |period| {
         let mut every = interval(period);
@@ -109,7 +109,8 @@ impl Reader {
 
     async fn account_update(&self) -> Result<Option<v1::StreamEventsResponse>, Refusal> {
         let zone = self.app.zone.clone().map(|(_, zone)| zone);
-        let account = self.app.orders.ask(move |core| {
+        let turn = call::turn(&self.caller);
+        let account = self.app.orders.ask_for(&turn, move |core| {
             let as_of = core.book().as_of();
             let utc = as_of.and_then(|time| zone.as_ref()?.to_utc(time));
             core.book()

@@ -6,7 +6,7 @@ use super::{
     parse::{self, BrokerClock},
 };
 use crate::{
-    access::{Caller, Client, Permission, Proof},
+    access::{Caller, Client, Permission, Proof, Share},
     market::Instruments,
 };
 use mymt5_chassis::redact::Redactor;
@@ -92,7 +92,7 @@ pub(super) fn stage() -> Option<(Instruments, Caller)> {
         symbols: None,
         limits: ScopeLimits::default(),
         dead_man: None,
-        max_streams: Client::MAX_STREAMS,
+        share: Share::default(),
         enabled: true,
         revoked: tokio_util::sync::CancellationToken::new(),
     };

@@ -5,7 +5,7 @@ use super::{
     tick_stream::{self, InStep},
 };
 use crate::{
-    access::{Caller, OpenStream},
+    access::{Caller, Held},
     market::{Delivery, Subscription},
 };
 use mymt5_proto::{Reason, Refusal, Violations, v1};
@@ -27,7 +27,7 @@ impl MarketData {
         caller: &Caller,
         names: &[String],
         delivery: Delivery,
-    ) -> Result<(Subscription, OpenStream), Refusal> {
+    ) -> Result<(Subscription, Held), Refusal> {
         let symbols = parse::symbols(&self.0.instruments, caller, names)?;
         let open = self.0.tick_streams.open(&caller.0)?;
         let symbols = symbols.into_iter().collect();

@@ -3,7 +3,7 @@
 
 use super::{AppState, event_stream::is_visible};
 use crate::{
-    access::{Caller, OpenStream},
+    access::{Caller, Held},
     market::{Batch, Item, Kind, Subscription},
 };
 use futures_util::{Stream, stream};
@@ -15,7 +15,7 @@ use tonic::{Status, Streaming};
 /// Batches until the shutdown, or until the subscriber is too slow for every tick.
 pub(super) fn batches(
     subscription: Subscription,
-    open: OpenStream,
+    open: Held,
     shutdown: CancellationToken,
 ) -> impl Stream<Item = Result<v1::StreamTicksResponse, Status>> + Send {
     stream::unfold(Some((subscription, open, shutdown)), |state| async {
@@ -46,7 +46,7 @@ pub(super) struct InStep {
     app: AppState,
     caller: Caller,
     subscription: Subscription,
-    _open: OpenStream,
+    _open: Held,
     said: Streaming<v1::StreamTicksInStepRequest>,
     /// The feed waits for the subscriber.
     waits: bool,
@@ -61,7 +61,7 @@ impl InStep {
         app: AppState,
         caller: Caller,
         subscription: Subscription,
-        open: OpenStream,
+        open: Held,
         said: Streaming<v1::StreamTicksInStepRequest>,
     ) -> Self {
         let cursor = app.orders.log().last();

@@ -128,8 +128,8 @@ impl TradingService for Trading {
             Ok(order) => self.figures(order).await,
             Err(_) => BrokerFigures::default(),
         };
-        let client = caller.0.name.clone();
-        let report = self.0.orders.check(client, order, figures).await?;
+        let turn = call::turn(&caller);
+        let report = self.0.orders.check(&turn, order, figures).await?;
         Ok(Response::new(render::check(&report)))
     }
 
@@ -211,8 +211,9 @@ impl TradingService for Trading {
     ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
         let caller = call::caller(&request)?;
         let client = caller.0.name.clone();
+        let turn = call::turn(&caller);
         let visible = scope(&caller);
-        let read = self.0.orders.ask(move |core| {
+        let read = self.0.orders.ask_for(&turn, move |core| {
             let positions: Vec<Position> = core
                 .book()
                 .positions()
@@ -286,7 +287,7 @@ impl TradingService for Trading {
         &self,
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
-        let client = call::caller(&request)?.0.name.clone();
+        let turn = call::turn(&call::caller(&request)?);
         let v1::HeartbeatRequest {
             session_id,
             leaving,
@@ -295,7 +296,7 @@ impl TradingService for Trading {
         let session = RequestId::parse(&session_id).map_err(|error| {
             Violations::one("session_id", Reason::FieldInvalid, error.to_string())
         })?;
-        let state = self.0.orders.heartbeat(client, session, leaving).await?;
+        let state = self.0.orders.heartbeat(&turn, session, leaving).await?;
         Ok(Response::new(v1::HeartbeatResponse {
             server_time: Some(render::utc(clock::utc_now_ms())),
             trading_state: render::trading_state(state).into(),

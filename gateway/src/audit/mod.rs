@@ -1,16 +1,18 @@
 //! The audit trail: who asked for what, and how that ended. A file of its own, with a retention of
 //! its own, that only known clients write to line by line: of strangers it has one record per address
-//! and interval. Each record is chained to the one before, so that [`verify`] finds what was changed.
+//! and interval, and of what a client is refused beyond its room their number. Each record is chained to the one before, so that [`verify`] finds what was changed.
 //!
 //! A mutating call is on record before it is done; what it led to follows as it is answered. Both are
 //! plain writes, which survive this process: a sync that follows within seconds makes them survive
 //! the machine, and no order waits for it. What cannot be put on record is not done, but for what
-//! ends risk: exits, cancellations, halts.
+//! ends risk: exits, cancellations, halts. Those of a client without room for one more that may be
+//! refused are put on record once they were taken.
 
 mod chain;
 mod files;
 mod fold;
 mod head;
+mod refused;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -20,6 +22,7 @@ pub use verify::{Fault, Report, VerifyError, verify};
 
 use fold::Fold;
 use mymt5_chassis::{clock, logs::AUDIT, redact::Redactor};
+use refused::{Counted, Refused};
 use serde_json::{Map, Value};
 use std::{
     fmt::Write,
@@ -71,9 +74,14 @@ pub struct AuditError {
     pub source: io::Error,
 }
 
-/// A call is not on record, and must not be done.
+/// Why a call is not on record, and must not be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unwritable;
+pub enum Unrecorded {
+    /// The trail cannot be written.
+    Unwritable,
+    /// So many calls of the client were refused that there is no room for one more.
+    Crowded,
+}
 
 /// From where a call came.
 #[derive(Clone, Debug)]
@@ -110,18 +118,49 @@ impl Call {
     }
 }
 
-/// A call on record whose outcome is not. Dropped, it is recorded as abandoned: its caller went away.
+/// A call whose outcome is not on record. Dropped, it is recorded as abandoned: its caller went away.
 #[must_use]
 pub struct Asked {
     trail: Trail,
-    answered: Option<Record>,
+    open: Option<Open>,
+}
+
+struct Open {
+    client: String,
+    /// What was asked, where it is put on record only if it is done.
+    late: Option<Record>,
+    answered: Record,
 }
 
 impl Asked {
-    /// Records how it ended: members of a JSON object.
-    pub fn answered(mut self, verdict: Value) {
-        if let (Some(mut record), Value::Object(members)) = (self.answered.take(), verdict) {
-            record.extend(members);
+    /// Records how it ended: what it led to, as members of a JSON object, or why it was refused.
+    pub fn answered(mut self, outcome: Result<Value, &'static str>) {
+        self.end(outcome);
+    }
+
+    fn end(&mut self, outcome: Result<Value, &'static str>) {
+        let Some(open) = self.open.take() else {
+            return;
+        };
+        let Open {
+            client,
+            late,
+            mut answered,
+        } = open;
+        let now = Instant::now();
+        let mut refused = lock(&self.trail.0.refused);
+        let refusal = outcome.as_ref().err().copied();
+        match (refusal, &late) {
+            (None, None) => refused.give_back(&client, now),
+            (None, Some(_)) | (Some(_), None) => {}
+            (Some(reason), Some(_)) => return refused.count(&client, reason, now),
+        }
+        drop(refused);
+        answered.insert("verdict".into(), refusal.unwrap_or("OK").into());
+        if let Ok(Value::Object(members)) = outcome {
+            answered.extend(members);
+        }
+        for record in late.into_iter().chain([answered]) {
             let _ = self.trail.write(record);
         }
     }
@@ -129,10 +168,7 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        if let Some(mut record) = self.answered.take() {
-            record.insert("verdict".into(), "ABANDONED".into());
-            let _ = self.trail.write(record);
-        }
+        self.end(Err("ABANDONED"));
     }
 }
 
@@ -143,8 +179,10 @@ pub struct Trail(Arc<Shared>);
 struct Shared {
     redactor: Redactor,
     writer: Mutex<Writer>,
+    /// Denied calls of known clients.
     clients: Mutex<Fold>,
     strangers: Mutex<Fold>,
+    refused: Mutex<Refused>,
 }
 
 impl Trail {
@@ -159,6 +197,7 @@ impl Trail {
             writer: Mutex::new(writer),
             clients: Mutex::new(Fold::new(DENIALS, usize::MAX)),
             strangers: Mutex::new(Fold::new(1, ADDRESSES)),
+            refused: Mutex::default(),
         }));
         let mut started = event("started");
         started.insert("version".into(), env!("CARGO_PKG_VERSION").into());
@@ -182,17 +221,37 @@ impl Trail {
     /// Puts a mutating call on record, before it is done.
     ///
     /// # Errors
-    /// The trail cannot be written, and the call is none that passes all the same.
-    pub fn ask(&self, call: &Call, facts: Value, passes: bool) -> Result<Asked, Unwritable> {
+    /// The trail cannot be written, or has no room for one more of the client that may be refused;
+    /// and the call is none that passes all the same.
+    pub fn ask(&self, call: &Call, facts: Value, passes: bool) -> Result<Asked, Unrecorded> {
         let mut record = call.record("asked");
         record.insert("facts".into(), facts);
-        if self.write(record).is_err() && !passes {
-            return Err(Unwritable);
-        }
+        let has_room = lock(&self.0.refused).reserve(&call.client, Instant::now());
+        let late = match (has_room, passes) {
+            (true, _) => {
+                if self.write(record).is_err() && !passes {
+                    lock(&self.0.refused).give_back(&call.client, Instant::now());
+                    return Err(Unrecorded::Unwritable);
+                }
+                None
+            }
+            (false, true) => Some(record),
+            (false, false) => return Err(Unrecorded::Crowded),
+        };
+        let open = Open {
+            client: call.client.clone(),
+            late,
+            answered: call.record("answered"),
+        };
         Ok(Asked {
             trail: self.clone(),
-            answered: Some(call.record("answered")),
+            open: Some(open),
         })
+    }
+
+    /// Counts a call of a known client that was refused before it was looked at.
+    pub fn shed(&self, client: &str, reason: &'static str) {
+        lock(&self.0.refused).count(client, reason, Instant::now());
     }
 
     /// Records a denied call: each of a known client, up to a number of its own within an interval;
@@ -230,6 +289,7 @@ impl Trail {
             let this = self.clone();
             let kept = tokio::task::spawn_blocking(move || {
                 this.tell_counted(|fold| fold.due(Instant::now()));
+                this.tell_refused(|refused| refused.due(Instant::now()));
                 this.tend(clock::utc_now_ms());
             });
             let _ = kept.await;
@@ -239,6 +299,7 @@ impl Trail {
     /// Writes and syncs what is left.
     pub fn close(&self) {
         self.tell_counted(Fold::end);
+        self.tell_refused(Refused::end);
         let _ = self.write(event("stopped"));
         self.tend(clock::utc_now_ms());
     }
@@ -254,6 +315,18 @@ impl Trail {
         let strangers = of(&mut lock(&self.0.strangers));
         for (address, count) in strangers {
             self.strangers(&address, count);
+        }
+    }
+
+    fn tell_refused(&self, of: impl Fn(&mut Refused) -> Vec<(String, Counted)>) {
+        let clients = of(&mut lock(&self.0.refused));
+        for (client, counted) in clients {
+            let reasons = counted.into_iter();
+            let reasons = reasons.map(|(reason, count)| (reason.to_owned(), count.into()));
+            let mut record = event("refused");
+            record.insert("client".into(), client.into());
+            record.insert("reasons".into(), Record::from_iter(reasons).into());
+            let _ = self.write(record);
         }
     }
 

@@ -1,9 +1,11 @@
-//! The way to the orders core: one mailbox for what changes something, one for questions, answered
-//! by one task (see [`super::task`]).
+//! The way to the orders core: one mailbox for what happened, and a room where callers wait for their
+//! turn, both emptied by one task (see [`super::task`]).
 
 use super::{
     events::EventLog,
     task::{Message, OrdersTask, Question, Setup, Then},
+    turns::{Rank, Turn},
+    waiting::{self, Asking},
 };
 use crate::{
     broker,
@@ -11,7 +13,7 @@ use crate::{
     market::{Hub, Instruments},
 };
 use futures_util::FutureExt;
-use mymt5_model::{ClientName, Reason, Refusal, RequestId};
+use mymt5_model::{Reason, Refusal, RequestId};
 use mymt5_orders::{
     Answer, Asker, BrokerFigures, Call, CheckReport, Core, Denial, Input, NewOrder,
 };
@@ -24,15 +26,13 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, mpsc::error::TrySendError, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::task::TaskTracker;
 
-/// Messages that may wait for the core.
+/// Messages of what happened that may wait for the core.
 const MAILBOX: usize = 1_024;
-/// Questions that may wait for it.
-const QUESTIONS: usize = 256;
 /// How long a drain waits for orders under way, those that wait to be sent among them.
 const DRAIN: Duration = Duration::from_millis(2_000);
 /// How long it pauses while something waits to be sent.
@@ -46,7 +46,7 @@ const STOP: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Orders {
     mailbox: mpsc::Sender<Message>,
-    questions: mpsc::Sender<Question>,
+    callers: Asking,
     sends: TaskTracker,
     log: EventLog,
     readers: Readers,
@@ -66,7 +66,7 @@ impl Orders {
         instruments: Instruments,
     ) -> Self {
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
-        let (questions, asked) = mpsc::channel(QUESTIONS);
+        let (callers, taking) = waiting::room();
         let sends = TaskTracker::new();
         let log = setup.log.clone();
         let journal_id = setup.journal_id.clone();
@@ -76,7 +76,7 @@ impl Orders {
         let task = OrdersTask::new(core, setup, (hub, instruments), weak, sends.clone(), up);
         tokio::spawn(async move {
             // Without its task nothing is taken any more: as bad as a journal that is down.
-            if AssertUnwindSafe(task.run(inbox, asked))
+            if AssertUnwindSafe(task.run(inbox, taking))
                 .catch_unwind()
                 .await
                 .is_err()
@@ -87,7 +87,7 @@ impl Orders {
         });
         Self {
             mailbox,
-            questions,
+            callers,
             sends,
             log,
             readers,
@@ -131,18 +131,19 @@ impl Orders {
     /// stand at that time.
     ///
     /// # Errors
-    /// Whatever the core refuses; `QUEUE_FULL` when too many calls wait; `JOURNAL_DOWN`;
-    /// `JOURNAL_LOST` when the call may be in a journal that failed since.
-    pub async fn call(&self, call: Call, until: Instant) -> Result<Answer, Refusal> {
+    /// Whatever the core refuses; `QUEUE_FULL` when too many calls of the client wait;
+    /// `JOURNAL_DOWN`; `JOURNAL_LOST` when the call may be in a journal that failed since.
+    pub async fn call(&self, turn: &Turn, call: Call, until: Instant) -> Result<Answer, Refusal> {
         let asker = call.asker;
-        let mut answered = self.send(asker, Input::Call(Box::new(call)))?;
+        let rank = Rank::of(&call.command);
+        let mut answered = self.send(rank, turn, asker, Input::Call(Box::new(call)))?;
         let answer = match timeout_at(until, &mut answered).await {
             Ok(answer) => answer,
             Err(_) => {
-                // What was taken is answered by how it stands, never by a refusal: this waits for
-                // room in the mailbox.
+                // What was taken is answered by how it stands, never by a refusal: this comes after
+                // the call in its line.
                 let give_up = Message::Input(Box::new(Input::GiveUp(asker)), None);
-                let _ = self.mailbox.send(give_up).await;
+                self.callers.follow(rank, &turn.client, give_up);
                 answered.await
             }
         };
@@ -155,18 +156,18 @@ impl Orders {
     /// What could not be understood of it; `QUEUE_FULL`, `JOURNAL_DOWN`.
     pub async fn check(
         &self,
-        client: ClientName,
+        turn: &Turn,
         order: Result<Box<NewOrder>, Refusal>,
         figures: BrokerFigures,
     ) -> Result<CheckReport, Refusal> {
         let asker = self.asker();
         let input = Input::Check {
             asker,
-            client,
+            client: turn.client.clone(),
             order,
             figures,
         };
-        match self.ask_core(asker, input).await? {
+        match self.ask_core(turn, asker, input).await? {
             Answer::Check(report) => Ok(report),
             _ => Err(Refusal::new(Reason::Internal)),
         }
@@ -178,46 +179,59 @@ impl Orders {
     /// `CLIENT_ALREADY_ACTIVE`; `QUEUE_FULL`, `JOURNAL_DOWN`.
     pub async fn heartbeat(
         &self,
-        client: ClientName,
+        turn: &Turn,
         session: RequestId,
         leaving: bool,
     ) -> Result<mymt5_guard::TradingState, Refusal> {
         let asker = self.asker();
         let input = Input::Heartbeat {
             asker,
-            client,
+            client: turn.client.clone(),
             session,
             leaving,
         };
-        match self.ask_core(asker, input).await? {
+        match self.ask_core(turn, asker, input).await? {
             Answer::State(state) => Ok(state),
             _ => Err(Refusal::new(Reason::Internal)),
         }
     }
 
-    async fn ask_core(&self, asker: Asker, input: Input) -> Result<Answer, Refusal> {
-        let answered = self.send(asker, input)?;
+    async fn ask_core(&self, turn: &Turn, asker: Asker, input: Input) -> Result<Answer, Refusal> {
+        let answered = self.send(Rank::Other, turn, asker, input)?;
         answered.await.map_or_else(|_| Err(Self::lost()), judged)
     }
 
-    fn send(&self, asker: Asker, input: Input) -> Result<oneshot::Receiver<Answer>, Refusal> {
+    fn send(
+        &self,
+        rank: Rank,
+        turn: &Turn,
+        asker: Asker,
+        input: Input,
+    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
         let (reply, answered) = oneshot::channel();
         let message = Message::Ask(asker, Box::new(input), reply);
-        self.mailbox
-            .try_send(message)
-            .map_err(|error| match error {
-                TrySendError::Full(_) => full(),
-                TrySendError::Closed(_) => Self::down(),
-            })?;
+        self.callers.push(rank, turn, message)?;
         Ok(answered)
     }
 
-    /// Asks the core; the answer is returned once what it reports is durable.
+    /// Asks the core on the gateway's own account; see [`Orders::ask_for`].
     ///
     /// # Errors
     /// `QUEUE_FULL` when too many questions wait, `JOURNAL_DOWN`.
     pub async fn ask<T: Send + 'static>(
         &self,
+        question: impl FnOnce(&Core) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.ask_for(&Turn::own(), question).await
+    }
+
+    /// Asks the core for a client; the answer is returned once what it reports is durable.
+    ///
+    /// # Errors
+    /// `QUEUE_FULL` when too much of the client waits, `JOURNAL_DOWN`.
+    pub async fn ask_for<T: Send + 'static>(
+        &self,
+        turn: &Turn,
         question: impl FnOnce(&Core) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
@@ -226,17 +240,9 @@ impl Orders {
             let then: Then = Box::new(move || drop(answer.send(value)));
             then
         });
-        self.questions
-            .try_send(question)
-            .map_err(|error| match error {
-                TrySendError::Full(_) => full(),
-                TrySendError::Closed(_) => Self::down(),
-            })?;
-        answered.await.map_err(|_| Self::down())
-    }
-
-    fn down() -> Refusal {
-        Refusal::new(Reason::JournalDown).after(Duration::from_secs(5))
+        let message = Message::Question(question);
+        self.callers.push(Rank::Other, turn, message)?;
+        answered.await.map_err(|_| waiting::down())
     }
 
     /// Why an answer stayed out of what may have been taken.
@@ -270,8 +276,10 @@ impl Orders {
             });
             then
         });
-        // Questions are answered once nothing waits in the mailbox.
-        let _ = self.questions.send(question).await;
+        // Callers have their turn once nothing waits in the mailbox.
+        let own = Turn::own().client;
+        let message = Message::Question(question);
+        self.callers.follow(Rank::Other, &own, message);
         let _ = told.await;
     }
 
@@ -316,10 +324,6 @@ impl Orders {
             tracing::error!("the journal was not closed in time");
         }
     }
-}
-
-fn full() -> Refusal {
-    Refusal::new(Reason::QueueFull).after(Duration::from_secs(1))
 }
 
 fn judged(answer: Answer) -> Result<Answer, Refusal> {

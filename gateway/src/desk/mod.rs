@@ -1,4 +1,4 @@
-//! The shell of the orders core: its mailbox, its clocks, the journal it looks things up in and
+//! The shell of the orders core: its mailbox, the callers' turns, its clocks, the journal it looks things up in and
 //! commits to, the sends and the reads that it asks for, and the log of its events.
 
 mod events;
@@ -9,11 +9,14 @@ mod reading;
 mod reads;
 mod sends;
 mod task;
+mod turns;
+mod waiting;
 
 pub use events::{CursorLost, EventLog};
 pub use handle::Orders;
 pub use reads::read_pass;
 pub use task::Setup;
+pub use turns::Turn;
 
 /// Milliseconds as the core counts them.
 fn milliseconds(time: std::time::Duration) -> i64 {

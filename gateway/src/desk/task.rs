@@ -7,6 +7,7 @@ use super::{
     milliseconds, notices,
     quotes::Quotes,
     reads::{Read, Reads},
+    waiting::{Taking, down},
 };
 use crate::{
     broker::{self, Broker},
@@ -38,6 +39,8 @@ pub(super) enum Message {
     Input(Box<Input>, Option<Then>),
     /// A step that asks, and who waits for the answer.
     Ask(Asker, Box<Input>, oneshot::Sender<Answer>),
+    /// A question.
+    Question(Question),
     /// The broker reported something.
     Change(broker::BrokerEvent),
     /// The broker was read, in that life of the link.
@@ -139,15 +142,15 @@ impl OrdersTask {
     pub(super) async fn run(
         mut self,
         mut inbox: mpsc::Receiver<Message>,
-        mut questions: mpsc::Receiver<Question>,
+        callers: Taking,
     ) {
-        let ended = match self.live(&mut inbox, &mut questions).await {
+        let ended = match self.live(&mut inbox, &callers).await {
             Ok(stop) => self.finish().await.map(|()| stop),
             Err(error) => Err(error),
         };
         self.up.send_replace(false);
-        // Callers get no answer from here; the handle gives the reason.
-        drop(questions);
+        // What was not taken by now never is, and its callers learn that.
+        drop(callers);
         match ended {
             Ok(stop) => {
                 self.close().await;
@@ -166,7 +169,7 @@ impl OrdersTask {
     async fn live(
         &mut self,
         inbox: &mut mpsc::Receiver<Message>,
-        questions: &mut mpsc::Receiver<Question>,
+        callers: &Taking,
     ) -> Result<Option<oneshot::Sender<()>>, JournalError> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -181,6 +184,7 @@ impl OrdersTask {
                     self.step(Input::Durable(self.durable))?;
                 }
                 _ = second.tick() => self.every_second()?,
+                // Evidence first: it frees what callers wait for, and comes of what was taken of them.
                 message = inbox.recv() => match message {
                     None => return Ok(None),
                     Some(message) => {
@@ -189,9 +193,10 @@ impl OrdersTask {
                         }
                     }
                 },
-                Some(question) = questions.recv() => {
-                    let then = question(&self.core);
-                    self.follow(then);
+                message = callers.next() => {
+                    if let ControlFlow::Break(stop) = self.take(message)? {
+                        return Ok(Some(stop));
+                    }
                 }
             }
             self.read_if_due();
@@ -274,6 +279,10 @@ impl OrdersTask {
                 }
                 let records = (first, self.made);
                 self.waiting.insert(asker, Waiting { reply, records });
+            }
+            Message::Question(question) => {
+                let then = question(&self.core);
+                self.follow(then);
             }
             Message::Change(change) => {
                 self.reads.wanted = true;
@@ -380,7 +389,7 @@ impl OrdersTask {
 }
 
 /// From now on callers get the answer that nothing was journaled.
-fn refuse(message: Message) {
+pub(super) fn refuse(message: Message) {
     match message {
         Message::Ask(_, _, reply) => refuse_one(reply),
         Message::Stop(stop) => drop(stop.send(())),
@@ -389,6 +398,5 @@ fn refuse(message: Message) {
 }
 
 fn refuse_one(reply: oneshot::Sender<Answer>) {
-    let refusal = Refusal::new(Reason::JournalDown).after(Duration::from_secs(5));
-    let _ = reply.send(Answer::Refused(refusal));
+    let _ = reply.send(Answer::Refused(down()));
 }

@@ -232,6 +232,7 @@ pub fn grants(clients: &[Client]) -> BTreeMap<ClientName, Grant> {
             limits: client.limits.entry.clone(),
             loss: client.limits.loss,
             dead_man: client.dead_man.filter(|_| client.enabled),
+            max_ids_per_minute: Some(client.share.max_ids_per_minute),
         };
         (client.name.clone(), grant)
     });

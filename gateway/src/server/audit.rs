@@ -1,7 +1,7 @@
 //! The outermost layer: every call has a trace id and leaves a line in the log, refused ones included;
 //! a denied one is on record in the audit trail. Strangers fill neither.
 
-use super::{complete::complete, connection::Peer};
+use super::{complete::complete, connection::Peer, gate::Shed};
 use crate::{
     api::TraceId,
     audit::{Call, Origin, Trail},
@@ -97,6 +97,9 @@ where
                 let code = response.as_ref().map_or(Code::Internal, status);
                 let reason = response.as_ref().ok().and_then(reason);
                 record(&path, code, reason, &audited, &peer, begun);
+                if response.as_ref().is_ok_and(is_shed) {
+                    layer.shed(&audited, reason);
+                }
                 if matches!(code, Code::Unauthenticated | Code::PermissionDenied) {
                     layer.denied(denial(path, code, &audited, peer, trace_id));
                 }
@@ -108,6 +111,12 @@ where
 }
 
 impl AuditLayer {
+    fn shed(&self, audited: &Audited, reason: Option<&'static str>) {
+        if let (Some(client), Some(reason)) = (audited.0.get(), reason) {
+            self.trail.shed(client.as_str(), reason);
+        }
+    }
+
     /// The journal keeps what the trail tells alone of a known client.
     fn denied(&self, denial: Denial) {
         let call = Call {
@@ -138,6 +147,11 @@ fn status(response: &Response<Body>) -> Code {
         .headers()
         .get("grpc-status")
         .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
+}
+
+/// True for the answer to a call that no service saw, for want of room.
+fn is_shed(response: &Response<Body>) -> bool {
+    response.extensions().get::<Shed>().is_some()
 }
 
 /// Why a call was refused, as its caller sees it.

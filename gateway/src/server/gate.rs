@@ -1,10 +1,11 @@
-//! Authorization: the caller's identity and the call's permission, before any service sees it.
+//! Authorization: the caller's identity, the call's permission, and the client's share of calls, before
+//! any service sees it.
 
 use super::{
     connection::{Peer, PeerProof},
     revocation,
 };
-use crate::access::{Caller, ClientRegistry, Registry, needed_for};
+use crate::access::{Caller, Calls, ClientRegistry, Held, Registry, needed_for};
 use http::{Request, Response};
 use mymt5_proto::{Reason, Refusal};
 use std::{
@@ -15,20 +16,27 @@ use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 #[derive(Clone)]
-pub(super) struct GateLayer(pub(super) Registry);
+pub(super) struct GateLayer {
+    pub(super) registry: Registry,
+    pub(super) calls: Calls,
+}
 
 #[derive(Clone)]
 pub(super) struct Gate<S> {
     inner: S,
-    registry: Registry,
+    layer: GateLayer,
 }
+
+/// Marks the answer to a call of a known client that was shed before any service saw it.
+#[derive(Clone, Copy)]
+pub(super) struct Shed;
 
 impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
     fn layer(&self, inner: S) -> Gate<S> {
         Gate {
             inner,
-            registry: self.0.clone(),
+            layer: self.clone(),
         }
     }
 }
@@ -48,17 +56,44 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match admit(&self.registry.load(), &mut request) {
+        match admit(&self.layer.registry.load(), &mut request) {
             Ok(None) => Box::pin(self.inner.call(request)),
-            Ok(Some(caller)) => {
-                let revoked = caller.0.revoked.clone();
-                let peer = request.extensions().get::<Peer>();
-                let ending = peer.map(|peer| peer.ending.clone()).unwrap_or_default();
-                Box::pin(revocation::until(revoked, ending, self.inner.call(request)))
-            }
+            Ok(Some(caller)) => match self.layer.calls.begin(&caller.0, request.uri().path()) {
+                Ok(held) => self.admitted(&caller, held, request),
+                Err(refusal) => Box::pin(async { Ok(shed(refusal)) }),
+            },
             Err(refusal) => Box::pin(async { Ok(Status::from(refusal).into_http()) }),
         }
     }
+}
+
+impl<S> Gate<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+{
+    /// Answers a call for as long as the caller may; it holds its part of the client's share until
+    /// the answer has left.
+    fn admitted(
+        &mut self,
+        caller: &Caller,
+        held: Option<Held>,
+        request: Request<Body>,
+    ) -> <Self as Service<Request<Body>>>::Future {
+        let revoked = caller.0.revoked.clone();
+        let peer = request.extensions().get::<Peer>();
+        let ending = peer.map(|peer| peer.ending.clone()).unwrap_or_default();
+        let answer = self.inner.call(request);
+        Box::pin(revocation::until(revoked, ending, held, answer))
+    }
+}
+
+fn shed(refusal: Refusal) -> Response<Body> {
+    metrics::counter!("mymt5_calls_shed_total").increment(1);
+    let mut response = Status::from(refusal).into_http();
+    response.extensions_mut().insert(Shed);
+    response
 }
 
 /// Lets a request pass with its caller, if it needs one, or says why not. An unknown caller does not

@@ -11,7 +11,7 @@ mod gate;
 mod revocation;
 
 use crate::{
-    access::Registry,
+    access::{Calls, Registry},
     api::{AppState, Control, MarketData, Trading},
     reload::Identity,
 };
@@ -69,7 +69,10 @@ pub async fn serve(api: Api, stop: CancellationToken) -> Result<(), ServeError> 
             trail: api.app.trail.clone(),
             journal: api.app.orders.clone(),
         })
-        .layer(gate::GateLayer(api.registry))
+        .layer(gate::GateLayer {
+            registry: api.registry,
+            calls: Calls::default(),
+        })
         .layer(deadline::DeadlineLayer)
         .service(routes(api.app, &api.health)?);
     let services = BoxCloneSyncService::new(services);

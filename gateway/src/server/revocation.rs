@@ -1,6 +1,7 @@
 //! A client whose rights end while it calls: its calls and its streams end with them; and a
 //! connection that has to end: its streams end. An order that was taken goes on in its own task.
 
+use crate::access::Held;
 use http::{HeaderMap, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use mymt5_proto::{Reason, Refusal};
@@ -12,10 +13,11 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Status, body::Body};
 
 /// The answer, or the end of the client's rights, whichever comes first. A stream also ends with
-/// its connection, `ending`.
+/// its connection, `ending`. What is `held` is given back once the answer has left.
 pub(super) async fn until<E>(
     revoked: CancellationToken,
     ending: CancellationToken,
+    held: Option<Held>,
     answer: impl Future<Output = Result<Response<Body>, E>>,
 ) -> Result<Response<Body>, E> {
     match revoked.run_until_cancelled(answer).await {
@@ -25,6 +27,7 @@ pub(super) async fn until<E>(
                 revoked: Box::pin(revoked.cancelled_owned()),
                 ending: Box::pin(ending.cancelled_owned()),
                 reported: false,
+                _held: held,
             };
             Ok(response.map(|inner| Body::new(watched(inner))))
         }
@@ -49,6 +52,7 @@ struct Watched {
     ending: Pin<Box<WaitForCancellationFutureOwned>>,
     /// The end was reported.
     reported: bool,
+    _held: Option<Held>,
 }
 
 impl HttpBody for Watched {

@@ -1,6 +1,6 @@
 //! `[clients.NAME]`: who may call, and what for.
 
-use crate::access::{Client, Permission, Proof, Streams};
+use crate::access::{Client, Permission, Proof, Share, Streams};
 use mymt5_chassis::{
     loader::{Reader, Section},
     tls,
@@ -70,12 +70,7 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
     };
     let limits = super::limits::read(client.section("limits"), risk_ceiling);
     let dead_man = dead_man(client.section("dead_man"));
-    let max_streams = client.ranged(
-        "max_streams",
-        "streams",
-        Client::MAX_STREAMS,
-        1..=Streams::MAX,
-    );
+    let share = share(&mut client);
     let enabled = client.or("enabled", "true or false", true);
     Some(Client {
         name: parsed?,
@@ -84,9 +79,25 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
         symbols,
         limits,
         dead_man,
-        max_streams: max_streams?,
+        share: share?,
         enabled,
         revoked: CancellationToken::new(),
+    })
+}
+
+fn share(client: &mut Section<'_>) -> Option<Share> {
+    let usual = Share::default();
+    let streams = 1..=Streams::MAX;
+    let max_streams = client.ranged("max_streams", "streams", usual.max_streams, streams);
+    let max_calls = client.ranged("max_calls", "calls", usual.max_calls, 1..=1_024);
+    let max_queued = client.ranged("max_queued", "calls", usual.max_queued, 1..=1_024);
+    let usual = usual.max_ids_per_minute;
+    let max_ids_per_minute = client.ranged("max_ids_per_minute", "ids", usual, 1..=60_000);
+    Some(Share {
+        max_streams: max_streams?,
+        max_calls: max_calls?,
+        max_queued: max_queued?,
+        max_ids_per_minute: max_ids_per_minute?,
     })
 }
 

@@ -31,6 +31,7 @@ const WRONG: [&str; 15] = [
     "[broker.simulator]\nsessions = { monday = [] }",
     "[broker]\ntime_zone = 'nowhere'\nholidays = ['Christmas']",
     "[clients.local]\npermissions = ['read']\nsymbols = ['']\ndead_man.after_ms = 1\nmax_streams = 0\n\
+     max_calls = 0\nmax_queued = 0\nmax_ids_per_minute = 0\n\
      [clients.b]\npermissions = ['read']\ncertificate = 'spiffe://other'\n\
      [clients.c]\npermissions = ['read']\ntoken_sha256 = 'abc'",
     "[limits]\nsymbols = ['EURUSD', 'EURUSD']\nmax_lots_per_order = 0.0\n\

@@ -8,7 +8,7 @@ use mymt5_gateway::{
         Broker, BrokerError, BrokerEvent, Dispatch, Events, History, SendFailure, Snapshot,
         outcome::judge,
     },
-    desk::{EventLog, Orders, Setup, read_pass},
+    desk::{EventLog, Orders, Setup, Turn, read_pass},
     journal::{Identity, Journal, Reader, Readers, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments, Kind},
 };
@@ -342,7 +342,12 @@ impl Desk {
             not_after_ms: None,
             command,
         };
-        self.orders.call(call, Instant::now() + within).await
+        let turn = Turn {
+            client: call.client.clone(),
+            most: 256,
+        };
+        let until = Instant::now() + within;
+        self.orders.call(&turn, call, until).await
     }
 
     /// Buys or sells at the market; the order as it was taken.

@@ -196,6 +196,7 @@ pub fn config(clients: ScopeLimits, account: ScopeLimits) -> Config {
         limits: clients.entry.clone(),
         loss: clients.loss,
         dead_man: None,
+        max_ids_per_minute: None,
     };
     Config {
         grants: [(name("alpha"), grant()), (name("beta"), grant())].into(),

@@ -201,3 +201,37 @@ fn losses_that_were_measured_stay_measured_when_the_clock_is_set() {
     assert_eq!(scene.obstacle(ObstacleKind::LossUnmeasured), None);
     assert_eq!(scene.obstacles(), []);
 }
+
+#[test]
+fn ids_are_bound_as_often_as_is_granted_and_exits_and_repeats_always() {
+    let mut scene = scene();
+    let grant = scene.shell.config.grants.get_mut(&name("alpha")).unwrap();
+    grant.max_ids_per_minute = Some(3);
+    scene.regrant();
+    let held = scene.hold("alpha", "h", 0.1);
+    for n in 0..2 {
+        scene.submit("alpha", &format!("a{n}"), buy(0.01));
+        scene.obey();
+    }
+    let more = scene.submit("alpha", "b", buy(0.01));
+    assert_eq!(scene.refusal(more), Reason::RateLimited);
+    // Stops that are tightened have room of their own, and that has an end too.
+    for n in 0..3 {
+        scene.stop("alpha", &format!("s{n}"), held, BID - 500 + 10 * n);
+        scene.obey();
+    }
+    let more = scene.stop("alpha", "t", held, BID - 400);
+    assert_eq!(scene.refusal(more), Reason::RateLimited);
+    let again = scene.submit("alpha", "a0", buy(0.01));
+    assert_eq!(scene.order_told(again).state, OrderState::Filled);
+    let other = scene.submit("beta", "b", buy(0.01));
+    scene.obey();
+    assert_eq!(scene.order_told(other).state, OrderState::Filled);
+    scene.close("alpha", "c", held, None);
+    scene.obey();
+    assert!(scene.position(held).is_none());
+    scene.live(61);
+    let later = scene.submit("alpha", "d", buy(0.01));
+    scene.obey();
+    assert_eq!(scene.order_told(later).state, OrderState::Filled);
+}

@@ -121,6 +121,7 @@ pub(super) fn grant(dice: &mut Dice, limits: &Limits) -> Grant {
         limits,
         loss,
         dead_man,
+        max_ids_per_minute: None,
     }
 }
 
