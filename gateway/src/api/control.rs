@@ -4,12 +4,12 @@ use super::{
     AppState,
     call::{self, mutating},
     decisions, render,
+    status::{TradingStatus, View},
 };
 use crate::{journal, reload::ReloadError};
 use mymt5_chassis::clock;
-use mymt5_guard::TradingState;
-use mymt5_model::{ClientName, OrderId, OrderState, UtcTime};
-use mymt5_orders::{Answer, Command, Core, ObstacleKind};
+use mymt5_model::{OrderId, UtcTime};
+use mymt5_orders::{Answer, Command};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 use serde_json::Value;
 use tonic::{Request, Response, Status};
@@ -83,9 +83,12 @@ impl ControlService for Control {
         &self,
         request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
-        call::caller(&request)?;
+        let caller = call::caller(&request)?;
         let link = self.0.link.status();
-        let trading_status = self.0.orders.ask(trading_status).await;
+        let turn = call::turn(&caller);
+        let view = View(caller);
+        let asked = self.0.orders.ask_for(&turn, move |core| view.of(core));
+        let trading_status = asked.await;
         let trading_status = trading_status.or_else(TradingStatus::unknown)?;
         Ok(Response::new(v1::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -236,80 +239,5 @@ impl ControlService for Control {
         let (file, bytes) = written?;
         tracing::info!(file, bytes, "backup written");
         Ok(Response::new(v1::BackupResponse { file, bytes }))
-    }
-}
-
-/// How trading stands, as far as the core answers.
-struct TradingStatus {
-    state: TradingState,
-    /// Why the account's state is not ACTIVE, or entries are closed for all.
-    reasons: Vec<String>,
-    unknown: usize,
-    frozen: Vec<String>,
-    obstacles: Vec<v1::Obstacle>,
-    flattens: Vec<v1::Flattening>,
-    counts: (u64, u64, u64),
-}
-
-fn trading_status(core: &Core) -> TradingStatus {
-    let unknown = core
-        .open_orders()
-        .filter(|order| order.state == OrderState::Unknown)
-        .count();
-    let obstacles = core.obstacles();
-    let restrictions = core.restrictions().map(|row| {
-        let scope = row.client.as_ref().map_or("account", ClientName::as_str);
-        format!("{scope} {:?}: {} ({})", row.state, row.reason, row.by)
-    });
-    let everywhere = obstacles.iter();
-    let everywhere = everywhere.filter(|it| it.client.is_none() && it.symbol.is_none());
-    let mut reasons: Vec<String> = everywhere
-        .filter(|it| !it.kind.is_state())
-        .map(|it| it.kind.name().to_owned())
-        .collect();
-    reasons.dedup();
-    reasons.extend(restrictions);
-    let mut frozen: Vec<String> = obstacles
-        .iter()
-        .filter(|it| it.kind != ObstacleKind::SymbolClosed)
-        .filter_map(|it| it.symbol.as_ref().map(ToString::to_string))
-        .collect();
-    frozen.sort();
-    frozen.dedup();
-    let flattens = core.restrictions().filter_map(|row| {
-        let flatten = row.flatten?;
-        let report = core.flatten_report(&row.client);
-        Some(v1::Flattening {
-            client: render::scope(&row.client),
-            include_foreign: flatten.include_foreign,
-            left: report.left.iter().map(render::leftover).collect(),
-        })
-    });
-    TradingStatus {
-        state: core.account_state(),
-        reasons,
-        unknown,
-        frozen,
-        obstacles: obstacles.iter().map(render::obstacle).collect(),
-        flattens: flattens.collect(),
-        counts: core.counts(),
-    }
-}
-
-impl TradingStatus {
-    /// Without a journal nothing trades, and that much can be reported.
-    fn unknown(refusal: Refusal) -> Result<Self, Refusal> {
-        if refusal.reason() != Reason::JournalDown {
-            return Err(refusal);
-        }
-        Ok(Self {
-            state: TradingState::Halted,
-            reasons: vec![Reason::JournalDown.name().to_owned()],
-            unknown: 0,
-            frozen: Vec::new(),
-            obstacles: Vec::new(),
-            flattens: Vec::new(),
-            counts: (0, 0, 0),
-        })
     }
 }

@@ -14,6 +14,7 @@ mod messages;
 mod page;
 pub(crate) mod parse;
 mod render;
+mod status;
 mod tick_stream;
 mod trading;
 

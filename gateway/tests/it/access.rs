@@ -2,7 +2,7 @@
 
 use crate::harness::{CLIENTS, Gateway};
 use mymt5_gateway::access::{CALLS, Permission};
-use mymt5_proto::{Reason, reason_of};
+use mymt5_proto::{Reason, reason_of, v1};
 use std::collections::BTreeSet;
 use tonic::{Code, Request, Status, transport::Channel};
 
@@ -92,4 +92,38 @@ async fn what_is_not_served_yet_is_listed() {
         }
     }
     assert_eq!(unserved, BTreeSet::from(ALLOWED));
+}
+
+#[tokio::test]
+async fn the_status_tells_a_client_what_binds_it_and_an_operator_all() {
+    let gateway = Gateway::start("").await;
+    let control = |client| async {
+        let channel = gateway.channel(Some(client)).await;
+        v1::control_service_client::ControlServiceClient::new(channel)
+    };
+    for (client, reason) in [("trade", "theirs"), ("read", "ours")] {
+        let reduce = v1::SetTradingStateRequest {
+            request_id: format!("reduce-{client}"),
+            client: client.into(),
+            state: v1::TradingState::Reducing.into(),
+            reason: reason.into(),
+            ..Default::default()
+        };
+        control("all").await.set_trading_state(reduce).await.unwrap();
+    }
+    let told = |status: v1::GetStatusResponse| {
+        let clients = status.obstacles.iter().map(|it| it.client.clone());
+        let clients: Vec<_> = clients.filter(|client| !client.is_empty()).collect();
+        (status.trading_reasons, clients)
+    };
+    let status = control("read").await.get_status(v1::GetStatusRequest {});
+    let (reasons, clients) = told(status.await.unwrap().into_inner());
+    assert_eq!(reasons, ["read Reducing: ours"]);
+    assert_eq!(clients, ["read"]);
+    let (reasons, clients) = told(gateway.status().await);
+    assert_eq!(
+        reasons,
+        ["read Reducing: ours (all)", "trade Reducing: theirs (all)"]
+    );
+    assert_eq!(clients, ["read", "trade"]);
 }
