@@ -343,6 +343,64 @@ fn a_client_that_floods_is_counted_too() {
     assert_eq!(counted["client"], "alpha");
 }
 
+/// A hundred MiB of what one client is refused.
+#[test]
+fn what_one_client_is_refused_leaves_every_operators_line() {
+    const CALLS: usize = 250_000;
+    let folder = TempDir::new().unwrap();
+    let trail = open(folder.path());
+    let operator = |number| Call {
+        client: "local".into(),
+        ..call(number)
+    };
+    let halt = |number| {
+        let asked = trail.ask(&operator(number), Value::Null, true);
+        asked.ok().unwrap().answered(Ok(Value::Null));
+    };
+    halt(0);
+    for number in 0..CALLS {
+        // Every other one ends risk, and is looked at whatever was refused before.
+        let passes = number.is_multiple_of(2);
+        match trail.ask(&call(number), json!({ "lots": 0.1 }), passes) {
+            Ok(asked) => asked.answered(Err("ORDER_NOT_FOUND")),
+            Err(unrecorded) => {
+                assert_eq!((unrecorded, passes), (Unrecorded::Crowded, false));
+                trail.shed("alpha", "RATE_LIMITED");
+            }
+        }
+        if number.is_multiple_of(10_000) {
+            trail.tend(clock::utc_now_ms());
+        }
+    }
+    let exit = trail.ask(&call(CALLS), Value::Null, true);
+    exit.ok().unwrap().answered(Ok(json!({ "order_id": 7 })));
+    halt(1);
+    trail.close();
+    assert!(check(folder.path()).faults.is_empty());
+    let lines = lines(folder.path());
+    assert_eq!(lines[0]["sequence"], 1);
+    let of = |event: &str, client: &str| {
+        let of = lines.iter().filter(|line| line["event"] == event);
+        of.filter(|line| line["client"] == client).count()
+    };
+    assert_eq!((of("asked", "local"), of("answered", "local")), (2, 2));
+    let done: Vec<_> = lines.iter().filter(|line| line["order_id"] == 7).collect();
+    assert_eq!((done.len(), &done[0]["verdict"]), (1, &"OK".into()));
+    let alone = of("answered", "alpha");
+    assert_eq!(of("asked", "alpha"), alone);
+    // There is room for one more with each second that this takes.
+    assert!((refused::MOST as usize..20_000).contains(&alone), "{alone}");
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|line| line["event"] == "refused")
+        .collect();
+    let reasons = told[0]["reasons"].as_object().unwrap();
+    let counted: u64 = reasons.values().filter_map(Value::as_u64).sum();
+    assert_eq!((told.len(), told[0]["client"].as_str()), (1, Some("alpha")));
+    // One of those that were told alone was done.
+    assert_eq!(counted + alone as u64, CALLS as u64 + 1);
+}
+
 #[test]
 fn what_cannot_be_written_is_refused_passed_on_or_told_later() {
     let folder = TempDir::new().unwrap();

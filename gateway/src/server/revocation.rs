@@ -27,7 +27,7 @@ pub(super) async fn until<E>(
                 revoked: Box::pin(revoked.cancelled_owned()),
                 ending: Box::pin(ending.cancelled_owned()),
                 reported: false,
-                _held: held,
+                held,
             };
             Ok(response.map(|inner| Body::new(watched(inner))))
         }
@@ -46,13 +46,22 @@ fn leaving() -> Status {
     Refusal::because(Reason::Draining, why).into()
 }
 
+/// True for what ends a body.
+fn is_last<D>(frame: &Poll<Option<Result<Frame<D>, Status>>>) -> bool {
+    match frame {
+        Poll::Pending => false,
+        Poll::Ready(Some(Ok(frame))) => frame.is_trailers(),
+        Poll::Ready(Some(Err(_)) | None) => true,
+    }
+}
+
 struct Watched {
     inner: Body,
     revoked: Pin<Box<WaitForCancellationFutureOwned>>,
     ending: Pin<Box<WaitForCancellationFutureOwned>>,
     /// The end was reported.
     reported: bool,
-    _held: Option<Held>,
+    held: Option<Held>,
 }
 
 impl HttpBody for Watched {
@@ -73,7 +82,13 @@ impl HttpBody for Watched {
             // What is there is told before the connection ends.
             match Pin::new(&mut this.inner).poll_frame(cx) {
                 Poll::Pending if this.ending.as_mut().poll(cx).is_ready() => leaving(),
-                frame => return frame,
+                frame => {
+                    // Given back before the caller can know that the answer is whole.
+                    if is_last(&frame) {
+                        this.held = None;
+                    }
+                    return frame;
+                }
             }
         };
         this.reported = true;

@@ -9,13 +9,14 @@ use mymt5_proto::{Reason, reason_of, v1};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Output,
 };
 use tempfile::TempDir;
 use tokio::{process::Command, time::timeout};
-use tonic::{Code, Status};
+use tonic::{Code, Status, transport::Channel};
 use v1::{
     control_service_client::ControlServiceClient, trading_service_client::TradingServiceClient,
 };
@@ -239,6 +240,84 @@ async fn strangers_leave_every_line_of_an_operator() {
         .iter()
         .filter_map(|record| record["count"].as_u64());
     assert_eq!((strangers.len(), counts.sum::<u64>()), (2, 1_000));
+}
+
+/// A call that the gateway refuses: a cancellation of nothing, or an order that is off the grid.
+async fn refuse(trading: &mut TradingServiceClient<Channel>, number: usize) -> Reason {
+    let status = if number.is_multiple_of(2) {
+        let cancel = v1::CancelOrderRequest {
+            request_id: format!("cancel-{number}"),
+            order_id: 7,
+            ..Default::default()
+        };
+        trading.cancel_order(cancel).await.unwrap_err()
+    } else {
+        let order = market(&format!("order-{number}"), v1::Side::Buy, 0.123_456);
+        trading.submit_order(order).await.unwrap_err()
+    };
+    reason_of(&status).unwrap()
+}
+
+#[tokio::test]
+async fn one_clients_refused_calls_leave_every_line_of_an_operator() {
+    const CALLS: usize = 3_000;
+    // Less than they would take, were each of them two lines.
+    let small = "[audit]\nmax_total_bytes = 1000000\n";
+    let mut gateway = with(small).await;
+    for number in 0..5 {
+        let reduced = operate(&gateway, "reduce", &format!("before {number}")).await;
+        assert!(reduced.status.success(), "{reduced:?}");
+    }
+    let resumed = operate(&gateway, "resume", "before").await;
+    assert!(resumed.status.success(), "{resumed:?}");
+    let mut trading = TradingServiceClient::new(gateway.channel(Some("trade")).await);
+    let opened = trading.submit_order(market("open", v1::Side::Buy, 0.1));
+    let position_id = opened
+        .await
+        .unwrap()
+        .into_inner()
+        .order
+        .unwrap()
+        .position_id;
+    let mut reasons = BTreeSet::new();
+    for number in 0..CALLS {
+        reasons.insert(refuse(&mut trading, number).await.name());
+    }
+    let told = ["LOTS_OFF_GRID", "ORDER_NOT_FOUND", "RATE_LIMITED"];
+    assert_eq!(reasons, BTreeSet::from(told));
+    // An exit is done all the same, and on record.
+    let exit = v1::ClosePositionRequest {
+        request_id: "exit".into(),
+        position_id,
+        ..Default::default()
+    };
+    let closed = trading.close_position(exit).await.unwrap().into_inner();
+    assert_eq!(closed.order.unwrap().state(), v1::OrderState::Filled);
+    let halted = operate(&gateway, "halt", "after").await;
+    assert!(halted.status.success(), "{halted:?}");
+    stop(&mut gateway).await;
+    let folder = gateway.folder.path();
+    holds(folder).await;
+    let records = records(folder);
+    assert_eq!(records[0]["sequence"], 1);
+    assert_eq!(of(&records, "asked", "SetTradingState").len(), 7);
+    assert_eq!(of(&records, "answered", "SetTradingState").len(), 7);
+    for event in ["asked", "answered"] {
+        assert_eq!(of(&records, event, "ClosePosition").len(), 1);
+    }
+    let alone = ["CancelOrder", "SubmitOrder"].map(|method| of(&records, "answered", method).len());
+    let counted: u64 = records
+        .iter()
+        .filter(|record| record["event"] == "refused" && record["client"] == "trade")
+        .flat_map(|record| record["reasons"].as_object().unwrap().values())
+        .filter_map(Value::as_u64)
+        .sum();
+    // With the one that was done.
+    assert_eq!(
+        alone.iter().sum::<usize>() as u64 + counted,
+        CALLS as u64 + 1
+    );
+    assert!(counted > 0);
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Orders under pressure: many callers, a slow or silent broker, a journal that fails.
 
-use crate::scripted::{Act, Desk, Plan};
+use crate::scripted::{Act, Desk, Plan, exit};
+use futures_util::FutureExt;
 use mymt5_gateway::journal::{Journal, JournalError, Sqlite};
 use mymt5_guard::Limits;
 use mymt5_model::{AccountMode, Lots, OrderState, Side, TradeRequest};
-use mymt5_orders::{ChangeOutcome, Event, ReconcileConfig, Record};
+use mymt5_orders::{ChangeOutcome, Core, Event, ReconcileConfig, Record};
 use mymt5_proto::Reason;
 use std::{
     collections::HashSet,
@@ -333,6 +334,49 @@ async fn a_change_that_waited_too_long_never_leaves() {
     assert_eq!(late.outcome, ChangeOutcome::Expired);
     let modified = |request: &TradeRequest| matches!(request, TradeRequest::ModifyPosition { .. });
     assert!(!desk.broker.received().iter().any(modified));
+}
+
+/// The core is busy while they come; the ids of their orders tell in which order it took them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_exit_passes_a_flood_and_another_clients_entry_waits_for_one_turn() {
+    let desk = Desk::set(Plan::default()).await;
+    let position = desk.hold("open", 0.1).await;
+    let (busy, is_busy) = tokio::sync::oneshot::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let orders = desk.orders.clone();
+    let hold_up = tokio::spawn(async move {
+        let wait = move |_: &Core| {
+            let _ = busy.send(());
+            let _ = released.recv();
+        };
+        orders.ask(wait).await
+    });
+    timeout(SOON, is_busy).await.unwrap().unwrap();
+    let entry = || desk.entry(Side::Buy, 0.1);
+    let asked = [
+        ("flooder", "f0", entry()),
+        ("flooder", "f1", entry()),
+        ("flooder", "f2", entry()),
+        ("other", "entry", entry()),
+        ("other", "exit", exit(position, None)),
+    ];
+    let mut calls = Vec::new();
+    for (client, id, command) in asked {
+        let mut call = Box::pin(desk.take_turn(client, id, command));
+        // Polled once, it is in its line.
+        assert!(call.as_mut().now_or_never().is_none());
+        calls.push((id, call));
+    }
+    drop(release);
+    hold_up.await.unwrap().unwrap();
+    let mut taken = Vec::new();
+    for (id, call) in calls {
+        let order = timeout(SOON, call).await.unwrap().unwrap();
+        taken.push((order.id.0, id));
+    }
+    taken.sort_unstable();
+    let taken: Vec<_> = taken.into_iter().map(|(_, id)| id).collect();
+    assert_eq!(taken, ["exit", "f0", "entry", "f1", "f2"]);
 }
 
 /// Nothing left that was not durable, and what never left is not for the next gateway to find out.

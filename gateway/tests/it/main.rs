@@ -11,6 +11,7 @@ mod audit;
 mod deadlines;
 mod desk;
 mod disk;
+mod fairness;
 mod flood;
 mod garbage;
 mod harness;

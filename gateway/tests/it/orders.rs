@@ -20,7 +20,7 @@ pub(crate) fn market(id: &str, side: v1::Side, lots: f64) -> v1::SubmitOrderRequ
     }
 }
 
-fn close(id: &str, position_id: u64, lots: Option<f64>) -> v1::ClosePositionRequest {
+pub(crate) fn close(id: &str, position_id: u64, lots: Option<f64>) -> v1::ClosePositionRequest {
     v1::ClosePositionRequest {
         request_id: id.into(),
         position_id,

@@ -329,6 +329,20 @@ impl Desk {
     }
 
     async fn call(&self, id: &str, command: Command, within: Duration) -> Result<Answer, Refusal> {
+        let turn = Turn {
+            client: alpha(),
+            most: 256,
+        };
+        self.call_in(&turn, id, command, within).await
+    }
+
+    async fn call_in(
+        &self,
+        turn: &Turn,
+        id: &str,
+        command: Command,
+        within: Duration,
+    ) -> Result<Answer, Refusal> {
         let call = Call {
             asker: self.orders.asker(),
             client: alpha(),
@@ -342,16 +356,27 @@ impl Desk {
             not_after_ms: None,
             command,
         };
-        let turn = Turn {
-            client: call.client.clone(),
-            most: 256,
-        };
         let until = Instant::now() + within;
-        self.orders.call(&turn, call, until).await
+        self.orders.call(turn, call, until).await
     }
 
-    /// Buys or sells at the market; the order as it was taken.
-    pub(crate) async fn submit(&self, id: &str, side: Side, lots: f64) -> Result<Order, Refusal> {
+    /// A call that waits for its turn among those of that client; the order as it was taken.
+    pub(crate) async fn take_turn(
+        &self,
+        client: &str,
+        id: &str,
+        command: Command,
+    ) -> Result<Order, Refusal> {
+        let turn = Turn {
+            client: ClientName::parse(client).unwrap(),
+            most: 256,
+        };
+        let taken = self.call_in(&turn, id, command, Duration::ZERO).await;
+        taken.map(an_order)
+    }
+
+    /// Buys or sells at the market.
+    pub(crate) fn entry(&self, side: Side, lots: f64) -> Command {
         let order = NewOrder {
             spec: self.spec.clone(),
             side,
@@ -365,7 +390,12 @@ impl Desk {
             tag: String::new(),
             comment: Comment::default(),
         };
-        let command = Command::Submit(Ok(Box::new(order)));
+        Command::Submit(Ok(Box::new(order)))
+    }
+
+    /// Buys or sells at the market; the order as it was taken.
+    pub(crate) async fn submit(&self, id: &str, side: Side, lots: f64) -> Result<Order, Refusal> {
+        let command = self.entry(side, lots);
         self.call(id, command, Duration::ZERO).await.map(an_order)
     }
 
@@ -394,14 +424,7 @@ impl Desk {
         position: PositionId,
         lots: Option<f64>,
     ) -> Result<Order, Refusal> {
-        let exit = Exit {
-            position,
-            lots,
-            max_deviation_points: None,
-            tag: String::new(),
-            comment: Comment::default(),
-        };
-        let command = Command::Close(Ok(exit));
+        let command = exit(position, lots);
         self.call(id, command, Duration::ZERO).await.map(an_order)
     }
 
@@ -437,6 +460,17 @@ impl Desk {
             ask = ask.clone();
         }
     }
+}
+
+/// Closes a position, or so many lots of it.
+pub(crate) fn exit(position: PositionId, lots: Option<f64>) -> Command {
+    Command::Close(Ok(Exit {
+        position,
+        lots,
+        max_deviation_points: None,
+        tag: String::new(),
+        comment: Comment::default(),
+    }))
 }
 
 fn an_order(answer: Answer) -> Order {
