@@ -104,6 +104,9 @@ certificate = "spiffe://mymt5/client/bench"
 permissions = ["read", "trade"]
 limits.max_open_positions = 100
 limits.max_orders_per_minute = 1000000
+max_calls = 1024
+max_queued = 1024
+max_ids_per_minute = 60000
 [process]
 allow_root = true
 data_folder = "data"

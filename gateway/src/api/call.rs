@@ -101,7 +101,8 @@ impl AppState {
     /// after, also where the caller does not wait for it.
     ///
     /// # Errors
-    /// `AUDIT_UNWRITABLE`; `RATE_LIMITED`; an id or session that is not valid; whatever the core refuses.
+    /// `AUDIT_UNWRITABLE`; `RATE_LIMITED`; an id or session that is not valid; whatever the core
+    /// refuses.
     pub(super) async fn take<M: Mutating>(
         &self,
         request: Request<M>,

@@ -139,11 +139,7 @@ impl OrdersTask {
     }
 
     /// Lives until it is stopped, the last handle is gone, or the journal fails.
-    pub(super) async fn run(
-        mut self,
-        mut inbox: mpsc::Receiver<Message>,
-        callers: Taking,
-    ) {
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, callers: Taking) {
         let ended = match self.live(&mut inbox, &callers).await {
             Ok(stop) => self.finish().await.map(|()| stop),
             Err(error) => Err(error),

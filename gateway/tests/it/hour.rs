@@ -4,6 +4,7 @@
 use crate::{harness::Gateway, long::memory, orders::market};
 use mymt5_proto::v1;
 use std::{env, fs, time::Instant};
+use tempfile::TempDir;
 use tonic::transport::Channel;
 use v1::trading_service_client::TradingServiceClient;
 
@@ -73,7 +74,10 @@ fn size(gateway: &Gateway) -> u64 {
 #[tokio::test]
 async fn an_hour_of_orders_and_changes_costs_the_same_at_its_end() {
     let seconds = env::var("MYMT5_HOUR_SECONDS").map_or(SECONDS, |text| text.parse().unwrap());
-    let gateway = Gateway::start("mode = \"netting\"").await;
+    let folder = TempDir::new().unwrap();
+    let local = "[clients.all]\nmax_ids_per_minute = 60000\n";
+    fs::write(folder.path().join("gateway.local.toml"), local).unwrap();
+    let gateway = Gateway::start_in(folder, "mode = \"netting\"").await;
     let mut busy = Busy::begin(&gateway).await;
     let mut resident = Vec::new();
     for tenth in 0..10 {
