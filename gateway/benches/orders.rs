@@ -99,6 +99,9 @@ async fn gateway(folder: TempDir) -> Gateway {
     fs::write(&ticks, format!("{header}{tick}")).unwrap();
     let file = ticks.display();
     let simulator = format!("feed = \"ticks\"\nfile = \"{file}\"\nmode = \"netting\"\n");
+    // As many as the machine can, whatever is usual for one client.
+    let share = "[clients.all]\nmax_calls = 128\nmax_ids_per_minute = 60000\n";
+    fs::write(folder.path().join("gateway.local.toml"), share).unwrap();
     let gateway = Gateway::start_in(folder, &simulator).await;
     gateway.quoted("EURUSD").await;
     gateway

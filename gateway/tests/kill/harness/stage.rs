@@ -174,7 +174,8 @@ fn configuration(folder: &Path, scene: &Scene, clients: &[String], ruled: bool) 
             _ => "\"read\", \"trade\"",
         };
         text += &format!(
-            "[clients.{name}]\ncertificate = \"spiffe://mymt5/client/{name}\"\npermissions = [{permissions}]\n"
+            "[clients.{name}]\ncertificate = \"spiffe://mymt5/client/{name}\"\npermissions = [{permissions}]\n\
+             max_ids_per_minute = 60000\n"
         );
         if ruled {
             text += &rules::configuration(number, scene);

@@ -65,7 +65,7 @@ fn free_port() -> SocketAddr {
 fn trader(name: &str) -> String {
     format!(
         "[clients.{name}]\ncertificate = \"spiffe://mymt5/client/{name}\"\n\
-         permissions = [\"read\", \"trade\"]\n"
+         permissions = [\"read\", \"trade\"]\nmax_ids_per_minute = 60000\n"
     )
 }
 
