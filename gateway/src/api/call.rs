@@ -4,8 +4,8 @@
 use super::{AppState, facts::Facts};
 use crate::{
     access::{Caller, Permission},
-    audit::{self, Asked, Origin, Unrecorded},
-    desk::Turn,
+    audit::{self, Asked, Origin, Outcome, Unrecorded},
+    desk::{Told, Turn},
 };
 use mymt5_chassis::{clock, logs::AUDIT};
 use mymt5_model::RequestId;
@@ -119,12 +119,12 @@ impl AppState {
         let until = answer_deadline(&extensions);
         let orders = self.orders.clone();
         let answering = async move {
-            let answer = match call {
+            let told = match call {
                 Ok(call) => orders.call(&turn(&caller), call, until).await,
                 Err(refusal) => Err(refusal),
             };
-            asked.answered(outcome(&answer));
-            answer
+            asked.answered(outcome(&told));
+            told.map(|told| told.answer)
         };
         let answer = tokio::spawn(answering.in_current_span()).await;
         let answer = answer.unwrap_or_else(|_| Err(Refusal::new(Reason::Internal)));
@@ -208,18 +208,25 @@ fn trace_id(extensions: &Extensions) -> String {
 }
 
 /// How a call ended, for the record.
-fn outcome(answer: &Result<Answer, Refusal>) -> Result<Value, &'static str> {
-    let led_to = match answer {
-        Ok(Answer::Order(order)) => json!({
+fn outcome(told: &Result<Told, Refusal>) -> Outcome {
+    let told = match told {
+        Ok(told) => told,
+        Err(refusal) => return Outcome::Refused(refusal.reason().name()),
+    };
+    let led_to = match &told.answer {
+        Answer::Order(order) => json!({
             "order_id": order.id.0,
             "state": format!("{:?}", order.state),
             "reason": order.reason,
         }),
-        Ok(Answer::Change(change)) => json!({ "outcome": format!("{:?}", change.outcome) }),
-        Ok(_) => Value::Null,
-        Err(refusal) => return Err(refusal.reason().name()),
+        Answer::Change(change) => json!({ "outcome": format!("{:?}", change.outcome) }),
+        _ => Value::Null,
     };
-    Ok(led_to)
+    if told.recorded {
+        Outcome::Done(led_to)
+    } else {
+        Outcome::Repeated(led_to)
+    }
 }
 
 /// Until when to wait for the broker's answer: well before the caller gives up.

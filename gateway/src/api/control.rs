@@ -6,7 +6,7 @@ use super::{
     decisions, render,
     status::{TradingStatus, View},
 };
-use crate::{journal, reload::ReloadError};
+use crate::{audit::Outcome, journal, reload::ReloadError};
 use mymt5_chassis::clock;
 use mymt5_model::{OrderId, UtcTime};
 use mymt5_orders::{Answer, Command};
@@ -58,10 +58,10 @@ impl Control {
 }
 
 /// How a call without an answer of the core's ended, for the record.
-fn outcome<T>(done: &Result<T, Refusal>) -> Result<Value, &'static str> {
+fn outcome<T>(done: &Result<T, Refusal>) -> Outcome {
     match done {
-        Ok(_) => Ok(Value::Null),
-        Err(refusal) => Err(refusal.reason().name()),
+        Ok(_) => Outcome::Done(Value::Null),
+        Err(refusal) => Outcome::Refused(refusal.reason().name()),
     }
 }
 

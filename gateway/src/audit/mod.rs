@@ -118,6 +118,45 @@ impl Call {
     }
 }
 
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It was taken: what it led to, as members of a JSON object.
+    Done(Value),
+    /// It was taken before: what that led to.
+    Repeated(Value),
+    /// Why it was refused.
+    Refused(&'static str),
+}
+
+impl Outcome {
+    /// Under which name it is counted where there is no room for it. None: there always is.
+    const fn counted_as(&self) -> Option<&'static str> {
+        match self {
+            Self::Done(_) => None,
+            Self::Repeated(_) => Some("REPEATED"),
+            Self::Refused(reason) => Some(*reason),
+        }
+    }
+
+    /// Its members of a record.
+    fn members(self) -> Record {
+        let (verdict, repeated, led_to) = match self {
+            Self::Done(led_to) => ("OK", false, led_to),
+            Self::Repeated(led_to) => ("OK", true, led_to),
+            Self::Refused(reason) => (reason, false, Value::Null),
+        };
+        let mut members = Record::from_iter([("verdict".to_owned(), verdict.into())]);
+        if repeated {
+            members.insert("repeated".into(), true.into());
+        }
+        if let Value::Object(led_to) = led_to {
+            members.extend(led_to);
+        }
+        members
+    }
+}
+
 /// A call whose outcome is not on record. Dropped, it is recorded as abandoned: its caller went away.
 #[must_use]
 pub struct Asked {
@@ -133,12 +172,12 @@ struct Open {
 }
 
 impl Asked {
-    /// Records how it ended: what it led to, as members of a JSON object, or why it was refused.
-    pub fn answered(mut self, outcome: Result<Value, &'static str>) {
+    /// Records how it ended.
+    pub fn answered(mut self, outcome: Outcome) {
         self.end(outcome);
     }
 
-    fn end(&mut self, outcome: Result<Value, &'static str>) {
+    fn end(&mut self, outcome: Outcome) {
         let Some(open) = self.open.take() else {
             return;
         };
@@ -149,17 +188,13 @@ impl Asked {
         } = open;
         let now = Instant::now();
         let mut refused = lock(&self.trail.0.refused);
-        let refusal = outcome.as_ref().err().copied();
-        match (refusal, &late) {
+        match (outcome.counted_as(), &late) {
             (None, None) => refused.give_back(&client, now),
             (None, Some(_)) | (Some(_), None) => {}
             (Some(reason), Some(_)) => return refused.count(&client, reason, now),
         }
         drop(refused);
-        answered.insert("verdict".into(), refusal.unwrap_or("OK").into());
-        if let Ok(Value::Object(members)) = outcome {
-            answered.extend(members);
-        }
+        answered.extend(outcome.members());
         for record in late.into_iter().chain([answered]) {
             let _ = self.trail.write(record);
         }
@@ -168,7 +203,7 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.end(Err("ABANDONED"));
+        self.end(Outcome::Refused("ABANDONED"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Refused calls of known clients. Each client has room on the trail for so many of them at once and
+//! Calls of known clients that lead to nothing: refused ones, repeats. Each client has room on the trail for so many of them at once and
 //! for one more with each second; what finds none is told by its number for each reason, together once
 //! an interval has ended. So no client can fill the trail with what is not done.
 
@@ -67,13 +67,13 @@ impl Refused {
         reserved
     }
 
-    /// The call was not refused: gives its room back.
+    /// The call led to something: gives its room back.
     pub(super) fn give_back(&mut self, client: &str, now: Instant) {
         let budget = self.budget(client, now);
         budget.left = budget.left.saturating_add(1).min(MOST);
     }
 
-    /// One that found no room was refused.
+    /// One that found no room led to nothing.
     pub(super) fn count(&mut self, client: &str, reason: &'static str, now: Instant) {
         let budget = self.budget(client, now);
         if budget.counted.is_empty() {

@@ -29,7 +29,7 @@ fn call(number: usize) -> Call {
 
 fn order(trail: &Trail, number: usize) {
     let asked = trail.ask(&call(number), json!({ "lots": 0.1 }), false);
-    asked.ok().unwrap().answered(Ok(Value::Null));
+    asked.ok().unwrap().answered(Outcome::Done(Value::Null));
 }
 
 fn open(folder: &Path) -> Trail {
@@ -355,14 +355,14 @@ fn what_one_client_is_refused_leaves_every_operators_line() {
     };
     let halt = |number| {
         let asked = trail.ask(&operator(number), Value::Null, true);
-        asked.ok().unwrap().answered(Ok(Value::Null));
+        asked.ok().unwrap().answered(Outcome::Done(Value::Null));
     };
     halt(0);
     for number in 0..CALLS {
         // Every other one ends risk, and is looked at whatever was refused before.
         let passes = number.is_multiple_of(2);
         match trail.ask(&call(number), json!({ "lots": 0.1 }), passes) {
-            Ok(asked) => asked.answered(Err("ORDER_NOT_FOUND")),
+            Ok(asked) => asked.answered(Outcome::Refused("ORDER_NOT_FOUND")),
             Err(unrecorded) => {
                 assert_eq!((unrecorded, passes), (Unrecorded::Crowded, false));
                 trail.shed("alpha", "RATE_LIMITED");
@@ -373,7 +373,8 @@ fn what_one_client_is_refused_leaves_every_operators_line() {
         }
     }
     let exit = trail.ask(&call(CALLS), Value::Null, true);
-    exit.ok().unwrap().answered(Ok(json!({ "order_id": 7 })));
+    let led_to = Outcome::Done(json!({ "order_id": 7 }));
+    exit.ok().unwrap().answered(led_to);
     halt(1);
     trail.close();
     assert!(check(folder.path()).faults.is_empty());
@@ -402,6 +403,27 @@ fn what_one_client_is_refused_leaves_every_operators_line() {
 }
 
 #[test]
+fn a_repeat_is_told_as_one_and_takes_room() {
+    let folder = TempDir::new().unwrap();
+    let trail = open(folder.path());
+    for _ in 0..5_000 {
+        let asked = trail.ask(&call(1), Value::Null, true).ok().unwrap();
+        asked.answered(Outcome::Repeated(json!({ "order_id": 7 })));
+    }
+    trail.close();
+    let lines = lines(folder.path());
+    let alone = lines.iter().filter(|line| line["repeated"] == true);
+    let alone: Vec<_> = alone.map(|line| &line["verdict"]).collect();
+    assert!(alone.iter().all(|verdict| *verdict == "OK"));
+    let counted = lines
+        .iter()
+        .filter_map(|line| line["reasons"]["REPEATED"].as_u64());
+    let counted: u64 = counted.sum();
+    assert!(counted > 0);
+    assert_eq!(alone.len() as u64 + counted, 5_000);
+}
+
+#[test]
 fn what_cannot_be_written_is_refused_passed_on_or_told_later() {
     let folder = TempDir::new().unwrap();
     let trail = open(folder.path());
@@ -409,7 +431,7 @@ fn what_cannot_be_written_is_refused_passed_on_or_told_later() {
     fs::remove_dir_all(&logs).unwrap();
     assert!(trail.ask(&call(1), Value::Null, false).is_err());
     let exit = trail.ask(&call(2), Value::Null, true).ok().unwrap();
-    exit.answered(Ok(Value::Null));
+    exit.answered(Outcome::Done(Value::Null));
     fs::create_dir(&logs).unwrap();
     order(&trail, 3);
     trail.close();
@@ -454,7 +476,7 @@ fn records_hold_no_secret_no_control_character_and_no_endless_text() {
         "price": Value::Null,
     });
     let asked = trail.ask(&call(1), facts, false);
-    asked.ok().unwrap().answered(Ok(Value::Null));
+    asked.ok().unwrap().answered(Outcome::Done(Value::Null));
     let text = fs::read_to_string(&files(folder.path())[0]).unwrap();
     assert!(
         text.bytes()

@@ -3,7 +3,7 @@
 
 use super::{
     events::EventLog,
-    task::{Message, OrdersTask, Question, Setup, Then},
+    task::{Message, OrdersTask, Question, Setup, Then, Told},
     turns::{Rank, Turn},
     waiting::{self, Asking},
 };
@@ -133,12 +133,12 @@ impl Orders {
     /// # Errors
     /// Whatever the core refuses; `QUEUE_FULL` when too many calls of the client wait;
     /// `JOURNAL_DOWN`; `JOURNAL_LOST` when the call may be in a journal that failed since.
-    pub async fn call(&self, turn: &Turn, call: Call, until: Instant) -> Result<Answer, Refusal> {
+    pub async fn call(&self, turn: &Turn, call: Call, until: Instant) -> Result<Told, Refusal> {
         let asker = call.asker;
         let rank = Rank::of(&call.command);
         let mut answered = self.send(rank, turn, asker, Input::Call(Box::new(call)))?;
-        let answer = match timeout_at(until, &mut answered).await {
-            Ok(answer) => answer,
+        let told = match timeout_at(until, &mut answered).await {
+            Ok(told) => told,
             Err(_) => {
                 // What was taken is answered by how it stands, never by a refusal: this comes after
                 // the call in its line.
@@ -147,7 +147,7 @@ impl Orders {
                 answered.await
             }
         };
-        answer.map_or_else(|_| Err(Self::lost()), judged)
+        told.map_or_else(|_| Err(Self::lost()), judged)
     }
 
     /// What would become of an order, were it submitted now.
@@ -198,7 +198,8 @@ impl Orders {
 
     async fn ask_core(&self, turn: &Turn, asker: Asker, input: Input) -> Result<Answer, Refusal> {
         let answered = self.send(Rank::Other, turn, asker, input)?;
-        answered.await.map_or_else(|_| Err(Self::lost()), judged)
+        let told = answered.await.map_or_else(|_| Err(Self::lost()), judged);
+        told.map(|told| told.answer)
     }
 
     fn send(
@@ -207,7 +208,7 @@ impl Orders {
         turn: &Turn,
         asker: Asker,
         input: Input,
-    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
+    ) -> Result<oneshot::Receiver<Told>, Refusal> {
         let (reply, answered) = oneshot::channel();
         let message = Message::Ask(asker, Box::new(input), reply);
         self.callers.push(rank, turn, message)?;
@@ -326,9 +327,10 @@ impl Orders {
     }
 }
 
-fn judged(answer: Answer) -> Result<Answer, Refusal> {
+fn judged(told: Told) -> Result<Told, Refusal> {
+    let Told { answer, recorded } = told;
     match answer {
         Answer::Refused(refusal) => Err(refusal),
-        answer => Ok(answer),
+        answer => Ok(Told { answer, recorded }),
     }
 }

@@ -15,7 +15,7 @@ mod waiting;
 pub use events::{CursorLost, EventLog};
 pub use handle::Orders;
 pub use reads::read_pass;
-pub use task::Setup;
+pub use task::{Setup, Told};
 pub use turns::Turn;
 
 /// Milliseconds as the core counts them.

@@ -38,7 +38,7 @@ pub(super) enum Message {
     /// A step, and what follows once it is durable.
     Input(Box<Input>, Option<Then>),
     /// A step that asks, and who waits for the answer.
-    Ask(Asker, Box<Input>, oneshot::Sender<Answer>),
+    Ask(Asker, Box<Input>, oneshot::Sender<Told>),
     /// A question.
     Question(Question),
     /// The broker reported something.
@@ -47,6 +47,15 @@ pub(super) enum Message {
     Read(u64, Box<Read>),
     /// The end: everything is made durable, and the journal is closed.
     Stop(oneshot::Sender<()>),
+}
+
+/// An answer of the core.
+#[derive(Debug)]
+pub struct Told {
+    /// It.
+    pub answer: Answer,
+    /// The step that took the call recorded something: not so the repeat of one that was taken before.
+    pub recorded: bool,
 }
 
 /// What the task works with.
@@ -86,7 +95,7 @@ impl Batch {
 
 /// Who waits for an answer.
 struct Waiting {
-    reply: oneshot::Sender<Answer>,
+    reply: oneshot::Sender<Told>,
     /// The records of the step that took the call: from that one, up to and without that one.
     records: (u64, u64),
 }
@@ -180,7 +189,7 @@ impl OrdersTask {
                     self.step(Input::Durable(self.durable))?;
                 }
                 _ = second.tick() => self.every_second()?,
-                // Evidence first: it frees what callers wait for, and comes of what was taken of them.
+                // Evidence first: it comes of what was taken of callers, and frees what they wait for.
                 message = inbox.recv() => match message {
                     None => return Ok(None),
                     Some(message) => {
@@ -330,8 +339,10 @@ impl OrdersTask {
         }
         for (asker, answer) in batch.answers {
             if let Some(waiting) = self.waiting.remove(&asker) {
+                let (first, end) = waiting.records;
+                let recorded = first < end;
                 // A caller that went away does not undo what it asked for.
-                let _ = waiting.reply.send(answer);
+                let _ = waiting.reply.send(Told { answer, recorded });
             }
         }
         batch.then.into_iter().for_each(|then| then());
@@ -379,7 +390,7 @@ impl OrdersTask {
             } else {
                 Reason::JournalLost
             };
-            let _ = waiting.reply.send(Answer::Refused(Refusal::new(reason)));
+            tell(waiting.reply, Refusal::new(reason));
         }
     }
 }
@@ -393,6 +404,13 @@ pub(super) fn refuse(message: Message) {
     }
 }
 
-fn refuse_one(reply: oneshot::Sender<Answer>) {
-    let _ = reply.send(Answer::Refused(down()));
+fn refuse_one(reply: oneshot::Sender<Told>) {
+    tell(reply, down());
+}
+
+fn tell(reply: oneshot::Sender<Told>, refusal: Refusal) {
+    let _ = reply.send(Told {
+        answer: Answer::Refused(refusal),
+        recorded: false,
+    });
 }

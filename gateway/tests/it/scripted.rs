@@ -357,7 +357,8 @@ impl Desk {
             command,
         };
         let until = Instant::now() + within;
-        self.orders.call(turn, call, until).await
+        let told = self.orders.call(turn, call, until).await;
+        told.map(|told| told.answer)
     }
 
     /// A call that waits for its turn among those of that client; the order as it was taken.
