@@ -72,6 +72,8 @@ impl Taking {
     /// Waits for the next. Cancelled, it has taken nothing.
     pub(super) async fn next(&self) -> Message {
         loop {
+            // A flood leaves the other tasks of this thread their turn.
+            tokio::task::consume_budget().await;
             let next = self.0.turns().as_mut().and_then(Turns::next);
             if let Some(message) = next {
                 return message;
