@@ -3,7 +3,7 @@
 //! in a decimal such as `0.100000`, and as the value of a field that is named as a size, a
 //! ticket, a price, an amount or a time. Anywhere else, also in plain words, it is masked.
 
-use super::{fields, quote_at_end, replace};
+use super::{fields, names, quote_at_end, replace, scan};
 use crate::secret::Secret;
 
 /// Words of the names whose numbers are not account numbers.
@@ -52,33 +52,42 @@ fn masked(text: &str, start: usize, end: usize) -> String {
     format!("{quote}****{last}{quote}")
 }
 
-/// Whether the digits are one side of a number such as `1.10000`, which stands alone.
+/// Whether the digits are one side of a number such as `1.10000`, which stands alone. Looks at the
+/// neighbouring digits only, since a line may be one long chain of such numbers.
 fn is_decimal(bytes: &[u8], start: usize, end: usize) -> bool {
-    let part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_');
-    let length = |run: &mut dyn Iterator<Item = &u8>| run.take_while(|b| part(b)).count();
-    let from = start - length(&mut bytes[..start].iter().rev());
-    let to = end + length(&mut bytes[end..].iter());
-    // The stop of a sentence is none of the number.
-    let token = bytes[from..to]
-        .strip_suffix(b".")
-        .unwrap_or(&bytes[from..to]);
-    let mut sides = token.split(|b| *b == b'.');
-    let digits = |side: Option<&[u8]>| {
-        side.is_some_and(|side| !side.is_empty() && side.iter().all(u8::is_ascii_digit))
+    let begins = |at: usize| !bytes[..at].last().is_some_and(|b| is_of_number(*b));
+    let is_fraction = bytes[..start].ends_with(b".") && {
+        let point = start - 1;
+        let digits = scan::behind(bytes, point, |b| b.is_ascii_digit());
+        digits > 0 && begins(point - digits) && ends(bytes, end)
     };
-    digits(sides.next()) && digits(sides.next()) && sides.next().is_none()
+    let is_whole = bytes[end..].starts_with(b".") && begins(start) && {
+        let digits = scan::ahead(bytes, end + 1, |b| b.is_ascii_digit());
+        digits > 0 && ends(bytes, end + 1 + digits)
+    };
+    is_fraction || is_whole
+}
+
+fn is_of_number(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_')
+}
+
+/// Whether a number ends there. The stop of a sentence is none of it.
+fn ends(bytes: &[u8], at: usize) -> bool {
+    let goes_on = |at: usize| bytes.get(at).is_some_and(|b| is_of_number(*b));
+    !goes_on(at) || bytes[at] == b'.' && !goes_on(at + 1)
 }
 
 /// Whether the text ends in the name and the sign of a field whose numbers are not account numbers.
 fn is_another(before: &str) -> bool {
-    let before = before.trim_end_matches(['"', '\\', ' ']);
+    let before = scan::trimmed(before, |b| matches!(b, b'"' | b'\\' | b' '));
     let before = before.strip_suffix("Some(").unwrap_or(before).trim_end();
     let Some(sign) = before.strip_suffix(['=', ':']) else {
         return false;
     };
     let mut plain = String::new();
     fields::name_before(sign, sign.len()).is_some_and(|name| {
-        fields::words(name, &mut plain);
+        names::words(name, &mut plain);
         plain.split('_').any(|word| OTHER_NUMBERS.contains(&word))
     })
 }

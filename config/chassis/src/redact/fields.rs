@@ -1,19 +1,9 @@
 //! Fields whose names sound sensitive, in the forms `key=value`, `key: value` and
 //! `"key":"value"`, at any depth of escaping.
 
-use super::{MASK, quote_at_end, replace};
+use super::names::{self, words};
+use super::{MASK, quote_at_end, replace, scan};
 
-const ANYWHERE: [&str; 8] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "authorization",
-    "cookie",
-];
-const WHOLE_WORDS: [&str; 3] = ["login", "account", "magic"];
 const SCHEMES: [&str; 5] = ["bearer", "basic", "digest", "negotiate", "token"];
 
 /// The names that are sensitive beside the fixed ones.
@@ -54,6 +44,10 @@ impl Fields {
             if start >= bytes.len() || !self.is_sensitive(name, &mut plain) {
                 continue;
             }
+            let after_blank = start > sign + 1 + arrow;
+            if tells_nothing(bytes, start, &plain, after_blank) {
+                continue;
+            }
             let (from, to) = value_at(text, start, name);
             if from < to && !is_masked(&text[from..to]) {
                 found.push((from, to, mask_of(text, sign, from, start)));
@@ -65,12 +59,8 @@ impl Fields {
 
     fn is_sensitive(&self, name: &str, plain: &mut String) -> bool {
         words(name, plain);
-        if plain.ends_with("_file") {
-            return false;
-        }
-        has_anywhere(plain.as_bytes())
-            || plain.split('_').any(|word| WHOLE_WORDS.contains(&word))
-            || self.is_configured(plain)
+        scan::looked_at(name.len());
+        names::is_sensitive(plain) || self.is_configured(plain)
     }
 
     fn is_configured(&self, plain: &str) -> bool {
@@ -84,7 +74,7 @@ impl Fields {
 /// The mask, quoted when only the name is.
 fn mask_of(text: &str, sign: usize, from: usize, start: usize) -> String {
     let quote = if from == start {
-        quote_at_end(text[..sign].trim_end_matches([' ', '\t']))
+        quote_at_end(scan::trimmed(&text[..sign], is_blank))
     } else {
         ""
     };
@@ -94,14 +84,13 @@ fn mask_of(text: &str, sign: usize, from: usize, start: usize) -> String {
 /// The next `=` or `:`, or the comma of a pair `("name", value)`.
 fn next_sign(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    rest.iter()
-        .enumerate()
-        .position(|(at, byte)| match byte {
-            b'=' | b':' => true,
-            b',' => is_pair(&bytes[..from + at]),
-            _ => false,
-        })
-        .map(|at| from + at)
+    let found = rest.iter().enumerate().position(|(at, byte)| match byte {
+        b'=' | b':' => true,
+        b',' => is_pair(&bytes[..from + at]),
+        _ => false,
+    });
+    scan::looked_at(found.unwrap_or(rest.len()) + 1);
+    found.map(|at| from + at)
 }
 
 /// Whether the text ends in the quoted name that begins a pair.
@@ -109,35 +98,41 @@ fn is_pair(before: &[u8]) -> bool {
     let Some(inner) = before.strip_suffix(b"\"") else {
         return false;
     };
-    let depth = inner.iter().rev().take_while(|b| **b == b'\\').count();
+    let depth = backslashes(inner, inner.len());
     let name = &inner[..inner.len() - depth];
-    let length = name.iter().rev().take_while(|b| is_of_name(**b)).count();
+    let length = scan::behind(name, name.len(), is_of_name);
     let opening = &name[..name.len() - length];
     let Some(outer) = opening.strip_suffix(b"\"") else {
         return false;
     };
-    let backslashes = outer.iter().rev().take_while(|b| **b == b'\\').count();
-    length > 0 && matches!(outer[..outer.len() - backslashes].last(), Some(b'(' | b'['))
+    let outer = &outer[..outer.len() - backslashes(outer, outer.len())];
+    length > 0 && matches!(outer.last(), Some(b'(' | b'['))
+}
+
+/// How many backslashes stand right before there.
+fn backslashes(bytes: &[u8], to: usize) -> usize {
+    scan::behind(bytes, to, |b| b == b'\\')
 }
 
 fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-fn skip_spaces(bytes: &[u8], mut at: usize) -> usize {
-    while at < bytes.len() && matches!(bytes[at], b' ' | b'\t') {
-        at += 1;
-    }
-    at
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+fn skip_spaces(bytes: &[u8], at: usize) -> usize {
+    at + scan::ahead(bytes, at, is_blank)
 }
 
 /// The name before the sign: spaces, a closing quote with its backslashes, then the name.
 pub(super) fn name_before(text: &str, sign: usize) -> Option<&str> {
-    let before = text[..sign].trim_end_matches([' ', '\t']);
+    let before = scan::trimmed(&text[..sign], is_blank);
     let before = before
         .strip_suffix(['"', '\''])
-        .map_or(before, |inner| inner.trim_end_matches('\\'));
-    let length = before.bytes().rev().take_while(|b| is_of_name(*b)).count();
+        .map_or(before, |inner| scan::trimmed(inner, |b| b == b'\\'));
+    let length = scan::behind(before.as_bytes(), before.len(), is_of_name);
     (length > 0).then(|| &before[before.len() - length..])
 }
 
@@ -149,30 +144,41 @@ fn is_path(bytes: &[u8], sign: usize, name: usize) -> bool {
     within || last
 }
 
-/// Whether one of the words stands in the name, also within another word. Faster than a search
-/// for each, since hardly any letter begins one.
-fn has_anywhere(plain: &[u8]) -> bool {
-    plain.iter().enumerate().any(|(at, first)| {
-        matches!(first, b'p' | b's' | b't' | b'a' | b'c')
-            && ANYWHERE
-                .iter()
-                .any(|word| plain[at..].starts_with(word.as_bytes()))
-    })
+/// Whether the value is none that must be hidden, though its field's name sounds sensitive: the path
+/// of a file, a number of something, or a word of a sentence. Looks no further than the next sign,
+/// since what it finds is not passed over.
+fn tells_nothing(bytes: &[u8], start: usize, plain: &str, after_blank: bool) -> bool {
+    let inside = start + opening(bytes, start).map_or(0, |(open, _)| open);
+    if names::is_path(plain) {
+        let length = scan::ahead(bytes, inside, is_of_path);
+        if bytes[inside..inside + length].contains(&b'/') {
+            return true;
+        }
+    }
+    if names::is_count(plain) {
+        let digits = scan::ahead(bytes, inside, |b| b.is_ascii_digit());
+        if (1..=names::COUNT_DIGITS).contains(&digits) && ends(bytes, inside + digits) {
+            return true;
+        }
+    }
+    if !after_blank || inside > start || names::is_list(plain) {
+        return false;
+    }
+    let letters = scan::ahead(bytes, start, |b| b.is_ascii_alphabetic());
+    let end = start + letters;
+    ends(bytes, end) && names::is_ordinary(&bytes[start..end])
 }
 
-/// Writes a name in lower case with its words apart: `apiKey` and `API-Key` as `api_key`.
-pub(super) fn words(name: &str, plain: &mut String) {
-    plain.clear();
-    let mut lower_before = false;
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && lower_before {
-            plain.push('_');
-        }
-        lower_before = c.is_ascii_lowercase();
-        plain.push(match c {
-            '-' | '.' => '_',
-            other => other.to_ascii_lowercase(),
-        });
+fn is_of_path(byte: u8) -> bool {
+    is_of_name(byte) || matches!(byte, b'/' | b'~')
+}
+
+/// Whether a word or a number ends there, also at the end of a sentence.
+fn ends(bytes: &[u8], at: usize) -> bool {
+    let is_end = |byte: &u8| byte.is_ascii_whitespace() || b",;)]}\"'\\".contains(byte);
+    match bytes.get(at) {
+        Some(b'.' | b':' | b'!' | b'?') => bytes.get(at + 1).is_none_or(is_end),
+        other => other.is_none_or(is_end),
     }
 }
 
@@ -202,7 +208,7 @@ fn value_at(text: &str, start: usize, name: &str) -> (usize, usize) {
 
 /// A quote with the backslashes before it: their length together and the number of backslashes.
 fn opening(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
-    let depth = bytes[at..].iter().take_while(|b| **b == b'\\').count();
+    let depth = scan::ahead(bytes, at, |b| b == b'\\');
     matches!(bytes.get(at + depth), Some(b'"' | b'\'')).then_some((depth + 1, depth))
 }
 
@@ -216,18 +222,17 @@ fn closing(bytes: &[u8], from: usize, quote: u8, depth: usize) -> usize {
             continue;
         }
         if *byte == quote && backslashes % (2 * (depth + 1)) == depth {
+            scan::looked_at(at - from + 1);
             return at - depth;
         }
         backslashes = 0;
     }
+    scan::looked_at(bytes.len() - from + 1);
     bytes.len()
 }
 
 fn line_end(bytes: &[u8], from: usize) -> usize {
-    from + bytes[from..]
-        .iter()
-        .take_while(|b| !matches!(b, b'\n' | b'\r' | b'"'))
-        .count()
+    from + scan::ahead(bytes, from, |b| !matches!(b, b'\n' | b'\r' | b'"'))
 }
 
 /// The end of a value without quotes: a space or a separator outside any brackets and quotes
@@ -241,11 +246,7 @@ fn bare_end(bytes: &[u8], from: usize) -> usize {
             b')' | b']' | b'}' if open == 0 => break,
             b')' | b']' | b'}' => open -= 1,
             quote @ (b'"' | b'\'') if open > 0 => {
-                let depth = bytes[from..at]
-                    .iter()
-                    .rev()
-                    .take_while(|b| **b == b'\\')
-                    .count();
+                let depth = backslashes(&bytes[from..], at - from);
                 at = closing(bytes, at + 1, quote, depth) + depth;
             }
             b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'&' | b'"' if open == 0 => break,
@@ -253,7 +254,9 @@ fn bare_end(bytes: &[u8], from: usize) -> usize {
         }
         at += 1;
     }
-    at.min(bytes.len())
+    let end = at.min(bytes.len());
+    scan::looked_at(end - from + 1);
+    end
 }
 
 /// Values that reveal nothing any more: a mask, or an account number's last digits.

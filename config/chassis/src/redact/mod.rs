@@ -6,7 +6,9 @@ mod accounts;
 mod fields;
 mod forms;
 mod json;
+mod names;
 mod patterns;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod values;

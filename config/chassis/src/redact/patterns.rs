@@ -1,7 +1,7 @@
 //! Texts that are credentials by their very form: bearer tokens, JSON web tokens, tokens of
 //! Telegram bots, private keys and what stands before the host of an address.
 
-use super::{MASK, apart, replace};
+use super::{MASK, apart, replace, scan};
 
 const MIN_TOKEN: usize = 8;
 const KEY_BEGIN: &str = "-----BEGIN ";
@@ -24,16 +24,13 @@ pub(super) fn mask(text: &str) -> Option<String> {
 /// A private key, or to the end of the text when its end is missing.
 fn keys(text: &str, found: &mut Vec<(usize, usize)>) {
     let mut from = 0;
-    while let Some(begin) = text[from..].find(KEY_BEGIN).map(|at| from + at) {
-        let body = begin + KEY_BEGIN.len();
-        let label = text[body..].split("-----").next().unwrap_or_default();
-        from = body;
-        if label.contains("PRIVATE KEY") {
-            let rest = &text[body + label.len()..];
-            let end = rest
-                .find(KEY_END)
-                .map_or(text.len(), |at| body + label.len() + at);
-            found.push((body + label.len(), end));
+    while let Some(begin) = scan::find(text, from, KEY_BEGIN) {
+        let label = begin + KEY_BEGIN.len();
+        let start = scan::find(text, label, "-----").unwrap_or(text.len());
+        from = label;
+        if text[label..start].contains("PRIVATE KEY") {
+            let end = scan::find(text, start, KEY_END).unwrap_or(text.len());
+            found.push((start, end));
             from = end;
         }
     }
@@ -43,15 +40,12 @@ fn bearers(text: &str, found: &mut Vec<(usize, usize)>) {
     let bytes = text.as_bytes();
     // Blanks are rarer than letters, so the search is for them.
     for (at, _) in text.match_indices(' ') {
-        let before = bytes[..at]
-            .len()
-            .checked_sub(6)
-            .map(|from| &bytes[from..at]);
+        let before = at.checked_sub(6).map(|from| &bytes[from..at]);
         if !before.is_some_and(|word| word.eq_ignore_ascii_case(b"bearer")) {
             continue;
         }
         let start = at + 1;
-        let length = token_length(&bytes[start..], b"-._~+/=");
+        let length = token_length(bytes, start, b"-._~+/=");
         if length >= MIN_TOKEN {
             found.push((start, start + length));
         }
@@ -62,8 +56,8 @@ fn bearers(text: &str, found: &mut Vec<(usize, usize)>) {
 fn web_tokens(text: &str, found: &mut Vec<(usize, usize)>) {
     let bytes = text.as_bytes();
     let mut from = 0;
-    while let Some(at) = text[from..].find("eyJ").map(|at| from + at) {
-        let length = token_length(&bytes[at..], b"-_.=");
+    while let Some(at) = scan::find(text, from, "eyJ") {
+        let length = token_length(bytes, at, b"-_.=");
         let token = &bytes[at..at + length];
         if token.iter().filter(|b| **b == b'.').count() >= 2 {
             found.push((at, at + length));
@@ -72,19 +66,19 @@ fn web_tokens(text: &str, found: &mut Vec<(usize, usize)>) {
     }
 }
 
-fn token_length(bytes: &[u8], also: &[u8]) -> usize {
-    bytes
-        .iter()
-        .take_while(|b| b.is_ascii_alphanumeric() || also.contains(b))
-        .count()
+fn token_length(bytes: &[u8], from: usize, also: &[u8]) -> usize {
+    scan::ahead(bytes, from, |b| {
+        b.is_ascii_alphanumeric() || also.contains(&b)
+    })
 }
 
 /// What a colon marks: an address, or a bot's token.
 fn colons(text: &str, found: &mut Vec<(usize, usize)>) {
+    let mut stretch = Stretch::default();
     for (at, _) in text.match_indices(':') {
         let rest = &text[at + 1..];
         if rest.starts_with("//") {
-            address(text, at + 3, found);
+            address(text, at + 3, &mut stretch, found);
         } else {
             bot_token(text.as_bytes(), at, at + 1, found);
         }
@@ -100,33 +94,52 @@ fn colons(text: &str, found: &mut Vec<(usize, usize)>) {
 fn bot_token(bytes: &[u8], number_end: usize, start: usize, found: &mut Vec<(usize, usize)>) {
     const DIGITS: std::ops::RangeInclusive<usize> = 6..=16;
     const MIN_SECRET: usize = 30;
-    let digits = bytes[..number_end].iter().rev();
-    let digits = digits.take_while(|b| b.is_ascii_digit()).count();
+    let digits = scan::behind(bytes, number_end, |b| b.is_ascii_digit());
     if DIGITS.contains(&digits) {
-        let length = token_length(&bytes[start..], b"-_");
+        let length = token_length(bytes, start, b"-_");
         if length >= MIN_SECRET {
             found.push((start, start + length));
         }
     }
 }
 
+/// Text without blanks, quotes and backslashes: as far as a password that was not encoded can
+/// reach. Many addresses may lie in one, so it is searched once for all of them.
+#[derive(Default)]
+struct Stretch {
+    end: usize,
+    /// The last `@` in it.
+    at_sign: Option<usize>,
+}
+
+impl Stretch {
+    /// The one in which an address begins there; addresses come in their order.
+    fn reach(&mut self, text: &str, start: usize) {
+        if start < self.end {
+            return;
+        }
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\\');
+        self.end = scan::until(text, start, is_end);
+        self.at_sign = text[start..self.end].rfind('@').map(|at| start + at);
+    }
+}
+
 /// The password in `scheme://user:password@host`, or all that stands before the `@` where there
 /// is no separate name. A password that was not encoded may hold any sign but blanks and quotes.
-fn address(text: &str, start: usize, found: &mut Vec<(usize, usize)>) {
-    let until = |signs: &[char]| {
-        let end = text[start..].find(|c: char| c.is_whitespace() || signs.contains(&c));
-        &text[start..end.map_or(text.len(), |end| start + end)]
-    };
-    let authority = until(&['/', '"', '\\', '?', '#']);
-    let whole = until(&['"', '\\']);
-    let info = match (authority.rsplit_once('@'), whole.rsplit_once('@')) {
-        (Some((info, _)), _) => info,
-        (None, Some((info, _))) if !has_host(authority) => info,
+fn address(text: &str, start: usize, stretch: &mut Stretch, found: &mut Vec<(usize, usize)>) {
+    stretch.reach(text, start);
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\\' | '?' | '#');
+    // The next address has a colon and a slash, so that neither search below passes it.
+    let authority = &text[start..scan::until(text, start, is_end)];
+    let end = match (authority.rfind('@'), stretch.at_sign) {
+        (Some(at), _) => start + at,
+        (None, Some(at)) if at >= start && !has_host(authority) => at,
         _ => return,
     };
-    let name = info.split_once(':').map_or(0, |(name, _)| name.len() + 1);
-    if &info[name..] != MASK {
-        found.push((start + name, start + info.len()));
+    let colon = scan::until(text, start, |c| c == ':');
+    let password = if colon < end { colon + 1 } else { start };
+    if &text[password..end] != MASK {
+        found.push((password, end));
     }
 }
 

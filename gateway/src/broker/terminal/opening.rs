@@ -147,7 +147,7 @@ async fn login(
     let number = account.login.expose().trim().parse();
     let args = Login {
         login: number.map_err(|_| {
-            BrokerError::Refused("MT5_LOGIN is not an account number; correct it".into())
+            BrokerError::Refused("invalid MT5_LOGIN: expected an account number".into())
         })?,
         password: account.password.expose(),
         server: account.server.expose(),
