@@ -1,5 +1,6 @@
 //! What it costs to clean one line of the log, beside what it costs to format the event and to
-//! copy the line, measured in the same run: the ratios hold on any machine.
+//! copy the line, measured in the same run: the ratios hold on any machine. Then what a byte costs of
+//! lines that a stranger makes to be slow, short ones and long ones.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use mymt5_chassis::redact::Redactor;
@@ -11,13 +12,20 @@ use tracing::{info, info_span};
 
 const ROUNDS: usize = 20_000;
 const REPEATS: usize = 7;
+/// Bytes of hostile lines that one run cleans.
+const BYTES: usize = 1024 * 1024;
 
-/// Nanoseconds of one call: of several runs the quickest, which others disturbed least.
-fn cost(mut call: impl FnMut()) -> f64 {
+/// Nanoseconds of one call.
+fn cost(call: impl FnMut()) -> f64 {
+    cost_of(ROUNDS, call)
+}
+
+/// Nanoseconds of one of so many calls: of several runs the quickest, which others disturbed least.
+fn cost_of(rounds: usize, mut call: impl FnMut()) -> f64 {
     let run = |call: &mut dyn FnMut()| {
         let begun = Instant::now();
-        (0..ROUNDS).for_each(|_| call());
-        begun.elapsed().as_nanos() as f64 / ROUNDS as f64
+        (0..rounds).for_each(|_| call());
+        begun.elapsed().as_nanos() as f64 / rounds as f64
     };
     let runs = (0..REPEATS).map(|_| run(&mut call));
     runs.fold(f64::INFINITY, f64::min)
@@ -83,4 +91,55 @@ fn main() {
         );
     }
     println!("ratio: cleaning a line to formatting its event, with ten secrets loaded");
+    hostile(&redactor);
+}
+
+/// What a stranger may repeat until a line is full.
+const FAMILIES: [(&str, &str); 18] = [
+    ("addresses", "://"),
+    ("addresses with users", "a://b:c@"),
+    ("fields", "a=a=a="),
+    ("signs", "=:,"),
+    ("@", "@"),
+    ("long digits", "0123456789"),
+    ("digits and colons", "1234567:"),
+    ("account numbers", "12345678."),
+    ("base64", "QUJDREVG"),
+    ("web tokens", "eyJ."),
+    ("hex", "deadbeef"),
+    ("quotes", "\"'"),
+    ("backslashes", "\\"),
+    ("password", "password"),
+    ("passwords", "password="),
+    ("nested JSON", "{\"a\":["),
+    ("percent escapes", "%2F%3A"),
+    ("beyond ASCII", "\u{20ac}\u{1f600}"),
+];
+
+/// Lengths of hostile lines, in bytes.
+const LENGTHS: [usize; 4] = [100, 1024, 8 * 1024, 64 * 1024];
+
+/// Nanoseconds for each byte of lines that only a stranger writes. Flat is linear.
+fn hostile(redactor: &Redactor) {
+    let [head_100, head_1k, head_8k, head_64k] = LENGTHS.map(|length| format!("{length} B"));
+    println!(
+        "\n{:<24}{head_100:>10}{head_1k:>10}{head_8k:>10}{head_64k:>10}{:>16}",
+        "ns a byte", "64 to 1 KiB"
+    );
+    for (name, repeated) in FAMILIES {
+        let [of_100, of_1k, of_8k, of_64k] =
+            LENGTHS.map(|length| per_byte(redactor, repeated, length));
+        println!(
+            "{name:<24}{of_100:>10.1}{of_1k:>10.1}{of_8k:>10.1}{of_64k:>10.1}{:>16.2}",
+            of_64k / of_1k
+        );
+    }
+    println!("cleaning is linear where the last column is about 1 or less");
+}
+
+fn per_byte(redactor: &Redactor, repeated: &str, length: usize) -> f64 {
+    let line = repeated.repeat(length.div_ceil(repeated.len()));
+    let rounds = (BYTES / line.len()).max(1);
+    let clean = cost_of(rounds, || drop(black_box(redactor.clean(black_box(&line)))));
+    clean / line.len() as f64
 }
