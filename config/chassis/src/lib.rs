@@ -8,8 +8,9 @@
 //! # Rooms
 //! * Configuration: [`loader`], with every error at once by [`config_errors`]; secrets by `secret`
 //!   (one) and [`secrets`] (all, and their rotation).
-//! * What leaves the process: [`logs`], each line through [`redact`], with the id of [`trace_context`]
-//!   and the time of [`clock`]; [`metrics`] and [`health`] by the port of [`operations`].
+//! * What leaves the process: [`logs`], each line through [`redact`] and [`letters`], with the id of
+//!   [`trace_context`] and the time of [`clock`]; [`metrics`] and [`health`] by the port of
+//!   [`operations`].
 //! * What it serves: [`server`], whose bounds hold for every port.
 //! * What the process is: [`process`] (its limits, its folders), [`sandbox`], [`tls`].
 //! * How it starts, ends and is asked: [`cli`], [`shutdown`], [`exit`].
@@ -22,6 +23,7 @@ pub mod exit;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod health;
+pub mod letters;
 pub mod loader;
 pub mod logs;
 #[cfg(test)]

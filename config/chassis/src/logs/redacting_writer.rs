@@ -2,8 +2,9 @@
 //! screen and to the file. Whatever fails is counted.
 
 use super::rolling::Rolling;
+use crate::letters;
 use crate::metrics::LOG_LINES_DROPPED;
-use crate::redact::Redactor;
+use crate::redact::{LONGEST_FORM, Redactor};
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,18 +64,42 @@ impl<W: Write> RedactingWriter<W> {
         }
     }
 
-    fn line(&self, event: &[u8]) -> String {
-        let text = String::from_utf8_lossy(event);
+    /// The event in one line, with its end. Of one that is too long a beginning is cleaned, and of
+    /// that no more shown than what any secret that was cut in two cannot reach.
+    pub(super) fn line(&self, event: &[u8]) -> String {
+        let taken = &event[..event.len().min(MAX_LINE_BYTES + LONGEST_FORM)];
+        let is_whole = taken.len() == event.len();
+        let text = String::from_utf8_lossy(taken);
         let clean = self.redactor.clean(text.trim_end_matches('\n'));
+        let shown = if is_whole {
+            &*clean
+        } else {
+            beginning(&clean, clean.len().saturating_sub(LONGEST_FORM))
+        };
         // An event that brings its own line ends could forge another.
-        let mut line = clean.replace('\n', "\\n").replace('\r', "\\r");
-        if line.len() > MAX_LINE_BYTES {
-            line.truncate(line.floor_char_boundary(MAX_LINE_BYTES));
-            line.push_str(CUT);
-        }
+        let line = letters::escaped(shown);
+        let mut line = if is_whole && line.len() <= MAX_LINE_BYTES {
+            line.into_owned()
+        } else {
+            cut(&line)
+        };
         line.push('\n');
         line
     }
+}
+
+fn beginning(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// The line's beginning, with a note. What began as JSON is the message of another JSON.
+fn cut(line: &str) -> String {
+    if line.starts_with('{') {
+        // Its quotes and backslashes take twice the room within a text.
+        let begun = beginning(line, MAX_LINE_BYTES / 2);
+        return serde_json::json!({ "message": format!("{begun}{CUT}") }).to_string();
+    }
+    format!("{}{CUT}", beginning(line, MAX_LINE_BYTES))
 }
 
 impl<W: Write> RedactingWriter<W> {

@@ -262,6 +262,70 @@ fn a_line_has_a_limit() {
 }
 
 #[test]
+fn a_cut_line_of_json_is_json_with_its_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = LogSettings {
+        format: Format::Json,
+        ..settings(folder.path())
+    };
+    let (dispatch, guard) = build(&settings, &Redactor::new(), "p", io::sink()).unwrap();
+    with_default(&dispatch, || info!("begun {}", "\"".repeat(100_000)));
+    drop(dispatch);
+    let text = written(guard);
+    assert!(text.len() < 130 * 1024, "{}", text.len());
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let message = line["message"].as_str().unwrap();
+    assert!(message.contains("begun ") && message.ends_with(" ... cut"));
+}
+
+/// Wherever the limits cut a secret in two, and however much shorter the masks make the line.
+#[test]
+fn no_part_of_a_secret_is_left_of_a_line_that_is_cut() {
+    let redactor = Redactor::new();
+    redactor.set_values(&[&Secret::new("hunter22-hunter22")], &[]);
+    let writer = RedactingWriter::new(redactor, io::sink(), None, Losses::default());
+    for shift in 0..20 {
+        for repeats in [1_000, 5_000, 20_000] {
+            let event = format!(
+                "{}{}",
+                ".".repeat(shift),
+                "hunter22-hunter22 ".repeat(repeats)
+            );
+            let line = writer.line(event.as_bytes());
+            assert!(!line.contains("hunter"), "{shift}, {repeats}");
+            assert_eq!(line.ends_with(" ... cut\n"), event.len() > 128 * 1024);
+        }
+    }
+}
+
+/// A path of a stranger: C1, marks of bidirectional text, other line ends.
+#[test]
+fn letters_that_steer_are_escaped_in_both_formats() {
+    for format in [Format::Text, Format::Json] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = LogSettings {
+            format,
+            ..settings(folder.path())
+        };
+        let (dispatch, guard) = build(&settings, &Redactor::new(), "p", io::sink()).unwrap();
+        let hostile = "/a\u{9b}31m\u{85}\u{2028}\u{202e}b\u{2066}\u{feff}c\u{1b}[2J";
+        with_default(&dispatch, || {
+            let _call = info_span!("call", path = hostile).entered();
+            info!(path = hostile, shown = %hostile, "said {hostile}");
+        });
+        drop(dispatch);
+        let text = written(guard);
+        let line = text.strip_suffix('\n').unwrap();
+        assert!(!line.chars().any(crate::letters::steers), "{line:?}");
+        assert!(line.contains("/a") && line.contains("31m"), "{line:?}");
+        if format == Format::Json {
+            let read: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(read["path"], hostile);
+        }
+    }
+}
+
+#[test]
 fn without_a_folder_the_screen_alone_has_the_lines() {
     let settings = LogSettings {
         folder: None,

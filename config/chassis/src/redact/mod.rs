@@ -25,6 +25,9 @@ use values::Values;
 /// What stands in place of a secret.
 pub(crate) const MASK: &str = "***";
 
+/// No form of a secret is longer, in bytes.
+pub(crate) const LONGEST_FORM: usize = 64 * 1024;
+
 /// Each round of a text masks more of it, so that hardly any needs a third.
 const MOST_ROUNDS: usize = 8;
 

@@ -42,6 +42,17 @@ fn every_form_of_a_secret_is_masked_anywhere() {
 }
 
 #[test]
+fn no_form_of_the_longest_secret_is_longer_than_a_cut_line_allows_for() {
+    for text in ["x", "\"", "\\", "\u{7f}", "\u{ff}", "\u{20ac}", "\u{1f600}"] {
+        let secret = text.repeat(crate::secret::MAX_BYTES / text.len());
+        let mut forms = std::collections::BTreeSet::new();
+        super::super::forms::all(&secret, &mut forms);
+        let longest = forms.iter().map(String::len).max().unwrap();
+        assert!(longest < LONGEST_FORM, "{text:?}: {longest}");
+    }
+}
+
+#[test]
 fn utf16_is_masked_as_logs_show_it() {
     let redactor = Redactor::new();
     redactor.set_values(&[&Secret::new("hunter22")], &[]);
