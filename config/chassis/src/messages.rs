@@ -149,6 +149,8 @@ fn of_keys(messages: &mut Messages, folder: &Path) {
     ]);
     let environment = environment.with_bytes("MT5_LOGIN");
     messages.errors(&report(&file, environment), folder);
+    let misplaced = Environment::from_pairs([("MT5_PASSWORD_FILE", "hidden")]);
+    messages.errors(&report(&file, misplaced), folder);
     let emptied = Environment::from_pairs([("LOG_LEVEL", "")]);
     messages.errors(&report(&file, emptied), folder);
 }
@@ -169,6 +171,7 @@ fn of_secrets(messages: &mut Messages, folder: &Path) {
         let read = file::secret("MT5_PASSWORD", path, false);
         messages.config_error(&read.err().unwrap(), folder);
     };
+    take(Path::new("hidden"));
     take(&folder.join("none"));
     take(folder);
     let files: [(&[u8], u32); 3] = [
@@ -183,7 +186,7 @@ fn of_secrets(messages: &mut Messages, folder: &Path) {
     messages.config_error(&restless("MT5_PASSWORD", folder), folder);
     let lost = Path::new("/nowhere/token");
     let error = read_file("gateway.token_file", lost).unwrap_err();
-    messages.error("/nowhere/token", &error);
+    messages.error("the path", &error);
 }
 
 const PATH: &str = "/srv/data";

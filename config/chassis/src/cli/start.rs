@@ -94,7 +94,11 @@ pub fn configure<S: ProgramSettings>(config: &Path) -> anyhow::Result<Configured
     let (settings, provenance) = read(reader)?;
     warn_of(&provenance);
     tls::install_provider();
-    let redactor = Redactor::of_process();
+    let redactor = Redactor::new();
+    #[cfg(debug_assertions)]
+    if environment.has("MYMT5_TEST_REDACTOR_OFF") {
+        redactor.turn_off();
+    }
     logs::install_panic_hook(redactor.clone());
     Ok(Configured {
         config: config.to_owned(),

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::config_errors::ConfigError;
-use crate::secret::file;
+use crate::secret::{Secret, file};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
@@ -164,6 +164,12 @@ impl Environment {
             .get(name)
             .filter(|value| !value.is_empty())
             .map(|value| (value.as_str(), true))
+    }
+
+    /// The table's secrets that stand in variables themselves, by their names.
+    pub(super) fn secrets(&self, table: &Table) -> Vec<(String, Secret)> {
+        let named = |name: &&str| Some(((*name).to_owned(), Secret::new(self.get(name)?.0)));
+        table.secrets.iter().filter_map(named).collect()
     }
 
     /// Whether a variable is set to nothing, as by a compose file whose own variable is unset.

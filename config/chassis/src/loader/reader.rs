@@ -11,7 +11,8 @@ use super::secret_sources::Sources;
 use super::tree::{Kind, Node};
 use super::{Environment, Provenance, Table, files, guard, hints};
 use crate::config_errors::{ConfigError, ConfigErrors};
-use crate::secret::{FoundSecrets, Secret, check, file};
+use crate::redact::Known;
+use crate::secret::{FoundSecrets, Secret, check, file, is_account_number};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct Reader {
     warnings: Vec<String>,
     secrets_folder: Option<PathBuf>,
     found: FoundSecrets,
+    /// Every secret that was read, to mask.
+    read_secrets: Vec<(String, Secret)>,
 }
 
 impl Reader {
@@ -70,7 +73,8 @@ impl Reader {
             Ok(root) => root,
             Err(found) => {
                 errors.splice(0..0, found);
-                return Err(ConfigErrors(errors));
+                let secrets = environment.secrets(table);
+                return Err(without_secrets(errors, secrets));
             }
         };
         let mut reader = Self {
@@ -85,6 +89,7 @@ impl Reader {
             warnings: Vec::from_iter(warning),
             secrets_folder: None,
             found: FoundSecrets::default(),
+            read_secrets: Vec::new(),
         };
         reader.lay_environment(&environment);
         let emptied = guard::refuse_secrets(table, &mut reader.root, &mut reader.errors);
@@ -276,6 +281,7 @@ impl Reader {
                 if let Some(file) = found.file {
                     self.found.files.insert(name.clone(), file);
                 }
+                self.read_secrets.push((name.clone(), found.secret.clone()));
                 self.found.values.insert(name, found.secret.clone());
                 Some(found.secret)
             }
@@ -326,7 +332,9 @@ impl Reader {
                 warnings: self.warnings,
             })
         } else {
-            Err(ConfigErrors(self.errors))
+            let mut secrets = self.environment.secrets(&self.table);
+            secrets.append(&mut self.read_secrets);
+            Err(without_secrets(self.errors, secrets))
         }
     }
 
@@ -350,6 +358,28 @@ impl Reader {
         let variable = own.map_or_else(|| hints::variable(key), |(name, _)| (*name).to_owned());
         format!("set it in {}, or {variable}, to {expected}", self.file)
     }
+}
+
+/// The faults without the values of secrets, by their names: one may have been put in a wrong place as
+/// well, such as a key or a path. A short one would mask too much.
+fn without_secrets(mut errors: Vec<ConfigError>, secrets: Vec<(String, Secret)>) -> ConfigErrors {
+    let fit = secrets
+        .into_iter()
+        .filter(|(name, secret)| check(name, secret.expose()).is_ok());
+    let (accounts, secrets): (Vec<_>, Vec<_>) =
+        fit.partition(|(name, secret)| is_account_number(name, secret.expose()));
+    let known = Known::new(
+        secrets.iter().map(|(_, secret)| secret),
+        accounts.iter().map(|(_, number)| number),
+    );
+    for error in &mut errors {
+        for part in [&mut error.key, &mut error.reason, &mut error.fix] {
+            if let Some(masked) = known.mask(part) {
+                *part = masked;
+            }
+        }
+    }
+    ConfigErrors(errors)
 }
 
 /// What was expected and what is there: its kind and its place, not its value.

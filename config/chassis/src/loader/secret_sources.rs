@@ -47,7 +47,13 @@ impl Sources<'_> {
             let text = Zeroizing::new(text.to_owned());
             (text, format!("{place} {name}"), None)
         } else if let Some((path, _)) = named {
-            let (text, file) = self.read(name, PathBuf::from(path))?;
+            let path = PathBuf::from(path);
+            if !file::is_near(&path) {
+                let reason = format!("the path in {file_name} leads nowhere");
+                let fix = format!("set {file_name} to the path of a text file this user may read");
+                return Err(ConfigError::new(name, reason, fix));
+            }
+            let (text, file) = self.read(name, path)?;
             (text, format!("file of {file_name}"), Some(file))
         } else if folders.is_empty() {
             return Ok(None);

@@ -44,7 +44,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Given {
-    /// Test builds only: see [`Redactor::of_process`].
+    /// Builds with debug assertions only, which no release has.
     off: bool,
     secrets: Vec<Secret>,
     accounts: Vec<Secret>,
@@ -56,9 +56,40 @@ struct Given {
 #[derive(Default)]
 struct Loaded {
     off: bool,
+    known: Known,
+    fields: Fields,
+}
+
+/// Masks what is known by value alone: for texts whose other words are the program's own.
+#[derive(Default)]
+pub(crate) struct Known {
     values: Values,
     accounts: Accounts,
-    fields: Fields,
+}
+
+impl Known {
+    /// Of these secrets and account numbers.
+    pub(crate) fn new<'a>(
+        secrets: impl Iterator<Item = &'a Secret>,
+        accounts: impl Iterator<Item = &'a Secret> + Clone,
+    ) -> Self {
+        Self {
+            values: Values::new(secrets, accounts.clone()),
+            accounts: Accounts::new(accounts),
+        }
+    }
+
+    /// The text masked; `None` when it holds none of them.
+    pub(crate) fn mask(&self, text: &str) -> Option<String> {
+        let mut cow = Cow::Borrowed(text);
+        self.pass(&mut cow);
+        masked(cow)
+    }
+
+    fn pass(&self, text: &mut Cow<'_, str>) {
+        pass(text, |text| self.values.mask(text));
+        pass(text, |text| self.accounts.mask(text));
+    }
 }
 
 impl Loaded {
@@ -67,8 +98,7 @@ impl Loaded {
         let accounts = given.accounts.iter().chain(&given.rotating_accounts);
         Self {
             off: given.off,
-            values: Values::new(secrets, accounts.clone()),
-            accounts: Accounts::new(accounts),
+            known: Known::new(secrets, accounts),
             fields: Fields::new(&given.fields),
         }
     }
@@ -81,17 +111,10 @@ impl Redactor {
         Self::default()
     }
 
-    /// The redactor of a process: as [`Redactor::new`]. Builds with debug assertions, which no
-    /// release has, turn it off where `MYMT5_TEST_REDACTOR_OFF` is set, so that a leak test can
-    /// prove that it would find a leak.
-    #[must_use]
-    pub fn of_process() -> Self {
-        let this = Self::new();
-        #[cfg(debug_assertions)]
-        if crate::loader::Environment::of_process().has("MYMT5_TEST_REDACTOR_OFF") {
-            this.change(|given| given.off = true);
-        }
-        this
+    /// Lets everything through, so that a leak test can prove that it would find a leak.
+    #[cfg(debug_assertions)]
+    pub(crate) fn turn_off(&self) {
+        self.change(|given| given.off = true);
     }
 
     /// Replaces the secrets and account numbers to mask that no store rotates.
@@ -141,8 +164,7 @@ impl Loaded {
     /// The text masked; `None` when there was nothing to mask.
     fn mask(&self, text: &str) -> Option<String> {
         let mut cow = Cow::Borrowed(text);
-        pass(&mut cow, |text| self.values.mask(text));
-        pass(&mut cow, |text| self.accounts.mask(text));
+        self.known.pass(&mut cow);
         // A mask may cover what ended another value, such as the end of a key, so the few texts
         // that hold credentials by form are scanned again.
         for _ in 0..MOST_ROUNDS {
@@ -152,10 +174,7 @@ impl Loaded {
             };
             cow = Cow::Owned(masked);
         }
-        match cow {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(masked) => Some(masked),
-        }
+        masked(cow)
     }
 }
 
@@ -168,6 +187,13 @@ impl fmt::Debug for Redactor {
 fn pass(cow: &mut Cow<'_, str>, mask: impl Fn(&str) -> Option<String>) {
     if let Some(masked) = mask(cow) {
         *cow = Cow::Owned(masked);
+    }
+}
+
+fn masked(cow: Cow<'_, str>) -> Option<String> {
+    match cow {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(masked) => Some(masked),
     }
 }
 

@@ -9,6 +9,13 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use zeroize::Zeroizing;
 
+/// Whether a path leads to something, or at least into a folder that is there. One that does not may
+/// be the secret itself, put in the wrong place, and is never told.
+pub(crate) fn is_near(path: &Path) -> bool {
+    let folder = path.parent().filter(|folder| folder.file_name().is_some());
+    path.symlink_metadata().is_ok() || folder.is_some_and(Path::is_dir)
+}
+
 /// The one secret of a file, without the line end that editors leave. `mounted` files may have
 /// any mode: it is the orchestrator's, often readable to all inside.
 pub(crate) fn secret(
@@ -16,6 +23,10 @@ pub(crate) fn secret(
     path: &Path,
     mounted: bool,
 ) -> Result<Zeroizing<String>, ConfigError> {
+    if !is_near(path) {
+        let fix = "set it to the path of a text file this user may read";
+        return Err(ConfigError::new(name, "the path leads nowhere", fix));
+    }
     let shown = path.display();
     let unreadable = |error: io::Error| {
         let reason = format!("{shown} cannot be read ({})", error.kind());
@@ -88,6 +99,25 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::fs;
+
+    #[test]
+    fn a_path_that_leads_nowhere_is_not_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |path: &Path| secret("NAME", path, false).unwrap_err().to_string();
+        for wrong in [
+            "hunter22",
+            "/hunter22",
+            "hunter/22",
+            "./hunter22",
+            "../hunter22",
+        ] {
+            let told = told(Path::new(wrong));
+            assert!(told.contains("the path leads nowhere"), "{told}");
+            assert!(!told.contains("hunter"), "{told}");
+        }
+        let missing = folder.path().join("mistyped");
+        assert!(told(&missing).contains("mistyped cannot be read"));
+    }
 
     #[test]
     fn what_is_no_small_text_file_is_refused_without_waiting() {

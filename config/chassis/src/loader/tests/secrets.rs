@@ -101,7 +101,7 @@ fn secrets_that_break_the_rules_are_refused() {
         (&[("MT5_PASSWORD_FILE", &empty)], "is empty"),
         (
             &[("MT5_PASSWORD_FILE", "/nowhere/at/all")],
-            "cannot be read",
+            "the path in MT5_PASSWORD_FILE leads nowhere",
         ),
         (&[("MT5_PASSWORD_FILE", &folder)], "is not a file"),
         (&[("MT5_PASSWORD", "short")], "shorter than 6"),
@@ -223,6 +223,40 @@ fn sources_win_in_their_order_and_tell_whom_they_hide() {
         assert_eq!(reader.warnings().len(), order.len() - 1, "{set:04b}");
         reader.finish().unwrap();
     }
+}
+
+/// A secret put in a wrong place: as the path of its file, a name, a key, another value.
+#[test]
+fn a_secret_in_a_wrong_place_is_not_told() {
+    let place = Place::new("[clients.correct-horse]\n[symbols]\n'correct-horse' = 1");
+    let pairs = [
+        ("MT5_PASSWORD", "correct-horse"),
+        ("MT5_LOGIN_FILE", "battery-staple"),
+    ];
+    let mut reader = place.open(&pairs);
+    assert!(reader.secret("MT5_LOGIN").is_none());
+    for name in reader.names("clients") {
+        reader.reject(&format!("clients.{name}"), "is no client", "rename it");
+    }
+    let told = report(reader);
+    has(
+        &told,
+        &["MT5_LOGIN: the path in MT5_LOGIN_FILE leads nowhere"],
+    );
+    has(&told, &["clients.***: is no client"]);
+    has(&told, &["symbols.***: unknown key"]);
+    assert!(
+        !told.contains("horse") && !told.contains("staple"),
+        "{told}"
+    );
+    // That of a file is known once it is read, also when another has taken it over.
+    let secret = place.write("secret", "correct-horse", 0o600);
+    let mut reader = place.open(&[("MT5_PASSWORD_FILE", &secret)]);
+    assert!(reader.secret("MT5_PASSWORD").is_some());
+    let _taken = reader.found_secrets();
+    let told = report(reader);
+    has(&told, &["symbols.***: unknown key"]);
+    assert!(!told.contains("horse"), "{told}");
 }
 
 #[test]
