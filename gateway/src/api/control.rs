@@ -89,7 +89,8 @@ impl ControlService for Control {
         let view = View(caller);
         let asked = self.0.orders.ask_for(&turn, move |core| view.of(core));
         let trading_status = asked.await;
-        let trading_status = trading_status.or_else(TradingStatus::unknown)?;
+        let mut trading_status = trading_status.or_else(TradingStatus::unknown)?;
+        trading_status.mask(self.0.trail.redactor());
         Ok(Response::new(v1::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: Some(render::utc(self.0.started_ms)),

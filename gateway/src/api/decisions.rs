@@ -1,6 +1,6 @@
 //! What operators ask for becomes checked decisions.
 
-use mymt5_chassis::redact::Redactor;
+use mymt5_chassis::{letters, redact::Redactor};
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, PositionId, Symbol, Ticket};
 use mymt5_orders::{Acceptance, Adoption, Resolution};
@@ -22,10 +22,10 @@ pub(super) fn scope(client: &str) -> Result<Option<ClientName>, Refusal> {
 /// An operator's reason, as it may be kept and told: 1 to 200 characters.
 ///
 /// # Errors
-/// Missing, too long, or with control characters.
+/// Missing, too long, or with letters that steer a screen.
 pub(super) fn why(redactor: &Redactor, reason: &str) -> Result<String, Refusal> {
     let fits = (1..=200).contains(&reason.chars().count());
-    if !fits || reason.chars().any(char::is_control) {
+    if !fits || reason.chars().any(letters::steers) {
         let text = "expected 1 to 200 printable characters";
         return Err(Violations::one("reason", Reason::FieldInvalid, text));
     }
@@ -117,7 +117,15 @@ mod tests {
         let kept = why(&redactor, "try correct-horse-7 on 12345678").unwrap();
         assert_eq!(kept, "try *** on ****5678");
         assert_eq!(why(&redactor, "news").unwrap(), "news");
-        for wrong in ["", "two\nlines", &"x".repeat(201)] {
+        let long = "x".repeat(201);
+        for wrong in [
+            "",
+            "two\nlines",
+            "two\u{2028}lines",
+            "\u{9b}31m",
+            "\u{202e}x",
+            &long,
+        ] {
             assert!(why(&redactor, wrong).is_err());
         }
     }

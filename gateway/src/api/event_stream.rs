@@ -4,7 +4,7 @@
 use super::{AppState, call, render::Render};
 use crate::access::{Caller, Held, Permission};
 use futures_util::{Stream, stream};
-use mymt5_chassis::clock;
+use mymt5_chassis::{clock, redact::Redactor};
 use mymt5_model::{Moment, UtcTime};
 use mymt5_orders::{Audience, Recorded};
 use mymt5_proto::{Reason, Refusal, v1};
@@ -102,8 +102,9 @@ impl Reader {
         let visible = page
             .iter()
             .filter(|recorded| is_visible(&self.caller, recorded));
+        let redactor = self.app.trail.redactor();
         self.ready
-            .extend(visible.map(|recorded| render.event(recorded)));
+            .extend(visible.map(|recorded| without_secrets(redactor, render.event(recorded))));
         Ok(true)
     }
 
@@ -124,6 +125,18 @@ impl Reader {
             }))
         }))
     }
+}
+
+/// An operator's words may be older than what is known to be secret now: those of a halt while no
+/// gateway ran, or from before a rotation.
+fn without_secrets(
+    redactor: &Redactor,
+    mut event: v1::StreamEventsResponse,
+) -> v1::StreamEventsResponse {
+    if let Some(Wire::TradingStateChanged(changed)) = &mut event.event {
+        changed.reason = redactor.clean(&changed.reason).into_owned();
+    }
+    event
 }
 
 fn unsequenced(event: Wire) -> v1::StreamEventsResponse {

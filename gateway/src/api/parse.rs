@@ -1,6 +1,7 @@
 //! Requests of the wire become checked intents: every fault is told with its field.
 
 use crate::{access::Caller, market::Instruments};
+use mymt5_chassis::letters;
 use mymt5_model::{
     BrokerTime, BrokerZone, Comment, Levels, Lots, Moment, OrderType, PositionId, Price, Side,
     Symbol, SymbolSpec, TimeInForce,
@@ -85,7 +86,7 @@ pub(super) fn symbols(
 }
 
 fn tag(violations: &mut Violations, tag: &str) {
-    if tag.chars().count() > MAX_TAG || tag.chars().any(char::is_control) {
+    if tag.chars().count() > MAX_TAG || tag.chars().any(letters::steers) {
         violations.add(
             "tag",
             Reason::FieldInvalid,

@@ -3,6 +3,7 @@
 
 use super::render;
 use crate::access::{Caller, Permission};
+use mymt5_chassis::redact::Redactor;
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, OrderState, Symbol};
 use mymt5_orders::{Core, Obstacle, ObstacleKind, StateRow};
@@ -21,6 +22,14 @@ pub(super) struct TradingStatus {
 }
 
 impl TradingStatus {
+    /// An operator's words may be older than what is known to be secret now.
+    pub(super) fn mask(&mut self, redactor: &Redactor) {
+        let whys = self.obstacles.iter_mut().map(|it| &mut it.why);
+        for text in self.reasons.iter_mut().chain(whys) {
+            *text = redactor.clean(text).into_owned();
+        }
+    }
+
     /// Without a journal nothing trades, and that much can be reported.
     pub(super) fn unknown(refusal: Refusal) -> Result<Self, Refusal> {
         if refusal.reason() != Reason::JournalDown {

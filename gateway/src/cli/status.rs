@@ -1,6 +1,6 @@
 //! `status`: how a running gateway stands, asked over its control socket.
 
-use super::operator::{READING, Target, leftovers, plain};
+use super::operator::{READING, Target, json_line, leftovers, plain};
 use mymt5_chassis::{cli::say, clock};
 use mymt5_proto::v1::{
     Account, BrokerClock, Disk, Flattening, GetSnapshotRequest, GetStatusRequest,
@@ -25,11 +25,11 @@ pub(super) fn status(target: &Target) -> anyhow::Result<ExitCode> {
         Ok((status, account.unwrap_or_default()))
     })?;
     if target.json {
-        say(&object(&status, &account).to_string());
+        say(&json_line(&object(&status, &account)));
     } else {
         rows(&status, &account)
             .iter()
-            .for_each(|(name, value)| say(&format!("{name:<16} {value}")));
+            .for_each(|(name, value)| say(&format!("{name:<16} {}", plain(value))));
         status
             .obstacles
             .iter()

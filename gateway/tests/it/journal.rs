@@ -10,7 +10,7 @@ use mymt5_gateway::journal::{self, Identity, SIMULATOR, Sqlite};
 use mymt5_model::MaskedAccount;
 use mymt5_proto::{Reason, reason_of, v1};
 use rusqlite::{Connection, OpenFlags};
-use std::{fs, path::PathBuf, process::Output};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Output};
 use tokio::time::timeout;
 use tonic::Code;
 use v1::control_service_client::ControlServiceClient;
@@ -174,6 +174,38 @@ async fn a_halt_without_a_gateway_holds_at_the_next_start() {
             .success()
     );
     assert!(submit(&gateway, "resumed").await.is_ok());
+}
+
+/// What of an operator's words is secret is known by the environment of the command, or later by the
+/// gateway: its account's number stands in no variable here.
+#[tokio::test]
+async fn a_halt_without_a_gateway_keeps_and_tells_no_secret() {
+    const PHRASE: &str = "correct-horse-7";
+    let mut gateway = Gateway::start("").await;
+    gateway.child.kill().await.unwrap();
+    let dotenv = gateway.folder.path().join(".env");
+    fs::write(&dotenv, format!("MT5_PASSWORD={PHRASE}\n")).unwrap();
+    fs::set_permissions(&dotenv, fs::Permissions::from_mode(0o600)).unwrap();
+    let line = format!("halt --reason try-{PHRASE}-on-10000001");
+    let output = command(&gateway, &line).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    fs::remove_file(dotenv).unwrap();
+    let data = fs::read_dir(gateway.folder.path().join("data")).unwrap();
+    for file in data.map(|entry| entry.unwrap().path()) {
+        let kept = if file.is_file() {
+            text(&fs::read(&file).unwrap())
+        } else {
+            String::new()
+        };
+        assert!(!kept.contains(PHRASE), "{}", file.display());
+    }
+    gateway.crash_and_return().await;
+    let reasons = gateway.status().await.trading_reasons.join(", ");
+    let events = command(&gateway, "events --after 0").await;
+    for told in [reasons, text(&events.stdout)] {
+        assert!(told.contains("try-***-on-****0001"), "{told}");
+        assert!(!told.contains("10000001"), "{told}");
+    }
 }
 
 async fn backup(gateway: &Gateway) -> String {

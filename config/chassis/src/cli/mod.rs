@@ -8,10 +8,12 @@ pub use start::{Configured, Confined, Opened, ProgramSettings, Running, configur
 use crate::{
     config_errors::ConfigErrors,
     exit::{self, Unavailable},
-    loader::{Environment, Provenance, Reader},
+    loader::{Environment, Provenance, Reader, Table},
     operations::{ListenError, OperationsClient, ServingStatus},
     process::{FolderError, RootRefused},
+    redact::Redactor,
     sandbox::SandboxError,
+    secrets::SecretStore,
     tls::IdentityError,
 };
 use std::{
@@ -64,6 +66,24 @@ fn warn_of(provenance: &Provenance) {
     for warning in provenance.warnings() {
         complain(&format!("warning: {warning}"));
     }
+}
+
+/// A redactor for a command beside a program that does not run: it knows that program's secrets as far
+/// as this user can read them, by its configuration or, where that is faulty, without it.
+#[must_use]
+pub fn redactor(table: &Table, config: &Path) -> Redactor {
+    let redactor = Redactor::new();
+    let environment = Environment::of_process();
+    let reader = Reader::open(table, config, environment.clone())
+        .or_else(|_| Reader::of_text(table, "", environment));
+    if let Ok(mut reader) = reader {
+        for name in table.secrets {
+            reader.secret(name);
+        }
+        // What the store knew, the redactor still does.
+        drop(SecretStore::new(reader.found_secrets(), &redactor));
+    }
+    redactor
 }
 
 /// `health`: prints how a service of a running program is; success where it serves.

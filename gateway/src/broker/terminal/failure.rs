@@ -6,6 +6,7 @@ use super::{
     rows::receipt,
     wire::{Answer, RowError},
 };
+use mymt5_chassis::letters;
 use mymt5_model::{Receipt, Retcode, RetcodeClass};
 use serde_json::value::RawValue;
 
@@ -136,7 +137,7 @@ pub(crate) fn explained(code: i64) -> String {
 
 /// Foreign text, bounded and in one line.
 fn short(text: &str) -> String {
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let printable = |c: char| if letters::steers(c) { ' ' } else { c };
     text.chars().take(160).map(printable).collect()
 }
 

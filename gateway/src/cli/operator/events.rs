@@ -80,7 +80,7 @@ fn line(event: &StreamEventsResponse, json: bool) -> Option<String> {
             ("event", kind.into()),
             (kind, show::object(&fields)),
         ];
-        return Some(show::object(&head).to_string());
+        return Some(show::json_line(&show::object(&head)));
     }
     let sequence = event.sequence;
     let time = time.as_str().unwrap_or("-").to_owned();

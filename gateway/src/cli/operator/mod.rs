@@ -9,7 +9,7 @@ mod show;
 mod trading_state;
 mod wire;
 
-pub(super) use show::{leftovers, plain};
+pub(super) use show::{json_line, leftovers, plain};
 pub(super) use wire::{NotRunning, READING, Refused, Target};
 
 use clap::{Args, Subcommand};

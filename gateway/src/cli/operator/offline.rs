@@ -1,13 +1,15 @@
 //! What can be done while no gateway runs: a halt, stored for the next start, and putting a backup
 //! in the journal's place. Both hold the data folder's lock, so that none starts meanwhile.
 
-use crate::journal::{self, Journal, Sqlite};
+use crate::{
+    journal::{self, Journal, Sqlite},
+    settings::TABLE,
+};
 use anyhow::{Context, bail, ensure};
 use mymt5_chassis::{
-    cli::{complain, say},
+    cli::{complain, redactor, say},
     clock,
     process::Folder,
-    redact::Redactor,
 };
 use mymt5_guard::{ScopeLimits, TradingState};
 use mymt5_model::{ClientName, RequestId, Symbol, SymbolSpec, UtcTime};
@@ -21,6 +23,9 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
+
+/// Where the gateway's configuration is unless `run` was told otherwise.
+const CONFIG: &str = "config/gateway.toml";
 
 /// Nothing is known of the market while no gateway runs.
 struct NoMarket;
@@ -76,7 +81,9 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
         command: Command::SetState {
             scope: halt.client.as_deref().map(ClientName::parse).transpose()?,
             state: TradingState::Halted,
-            reason: Redactor::new().clean(&halt.reason).into_owned(),
+            reason: redactor(&TABLE, Path::new(CONFIG))
+                .clean(&halt.reason)
+                .into_owned(),
         },
     };
     core.step(

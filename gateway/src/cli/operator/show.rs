@@ -1,5 +1,6 @@
 //! Rows of named values, as a table for people or as JSON for programs.
 
+use mymt5_chassis::letters;
 use mymt5_proto::v1::{Leftover, Moment, Order, Position, leftover::Item};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
@@ -13,7 +14,7 @@ pub(super) type Row = Vec<(&'static str, Value)>;
 /// Standard output does not take them.
 pub(super) fn rows(rows: &[Row], json: bool, none: &str) -> io::Result<()> {
     let text = match (json, rows) {
-        (true, rows) => Value::Array(rows.iter().map(object).collect()).to_string(),
+        (true, rows) => json_line(&Value::Array(rows.iter().map(object).collect())),
         (false, []) => none.to_owned(),
         (false, rows) => table(rows),
     };
@@ -26,7 +27,7 @@ pub(super) fn rows(rows: &[Row], json: bool, none: &str) -> io::Result<()> {
 /// Standard output does not take it.
 pub(super) fn row(row: &Row, json: bool) -> io::Result<()> {
     let text = if json {
-        object(row).to_string()
+        json_line(&object(row))
     } else {
         let lines = row
             .iter()
@@ -119,10 +120,15 @@ pub(in crate::cli) fn leftovers(left: &[Leftover]) -> String {
     left.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 
-/// Without control characters: what a broker or a client wrote must not steer a terminal.
+/// Without letters that steer: what a broker or a client wrote must not steer a terminal.
 pub(in crate::cli) fn plain(text: &str) -> String {
-    let shown = |letter: char| if letter.is_control() { '?' } else { letter };
+    let shown = |letter: char| if letters::steers(letter) { '?' } else { letter };
     text.chars().map(shown).collect()
+}
+
+/// JSON in one line, in which such letters are escaped.
+pub(in crate::cli) fn json_line(value: &Value) -> String {
+    letters::escaped(&value.to_string()).into_owned()
 }
 
 /// A name of the wire without its enum's prefix, in lower case.
@@ -220,7 +226,7 @@ mod tests {
             order_id: 12_345,
             price: Some(1.25),
             retcode: Some(10_019),
-            reason: "NO_MONEY\u{1b}[31m".into(),
+            reason: "NO_MONEY\u{1b}[31m\u{9b}m\u{202e}\u{2028}".into(),
             updated: Some(Moment {
                 utc_ms: None,
                 broker_ms: Some(0),
@@ -245,7 +251,7 @@ mod tests {
             lines[2].ends_with("1970-01-01T00:00:00.000 broker time"),
             "{table}"
         );
-        assert!(!table.contains('\u{1b}'));
+        assert!(table.lines().all(|line| !line.chars().any(letters::steers)));
     }
 
     #[test]
@@ -256,6 +262,9 @@ mod tests {
         assert_eq!(json["price"], 1.25);
         assert_eq!(json["average_price"], Value::Null);
         assert_eq!(json["state"], "unknown");
+        let line = json_line(&json);
+        assert!(!line.chars().any(letters::steers), "{line:?}");
+        assert_eq!(serde_json::from_str::<Value>(&line).ok(), Some(json));
     }
 
     #[test]
