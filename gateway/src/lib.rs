@@ -26,3 +26,5 @@ pub mod settings;
 
 #[doc(hidden)]
 pub use api::fuzz;
+#[doc(hidden)]
+pub use broker::terminal::fuzz as bridge_fuzz;

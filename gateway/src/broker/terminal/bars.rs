@@ -66,7 +66,7 @@ impl Terminal {
     }
 }
 
-fn parse(raw: &RawValue, symbol: &Symbol, digits: u8) -> Result<Vec<Bar>, BrokerError> {
+pub(super) fn parse(raw: &RawValue, symbol: &Symbol, digits: u8) -> Result<Vec<Bar>, BrokerError> {
     let odd = || {
         BrokerError::Unreachable(
             "a bar cannot be read; look at the symbol's history in the terminal".into(),

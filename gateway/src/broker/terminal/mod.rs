@@ -9,6 +9,8 @@ mod deals;
 mod expected_account;
 mod failure;
 mod feed;
+#[doc(hidden)]
+pub mod fuzz;
 mod handshake;
 mod history;
 #[cfg(test)]
