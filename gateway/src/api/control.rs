@@ -90,12 +90,15 @@ impl ControlService for Control {
         let asked = self.0.orders.ask_for(&turn, move |core| view.of(core));
         let trading_status = asked.await;
         let mut trading_status = trading_status.or_else(TradingStatus::unknown)?;
-        trading_status.mask(self.0.trail.redactor());
+        let redactor = self.0.trail.redactor();
+        trading_status.mask(redactor);
+        let mut link = render::link(&link);
+        link.reason = redactor.clean(&link.reason).into_owned();
         Ok(Response::new(v1::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: Some(render::utc(self.0.started_ms)),
             account_kind: v1::AccountKind::from(self.0.kind).into(),
-            link: Some(render::link(&link)),
+            link: Some(link),
             trading_state: render::trading_state(trading_status.state).into(),
             trading_reasons: trading_status.reasons,
             unknown_orders: count(trading_status.unknown),

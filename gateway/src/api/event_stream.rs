@@ -127,14 +127,19 @@ impl Reader {
     }
 }
 
-/// An operator's words may be older than what is known to be secret now: those of a halt while no
-/// gateway ran, or from before a rotation.
+/// What is on record may be older than what is known to be secret now: an operator's words of a halt
+/// while no gateway ran, or from before a rotation. And why a link failed may quote the configuration.
 fn without_secrets(
     redactor: &Redactor,
     mut event: v1::StreamEventsResponse,
 ) -> v1::StreamEventsResponse {
-    if let Some(Wire::TradingStateChanged(changed)) = &mut event.event {
-        changed.reason = redactor.clean(&changed.reason).into_owned();
+    let reason = match &mut event.event {
+        Some(Wire::TradingStateChanged(changed)) => Some(&mut changed.reason),
+        Some(Wire::LinkChanged(changed)) => Some(&mut changed.reason),
+        _ => None,
+    };
+    if let Some(reason) = reason {
+        *reason = redactor.clean(reason).into_owned();
     }
     event
 }
@@ -158,5 +163,30 @@ pub(super) fn is_visible(caller: &Caller, recorded: &Recorded) -> bool {
         Audience::All => true,
         Audience::Client(name) => *name == caller.0.name || caller.may(Permission::Control),
         Audience::Control => caller.may(Permission::Control),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mymt5_chassis::secrets::Secret;
+
+    #[test]
+    fn why_is_told_without_secrets() {
+        let redactor = Redactor::new();
+        redactor.set_values(&[&Secret::new("correct-horse-7")], &[]);
+        let reason = "the broker has no symbol correct-horse-7".to_owned();
+        let link = v1::LinkChanged {
+            reason: reason.clone(),
+            ..Default::default()
+        };
+        let state = v1::TradingStateChanged {
+            reason,
+            ..Default::default()
+        };
+        for event in [Wire::LinkChanged(link), Wire::TradingStateChanged(state)] {
+            let told = format!("{:?}", without_secrets(&redactor, unsequenced(event)));
+            assert!(told.contains("no symbol ***"), "{told}");
+        }
     }
 }
