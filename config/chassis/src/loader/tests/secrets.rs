@@ -228,7 +228,7 @@ fn sources_win_in_their_order_and_tell_whom_they_hide() {
 /// A secret put in a wrong place: as the path of its file, a name, a key, another value.
 #[test]
 fn a_secret_in_a_wrong_place_is_not_told() {
-    let place = Place::new("[clients.correct-horse]\n[symbols]\n'correct-horse' = 1");
+    let place = Place::new("[clients.correct-horse]\nkind = 1\n[symbols]\n'correct-horse' = 1");
     let pairs = [
         ("MT5_PASSWORD", "correct-horse"),
         ("MT5_LOGIN_FILE", "battery-staple"),
