@@ -1,0 +1,242 @@
+"""What strangers and misbehaving clients do: run under a user of their own, by name.
+
+    crowd.py NAME JSON
+
+JSON has the function's arguments. It says `ready` once all have begun, and what came of it at the
+end, as JSON. Nothing but Python's own modules is needed, since that user may read little else.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import socket
+import sys
+import time
+from pathlib import Path
+
+import http2
+
+TRADING = "/mymt5.v1.TradingService/"
+WATCH = "/grpc.health.v1.Health/Watch"
+CLIENT_HELLO = bytes([22, 3, 1, 2, 0, 1])  # the head of a TLS record that begins a handshake
+RETURN_S = 1  # until one that was cut comes again
+BATCH = 64  # calls at a time on a connection
+PATH_BYTES = 3900
+PLACE = b"#" * 10  # in a message, for the number of the call
+
+FLOODS = {
+    "PING": http2.frame(http2.PING, 0, 0, bytes(8)),
+    "SETTINGS": http2.frame(http2.SETTINGS, 0, 0),
+    "PRIORITY": http2.frame(http2.PRIORITY, 0, 1, bytes(5)),
+    "WINDOW_UPDATE": http2.frame(http2.WINDOW_UPDATE, 0, 0, bytes([0, 0, 0, 1])),
+}
+
+
+def address(number):
+    """A loopback address for each stranger; every other one comes from where clients do."""
+    return "127.0.0.1" if number % 2 else f"127.1.{number // 200}.{number % 200 + 1}"
+
+
+async def forever(coming):
+    """Comes again and again, however often it is turned away; how often it was."""
+    turned_away = 0
+    while True:
+        try:
+            await coming()
+        except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+            pass
+        turned_away += 1
+        await asyncio.sleep(RETURN_S)
+
+
+async def for_seconds(seconds, comings):
+    """Lets all of them come for so long, and says when they have begun."""
+    tasks = [asyncio.ensure_future(forever(coming)) for coming in comings]
+    await asyncio.sleep(0.2)
+    print("ready", flush=True)
+    await asyncio.wait(tasks, timeout=seconds)
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    faults = [repr(end) for end in ended if not isinstance(end, asyncio.CancelledError)]
+    return {"strangers": len(tasks), "faults": faults[:3]}
+
+
+async def half_open(port, number, begin=CLIENT_HELLO):
+    """Begins a handshake and goes no further."""
+    source = (address(number), 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=source)
+    try:
+        writer.write(begin)
+        await reader.read()
+    finally:
+        writer.transport.abort()
+
+
+async def watch(port, number, tls=None):
+    """Asks for a watch, answers all that keeps the connection open, and stays."""
+    connection = await http2.Connection.open(port, tls, address(number))
+    try:
+        connection.ask(WATCH)
+        await connection.until_closed()
+    finally:
+        connection.close()
+
+
+async def besiege(port, authority, count, seconds):
+    """Strangers at the gateway: every other one is stuck in its handshake, the rest watch."""
+    tls = http2.trust(authority)
+
+    def come(number):
+        if number % 4 < 2:
+            return lambda: half_open(port, number)
+        return lambda: watch(port, number, tls)
+
+    return await for_seconds(seconds, [come(number) for number in range(count)])
+
+
+async def watch_operations(port, count, seconds):
+    watches = [lambda number=number: watch(port, number) for number in range(count)]
+    return await for_seconds(seconds, watches)
+
+
+async def besiege_bridge(port, count, seconds):
+    """Connections that prove nothing: some say nothing at all, others half a frame."""
+
+    def come(number):
+        return lambda: half_open(port, number, b"" if number % 2 else bytes(2))
+
+    return await for_seconds(seconds, [come(number) for number in range(count)])
+
+
+async def talk(port, authority, megabytes, indexed):
+    """Calls with long paths, so many MiB of them; then so many that the peer unpacks from one byte."""
+    tls, sent, long_path = http2.trust(authority), 0, "/" + "://" * (PATH_BYTES // 3)
+    print("ready", flush=True)
+    while sent < megabytes << 20:
+        connection = await http2.Connection.open(port, tls)
+        try:
+            for _ in range(8):
+                for _ in range(BATCH):
+                    connection.ask(long_path)
+                await connection.answers(BATCH)
+                sent += BATCH * PATH_BYTES
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        connection.close()
+    return {"sent": sent, "indexed": await talk_indexed(port, tls, indexed)}
+
+
+async def talk_indexed(port, tls, count):
+    connection, asked = await http2.Connection.open(port, tls), 0
+    path = http2.field(b":path", b"/" + b"x" * PATH_BYTES, kept=True)
+    try:
+        while asked < count:
+            for _ in range(BATCH):
+                connection.ask(path)
+                path = bytes([128 | http2.FIRST_INDEX])
+            asked += BATCH
+            await connection.answers(BATCH)
+    except (OSError, asyncio.IncompleteReadError):
+        pass
+    connection.close()
+    return asked
+
+
+async def say_oddly(port, authority, text):
+    """One call whose path has letters that a terminal would obey."""
+    connection = await http2.Connection.open(port, http2.trust(authority))
+    connection.ask(http2.field(b":path", b"/" + text.encode()))
+    try:
+        await asyncio.wait_for(connection.answers(1), 5)
+    except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+        pass
+    connection.close()
+    return {}
+
+
+async def flood(port, authority, kind, seconds, connections=4):
+    """Frames that cost the peer more than their sender."""
+    tls, counts = http2.trust(authority), []
+
+    async def come():
+        connection = await http2.Connection.open(port, tls)
+        reading = asyncio.ensure_future(connection.until_closed())
+        try:
+            while not reading.done():
+                connection.writer.write(FLOODS[kind] * 1000)
+                counts.append(1000)
+                await connection.writer.drain()
+        finally:
+            reading.cancel()
+            connection.close()
+
+    told = await for_seconds(seconds, [come] * connections)
+    return dict(told, frames=sum(counts))
+
+
+async def call_on_and_on(port, authority, proof, path, seconds, message="", connections=8):
+    """A client's calls, as many as it gets through. The message's placeholder becomes a number."""
+    tls, counts, answered = http2.trust(authority, Path(proof)), [], []
+    message = bytes.fromhex(message) or http2.NO_MESSAGE
+
+    async def come():
+        connection = await http2.Connection.open(port, tls)
+        try:
+            while True:
+                for _ in range(BATCH):
+                    counts.append(1)
+                    connection.ask(path, message.replace(PLACE, b"%010d" % len(counts)))
+                await connection.answers(BATCH)
+                answered.append(BATCH)
+        finally:
+            connection.close()
+
+    told = await for_seconds(seconds, [come] * connections)
+    return dict(told, calls=len(counts), answered=sum(answered))
+
+
+async def hold_streams(port, authority, proof, path, count, seconds):
+    """A client that opens streams and never reads them."""
+    tls = http2.trust(authority, Path(proof))
+
+    async def come():
+        connection = await http2.Connection.open(port, tls)
+        try:
+            for _ in range(count // 4):
+                connection.ask(path)
+            await connection.until_closed()
+        finally:
+            connection.close()
+
+    return await for_seconds(seconds, [come] * 4)
+
+
+async def reach(files, sockets):
+    """Which of these files and sockets open to this user."""
+    reached = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            os.close(os.open(file, os.O_RDONLY))
+            reached.append(file)
+    for path in sockets:
+        with socket.socket(socket.AF_UNIX) as sock:
+            if sock.connect_ex(path) == 0:
+                reached.append(path)
+    print("ready", flush=True)
+    return {"reached": reached, "user": os.getuid()}
+
+
+async def run(name, arguments):
+    began = time.monotonic()
+    told = await globals()[name](**arguments)
+    return dict(told, seconds=round(time.monotonic() - began, 1))
+
+
+if __name__ == "__main__":
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    os.nice(19)  # a stranger's processor is not the gateway's
+    print(json.dumps(asyncio.run(run(sys.argv[1], json.loads(sys.argv[2])))))
