@@ -10,10 +10,11 @@ import time
 import beside
 import clients
 import confined
+import grpc
 import inject
 import strangers
 import trail
-from report import table
+from report import Row, table
 from stage import SIMULATOR, Engine, Failure, Gateway, Stage
 
 
@@ -107,6 +108,12 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def cause(fault):
+    """In one line, as a table has room for."""
+    code = f"{fault.code().name} " if isinstance(fault, grpc.RpcError) else ""
+    return (code + " ".join(str(fault).split()))[:160].replace("|", "/")
+
+
 def run(options):
     rows = []
     with Stage() as stage:
@@ -115,7 +122,10 @@ def run(options):
             if options.only and attack.__name__ not in options.only:
                 continue
             began = time.monotonic()
-            rows += attack(scene)
+            try:
+                rows += attack(scene)
+            except (Failure, grpc.RpcError, OSError) as fault:  # the next ones may still tell
+                rows.append(Row(attack.__name__, "", cause(fault), False))
             say(f"{attack.__name__}: {time.monotonic() - began:.1f} s")
     return rows
 
@@ -130,6 +140,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of all that cleans up
     if os.geteuid():
         sys.exit("error: several users need root; run it as root, in a container for example")
+    os.umask(0o022)
     began = time.monotonic()
     try:
         rows = run(options)

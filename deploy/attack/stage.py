@@ -140,7 +140,7 @@ class Stage(ExitStack):
     def __enter__(self):
         folder = tempfile.TemporaryDirectory(prefix="mymt5-attack-")
         self.home = Path(self.enter_context(folder))
-        self.children, self.logs = {}, {}
+        self.children = {}
         self.home.chmod(0o755)
         for name in ["bin", "code", "config", "data", "logs", "errors"]:
             (self.home / name).mkdir(mode=0o755)
@@ -149,6 +149,8 @@ class Stage(ExitStack):
         for file in [*HERE.glob("*.py"), BRIDGE]:
             shutil.copy(file, self.home / "code")
         shutil.copytree(STANDIN, self.home / "code/standin")
+        readable = ["chmod", "-R", "a+rX", self.home / "bin", self.home / "code"]
+        subprocess.run(readable, check=True)
         self.python = self.python_of("stranger")
         self.make_certificates()
         compile_contract(self.home / "code")
@@ -164,17 +166,19 @@ class Stage(ExitStack):
         raise Failure("other users can run no Python here: install python3 below /usr")
 
     def make_certificates(self):
-        """Each client's key is its own user's: the engine's, or the stranger's."""
+        """Each process's key is its own user's, those of clients that misbehave the stranger's."""
         tls = self.home / "config/tls"
-        clients = ["--clients", ",".join(CLIENTS), "--keep-authority"]
-        self.run("gateway", "certs", "--folder", str(tls), *clients, user=None)
+        words = ["certs", "--folder", str(tls), "--clients", ",".join(CLIENTS), "--keep-authority"]
+        status, said = self.run("gateway", *words, user=None)
+        if status:
+            raise Failure(f"no certificates: {said}")
         tls.chmod(0o711)
         (tls / "ca.pem").chmod(0o644)
-        shutil.move(str(tls / "ca.key.pem"), str(self.home / "ca.key.pem"))
-        (self.home / "ca.key.pem").chmod(0o600)
-        for name in ["gateway", *CLIENTS]:
-            owner = {"main": "engine", "gateway": "gateway", "twin": "gateway"}
-            own(tls / name, owner.get(name, "stranger"))
+        (tls / "ca.key.pem").rename(self.home / "ca.key.pem")
+        owners = {"main": "engine", "gateway": "gateway", "twin": "gateway"}
+        owners.update(reader="stranger", other="stranger")
+        for name, owner in owners.items():
+            own(tls / name, owner)
 
     def write(self, name, text, user, mode=0o600):
         """Puts a file into its place by a rename, as editors do."""
@@ -261,11 +265,11 @@ class Crowd:
         return self
 
     def __exit__(self, *_):
-        try:
-            said, _ = self.process.communicate(timeout=self.bound_s)
-        except subprocess.TimeoutExpired:
-            raise Failure("the strangers do not end") from None
-        lines = said.splitlines()
+        limit = threading.Timer(self.bound_s, self.process.kill)
+        limit.start()
+        lines = self.process.stdout.read().splitlines()
+        self.process.wait()
+        limit.cancel()
         if self.process.returncode or not lines:
             raise Failure("the strangers ended with a fault of their own, told above")
         self.told = json.loads(lines[-1])

@@ -175,9 +175,9 @@ def passes_through(text):
 def reach(scene):
     """What another user of the host opens: files, keys, sockets."""
     home = scene.stage.home
-    files = [".env", "config/tls/gateway/key.pem", "config/tls/main/key.pem"]
-    files += ["data/gateway/journal.db", "data/gateway/audit.head", "ca.key.pem"]
-    paths = [str(home / file) for file in files]
+    keys = [f"config/tls/{name}/key.pem" for name in ["gateway", "operator", "main"]]
+    files = [".env", "data/gateway/journal.db", "data/gateway/audit.head", "ca.key.pem"]
+    paths = [str(home / file) for file in files + keys]
     control = str(home / "data/gateway/control.sock")
     for user in ["stranger", "engine", "bridge"]:
         own = [path for path in paths if user != "engine" or "/main/" not in path]
