@@ -24,7 +24,14 @@ pub const TABLE: Table = Table {
         ("RISK_MAX_PER_TRADE", "risk.max_per_trade"),
     ],
     secrets: &[],
-    forbidden: &["MT5_*", "BRIDGE_SECRET", "SMTP_PASSWORD", "TELEGRAM_TOKEN"],
+    forbidden: &[
+        "MT5_*",
+        "BRIDGE_SECRET",
+        "EMAIL_PASSWORD",
+        "SMTP_PASSWORD",
+        "TELEGRAM_BOT_TOKEN",
+        "TELEGRAM_TOKEN",
+    ],
 };
 
 /// Everything the engine needs to know.

@@ -116,11 +116,12 @@ fn of_files(messages: &mut Messages, folder: &Path) {
     let dotenv = folder.join(".env");
     write(&file, "", 0o600);
     let large = vec![b'#'; 256 * 1024 + 1];
-    let dotenvs: [(&[u8], u32); 4] = [
+    let dotenvs: [(&[u8], u32); 5] = [
         (b"A=1", 0o644),
         (b"hidden", 0o600),
         (b"\xff", 0o600),
         (&large, 0o600),
+        (b"SMTP_PASSWORD=hidden", 0o600),
     ];
     for (bytes, mode) in dotenvs {
         write(&dotenv, bytes, mode);

@@ -86,13 +86,24 @@ fn it_refuses_to_hold_what_opens_the_account() {
         "MT5_PASSWORD",
         "MT5_PASSWORD_FILE",
         "MT5_SERVER",
+        "BRIDGE_SECRET",
+        "EMAIL_PASSWORD",
         "SMTP_PASSWORD",
+        "SMTP_PASSWORD_FILE",
+        "TELEGRAM_BOT_TOKEN",
         "TELEGRAM_TOKEN",
     ] {
-        let output = check(CONFIGURATION, &[(name, "canary-phrase")]);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(78), "{name}");
-        assert!(said.contains(name) && !said.contains("canary"), "{said}");
+        let folder = folder();
+        let variable = check_in(folder.path(), CONFIGURATION, &[(name, "canary-phrase")]);
+        let dotenv = folder.path().join(".env");
+        fs::write(&dotenv, format!("{name}=canary-phrase\n")).unwrap();
+        fs::set_permissions(&dotenv, fs::Permissions::from_mode(0o600)).unwrap();
+        let line = check_in(folder.path(), CONFIGURATION, &[]);
+        for output in [variable, line] {
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(78), "{name}: {said}");
+            assert!(said.contains(name) && !said.contains("canary"), "{said}");
+        }
     }
 }
 

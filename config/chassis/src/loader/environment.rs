@@ -138,6 +138,11 @@ impl Environment {
         for (number, line) in text.lines().enumerate() {
             match parse_line(line) {
                 Line::Empty => {}
+                Line::Pair(name, value) if table.forbids(name) => {
+                    if !value.is_empty() {
+                        errors.push(in_reach(table, name, path));
+                    }
+                }
                 Line::Pair(name, value) => {
                     if is_own(table, name) {
                         self.local.insert(name.to_owned(), value);
@@ -225,6 +230,16 @@ pub(super) fn is_own(table: &Table, name: &str) -> bool {
         || table.names.iter().any(|(own, _)| *own == name)
         || table.secrets.contains(&name)
         || table.secrets.contains(&secret)
+}
+
+/// A name that the program must not be given, in a file that it reads.
+fn in_reach(table: &Table, name: &str, path: &Path) -> ConfigError {
+    let program = table.program;
+    ConfigError::new(
+        name,
+        format!("stands in {}, where {program} can read it", path.display()),
+        format!("run {program} as a user who may not read that file, or move {name} to another"),
+    )
 }
 
 /// True for a file that is there and that this process may not open.

@@ -82,14 +82,7 @@ pub(super) fn refuse_names(
     errors: &mut Vec<ConfigError>,
 ) {
     for name in environment.process_names() {
-        let plain = name.strip_suffix("_FILE").unwrap_or(name);
-        let forbidden = table.forbidden.iter().any(|pattern| {
-            pattern.strip_suffix('*').map_or_else(
-                || *pattern == name || *pattern == plain,
-                |prefix| name.starts_with(prefix),
-            )
-        });
-        if forbidden {
+        if table.forbids(name) {
             errors.push(ConfigError::new(
                 name,
                 format!("must not be in the environment of {}", table.program),

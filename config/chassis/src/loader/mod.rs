@@ -30,7 +30,20 @@ pub struct Table {
     /// in the folder of the key `secrets.folder` or in the systemd credentials directory, in this
     /// order; the first two together are a fault. A program without secrets has no such key.
     pub secrets: &'static [&'static str],
-    /// Names that must not be in this process's environment, nor as `NAME_FILE`. A trailing `*`
-    /// forbids every name that starts so.
+    /// Names that must not be in this process's environment, nor in a `.env` that it can read, nor
+    /// as `NAME_FILE`. A trailing `*` forbids every name that starts so.
     pub forbidden: &'static [&'static str],
+}
+
+impl Table {
+    /// Whether the process must not be given a variable of that name.
+    fn forbids(&self, name: &str) -> bool {
+        let plain = name.strip_suffix("_FILE").unwrap_or(name);
+        self.forbidden.iter().any(|pattern| {
+            pattern.strip_suffix('*').map_or_else(
+                || *pattern == name || *pattern == plain,
+                |prefix| name.starts_with(prefix),
+            )
+        })
+    }
 }

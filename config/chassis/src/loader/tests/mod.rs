@@ -272,7 +272,7 @@ fn broken_files_are_named_with_the_line_but_not_its_text() {
 #[test]
 fn dotenv_gives_way_to_the_process_and_only_own_names_are_taken() {
     let place = Place::new("");
-    place.write(".env", "# local\nexport LOG_LEVEL=debug\nMT5_PASSWORD='from the file'\nSMTP_PASSWORD=ignored\nMYMT5__A__B=1\nMYMT5__FOR__THE_OTHER=1\nRISK_MAX_PER_TRADE=1\n", 0o600);
+    place.write(".env", "# local\nexport LOG_LEVEL=debug\nMT5_PASSWORD='from the file'\nSMTP_HOST=ignored\nMYMT5__A__B=1\nMYMT5__FOR__THE_OTHER=1\nRISK_MAX_PER_TRADE=1\n", 0o600);
     let mut reader = place.open(&[("RISK_MAX_PER_TRADE", "2")]);
     assert_eq!(
         reader.required::<String>("logging.level", "").unwrap(),

@@ -288,3 +288,19 @@ fn forbidden_names_are_refused_in_every_form() {
     has(&report, &["BOT_TOKEN: must not be"]);
     assert!(!report.contains("hidden"), "{report}");
 }
+
+#[test]
+fn forbidden_names_are_refused_in_a_dotenv_that_can_be_read() {
+    let place = Place::new("");
+    place.write(
+        ".env",
+        "SMTP_PASSWORD=hidden\nexport BOT_TOKEN_FILE=/hidden\nBOT_NAME=\nROBOT_TOKEN=fine\n",
+        0o600,
+    );
+    let report = report(place.open(&[]));
+    has(&report, &["2 faults"]);
+    for name in ["SMTP_PASSWORD", "BOT_TOKEN_FILE"] {
+        has(&report, &[name, ".env, where demo can read it; fix: run demo as"]);
+    }
+    assert!(!report.contains("hidden"), "{report}");
+}
