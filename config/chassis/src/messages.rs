@@ -9,7 +9,7 @@ use crate::{
     operations::{ListenError, OperationsClient, OperationsSettings},
     process::{FolderError, RootRefused},
     sandbox::{SandboxError, Wanted},
-    secret::{check, file, restless},
+    secret::{check, file, restless, superseded},
     secrets::read_file,
     testing::messages::Messages,
     tls::{DevCertsError, IdentityError},
@@ -185,6 +185,7 @@ fn of_secrets(messages: &mut Messages, folder: &Path) {
         take(&path);
     }
     messages.config_error(&restless("MT5_PASSWORD", folder), folder);
+    messages.config_error(&superseded("MT5_PASSWORD", folder), folder);
     let lost = Path::new("/nowhere/token");
     let error = read_file("gateway.token_file", lost).unwrap_err();
     messages.error("the path", &error);

@@ -4,7 +4,11 @@
 //! fingerprint.
 
 use hmac::{Hmac, KeyInit, Mac};
-use mymt5_chassis::{clock, process::write_atomically, secrets::SecretReader};
+use mymt5_chassis::{
+    clock,
+    process::write_atomically,
+    secrets::{Credential, SecretReader},
+};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::{
@@ -87,9 +91,8 @@ impl LoginGate {
             return String::new();
         };
         for name in NAMES {
-            let value = all.get(name).map_or("", |secret| secret.expose());
-            mac.update(&value.len().to_le_bytes());
-            mac.update(value.as_bytes());
+            let digest = all.credential(name).map(Credential::digest);
+            mac.update(&digest.unwrap_or_default());
         }
         hex::encode(mac.finalize().into_bytes())
     }
@@ -229,6 +232,12 @@ mod tests {
         }
     }
 
+    /// Looks until what was written is taken up: by two looks that agree.
+    fn take_up(store: &SecretStore) {
+        assert!(store.poll_once().is_empty());
+        assert_eq!(store.poll_once(), ["MT5_PASSWORD"]);
+    }
+
     /// A gate over secrets of a folder, and their store.
     fn gate(folder: &Path) -> (LoginGate, SecretStore) {
         let secrets = folder.join("secrets");
@@ -258,7 +267,7 @@ mod tests {
             (&tried, Held::Refused("wrong password".into()))
         );
         write(&folder.path().join("secrets"), "other password");
-        store.reload().unwrap();
+        take_up(&store);
         let bound = Duration::from_secs(10);
         timeout(bound, gate.opens(&refused)).await.unwrap();
         assert!(gate.held().is_none() && gate.fingerprint() != tried);
@@ -312,7 +321,7 @@ mod tests {
         }
         // Other credentials are tried at once, and count from zero.
         write(&folder.path().join("secrets"), "other password");
-        store.reload().unwrap();
+        take_up(&store);
         assert_eq!(gate.held(), None);
         gate.keep_unanswered(gate.fingerprint()).unwrap();
         assert_eq!(gate.held(), None);

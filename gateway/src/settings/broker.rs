@@ -164,13 +164,14 @@ impl BrokerSettings {
 fn account(secrets: &SecretReader) -> Account {
     let all = secrets.all();
     // The configuration was refused without them, and a store never loses one.
-    let get = |name: &str| all.get(name).cloned().unwrap_or_else(|| Secret::new(""));
-    let [login, password, server] = ACCOUNT.map(get);
+    let kept = |name: &str| all.get(name).cloned().unwrap_or_else(|| Secret::new(""));
+    let [login, password, server] = ACCOUNT;
+    let password = all.credential(password).cloned();
     Account {
-        login,
-        password,
-        server,
-        bridge: get(BRIDGE),
+        login: kept(login),
+        password: password.unwrap_or_else(|| Secret::new("").into()),
+        server: kept(server),
+        bridge: kept(BRIDGE),
     }
 }
 

@@ -25,7 +25,7 @@ pub const BOUND: Duration = Duration::from_secs(20);
 pub fn account() -> Account {
     Account {
         login: Secret::new(LOGIN),
-        password: Secret::new(PASSWORD),
+        password: Secret::new(PASSWORD).into(),
         server: Secret::new(SERVER),
         bridge: Secret::new(SECRET),
     }

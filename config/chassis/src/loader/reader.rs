@@ -12,7 +12,9 @@ use super::tree::{Kind, Node};
 use super::{Environment, Provenance, Table, files, guard, hints};
 use crate::config_errors::{ConfigError, ConfigErrors};
 use crate::redact::Known;
-use crate::secret::{FoundSecrets, Secret, check, file, is_account_number};
+use crate::secret::{
+    Credential, FoundSecrets, Prints, Secret, check, file, is_account_number, is_read_at_use,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -275,14 +277,21 @@ impl Reader {
                         found.source
                     ));
                 }
+                if found.file.is_none() && is_read_at_use(name) {
+                    self.warnings.push(format!(
+                        "{name} comes from {} and stays in memory while the process runs; give {name}_FILE instead: its file is read for each login, and what was read is wiped",
+                        found.source
+                    ));
+                }
                 self.lines
                     .insert(name.to_owned(), ("***".to_owned(), found.source));
-                let name = name.to_owned();
+                let held = Credential::hold(name, &found.secret, found.file.as_ref());
+                self.found.values.insert(name.to_owned(), held);
                 if let Some(file) = found.file {
-                    self.found.files.insert(name.clone(), file);
+                    self.found.files.insert(name.to_owned(), file);
                 }
-                self.read_secrets.push((name.clone(), found.secret.clone()));
-                self.found.values.insert(name, found.secret.clone());
+                self.read_secrets
+                    .push((name.to_owned(), found.secret.clone()));
                 Some(found.secret)
             }
             Ok(None) => None,
@@ -368,9 +377,15 @@ fn without_secrets(mut errors: Vec<ConfigError>, secrets: Vec<(String, Secret)>)
         .filter(|(name, secret)| check(name, secret.expose()).is_ok());
     let (accounts, secrets): (Vec<_>, Vec<_>) =
         fit.partition(|(name, secret)| is_account_number(name, secret.expose()));
+    // One of them may be wiped at rest: no automaton may hold it.
+    let prints: Vec<Prints> = secrets
+        .iter()
+        .map(|(_, secret)| Prints::of(secret.expose()))
+        .collect();
     let known = Known::new(
-        secrets.iter().map(|(_, secret)| secret),
+        std::iter::empty(),
         accounts.iter().map(|(_, number)| number),
+        Prints::joined(prints.iter()),
     );
     for error in &mut errors {
         for part in [&mut error.key, &mut error.reason, &mut error.fix] {

@@ -6,7 +6,7 @@
 
 use super::Environment;
 use crate::config_errors::ConfigError;
-use crate::secret::{Secret, check, file};
+use crate::secret::{Secret, file, of_text};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -62,9 +62,8 @@ impl Sources<'_> {
             let (text, file) = self.read(name, path)?;
             (text, format!("a file of {source}"), Some(file))
         };
-        check(name, &text)?;
         Ok(Some(Found {
-            secret: Secret::new(text.as_str()),
+            secret: of_text(name, &text)?,
             source,
             file: path,
             hidden: folders.into_iter().map(|(source, _)| source).collect(),

@@ -4,7 +4,6 @@
 
 mod accounts;
 mod fields;
-mod forms;
 mod json;
 mod names;
 mod patterns;
@@ -13,7 +12,7 @@ mod scan;
 mod tests;
 mod values;
 
-use crate::secret::Secret;
+use crate::secret::{Prints, Secret};
 use accounts::Accounts;
 use arc_swap::ArcSwap;
 use fields::Fields;
@@ -50,6 +49,7 @@ struct Given {
     accounts: Vec<Secret>,
     rotating_secrets: Vec<Secret>,
     rotating_accounts: Vec<Secret>,
+    prints: Prints,
     fields: Vec<String>,
 }
 
@@ -68,13 +68,14 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Of these secrets and account numbers.
+    /// Of these secrets, account numbers, and prints of what is not kept.
     pub(crate) fn new<'a>(
         secrets: impl Iterator<Item = &'a Secret>,
         accounts: impl Iterator<Item = &'a Secret> + Clone,
+        prints: Prints,
     ) -> Self {
         Self {
-            values: Values::new(secrets, accounts.clone()),
+            values: Values::new(secrets, accounts.clone(), prints),
             accounts: Accounts::new(accounts),
         }
     }
@@ -98,7 +99,7 @@ impl Loaded {
         let accounts = given.accounts.iter().chain(&given.rotating_accounts);
         Self {
             off: given.off,
-            known: Known::new(secrets, accounts),
+            known: Known::new(secrets, accounts, given.prints.clone()),
             fields: Fields::new(&given.fields),
         }
     }
@@ -125,11 +126,12 @@ impl Redactor {
         });
     }
 
-    /// Replaces the secrets and account numbers of a store.
-    pub(crate) fn set_rotating(&self, secrets: Vec<Secret>, accounts: Vec<Secret>) {
+    /// Replaces the secrets and account numbers of a store, and the prints of what it does not keep.
+    pub(crate) fn set_rotating(&self, secrets: Vec<Secret>, accounts: Vec<Secret>, prints: Prints) {
         self.change(|given| {
             given.rotating_secrets = secrets;
             given.rotating_accounts = accounts;
+            given.prints = prints;
         });
     }
 

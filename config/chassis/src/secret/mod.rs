@@ -1,9 +1,17 @@
-//! One secret: a value that is never shown, what it must be, and how a file of it is read.
+//! One secret: a value that is never shown, what it must be, how a file of it is read, how it is
+//! held until it is used, and how it is recognised in whatever form it is written.
 
+mod credential;
 pub(crate) mod file;
+pub(crate) mod forms;
+mod prints;
 mod rules;
 
-pub(crate) use rules::{MAX_BYTES, check, is_account_number, restless};
+pub use credential::Credential;
+pub(crate) use prints::Prints;
+#[cfg(test)]
+pub(crate) use rules::superseded;
+pub(crate) use rules::{MAX_BYTES, check, is_account_number, is_read_at_use, restless};
 
 use crate::config_errors::ConfigError;
 use secrecy::{ExposeSecret, SecretString};
@@ -24,11 +32,14 @@ pub struct SecretFileError(ConfigError);
 /// # Errors
 /// A file that cannot be read, that others may read, or that holds no fit secret.
 pub fn read_file(name: &str, path: &std::path::Path) -> Result<Secret, SecretFileError> {
-    let read = file::secret(name, path, false).and_then(|text| {
-        check(name, &text)?;
-        Ok(Secret::new(text.as_str()))
-    });
+    let read = file::secret(name, path, false).and_then(|text| of_text(name, &text));
     read.map_err(SecretFileError)
+}
+
+/// The secret of a text that follows the rules.
+pub(crate) fn of_text(name: &str, text: &str) -> Result<Secret, ConfigError> {
+    check(name, text)?;
+    Ok(Secret::new(text))
 }
 
 /// A secret text. Clones share one memory, wiped when the last of them is dropped; its `Debug`
@@ -61,7 +72,7 @@ impl fmt::Debug for Secret {
 /// shows names only.
 #[derive(Clone, Default)]
 pub struct FoundSecrets {
-    pub(crate) values: BTreeMap<String, Secret>,
+    pub(crate) values: BTreeMap<String, Credential>,
     /// Files by the secret's name, and whether an orchestrator mounts them.
     pub(crate) files: BTreeMap<String, (PathBuf, bool)>,
 }

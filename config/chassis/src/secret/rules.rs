@@ -3,7 +3,7 @@
 use crate::config_errors::ConfigError;
 use std::path::Path;
 
-/// Longest secret, in bytes: the redactor holds each in some hundred forms.
+/// Longest secret, in bytes: the redactor looks for each in some hundred forms.
 pub(crate) const MAX_BYTES: usize = 1024;
 const MIN_CHARS: usize = 6;
 
@@ -44,6 +44,21 @@ pub(crate) fn check(name: &str, text: &str) -> Result<(), ConfigError> {
         format!("is shorter than {MIN_CHARS} characters, too short to be masked in logs"),
         format!("set it to a value of {MIN_CHARS} characters or more"),
     ))
+}
+
+/// Whether a secret that stands in a file is read when it is used, and not kept: a password opens a
+/// session and is not needed for anything else.
+pub(crate) fn is_read_at_use(name: &str) -> bool {
+    name.ends_with("PASSWORD")
+}
+
+/// A file that holds another secret than the one that was taken up.
+pub(crate) fn superseded(name: &str, path: &Path) -> ConfigError {
+    ConfigError::new(
+        name,
+        format!("{} changed after it was taken up", path.display()),
+        "wait a few seconds until it is taken up again",
+    )
 }
 
 /// A folder of secrets that was never the same before and after it was read.

@@ -10,12 +10,9 @@ use tokio_util::sync::CancellationToken;
 const SHORTEST: Duration = Duration::from_millis(10);
 
 impl SecretStore {
-    /// Polls the folders of secrets every `every` until the end; at once back when no secret
-    /// comes from a file. The files are read on the runtime's blocking threads.
+    /// Polls the folders of secrets every `every` until the end: those there are by then. The files
+    /// are read on the runtime's blocking threads.
     pub async fn watch(self: Arc<Self>, every: Duration, end: CancellationToken) {
-        if self.folders().is_empty() {
-            return;
-        }
         let mut ticks = interval(every.max(SHORTEST));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -4,7 +4,7 @@
 use super::folder::{Folder, Seen};
 use crate::config_errors::ConfigErrors;
 use crate::redact::Redactor;
-use crate::secret::{FoundSecrets, Secret, is_account_number};
+use crate::secret::{Credential, FoundSecrets, Prints, Secret, is_account_number};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 /// Former values of one secret that stay masked.
 const MAX_FORMER: usize = 8;
 
-type Values = BTreeMap<String, Secret>;
+type Values = BTreeMap<String, Credential>;
 
 /// All secrets of one moment: values that came together stay together, such as a login and its
 /// password. `Debug` shows names only.
@@ -22,9 +22,16 @@ type Values = BTreeMap<String, Secret>;
 pub struct SecretSet(Arc<Values>);
 
 impl SecretSet {
-    /// A secret by its name, such as `MT5_PASSWORD`; `None` when there is none.
+    /// A secret by its name, such as `BRIDGE_SECRET`; `None` when there is none, or when it is not
+    /// kept.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Secret> {
+        self.0.get(name)?.kept()
+    }
+
+    /// A secret by its name, such as `MT5_PASSWORD`, kept or not; `None` when there is none.
+    #[must_use]
+    pub fn credential(&self, name: &str) -> Option<&Credential> {
         self.0.get(name)
     }
 }
@@ -40,7 +47,7 @@ impl fmt::Debug for SecretSet {
 pub struct SecretReader(watch::Receiver<SecretSet>);
 
 impl SecretReader {
-    /// The secret as it is now; `None` when there is none of that name.
+    /// The secret as it is now; `None` when there is none of that name, or when it is not kept.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Secret> {
         self.0.borrow().get(name).cloned()
@@ -74,7 +81,7 @@ pub struct SecretStore {
 struct State {
     redactor: Redactor,
     folders: Vec<Folder>,
-    former: BTreeMap<String, VecDeque<Secret>>,
+    former: BTreeMap<String, VecDeque<Credential>>,
 }
 
 impl SecretStore {
@@ -124,48 +131,54 @@ impl SecretStore {
         let current = self.current();
         let mut fresh = Values::new();
         for folder in &mut state.folders {
-            let seen = folder.poll();
-            fresh.extend(folder.settled(seen, &current.0));
+            fresh.extend(folder.look(&current.0));
+        }
+        if fresh.is_empty() {
+            return Vec::new();
         }
         self.replace(&mut state, &current, fresh)
     }
 
-    /// Reads every folder now and takes what it finds, without a second poll; gives the names of
-    /// the secrets that were replaced, sorted. Blocks on the file system.
+    /// Takes what another reading of the configuration found, from whatever source: the files of each
+    /// folder as they are now, without a second poll, and the variables of `.env`. Gives the names
+    /// of the secrets that were replaced, sorted. Those that were not found stay. Blocks on the file
+    /// system.
     ///
     /// # Errors
     /// A file cannot be read or holds no fit secret; then nothing is replaced.
-    pub fn reload(&self) -> Result<Vec<String>, ConfigErrors> {
+    pub fn reload(&self, found: FoundSecrets) -> Result<Vec<String>, ConfigErrors> {
         let mut state = self.lock();
         let current = self.current();
-        let mut fresh = Values::new();
+        let folders = Folder::group(found.files);
+        let mut fresh = found.values;
         let mut errors = Vec::new();
-        for folder in &mut state.folders {
-            match folder.poll() {
-                Ok(Seen { values, .. }) => fresh.extend(values),
+        for folder in &folders {
+            match folder.poll().map(Seen::values) {
+                Ok(values) => fresh.extend(folder.held(&values)),
                 Err(fault) => errors.push(fault),
             }
         }
-        if errors.is_empty() {
-            Ok(self.replace(&mut state, &current, fresh))
-        } else {
-            Err(ConfigErrors(errors))
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors));
         }
+        state.folders = folders;
+        Ok(self.replace(&mut state, &current, fresh))
     }
 
     fn replace(&self, state: &mut State, current: &SecretSet, fresh: Values) -> Vec<String> {
         let mut values = Values::clone(&current.0);
         let mut names = Vec::new();
-        for (name, secret) in fresh {
-            let old = values.insert(name.clone(), secret.clone());
-            if let Some(old) = old.filter(|old| old.expose() != secret.expose()) {
+        for (name, credential) in fresh {
+            let digest = credential.digest();
+            let old = values.insert(name.clone(), credential);
+            if let Some(old) = old.filter(|old| old.digest() != digest) {
                 state.retire(&name, old);
                 names.push(name);
             }
         }
+        state.mask(&values);
+        self.values.send_replace(SecretSet(Arc::new(values)));
         if !names.is_empty() {
-            state.mask(&values);
-            self.values.send_replace(SecretSet(Arc::new(values)));
             tracing::warn!(names = names.join(","), "secrets replaced");
         }
         names
@@ -182,9 +195,9 @@ impl SecretStore {
 
 impl State {
     /// Keeps a former value, the oldest giving way.
-    fn retire(&mut self, name: &str, old: Secret) {
+    fn retire(&mut self, name: &str, old: Credential) {
         let former = self.former.entry(name.to_owned()).or_default();
-        former.retain(|kept| kept.expose() != old.expose());
+        former.retain(|kept| kept.digest() != old.digest());
         former.push_back(old);
         if former.len() > MAX_FORMER {
             former.pop_front();
@@ -194,15 +207,21 @@ impl State {
     fn mask(&self, values: &Values) {
         let former = self.former.iter().flat_map(|(name, all)| {
             let name = name.as_str();
-            all.iter().map(move |secret| (name, secret))
+            all.iter().map(move |credential| (name, credential))
         });
-        let current = values.iter().map(|(name, secret)| (name.as_str(), secret));
-        let (numbers, secrets): (Vec<_>, Vec<_>) = current
-            .chain(former)
-            .partition(|(name, secret)| is_account_number(name, secret.expose()));
+        let current = values.iter().map(|(name, held)| (name.as_str(), held));
+        let all: Vec<(&str, &Credential)> = current.chain(former).collect();
+        let prints = all.iter().filter_map(|(_, credential)| credential.prints());
+        let prints = Prints::joined(prints);
+        let kept = all
+            .into_iter()
+            .filter_map(|(name, credential)| Some((name, credential.kept()?)));
+        let (numbers, secrets): (Vec<_>, Vec<_>) =
+            kept.partition(|(name, secret)| is_account_number(name, secret.expose()));
         let only =
             |pairs: Vec<(&str, &Secret)>| pairs.into_iter().map(|(_, s)| s.clone()).collect();
-        self.redactor.set_rotating(only(secrets), only(numbers));
+        self.redactor
+            .set_rotating(only(secrets), only(numbers), prints);
     }
 }
 

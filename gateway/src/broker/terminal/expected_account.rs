@@ -65,7 +65,7 @@ pub(crate) mod tests {
         let secret = Secret::new;
         Account {
             login: secret(login),
-            password: secret("any password"),
+            password: secret("any password").into(),
             server: secret(server),
             bridge: secret("any secret of the bridge, long enough"),
         }

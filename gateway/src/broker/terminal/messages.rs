@@ -7,6 +7,7 @@ use super::{
     calls::value,
     expected_account::{ExpectedAccount, tests::account},
     failure::{CallOutcome, explained},
+    opening::unread,
     rows::{
         self, TerminalRow,
         tests::{raw, raw_account},
@@ -15,6 +16,7 @@ use super::{
 };
 use mymt5_chassis::{
     every_variant,
+    secrets::read_file,
     testing::messages::{Messages, PLANTED},
 };
 use mymt5_model::{AccountKind, Symbol};
@@ -47,6 +49,9 @@ async fn of_the_way(messages: &mut Messages) {
     let terminal = Terminal::new(settings, || account("10005678", "Live-1")).unwrap();
     messages.error("127.0.0.1:1", &terminal.open().await.unwrap_err());
     messages.error("the terminal", &terminal.identify().await.unwrap_err());
+    let lost = read_file("MT5_PASSWORD", Path::new("/nowhere/password"));
+    let lost = lost.unwrap_err().to_string();
+    messages.error("/nowhere/password", &unread(&lost));
     messages.error("a rate", &BrokerError::NotAvailable("a rate"));
 }
 

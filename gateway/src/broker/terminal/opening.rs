@@ -5,7 +5,7 @@ use super::{
     super::{BrokerError, Events},
     Account, DAY_MS, TerminalSettings,
     calls::{self, ask},
-    connection::{Connection, Stream},
+    connection::{Connection, Pending, Stream},
     failure::{CallOutcome, explained},
     feed::Feed,
     handshake,
@@ -14,7 +14,7 @@ use super::{
     tls,
     wire::{Answer, Fields},
 };
-use mymt5_chassis::clock;
+use mymt5_chassis::{clock, secrets::Secret};
 use mymt5_model::BrokerTime;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -139,23 +139,50 @@ struct Login<'a> {
     timeout_ms: u128,
 }
 
-async fn login(
-    shared: &Arc<SharedState>,
+/// Asks for the login. The password is in memory from here until the frame is written.
+async fn asked(
     account: &Account,
     connection: &Arc<Connection>,
-) -> Result<(), BrokerError> {
+) -> Result<Result<Pending, CallOutcome>, BrokerError> {
     let number = account.login.expose().trim().parse();
+    let number = number.map_err(|_| {
+        BrokerError::Refused("invalid MT5_LOGIN: expected an account number".into())
+    })?;
+    let password = password(account).await?;
     let args = Login {
-        login: number.map_err(|_| {
-            BrokerError::Refused("invalid MT5_LOGIN: expected an account number".into())
-        })?,
-        password: account.password.expose(),
+        login: number,
+        password: password.expose(),
         server: account.server.expose(),
         timeout_ms: LOGIN.as_millis(),
     };
     // Escaped, each byte takes six at most.
     let room = 512 + 6 * (args.password.len() + args.server.len());
-    let outcome = match connection.begin_in("login", &args, room) {
+    Ok(connection.begin_in("login", &args, room))
+}
+
+/// Reads the password, from its file where it stands in one.
+async fn password(account: &Account) -> Result<Secret, BrokerError> {
+    let credential = account.password.clone();
+    let reading = tokio::task::spawn_blocking(move || credential.read());
+    match timeout(REACH, reading).await {
+        Ok(Ok(read)) => read.map_err(|error| unread(&error.to_string())),
+        Ok(Err(_)) | Err(_) => Err(unread(
+            "its file is not read in time; look at the disk that it is on",
+        )),
+    }
+}
+
+/// Why there was no login.
+pub(super) fn unread(why: &str) -> BrokerError {
+    BrokerError::Unreachable(format!("no password, {why}"))
+}
+
+async fn login(
+    shared: &Arc<SharedState>,
+    account: &Account,
+    connection: &Arc<Connection>,
+) -> Result<(), BrokerError> {
+    let outcome = match asked(account, connection).await? {
         Ok(mut pending) => pending.outcome(LOGIN + LOGIN_ANSWER).await,
         Err(outcome) => outcome,
     };

@@ -18,7 +18,7 @@ pub(crate) fn terminal(scene: &Scene, port: u16) -> impl Broker {
     let account = scene.account();
     let credentials = Account {
         login: Secret::new(account.login.to_string()),
-        password: Secret::new(PASSWORD),
+        password: Secret::new(PASSWORD).into(),
         server: Secret::new(account.server),
         bridge: Secret::new(SECRET),
     };

@@ -78,7 +78,7 @@ async fn bars_begin_where_they_are_asked_for() {
 async fn wrong_credentials_are_refused_and_new_ones_are_taken_at_the_next_opening() {
     let bridge = Bridge::start(&[]);
     let wrong = mymt5_gateway::broker::terminal::Account {
-        password: Secret::new("wrong"),
+        password: Secret::new("wrong").into(),
         ..account()
     };
     let credentials = Arc::new(Mutex::new(wrong));
