@@ -3,6 +3,7 @@
 mod bare;
 mod eight;
 mod login;
+mod memory;
 mod outages;
 mod proxy;
 mod rotation;

@@ -161,12 +161,18 @@ impl Stage {
 
     /// Starts the gateway (again).
     pub fn launch(&mut self) {
+        self.launch_with(&[]);
+    }
+
+    /// The same with these variables.
+    pub fn launch_with(&mut self, variables: &[(&str, &str)]) {
         let mut stderr = fs::File::options();
         let stderr = stderr.create(true).append(true);
         let stderr = stderr.open(self.path("stderr")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"))
             .args(["run", "--config", "gateway.toml"])
             .current_dir(self.folder.path())
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()
@@ -182,9 +188,14 @@ impl Stage {
         }
     }
 
+    /// The running process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// Sends it a signal, by name.
     pub fn signal(&self, name: &str) {
-        let id = self.child.as_ref().unwrap().id().to_string();
+        let id = self.pid().to_string();
         let done = Command::new("kill").args(["-s", name, &id]).status();
         assert!(done.unwrap().success());
     }
