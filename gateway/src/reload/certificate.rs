@@ -2,8 +2,7 @@
 //! (cert-manager, an operator's script) does not always notify.
 
 use super::Reloader;
-use crate::settings::Settings;
-use mymt5_chassis::tls::ServerIdentity;
+use mymt5_chassis::tls::{IdentityError, ServerIdentity};
 use sha2::{Digest, Sha256};
 use std::{fs, path::PathBuf, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
@@ -19,22 +18,27 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn of(settings: &Settings) -> Self {
-        let (certificate, key, client_ca) = settings.tls.clone();
+    pub(super) fn of(tls: (PathBuf, PathBuf, PathBuf)) -> Self {
+        let (certificate, key, client_ca) = tls;
         let paths = [certificate, key, client_ca];
         let seen = digest(&paths);
         Self { paths, seen }
     }
 
     /// The identity, where other bytes stand there than before.
-    fn poll(&mut self) -> Option<Result<ServerIdentity, mymt5_chassis::tls::IdentityError>> {
+    fn poll(&mut self) -> Option<Result<ServerIdentity, IdentityError>> {
         let now = digest(&self.paths);
         if now == self.seen {
             return None;
         }
         self.seen = now;
+        Some(self.load())
+    }
+
+    /// The identity that they make up now.
+    pub(super) fn load(&self) -> Result<ServerIdentity, IdentityError> {
         let [certificate, key, client_ca] = &self.paths;
-        Some(ServerIdentity::load(certificate, key, client_ca))
+        ServerIdentity::load(certificate, key, client_ca)
     }
 }
 
@@ -58,8 +62,8 @@ impl Reloader {
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             poll.tick().await;
-            let mut files = self.0.turn.lock().await;
-            let mut polling = files.clone();
+            let mut taken = self.0.turn.lock().await;
+            let mut polling = taken.files.clone();
             let polled = tokio::task::spawn_blocking(move || {
                 let found = polling.poll();
                 (polling, found)
@@ -67,7 +71,7 @@ impl Reloader {
             let Ok((polled, found)) = polled.await else {
                 continue;
             };
-            *files = polled;
+            taken.files = polled;
             match found {
                 Some(Ok(identity)) => {
                     self.0.deps.identity.send_replace(identity);

@@ -23,12 +23,13 @@ use crate::{
 };
 use mymt5_chassis::{
     cli::ProgramSettings,
+    config_errors::ConfigError,
     loader::{Reader, Table},
     logs::LogSettings,
     operations::OperationsSettings,
     sandbox::{Plan, Wanted},
     secrets::FoundSecrets,
-    tls::ServerIdentity,
+    tls::{IdentityError, ServerIdentity},
 };
 use mymt5_guard::ScopeLimits;
 use mymt5_model::{AccountKind, BrokerZone};
@@ -91,6 +92,21 @@ pub struct Settings {
     pub unused_account: bool,
 }
 
+/// What a running gateway takes up again, each as far as it is sound by itself.
+#[derive(Debug)]
+pub struct Reloadable {
+    /// Server certificate, its key, the clients' authority.
+    pub tls: Option<(PathBuf, PathBuf, PathBuf)>,
+    /// Who may call.
+    pub clients: Option<Vec<Client>>,
+    /// Limits of the account; those with a fault are missing.
+    pub account_limits: ScopeLimits,
+    /// The log's level.
+    pub level: Option<String>,
+    /// All secrets that were found.
+    pub secrets: FoundSecrets,
+}
+
 impl Settings {
     /// Where the journal is.
     #[must_use]
@@ -144,6 +160,14 @@ impl ProgramSettings for Settings {
     }
 
     fn read(reader: &mut Reader) -> Option<Self> {
+        Self::read_with_parts(reader).0
+    }
+}
+
+impl Settings {
+    /// Reads all keys. With faults there are no settings, and the parts that can be taken up are
+    /// there all the same.
+    pub fn read_with_parts(reader: &mut Reader) -> (Option<Self>, Reloadable) {
         let address = "an address such as 127.0.0.1:50051";
         let listen = reader.or(
             "server.listen",
@@ -183,25 +207,36 @@ impl ProgramSettings for Settings {
             .as_ref()
             .and_then(|logging| logging.folder.as_deref());
         let audit = audit::read(reader, log_folder, data_folder.as_deref());
-        Some(Self {
-            listen,
-            max_connection_age: max_connection_age?,
-            tls: tls?,
-            operations: operations?,
-            zone,
-            calendar,
-            broker: broker.settings?,
-            clients: clients?,
-            orders: orders?,
-            account_limits,
-            disk: Disk::of(data_folder.clone()?, disk_alarm_mib),
-            data_folder: data_folder?,
-            sandbox: sandbox?,
-            logging: logging?,
-            audit: audit?,
+        let parts = Reloadable {
+            tls: tls.clone(),
+            clients: clients.clone(),
+            account_limits: account_limits.clone(),
+            level: logging.as_ref().map(|logging| logging.level.clone()),
             secrets: reader.found_secrets(),
-            unused_account: broker.unused_account,
-        })
+        };
+        let secrets = parts.secrets.clone();
+        let whole = || {
+            Some(Self {
+                listen,
+                max_connection_age: max_connection_age?,
+                tls: tls?,
+                operations: operations?,
+                zone,
+                calendar,
+                broker: broker.settings?,
+                clients: clients?,
+                orders: orders?,
+                account_limits,
+                disk: Disk::of(data_folder.clone()?, disk_alarm_mib),
+                data_folder: data_folder?,
+                sandbox: sandbox?,
+                logging: logging?,
+                audit: audit?,
+                secrets,
+                unused_account: broker.unused_account,
+            })
+        };
+        (whole(), parts)
     }
 }
 
@@ -224,13 +259,20 @@ fn tls(reader: &mut Reader) -> Option<(PathBuf, PathBuf, PathBuf)> {
     let client_ca = reader.path_or("server.tls.client_ca", "a PEM file", "config/tls/ca.pem");
     let files = (certificate?, key?, client_ca?);
     if let Err(error) = ServerIdentity::load(&files.0, &files.1, &files.2) {
-        reader.reject(
-            "server.tls",
-            error.fault(),
-            "name PEM files that fit together, or make them with `mymt5-gateway certs`",
-        );
+        let fault = tls_fault(&error);
+        reader.reject(&fault.key, fault.reason, fault.fix);
     }
     Some(files)
+}
+
+/// Why the server's certificate, its key and the clients' authority cannot be used.
+#[track_caller]
+pub(crate) fn tls_fault(error: &IdentityError) -> ConfigError {
+    ConfigError::new(
+        "server.tls",
+        error.fault(),
+        "name PEM files that fit together, or make them with `mymt5-gateway certs`",
+    )
 }
 
 fn refuse_network(reader: &mut Reader, folder: &Path) {

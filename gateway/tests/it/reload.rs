@@ -6,6 +6,7 @@ use mymt5_chassis::tls;
 use mymt5_proto::{Reason, reason_of, v1};
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -280,7 +281,7 @@ async fn a_connection_ends_with_its_certificate_and_is_not_resumed() {
 }
 
 #[tokio::test]
-async fn a_faulty_file_keeps_the_old_and_tells_why() {
+async fn a_faulty_part_keeps_the_old_and_tells_why() {
     let gateway = Gateway::start("").await;
     let before = gateway.configuration();
     let faulty = before.replace(
@@ -299,7 +300,14 @@ async fn a_faulty_file_keeps_the_old_and_tells_why() {
     for client in ["read", "all"] {
         status(gateway.channel(Some(client)).await).await.unwrap();
     }
-    gateway.says("everything stays as it was").await;
+    gateway.says("what is faulty stays as it was").await;
+    // What the file does not name any more is out all the same.
+    let channel = gateway.channel(Some("trade")).await;
+    assert!(is_nobody(&status(channel).await.unwrap_err()));
+    assert!(
+        refused.message().contains("taken up all the same: limits,"),
+        "{refused:?}"
+    );
     assert!(
         gateway
             .metrics()
@@ -363,4 +371,82 @@ async fn authorities_and_certificates_change_under_load_without_a_failed_call() 
     // Nor is who came before it went.
     end(stream).await;
     assert_eq!(work.end().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_faulty_part_holds_back_no_other() {
+    let gateway = Gateway::start("").await;
+    gateway.quoted("EURUSD").await;
+    let mut trading = gateway.trading().await;
+    let order = |id| market(id, v1::Side::Buy, 0.1);
+    let before = gateway.configuration();
+    let disabled = before.replace("[clients.read]\n", "[clients.read]\nenabled = false\n");
+    let limited = disabled + "[limits]\nmax_lots_per_order = 0.05\n";
+    // Faults of certificates and of keys that are read at the start alone.
+    let key = gateway.folder.path().join("tls/gateway/key.pem");
+    let sound = fs::read(&key).unwrap();
+    fs::write(&key, "no key").unwrap();
+    gateway.configure(&(limited.clone() + "[orders]\nmax_queue_ms = 1\n"));
+    let open = gateway.channel(Some("read")).await;
+    status(open.clone()).await.unwrap();
+    let refused = reload(&gateway).await.unwrap_err();
+    for told in [
+        "server.tls",
+        "orders.max_queue_ms",
+        "taken up all the same: clients, limits, credentials, log level",
+    ] {
+        assert!(refused.message().contains(told), "{told}: {refused:?}");
+    }
+    assert!(is_nobody(&status(open).await.unwrap_err()));
+    let refused = trading.submit_order(order("limited")).await.unwrap_err();
+    assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
+    // A limit that is misspelt is not lifted, and who is not named any more goes.
+    fs::write(&key, sound).unwrap();
+    let misspelt = limited.replace("[limits]", "[limit]");
+    gateway.configure(&misspelt.replace("[clients.trade]", "[clients.other]"));
+    let refused = reload(&gateway).await.unwrap_err();
+    assert!(
+        refused
+            .message()
+            .contains("taken up all the same: tls, credentials, log level"),
+        "{refused:?}"
+    );
+    let refused = trading.submit_order(order("still")).await.unwrap_err();
+    assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
+    let channel = gateway.channel(Some("trade")).await;
+    assert!(is_nobody(&status(channel).await.unwrap_err()));
+    gateway.configure(&before);
+    reload(&gateway).await.unwrap();
+    trading.submit_order(order("after")).await.unwrap();
+    status(gateway.channel(Some("read")).await).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_of_a_dotenv_is_taken_again_and_a_faulty_line_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let dotenv = folder.path().join(".env");
+    let put = |phrase: &str, ceiling: &str| {
+        let text = format!("MT5_PASSWORD={phrase}\nRISK_MAX_PER_TRADE{ceiling}\n");
+        fs::write(&dotenv, text).unwrap();
+        fs::set_permissions(&dotenv, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    put("first-phrase", "=1");
+    let gateway = Gateway::start_in(folder, "").await;
+    gateway.says("stays in memory while the process runs").await;
+    put("second-phrase", "=1");
+    reload(&gateway).await.unwrap();
+    gateway.says("names=\"MT5_PASSWORD\"").await;
+    // A line that is broken is told; what the others set stays as it was, such as the ceiling.
+    put("third-phrase", "");
+    let refused = reload(&gateway).await.unwrap_err();
+    for told in [".env:2", "taken up all the same: clients, limits, tls"] {
+        assert!(refused.message().contains(told), "{told}: {refused:?}");
+    }
+    put("third-phrase", "=1");
+    assert!(reload(&gateway).await.unwrap().needs_restart.is_empty());
+    let said = gateway.stderr();
+    assert_eq!(said.matches("names=\"MT5_PASSWORD\"").count(), 2, "{said}");
+    for phrase in ["first-phrase", "second-phrase", "third-phrase"] {
+        assert!(!said.contains(phrase), "{said}");
+    }
 }

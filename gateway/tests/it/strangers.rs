@@ -95,7 +95,7 @@ async fn strangers_take_no_place_of_a_client_and_leave_room_for_the_next() {
     );
     gateway.configure(&token);
     gateway.hang_up();
-    gateway.says("log level read again").await;
+    gateway.says("read again and taken up").await;
     // One client proves itself by its certificate, the other by a token in its call.
     let mut by_certificate = {
         let mut market = gateway.market_data().await;

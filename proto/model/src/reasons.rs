@@ -106,7 +106,7 @@ reasons! {
     SequencePurged, "SEQUENCE_PURGED", OutOfRange, false, "the cursor is gone or in the future", "take a snapshot";
     JournalChanged, "JOURNAL_CHANGED", OutOfRange, false, "the cursor is of another journal", "take a snapshot";
     NotServed, "NOT_SERVED", Unimplemented, false, "this gateway does not serve the call yet", "use a version of the gateway that does";
-    ReloadRefused, "RELOAD_REFUSED", FailedPrecondition, false, "what was to be read again is faulty, and everything stays as it was", "correct it, then reload again";
+    ReloadRefused, "RELOAD_REFUSED", FailedPrecondition, false, "a part of what was to be read again is faulty, and stays as it was", "correct it, then reload again";
     BackupFailed, "BACKUP_FAILED", Internal, false, "the backup cannot be written", "look for the cause in the gateway's log";
     ClientUnknown, "CLIENT_UNKNOWN", NotFound, false, "no client of that name is configured", "name one of [clients]";
     TradeNotAllowed, "TRADE_NOT_ALLOWED", FailedPrecondition, true, "the broker or the terminal forbids trading on the account", "look at the link's reason in GetStatus";

@@ -89,7 +89,7 @@ pub struct Running<S, O> {
 pub fn configure<S: ProgramSettings>(config: &Path) -> anyhow::Result<Configured<S>> {
     let reader = Reader::open(&S::TABLE, config, Environment::of_process())?;
     let environment = reader.environment();
-    process::refuse_root(reader.peek_flag("process.allow_root"))?;
+    process::refuse_root(reader.peek("process.allow_root").unwrap_or(false))?;
     process::harden().context("cannot limit the process; let it call prctl and setrlimit")?;
     let (settings, provenance) = read(reader)?;
     warn_of(&provenance);

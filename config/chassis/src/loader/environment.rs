@@ -25,6 +25,7 @@ pub struct Environment {
     dotenv: Option<PathBuf>,
     local: BTreeMap<String, Zeroizing<String>>,
     is_again: bool,
+    is_left_unread: bool,
 }
 
 impl Environment {
@@ -100,23 +101,32 @@ impl Environment {
         this
     }
 
-    /// Reads the `.env`, of which only the table's own names are kept. Gives a warning where it
-    /// cannot be read again, or is another user's and a program without secrets can do without.
+    /// Whether there is a `.env` that was not read, since it is not the one of the start.
+    #[must_use]
+    pub fn leaves_dotenv_unread(&self) -> bool {
+        self.is_left_unread
+    }
+
+    /// Reads the `.env`, of which only the table's own names are kept; when it is read again and is
+    /// faulty, those of before stay. Gives a warning where it cannot be read again, or is another
+    /// user's and a program without secrets can do without.
     pub(super) fn load_dotenv(
         &mut self,
         table: &Table,
         errors: &mut Vec<ConfigError>,
     ) -> Option<String> {
         let path = self.dotenv.take()?;
+        self.is_left_unread = false;
         if (self.is_again || table.secrets.is_empty()) && is_barred(&path) {
+            self.is_left_unread = self.is_again;
             let warning = if self.is_again {
-                "was replaced after the start and is not read again; restart to take it up, and change it in place"
+                "was made or replaced after the start and is not read again; restart to take it up, and change it in place"
             } else {
                 "is not read: this user may not, and no secret is needed from it"
             };
             return Some(format!("{} {warning}", path.display()));
         }
-        self.local.clear();
+        let (before, faults) = (std::mem::take(&mut self.local), errors.len());
         match read_dotenv(&path) {
             Ok(Some(bytes)) => {
                 let text = std::str::from_utf8(&bytes).unwrap_or_default();
@@ -124,6 +134,9 @@ impl Environment {
             }
             Ok(None) => {}
             Err(error) => errors.push(error),
+        }
+        if self.is_again && errors.len() > faults {
+            self.local = before;
         }
         None
     }

@@ -130,11 +130,11 @@ impl Reader {
         self.environment.clone()
     }
 
-    /// A flag looked at before everything is read; `false` when it is absent or no boolean. It
+    /// A value looked at apart from the reading; `None` when it is absent or not as expected. It
     /// must still be read in its place.
     #[must_use]
-    pub fn peek_flag(&self, key: &str) -> bool {
-        self.root.get(key).and_then(Node::decode).unwrap_or(false)
+    pub fn peek<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        self.root.get(key).and_then(Node::decode)
     }
 
     /// Reads a key that must be there; `expected` ends the sentence "set it to ...". `None` when
