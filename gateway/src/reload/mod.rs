@@ -260,7 +260,7 @@ impl Reloader {
         orders.tell(regrant).await;
         let revoked = self.renew(taken.clients.clone());
         let revoked: Vec<_> = revoked.iter().map(ClientName::as_str).collect();
-        tracing::warn!(?revoked, "clients and limits read again");
+        tracing::warn!(?revoked, "clients and limits renewed");
         checked
     }
 

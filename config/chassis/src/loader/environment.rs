@@ -126,7 +126,8 @@ impl Environment {
             };
             return Some(format!("{} {warning}", path.display()));
         }
-        let (before, faults) = (std::mem::take(&mut self.local), errors.len());
+        let before = std::mem::take(&mut self.local);
+        let faults = errors.len();
         match read_dotenv(&path) {
             Ok(Some(bytes)) => {
                 let text = std::str::from_utf8(&bytes).unwrap_or_default();
