@@ -3,10 +3,13 @@
 //! lines that a stranger makes to be slow, short ones and long ones.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+use mymt5_chassis::loader::{Environment, Reader, Table};
 use mymt5_chassis::redact::Redactor;
-use mymt5_chassis::secrets::Secret;
+use mymt5_chassis::secrets::{Secret, SecretStore};
+use std::fs;
 use std::hint::black_box;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 use tracing::{info, info_span};
 
@@ -65,11 +68,39 @@ fn redactor() -> Redactor {
     redactor
 }
 
+/// Ten secrets that are held, and a password that stands in a file and is known by its prints.
+fn knowing() -> Redactor {
+    const TABLE: Table = Table {
+        program: "bench",
+        names: &[],
+        secrets: &["MT5_PASSWORD"],
+        forbidden: &[],
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let file = place("password", "pass \"word\" of-11");
+    let config = place("bench.toml", "");
+    let variables = [("MT5_PASSWORD_FILE", file.to_str().unwrap())];
+    let environment = Environment::from_pairs(variables);
+    let mut reader = Reader::open(&TABLE, &config, environment).unwrap();
+    reader.secret("MT5_PASSWORD");
+    let redactor = redactor();
+    drop(SecretStore::new(reader.found_secrets(), &redactor));
+    redactor
+}
+
 fn main() {
     let text = "2026-07-01T11:00:00.051Z  INFO call{correlation=\"0198c0de-7a11-7abc-8def-001122334455\"}: mymt5_gateway::orders: order accepted client=\"alpha\" request_id=\"a-17\" ticket=1234567 symbol=\"EURUSD\" side=\"buy\" lots=0.1 price=1.10012";
     let json = r#"{"timestamp":"2026-07-01T11:00:00.051Z","level":"INFO","message":"order accepted","client":"alpha","request_id":"a-17","ticket":1234567,"symbol":"EURUSD","side":"buy","lots":0.1,"price":1.10012,"target":"mymt5_gateway::orders","span":{"correlation":"0198c0de-7a11-7abc-8def-001122334455","name":"call"}}"#;
     let masked = text.replace("order accepted", "login=12345678 said pass \"word\" of-3");
-    let (redactor, bare) = (redactor(), Redactor::new());
+    let bare = Redactor::new();
+    let knowing = knowing();
+    let redactor = redactor();
     let of_text = formatting(false);
     let lines = [
         ("text line", text, of_text),
@@ -77,16 +108,17 @@ fn main() {
         ("JSON line", json, formatting(true)),
     ];
     println!(
-        "{:<20}{:>8}{:>10}{:>12}{:>10}{:>14}{:>12}",
-        "", "bytes", "clean ns", "no values", "copy ns", "format ns", "ratio"
+        "{:<20}{:>8}{:>10}{:>12}{:>12}{:>10}{:>14}{:>12}",
+        "", "bytes", "clean ns", "and prints", "no values", "copy ns", "format ns", "ratio"
     );
     for (name, line, format) in lines {
         let clean = cost(|| drop(black_box(redactor.clean(black_box(line)))));
+        let prints = cost(|| drop(black_box(knowing.clean(black_box(line)))));
         let bare = cost(|| drop(black_box(bare.clean(black_box(line)))));
         let copy = cost(|| drop(black_box(black_box(line).to_owned())));
         let bytes = line.len();
         println!(
-            "{name:<20}{bytes:>8}{clean:>10.0}{bare:>12.0}{copy:>10.0}{format:>14.0}{:>12.2}",
+            "{name:<20}{bytes:>8}{clean:>10.0}{prints:>12.0}{bare:>12.0}{copy:>10.0}{format:>14.0}{:>12.2}",
             clean / format
         );
     }

@@ -112,7 +112,11 @@ fn nothing_that_holds_secrets_shows_them() {
         "{environment:?} {redactor:?} {store:?} {store:#?} {reader:?} {:?} {:?}",
         reader.all(),
         FoundSecrets {
-            values: [("A".to_owned(), Secret::new("correct horse").into())].into(),
+            values: [(
+                "A".to_owned(),
+                Credential::from(Secret::new("correct horse"))
+            )]
+            .into(),
             files: [("A".to_owned(), (PathBuf::from("x"), true))].into(),
         }
     );
