@@ -3,7 +3,7 @@
 use super::stage::Stage;
 use crate::support::{BOUND, LOGIN, PASSWORD, SECRET, SERVER};
 use mymt5_chassis::testing::forms_of;
-use mymt5_proto::v1::LinkState;
+use mymt5_proto::v1::{self, LinkState, control_service_client::ControlServiceClient};
 use std::{
     fs::{self, File},
     os::unix::fs::{FileExt, PermissionsExt},
@@ -81,6 +81,17 @@ impl Stage {
         }
     }
 
+    async fn halt(&self, reason: &str) {
+        let request = v1::SetTradingStateRequest {
+            request_id: "halt".into(),
+            state: v1::TradingState::Halted.into(),
+            reason: reason.into(),
+            ..Default::default()
+        };
+        let mut control = ControlServiceClient::new(self.channel().await);
+        control.set_trading_state(request).await.unwrap();
+    }
+
     /// Takes the secrets from elsewhere than from a folder.
     fn without_folder(&self) {
         let file = self.path("gateway.toml");
@@ -104,6 +115,12 @@ async fn a_password_of_a_folder_is_in_memory_only_while_a_login_runs() {
     block_in_place(|| stage.bridge.wait_for(LOGINS, 2));
     stage.link(LinkState::Ready).await;
     stage.rests_without(&[PASSWORD, NEW]).await;
+    // It is masked all the same, whoever writes it: now a caller brings it.
+    stage.halt(&format!("{NEW}, once {PASSWORD}")).await;
+    let reasons = stage.status().await.trading_reasons.join("; ");
+    assert!(reasons.contains("***, once ***"), "{reasons}");
+    let said = stage.said();
+    assert!(!said.contains(NEW) && !said.contains(PASSWORD));
 }
 
 #[tokio::test(flavor = "multi_thread")]
