@@ -114,13 +114,6 @@ impl SecretStore {
         files.map(Path::to_owned).collect()
     }
 
-    /// The folders of these files. Empty when no secret comes from a file.
-    #[must_use]
-    pub fn folders(&self) -> Vec<PathBuf> {
-        let state = self.lock();
-        state.folders.iter().map(|f| f.path().to_owned()).collect()
-    }
-
     /// Polls every folder once and takes what changed; gives the names of the secrets that
     /// were replaced, sorted. A folder that cannot be read whole keeps all its last values, and
     /// each kind of failure is logged once until it can be read again. A file that is written in

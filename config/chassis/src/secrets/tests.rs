@@ -133,7 +133,8 @@ async fn a_swapped_folder_reaches_readers_and_redactor() {
     let redactor = Redactor::new();
     redactor.set_values(&[&Secret::new("given-value")], &["77777777"]);
     let store = mount.store(&redactor);
-    assert_eq!(store.folders(), [mount.path()]);
+    let files = ["MT5_LOGIN", "MT5_TOKEN"].map(|name| mount.path().join(name));
+    assert_eq!(store.files(), files);
     let mut reader = store.reader();
     assert_eq!(store.poll_once(), Vec::<String>::new());
     mount.swap(&[("MT5_LOGIN", "87654321"), ("MT5_TOKEN", "second-password")]);
@@ -403,7 +404,7 @@ fn a_reload_takes_secrets_of_every_source() {
     // From now on in a file of its own, which is followed.
     let file = [("MT5_PASSWORD_FILE", path.to_str().unwrap())];
     assert_eq!(store.reload(found(&file)).unwrap(), ["MT5_PASSWORD"]);
-    assert_eq!(store.folders(), [folder.path()]);
+    assert_eq!(store.files(), [path.as_path()]);
     assert_eq!(password(&reader).unwrap(), "third-password");
     assert!(reader.get("MT5_PASSWORD").is_none());
     // What is not found any more stays.
