@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn a_fault_leaves_what_it_may_be_about() {
-        for (key, parts) in [
-            ("clients.read.symbols", &["clients"][..]),
+        let cases: [(&str, &[&str]); 14] = [
+            ("clients.read.symbols", &["clients"]),
             ("clients", &["clients"]),
             ("limits.max_lots_per_order", &["limits"]),
             ("risk.max_per_trade", &["clients", "limits"]),
@@ -114,7 +114,8 @@ mod tests {
             ("logging.level", &["log level"]),
             ("process.sandbox", &[]),
             ("orders.max_queue_ms", &[]),
-        ] {
+        ];
+        for (key, parts) in cases {
             assert_eq!(left(key), parts, "{key}");
         }
     }
