@@ -54,7 +54,7 @@ fn no_form_of_the_longest_secret_is_longer_than_a_cut_line_allows_for() {
     for text in ["x", "\"", "\\", "\u{7f}", "\u{ff}", "\u{20ac}", "\u{1f600}"] {
         let secret = text.repeat(crate::secret::MAX_BYTES / text.len());
         let mut forms = std::collections::BTreeSet::new();
-        super::super::forms::all(&secret, &mut forms);
+        crate::secret::forms::all(&secret, &mut forms);
         let longest = forms.iter().map(String::len).max().unwrap();
         assert!(longest < LONGEST_FORM, "{text:?}: {longest}");
     }
