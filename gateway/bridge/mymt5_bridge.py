@@ -3,33 +3,9 @@
 It lends the official ``MetaTrader5`` package, which works only there, to one gateway elsewhere. It
 is dumb on purpose: it decides nothing, repeats no trade, logs no request, writes no file.
 
-Protocol 2, over TCP, beyond loopback in TLS. A frame: a 4-byte big-endian length and so many bytes
-of UTF-8 JSON, one object with its sender's role; at most 1 KiB until both have proven the secret
-(see `prove`), then 64 KiB in and 8 MiB out. What breaks a rule of form closes the connection.
-A call, {id, t, call, args}, gets one answer, its {id} with one of
-
-    ok       what was asked for
-    none     the package returned nothing: its last error, [code, text]
-    refused  surely not done, nor ever done later: why; with `check`, the result of that
-    raised   an exception's type; a send may have been done
-
-`order_send` has {request, take, check, login, key, wait_ms, correlation}. Where `check` is true an
-order_check comes first. Right before the send the bridge reads the target's row (always for a DEAL
-with a position), then the account. `take` names what comes from the row, as in `TARGETS`: no more
-than the volume asked on netting, since rows lag, and more would reverse.
-It refuses: "another account" (than `login`), "no such position" (a close on a hedging account goes
-out as it is: rows lag, its ticket pins it), "no such order", "the position turned" (to the deal's
-side), "more than the position has", "not read: ..." (an error's code, an exception's type), and as
-any call "wrong arguments ...", "unknown call", "not logged in", "queue full", "dropped", "stale".
-`ok`: the package's result, `volume_sent` (0: it has none) and `deals`: the first, if it is there.
-
-A key is executed once: a further call with it gets the answer to the first one, or `raised` Busy
-where too many wait. `recall` tells a key's state (unheard, queued, running, done, dropped) and
-answer. What was dropped, at its session's end or by a full queue, stays refused.
-
-After `watch`, {symbols, poll_ms, rows_ms, deals_from}, ticks and rows are pushed: account,
-terminal, orders, positions, deals. Deals are read from `deals_from` on, then from a minute before
-the newest one pushed: terminals load some late. What is later still the gateway's own reads find.
+Gateways speak protocol 2 to it (its README.md tells it): frames of JSON over TLS, or over plain TCP
+on loopback where `--plain` says so. Nothing but the proof is done before both sides have proven the
+secret. What breaks a rule of form ends the connection.
 
 One thread calls the package, one call after the other: trades first, then reads, polls, history.
 The main thread does the rest, `ping` and `recall` too, as far as the package lets go of the
@@ -56,6 +32,7 @@ import ssl
 import sys
 import threading
 import time
+from collections import Counter, deque
 
 FIRST_LIMIT, IN_LIMIT, OUT_LIMIT = 1024, 64 * 1024, 8 * 1024 * 1024  # bytes of a frame
 PIECE = 64 * 1024  # bytes that are written at a time
@@ -64,7 +41,8 @@ HANDSHAKE_S, IDLE_S = 5, 60  # of a peer that neither writes nor reads
 END_S, LAST_S, FLUSH_S = 5, 1, 0.2  # at the end: for the call in flight, its answer, the log
 BEAT_S, HANG_S = 10, 120  # the main thread shows that it runs; without that, the process ends
 
-PENDING_HANDSHAKES = 16
+PENDING_HANDSHAKES = 128  # connections that have not proven the secret
+TOLD = 60  # lines a minute about such that never did: they must not fill a disk
 QUEUE = 256  # calls of a session that wait
 PUSHES = 64  # frames on their way out, beyond which nothing is polled
 REMEMBERED, WAITING = 1000, 8  # sends, and further calls that wait for the answer to one
@@ -84,6 +62,9 @@ EXECUTED = (10008, 10009, 10010)  # TRADE_RETCODE_PLACED, DONE, DONE_PARTIAL
 TICK = ("time_msc", "bid", "ask", "last", "volume", "flags", "volume_real")
 BAR = ("time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume")
 LINES = queue.Queue(256)  # of the log
+
+SHORTEST, STEPS = 32, 16  # bytes of a secret, and its steps that are no walk
+WALKS = b"1234567890 qwertyuiop asdfghjkl zxcvbnm 1qaz 2wsx 3edc 4rfv 5tgb 6yhn"  # over a keyboard
 
 
 class Closed(Exception):
@@ -184,13 +165,10 @@ def number(value):
     return type(value) in (int, float) and -(2**63) <= value < 2**63
 
 
-def cursor(value):
-    """Where a symbol's ticks go on: a second, and how many of it are known. None: at the newest."""
-    return value is None or (list_of(EPOCH, 2)(value) and len(value) == 2)
-
-
 def cursors(value):
-    return isinstance(value, dict) and NAMES(list(value)) and all(map(cursor, value.values()))
+    """Where symbols' ticks go on: a second, and how many of it are known. None: at the newest."""
+    named = isinstance(value, dict) and NAMES(list(value))
+    return named and all(at is None or (PLACE(at) and len(at) == 2) for at in value.values())
 
 
 def trade_request(value):
@@ -202,6 +180,7 @@ WORD = text_of(64)
 CREDENTIAL = text_of(128)  # the gateway takes as many bytes of UTF-8
 NAMES = list_of(WORD, 256)
 EPOCH = whole(0, FAR)
+PLACE = list_of(EPOCH, 2)
 DATE = whole(1, FAR)  # the package reads no date of 0
 WAIT = whole(1, 600000)
 ACCOUNT = whole(1, 2**63 - 1)
@@ -631,11 +610,18 @@ class Bridge:
         return dict(answer, id=call.id)
 
 
+def network(address):
+    """What one stranger has: of IPv6 addresses half a one, with all that begin so."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.inet_pton(family, address.partition("%")[0])[:8]
+
+
 async def serve(bridge, listener, context, secret):
-    """Takes connections: each must prove the secret in time to become a session. Few may be at
-    that: a newcomer gets the place of the oldest one of the address that has the most."""
-    loop = asyncio.get_running_loop()
-    pending = {}  # the tasks of those connections, the oldest first: the address
+    """Takes connections: each must prove the secret in time to become a session. At that may be so
+    many that a proof is through before a flood gets its place, which is that of the oldest
+    connection of the network that has the most."""
+    loop, told = asyncio.get_running_loop(), deque([-60000.0] * TOLD, TOLD)
+    pending = {}  # the tasks of those connections, the oldest first: the network
 
     async def connection(sock, name):
         task, transport, why = asyncio.current_task(), None, None
@@ -652,18 +638,13 @@ async def serve(bridge, listener, context, secret):
             why = str(fault) if isinstance(fault, Closed) else "lost, " + type(fault).__name__
         limit.cancel()
         pending.pop(task, None)
-        if not why:
-            return await Session(bridge, reader, writer, "session " + name).run()
-        if transport:
+        if why and transport:
             transport.abort()
-        return log(f"connection from {name} turned away: {why}")
-
-    def make_room():
-        addresses = list(pending.values())
-        crowd = max(addresses, key=addresses.count)
-        oldest = next(task for task, address in pending.items() if address == crowd)
-        del pending[oldest]
-        oldest.cancel()
+        if not why:
+            await Session(bridge, reader, writer, "session " + name).run()
+        elif now_ms() - told[0] > 60000:
+            told.append(now_ms())
+            log(f"connection from {name} turned away: {why}")
 
     while True:
         try:
@@ -673,9 +654,12 @@ async def serve(bridge, listener, context, secret):
             await asyncio.sleep(0.1)  # out of descriptors, or a connection that died early
             continue
         if len(pending) >= PENDING_HANDSHAKES:
-            make_room()
+            crowd = Counter(pending.values()).most_common(1)[0][0]
+            oldest = next(task for task, home in pending.items() if home == crowd)
+            del pending[oldest]
+            oldest.cancel()
         task = asyncio.ensure_future(connection(sock, "{}:{}".format(*peer)))
-        pending[task] = peer[0]
+        pending[task] = network(peer[0])
         await asyncio.sleep(0)  # the others go on, however many come
 
 
@@ -694,24 +678,35 @@ def read_private(path, name):
         fail(f"{name}: cannot read {path} ({fault.strerror}); let this user read it")
 
 
+def weakness(secret):
+    """Why a secret can be guessed, if so. A repetition takes no new step from one byte to the next,
+    a walk goes along the alphabet, or over a keyboard's rows and columns, in either direction."""
+    if len(secret) < SHORTEST:
+        return f"the secret has fewer than {SHORTEST} characters" if secret else "no secret"
+    word = secret.lower()
+    pairs = {word[i : i + 2] for i in range(len(word) - 1)}
+    steps = [p for p in pairs if abs(p[0] - p[1]) > 1 and p not in WALKS and p[::-1] not in WALKS]
+    return "the secret is easily guessed" if len(steps) < STEPS else None
+
+
 def read_secret():
     secret = os.fsencode(os.environ.pop("BRIDGE_SECRET", "").strip())
     path = os.environ.get("BRIDGE_SECRET_FILE")
     if secret and path:
         fail("BRIDGE_SECRET and BRIDGE_SECRET_FILE are both set; keep one")
     secret = read_private(path, "BRIDGE_SECRET_FILE") if path else secret
-    if len(secret) < 32:
-        what = "the secret has fewer than 32 characters" if secret else "no secret"
-        fail(what + "; set BRIDGE_SECRET or BRIDGE_SECRET_FILE, e.g. by secrets.token_hex(32)")
+    why, command = weakness(secret), 'python -c "import secrets; print(secrets.token_hex(32))"'
+    if why:
+        fail(f"{why}; set BRIDGE_SECRET or BRIDGE_SECRET_FILE on both sides, made by {command}")
     return secret
 
 
 def load_package():
-    fix = "pip install --require-hashes -r requirements.txt"
     try:
         import MetaTrader5
     except ImportError as fault:
         why = str(fault).partition("\n")[0][:200]  # numpy's text has many lines
+        fix = "pip install --require-hashes -r requirements.txt"
         fail(f"the package MetaTrader5 does not load ({why}); run {fix}")
     return MetaTrader5
 
@@ -725,14 +720,17 @@ def listen(host, port, family):
     if family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind((host, port))
-    listener.listen(8)
+    listener.listen(1024)  # a flood waits there, and the system turns no gateway away
     listener.setblocking(False)
     return listener
 
 
-def open_listener(address, certificate, key):
+def open_listener(address, certificate, key, plain):
     context, (host, _, port) = None, address.rpartition(":")
-    if certificate or key:
+    if plain == bool(certificate or key):
+        tls = "--tls-certificate and --tls-key, which `mymt5-gateway certs` makes"
+        fail(f"how to listen is not told; give either {tls}, or --plain")
+    if not plain:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
@@ -743,8 +741,8 @@ def open_listener(address, certificate, key):
     host, family = host.strip("[]"), socket.AF_INET6 if "]" in host else socket.AF_INET
     try:
         socket.inet_pton(family, host)
-        if not (host.startswith("127.") or host == "::1" or context):
-            fail(f"--listen {address} is beyond loopback; give --tls-certificate, --tls-key")
+        if plain and not (host.startswith("127.") or host == "::1"):
+            fail(f"--plain: {address} is beyond loopback; give --tls-certificate, --tls-key")
         return listen(host, int(port), family), context
     except (ValueError, OverflowError, OSError) as fault:
         why = getattr(fault, "strerror", None) or "not an IP:PORT"
@@ -786,13 +784,15 @@ def main():
     add("--listen", default="127.0.0.1:18812", metavar="IP:PORT", help="default: %(default)s")
     add("--terminal-path", metavar="PATH", help="terminal64.exe, where there are several")
     add("--portable", action="store_true", help="the terminal runs in portable mode")
-    add("--tls-certificate", metavar="FILE", help="PEM; needed beyond loopback")
+    add("--tls-certificate", metavar="FILE", help="PEM, as `mymt5-gateway certs` makes it")
     add("--tls-key", metavar="FILE", help="its private key, PEM")
-    given, secret, module = parser.parse_args(), read_secret(), load_package()
-    listener, context = open_listener(given.listen, given.tls_certificate, given.tls_key)
-    at, how = "{}:{}".format(*listener.getsockname()), " with TLS" if context else ""
-    ready = f"listening on {at}{how}, MetaTrader5 {module.__version__}"
-    bridge = Bridge(Package(module, given.terminal_path, given.portable))
+    risk = "no TLS, on loopback alone: a local user who takes the port first gets the password"
+    add("--plain", action="store_true", help=risk)
+    args, secret, module = parser.parse_args(), read_secret(), load_package()
+    listener, context = open_listener(args.listen, args.tls_certificate, args.tls_key, args.plain)
+    at, how = "{}:{}".format(*listener.getsockname()), "with TLS" if context else "in plain text"
+    ready = f"listening on {at} {how}, MetaTrader5 {module.__version__}"
+    bridge = Bridge(Package(module, args.terminal_path, args.portable))
     asyncio.run(run(bridge, listener, context, secret, ready))
 
 

@@ -19,8 +19,8 @@ import unittest
 TESTS = os.path.dirname(os.path.abspath(__file__))
 BRIDGE = os.path.join(os.path.dirname(TESTS), "mymt5_bridge.py")
 STANDIN = os.path.join(TESTS, "standin")
-SECRET = "0123456789abcdef0123456789abcdef-test"
-# Made again each time: a traceback's source lines, kept by linecache, must not hold it.
+# Made again each time: a traceback's source lines, kept by linecache, must not hold them.
+SECRET = secrets.token_hex(32)
 PASSWORD = "password-canary-" + secrets.token_hex(8)
 LOGIN = {"login": 10000001, "password": PASSWORD, "server": "StandIn-Demo", "timeout_ms": 5000}
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -210,13 +210,16 @@ class Gateway:
 
 
 class Process:
-    """A bridge process on a free port, with its log."""
+    """A bridge process on a free port, with its log: plain, unless it is given a certificate."""
 
-    def __init__(self, state, *options, env=None, secret=SECRET):
+    def __init__(self, state, *options, env=None, secret=SECRET, plain=None):
         given = dict(os.environ, PYTHONPATH=STANDIN, STANDIN_STATE=state.path)
         given.update({"BRIDGE_SECRET": secret} if secret else {})
         given.update(env or {})
         listen = [] if "--listen" in options else ["--listen", "127.0.0.1:0"]
+        if plain is None:
+            plain = not any(option.startswith("--tls-") for option in options)
+        listen += ["--plain"] if plain else []
         command = [sys.executable, "-X", "utf8", BRIDGE] + listen + list(options)
         self.process = subprocess.Popen(
             command, env=given, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -235,7 +238,7 @@ class Process:
     def address(self):
         def find():
             assert self.process.poll() is None, self.log()
-            return re.search(r"listening on ([\d.]+):(\d+)", self.log())
+            return re.search(r"listening on ([\d.]+):(\d+) ", self.log())
 
         found = until(find, what="listening")
         return found.group(1), int(found.group(2))

@@ -381,7 +381,8 @@ class Ending(BridgeTest):
         listener.close()
         env = dict(os.environ, PYTHONPATH=STANDIN, STANDIN_STATE=self.state.path)
         env["BRIDGE_SECRET"] = SECRET
-        command = [sys.executable, support.BRIDGE, "--listen", "{}:{}".format(*address)]
+        where = ["--plain", "--listen", "{}:{}".format(*address)]
+        command = [sys.executable, support.BRIDGE, *where]
         process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stderr=writing)
         self.addCleanup(process.kill)
         os.close(writing)

@@ -148,7 +148,7 @@ class Order(unittest.TestCase):
 
 class Listener(unittest.TestCase):
     def options(self, address="127.0.0.1:0"):
-        listener, _ = load().open_listener(address, None, None)
+        listener, _ = load().open_listener(address, None, None, True)
         self.addCleanup(listener.close)
         names = ("SO_REUSEADDR", "SO_KEEPALIVE")
         return [bool(listener.getsockopt(socket.SOL_SOCKET, getattr(socket, n))) for n in names]

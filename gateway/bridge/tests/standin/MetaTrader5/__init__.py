@@ -1,6 +1,6 @@
 """A stand-in for the official MetaTrader5 package: a small broker in pure Python for tests.
 
-    PYTHONPATH=gateway/bridge/tests/standin STANDIN_STATE=/tmp/state.db python mymt5_bridge.py
+    PYTHONPATH=gateway/bridge/tests/standin STANDIN_STATE=/tmp/state.db python mymt5_bridge.py --plain
 
 The state is one SQLite file that outlives the process; several processes may have it open. Without
 STANDIN_STATE it lives in memory. A test drives the broker through that file, or by
