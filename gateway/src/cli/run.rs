@@ -65,6 +65,11 @@ fn announce(settings: &Settings, opened: &Opened, enforced: Enforced) {
         AccountKind::Demo => tracing::warn!(kind = "DEMO", "the account is a demo"),
         AccountKind::Real => tracing::warn!(kind = "REAL", "real money is at stake"),
     }
+    if settings.broker.is_plain() {
+        tracing::warn!(
+            "the bridge is reached in plain text: a local user who takes its port first sees the password"
+        );
+    }
     if settings.unused_account {
         tracing::warn!(
             "credentials of a real account are set and not used: the broker is the simulator"

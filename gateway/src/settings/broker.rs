@@ -6,7 +6,9 @@ use super::{OrderSettings, simulator, terminal};
 use crate::{
     broker::{
         Broker, Feed, Simulated, SimulatedSettings,
-        terminal::{Account, Terminal, TerminalSettings},
+        terminal::{
+            Account, LONGEST_CREDENTIAL, Terminal, TerminalSettings, WeakSecret, is_too_long,
+        },
     },
     journal::{self, Identity},
 };
@@ -29,8 +31,6 @@ const TEMPLATE: [&str; 3] = ["12345678", "your_password", "YourBroker-Demo"];
 /// What opens the account, and what gateway and bridge prove to each other.
 const ACCOUNT: [&str; 3] = ["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER"];
 const BRIDGE: &str = "BRIDGE_SECRET";
-/// Shortest secret of the bridge: anyone who can listen or connect may guess at it.
-const BRIDGE_CHARS: usize = 32;
 
 /// What executes orders.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub enum BrokerSettings {
 pub struct TerminalAccount {
     /// The bridge.
     pub terminal: TerminalSettings,
-    /// The file of the bridge's certificate.
+    /// The file of the bridge's certificate. None: it is reached in plain text, on this host.
     pub pinned: Option<PathBuf>,
     /// The masked account number.
     pub account: MaskedAccount,
@@ -113,6 +113,16 @@ impl BrokerSettings {
         match self {
             Self::Simulator(_) => false,
             Self::Terminal(_) => true,
+        }
+    }
+
+    /// True where the password goes to the bridge in plain text: a local user who takes its port
+    /// first sees it.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Self::Simulator(_) => false,
+            Self::Terminal(terminal) => terminal.pinned.is_none(),
         }
     }
 
@@ -235,8 +245,15 @@ fn terminal(
     }
     for (name, secret) in ACCOUNT.iter().zip(&account) {
         let reason = match secret {
-            None => "is missing, and a terminal cannot log in without it",
-            Some(secret) if TEMPLATE.contains(&secret.expose()) => "is the template's value",
+            None => "is missing, and a terminal cannot log in without it".to_owned(),
+            Some(secret) if TEMPLATE.contains(&secret.expose()) => {
+                "is the template's value".to_owned()
+            }
+            Some(secret) if is_too_long(secret) => {
+                format!(
+                    "is longer than {LONGEST_CREDENTIAL} characters, the most that the bridge takes"
+                )
+            }
             Some(_) => continue,
         };
         let fix = format!("set {name} or {name}_FILE to the account's own");
@@ -244,18 +261,16 @@ fn terminal(
     }
     let made =
         "set it to the same 32 characters or more on both sides, made by `openssl rand -hex 32`";
-    match &bridge {
+    match bridge.as_ref().map(WeakSecret::of) {
         None => reader.reject(
             BRIDGE,
             "is missing, and the bridge answers no gateway without it",
             made,
         ),
-        Some(secret) if secret.expose().chars().count() < BRIDGE_CHARS => {
-            reader.reject(BRIDGE, "is shorter than 32 characters", made);
-        }
-        Some(_) => {}
+        Some(Some(weak)) => reader.reject(BRIDGE, weak.to_string(), made),
+        Some(None) => {}
     }
-    let settings = terminal::read(reader);
+    let link = terminal::read(reader);
     let [login, _, server] = account;
     let login = login?;
     let number = login.expose().parse::<u64>().ok();
@@ -264,9 +279,10 @@ fn terminal(
         let fix = "set it to the account number, digits only, as the broker gave it";
         reader.reject("MT5_LOGIN", "is not an account number", fix);
     }
+    let (terminal, pinned) = link?;
     Some(BrokerSettings::Terminal(Box::new(TerminalAccount {
-        terminal: settings?,
-        pinned: reader.optional(terminal::PINNED, "a PEM file"),
+        terminal,
+        pinned,
         account: MaskedAccount::of(number?),
         login,
         server: server?,

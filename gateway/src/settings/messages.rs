@@ -6,7 +6,7 @@ use mymt5_chassis::{
     cli::ProgramSettings,
     config_errors::ConfigErrors,
     loader::{Environment, Reader},
-    testing::messages::Messages,
+    testing::messages::{Messages, PLANTED},
 };
 use std::{fs, path::Path};
 
@@ -44,7 +44,7 @@ const ACCOUNT: [(&str, &str); 4] = [
     ("MT5_LOGIN", "12345"),
     ("MT5_PASSWORD", "hidden-password"),
     ("MT5_SERVER", "Hidden-Server"),
-    ("BRIDGE_SECRET", "hidden-0123456789abcdef0123456789"),
+    ("BRIDGE_SECRET", "hidden secret of both sides, long enough"),
 ];
 const UNFIT_ACCOUNT: [(&str, &str); 4] = [
     ("MT5_LOGIN", "hidden-login"),
@@ -53,11 +53,15 @@ const UNFIT_ACCOUNT: [(&str, &str); 4] = [
     ("BRIDGE_SECRET", "hidden"),
 ];
 
+/// A secret that repeats itself.
+const GUESSABLE: &str = "hidden-hidden-hidden-hidden-hidden";
+
 /// All that is wrong with a terminal that has its account.
 const WRONG_TERMINAL: [&str; 3] = [
-    "address = '10.0.0.7:18812'\naccount_kind = 'demo'\n\
+    "address = '10.0.0.7:18812'\nplain = true\naccount_kind = 'demo'\n\
      symbols = { EURUSD = 'X', GBPUSD = 'X' }\npoll_interval_ms = 0",
-    "address = '127.0.0.1:18812'\naccount_kind = 'demo'\nsymbols = { EURUSD = 'X' }\n\
+    "address = '127.0.0.1:18812'\nplain = true\ntls = 'nowhere.pem'\naccount_kind = 'demo'\n\
+     symbols = { EURUSD = 'X' }\n\
      call_timeout_ms = 6000\n[orders]\nunknown_grace_ms = 19999",
     "address = 'nowhere'\naccount_kind = 'contest'\nsymbols = {}\ntls = 'nowhere.pem'",
 ];
@@ -75,8 +79,13 @@ fn every_fault_names_its_key_and_what_to_do() {
     for wrong in WRONG {
         take(&format!("{CLIENT}{wrong}"), &[]);
     }
+    let terminal = "[broker]\nkind = 'terminal'\ntime_zone = 'UTC'\n[broker.terminal]\n";
+    let long = [PLANTED; 24].join("-");
+    let mut unfit = ACCOUNT;
+    unfit[1].1 = &long;
+    unfit[3].1 = GUESSABLE;
+    take(&format!("{CLIENT}{terminal}{}", WRONG_TERMINAL[0]), &unfit);
     for wrong in WRONG_TERMINAL {
-        let terminal = "[broker]\nkind = 'terminal'\ntime_zone = 'UTC'\n[broker.terminal]\n";
         take(&format!("{CLIENT}{terminal}{wrong}"), &ACCOUNT);
         take(&format!("{CLIENT}{terminal}{wrong}"), &UNFIT_ACCOUNT);
     }

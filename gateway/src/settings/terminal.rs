@@ -9,28 +9,29 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 /// How often rows of orders, positions and deals are asked for.
 const ROWS: Duration = Duration::from_millis(250);
 
-/// Where the bridge's certificate is.
-pub(super) const PINNED: &str = "broker.terminal.tls";
+/// Where `mymt5-gateway certs` puts the bridge's certificate.
+const CERTIFICATE: &str = "config/tls/bridge/certificate.pem";
 
-/// Reads the link's settings.
-pub(super) fn read(reader: &mut Reader) -> Option<TerminalSettings> {
+/// Reads the link's settings, and the file of the certificate where one is pinned.
+pub(super) fn read(reader: &mut Reader) -> Option<(TerminalSettings, Option<PathBuf>)> {
     let mut terminal = reader.section("broker.terminal");
     let address = address(&mut terminal);
-    let certificate = certificate(&mut terminal, address.as_deref());
+    let pinned = pinned(&mut terminal, address.as_deref());
     let symbols = symbols(&mut terminal);
     let poll_ms = terminal.ranged("poll_interval_ms", "milliseconds", 20, 1..=10_000);
     let call_ms = terminal.ranged("call_timeout_ms", "milliseconds", 5_000, 100..=60_000);
     let kind = kind(&mut terminal);
+    let (file, certificate) = pinned?.unzip();
     let settings = TerminalSettings {
         kind: kind?,
         address: address?,
-        certificate: certificate?,
+        certificate,
         symbols: symbols?,
         poll_interval: Duration::from_millis(poll_ms?),
         rows_interval: ROWS,
         call_timeout: Duration::from_millis(call_ms?),
     };
-    Some(settings)
+    Some((settings, file))
 }
 
 fn address(terminal: &mut Section<'_>) -> Option<String> {
@@ -50,26 +51,21 @@ fn address(terminal: &mut Section<'_>) -> Option<String> {
     fits.then_some(address)
 }
 
-/// The pinned certificate. Beyond this host nothing else keeps the password from a listener.
-fn certificate(
+/// The certificate that is pinned, and its file; none in plain text, for which the configuration must
+/// ask. None at all where a fault was recorded.
+fn pinned(
     terminal: &mut Section<'_>,
     address: Option<&str>,
-) -> Option<Option<CertificateDer<'static>>> {
+) -> Option<Option<(PathBuf, CertificateDer<'static>)>> {
     const KEY: &str = "tls";
-    let file: Option<PathBuf> = terminal.optional(KEY, "the bridge's certificate, a PEM file");
-    let Some(file) = file else {
-        if address.is_some_and(|address| !is_loopback(address)) {
-            terminal.reject(
-                KEY,
-                "is missing, and broker.terminal.address is not a literal loopback address: a name or another host can lead to a stranger, who would get the password",
-                "set it to the bridge's certificate, which `mymt5-gateway certs` makes, or set the address to 127.0.0.1:PORT or [::1]:PORT",
-            );
-            return None;
-        }
-        return Some(None);
-    };
+    let expected = "the bridge's certificate, a PEM file";
+    if terminal.or("plain", "true or false", false) {
+        let also = terminal.optional::<PathBuf>(KEY, expected).is_some();
+        return is_fit_for_plain_text(terminal, address, also).then_some(None);
+    }
+    let file = terminal.or(KEY, expected, PathBuf::from(CERTIFICATE));
     match CertificateDer::from_pem_file(&file) {
-        Ok(certificate) => Some(Some(certificate)),
+        Ok(certificate) => Some(Some((file, certificate))),
         Err(_) => {
             terminal.reject(
                 KEY,
@@ -79,6 +75,32 @@ fn certificate(
             None
         }
     }
+}
+
+/// Whether plain text may be: on this host nobody listens in, though another user may listen first.
+fn is_fit_for_plain_text(
+    terminal: &mut Section<'_>,
+    address: Option<&str>,
+    has_certificate: bool,
+) -> bool {
+    const KEY: &str = "plain";
+    if has_certificate {
+        terminal.reject(
+            KEY,
+            "is true, and broker.terminal.tls is set, which it would leave unused",
+            "keep one of them",
+        );
+        return false;
+    }
+    if address.is_some_and(|address| !is_loopback(address)) {
+        terminal.reject(
+            KEY,
+            "is true, and broker.terminal.address is not a literal loopback address: a name or another host can lead to a stranger, who would get the password",
+            "remove it and set broker.terminal.tls to the bridge's certificate, or set the address to 127.0.0.1:PORT or [::1]:PORT",
+        );
+        return false;
+    }
+    true
 }
 
 /// True for a loopback address written out. A name may lead elsewhere, `localhost` too: it is tried
@@ -153,7 +175,7 @@ mod tests {
     use mymt5_chassis::loader::Environment;
     use std::fs;
 
-    const WHOLE: &str = "address = \"127.0.0.1:18812\"\naccount_kind = \"demo\"\n\
+    const WHOLE: &str = "address = \"127.0.0.1:18812\"\nplain = true\naccount_kind = \"demo\"\n\
                          symbols = { EURUSD = \"EURUSD.m\" }\n";
 
     /// What is read, and the report of what is wrong.
@@ -162,13 +184,13 @@ mod tests {
         fs::write(file.path(), format!("[broker.terminal]\n{toml}")).unwrap();
         let nothing = Environment::from_pairs([("", ""); 0]);
         let mut reader = Reader::open(&TABLE, file.path(), nothing).unwrap();
-        let settings = read(&mut reader);
+        let settings = read(&mut reader).map(|(settings, _)| settings);
         let report = reader.finish().map(|_| String::new());
         (settings, report.unwrap_or_else(|errors| errors.to_string()))
     }
 
     #[test]
-    fn a_bridge_on_this_host_needs_no_certificate() {
+    fn a_bridge_on_this_host_may_be_spoken_to_in_plain_text() {
         let (settings, report) = of(WHOLE);
         let settings = settings.unwrap();
         assert_eq!((report.as_str(), settings.kind), ("", AccountKind::Demo));
@@ -182,11 +204,36 @@ mod tests {
     }
 
     #[test]
+    fn the_bridges_certificate_is_pinned_unless_plain_text_is_asked_for() {
+        let certificate = tempfile::NamedTempFile::new().unwrap();
+        let pem = "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n";
+        fs::write(certificate.path(), pem).unwrap();
+        let pinned = format!("tls = {:?}", certificate.path());
+        for host in ["127.0.0.1", "localhost", "10.0.0.7"] {
+            let toml = WHOLE.replace("127.0.0.1", host);
+            let (settings, report) = of(&toml.replace("plain = true", &pinned));
+            let settings = settings.unwrap();
+            assert!(
+                report.is_empty() && settings.certificate.is_some(),
+                "{report}"
+            );
+            for unsaid in ["", "plain = false"] {
+                let (settings, report) = of(&toml.replace("plain = true", unsaid));
+                assert!(
+                    settings.is_none() && report.contains(CERTIFICATE),
+                    "{report}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn faults_are_told_with_key_and_fix() {
         for (was, becomes, key, told) in [
-            ("127.0.0.1:18812", "10.0.0.7:18812", "tls", "another host"),
-            ("127.0.0.1:18812", "localhost:18812", "tls", "a name"),
-            ("127.0.0.1:18812", "ip6-loopback:18812", "tls", "a name"),
+            ("127.0.0.1:18812", "10.0.0.7:18812", "plain", "another host"),
+            ("127.0.0.1:18812", "localhost:18812", "plain", "a name"),
+            ("127.0.0.1:18812", "ip6-loopback:18812", "plain", "a name"),
+            ("address", "tls = \"a.pem\"\naddress", "plain", "unused"),
             (
                 "127.0.0.1:18812",
                 "nowhere",
@@ -213,8 +260,8 @@ mod tests {
                 "same name",
             ),
             (
-                "address",
-                "tls = \"nowhere.pem\"\naddress",
+                "plain = true",
+                "tls = \"nowhere.pem\"",
                 "tls",
                 "no certificate",
             ),

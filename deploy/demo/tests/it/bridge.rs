@@ -38,7 +38,7 @@ impl Bridge {
         control(&state, &[&["init"], broker].concat());
         let mut child = python(&state)
             .arg(sources().join("mymt5_bridge.py"))
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--plain", "--listen", "127.0.0.1:0"])
             .env("BRIDGE_SECRET", secret)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -101,6 +101,7 @@ fn stage(bridge: &Bridge) -> Stage {
         ("MT5_LOGIN", LOGIN),
         ("MYMT5__BROKER__KIND", "terminal"),
         ("MYMT5__BROKER__TERMINAL__ADDRESS", &address),
+        ("MYMT5__BROKER__TERMINAL__PLAIN", "true"),
         ("MYMT5__BROKER__TERMINAL__ACCOUNT_KIND", "demo"),
         ("MYMT5__BROKER__TERMINAL__SYMBOLS", symbols),
         ("MYMT5__BROKER__TIME_ZONE", "Etc/GMT-3"),

@@ -1,9 +1,12 @@
 //! Both sides prove that they know the shared secret before anything else is said: an HMAC over
 //! both nonces, each side's under its own label, so that neither a replay nor a reflection passes.
 
-use super::wire::{
-    self, Role, WireError,
-    frame::{self, FrameError, HANDSHAKE_LIMIT},
+use super::{
+    WeakSecret,
+    wire::{
+        self, Role, WireError,
+        frame::{self, FrameError, HANDSHAKE_LIMIT},
+    },
 };
 use hmac::{Hmac, KeyInit, Mac};
 use mymt5_chassis::secrets::Secret;
@@ -14,19 +17,15 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 /// The protocol spoken here.
 const PROTOCOL: u32 = 2;
-/// Fewest characters of the secret.
-const SHORTEST: usize = 32;
 /// Hex digits of a nonce and of a proof.
 const DIGITS: usize = 64;
 
 /// Why the handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandshakeError {
-    /// The secret is too short to protect anything.
-    #[error(
-        "BRIDGE_SECRET is shorter than {SHORTEST} characters; set it to a longer one on both sides"
-    )]
-    Short,
+    /// The secret protects nothing.
+    #[error("BRIDGE_SECRET {0}; set it on both sides to what `openssl rand -hex 32` makes")]
+    Weak(WeakSecret),
     /// The other side does not know the secret.
     #[error("the bridge does not know BRIDGE_SECRET; set it to the same on both sides")]
     Stranger,
@@ -72,10 +71,12 @@ struct Proven {
 }
 
 /// One side's proof, in lower hex.
-fn proof(secret: &Secret, side: &str, theirs: &str, ours: &str) -> Option<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).ok()?;
+fn proof(secret: &Secret, side: &str, theirs: &str, ours: &str) -> Result<String, HandshakeError> {
+    // A key of any length will do.
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
+        .map_err(|_| HandshakeError::Weak(WeakSecret::Short))?;
     mac.update(format!("mymt5-bridge/1 {side} {theirs} {ours}").as_bytes());
-    Some(hex::encode(mac.finalize().into_bytes()))
+    Ok(hex::encode(mac.finalize().into_bytes()))
 }
 
 fn is_nonce(text: &str) -> bool {
@@ -98,7 +99,7 @@ fn hello(body: &[u8]) -> Result<String, HandshakeError> {
 /// Judges the bridge's proof.
 fn verify(secret: &Secret, theirs: &str, ours: &str, body: &[u8]) -> Result<(), HandshakeError> {
     let Proven { proof: received } = wire::hello(body)?;
-    let right = proof(secret, "bridge", theirs, ours).ok_or(HandshakeError::Short)?;
+    let right = proof(secret, "bridge", theirs, ours)?;
     if bool::from(right.as_bytes().ct_eq(received.as_bytes())) {
         Ok(())
     } else {
@@ -114,8 +115,8 @@ pub(crate) async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     secret: &Secret,
 ) -> Result<(), HandshakeError> {
-    if secret.expose().chars().count() < SHORTEST {
-        return Err(HandshakeError::Short);
+    if let Some(weak) = WeakSecret::of(secret) {
+        return Err(HandshakeError::Weak(weak));
     }
     let theirs = hello(&frame::read(stream, HANDSHAKE_LIMIT).await?)?;
     let ours = hex::encode(rand::random::<[u8; DIGITS / 2]>());
@@ -123,7 +124,7 @@ pub(crate) async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
         role: Role::Gateway,
         protocol: PROTOCOL,
         nonce: &ours,
-        proof: &proof(secret, "gateway", &theirs, &ours).ok_or(HandshakeError::Short)?,
+        proof: &proof(secret, "gateway", &theirs, &ours)?,
     };
     let answer = frame::write(&answer, HANDSHAKE_LIMIT, HANDSHAKE_LIMIT)?;
     let hung_up = |_| HandshakeError::HungUp;
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn every_failure_says_what_to_do() {
         for error in every_variant!(HandshakeError:
-            HandshakeError::Short => HandshakeError::Short,
+            HandshakeError::Weak(_) => HandshakeError::Weak(WeakSecret::Guessable),
             HandshakeError::Stranger => HandshakeError::Stranger,
             HandshakeError::Version(_) => HandshakeError::Version(2),
             HandshakeError::HungUp => HandshakeError::HungUp,
@@ -155,7 +156,7 @@ mod tests {
             HandshakeError::Frame(_) => HandshakeError::Frame(FrameError::Length(0)),
         ) {
             let subject = match error {
-                HandshakeError::Short => "BRIDGE_SECRET",
+                HandshakeError::Weak(_) => "BRIDGE_SECRET",
                 _ => "the bridge",
             };
             assert_eq!(flaw(subject, &error.to_string()), None);

@@ -23,10 +23,13 @@ mod state;
 mod symbol_map;
 mod ticks;
 mod tls;
+mod weak_secret;
 mod wire;
 
 pub use credentials::Account;
+pub(crate) use credentials::{LONGEST_CREDENTIAL, is_too_long};
 pub use state::TerminalStatus;
+pub(crate) use weak_secret::WeakSecret;
 pub use wire::RowError;
 
 use super::{Broker, BrokerError, Dispatch, Events, History, SendFailure, Snapshot};
@@ -67,7 +70,8 @@ const DAY_MS: i64 = 86_400_000;
 pub struct TerminalSettings {
     /// The bridge's host and port.
     pub address: String,
-    /// The bridge's own certificate. None: no TLS, for a bridge on this host only.
+    /// The bridge's own certificate. None: no TLS, for a bridge on this host only, where a local user
+    /// who takes its port first sees the password.
     pub certificate: Option<CertificateDer<'static>>,
     /// Canonical symbols and the broker's names for them, one-to-one.
     pub symbols: BTreeMap<Symbol, String>,

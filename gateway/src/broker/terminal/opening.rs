@@ -3,13 +3,14 @@
 
 use super::{
     super::{BrokerError, Events},
-    Account, DAY_MS, TerminalSettings,
+    Account, DAY_MS, LONGEST_CREDENTIAL, TerminalSettings,
     calls::{self, ask},
     connection::{Connection, Pending, Stream},
     failure::{CallOutcome, explained},
     feed::Feed,
     handshake,
     history::{self, Window},
+    is_too_long,
     state::SharedState,
     tls,
     wire::{Answer, Fields},
@@ -149,6 +150,13 @@ async fn asked(
         BrokerError::Refused("invalid MT5_LOGIN: expected an account number".into())
     })?;
     let password = password(account).await?;
+    for (name, secret) in [("MT5_PASSWORD", &password), ("MT5_SERVER", &account.server)] {
+        if is_too_long(secret) {
+            return Err(BrokerError::Refused(format!(
+                "{name} has more than {LONGEST_CREDENTIAL} characters; correct it"
+            )));
+        }
+    }
     let args = Login {
         login: number,
         password: password.expose(),

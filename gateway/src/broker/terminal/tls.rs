@@ -1,4 +1,4 @@
-//! TLS to a bridge beyond loopback: its very certificate is pinned, names and authorities do not
+//! TLS to the bridge: its very certificate is pinned, names and authorities do not
 //! matter. The peer that shows it must still prove, by its signature, that it holds the key.
 
 use rustls::{

@@ -50,7 +50,7 @@ impl Bridge {
         let mut command = python(folder);
         command
             .arg(sources().join("mymt5_bridge.py"))
-            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(["--plain", "--listen", &format!("127.0.0.1:{port}")])
             .env("BRIDGE_SECRET", SECRET)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

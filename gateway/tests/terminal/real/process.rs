@@ -42,9 +42,9 @@ impl Bridge {
     }
 
     /// Starts one that speaks TLS.
-    pub fn start_with_tls() -> Self {
+    pub fn start_with_tls(broker: &[&str]) -> Self {
         let made = rcgen::generate_simple_self_signed(["bridge".to_owned()]).unwrap();
-        Self::start_with(&[], Some(made))
+        Self::start_with(broker, Some(made))
     }
 
     fn start_with(broker: &[&str], made: Option<rcgen::CertifiedKey<rcgen::KeyPair>>) -> Self {
@@ -71,12 +71,13 @@ impl Bridge {
     pub fn launch(&mut self) {
         let mut command = python();
         command.arg(folder().join("mymt5_bridge.py"));
-        if self.certificate.is_some() {
-            let file = |name| self.folder.path().join(name);
+        if let Some(certificate) = self.certificate_file() {
+            command.arg("--tls-certificate").arg(certificate);
             command
-                .arg("--tls-certificate")
-                .arg(file("certificate.pem"));
-            command.arg("--tls-key").arg(file("key.pem"));
+                .arg("--tls-key")
+                .arg(self.folder.path().join("key.pem"));
+        } else {
+            command.arg("--plain");
         }
         let mut child = command
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
@@ -104,6 +105,12 @@ impl Bridge {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// Its certificate's file, where it speaks TLS.
+    pub fn certificate_file(&self) -> Option<PathBuf> {
+        let file = self.folder.path().join("certificate.pem");
+        self.certificate.is_some().then_some(file)
     }
 
     /// Where it listens.

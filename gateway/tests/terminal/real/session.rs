@@ -165,7 +165,7 @@ async fn what_forbids_trading_is_told_with_its_fix() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_goes_through_tls_too() {
-    let bridge = Bridge::start_with_tls();
+    let bridge = Bridge::start_with_tls(&[]);
     let terminal = terminal(bridge.settings(""));
     let mut events = bounded(terminal.open()).await.unwrap();
     bounded(events.ticks.recv()).await.unwrap();
@@ -196,7 +196,7 @@ impl std::io::Write for Kept {
 
 #[tokio::test]
 async fn no_log_holds_the_password_or_the_account_number() {
-    let bridge = Bridge::start_with_tls();
+    let bridge = Bridge::start_with_tls(&[]);
     let kept = Kept::default();
     let writer = kept.clone();
     let logs = tracing_subscriber::fmt()

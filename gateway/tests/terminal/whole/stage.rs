@@ -70,9 +70,9 @@ fn trader(name: &str) -> String {
 }
 
 impl Stage {
-    /// A bridge that runs and a gateway that does not yet.
+    /// A bridge that runs, over TLS as an operator's does, and a gateway that does not yet.
     pub fn set(broker: &[&str]) -> Self {
-        let bridge = Bridge::start(broker);
+        let bridge = Bridge::start_with_tls(broker);
         let port = bridge.port();
         Self::over(bridge, port)
     }
@@ -111,6 +111,11 @@ impl Stage {
         let symbols = scene.symbols.iter();
         let symbols: Vec<_> = symbols.map(|name| format!("{name} = \"{name}\"")).collect();
         let traders: String = scene.traders.iter().map(|name| trader(name)).collect();
+        let secured = self.bridge.certificate_file();
+        let secured = secured.map_or_else(
+            || "plain = true".to_owned(),
+            |certificate| format!("tls = {certificate:?}"),
+        );
         let text = format!(
             "[server]\nlisten = \"{}\"\nmax_connection_age_s = 86400\n\
              tls.certificate = \"tls/gateway/certificate.pem\"\n\
@@ -120,7 +125,8 @@ impl Stage {
              [clients.all]\ncertificate = \"spiffe://mymt5/client/all\"\n\
              permissions = [\"read\", \"trade\", \"control\", \"diagnose\"]\n\
              {traders}[broker]\nkind = \"terminal\"\ntime_zone = \"Etc/GMT-3\"\n[broker.terminal]\n\
-             address = \"127.0.0.1:{port}\"\naccount_kind = \"demo\"\ncall_timeout_ms = 5000\n\
+             address = \"127.0.0.1:{port}\"\n{secured}\naccount_kind = \"demo\"\n\
+             call_timeout_ms = 5000\n\
              poll_interval_ms = {}\nsymbols = {{ {} }}\n",
             self.api,
             self.operations,
