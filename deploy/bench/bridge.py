@@ -6,7 +6,7 @@
 Three candidates buy and close 0.01 lots, each over a broker of its own, the tests' stand-in of the
 MetaTrader5 package, with equal settings:
 
-    MyMT5            the release gateway over TLS with a client's certificate, and the bridge
+    MyMT5            the release gateway over TLS with a client's certificate, and the bridge over TLS
     mt5-grpc-server  that program from PyPI, without TLS
     rpyc             its classic server, used as mt5linux uses it: a call is text that is evaluated
 
@@ -96,6 +96,7 @@ kind = "terminal"
 time_zone = "Etc/GMT-3"
 [broker.terminal]
 address = "127.0.0.1:{bridge}"
+tls = "tls/bridge/certificate.pem"
 account_kind = "demo"
 symbols = {{ {symbols} }}
 poll_interval_ms = 20
@@ -236,6 +237,16 @@ class Stage(ExitStack):
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+def make_certificates(stage, gateway):
+    tls = ["--folder", str(stage.folder / "tls"), "--clients", "bench"]
+    finish([str(gateway), "certs", *tls], BUILD)
+
+
+def bridge_files(stage):
+    """The files of the bridge's identity, by the ends of its options' names."""
+    return {name: stage.folder / f"tls/bridge/{name}.pem" for name in ("certificate", "key")}
+
+
 # -- the candidates: each starts on a stage, and makes traders, each with a connection of its own
 
 
@@ -252,10 +263,10 @@ class MyMT5:
         self.stage, self.port, bridge = stage, free_port(), free_port()
         shared = {"BRIDGE_SECRET": secrets.token_hex()}
         account = {"MT5_LOGIN": str(LOGIN), "MT5_SERVER": SERVER, "MT5_PASSWORD": PASSWORD}
+        make_certificates(stage, gateway)
         words = [str(BRIDGE), "--listen", f"127.0.0.1:{bridge}"]
+        words += [f"--tls-{name}={file}" for name, file in bridge_files(stage).items()]
         stage.start_with_broker("bridge", *words, **shared)
-        tls = ["--folder", str(stage.folder / "tls"), "--clients", "bench"]
-        finish([str(gateway), "certs", *tls], BUILD)
         symbols = ", ".join(f'{name} = "{name}"' for name in SYMBOLS)
         ports = {"api": self.port, "operations": free_port(), "bridge": bridge}
         text = CONFIGURATION.format(symbols=symbols, **ports)

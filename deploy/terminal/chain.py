@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from simulated import START_S, Lines, Relay, Terminal, terminal_binary, windows
+from simulated import START_S, Lines, Relay, Terminal, port_of, terminal_binary, windows
 from windows_python import FOLDER, ORIGIN, Fault, ended, install, say
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,19 +51,18 @@ def start_bridge(stage, python, secret):
     """The bridge in its Windows Python; its port."""
     path = ORIGIN + "\\terminal64.exe"
     words = [windows(bench.BRIDGE), "--listen", "127.0.0.1:0", "--terminal-path", path]
+    words += [f"--tls-{name}={windows(file)}" for name, file in bench.bridge_files(stage).items()]
     process = python.start(*words, BRIDGE_SECRET=secret)
     stage.enter_context(ended(process))
     ready = Lines(process.stderr).next(START_S) or ""
     if "listening on " not in ready:
         raise Fault(f"the bridge does not start: {ready}")
     say(ready)
-    return int(ready.split(",")[0].rpartition(":")[2])
+    return port_of(ready)
 
 
 def start_gateway(stage, binary, bridge, secret):
     """The gateway, once it takes orders; what trades through it."""
-    tls = ["--folder", str(stage.folder / "tls"), "--clients", "bench"]
-    bench.finish([str(binary), "certs", *tls], bench.BUILD)
     api, symbols = bench.free_port(), ", ".join(f'{name} = "{name}"' for name in SYMBOLS)
     ports = {"api": api, "operations": bench.free_port(), "bridge": bridge}
     (stage.folder / "gateway.toml").write_text(bench.CONFIGURATION.format(symbols=symbols, **ports))
@@ -83,6 +82,7 @@ def run(orders):
     python, secret = install(FOLDER), secrets.token_hex()
     with bench.Stage() as stage:
         bench.compile_contract(stage.folder)
+        bench.make_certificates(stage, gateway)
         options = [f"--login={LOGIN}", f"--server={SERVER}", f"--password={PASSWORD}"]
         started = Terminal(terminal, *options, "--symbols=" + ",".join(SYMBOLS))
         stage.callback(started.close)

@@ -34,6 +34,11 @@ def windows(path):
     return "Z:" + str(Path(path).resolve()).replace("/", "\\")
 
 
+def port_of(ready):
+    """Where the bridge that said so listens."""
+    return int(ready.partition("listening on 127.0.0.1:")[2].split()[0])
+
+
 def terminal_binary():
     """The simulated terminal's program; None where it is not built."""
     named = os.environ.get("MYMT5_SIMULATED_TERMINAL")

@@ -5,7 +5,7 @@ import sys
 import unittest
 
 from official import HERE, TerminalTest, windows
-from simulated import START_S, Lines
+from simulated import START_S, Lines, port_of
 from windows_python import ORIGIN, ended
 
 sys.path.append(str(HERE.parent / "tests"))
@@ -20,7 +20,7 @@ class Bridge(TerminalTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.bridge = cls.python.start(
-            windows(BRIDGE), "--listen", "127.0.0.1:0", "--terminal-path",
+            windows(BRIDGE), "--plain", "--listen", "127.0.0.1:0", "--terminal-path",
             ORIGIN + "\\terminal64.exe", BRIDGE_SECRET=SECRET,
         )  # fmt: skip
         cls.addClassCleanup(ended(cls.bridge).__exit__)
@@ -28,7 +28,7 @@ class Bridge(TerminalTest):
         ready = lines.next(START_S) or ""
         if "listening on " not in ready or "MetaTrader5 5.0.6231" not in ready:
             raise AssertionError(f"the bridge does not start: {ready} {lines.next(1)}")
-        cls.port = int(ready.split(",")[0].rpartition(":")[2])
+        cls.port = port_of(ready)
 
     def setUp(self):
         self.peer = Gateway(("127.0.0.1", self.port))

@@ -155,7 +155,6 @@ async fn look(
         .map(|number| stage.client(&trader_name(number)))
         .collect();
     let canceled = stories.canceled();
-    let alarmed = stage.alarmed();
     let mut cases = Vec::new();
     for story in stories.all() {
         let told = match story.purpose() {
@@ -165,7 +164,7 @@ async fn look(
             }
             Purpose::Change => None,
         };
-        cases.push(story.case(told, &canceled, &alarmed));
+        cases.push(story.case(told, &canceled));
     }
     let mut operator = stage.operator();
     for (id, order) in own_closes(&stage.ledger()) {
@@ -204,6 +203,7 @@ async fn told(client: &mut TradingServiceClient<Channel>, id: Id) -> Result<Opti
             state: state(order.state()),
             lots: lots(order.lots),
             filled: lots(order.filled_lots),
+            contradicted: order.reason == "LATE_EVIDENCE",
         })),
         Err(status) if status.code() == Code::NotFound => Ok(None),
         Err(status) => Err(status),

@@ -84,22 +84,15 @@ impl Story {
         }
     }
 
-    /// `canceled`: the orders that somebody asked to cancel; `alarmed`: those of which an alarm told.
-    pub(super) fn case(
-        &self,
-        told: Option<Told>,
-        canceled: &BTreeSet<u64>,
-        alarmed: &BTreeSet<u64>,
-    ) -> Case {
-        let is_in = |orders: &BTreeSet<u64>| told.is_some_and(|told| orders.contains(&told.order));
+    /// `canceled`: the orders that somebody asked to cancel.
+    pub(super) fn case(&self, told: Option<Told>, canceled: &BTreeSet<u64>) -> Case {
         Case {
             id: self.asked.id().to_owned(),
             purpose: self.purpose(),
             heard: self.heard.clone(),
             mismatched: self.mismatched,
-            withdrawn: is_in(canceled),
+            withdrawn: told.is_some_and(|told| canceled.contains(&told.order)),
             word: self.word,
-            alarmed: is_in(alarmed),
             told,
         }
     }

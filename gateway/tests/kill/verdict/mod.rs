@@ -48,8 +48,6 @@ pub(crate) struct Case {
     pub(crate) withdrawn: bool,
     /// What an operator decided of its order.
     pub(crate) word: Option<Word>,
-    /// An alarm told that what was told of its order was wrong.
-    pub(crate) alarmed: bool,
     /// What the gateway tells of the id in the end.
     pub(crate) told: Option<Told>,
 }
@@ -64,7 +62,6 @@ impl Case {
             mismatched: false,
             withdrawn: false,
             word: None,
-            alarmed: false,
             told,
         }
     }
@@ -86,6 +83,9 @@ pub(crate) struct Told {
     pub(crate) state: OrderState,
     pub(crate) lots: Lots,
     pub(crate) filled: Lots,
+    /// It says that evidence contradicts what was told before. The log says so too, but not of a
+    /// process that is killed before its line is written.
+    pub(crate) contradicted: bool,
 }
 
 /// What must not be.
@@ -121,7 +121,7 @@ pub(crate) enum Wrong {
     TooMany,
     /// A client's entries came faster than its limit allows.
     TooOften,
-    /// An order that an operator had decided as not done was done, without an alarm.
+    /// An order that an operator had decided as not done was done, and does not say so.
     Unalarmed,
     /// A flatten left a position or an order.
     Left,
@@ -291,7 +291,7 @@ fn compare(did: &Did, case: &Case, find: &mut impl FnMut(Wrong)) {
     if told.filled > did.filled || claims || other {
         find(Wrong::Invented);
     }
-    if case.word == Some(Word::NotDone) && !did.filled.is_zero() && !case.alarmed {
+    if case.word == Some(Word::NotDone) && !did.filled.is_zero() && !told.contradicted {
         find(Wrong::Unalarmed);
     }
     let open = did.held > 0 || works;

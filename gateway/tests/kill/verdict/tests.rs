@@ -65,6 +65,7 @@ fn told(state: OrderState, filled: Lots) -> Told {
         state,
         lots: LOT,
         filled,
+        contradicted: false,
     }
 }
 
@@ -76,7 +77,6 @@ fn case(told: Option<Told>) -> Case {
         mismatched: false,
         withdrawn: false,
         word: None,
-        alarmed: false,
         told,
     }
 }
@@ -220,10 +220,12 @@ fn unknown_needs_a_reason_that_is_still_true() {
 
 #[test]
 fn an_operators_word_excuses_a_state_and_no_fill() {
-    let of = |word, state, filled, alarmed| Case {
+    let of = |word, state, filled, contradicted| Case {
         word,
-        alarmed,
-        ..case(Some(told(state, filled)))
+        ..case(Some(Told {
+            contradicted,
+            ..told(state, filled)
+        }))
     };
     let lost = [received(0, Fault::Lose)];
     let done = |filled| of(Some(Word::Done), OrderState::Filled, filled, false);
@@ -234,11 +236,11 @@ fn an_operators_word_excuses_a_state_and_no_fill() {
     }
     assert_eq!(wrongs(&bought(), done(LOT)), []);
     assert_eq!(wrongs(&bought(), done(Lots::ZERO)), [Wrong::Lost]);
-    let not_done = |state, filled, alarmed| of(Some(Word::NotDone), state, filled, alarmed);
+    let not_done = |state, filled, contradicted| of(Some(Word::NotDone), state, filled, contradicted);
     let rejected = not_done(OrderState::Rejected, Lots::ZERO, false);
     assert!(!rejected.is_contradicted());
     assert_eq!(wrongs(&lost, rejected), []);
-    let righted = |alarmed| not_done(OrderState::Filled, LOT, alarmed);
+    let righted = |contradicted| not_done(OrderState::Filled, LOT, contradicted);
     assert!(righted(true).is_contradicted());
     assert_eq!(wrongs(&bought(), righted(true)), []);
     assert_eq!(wrongs(&bought(), righted(false)), [Wrong::Unalarmed]);

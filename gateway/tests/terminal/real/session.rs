@@ -6,6 +6,7 @@ use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::broker::{Broker, BrokerError, BrokerEvent, terminal::Terminal};
 use mymt5_model::{AccountKind, AccountMode, BrokerTime, Execution, Lots, Money, Price, Side};
 use std::sync::{Arc, Mutex};
+use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_knows_its_account_and_its_symbols() {
@@ -115,6 +116,53 @@ async fn another_secret_is_told_from_a_bridge_that_is_not_there() {
         panic!("reached");
     };
     assert!(why.contains("start the bridge there"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_who_prove_nothing_keep_no_gateway_out() {
+    let bridge = Bridge::start_with_tls(&[]);
+    let mut strangers = Vec::new();
+    for number in [6, 300] {
+        for _ in 0..number {
+            let stranger = TcpStream::connect(("127.0.0.1", bridge.port()));
+            strangers.push(stranger.await.unwrap());
+        }
+        let terminal = terminal(bridge.settings(""));
+        bounded(terminal.open()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weak_secret_is_not_used() {
+    let bridge = Bridge::start(&[]);
+    let weak = mymt5_gateway::broker::terminal::Account {
+        bridge: Secret::new("*".repeat(33)),
+        ..account()
+    };
+    let terminal = Terminal::new(bridge.settings(""), move || weak.clone()).unwrap();
+    let Err(BrokerError::Unreachable(why)) = bounded(terminal.open()).await else {
+        panic!("used");
+    };
+    assert!(why.contains("easily guessed"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_may_be_as_long_as_the_bridge_takes_it() {
+    let bridge = Bridge::start(&[]);
+    for (length, fits) in [(128, true), (129, false)] {
+        let long = mymt5_gateway::broker::terminal::Account {
+            password: Secret::new("p".repeat(length)),
+            ..account()
+        };
+        bridge.broker(&["password", long.password.expose()]);
+        let terminal = Terminal::new(bridge.settings(""), move || long.clone()).unwrap();
+        match bounded(terminal.open()).await {
+            Ok(_) => assert!(fits),
+            Err(BrokerError::Refused(why)) => assert!(!fits && why.contains("128"), "{why}"),
+            Err(other) => panic!("{length}: {other}"),
+        }
+    }
+    assert_eq!(bridge.count("SELECT count(*) FROM logins"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
