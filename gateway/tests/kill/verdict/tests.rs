@@ -236,7 +236,8 @@ fn an_operators_word_excuses_a_state_and_no_fill() {
     }
     assert_eq!(wrongs(&bought(), done(LOT)), []);
     assert_eq!(wrongs(&bought(), done(Lots::ZERO)), [Wrong::Lost]);
-    let not_done = |state, filled, contradicted| of(Some(Word::NotDone), state, filled, contradicted);
+    let not_done =
+        |state, filled, contradicted| of(Some(Word::NotDone), state, filled, contradicted);
     let rejected = not_done(OrderState::Rejected, Lots::ZERO, false);
     assert!(!rejected.is_contradicted());
     assert_eq!(wrongs(&lost, rejected), []);

@@ -151,10 +151,10 @@ async fn a_password_may_be_as_long_as_the_bridge_takes_it() {
     let bridge = Bridge::start(&[]);
     for (length, fits) in [(128, true), (129, false)] {
         let long = mymt5_gateway::broker::terminal::Account {
-            password: Secret::new("p".repeat(length)),
+            password: Secret::new("p".repeat(length)).into(),
             ..account()
         };
-        bridge.broker(&["password", long.password.expose()]);
+        bridge.broker(&["password", &"p".repeat(length)]);
         let terminal = Terminal::new(bridge.settings(""), move || long.clone()).unwrap();
         match bounded(terminal.open()).await {
             Ok(_) => assert!(fits),
