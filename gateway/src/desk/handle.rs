@@ -3,7 +3,8 @@
 
 use super::{
     events::EventLog,
-    task::{Message, OrdersTask, Question, Setup, Then, Told},
+    messages::{Message, Question, Then, Told, down},
+    task::{OrdersTask, Setup},
     turns::{Rank, Turn},
     waiting::{self, Asking},
 };
@@ -243,7 +244,7 @@ impl Orders {
         });
         let message = Message::Question(question);
         self.callers.push(Rank::Other, turn, message)?;
-        answered.await.map_err(|_| waiting::down())
+        answered.await.map_err(|_| down())
     }
 
     /// Why an answer stayed out of what may have been taken.

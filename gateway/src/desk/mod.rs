@@ -3,6 +3,7 @@
 
 mod events;
 mod handle;
+mod messages;
 mod notices;
 mod quotes;
 mod reading;
@@ -14,8 +15,9 @@ mod waiting;
 
 pub use events::{CursorLost, EventLog};
 pub use handle::Orders;
+pub use messages::Told;
 pub use reads::read_pass;
-pub use task::{Setup, Told};
+pub use task::Setup;
 pub use turns::Turn;
 
 /// Milliseconds as the core counts them.

@@ -2,8 +2,9 @@
 //! core to judge; here it is known when each began.
 
 use super::{
+    messages::Message,
     reads::{Read, read},
-    task::{Message, OrdersTask},
+    task::OrdersTask,
 };
 use mymt5_orders::Input;
 use std::{

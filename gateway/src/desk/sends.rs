@@ -1,6 +1,6 @@
 //! How requests leave for the broker: each once, in a task of its own, and what is reported of it.
 
-use super::task::{Message, OrdersTask};
+use super::{messages::Message, task::OrdersTask};
 use crate::broker::{Dispatch, SendFailure};
 use futures_util::FutureExt;
 use mymt5_model::Receipt;

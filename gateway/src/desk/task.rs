@@ -4,10 +4,11 @@
 
 use super::{
     events::EventLog,
+    messages::{Message, Then, Told, refuse, refuse_one, tell},
     milliseconds, notices,
     quotes::Quotes,
-    reads::{Read, Reads},
-    waiting::{Taking, down},
+    reads::Reads,
+    waiting::Taking,
 };
 use crate::{
     broker::{self, Broker},
@@ -28,35 +29,6 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::task::TaskTracker;
-
-/// Done once what was known when it was made is durable.
-pub(super) type Then = Box<dyn FnOnce() + Send>;
-/// A question to the core; its answer is returned once what it reports is durable.
-pub(super) type Question = Box<dyn FnOnce(&Core) -> Then + Send>;
-
-pub(super) enum Message {
-    /// A step, and what follows once it is durable.
-    Input(Box<Input>, Option<Then>),
-    /// A step that asks, and who waits for the answer.
-    Ask(Asker, Box<Input>, oneshot::Sender<Told>),
-    /// A question.
-    Question(Question),
-    /// The broker reported something.
-    Change(broker::BrokerEvent),
-    /// The broker was read, in that life of the link.
-    Read(u64, Box<Read>),
-    /// The end: everything is made durable, and the journal is closed.
-    Stop(oneshot::Sender<()>),
-}
-
-/// An answer of the core.
-#[derive(Debug)]
-pub struct Told {
-    /// It.
-    pub answer: Answer,
-    /// The step that took the call recorded something: not so the repeat of one that was taken before.
-    pub recorded: bool,
-}
 
 /// What the task works with.
 pub struct Setup {
@@ -393,24 +365,4 @@ impl OrdersTask {
             tell(waiting.reply, Refusal::new(reason));
         }
     }
-}
-
-/// From now on callers get the answer that nothing was journaled.
-pub(super) fn refuse(message: Message) {
-    match message {
-        Message::Ask(_, _, reply) => refuse_one(reply),
-        Message::Stop(stop) => drop(stop.send(())),
-        _ => {}
-    }
-}
-
-fn refuse_one(reply: oneshot::Sender<Told>) {
-    tell(reply, down());
-}
-
-fn tell(reply: oneshot::Sender<Told>, refusal: Refusal) {
-    let _ = reply.send(Told {
-        answer: Answer::Refused(refusal),
-        recorded: false,
-    });
 }

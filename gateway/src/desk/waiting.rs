@@ -2,7 +2,7 @@
 //! in the order of [`Turns`].
 
 use super::{
-    task::{Message, refuse},
+    messages::{Message, down, refuse},
     turns::{Rank, Turn, Turns},
 };
 use mymt5_model::{ClientName, Reason, Refusal};
@@ -90,9 +90,4 @@ impl Drop for Taking {
             refuse(message);
         }
     }
-}
-
-/// Nothing is taken any more.
-pub(super) fn down() -> Refusal {
-    Refusal::new(Reason::JournalDown).after(Duration::from_secs(5))
 }

@@ -1,7 +1,11 @@
 //! The outermost layer: every call has a trace id and leaves a line in the log, refused ones included;
 //! a denied one is on record in the audit trail. Strangers fill neither.
 
-use super::{complete::complete, connection::Peer, gate::Shed};
+use super::{
+    complete::complete,
+    connection::Peer,
+    marks::{Audited, Shed},
+};
 use crate::{
     api::TraceId,
     audit::{Call, Origin, Trail},
@@ -9,11 +13,10 @@ use crate::{
 };
 use http::{Request, Response};
 use mymt5_chassis::{clock, logs::AUDIT, trace_context::TraceContext};
-use mymt5_model::{ClientName, UtcTime};
+use mymt5_model::UtcTime;
 use mymt5_orders::Denial;
 use std::{
     pin::Pin,
-    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Instant,
 };
@@ -34,16 +37,6 @@ pub(super) struct AuditLayer {
 pub(super) struct Audit<S> {
     inner: S,
     layer: AuditLayer,
-}
-
-/// Filled in by the gate once the caller is known.
-#[derive(Clone, Default)]
-pub(super) struct Audited(Arc<OnceLock<ClientName>>);
-
-impl Audited {
-    pub(super) fn is(&self, name: &ClientName) {
-        let _ = self.0.set(name.clone());
-    }
 }
 
 impl<S> Layer<S> for AuditLayer {
@@ -112,8 +105,8 @@ where
 
 impl AuditLayer {
     fn shed(&self, audited: &Audited, reason: Option<&'static str>) {
-        if let (Some(client), Some(reason)) = (audited.0.get(), reason) {
-            self.trail.shed(client.as_str(), reason);
+        if let Some(reason) = reason {
+            self.trail.shed(audited.name(), reason);
         }
     }
 
@@ -164,10 +157,7 @@ fn reason(response: &Response<Body>) -> Option<&'static str> {
 fn denial(path: String, code: Code, audited: &Audited, peer: String, trace_id: String) -> Denial {
     Denial {
         at: UtcTime(clock::utc_now_ms()),
-        client: audited
-            .0
-            .get()
-            .map_or_else(String::new, ToString::to_string),
+        client: audited.name().to_owned(),
         peer,
         call: path,
         code: format!("{code:?}"),
@@ -183,7 +173,7 @@ fn record(
     peer: &str,
     begun: Instant,
 ) {
-    let client = audited.0.get().map_or("", ClientName::as_str);
+    let client = audited.name();
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     metrics::counter!("mymt5_calls_total", "code" => format!("{code:?}")).increment(1);
     match code {

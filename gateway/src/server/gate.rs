@@ -3,6 +3,7 @@
 
 use super::{
     connection::{Peer, PeerProof},
+    marks::{Audited, Shed},
     revocation,
 };
 use crate::access::{Caller, Calls, ClientRegistry, Held, Registry, needed_for};
@@ -26,10 +27,6 @@ pub(super) struct Gate<S> {
     inner: S,
     layer: GateLayer,
 }
-
-/// Marks the answer to a call of a known client that was shed before any service saw it.
-#[derive(Clone, Copy)]
-pub(super) struct Shed;
 
 impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
@@ -107,7 +104,7 @@ fn admit(
         return Ok(None);
     }
     let caller = identify(registry, request)?;
-    if let Some(audited) = request.extensions().get::<super::audit::Audited>() {
+    if let Some(audited) = request.extensions().get::<Audited>() {
         audited.is(&caller.0.name);
     }
     if let Some(peer) = request.extensions().get::<Peer>() {

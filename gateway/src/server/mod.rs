@@ -8,6 +8,7 @@ mod complete;
 mod connection;
 mod deadline;
 mod gate;
+mod marks;
 mod revocation;
 
 use crate::{
