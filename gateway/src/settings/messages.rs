@@ -57,12 +57,14 @@ const UNFIT_ACCOUNT: [(&str, &str); 4] = [
 const GUESSABLE: &str = "hidden-hidden-hidden-hidden-hidden";
 
 /// All that is wrong with a terminal that has its account.
-const WRONG_TERMINAL: [&str; 3] = [
+const WRONG_TERMINAL: [&str; 4] = [
     "address = '10.0.0.7:18812'\nplain = true\naccount_kind = 'demo'\n\
      symbols = { EURUSD = 'X', GBPUSD = 'X' }\npoll_interval_ms = 0",
     "address = '127.0.0.1:18812'\nplain = true\ntls = 'nowhere.pem'\naccount_kind = 'demo'\n\
      symbols = { EURUSD = 'X' }\n\
      call_timeout_ms = 6000\n[orders]\nunknown_grace_ms = 19999",
+    "address = '127.0.0.1:18812'\nplain = true\naccount_kind = 'demo'\n\
+     symbols = { EURUSD = 'X' }\ncall_timeout_ms = 6000",
     "address = 'nowhere'\naccount_kind = 'contest'\nsymbols = {}\ntls = 'nowhere.pem'",
 ];
 

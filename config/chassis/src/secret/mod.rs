@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 /// Why a file holds no secret that can be used: never with what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}; {}", .0.reason, .0.fix)]
+#[error("{}: {}; {}", .0.key, .0.reason, .0.fix)]
 pub struct SecretFileError(ConfigError);
 
 /// Reads the one secret of a file, by the rules that hold for all of them: this user's alone, one

@@ -51,7 +51,7 @@ async fn of_the_way(messages: &mut Messages) {
     messages.error("the terminal", &terminal.identify().await.unwrap_err());
     let lost = read_file("MT5_PASSWORD", Path::new("/nowhere/password"));
     let lost = lost.unwrap_err().to_string();
-    messages.error("/nowhere/password", &unread(&lost));
+    messages.error("MT5_PASSWORD", &unread(&lost));
     messages.error("a rate", &BrokerError::NotAvailable("a rate"));
 }
 
