@@ -7,7 +7,7 @@ use crate::{
     tempers::Temper,
     terminal::Terminal,
 };
-use mymt5_model::UtcTime;
+use mymt5_model::{Tick, UtcTime};
 use std::{
     collections::HashMap,
     io::{self, Write},
@@ -81,6 +81,21 @@ impl Server {
             }
             thread::sleep(CLOCK);
         }
+    }
+
+    /// Moves the market to a tick by hand.
+    ///
+    /// # Errors
+    /// The account cannot be kept.
+    pub fn quote(&self, tick: &Tick) -> io::Result<()> {
+        let mut inner = lock(&self.inner);
+        inner.terminal.on_tick(tick);
+        inner.keep()
+    }
+
+    /// Puts another terminal in this one's place. Clients keep their connections.
+    pub fn replace(&self, terminal: Terminal) {
+        lock(&self.inner).terminal = terminal;
     }
 
     /// Takes clients, each on a thread of its own; one too many is turned away.

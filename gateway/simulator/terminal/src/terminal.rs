@@ -124,9 +124,7 @@ impl Terminal {
         }
         let broker = self.broker_now();
         while let Some(tick) = self.feed.due(self.now, broker) {
-            self.quotes.add(&tick);
-            let events = self.simulator.on_tick(&tick);
-            self.settle(&events);
+            self.on_tick(&tick);
         }
         let now = self.now;
         let due: Vec<Postponed> = self.postponed.extract_if(.., |p| p.at <= now).collect();
@@ -134,6 +132,13 @@ impl Terminal {
             // Nobody waits for the answer any more.
             let _ = self.dispatch(command, &mut Arguments(&body));
         }
+    }
+
+    /// Moves the market to a tick, of a feed or by hand.
+    pub fn on_tick(&mut self, tick: &Tick) {
+        self.quotes.add(tick);
+        let events = self.simulator.on_tick(tick);
+        self.settle(&events);
     }
 
     /// Answers a command with that body, at that moment.

@@ -99,15 +99,11 @@ impl Server<'_> {
         let magic = Magic::from_raw(asked.magic);
         let comment = Comment::fitting(&asked.comment.0);
         let symbol = spec.symbol.clone();
-        let closes = match asked.position {
-            0 => None,
-            ticket => Some(self.position(ticket).ok_or(Retcode::POSITION_CLOSED)?),
-        };
-        if closes.as_ref().is_some_and(|p| p.symbol != symbol) {
-            return Err(Retcode::INVALID);
-        }
-        // A netting account has one position a symbol: an order meets it, named or not.
-        let Some(position) = closes.filter(|_| self.mode == AccountMode::Hedging) else {
+        let named = self.position(asked.position);
+        // A netting account has one position a symbol: an order meets it, named or not. Of a
+        // position that is gone, or is another symbol's, the account tells what is wrong.
+        let is_met = self.mode == AccountMode::Netting && named.is_some_and(|p| p.symbol == symbol);
+        if asked.position == 0 || is_met {
             return Ok(TradeRequest::Market {
                 symbol,
                 side,
@@ -117,11 +113,11 @@ impl Server<'_> {
                 magic,
                 comment,
             });
-        };
+        }
         Ok(TradeRequest::Close {
             symbol,
             side,
-            position: position.ticket,
+            position: Ticket(asked.position),
             lots,
             all: false,
             max_deviation_points,
@@ -182,7 +178,14 @@ impl Server<'_> {
             }
             ticket => self.position(ticket),
         };
-        let position = position.ok_or(Retcode::POSITION_CLOSED)?;
+        let Some(position) = position else {
+            // The account tells why nothing is changed.
+            return Ok(TradeRequest::ModifyPosition {
+                position: Ticket(asked.position),
+                levels: LevelsEdit::to(Levels::default()),
+                symbol: self.symbol_of(asked.position)?,
+            });
+        };
         let spec = self.spec(position.symbol.as_str())?;
         Ok(TradeRequest::ModifyPosition {
             position: position.ticket,
@@ -191,7 +194,7 @@ impl Server<'_> {
         })
     }
 
-    /// The symbol of a working order; of one that is gone the account tells what became of it.
+    /// The symbol of a working order; of what is gone the account tells what became of it.
     fn symbol_of(&self, ticket: u64) -> Result<Symbol, Retcode> {
         let mut orders = self.simulator.orders().into_iter();
         let order = orders.find(|order| order.ticket.0 == ticket);

@@ -1,6 +1,7 @@
 //! Orders, positions, deals and the figures of the account.
 
-use crate::support::{Asked, hedging, limit, market, netting, span};
+use crate::support::{Asked, hedging, limit, market, netting, settings, span, started};
+use mymt5_model::AccountMode;
 use mymt5_simulated_terminal::{
     Status,
     layout::{Account, CheckResult, Deal, Order, Position, Request, Tick, Wire},
@@ -297,6 +298,25 @@ fn a_stop_loss_closes_by_the_servers_hand() {
             .0
             .starts_with(if deal.reason == 4 { "[sl " } else { "[tp " })
     );
+}
+
+#[test]
+fn of_a_position_that_is_not_there_the_account_tells_what_is_wrong() {
+    let mut forbidden = settings(AccountMode::Hedging);
+    forbidden.account.trade_allowed = false;
+    let close = Request {
+        position: 5,
+        ..market(1, 0.1)
+    };
+    let levels = Request {
+        action: 6,
+        position: 5,
+        ..Request::default()
+    };
+    for request in [&close, &levels] {
+        assert_eq!(started(forbidden.clone(), &[]).retcode(request), 10_026);
+        assert_eq!(hedging().retcode(request), 10_036);
+    }
 }
 
 #[test]
