@@ -1,9 +1,11 @@
-//! One suite over both brokers, the embedded one and a terminal (the real bridge with a stand-in
-//! for the package): each scenario is written once, and both must give the same answers but for
-//! tickets. Rows are compared in the order of their tickets, which neither promises.
+//! One suite over all brokers: the embedded one, a terminal (the real bridge with a stand-in for the
+//! package), and the whole chain (the real bridge on the official package and the simulated
+//! terminal), where a Windows Python is installed. Each scenario is written once, and all must give
+//! the same answers but for tickets. Rows are compared in the order of their tickets, which none
+//! promises.
 //!
 //! What differs by nature, and is left out:
-//! * The kind of the account: simulated, or the demo that the stand-in is.
+//! * The kind of the account: simulated, or the demo that a terminal has.
 //! * A terminal's history begins with a deposit; the embedded account is born with its balance.
 //! * Bars: the embedded broker has none.
 //! * Slips and requotes are dice in the embedded market and planted faults in the stand-in, and a
@@ -17,6 +19,8 @@
 //! * What is about an order that is not there: one that ended, or one that never was. A terminal's rows
 //!   do not tell.
 
+mod bridged;
+mod chain;
 mod play;
 mod requests;
 mod rows;
@@ -32,10 +36,9 @@ use play::{Play, tick};
 use setup::Setup;
 use simulated::SimulatedStage;
 use stage::Stage;
-use standin::StandInStage;
 use std::sync::Arc;
 
-/// Plays a scenario on both brokers, on a netting and on a hedging account, each set up so.
+/// Plays a scenario on all brokers, on a netting and on a hedging account, each set up so.
 async fn conforms(setups: &[Setup], scenario: impl AsyncFn(&mut Play)) {
     let bridge = Arc::new(Bridge::start(&["feed=manual"]));
     let modes = [AccountMode::Netting, AccountMode::Hedging];
@@ -47,9 +50,14 @@ async fn conforms(setups: &[Setup], scenario: impl AsyncFn(&mut Play)) {
         let mut stage = SimulatedStage::new(&setup);
         stage.move_to(&first).await;
         let simulated = play(stage, &setup, slot, &scenario).await;
-        let stage = StandInStage::open(bridge.clone(), &setup, &first).await;
+        let stage = standin::open(bridge.clone(), &setup, &first).await;
         let terminal = play(stage, &setup, slot, &scenario).await;
-        same(&simulated, &terminal, setup.account.mode);
+        same(&simulated, "terminal", &terminal, setup.account.mode);
+        if let Some(chain) = chain::chain().await {
+            let (slot, stage) = chain::open(chain, &setup, &first).await;
+            let whole = play(stage, &setup, slot, &scenario).await;
+            same(&simulated, "chain", &whole, setup.account.mode);
+        }
     }
 }
 
@@ -64,18 +72,18 @@ async fn play(
     play.end().await
 }
 
-/// Both transcripts are one.
-fn same(simulated: &[String], terminal: &[String], mode: AccountMode) {
-    if simulated == terminal {
+/// Another broker's transcript is the embedded one's.
+fn same(simulated: &[String], name: &str, other: &[String], mode: AccountMode) {
+    if simulated == other {
         return;
     }
-    let pairs = simulated.iter().zip(terminal);
+    let pairs = simulated.iter().zip(other);
     let alike = pairs.take_while(|(one, other)| one == other).count();
     let line = |lines: &[String]| lines.get(alike).cloned().unwrap_or_default();
     panic!(
-        "{mode:?}, after\n{}\nsimulated\n{}\nterminal\n{}",
+        "{mode:?}, after\n{}\nsimulated\n{}\n{name}\n{}",
         simulated[alike.saturating_sub(8)..alike].join("\n"),
         line(simulated),
-        line(terminal),
+        line(other),
     );
 }

@@ -1,4 +1,4 @@
-//! Answers as lines that both brokers must give alike: tickets are named in the order in which
+//! Answers as lines that all brokers must give alike: tickets are named in the order in which
 //! they appear, times are counted from the beginning of the play.
 
 use super::stage::begin;

@@ -1,4 +1,4 @@
-//! What both brokers are set up alike with: the account's conditions and the symbols' contracts.
+//! What all brokers are set up alike with: the account's conditions and the symbols' contracts.
 
 use super::{play::tick, requests::deal};
 use crate::support::{SERVER, symbol};

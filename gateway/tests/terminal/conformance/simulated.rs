@@ -82,7 +82,7 @@ fn rest(mut events: Events) -> impl Iterator<Item = BrokerEvent> {
 }
 
 /// A tick as the terminal exports it.
-fn as_export(tick: &Tick) -> String {
+pub fn as_export(tick: &Tick) -> String {
     let at = jiff::Timestamp::from_millisecond(tick.time.0).unwrap();
     let at = at.strftime("%Y.%m.%d\t%H:%M:%S%.3f");
     format!(

@@ -1,23 +1,16 @@
-//! The terminal on the stage: the real bridge, with a stand-in for the terminal's package whose
+//! The stand-in on the stage: the real bridge, with a stand-in for the terminal's package whose
 //! market is moved by rows of its state.
 
 use super::{
+    bridged::{BridgedStage, Market},
     setup::Setup,
-    stage::{Stage, begin},
+    stage::begin,
 };
-use crate::{
-    real::Bridge,
-    support::{bounded, terminal},
-};
-use async_trait::async_trait;
-use mymt5_gateway::broker::{
-    Broker, BrokerEvent, Events,
-    terminal::{Terminal, TerminalSettings},
-};
+use crate::real::Bridge;
 use mymt5_model::{AccountMode, Execution, Lots, SymbolSpec, Tick, TradeMode};
 use mymt5_simulator::{AccountConfig, Week};
 use serde_json::json;
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc};
 
 const TABLES: [&str; 9] = [
     "symbols",
@@ -31,85 +24,39 @@ const TABLES: [&str; 9] = [
     "deals",
 ];
 
-pub struct StandInStage {
-    bridge: Arc<Bridge>,
-    broker: Terminal,
-    events: Events,
-    last: Tick,
-}
-
-impl StandInStage {
-    /// Makes the stand-in another account, quoted once, and opens a session with it.
-    pub async fn open(bridge: Arc<Bridge>, setup: &Setup, first: &Tick) -> Self {
-        let mut reset = String::from("BEGIN IMMEDIATE;");
-        for table in TABLES {
-            reset += &format!("DELETE FROM {table};");
-        }
-        for (key, value) in account(&setup.account) {
-            reset += &format!("INSERT OR REPLACE INTO settings VALUES ('{key}', '{value}');");
-        }
-        for spec in &setup.specs {
-            let fields = symbol(spec, setup.account.max_symbol_lots);
-            reset += &format!(
-                "INSERT INTO symbols VALUES ('{}', '{fields}');",
-                spec.symbol.as_str()
-            );
-        }
-        reset += &insert(first);
-        for (pair, rate) in &setup.account.rates {
-            reset += &quoted(pair, first.time.0, rate, rate);
-        }
-        if let Some(part) = setup.part() {
-            let partial = format!("'order_send', 'partial', '{{\"fraction\": {part}}}'");
-            reset += &format!("INSERT INTO faults (on_call, kind, args) VALUES ({partial});");
-        }
-        bridge.change(&(reset + "COMMIT"));
-        let names = setup.specs.iter().map(|spec| &spec.symbol);
-        let broker = terminal(TerminalSettings {
-            symbols: names
-                .map(|name| (name.clone(), name.as_str().to_owned()))
-                .collect(),
-            poll_interval: Duration::from_millis(5),
-            ..bridge.settings("")
-        });
-        let events = bounded(broker.open()).await.unwrap();
-        let mut stage = Self {
-            bridge,
-            broker,
-            events,
-            last: first.clone(),
-        };
-        stage.arrived().await;
-        stage
-    }
-
-    /// Waits until the last tick was handed on.
-    async fn arrived(&mut self) {
-        loop {
-            let ticks = bounded(self.events.ticks.recv()).await.unwrap();
-            let last = |tick: &Tick| (tick.time, tick.bid, tick.ask);
-            if ticks.iter().any(|tick| last(tick) == last(&self.last)) {
-                return;
-            }
-        }
+impl Market for Arc<Bridge> {
+    fn quote(&self, tick: &Tick) {
+        self.change(&insert(tick));
     }
 }
 
-#[async_trait]
-impl Stage for StandInStage {
-    fn broker(&self) -> &dyn Broker {
-        &self.broker
+/// Makes the stand-in another account, quoted once, and opens a session with it.
+pub async fn open(bridge: Arc<Bridge>, setup: &Setup, first: &Tick) -> BridgedStage<Arc<Bridge>> {
+    let mut reset = String::from("BEGIN IMMEDIATE;");
+    for table in TABLES {
+        reset += &format!("DELETE FROM {table};");
     }
-
-    async fn move_to(&mut self, tick: &Tick) {
-        self.bridge.change(&insert(tick));
-        self.last = tick.clone();
-        self.arrived().await;
+    for (key, value) in account(&setup.account) {
+        reset += &format!("INSERT OR REPLACE INTO settings VALUES ('{key}', '{value}');");
     }
-
-    fn told(&mut self) -> Vec<BrokerEvent> {
-        std::iter::from_fn(|| self.events.changes.try_recv().ok()).collect()
+    for spec in &setup.specs {
+        let fields = symbol(spec, setup.account.max_symbol_lots);
+        reset += &format!(
+            "INSERT INTO symbols VALUES ('{}', '{fields}');",
+            spec.symbol.as_str()
+        );
     }
+    reset += &insert(first);
+    for (pair, rate) in &setup.account.rates {
+        reset += &quoted(pair, first.time.0, rate, rate);
+    }
+    if let Some(part) = setup.part() {
+        let partial = format!("'order_send', 'partial', '{{\"fraction\": {part}}}'");
+        reset += &format!("INSERT INTO faults (on_call, kind, args) VALUES ({partial});");
+    }
+    bridge.change(&(reset + "COMMIT"));
+    let settings = bridge.settings("");
+    BridgedStage::open(bridge, settings, setup, first).await
 }
 
 fn insert(tick: &Tick) -> String {
