@@ -282,6 +282,8 @@ class MyMT5:
 
 
 class MyMT5Trader:
+    options = OWN
+
     def __init__(self, stage, port):
         grpc, stubs = import_module("grpc"), import_module("mymt5.v1.trading_pb2_grpc")
         self.proto, self.fault = import_module("mymt5.v1.trading_pb2"), grpc.RpcError
@@ -289,9 +291,9 @@ class MyMT5Trader:
         files = ["ca.pem", "bench/key.pem", "bench/certificate.pem"]
         pems = [(stage.folder / "tls" / file).read_bytes() for file in files]
         proof = grpc.ssl_channel_credentials(*pems)
-        channel = grpc.secure_channel(f"127.0.0.1:{port}", proof, OWN)
-        stage.callback(channel.close)
-        self.service = stubs.TradingServiceStub(channel)
+        self.channel = grpc.secure_channel(f"127.0.0.1:{port}", proof, self.options)
+        stage.callback(self.channel.close)
+        self.service = stubs.TradingServiceStub(self.channel)
 
     def order(self):
         how = {"side": self.types.SIDE_BUY, "type": self.types.ORDER_TYPE_MARKET}

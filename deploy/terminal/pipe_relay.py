@@ -1,11 +1,12 @@
 """Carries the official MetaTrader5 package's pipe to a terminal that listens on TCP.
 
-    python.exe pipe_relay.py PORT "C:\\path of\\terminal64.exe"
+    python.exe pipe_relay.py PORT "C:\\path of\\terminal64.exe" [--times]
 
 For Windows, Wine's included. The package knows a terminal by its path, and looks for a pipe named
 after that. Each of the pipe's two instances, as many as a terminal serves clients, has a connection
 of its own to 127.0.0.1:PORT, made before its client comes. "ready" says that both are there. It
-ends with the terminal, or with its standard input.
+ends with the terminal, or with its standard input. With --times there is a line for each command:
+when it came and when its answer was there, in seconds of Python's performance counter.
 """
 
 import _winapi
@@ -73,15 +74,35 @@ class Pipe:
         _winapi.CloseHandle(self.handle)
 
 
-def carry_answers(terminal, pipe):
+class Times:
+    """When a client asked, and when it was answered: it asks one thing at a time."""
+
+    def __init__(self, are_told):
+        self._are_told, self._asked, self._span = are_told, 0.0, ""
+
+    def asked(self):
+        self._asked = time.perf_counter()
+
+    def answered(self):
+        self._span = f"{self._asked:.7f},{time.perf_counter():.7f}"
+
+    def tell(self):
+        if self._are_told:
+            print(self._span, flush=True)
+
+
+def carry_answers(terminal, pipe, times):
     """Each answer, its length and so many bytes, goes out at once: the package reads no pieces."""
     with terminal.makefile("rb") as answers, contextlib.suppress(OSError):  # one of them is gone
         while len(length := answers.read(4)) == 4:
-            pipe.write(length + answers.read(int.from_bytes(length, "little")))
+            answer = answers.read(int.from_bytes(length, "little"))
+            times.answered()
+            pipe.write(length + answer)
+            times.tell()
     pipe.hang_up()
 
 
-def serve(name, port, ready):
+def serve(name, port, ready, are_told):
     """Serves one client after the other, until the terminal takes no more connections."""
     while True:
         try:
@@ -89,24 +110,25 @@ def serve(name, port, ready):
         except OSError:
             os._exit(0)  # with the other instance
         terminal.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        pipe = Pipe(name)
-        back = threading.Thread(target=carry_answers, args=(terminal, pipe))
+        pipe, times = Pipe(name), Times(are_told)
+        back = threading.Thread(target=carry_answers, args=(terminal, pipe, times))
         back.start()
         ready.release()
         with terminal, contextlib.suppress(OSError):
             if not pipe.accept():
                 time.sleep(PAUSE_S)
             while data := pipe.read():
+                times.asked()
                 terminal.sendall(data)
             terminal.shutdown(socket.SHUT_RDWR)
         back.join()
         pipe.close()
 
 
-def main(port, path):
+def main(port, path, *options):
     ready = threading.Semaphore(0)
     for _ in range(CLIENTS):
-        arguments = (pipe_name(path), int(port), ready)
+        arguments = (pipe_name(path), int(port), ready, "--times" in options)
         threading.Thread(target=serve, args=arguments, daemon=True).start()
     for _ in range(CLIENTS):
         ready.acquire()

@@ -96,10 +96,11 @@ class Terminal:
 class Relay:
     """The pipe's relay to a terminal on a port, until it is closed."""
 
-    def __init__(self, python, port, path=ORIGIN + "\\terminal64.exe"):
-        self.process = python.start(windows(RELAY), port, path, stdin=subprocess.PIPE)
-        out, errors = Lines(self.process.stdout), Lines(self.process.stderr)
-        if out.next(START_S) != "ready":
+    def __init__(self, python, port, path=ORIGIN + "\\terminal64.exe", *options):
+        words = [windows(RELAY), port, path, *options]
+        self.process = python.start(*words, stdin=subprocess.PIPE)
+        self.out, errors = Lines(self.process.stdout), Lines(self.process.stderr)
+        if self.out.next(START_S) != "ready":
             last = errors.next(1)
             while line := errors.next(1):
                 last = line

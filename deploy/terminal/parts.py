@@ -1,0 +1,132 @@
+"""The chain's parts, each a process that can be killed and started again: gateway, bridge on the
+official package, its pipe's relay, simulated terminal."""
+
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+
+from simulated import Relay, Terminal, terminal_binary
+from windows_bridge import BRIDGE, Bridge, terminal_path
+from windows_python import FOLDER, Fault, install
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "deploy" / "bench"))
+import bridge as bench
+
+LOGIN, SERVER, PASSWORD = "10000001", "MyMT5-Simulator", secrets.token_hex()
+SYMBOLS = ["EURUSD", "GBPUSD", "USDJPY", "XAUUSD"]
+PARTS = ["gateway", "bridge", "relay", "terminal"]
+
+
+def gateway_binary():
+    named = os.environ.get("MYMT5_GATEWAY")
+    built = [ROOT / "target" / kind / "mymt5-gateway" for kind in ("release", "debug")]
+    places = [Path(named)] if named else built
+    return next((place for place in places if place.exists()), None)
+
+
+class Trader(bench.MyMT5Trader):
+    """Waits for the end of an order that the gateway cannot tell yet when it answers."""
+
+    def filled(self, order):
+        underway = (self.types.ORDER_STATE_SENT, self.types.ORDER_STATE_PARTIALLY_FILLED)
+        end = time.monotonic() + bench.PATIENCE_S
+        while order.state in underway and time.monotonic() < end:
+            time.sleep(0.01)
+            ask = self.proto.GetOrderRequest(order_id=order.order_id)
+            order = self.service.GetOrder(ask, timeout=bench.PATIENCE_S).order
+        return super().filled(order)
+
+
+class Chain(bench.Stage):
+    """All parts, in a temporary folder. All of it ends with the chain."""
+
+    def __init__(self, *options, script=BRIDGE, relay=()):
+        """The terminal's options beside account and symbols, the bridge's script, the relay's."""
+        super().__init__()
+        self.binaries = gateway_binary(), terminal_binary()
+        if not all(self.binaries):
+            raise Fault("build first: cargo build -p mymt5-gateway -p mymt5-simulated-terminal")
+        account = [f"--login={LOGIN}", f"--server={SERVER}", f"--password={PASSWORD}"]
+        self._options = [*account, "--symbols=" + ",".join(SYMBOLS), *options]
+        self._script, self._relay_options = script, relay
+        self._python, self._secret = install(FOLDER), secrets.token_hex()
+        self.parts = {}
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            bench.compile_contract(self.folder)
+            self._path = self.enter_context(terminal_path(self._python))
+            for part in reversed(PARTS):
+                self.start_part(part)
+            self.until(self.trader().may_trade, "gateway that takes orders")
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def trader(self):
+        return Trader(self, self.api)
+
+    def start_part(self, part):
+        """Starts a part; the relay's end with its terminal, and so it starts with that."""
+        getattr(self, "_start_" + part)()
+
+    def kill(self, part):
+        """Kills a part at once, and waits until it is gone."""
+        process = self.process(part)
+        process.kill()
+        process.wait()
+
+    def restart(self, part):
+        """Starts a killed part again, and the relay that has ended with its terminal."""
+        if part == "terminal":
+            self.process("relay").wait(bench.PATIENCE_S)
+            self.start_part("terminal")
+            return self.start_part("relay")
+        return self.start_part(part)
+
+    def process(self, part):
+        return self.children[part] if part == "gateway" else self.parts[part].process
+
+    def rss_mib(self, part):
+        """The memory of a part's process."""
+        pages = int(Path(f"/proc/{self.process(part).pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def _start_terminal(self):
+        options = [option.format(folder=self.folder) for option in self._options]
+        self.parts["terminal"] = Terminal(self.binaries[1], *options)
+        self.callback(self.parts["terminal"].close)
+
+    def _start_relay(self):
+        port = self.parts["terminal"].port
+        self.parts["relay"] = Relay(self._python, port, self._path, *self._relay_options)
+        self.callback(self.parts["relay"].close)
+
+    def _start_bridge(self):
+        port = self.parts["bridge"].port if "bridge" in self.parts else 0
+        path, secret = self._path, self._secret
+        self.parts["bridge"] = Bridge(self._python, path, secret, port, self._script)
+        self.callback(self.parts["bridge"].close)
+
+    def _start_gateway(self):
+        if "gateway" not in self.children:
+            self._configure()
+        account = {"MT5_LOGIN": LOGIN, "MT5_SERVER": SERVER, "MT5_PASSWORD": PASSWORD}
+        words = [str(self.binaries[0]), "run", "--config", "gateway.toml"]
+        self.start("gateway", words, BRIDGE_SECRET=self._secret, **account)
+        self.until_listening(self.api)
+
+    def _configure(self):
+        tls = ["--folder", str(self.folder / "tls"), "--clients", "bench"]
+        bench.finish([str(self.binaries[0]), "certs", *tls], bench.BUILD)
+        self.api = bench.free_port()
+        symbols = ", ".join(f'{name} = "{name}"' for name in SYMBOLS)
+        ports = {"api": self.api, "operations": bench.free_port()}
+        ports["bridge"] = self.parts["bridge"].port
+        text = bench.CONFIGURATION.format(symbols=symbols, **ports)
+        (self.folder / "gateway.toml").write_text(text)
