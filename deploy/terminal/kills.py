@@ -19,7 +19,7 @@ AGAIN_S = 0.05  # before a request is repeated
 ANSWER_S = 15  # of one call
 OUTCOME_S = 3  # until a trader goes on without an order's outcome
 FLOWS_S = 120  # until orders flow again, with the grace of those whose outcome is unknown
-SETTLED_S = 180  # until each order is settled, at the end
+SETTLED_S = 300  # until each order is settled, at the end
 PAGE = 1000
 OPEN = ["ACCEPTED", "SENT", "WORKING", "PARTIALLY_FILLED", "UNKNOWN"]
 
@@ -142,6 +142,7 @@ def play(chain, asked, rounds, seed):
             longest = max(longest, flow(asked, running))
             part = dice.choice(PARTS)
             time.sleep(dice.uniform(0, PAUSE_S))
+            say(f"{asked.filled} orders filled: {part} killed")
             chain.kill(part)
             chain.restart(part)
             killed[part] += 1
@@ -160,7 +161,7 @@ def settled(chain):
         except reader.fault:
             orders = []
         if time.monotonic() > limit:
-            left = [order.order_id for order in orders if order.state in reader.open]
+            left = [str(order) for order in orders if order.state in reader.open]
             raise Fault(f"not settled in {SETTLED_S} s: {left[:5]}")
         time.sleep(0.2)
 

@@ -2,7 +2,9 @@
 official package, its pipe's relay, simulated terminal."""
 
 import os
+import random
 import secrets
+import socket
 import sys
 import time
 from pathlib import Path
@@ -17,6 +19,8 @@ import bridge as bench
 
 LOGIN, SERVER, PASSWORD = "10000001", "MyMT5-Simulator", secrets.token_hex()
 SYMBOLS = ["EURUSD", "GBPUSD", "USDJPY", "XAUUSD"]
+LINES = 40  # of a log's end
+PORTS = 20000, 32768  # below those that Linux gives to connections
 PARTS = ["gateway", "bridge", "relay", "terminal"]
 
 
@@ -25,6 +29,15 @@ def gateway_binary():
     built = [ROOT / "target" / kind / "mymt5-gateway" for kind in ("release", "debug")]
     places = [Path(named)] if named else built
     return next((place for place in places if place.exists()), None)
+
+
+def lasting_port():
+    """A free port that no connection gets by chance while what listened there is gone."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 class Trader(bench.MyMT5Trader):
@@ -97,6 +110,14 @@ class Chain(bench.Stage):
         pages = int(Path(f"/proc/{self.process(part).pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
+    def logs(self):
+        """The ends of the logs, without the calls that the gateway has answered."""
+        file = self.folder / "gateway.log"
+        lines = file.read_text(errors="replace").splitlines() if file.exists() else []
+        gateway = [line for line in lines if " audit: call " not in line]
+        bridge = self.parts["bridge"].log.rest() if "bridge" in self.parts else []
+        return "\n".join(["-- gateway", *gateway[-LINES:], "-- bridge", *bridge[-LINES:]])
+
     def _start_terminal(self):
         options = [option.format(folder=self.folder) for option in self._options]
         self.parts["terminal"] = Terminal(self.binaries[1], *options)
@@ -108,7 +129,7 @@ class Chain(bench.Stage):
         self.callback(self.parts["relay"].close)
 
     def _start_bridge(self):
-        port = self.parts["bridge"].port if "bridge" in self.parts else 0
+        port = self.parts["bridge"].port if "bridge" in self.parts else lasting_port()
         path, secret = self._path, self._secret
         self.parts["bridge"] = Bridge(self._python, path, secret, port, self._script)
         self.callback(self.parts["bridge"].close)
@@ -124,9 +145,9 @@ class Chain(bench.Stage):
     def _configure(self):
         tls = ["--folder", str(self.folder / "tls"), "--clients", "bench"]
         bench.finish([str(self.binaries[0]), "certs", *tls], bench.BUILD)
-        self.api = bench.free_port()
+        self.api = lasting_port()
         symbols = ", ".join(f'{name} = "{name}"' for name in SYMBOLS)
-        ports = {"api": self.api, "operations": bench.free_port()}
+        ports = {"api": self.api, "operations": lasting_port()}
         ports["bridge"] = self.parts["bridge"].port
         text = bench.CONFIGURATION.format(symbols=symbols, **ports)
         (self.folder / "gateway.toml").write_text(text)

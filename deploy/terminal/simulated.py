@@ -60,6 +60,11 @@ class Lines:
                 self._lines.put(line.decode(errors="replace").rstrip())
         self._lines.put(None)
 
+    def rest(self):
+        """The lines that are there."""
+        lines = [self._lines.get() for _ in range(self._lines.qsize())]
+        return [line for line in lines if line is not None]
+
     def next(self, seconds):
         """The next line; None at the end, or where none comes in time."""
         try:

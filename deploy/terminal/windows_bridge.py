@@ -47,7 +47,8 @@ class Bridge:
         self.ready = self.log.next(START_S) or ""
         if "listening on " not in self.ready:
             self.close()
-            raise Fault(f"the bridge does not start: {self.ready}")
+            why = self.ready or f"status {self.process.returncode}"
+            raise Fault(f"the bridge does not start: {why}")
         self.port = int(self.ready.split(",")[0].rpartition(":")[2])
 
     def close(self):
