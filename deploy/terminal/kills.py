@@ -18,6 +18,7 @@ PAUSE_S = 0.5  # at most, before the next kill
 AGAIN_S = 0.05  # before a request is repeated
 ANSWER_S = 15  # of one call
 OUTCOME_S = 3  # until a trader goes on without an order's outcome
+HURRY_S = 1  # without a filled order until the gateway is to try the broker at once
 FLOWS_S = 120  # until orders flow again, with the grace of those whose outcome is unknown
 SETTLED_S = 300  # until each order is settled, at the end
 PAGE = 1000
@@ -121,10 +122,14 @@ def trading(chain, asked, seed):
             trader.result()
 
 
-def flow(asked, running):
+def flow(chain, asked, running):
     """Waits until orders are filled: the seconds that it took."""
     enough, begun = asked.filled + FLOW, time.monotonic()
+    hurry_at = begun + HURRY_S
     while asked.filled < enough:
+        if time.monotonic() > hurry_at:
+            chain.hurry()
+            hurry_at = time.monotonic() + HURRY_S
         for trader in running:
             if trader.done():
                 trader.result()
@@ -139,7 +144,7 @@ def play(chain, asked, rounds, seed):
     dice, killed, longest = random.Random(seed), Counter(), 0.0
     with trading(chain, asked, seed) as running:
         for _ in range(rounds):
-            longest = max(longest, flow(asked, running))
+            longest = max(longest, flow(chain, asked, running))
             part = dice.choice(PARTS)
             time.sleep(dice.uniform(0, PAUSE_S))
             say(f"{asked.filled} orders filled: {part} killed")
