@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from simulated import Relay, Terminal, terminal_binary
+from simulated import Relay, Terminal, terminal_binary, windows
 from windows_bridge import BRIDGE, Bridge, terminal_path
 from windows_python import FOLDER, Fault, install
 
@@ -73,6 +73,7 @@ class Chain(bench.Stage):
         super().__enter__()
         try:
             bench.compile_contract(self.folder)
+            bench.make_certificates(self, self.binaries[0])
             self._path = self.enter_context(terminal_path(self._python))
             for part in reversed(PARTS):
                 self.start_part(part)
@@ -135,8 +136,10 @@ class Chain(bench.Stage):
 
     def _start_bridge(self):
         port = self.parts["bridge"].port if "bridge" in self.parts else lasting_port()
-        path, secret = self._path, self._secret
-        self.parts["bridge"] = Bridge(self._python, path, secret, port, self._script)
+        files = bench.bridge_files(self).items()
+        link = [f"--tls-{name}={windows(file)}" for name, file in files]
+        given = self._path, self._secret, port, self._script, link
+        self.parts["bridge"] = Bridge(self._python, *given)
         self.callback(self.parts["bridge"].close)
 
     def _start_gateway(self):
@@ -148,8 +151,6 @@ class Chain(bench.Stage):
         self.until_listening(self.api)
 
     def _configure(self):
-        tls = ["--folder", str(self.folder / "tls"), "--clients", "bench"]
-        bench.finish([str(self.binaries[0]), "certs", *tls], bench.BUILD)
         self.api = lasting_port()
         symbols = ", ".join(f'{name} = "{name}"' for name in SYMBOLS)
         ports = {"api": self.api, "operations": lasting_port()}

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import rmtree
 
-from simulated import START_S, Lines, Relay, windows
+from simulated import START_S, Lines, Relay, port_of, windows
 from windows_python import Fault, WindowsPython, ended, say
 
 BRIDGE = Path(__file__).resolve().parents[2] / "gateway" / "bridge" / "mymt5_bridge.py"
@@ -39,8 +39,9 @@ def terminal_path(python):
 class Bridge:
     """The bridge to the terminal of that path, on a port or on a free one, until it is closed."""
 
-    def __init__(self, python, path, secret, port=0, script=BRIDGE):
-        listen = ["--listen", f"127.0.0.1:{port}"]
+    def __init__(self, python, path, secret, port=0, script=BRIDGE, link=("--plain",)):
+        """How it is reached, `link`: the options of its identity, or in plain text."""
+        listen = ["--listen", f"127.0.0.1:{port}", *link]
         words = [windows(script), *listen, "--terminal-path", path]
         self.process = python.start(*words, BRIDGE_SECRET=secret)
         self.out, self.log = Lines(self.process.stdout), Lines(self.process.stderr)
@@ -49,7 +50,7 @@ class Bridge:
             self.close()
             why = self.ready or f"status {self.process.returncode}"
             raise Fault(f"the bridge does not start: {why}")
-        self.port = int(self.ready.split(",")[0].rpartition(":")[2])
+        self.port = port_of(self.ready)
 
     def close(self):
         with ended(self.process):
