@@ -9,11 +9,10 @@ secret. What breaks a rule of form ends the connection.
 
 One thread calls the package, one call after the other: trades first, then reads, polls, history.
 The main thread does the rest, `ping` and `recall` too, as far as the package lets go of the
-interpreter's lock: its calls keep that, `initialize` as well; a gateway bears 15 s of silence. A
-newly proven session takes over after the call in flight. An order older than its `wait_ms` is never
-sent: its age is now - t - skew, `t` the gateway's clock, skew the least now - t heard, which may
-rise by 0.2% of the time between two frames (of 60 s at most): no drift of good clocks makes an
-order old, and no silence makes one young that lay somewhere.
+interpreter's lock: its calls, `initialize` too, keep that; a gateway bears 15 s of silence. A newly
+proven session takes over after the call in flight. An order older than its `wait_ms` is never sent:
+its age is now - t - skew, `t` the gateway's clock, skew the least now - t heard plus 0.2% of the
+time between two frames (60 s at most): no drift makes an order old, no silence one young again.
 """
 
 import argparse
@@ -52,15 +51,15 @@ ROWS = 5000  # in the answer to a history
 OVERLAP_S = 60  # of the deals in one push and the next
 PAGE, LAST_PAGE, STUCK_PAGE = 1024, 65536, 2**18  # ticks in a read: first, most, in one second
 PUSHED_ROWS = 8192  # ticks in one push
-IDLE, IDLE_MOST = 0.1, 4  # a poll waits longer by that part of a symbol's silence, at most so often
+IDLE, SLOWER = 0.25, (5, 2, 1)  # of a symbol's silence a poll waits longer; the steps of that
 FAR = 2**31 - 1  # the last second that the package takes
 
 TRADE, READ, HISTORY = range(3)  # classes of calls, the first ones first
 DEAL, PENDING, SLTP, MODIFY, HEDGING = 1, 5, 6, 7, 2  # TRADE_ACTION_*, a margin mode
 EXECUTED = (10008, 10009, 10010)  # TRADE_RETCODE_PLACED, DONE, DONE_PARTIAL
 
-TICK = ("time_msc", "bid", "ask", "last", "volume", "flags", "volume_real")
-BAR = ("time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume")
+TICK = ["time_msc", "bid", "ask", "last", "volume", "flags", "volume_real"]
+BAR = ["time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume"]
 LINES = queue.Queue(256)  # of the log
 
 SHORTEST, STEPS = 32, 16  # bytes of a secret, and its steps that are no walk
@@ -146,9 +145,7 @@ async def prove(reader, writer, secret):
     writer.write(encode({"proof": mine}))
 
 
-# -- kinds of values: each is a function that tells whether a value of the wire is of that kind
-
-
+# Kinds of values: each is a function that tells whether a value of the wire is of that kind.
 def whole(least, most):
     return lambda value: type(value) is int and least <= value <= most  # True is no number
 
@@ -222,7 +219,7 @@ CALLS = {
     "profit": (READ, PROFIT, lambda p, *a: p.ask("order_calc_profit", *a)),
     "history_orders": (HISTORY, SPAN, lambda p, *span: p.history("orders", *span)),
     "history_deals": (HISTORY, SPAN, lambda p, *span: p.history("deals", *span)),
-    "bars": (HISTORY, BARS, lambda p, *a: p.table(BAR, "copy_rates_from", *a)),
+    "bars": (HISTORY, BARS, lambda p, *a: p.ask("copy_rates_from", *a)[BAR].tolist()),
 }
 
 
@@ -350,7 +347,8 @@ class Session:
                         await patiently(self.writer.drain())
                 with self.bridge.turn:
                     self.out.pop(0)
-                    self.bridge.turn.notify_all()
+                    if self.bridge.package.stop or len(self.out) == PUSHES - 1:  # it is waited for
+                        self.bridge.turn.notify_all()
 
 
 def complete(request, take, target, netting):
@@ -388,9 +386,6 @@ class Package:
         if hasattr(value, "_asdict"):
             return {name: part for name, part in value._asdict().items() if name != "request"}
         return [row._asdict() for row in value] if isinstance(value, tuple) else value
-
-    def table(self, fields, function, *args):
-        return self.ask(function, *args)[list(fields)].tolist()
 
     def login(self, args):
         """Logs in and waits for the trade server. The password dies in here."""
@@ -469,6 +464,12 @@ class Package:
         return {"rows": self.ask(f"history_{kind}_get", *span)} if n <= ROWS else {"total": n}
 
 
+def next_poll(now, fresh, every):
+    """When a poll is due again, in ms. Many are due together: a wake-up costs more than a poll."""
+    pause = every * next(n for n in SLOWER if every * (n - 1) <= IDLE * (now - fresh))
+    return (now // pause + 1) * pause
+
+
 class Watch:
     """What a session wants pushed, how far that has come, and when each is due: "" are the rows."""
 
@@ -482,8 +483,7 @@ class Watch:
     def step(self, package):
         """Polls what is due for longest: what is to be pushed, if anything."""
         name, now = min(self.due, key=self.due.get), now_ms()
-        idle = IDLE * (now - self._fresh.get(name, now))
-        self.due[name] = now + self._every[name] + min(idle, IDLE_MOST * self._every[name])
+        self.due[name] = next_poll(now, self._fresh.get(name, now), self._every[name])
         try:
             return self._ticks(package, name) if name else self._rows(package)
         except Nothing as nothing:  # a symbol's history may still be loading
@@ -504,20 +504,21 @@ class Watch:
         """All ticks (-1) after the cursor: asked from its whole second, skipped by position."""
         at, page = self._cursors[name], self._pages[name]
         second, k = at or (package.ask("symbol_info_tick", name)["time"], 0)  # 0: no quote yet
-        rows = package.table(TICK, "copy_ticks_from", name, second, page, -1) if second else []
-        full = len(rows) >= page
-        stuck = full and (len(rows) <= k if at else page < STUCK_PAGE)  # a greater page leads on
+        table = package.ask("copy_ticks_from", name, second, page, -1) if second else []
+        full, old = len(table) >= page, len(table) <= k
+        stuck = full and (old if at else page < STUCK_PAGE)  # a greater page leads on
         self._pages[name] = min(page * 2, STUCK_PAGE if stuck else LAST_PAGE) if full else PAGE
         if full and page < STUCK_PAGE:
             self.due[name] = now_ms()
-        fresh = rows[k : k + PUSHED_ROWS] if at else rows[-1:]
-        if stuck or not fresh:
+        if stuck or old:
             return None
-        seen = rows[: k + len(fresh)] if at else rows
+        seen = table[TICK].tolist()[: k + PUSHED_ROWS if at else None]
+        fresh = seen[k:] if at else seen[-1:]
         package.newest = max(package.newest or 0, seen[-1][0])
         second = seen[-1][0] // 1000
         k = next((i for i, row in enumerate(reversed(seen)) if row[0] // 1000 < second), len(seen))
         self._cursors[name], self._fresh[name] = (second, k), now_ms()
+        self.due[name] = min(self.due[name], now_ms() + self._every[name])  # it is silent no more
         return {"push": "ticks", "symbol": name, "rows": fresh, "at": [second, k]}
 
 
@@ -537,9 +538,9 @@ class Bridge:
             send.state = state
             if answer:
                 send.settle(answer)
-            settled = [key for key, send in self.sends.items() if send.answer]
-            for old in settled[: max(0, len(self.sends) - REMEMBERED)]:
-                del self.sends[old]
+            if len(self.sends) > REMEMBERED:
+                old = next((key for key, send in self.sends.items() if send.answer), None)
+                self.sends.pop(old, None)
 
     def run(self):
         while not self.package.stop:
@@ -552,8 +553,6 @@ class Bridge:
                 if not call and wait != 0:
                     self.turn.wait(wait and wait / 1000)
                     continue
-                if call:
-                    self.note(call, "running")
                 self.busy = (call.name if call else "poll", now_ms())
             frame = self._perform(live[-1], call) if call else live[-1].watch.step(self.package)
             self.busy = call = None
@@ -580,6 +579,7 @@ class Bridge:
             call, history = None, False  # it comes after a round of polls
         if call:
             session.calls.remove(call)
+            self.note(call, "running")
         self._polls = 0 if history else self._polls + (not call and wait == 0)
         return call, wait
 

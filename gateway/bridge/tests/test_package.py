@@ -179,7 +179,8 @@ class Ticks(unittest.TestCase):
 
         def ticks(name, start, count, flags):
             self.asked.append((start, count))
-            rows = mock.MagicMock(spec=["__getitem__"])
+            rows = mock.MagicMock(spec=["__getitem__", "__len__"])
+            rows.__len__.return_value = count
             rows.__getitem__.return_value.tolist.return_value = [row] * count
             return rows
 
