@@ -155,7 +155,9 @@ impl Stage {
             )?,
             None => text += "feed = \"synthetic\"\nmode = \"hedging\"\n",
         }
+        // A replay at full speed trades days within seconds.
         text += "[clients.engine]\ncertificate = \"spiffe://mymt5/client/engine\"\npermissions = [\"read\", \"trade\"]\n\
+                 max_ids_per_minute = 60000\n\
                  [clients.observer]\ncertificate = \"spiffe://mymt5/client/observer\"\n\
                  permissions = [\"read\", \"control\", \"diagnose\"]\n";
         Ok(text + &self.gateway.common())
