@@ -12,6 +12,7 @@ import os
 import queue
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from windows_python import FOLDER, ORIGIN, Fault, ended, install, say
 HERE = Path(__file__).resolve().parent
 RELAY = HERE / "pipe_relay.py"
 TERMINAL = "mymt5-simulated-terminal"
+TERMINAL64 = ORIGIN + "\\terminal64.exe"
 START_S = 60  # of a Windows program: the first one starts Wine as well
 END_S = 10
 
@@ -93,6 +95,14 @@ class Terminal:
             time.sleep(0.02)
         return int(file.read_text())
 
+    def tell(self, line):
+        """Has it set or clear a temper."""
+        with socket.create_connection(("127.0.0.1", self.control)) as control:
+            control.sendall(line.encode() + b"\n")
+            said = control.makefile().readline().rstrip()
+        if not said.startswith("ok"):
+            raise Fault(f"the simulated terminal does not {line}: {said}")
+
     def close(self):
         with ended(self.process):
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -101,9 +111,9 @@ class Terminal:
 class Relay:
     """The pipe's relay to a terminal on a port, until it is closed."""
 
-    def __init__(self, python, port, path=ORIGIN + "\\terminal64.exe", *options):
+    def __init__(self, python, port, path=TERMINAL64, *options, **environment):
         words = [windows(RELAY), port, path, *options]
-        self.process = python.start(*words, stdin=subprocess.PIPE)
+        self.process = python.start(*words, stdin=subprocess.PIPE, **environment)
         self.out, errors = Lines(self.process.stdout), Lines(self.process.stderr)
         if self.out.next(START_S) != "ready":
             last = errors.next(1)

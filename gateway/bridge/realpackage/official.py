@@ -159,11 +159,5 @@ class TerminalTest(OfficialTest):
 
     def temper(self, name):
         """Has something go wrong until the test ends."""
-        self._control("set " + name)
-        self.addCleanup(self._control, "clear")
-
-    def _control(self, line):
-        with socket.create_connection(("127.0.0.1", self.terminal.control)) as control:
-            control.sendall(line.encode() + b"\n")
-            said = control.makefile().readline()
-        assert said.startswith("ok"), said
+        self.terminal.tell("set " + name)
+        self.addCleanup(self.terminal.tell, "clear")
