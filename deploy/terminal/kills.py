@@ -212,6 +212,7 @@ def run(rounds, seed):
     asked = Asked()
     with Chain("--state={folder}/account") as chain:
         try:
+            chain.until_trading()
             killed, longest = play(chain, asked, rounds, seed)
             reader, orders, deals = settled(chain)
         except Exception:

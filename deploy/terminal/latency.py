@@ -55,6 +55,7 @@ def run(orders):
     """Buys and closes in turn, and prints the figures."""
     with Chain(script=TIMED, relay=["--times"]) as chain:
         try:
+            chain.until_trading()
             times = bench.trade(chain.trader(), orders)
             columns, ways, count = figures(chain, times)
         except Exception:

@@ -57,8 +57,9 @@ class Trader(bench.MyMT5Trader):
 class Chain(bench.Stage):
     """All parts, in a temporary folder. All of it ends with the chain."""
 
-    def __init__(self, *options, script=BRIDGE, relay=()):
-        """The terminal's options beside account and symbols, the bridge's script, the relay's."""
+    def __init__(self, *options, script=BRIDGE, relay=(), more="", password=PASSWORD):
+        """The terminal's options beside account and symbols, the bridge's script, the relay's; more
+        lines of the gateway's configuration, and the password that it is given."""
         super().__init__()
         self.binaries = gateway_binary(), terminal_binary()
         if not all(self.binaries):
@@ -66,7 +67,8 @@ class Chain(bench.Stage):
         account = [f"--login={LOGIN}", f"--server={SERVER}", f"--password={PASSWORD}"]
         self._options = [*account, "--symbols=" + ",".join(SYMBOLS), *options]
         self._script, self._relay_options = script, relay
-        self._python, self._secret = install(FOLDER), secrets.token_hex()
+        self.python, self._secret = install(FOLDER), secrets.token_hex()
+        self._more, self._password = more, password
         self.parts = {}
 
     def __enter__(self):
@@ -74,10 +76,9 @@ class Chain(bench.Stage):
         try:
             bench.compile_contract(self.folder)
             bench.make_certificates(self, self.binaries[0])
-            self._path = self.enter_context(terminal_path(self._python))
+            self.path = self.enter_context(terminal_path(self.python))
             for part in reversed(PARTS):
                 self.start_part(part)
-            self.until(self.trader().may_trade, "gateway that takes orders")
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
@@ -85,6 +86,16 @@ class Chain(bench.Stage):
 
     def trader(self):
         return Trader(self, self.api)
+
+    def until_trading(self):
+        self.until(self.trader().may_trade, "gateway that takes orders")
+
+    def give_password(self, password):
+        """Writes the file that the gateway reads the account's password from."""
+        fresh = self.folder / "password.new"
+        fresh.touch(0o600)
+        fresh.write_text(password)
+        fresh.rename(self.folder / "password")
 
     def start_part(self, part):
         """Starts a part; the relay's end with its terminal, and so it starts with that."""
@@ -131,21 +142,21 @@ class Chain(bench.Stage):
 
     def _start_relay(self):
         port = self.parts["terminal"].port
-        self.parts["relay"] = Relay(self._python, port, self._path, *self._relay_options)
+        self.parts["relay"] = Relay(self.python, port, self.path, *self._relay_options)
         self.callback(self.parts["relay"].close)
 
     def _start_bridge(self):
         port = self.parts["bridge"].port if "bridge" in self.parts else lasting_port()
         files = bench.bridge_files(self).items()
         link = [f"--tls-{name}={windows(file)}" for name, file in files]
-        given = self._path, self._secret, port, self._script, link
-        self.parts["bridge"] = Bridge(self._python, *given)
+        given = self.path, self._secret, port, self._script, link
+        self.parts["bridge"] = Bridge(self.python, *given)
         self.callback(self.parts["bridge"].close)
 
     def _start_gateway(self):
         if "gateway" not in self.children:
             self._configure()
-        account = {"MT5_LOGIN": LOGIN, "MT5_SERVER": SERVER, "MT5_PASSWORD": PASSWORD}
+        account = {"MT5_LOGIN": LOGIN, "MT5_SERVER": SERVER, "MT5_PASSWORD_FILE": "password"}
         words = [str(self.binaries[0]), "run", "--config", "gateway.toml"]
         self.start("gateway", words, BRIDGE_SECRET=self._secret, **account)
         self.until_listening(self.api)
@@ -156,4 +167,5 @@ class Chain(bench.Stage):
         ports = {"api": self.api, "operations": lasting_port()}
         ports["bridge"] = self.parts["bridge"].port
         text = bench.CONFIGURATION.format(symbols=symbols, **ports)
-        (self.folder / "gateway.toml").write_text(text)
+        (self.folder / "gateway.toml").write_text(text + self._more)
+        self.give_password(self._password)

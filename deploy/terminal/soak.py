@@ -134,6 +134,7 @@ def run(seconds):
         replayed = {name: replay(Path(folder), name, until, dice) for name in SYMBOLS}
         with Chain(*(f"--replay={folder}/{name}.csv" for name in SYMBOLS)) as chain:
             try:
+                chain.until_trading()
                 trader = chain.trader()
                 follower = Follower(trader, replayed)
                 times, cut, memory = soak(chain, follower, trader, seconds, dice)

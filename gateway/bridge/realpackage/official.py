@@ -1,5 +1,6 @@
 """Short words for the tests: the official package in its Windows Python, and what it talks to."""
 
+import importlib.util
 import json
 import os
 import socket
@@ -17,6 +18,7 @@ LAYOUT = ROOT / "gateway/simulator/terminal/src/layout.rs"
 STANDIN = HERE.parent / "tests" / "standin"
 sys.path.insert(0, str(ROOT / "deploy" / "terminal"))
 
+import parts
 from simulated import END_S, START_S, Lines, Relay, Terminal, terminal_binary, windows
 from windows_python import FOLDER, WindowsPython, ended
 
@@ -37,6 +39,15 @@ def windows_python():
     if not python.is_there():
         skip("no Windows Python; run deploy/terminal/windows_python.py")
     return python
+
+
+def need_the_chain():
+    """Skips where the whole chain cannot run."""
+    windows_python()
+    if not importlib.util.find_spec("grpc_tools"):
+        skip("no grpcio-tools; run pip install grpcio-tools")
+    if not (parts.gateway_binary() and terminal_binary()):
+        skip("not built: cargo build -p mymt5-gateway -p mymt5-simulated-terminal")
 
 
 class Package:

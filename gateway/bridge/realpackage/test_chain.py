@@ -1,6 +1,5 @@
 """The scripts that trade through the whole chain: they leave nothing behind, and see what is wrong."""
 
-import importlib.util
 import signal
 import subprocess
 import sys
@@ -9,8 +8,9 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 
-from official import ROOT, skip, windows_python
-from simulated import END_S, START_S, terminal_binary
+from official import ROOT, need_the_chain
+from kills import Asked, faults
+from simulated import END_S, START_S
 
 CHAIN = ROOT / "deploy" / "terminal" / "chain.py"
 
@@ -43,13 +43,7 @@ def wait(ready, what):
 
 class Script(unittest.TestCase):
     def test_it_ends_what_it_started_when_it_is_ended(self):
-        windows_python()
-        if not importlib.util.find_spec("grpc_tools"):
-            skip("no grpcio-tools; run pip install grpcio-tools")
-        from parts import gateway_binary
-
-        if not (gateway_binary() and terminal_binary()):
-            skip("no gateway and simulated terminal; build them")
+        need_the_chain()
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         script = subprocess.Popen([sys.executable, str(CHAIN), "1000000"], **pipes)
         self.addCleanup(script.kill)
@@ -69,9 +63,7 @@ class Script(unittest.TestCase):
 
 class Judge(unittest.TestCase):
     def setUp(self):
-        from kills import Asked, faults
-
-        self.asked, self.faults = Asked(), faults
+        self.asked = Asked()
         self.asked.accepted = {"a", "b"}
         self.orders = [SimpleNamespace(order_id=1, client_order_id="a", state=5)]
         self.orders += [SimpleNamespace(order_id=2, client_order_id="b", state=6)]
@@ -79,7 +71,7 @@ class Judge(unittest.TestCase):
         self.kept = [{"ticket": 7, "magic": 70}]
 
     def found(self):
-        wrong = self.faults(self.asked, 5, self.orders, self.deals, self.kept)
+        wrong = faults(self.asked, 5, self.orders, self.deals, self.kept)
         return {what for what, items in wrong.items() if items}
 
     def test_all_is_well(self):
