@@ -25,10 +25,11 @@ UNAVAILABLE = 69
 
 
 @contextmanager
-def terminal_path(python):
-    """A terminal's path that nobody else uses: the package wants it to be there."""
+def terminal_path(python, name="terminal"):
+    """A terminal's path that nobody else uses, in a folder whose name begins so: the package wants
+    it to be there."""
     installed = python.prefix / "drive_c" / "mymt5"
-    folder = Path(tempfile.mkdtemp(prefix="terminal", dir=installed))
+    folder = Path(tempfile.mkdtemp(prefix=name, dir=installed))
     try:
         (folder / "terminal64.exe").touch()
         yield f"C:\\mymt5\\{folder.name}\\terminal64.exe"

@@ -8,8 +8,8 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 
-from official import ROOT, need_the_chain
 from kills import Asked, faults
+from official import ROOT, need_the_chain
 from simulated import END_S, START_S
 
 CHAIN = ROOT / "deploy" / "terminal" / "chain.py"

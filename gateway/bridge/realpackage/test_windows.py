@@ -13,8 +13,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from official import HERE, TerminalTest, skip, windows_python
-from simulated import END_S, START_S, Lines, Relay, windows
+from official import HERE, skip, windows_python
+from simulated import END_S, START_S, Lines, Relay, Terminal, terminal_binary, windows
+from windows_bridge import terminal_path
 from windows_python import ended
 
 sys.path.append(str(HERE.parent / "tests"))
@@ -49,11 +50,11 @@ class WindowsTest(unittest.TestCase):
         pems = certificate(cls.folder)
         cls.tls = ssl.create_default_context(cafile=str(pems[0]))
         kinds = zip(("certificate", "key"), pems)
-        cls.options = [f"--tls-{kind}={windows(pem)}" for kind, pem in kinds]
+        cls.words = [f"--tls-{kind}={windows(pem)}" for kind, pem in kinds]
 
     def start(self, *before, script=BRIDGE, listen="127.0.0.1:0", **environment):
         """A bridge: its process, what it logs, and its address once it listens."""
-        words = [*before, windows(script), "--listen", listen, *self.options]
+        words = [*before, windows(script), "--listen", listen, *self.words]
         given = dict({"BRIDGE_SECRET": SECRET}, **UNICODE, **environment)
         process = self.python.start(*words, stdin=subprocess.PIPE, **given)
         self.addCleanup(ended(process).__exit__)
@@ -176,12 +177,18 @@ class Listens(WindowsTest):
         self.assertIn("BRIDGE_SECRET_FILE: cannot read", log.next(1))
 
 
-class Terminals(TerminalTest, WindowsTest):
+class Terminals(WindowsTest):
     def test_in_a_folder_with_blanks_and_umlauts(self):
-        path = f"C:\\mymt5\\{ODD}\\terminal64.exe"
-        relay = Relay(self.python, self.terminal.port, path, **UNICODE)
+        if not terminal_binary():
+            skip("no simulated terminal; run cargo build -p mymt5-simulated-terminal")
+        terminal = Terminal(terminal_binary(), "--password=right")
+        self.addCleanup(terminal.close)
+        own = terminal_path(self.python, ODD)
+        path = own.__enter__()
+        self.addCleanup(own.__exit__, None, None, None)
+        relay = Relay(self.python, terminal.port, path, **UNICODE)
         self.addCleanup(relay.close)
-        self.options = [*self.options, "--terminal-path", path]
+        self.words = [*self.words, "--terminal-path", path]
         _, log = self.start()
         login = {"login": 10000001, "password": "right", "server": "MyMT5-Simulator"}
         answer = self.gateway(self.address(log)).login(**login)
