@@ -8,7 +8,6 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 
-from kills import Asked, faults
 from official import ROOT, need_the_chain
 from simulated import END_S, START_S
 
@@ -63,7 +62,9 @@ class Script(unittest.TestCase):
 
 class Judge(unittest.TestCase):
     def setUp(self):
-        self.asked = Asked()
+        from kills import Asked, faults
+
+        self.asked, self.faults = Asked(), faults
         self.asked.accepted = {"a", "b"}
         self.orders = [SimpleNamespace(order_id=1, client_order_id="a", state=5)]
         self.orders += [SimpleNamespace(order_id=2, client_order_id="b", state=6)]
@@ -71,7 +72,7 @@ class Judge(unittest.TestCase):
         self.kept = [{"ticket": 7, "magic": 70}]
 
     def found(self):
-        wrong = faults(self.asked, 5, self.orders, self.deals, self.kept)
+        wrong = self.faults(self.asked, 5, self.orders, self.deals, self.kept)
         return {what for what, items in wrong.items() if items}
 
     def test_all_is_well(self):
