@@ -18,6 +18,7 @@ time between two frames (60 s at most): no drift makes an order old, no silence 
 import argparse
 import asyncio
 import contextlib
+import errno
 import faulthandler
 import hmac
 import json
@@ -35,33 +36,27 @@ from collections import Counter, deque
 
 FIRST_LIMIT, IN_LIMIT, OUT_LIMIT = 1024, 64 * 1024, 8 * 1024 * 1024  # bytes of a frame
 PIECE = 64 * 1024  # bytes that are written at a time
-
 HANDSHAKE_S, IDLE_S = 5, 60  # of a peer that neither writes nor reads
 END_S, LAST_S, FLUSH_S = 5, 1, 0.2  # at the end: for the call in flight, its answer, the log
 BEAT_S, HANG_S = 10, 120  # the main thread shows that it runs; without that, the process ends
-
 PENDING_HANDSHAKES = 128  # connections that have not proven the secret
-TOLD = 60  # lines a minute about such that never did: they must not fill a disk
+TOLD = 60  # lines a minute about what strangers do: they must not fill a disk
 QUEUE = 256  # calls of a session that wait
 PUSHES = 64  # frames on their way out, beyond which nothing is polled
 REMEMBERED, WAITING = 1000, 8  # sends, and further calls that wait for the answer to one
 DRIFT = 0.002  # of the clocks of two hosts
-
 ROWS = 5000  # in the answer to a history
 OVERLAP_S = 60  # of the deals in one push and the next
 PAGE, LAST_PAGE, STUCK_PAGE = 1024, 65536, 2**18  # ticks in a read: first, most, in one second
 PUSHED_ROWS = 8192  # ticks in one push
 IDLE, SLOWER = 0.25, (5, 2, 1)  # of a symbol's silence a poll waits longer; the steps of that
 FAR = 2**31 - 1  # the last second that the package takes
-
 TRADE, READ, HISTORY = range(3)  # classes of calls, the first ones first
 DEAL, PENDING, SLTP, MODIFY, HEDGING = 1, 5, 6, 7, 2  # TRADE_ACTION_*, a margin mode
 EXECUTED = (10008, 10009, 10010)  # TRADE_RETCODE_PLACED, DONE, DONE_PARTIAL
-
 TICK = ["time_msc", "bid", "ask", "last", "volume", "flags", "volume_real"]
 BAR = ["time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume"]
-LINES = queue.Queue(256)  # of the log
-
+LINES, LAST_TOLD = queue.Queue(256), deque([-60000.0] * TOLD, TOLD)  # of the log
 SHORTEST, STEPS = 32, 16  # bytes of a secret, and its steps that are no walk
 WALKS = b"1234567890 qwertyuiop asdfghjkl zxcvbnm 1qaz 2wsx 3edc 4rfv 5tgb 6yhn"  # over a keyboard
 
@@ -90,6 +85,13 @@ def log(text, wait_s=0):
         LINES.put_nowait(time.strftime("%Y-%m-%dT%H:%M:%SZ ", time.gmtime()) + text + os.linesep)
     with LINES.all_tasks_done:
         LINES.all_tasks_done.wait_for(lambda: not LINES.unfinished_tasks, wait_s)
+
+
+def log_seldom(text):
+    """Logs what strangers can cause."""
+    if now_ms() - LAST_TOLD[0] > 60000:
+        LAST_TOLD.append(now_ms())
+        log(text)
 
 
 def write_log():
@@ -620,7 +622,7 @@ async def serve(bridge, listener, context, secret):
     """Takes connections: each must prove the secret in time to become a session. At that may be so
     many that a proof is through before a flood gets its place, which is that of the oldest
     connection of the network that has the most."""
-    loop, told = asyncio.get_running_loop(), deque([-60000.0] * TOLD, TOLD)
+    loop = asyncio.get_running_loop()
     pending = {}  # the tasks of those connections, the oldest first: the network
 
     async def connection(sock, name):
@@ -638,20 +640,18 @@ async def serve(bridge, listener, context, secret):
             why = str(fault) if isinstance(fault, Closed) else "lost, " + type(fault).__name__
         limit.cancel()
         pending.pop(task, None)
-        if why and transport:
-            transport.abort()
         if not why:
-            await Session(bridge, reader, writer, "session " + name).run()
-        elif now_ms() - told[0] > 60000:
-            told.append(now_ms())
-            log(f"connection from {name} turned away: {why}")
+            return await Session(bridge, reader, writer, "session " + name).run()
+        if transport:
+            transport.abort()
+        log_seldom(f"connection from {name} turned away: {why}")
 
     while True:
         try:
             sock, peer = await loop.sock_accept(listener)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:
-            await asyncio.sleep(0.1)  # out of descriptors, or a connection that died early
+        except OSError as fault:  # of a connection that died early, or out of descriptors
+            await asyncio.sleep(0.1 if fault.errno in (errno.EMFILE, errno.ENFILE) else 0)
             continue
         if len(pending) >= PENDING_HANDSHAKES:
             crowd = Counter(pending.values()).most_common(1)[0][0]
@@ -752,7 +752,7 @@ def open_listener(address, certificate, key, plain):
 async def run(bridge, listener, context, secret, ready):
     """Serves until a signal ends the bridge, which waits for a call in flight, but not for ever."""
     loop, told, done = asyncio.get_running_loop(), asyncio.Event(), None
-    loop.set_exception_handler(lambda *_: log("fault in a connection"))
+    loop.set_exception_handler(lambda *_: log_seldom("fault in a connection"))
     for name in {"SIGTERM", "SIGINT", "SIGBREAK"}.intersection(dir(signal)):
         signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(told.set))
     log(ready)

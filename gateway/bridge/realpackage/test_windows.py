@@ -153,6 +153,7 @@ class Listens(WindowsTest):
                     stranger.sendall(b"\x16")
         self.assertIn("ok", gateway.call("ping"))
         self.gateway(address)
+        self.assertLess(len(log.rest()), 100, "they fill the log")
 
     def test_nobody_else_listens_there(self):
         _, log = self.start()
