@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// A client's share. What ends risk takes nothing of it.
+/// A client's share. What ends risk, and heartbeats, take nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     /// Open streams of each kind, ticks and events: 1 to 256.
@@ -129,12 +129,12 @@ impl Calls {
     const RETRY: Duration = Duration::from_secs(1);
 
     /// Begins a call of that client, as long as the answer is held. None: the call takes nothing of
-    /// the client's share, since it ends risk or is a stream.
+    /// the client's share, since it ends risk, is a heartbeat, or is a stream.
     ///
     /// # Errors
     /// The client has its share.
     pub fn begin(&self, client: &Client, path: &str) -> Result<Option<Held>, Refusal> {
-        if ends_risk(path) || is_stream(path) {
+        if ends_risk(path) || is_heartbeat(path) || is_stream(path) {
             return Ok(None);
         }
         let taken = self
@@ -147,7 +147,8 @@ impl Calls {
     }
 }
 
-/// True for what may end risk: exits, cancellations, halts. They are few, and never wait for room.
+/// True for what may end risk: exits, cancellations, halts. They never wait for room here; at the
+/// orders core there is room for so many of a client, and they leave the others their turn.
 fn ends_risk(path: &str) -> bool {
     matches!(
         path,
@@ -156,6 +157,12 @@ fn ends_risk(path: &str) -> bool {
             | "/mymt5.v1.ControlService/SetTradingState"
             | "/mymt5.v1.ControlService/Flatten"
     )
+}
+
+/// True for what shows that a client lives, whatever else it has under way. At the orders core there
+/// is room for a few of a client.
+fn is_heartbeat(path: &str) -> bool {
+    path == "/mymt5.v1.TradingService/Heartbeat"
 }
 
 /// True for what counts as a [`Streams`].
@@ -179,6 +186,7 @@ mod tests {
 
     const ENTRY: &str = "/mymt5.v1.TradingService/SubmitOrder";
     const EXIT: &str = "/mymt5.v1.TradingService/ClosePosition";
+    const HEARTBEAT: &str = "/mymt5.v1.TradingService/Heartbeat";
 
     fn client(name: &str, most: usize) -> Client {
         Client {
@@ -226,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_whose_calls_are_all_under_way_may_still_exit_and_others_may_call() {
+    fn a_client_whose_calls_are_all_under_way_may_still_exit_and_live_and_others_may_call() {
         let calls = Calls::default();
         let (greedy, other) = (client("greedy", 3), client("other", 1));
         let begun: Vec<_> = repeat_with(|| calls.begin(&greedy, ENTRY))
@@ -237,6 +245,7 @@ mod tests {
         let refused = calls.begin(&greedy, ENTRY).unwrap_err();
         assert_eq!(refused.reason(), Reason::RateLimited);
         assert!(calls.begin(&greedy, EXIT).unwrap().is_none());
+        assert!(calls.begin(&greedy, HEARTBEAT).unwrap().is_none());
         let _one = calls.begin(&other, ENTRY).unwrap();
         assert!(calls.begin(&other, EXIT).unwrap().is_none());
         drop(begun);
@@ -247,7 +256,7 @@ mod tests {
     fn what_is_no_call_is_named_as_the_contract_names_it() {
         let known = |path: &str| CALLS.iter().any(|(known, _)| known == path);
         let set = prost_types::FileDescriptorSet::decode(mymt5_proto::DESCRIPTORS).unwrap();
-        let mut exits = 0;
+        let (mut exits, mut heartbeats) = (0, 0);
         for file in &set.file {
             for service in &file.service {
                 for method in &service.method {
@@ -255,9 +264,10 @@ mod tests {
                     assert!(known(&path), "{path}");
                     assert_eq!(is_stream(&path), method.server_streaming(), "{path}");
                     exits += usize::from(ends_risk(&path));
+                    heartbeats += usize::from(is_heartbeat(&path));
                 }
             }
         }
-        assert_eq!(exits, 4);
+        assert_eq!((exits, heartbeats), (4, 1));
     }
 }

@@ -168,7 +168,7 @@ impl Orders {
             order,
             figures,
         };
-        match self.ask_core(turn, asker, input).await? {
+        match self.ask_core(Rank::Other, turn, asker, input).await? {
             Answer::Check(report) => Ok(report),
             _ => Err(Refusal::new(Reason::Internal)),
         }
@@ -191,14 +191,21 @@ impl Orders {
             session,
             leaving,
         };
-        match self.ask_core(turn, asker, input).await? {
+        let turn = turn.heartbeat();
+        match self.ask_core(Rank::Lives, &turn, asker, input).await? {
             Answer::State(state) => Ok(state),
             _ => Err(Refusal::new(Reason::Internal)),
         }
     }
 
-    async fn ask_core(&self, turn: &Turn, asker: Asker, input: Input) -> Result<Answer, Refusal> {
-        let answered = self.send(Rank::Other, turn, asker, input)?;
+    async fn ask_core(
+        &self,
+        rank: Rank,
+        turn: &Turn,
+        asker: Asker,
+        input: Input,
+    ) -> Result<Answer, Refusal> {
+        let answered = self.send(rank, turn, asker, input)?;
         let told = answered.await.map_or_else(|_| Err(Self::lost()), judged);
         told.map(|told| told.answer)
     }
@@ -216,7 +223,7 @@ impl Orders {
         Ok(answered)
     }
 
-    /// Asks the core on the gateway's own account; see [`Orders::ask_for`].
+    /// Asks the core on the gateway's own account, at the first opportunity; see [`Orders::ask_for`].
     ///
     /// # Errors
     /// `QUEUE_FULL` when too many questions wait, `JOURNAL_DOWN`.
@@ -224,7 +231,7 @@ impl Orders {
         &self,
         question: impl FnOnce(&Core) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        self.ask_for(&Turn::own(), question).await
+        self.question(Rank::Lives, &Turn::own(), question).await
     }
 
     /// Asks the core for a client; the answer is returned once what it reports is durable.
@@ -236,6 +243,15 @@ impl Orders {
         turn: &Turn,
         question: impl FnOnce(&Core) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
+        self.question(Rank::Other, turn, question).await
+    }
+
+    async fn question<T: Send + 'static>(
+        &self,
+        rank: Rank,
+        turn: &Turn,
+        question: impl FnOnce(&Core) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
         let question: Question = Box::new(move |core| {
             let value = question(core);
@@ -243,7 +259,7 @@ impl Orders {
             then
         });
         let message = Message::Question(question);
-        self.callers.push(Rank::Other, turn, message)?;
+        self.callers.push(rank, turn, message)?;
         answered.await.map_err(|_| down())
     }
 
@@ -278,10 +294,8 @@ impl Orders {
             });
             then
         });
-        // Callers have their turn once nothing waits in the mailbox.
-        let own = Turn::own().client;
-        let message = Message::Question(question);
-        self.callers.follow(Rank::Other, &own, message);
+        // Behind what was reported: in the mailbox, which keeps the order.
+        let _ = self.mailbox.send(Message::Question(question)).await;
         let _ = told.await;
     }
 

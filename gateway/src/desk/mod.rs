@@ -1,5 +1,5 @@
-//! The shell of the orders core: its mailbox, the callers' turns, its clocks, the journal it looks things up in and
-//! commits to, the sends and the reads that it asks for, and the log of its events.
+//! The shell of the orders core: its mailbox, the callers' turns, its clocks, the journal it looks
+//! things up in and commits to, the sends and the reads that it asks for, and the log of its events.
 
 mod events;
 mod handle;

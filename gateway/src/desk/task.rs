@@ -30,6 +30,9 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+/// So many messages are taken in a row while a caller waits.
+const IN_A_ROW: u32 = 8;
+
 /// What the task works with.
 pub struct Setup {
     /// Executes orders.
@@ -152,7 +155,9 @@ impl OrdersTask {
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
         // What the start itself led to.
         self.take_outbox();
+        let mut in_a_row = 0;
         loop {
+            let callers_turn = in_a_row >= IN_A_ROW && callers.waits();
             tokio::select! {
                 biased;
                 result = self.setup.writer.done(), if self.committing.is_some() => {
@@ -162,15 +167,17 @@ impl OrdersTask {
                 }
                 _ = second.tick() => self.every_second()?,
                 // Evidence first: it comes of what was taken of callers, and frees what they wait for.
-                message = inbox.recv() => match message {
+                message = inbox.recv(), if !callers_turn => match message {
                     None => return Ok(None),
                     Some(message) => {
+                        in_a_row = u32::min(in_a_row + 1, IN_A_ROW);
                         if let ControlFlow::Break(stop) = self.take(message)? {
                             return Ok(Some(stop));
                         }
                     }
                 },
                 message = callers.next() => {
+                    in_a_row = 0;
                     if let ControlFlow::Break(stop) = self.take(message)? {
                         return Ok(Some(stop));
                     }

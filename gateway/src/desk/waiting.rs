@@ -49,7 +49,14 @@ impl Asking {
         let mut turns = self.0.turns();
         let open = turns.as_mut().ok_or_else(down)?;
         if !open.push(rank, turn, message) {
-            let why = "the client has as much waiting for the core as its max_queued allows";
+            let why = match rank {
+                Rank::Other => {
+                    "the client has as much waiting for the core as its max_queued allows"
+                }
+                Rank::EndsRisk | Rank::Lives => {
+                    "the client has too much of that waiting for the core"
+                }
+            };
             return Err(Refusal::because(Reason::QueueFull, why).after(Duration::from_secs(1)));
         }
         drop(turns);
@@ -69,6 +76,12 @@ impl Asking {
 }
 
 impl Taking {
+    /// True where somebody waits for a turn.
+    pub(super) fn waits(&self) -> bool {
+        let turns = self.0.turns();
+        turns.as_ref().is_some_and(|turns| !turns.is_empty())
+    }
+
     /// Waits for the next. Cancelled, it has taken nothing.
     pub(super) async fn next(&self) -> Message {
         loop {

@@ -4,8 +4,8 @@ use crate::scripted::{Act, Desk, Plan, exit};
 use futures_util::FutureExt;
 use mymt5_gateway::journal::{Journal, JournalError, Sqlite};
 use mymt5_guard::Limits;
-use mymt5_model::{AccountMode, Lots, OrderState, Side, TradeRequest};
-use mymt5_orders::{ChangeOutcome, Core, Event, ReconcileConfig, Record};
+use mymt5_model::{AccountMode, Lots, OrderState, Side, Symbol, TradeRequest};
+use mymt5_orders::{ChangeOutcome, Command, Core, Event, Input, ReconcileConfig, Record};
 use mymt5_proto::Reason;
 use std::{
     collections::HashSet,
@@ -336,15 +336,12 @@ async fn a_change_that_waited_too_long_never_leaves() {
     assert!(!desk.broker.received().iter().any(modified));
 }
 
-/// The core is busy while they come; the ids of their orders tell in which order it took them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_exit_passes_a_flood_and_another_clients_entry_waits_for_one_turn() {
-    let desk = Desk::set(Plan::default()).await;
-    let position = desk.hold("open", 0.1).await;
+/// Keeps the core busy until what is returned is dropped.
+async fn busy(desk: &Desk) -> std::sync::mpsc::Sender<()> {
     let (busy, is_busy) = tokio::sync::oneshot::channel();
     let (release, released) = std::sync::mpsc::channel::<()>();
     let orders = desk.orders.clone();
-    let hold_up = tokio::spawn(async move {
+    tokio::spawn(async move {
         let wait = move |_: &Core| {
             let _ = busy.send(());
             let _ = released.recv();
@@ -352,31 +349,82 @@ async fn an_exit_passes_a_flood_and_another_clients_entry_waits_for_one_turn() {
         orders.ask(wait).await
     });
     timeout(SOON, is_busy).await.unwrap().unwrap();
-    let entry = || desk.entry(Side::Buy, 0.1);
-    let asked = [
-        ("flooder", "f0", entry()),
-        ("flooder", "f1", entry()),
-        ("flooder", "f2", entry()),
-        ("other", "entry", entry()),
-        ("other", "exit", exit(position, None)),
-    ];
+    release
+}
+
+/// The core is busy while they come; the ids of their orders tell in which order it took them.
+async fn taken_in_turn(desk: &Desk, asked: Vec<(&str, String, Command)>) -> Vec<String> {
+    let release = busy(desk).await;
     let mut calls = Vec::new();
     for (client, id, command) in asked {
-        let mut call = Box::pin(desk.take_turn(client, id, command));
+        let mut call = Box::pin(async move {
+            let order = desk.take_turn(client, &id, command).await.unwrap();
+            (order.id.0, id)
+        });
         // Polled once, it is in its line.
         assert!(call.as_mut().now_or_never().is_none());
-        calls.push((id, call));
+        calls.push(call);
     }
     drop(release);
-    hold_up.await.unwrap().unwrap();
     let mut taken = Vec::new();
-    for (id, call) in calls {
-        let order = timeout(SOON, call).await.unwrap().unwrap();
-        taken.push((order.id.0, id));
+    for call in calls {
+        taken.push(timeout(SOON, call).await.unwrap());
     }
     taken.sort_unstable();
-    let taken: Vec<_> = taken.into_iter().map(|(_, id)| id).collect();
+    taken.into_iter().map(|(_, id)| id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_exit_passes_a_flood_and_another_clients_entry_waits_for_one_turn() {
+    let desk = Desk::set(Plan::default()).await;
+    let position = desk.hold("open", 0.1).await;
+    let entry = || desk.entry(Side::Buy, 0.1);
+    let asked = vec![
+        ("flooder", "f0".into(), entry()),
+        ("flooder", "f1".into(), entry()),
+        ("flooder", "f2".into(), entry()),
+        ("other", "entry".into(), entry()),
+        ("other", "exit".into(), exit(position, None)),
+    ];
+    let taken = taken_in_turn(&desk, asked).await;
     assert_eq!(taken, ["exit", "f0", "entry", "f1", "f2"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_flood_of_exits_leaves_another_clients_entry_its_turn() {
+    let desk = Desk::set(Plan::default()).await;
+    let position = desk.hold("open", 0.5).await;
+    let part = || exit(position, Some(0.01));
+    let flood = (0..24).map(|number| ("flooder", format!("exit-{number}"), part()));
+    let entry = ("other", "entry".into(), desk.entry(Side::Buy, 0.1));
+    let taken = taken_in_turn(&desk, flood.chain([entry]).collect()).await;
+    let before = taken.iter().take_while(|id| *id != "entry").count();
+    assert!(before <= 8, "{taken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_flood_of_reports_leaves_a_caller_its_turn() {
+    let desk = Desk::set(Plan::default()).await;
+    let before = desk.orders.ask(Core::sequence).await.unwrap();
+    let release = busy(&desk).await;
+    let symbol = Symbol::parse("EURUSD").unwrap();
+    let mut reports = Vec::new();
+    for _ in 0..24 {
+        let news = Input::Announce(Event::Symbol(symbol.clone()));
+        let mut report = Box::pin(desk.orders.tell(news));
+        assert!(report.as_mut().now_or_never().is_none());
+        reports.push(report);
+    }
+    let mut asked = Box::pin(desk.orders.ask(Core::sequence));
+    assert!(asked.as_mut().now_or_never().is_none());
+    drop(release);
+    let taken = timeout(SOON, asked).await.unwrap().unwrap() - before;
+    assert!(taken <= 8, "{taken}");
+    for report in reports {
+        timeout(SOON, report).await.unwrap();
+    }
+    let after = desk.orders.ask(Core::sequence).await.unwrap();
+    assert!(after >= before + 24, "{after}");
 }
 
 /// Nothing left that was not durable, and what never left is not for the next gateway to find out.
