@@ -2,7 +2,7 @@
 
 use super::{
     ConnectError, Gateway, Session,
-    send::{Answer, is_unsure, send},
+    send::{Answer, send},
 };
 use crate::{
     intents::{IntentError, Unsettled},
@@ -10,7 +10,7 @@ use crate::{
 };
 use mymt5_chassis::{clock, trace_context::TraceContext};
 use mymt5_model::{OrderState, SymbolSpec};
-use mymt5_proto::{reason_of, v1};
+use mymt5_proto::{Reason, reason_of, retry_after, v1};
 use prost::Message;
 use std::{collections::HashMap, fmt, time::Duration};
 use tokio::{
@@ -29,6 +29,10 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const VALID_MS: i64 = 5_000;
 /// Beyond that time before an intent that the gateway does not know counts as never arrived.
 const LOOKUP_PAUSE_MS: i64 = 500;
+/// How often an intent is looked up in a session while the gateway has no room for the call.
+const LOOKUPS: u32 = 8;
+/// Between two of these at least.
+const LOOKUP_AGAIN: Duration = Duration::from_millis(200);
 /// How long a feed that waits is held back for the rates that sizing needs.
 const RATES: Duration = Duration::from_secs(5);
 /// How long the last heartbeat may take.
@@ -489,6 +493,33 @@ async fn settle(
     Ok(())
 }
 
+/// What a look-up that found no order tells of an intent.
+#[derive(Debug, PartialEq, Eq)]
+enum Lookup {
+    /// The gateway never got it.
+    NeverArrived,
+    /// Nothing yet: it is looked up again after so long.
+    Again(Duration),
+    /// Nothing: the session must begin again and ask.
+    Unknown,
+}
+
+/// Judges a look-up. Only the word that there is no such order, after all calls for it would be
+/// refused, is the last one: whatever else is answered says nothing of the order.
+fn judge(status: &Status, left_ms: i64, lookups: u32) -> Lookup {
+    match reason_of(status) {
+        Some(Reason::OrderNotFound) if left_ms <= 0 => Lookup::NeverArrived,
+        Some(Reason::OrderNotFound) => {
+            Lookup::Again(Duration::from_millis(left_ms.unsigned_abs()).min(HEARTBEAT))
+        }
+        _ if status.code() == Code::ResourceExhausted && lookups < LOOKUPS => {
+            let asked_for = retry_after(status).unwrap_or(HEARTBEAT);
+            Lookup::Again(asked_for.clamp(LOOKUP_AGAIN, HEARTBEAT))
+        }
+        _ => Lookup::Unknown,
+    }
+}
+
 /// How an intent ended; none while its order is still under way.
 async fn recall(
     gateway: &Gateway,
@@ -498,25 +529,29 @@ async fn recall(
     trace: &TraceContext,
 ) -> Result<Option<String>, SessionEnd> {
     let request_id = &unsettled.request_id;
+    let mut lookups = 0;
     loop {
+        lookups += 1;
         // Asked after that, the answer is the last word.
         let left = unsettled.not_after_ms + LOOKUP_PAUSE_MS - clock.now_ms();
         let id = v1::get_order_request::Id::ClientOrderId(request_id.clone());
         let call = gateway.call(v1::GetOrderRequest { id: Some(id) }, trace);
-        match gateway.trading().get_order(call).await {
+        let status = match gateway.trading().get_order(call).await {
             Ok(found) => {
                 let state = found.into_inner().order.map(|order| order.state());
                 let ended = state
                     .filter(|state| OrderState::try_from(*state).is_ok_and(OrderState::is_final));
                 return Ok(ended.map(|state| state.as_str_name().to_owned()));
             }
-            Err(status) if status.code() == Code::NotFound && left > 0 => {
-                let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-                sleep(left.min(HEARTBEAT)).await;
+            Err(status) => status,
+        };
+        match judge(&status, left, lookups) {
+            Lookup::NeverArrived => break,
+            Lookup::Again(pause) => {
+                sleep(pause).await;
                 beat(gateway.clone(), session_id.to_owned(), false).await?;
             }
-            Err(status) if is_unsure(&status) => return Err(SessionEnd::Call("order", status)),
-            Err(_) => break,
+            Lookup::Unknown => return Err(SessionEnd::Call("order", status)),
         }
     }
     tracing::warn!(request_id, "intent dropped: the gateway never got it");
@@ -527,7 +562,33 @@ async fn recall(
 mod tests {
     use super::*;
     use mymt5_chassis::testing::messages::flaw;
-    use mymt5_proto::{Reason, Refusal};
+    use mymt5_proto::Refusal;
+
+    #[test]
+    fn only_an_order_that_is_not_found_in_the_end_never_arrived() {
+        let refused = |reason| Status::from(Refusal::new(reason));
+        let not_found = refused(Reason::OrderNotFound);
+        assert_eq!(judge(&not_found, 0, 1), Lookup::NeverArrived);
+        let soon = Duration::from_millis(300);
+        assert_eq!(judge(&not_found, 300, 1), Lookup::Again(soon));
+        assert_eq!(judge(&not_found, 60_000, 1), Lookup::Again(HEARTBEAT));
+        for reason in [Reason::RateLimited, Reason::QueueFull] {
+            let shed = Status::from(Refusal::new(reason).after(soon));
+            assert_eq!(judge(&shed, -1, 1), Lookup::Again(soon));
+            assert_eq!(judge(&shed, -1, LOOKUPS), Lookup::Unknown);
+            let silent = refused(reason);
+            assert_eq!(judge(&silent, -1, 1), Lookup::Again(HEARTBEAT));
+        }
+        for status in [
+            refused(Reason::Unauthenticated),
+            refused(Reason::PermissionDenied),
+            refused(Reason::JournalDown),
+            Status::unavailable("h2"),
+            Status::not_found("of another server"),
+        ] {
+            assert_eq!(judge(&status, -1, 1), Lookup::Unknown, "{status:?}");
+        }
+    }
 
     #[test]
     fn a_broken_connection_is_told_apart_from_a_refusal() {

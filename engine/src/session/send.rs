@@ -4,7 +4,7 @@
 use super::gateway::Gateway;
 use crate::trader::Intent;
 use mymt5_chassis::trace_context::TraceContext;
-use mymt5_proto::{reason_of, v1};
+use mymt5_proto::{reason_of, retry_after, v1};
 use std::time::Duration;
 use tokio::time::sleep;
 use tonic::{Code, Status};
@@ -22,9 +22,12 @@ pub(super) enum Answer {
 
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(200);
+/// Longest pause that a gateway may ask for.
+const LONGEST: Duration = Duration::from_secs(2);
 
 pub(super) async fn send(gateway: &Gateway, intent: &Intent, trace: &TraceContext) -> Answer {
     let mut attempt = 1;
+    let mut unsure = false;
     loop {
         let answer = once(gateway, intent, trace).await;
         super::count_call(!answer.as_ref().is_err_and(is_unsure));
@@ -35,7 +38,8 @@ pub(super) async fn send(gateway: &Gateway, intent: &Intent, trace: &TraceContex
             }
             Err(status) => status,
         };
-        if !is_unsure(&status) {
+        unsure = may_be_taken(&status, unsure);
+        if !unsure {
             return Answer::Refused(
                 reason_of(&status)
                     .map_or_else(|| status.code().to_string(), |r| r.name().to_owned()),
@@ -44,9 +48,23 @@ pub(super) async fn send(gateway: &Gateway, intent: &Intent, trace: &TraceContex
         if attempt == ATTEMPTS {
             return Answer::Unsure(status);
         }
-        sleep(PAUSE * attempt).await;
+        let asked_for = retry_after(&status).map(|pause| pause.min(LONGEST));
+        sleep(asked_for.unwrap_or(PAUSE * attempt)).await;
         attempt += 1;
     }
+}
+
+/// True when the intent may have been taken, by this attempt or, if it was unsure before, by an
+/// earlier one: what is refused before its id is looked up says nothing of that.
+fn may_be_taken(status: &Status, unsure: bool) -> bool {
+    let before_look_up = matches!(
+        status.code(),
+        Code::ResourceExhausted
+            | Code::Unauthenticated
+            | Code::PermissionDenied
+            | Code::Unimplemented
+    );
+    is_unsure(status) || (unsure && before_look_up)
 }
 
 async fn once(
@@ -75,7 +93,7 @@ async fn once(
 
 /// True when the call may have been taken, or may be taken if repeated. A passed deadline arrives
 /// as CANCELLED from some servers.
-pub(super) fn is_unsure(status: &Status) -> bool {
+fn is_unsure(status: &Status) -> bool {
     matches!(
         status.code(),
         Code::Cancelled
@@ -84,4 +102,28 @@ pub(super) fn is_unsure(status: &Status) -> bool {
             | Code::Unknown
             | Code::Internal
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mymt5_proto::{Reason, Refusal};
+
+    #[test]
+    fn a_shed_repeat_does_not_tell_that_the_first_attempt_was_not_taken() {
+        for reason in [
+            Reason::RateLimited,
+            Reason::QueueFull,
+            Reason::Unauthenticated,
+            Reason::PermissionDenied,
+        ] {
+            let shed = Status::from(Refusal::new(reason));
+            assert!(!may_be_taken(&shed, false), "{reason:?}");
+            assert!(may_be_taken(&shed, true), "{reason:?}");
+        }
+        assert!(may_be_taken(&Status::deadline_exceeded(""), false));
+        // The id was looked up: neither this attempt nor another one was taken.
+        let refused = Status::from(Refusal::new(Reason::LotsOffGrid));
+        assert!(!may_be_taken(&refused, true));
+    }
 }
