@@ -113,14 +113,17 @@ impl AppState {
         tracing::trace!(method = M::METHOD, request = ?message, "asked for");
         let named = (M::METHOD, message.request_id());
         let facts = message.facts();
-        let asked = self.asked(&extensions, &caller, named, facts, message.passes())?;
+        let mut asked = self.asked(&extensions, &caller, named, facts, message.passes())?;
         let call = command(&caller, &message)
             .and_then(|command| self.call(&extensions, &caller, &message, command));
         let until = answer_deadline(&extensions);
         let orders = self.orders.clone();
         let answering = async move {
             let told = match call {
-                Ok(call) => orders.call(&turn(&caller), call, until).await,
+                Ok(call) => {
+                    let taken = || asked.taken();
+                    orders.call(&turn(&caller), call, until, taken).await
+                }
                 Err(refusal) => Err(refusal),
             };
             asked.answered(outcome(&told));
@@ -211,7 +214,7 @@ fn trace_id(extensions: &Extensions) -> String {
 fn outcome(told: &Result<Told, Refusal>) -> Outcome {
     let told = match told {
         Ok(told) => told,
-        Err(refusal) => return Outcome::Refused(refusal.reason().name()),
+        Err(refusal) => return refused(refusal.reason()),
     };
     let led_to = match &told.answer {
         Answer::Order(order) => json!({
@@ -226,6 +229,14 @@ fn outcome(told: &Result<Told, Refusal>) -> Outcome {
         Outcome::Done(led_to)
     } else {
         Outcome::Repeated(led_to)
+    }
+}
+
+/// Whether the journal has a call that failed there, or that broke something, is not known.
+const fn refused(reason: Reason) -> Outcome {
+    match reason {
+        Reason::JournalLost | Reason::Internal => Outcome::Unknown(reason.name()),
+        _ => Outcome::Refused(reason.name()),
     }
 }
 

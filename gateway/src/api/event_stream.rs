@@ -118,12 +118,21 @@ impl Reader {
                 .account()
                 .map(|row| v1::Account::of(row, Moment { utc, broker: as_of }))
         });
-        let account = account.await?;
+        let account = unless_full(account.await)?;
         Ok(account.map(|account| {
             unsequenced(Wire::AccountUpdate(v1::AccountUpdate {
                 account: Some(account),
             }))
         }))
+    }
+}
+
+/// What was asked for an update; nothing where the client has too much waiting for the core: the next
+/// update is due soon, and its events go on.
+fn unless_full<T>(asked: Result<Option<T>, Refusal>) -> Result<Option<T>, Refusal> {
+    match asked {
+        Err(refusal) if refusal.reason() == Reason::QueueFull => Ok(None),
+        asked => asked,
     }
 }
 
@@ -170,6 +179,15 @@ pub(super) fn is_visible(caller: &Caller, recorded: &Recorded) -> bool {
 mod tests {
     use super::*;
     use mymt5_chassis::secrets::Secret;
+
+    #[test]
+    fn a_full_queue_skips_an_update_and_ends_no_stream() {
+        let full = unless_full::<()>(Err(Refusal::new(Reason::QueueFull)));
+        assert_eq!(full, Ok(None));
+        let down = Refusal::new(Reason::JournalDown);
+        assert_eq!(unless_full::<()>(Err(down.clone())), Err(down));
+        assert_eq!(unless_full(Ok(Some(7))), Ok(Some(7)));
+    }
 
     #[test]
     fn why_is_told_without_secrets() {

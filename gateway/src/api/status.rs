@@ -6,7 +6,7 @@ use crate::access::{Caller, Permission};
 use mymt5_chassis::redact::Redactor;
 use mymt5_guard::TradingState;
 use mymt5_model::{ClientName, OrderState, Symbol};
-use mymt5_orders::{Core, Obstacle, ObstacleKind, StateRow};
+use mymt5_orders::{Core, Obstacle, ObstacleKind, Order, StateRow};
 use mymt5_proto::{Reason, Refusal, v1};
 
 /// How trading stands, as far as the core answers.
@@ -68,12 +68,16 @@ impl View {
         let rows = core.restrictions();
         let rows: Vec<&StateRow> = rows.filter(|row| self.sees_scope(&row.client)).collect();
         reasons.extend(rows.iter().map(|row| self.restriction(row)));
+        let unknown: Vec<String> = unknown.map(cause_of).collect();
         TradingStatus {
             state: core.account_state(),
             reasons,
-            unknown: unknown.count(),
+            unknown: unknown.len(),
             frozen: frozen(&obstacles),
-            obstacles: obstacles.iter().map(|it| self.obstacle(it)).collect(),
+            obstacles: obstacles
+                .iter()
+                .map(|it| self.obstacle(it, &unknown))
+                .collect(),
             flattens: rows
                 .iter()
                 .filter_map(|row| self.flatten(core, row))
@@ -114,14 +118,20 @@ impl View {
         }
     }
 
-    /// Its cause is told to those who see all where it may name what is another's.
-    fn obstacle(&self, obstacle: &Obstacle) -> v1::Obstacle {
+    /// Its cause is told to those who see all where it may name what is another's; `unknown`: how the
+    /// causes begin that are orders of the viewer.
+    fn obstacle(&self, obstacle: &Obstacle, unknown: &[String]) -> v1::Obstacle {
         use ObstacleKind as Kind;
         let told = render::obstacle(obstacle);
         if self.sees_all() {
             return told;
         }
+        let is_own = || {
+            let mut unknown = unknown.iter();
+            unknown.any(|cause| obstacle.why.starts_with(cause))
+        };
         let why = match obstacle.kind {
+            Kind::OrderUnknown | Kind::CloseUnknown if is_own() => return told,
             Kind::Reducing | Kind::Halted | Kind::Flattening => "trading_reasons tell why",
             Kind::UnreadableRows
             | Kind::OrphanRows
@@ -160,6 +170,11 @@ impl View {
             left: left.map(render::leftover).collect(),
         })
     }
+}
+
+/// How the cause of an obstacle begins that is an order whose outcome is unknown.
+fn cause_of(order: &Order) -> String {
+    format!("order {} of {}: ", order.id, order.client)
 }
 
 /// The symbols in which new exposure is frozen.
@@ -235,8 +250,20 @@ mod tests {
         let (own, all) = (view(Permission::Read), view(Permission::Control));
         for kind in [ObstacleKind::SymbolShared, ObstacleKind::OrderUnknown] {
             let obstacle = obstacle(kind, "", "EURUSD");
-            assert!(!own.obstacle(&obstacle).why.contains("beta"));
-            assert_eq!(all.obstacle(&obstacle).why, obstacle.why);
+            assert!(!own.obstacle(&obstacle, &[]).why.contains("beta"));
+            assert_eq!(all.obstacle(&obstacle, &[]).why, obstacle.why);
+        }
+        let orders = [
+            ("order 7 of alpha: no answer", "order 7 of alpha: no answer"),
+            ("order 8 of beta: no answer", "an operator is told why"),
+        ];
+        for (why, told) in orders {
+            let obstacle = Obstacle {
+                why: why.into(),
+                ..obstacle(ObstacleKind::CloseUnknown, "", "EURUSD")
+            };
+            let own_orders = ["order 7 of alpha: ".to_owned()];
+            assert_eq!(own.obstacle(&obstacle, &own_orders).why, told);
         }
         for client in ["", "alpha"] {
             let row = restriction(client);

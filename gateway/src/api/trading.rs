@@ -272,9 +272,10 @@ impl TradingService for Trading {
         if request.journal_id != self.0.orders.journal_id() {
             return Err(Refusal::new(Reason::JournalChanged).into());
         }
+        // The place first: without one nothing is read.
+        let open = self.0.event_streams.open(&caller.0)?;
         let first = self.0.orders.log().after(request.after_sequence).await;
         first.map_err(|_| Refusal::new(Reason::SequencePurged))?;
-        let open = self.0.event_streams.open(&caller.0)?;
         Ok(Response::new(Box::pin(event_stream::follow(
             self.0.clone(),
             caller,

@@ -10,6 +10,8 @@ use std::{
 
 /// So many files share the whole size.
 const SHARES: u64 = 16;
+/// Most files that ended and wait to be synced elsewhere: a further one is synced as it ends.
+pub(super) const ENDED: usize = 8;
 /// More than the longest record has.
 const TAIL: u64 = 128 * 1024;
 const MS_PER_DAY: i64 = 86_400_000;
@@ -86,10 +88,44 @@ struct Current {
     bytes: u64,
 }
 
+/// The oldest files, which must go to leave room for another one, and the place before the first
+/// record that stays: by the newest of those that go, so that what is missing between them still
+/// shows. None: nothing goes, or nothing tells. The newest file stays: by its end the chain goes on.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(super) fn surplus(
+    settings: &AuditSettings,
+    now_ms: i64,
+) -> io::Result<(Vec<PathBuf>, Option<Link>)> {
+    let mut files = list(&settings.folder)?;
+    let kept_for = i64::from(settings.max_days).saturating_mul(MS_PER_DAY);
+    let oldest = day_of(now_ms.saturating_sub(kept_for));
+    let room = settings.max_total_bytes - settings.max_total_bytes / SHARES;
+    let mut total: u64 = files.iter().map(|file| file.bytes).sum();
+    let goes = |file: &&TrailFile| {
+        let goes = file.day < oldest || total > room;
+        total -= if goes { file.bytes } else { 0 };
+        goes
+    };
+    let older = files.len().saturating_sub(1);
+    let count = files.iter().take(older).take_while(goes).count();
+    let stay = files.split_off(count);
+    let newest = |file: &TrailFile| file.newest().ok()?.0;
+    let gone = files.iter().rev().find_map(newest);
+    let paths: Vec<PathBuf> = files.into_iter().map(|file| file.path).collect();
+    let first = || stay.iter().find_map(TrailFile::before_first);
+    let before_first = if paths.is_empty() {
+        None
+    } else {
+        gone.or_else(first)
+    };
+    Ok((paths, before_first))
+}
+
 /// Writes lines into the newest file.
 pub(super) struct Files {
     folder: PathBuf,
-    max_days: u32,
     max_total_bytes: u64,
     current: Option<Current>,
     /// Written to, and not yet synced.
@@ -106,7 +142,6 @@ impl Files {
             .create(&settings.folder)?;
         let mut this = Self {
             folder: settings.folder.clone(),
-            max_days: settings.max_days,
             max_total_bytes: settings.max_total_bytes,
             current: None,
             ended: Vec::new(),
@@ -140,33 +175,14 @@ impl Files {
         })
     }
 
-    /// The oldest files, which must go to leave room for another one, and the place before the first
-    /// record that stays: by the newest of those that go, so that what is missing between them still
-    /// shows. None: nothing goes, or nothing stays.
-    pub(super) fn surplus(&self, now_ms: i64) -> io::Result<(Vec<PathBuf>, Option<Link>)> {
-        let mut files = list(&self.folder)?;
-        let kept_for = i64::from(self.max_days).saturating_mul(MS_PER_DAY);
-        let oldest = day_of(now_ms.saturating_sub(kept_for));
-        let room = self.max_total_bytes - self.max_total_bytes / SHARES;
-        let mut total: u64 = files.iter().map(|file| file.bytes).sum();
-        let goes = |file: &&TrailFile| {
-            let goes = file.day < oldest || total > room;
-            total -= if goes { file.bytes } else { 0 };
-            goes
-        };
-        let count = files.iter().take_while(goes).count();
-        let stay = files.split_off(count);
-        let newest = |file: &TrailFile| file.newest().ok()?.0;
-        let gone = files.iter().rev().find_map(newest);
-        let paths = files.into_iter().map(|file| file.path).collect();
-        let first = || stay.iter().find_map(TrailFile::before_first);
-        Ok((paths, gone.or_else(first)))
-    }
-
-    /// Begins another file; the one before is still to be synced.
+    /// Begins another file; the one before is still to be synced, unless too many are.
     pub(super) fn begin(&mut self, now_ms: i64) -> io::Result<()> {
-        self.ended
-            .extend(self.current.take().map(|current| current.file));
+        if self.ended.len() < ENDED {
+            let ended = self.current.take().map(|current| current.file);
+            self.ended.extend(ended);
+        } else if let Some(current) = &self.current {
+            current.file.sync_data()?;
+        }
         let today = day_of(now_ms);
         let files = list(&self.folder)?;
         let newest = files.last().filter(|file| file.day >= today);
@@ -200,12 +216,16 @@ impl Files {
         Ok(())
     }
 
-    /// What is to be synced elsewhere: the files that ended since the last time, and the newest.
-    pub(super) fn unsynced(&mut self) -> io::Result<Vec<File>> {
-        let mut files = std::mem::take(&mut self.ended);
-        if let Some(current) = &self.current {
-            files.push(current.file.try_clone()?);
-        }
-        Ok(files)
+    /// What is to be synced elsewhere: the files that ended and are not synced, and the newest; and
+    /// the number of those that ended.
+    pub(super) fn unsynced(&self) -> io::Result<(Vec<File>, usize)> {
+        let newest = self.current.iter().map(|current| &current.file);
+        let files = self.ended.iter().chain(newest).map(File::try_clone);
+        Ok((files.collect::<io::Result<_>>()?, self.ended.len()))
+    }
+
+    /// So many of the files that ended are synced, the first ones.
+    pub(super) fn synced(&mut self, ended: usize) {
+        self.ended.drain(..ended);
     }
 }

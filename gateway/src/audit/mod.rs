@@ -1,12 +1,13 @@
 //! The audit trail: who asked for what, and how that ended. A file of its own, with a retention of
 //! its own, that only known clients write to line by line: of strangers it has one record per address
-//! and interval, and of what a client is refused beyond its room their number. Each record is chained to the one before, so that [`verify`] finds what was changed.
+//! and interval, and of what a client is refused beyond its room their number. Each record is chained
+//! to the one before, so that [`verify`] finds what was changed.
 //!
 //! A mutating call is on record before it is done; what it led to follows as it is answered. Both are
 //! plain writes, which survive this process: a sync that follows within seconds makes them survive
 //! the machine, and no order waits for it. What cannot be put on record is not done, but for what
 //! ends risk: exits, cancellations, halts. Those of a client without room for one more that may be
-//! refused are put on record once they were taken.
+//! refused are put on record as soon as they are taken, and where that is not known.
 
 mod chain;
 mod files;
@@ -26,13 +27,13 @@ use refused::{Counted, Refused};
 use serde_json::{Map, Value};
 use std::{
     fmt::Write,
-    fs::{self, File},
-    io,
+    fs, io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::sync::Notify;
 use writer::Writer;
 
 /// The head's name in the data folder.
@@ -125,15 +126,17 @@ pub enum Outcome {
     Done(Value),
     /// It was taken before: what that led to.
     Repeated(Value),
-    /// Why it was refused.
+    /// Why it was refused: it was not done.
     Refused(&'static str),
+    /// Why it is not known whether it was done.
+    Unknown(&'static str),
 }
 
 impl Outcome {
     /// Under which name it is counted where there is no room for it. None: there always is.
     const fn counted_as(&self) -> Option<&'static str> {
         match self {
-            Self::Done(_) => None,
+            Self::Done(_) | Self::Unknown(_) => None,
             Self::Repeated(_) => Some("REPEATED"),
             Self::Refused(reason) => Some(*reason),
         }
@@ -144,7 +147,7 @@ impl Outcome {
         let (verdict, repeated, led_to) = match self {
             Self::Done(led_to) => ("OK", false, led_to),
             Self::Repeated(led_to) => ("OK", true, led_to),
-            Self::Refused(reason) => (reason, false, Value::Null),
+            Self::Refused(reason) | Self::Unknown(reason) => (reason, false, Value::Null),
         };
         let mut members = Record::from_iter([("verdict".to_owned(), verdict.into())]);
         if repeated {
@@ -166,12 +169,20 @@ pub struct Asked {
 
 struct Open {
     client: String,
-    /// What was asked, where it is put on record only if it is done.
+    /// What was asked, where it is put on record only if it was taken, or may have been.
     late: Option<Record>,
     answered: Record,
 }
 
 impl Asked {
+    /// It was taken: it is on record from now on, whatever becomes of it.
+    pub fn taken(&mut self) {
+        let late = self.open.as_mut().and_then(|open| open.late.take());
+        if let Some(record) = late {
+            let _ = self.trail.write(record);
+        }
+    }
+
     /// Records how it ended.
     pub fn answered(mut self, outcome: Outcome) {
         self.end(outcome);
@@ -189,8 +200,8 @@ impl Asked {
         let now = Instant::now();
         let mut refused = lock(&self.trail.0.refused);
         match (outcome.counted_as(), &late) {
-            (None, None) => refused.give_back(&client, now),
-            (None, Some(_)) | (Some(_), None) => {}
+            (None, _) => {}
+            (Some(_), None) => refused.take(&client, now),
             (Some(reason), Some(_)) => return refused.count(&client, reason, now),
         }
         drop(refused);
@@ -203,7 +214,7 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.end(Outcome::Refused("ABANDONED"));
+        self.end(Outcome::Unknown("ABANDONED"));
     }
 }
 
@@ -213,7 +224,12 @@ pub struct Trail(Arc<Shared>);
 
 struct Shared {
     redactor: Redactor,
+    settings: AuditSettings,
     writer: Mutex<Writer>,
+    /// Another file began.
+    rotated: Notify,
+    /// One at a time syncs, and removes what is old.
+    tending: Mutex<()>,
     /// Denied calls of known clients.
     clients: Mutex<Fold>,
     strangers: Mutex<Fold>,
@@ -229,7 +245,10 @@ impl Trail {
         let (writer, trouble) = Writer::open(settings)?;
         let this = Self(Arc::new(Shared {
             redactor: redactor.clone(),
+            settings: settings.clone(),
             writer: Mutex::new(writer),
+            rotated: Notify::new(),
+            tending: Mutex::default(),
             clients: Mutex::new(Fold::new(DENIALS, usize::MAX)),
             strangers: Mutex::new(Fold::new(1, ADDRESSES)),
             refused: Mutex::default(),
@@ -261,11 +280,10 @@ impl Trail {
     pub fn ask(&self, call: &Call, facts: Value, passes: bool) -> Result<Asked, Unrecorded> {
         let mut record = call.record("asked");
         record.insert("facts".into(), facts);
-        let has_room = lock(&self.0.refused).reserve(&call.client, Instant::now());
+        let has_room = lock(&self.0.refused).has_room(&call.client, Instant::now());
         let late = match (has_room, passes) {
             (true, _) => {
                 if self.write(record).is_err() && !passes {
-                    lock(&self.0.refused).give_back(&call.client, Instant::now());
                     return Err(Unrecorded::Unwritable);
                 }
                 None
@@ -317,10 +335,14 @@ impl Trail {
         tracing::warn!(target: AUDIT, address, count, "strangers denied");
     }
 
-    /// Tells of floods once their interval has ended, and syncs, for ever.
+    /// Tells of floods once their interval has ended, syncs, and removes what is old, for ever: at
+    /// intervals, and whenever another file begins.
     pub async fn keep(self) {
         loop {
-            tokio::time::sleep(SYNC).await;
+            tokio::select! {
+                () = tokio::time::sleep(SYNC) => {}
+                () = self.0.rotated.notified() => {}
+            }
             let this = self.clone();
             let kept = tokio::task::spawn_blocking(move || {
                 this.tell_counted(|fold| fold.due(Instant::now()));
@@ -365,19 +387,38 @@ impl Trail {
         }
     }
 
-    /// Syncs, and removes the oldest files; no writer waits for a disk meanwhile.
+    /// Syncs, and removes the oldest files; no writer waits for a disk meanwhile. What fails is tried
+    /// again the next time.
     fn tend(&self, now_ms: i64) {
-        let surplus = lock(&self.0.writer).surplus(now_ms);
-        let unsynced = lock(&self.0.writer).unsynced();
-        let synced = unsynced.and_then(|files| files.iter().try_for_each(File::sync_data));
-        if let Err(error) = synced {
+        let _one = lock(&self.0.tending);
+        let surplus = self.surplus(now_ms);
+        if let Err(error) = self.sync() {
             tracing::error!(%error, "the audit trail cannot be synced");
             return;
         }
-        let removed = surplus.and_then(|files| files.iter().try_for_each(fs::remove_file));
+        let removed = surplus.and_then(|files| files.iter().try_for_each(|file| remove(file)));
         if let Err(error) = removed {
             tracing::error!(%error, "old audit records cannot be removed");
         }
+    }
+
+    /// The oldest files, to be removed once all is synced: the head knows by then that the trail
+    /// begins later.
+    fn surplus(&self, now_ms: i64) -> io::Result<Vec<PathBuf>> {
+        let (surplus, before_first) = files::surplus(&self.0.settings, now_ms)?;
+        if let Some(before_first) = before_first {
+            lock(&self.0.writer).begins_after(before_first)?;
+        }
+        Ok(surplus)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let unsynced = lock(&self.0.writer).unsynced()?;
+        if let Some(unsynced) = unsynced {
+            unsynced.sync()?;
+            lock(&self.0.writer).synced(&unsynced);
+        }
+        Ok(())
     }
 
     fn write(&self, mut record: Record) -> io::Result<()> {
@@ -387,16 +428,28 @@ impl Trail {
         fit(&mut record, &self.0.redactor);
         let body = ascii(&record.to_string());
         let written = lock(&self.0.writer).write(&body, now_ms);
-        if let Err(error) = &written {
-            metrics::counter!("mymt5_audit_records_unwritten_total").increment(1);
-            tracing::error!(target: AUDIT, %error, record = body, "audit record not written: make room on its disk");
+        match &written {
+            Ok(true) => self.0.rotated.notify_one(),
+            Ok(false) => {}
+            Err(error) => {
+                metrics::counter!("mymt5_audit_records_unwritten_total").increment(1);
+                tracing::error!(target: AUDIT, %error, record = body, "audit record not written: make room on its disk");
+            }
         }
-        written
+        written.map(drop)
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes a file; one that is gone already was removed by another.
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn event(name: &str) -> Record {

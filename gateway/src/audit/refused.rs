@@ -1,6 +1,8 @@
-//! Calls of known clients that lead to nothing: refused ones, repeats. Each client has room on the trail for so many of them at once and
-//! for one more with each second; what finds none is told by its number for each reason, together once
-//! an interval has ended. So no client can fill the trail with what is not done.
+//! Calls of known clients that lead to nothing: refused ones, repeats. Each client has room on the
+//! trail for so many of them at once and for one more with each second; what finds none is told by its
+//! number for each reason, together once an interval has ended. So no client can fill the trail with
+//! what is not done. A call takes room once it is known to have led to nothing: those under way may then
+//! take more than there was, which their client waits for afterwards.
 
 use super::fold::INTERVAL;
 use std::{
@@ -10,7 +12,7 @@ use std::{
 };
 
 /// Refused calls of a client that are told one by one, when there were none for long.
-pub(super) const MOST: u32 = 600;
+pub(super) const MOST: i64 = 600;
 /// After so long there is room for one more.
 const EACH: Duration = Duration::from_secs(1);
 
@@ -22,8 +24,8 @@ pub(super) type Counted = BTreeMap<&'static str, u64>;
 pub(super) struct Refused(BTreeMap<String, Budget>);
 
 struct Budget {
-    /// Calls that may still be told alone.
-    left: u32,
+    /// Calls that may still be told alone; below zero, those that were told beyond.
+    left: i64,
     /// Until when `left` has grown.
     grown: Instant,
     /// When the first was counted since they were told last.
@@ -43,8 +45,8 @@ impl Budget {
 
     fn grow(&mut self, now: Instant) {
         let seconds = now.duration_since(self.grown).as_secs();
-        let more = u32::try_from(seconds).unwrap_or(MOST).min(MOST);
-        self.left = self.left.saturating_add(more).min(MOST);
+        let more = u32::try_from(seconds).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_add(i64::from(more)).min(MOST);
         self.grown += EACH * more;
         if self.left == MOST {
             self.grown = now;
@@ -58,19 +60,18 @@ impl Refused {
         budget.or_insert_with(|| Budget::new(now))
     }
 
-    /// Takes room for a call that may be refused. False: there is none.
-    pub(super) fn reserve(&mut self, client: &str, now: Instant) -> bool {
+    /// True where there is room for a call that may be refused.
+    pub(super) fn has_room(&mut self, client: &str, now: Instant) -> bool {
         let budget = self.budget(client, now);
         budget.grow(now);
-        let reserved = budget.left > 0;
-        budget.left -= u32::from(reserved);
-        reserved
+        budget.left > 0
     }
 
-    /// The call led to something: gives its room back.
-    pub(super) fn give_back(&mut self, client: &str, now: Instant) {
+    /// One that is told alone led to nothing: takes its room.
+    pub(super) fn take(&mut self, client: &str, now: Instant) {
         let budget = self.budget(client, now);
-        budget.left = budget.left.saturating_add(1).min(MOST);
+        budget.grow(now);
+        budget.left -= 1;
     }
 
     /// One that found no room led to nothing.
@@ -110,10 +111,11 @@ mod tests {
     use super::*;
 
     /// Refused calls of a client: how many of so many were told alone.
-    fn refuse(refused: &mut Refused, client: &str, calls: u64, now: Instant) -> u32 {
+    fn refuse(refused: &mut Refused, client: &str, calls: u64, now: Instant) -> i64 {
         let mut alone = 0;
         for _ in 0..calls {
-            if refused.reserve(client, now) {
+            if refused.has_room(client, now) {
+                refused.take(client, now);
                 alone += 1;
             } else {
                 refused.count(client, "RATE_LIMITED", now);
@@ -130,7 +132,10 @@ mod tests {
         assert_eq!(refuse(&mut refused, "b", 5, start), 5);
         refused.count("a", "ABANDONED", start);
         assert!(refused.due(start + INTERVAL / 2).is_empty());
-        let counted = Counted::from([("ABANDONED", 1), ("RATE_LIMITED", 10_000 - u64::from(MOST))]);
+        let counted = Counted::from([
+            ("ABANDONED", 1),
+            ("RATE_LIMITED", 10_000 - MOST.unsigned_abs()),
+        ]);
         let due = refused.due(start + INTERVAL);
         assert_eq!(due, vec![("a".to_owned(), counted)]);
         assert!(refused.due(start + 2 * INTERVAL).is_empty());
@@ -155,9 +160,20 @@ mod tests {
         let start = Instant::now();
         let mut refused = Refused::default();
         for _ in 0..10 * MOST {
-            assert!(refused.reserve("a", start));
-            refused.give_back("a", start);
+            assert!(refused.has_room("a", start));
         }
         assert!(refused.due(start).is_empty() && refused.0.is_empty());
+    }
+
+    #[test]
+    fn what_was_told_beyond_the_room_is_waited_for() {
+        let start = Instant::now();
+        let mut refused = Refused::default();
+        for _ in 0..MOST + 5 {
+            refused.take("a", start);
+        }
+        let seconds = Duration::from_secs(5);
+        assert!(!refused.has_room("a", start + seconds));
+        assert!(refused.has_room("a", start + seconds + EACH));
     }
 }

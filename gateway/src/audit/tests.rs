@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::{files::list, head::Head, *};
+use futures_util::FutureExt;
 use mymt5_chassis::secrets::Secret;
 use serde_json::json;
 use std::{
@@ -390,7 +391,8 @@ fn what_one_client_is_refused_leaves_every_operators_line() {
     let alone = of("answered", "alpha");
     assert_eq!(of("asked", "alpha"), alone);
     // There is room for one more with each second that this takes.
-    assert!((refused::MOST as usize..20_000).contains(&alone), "{alone}");
+    let most = usize::try_from(refused::MOST).unwrap();
+    assert!((most..20_000).contains(&alone), "{alone}");
     let told: Vec<_> = lines
         .iter()
         .filter(|line| line["event"] == "refused")
@@ -400,6 +402,113 @@ fn what_one_client_is_refused_leaves_every_operators_line() {
     assert_eq!((told.len(), told[0]["client"].as_str()), (1, Some("alpha")));
     // One of those that were told alone was done.
     assert_eq!(counted + alone as u64, CALLS as u64 + 1);
+}
+
+/// Has so many calls under way at once, of which each then ends like that.
+fn at_once(trail: &Trail, outcome: &Outcome) {
+    let ask = |number| trail.ask(&call(number), Value::Null, false).ok().unwrap();
+    let under_way: Vec<Asked> = (0..2_000).map(ask).collect();
+    for asked in under_way {
+        asked.answered(outcome.clone());
+    }
+}
+
+#[test]
+fn calls_under_way_are_not_counted_as_refused() {
+    let folder = TempDir::new().unwrap();
+    let trail = open(folder.path());
+    at_once(&trail, &Outcome::Done(Value::Null));
+    at_once(&trail, &Outcome::Refused("LOTS_OFF_GRID"));
+    // Once they are refused the client waits for as many seconds as they were too many.
+    assert!(trail.ask(&call(1), Value::Null, false).is_err());
+}
+
+#[test]
+fn an_exit_without_room_is_on_record_once_it_is_taken_or_may_have_been() {
+    let folder = TempDir::new().unwrap();
+    let trail = open(folder.path());
+    at_once(&trail, &Outcome::Refused("LOTS_OFF_GRID"));
+    let told = |event: &str| {
+        let of = |line: &&Value| line["event"] == event && line["method"] == "ClosePosition";
+        lines(folder.path()).iter().filter(of).count()
+    };
+    let exit = Call {
+        method: "ClosePosition".into(),
+        ..call(1)
+    };
+    let ask = || trail.ask(&exit, Value::Null, true).ok().unwrap();
+    ask().answered(Outcome::Refused("POSITION_NOT_FOUND"));
+    assert_eq!((told("asked"), told("answered")), (0, 0));
+    let mut taken = ask();
+    taken.taken();
+    assert_eq!((told("asked"), told("answered")), (1, 0));
+    taken.answered(Outcome::Done(Value::Null));
+    assert_eq!((told("asked"), told("answered")), (1, 1));
+    ask().answered(Outcome::Unknown("JOURNAL_LOST"));
+    assert_eq!((told("asked"), told("answered")), (2, 2));
+    drop(ask());
+    assert_eq!((told("asked"), told("answered")), (3, 3));
+}
+
+#[test]
+fn what_is_not_known_as_synced_is_synced_again() {
+    let folder = TempDir::new().unwrap();
+    let trail = open(folder.path());
+    let unsynced = || lock(&trail.0.writer).unsynced().unwrap();
+    // The trail and its head.
+    let failed = unsynced().unwrap();
+    assert_eq!(failed.files.len(), 2);
+    let again = unsynced().unwrap();
+    assert_eq!(again.files.len(), 2);
+    again.sync().unwrap();
+    order(&trail, 1);
+    lock(&trail.0.writer).synced(&again);
+    assert!(unsynced().is_some());
+    trail.tend(clock::utc_now_ms());
+    assert!(unsynced().is_none());
+}
+
+#[test]
+fn files_that_end_between_two_syncs_wake_the_keeper_and_stay_few() {
+    let folder = TempDir::new().unwrap();
+    let settings = AuditSettings {
+        max_total_bytes: 65_536,
+        ..settings(folder.path())
+    };
+    let trail = Trail::open(&settings, &Redactor::new()).unwrap();
+    let is_woken = || trail.0.rotated.notified().now_or_never().is_some();
+    // The first file.
+    assert!(is_woken());
+    order(&trail, 0);
+    assert!(!is_woken());
+    for number in 0..400 {
+        order(&trail, number);
+    }
+    assert!(is_woken());
+    let most = super::files::ENDED + 2;
+    assert!(files(folder.path()).len() > most);
+    let unsynced = lock(&trail.0.writer).unsynced().unwrap();
+    assert_eq!(unsynced.unwrap().files.len(), most);
+    trail.close();
+    assert!(check(folder.path()).faults.is_empty());
+}
+
+#[test]
+fn the_newest_file_stays_however_old_it_is() {
+    let folder = written();
+    let days = AuditSettings {
+        max_days: 1,
+        ..settings(folder.path())
+    };
+    let (surplus, _) = super::files::surplus(&days, clock::utc_now_ms()).unwrap();
+    assert_eq!(surplus, files(folder.path())[..2]);
+}
+
+#[test]
+fn a_file_that_another_removed_is_no_trouble() {
+    let folder = TempDir::new().unwrap();
+    remove(&folder.path().join("audit.2026-01-01.0000.jsonl")).unwrap();
+    assert!(remove(folder.path()).is_err());
 }
 
 #[test]

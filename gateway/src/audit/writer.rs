@@ -6,7 +6,24 @@ use super::{
     files::Files,
     head::{Head, HeadFile},
 };
-use std::{borrow::Cow, fs::File, io, path::PathBuf};
+use std::{borrow::Cow, fs::File, io};
+
+/// What must be synced, in this order: the records, then the head that knows them.
+pub(super) struct Unsynced {
+    pub(super) files: Vec<File>,
+    ended: usize,
+    writes: u64,
+}
+
+impl Unsynced {
+    /// Syncs it; no writer waits meanwhile.
+    ///
+    /// # Errors
+    /// It is not known to be synced, and must be synced again.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.files.iter().try_for_each(File::sync_data)
+    }
+}
 
 /// Appends records to the chain.
 pub(super) struct Writer {
@@ -15,7 +32,9 @@ pub(super) struct Writer {
     noted: Head,
     /// Records lost since the last that was written.
     unwritten: u64,
-    unsynced: bool,
+    /// Counts what was written, and how much of that is synced.
+    writes: u64,
+    synced: u64,
     /// The head does not know the newest record.
     behind: bool,
 }
@@ -44,29 +63,29 @@ impl Writer {
             head,
             noted,
             unwritten: 0,
-            unsynced: false,
+            writes: 0,
+            synced: 0,
             behind: false,
         };
         Ok((this, trouble))
     }
 
     /// Writes the record of a body, a JSON object that is not empty. The first one after others
-    /// could not be written has their number.
+    /// could not be written has their number. True: another file began with it.
     ///
     /// # Errors
     /// Nothing of it is in the trail.
-    pub(super) fn write(&mut self, body: &str, now_ms: i64) -> io::Result<()> {
+    pub(super) fn write(&mut self, body: &str, now_ms: i64) -> io::Result<bool> {
         let body = match self.unwritten {
             0 => Cow::Borrowed(body),
             lost => Cow::Owned(body.replacen('{', &format!("{{\"unwritten\":{lost},"), 1)),
         };
         let (line, newest) = self.noted.newest.seal(&body);
-        if let Err(error) = self.append(line.as_bytes(), now_ms) {
+        let begun = self.append(line.as_bytes(), now_ms).inspect_err(|_| {
             self.unwritten += 1;
-            return Err(error);
-        }
+        })?;
         self.unwritten = 0;
-        self.unsynced = true;
+        self.writes += 1;
         self.noted.newest = newest;
         let noted = self.head.write(&self.noted);
         if let Err(error) = &noted
@@ -75,36 +94,44 @@ impl Writer {
             tracing::error!(%error, "the audit trail's head cannot be written, a cut may go unnoticed");
         }
         self.behind = noted.is_err();
-        Ok(())
+        Ok(begun)
     }
 
-    fn append(&mut self, line: &[u8], now_ms: i64) -> io::Result<()> {
-        if !self.files.takes(line.len(), now_ms) {
+    fn append(&mut self, line: &[u8], now_ms: i64) -> io::Result<bool> {
+        let begins = !self.files.takes(line.len(), now_ms);
+        if begins {
             self.files.begin(now_ms)?;
         }
-        self.files.append(line)
+        self.files.append(line)?;
+        Ok(begins)
     }
 
-    /// The oldest files, to be removed once all is synced: the head knows by then that the trail
-    /// begins later.
-    pub(super) fn surplus(&mut self, now_ms: i64) -> io::Result<Vec<PathBuf>> {
-        let (surplus, before_first) = self.files.surplus(now_ms)?;
-        if !surplus.is_empty() {
-            self.noted.before_first = before_first.unwrap_or(self.noted.newest);
-            self.head.write(&self.noted)?;
-            self.unsynced = true;
-        }
-        Ok(surplus)
+    /// Notes that the trail begins later: the files before that are to be removed once that is synced.
+    pub(super) fn begins_after(&mut self, before_first: Link) -> io::Result<()> {
+        self.noted.before_first = before_first;
+        self.writes += 1;
+        self.head.write(&self.noted)
     }
 
-    /// What must be synced, in this order: the records, then the head that knows them.
-    pub(super) fn unsynced(&mut self) -> io::Result<Vec<File>> {
-        if !std::mem::take(&mut self.unsynced) {
-            return Ok(Vec::new());
+    /// What is not synced, none where everything is; told by [`Writer::synced`] once it was.
+    pub(super) fn unsynced(&self) -> io::Result<Option<Unsynced>> {
+        if self.synced == self.writes {
+            return Ok(None);
         }
-        let mut files = self.files.unsynced()?;
+        let (mut files, ended) = self.files.unsynced()?;
         files.push(self.head.again()?);
-        Ok(files)
+        let writes = self.writes;
+        Ok(Some(Unsynced {
+            files,
+            ended,
+            writes,
+        }))
+    }
+
+    /// That is synced.
+    pub(super) fn synced(&mut self, done: &Unsynced) {
+        self.files.synced(done.ended);
+        self.synced = done.writes;
     }
 }
 

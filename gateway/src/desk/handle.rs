@@ -3,7 +3,7 @@
 
 use super::{
     events::EventLog,
-    messages::{Message, Question, Then, Told, down},
+    messages::{Message, Question, Reply, Then, Told, down},
     task::{OrdersTask, Setup},
     turns::{Rank, Turn},
     waiting::{self, Asking},
@@ -20,6 +20,7 @@ use mymt5_orders::{
 };
 use std::{
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -129,24 +130,42 @@ impl Orders {
     }
 
     /// Has the core take a mutating call: its answer once the broker's word is known, or as things
-    /// stand at that time.
+    /// stand at that time. `taken` is called as soon as the core recorded the request.
     ///
     /// # Errors
     /// Whatever the core refuses; `QUEUE_FULL` when too many calls of the client wait;
     /// `JOURNAL_DOWN`; `JOURNAL_LOST` when the call may be in a journal that failed since.
-    pub async fn call(&self, turn: &Turn, call: Call, until: Instant) -> Result<Told, Refusal> {
+    pub async fn call(
+        &self,
+        turn: &Turn,
+        call: Call,
+        until: Instant,
+        taken: impl FnOnce() + Send,
+    ) -> Result<Told, Refusal> {
         let asker = call.asker;
         let rank = Rank::of(&call.command);
-        let mut answered = self.send(rank, turn, asker, Input::Call(Box::new(call)))?;
-        let told = match timeout_at(until, &mut answered).await {
-            Ok(told) => told,
-            Err(_) => {
-                // What was taken is answered by how it stands, never by a refusal: this comes after
-                // the call in its line.
-                let give_up = Message::Input(Box::new(Input::GiveUp(asker)), None);
-                self.callers.follow(rank, &turn.client, give_up);
-                answered.await
+        let (mut answered, was_taken) =
+            self.send(rank, turn, asker, Input::Call(Box::new(call)))?;
+        let answer = async {
+            match timeout_at(until, &mut answered).await {
+                Ok(told) => told,
+                Err(_) => {
+                    // What was taken is answered by how it stands, never by a refusal: this comes
+                    // after the call in its line.
+                    let give_up = Message::Input(Box::new(Input::GiveUp(asker)), None);
+                    self.callers.follow(rank, &turn.client, give_up);
+                    (&mut answered).await
+                }
             }
+        };
+        let mut answer = pin!(answer);
+        let told = tokio::select! {
+            biased;
+            Ok(()) = was_taken => {
+                taken();
+                answer.await
+            }
+            told = &mut answer => told,
         };
         told.map_or_else(|_| Err(Self::lost()), judged)
     }
@@ -205,22 +224,24 @@ impl Orders {
         asker: Asker,
         input: Input,
     ) -> Result<Answer, Refusal> {
-        let answered = self.send(rank, turn, asker, input)?;
+        let (answered, _) = self.send(rank, turn, asker, input)?;
         let told = answered.await.map_or_else(|_| Err(Self::lost()), judged);
         told.map(|told| told.answer)
     }
 
+    /// Lines a question up: how it is answered, and before that whether its request is recorded.
     fn send(
         &self,
         rank: Rank,
         turn: &Turn,
         asker: Asker,
         input: Input,
-    ) -> Result<oneshot::Receiver<Told>, Refusal> {
-        let (reply, answered) = oneshot::channel();
-        let message = Message::Ask(asker, Box::new(input), reply);
+    ) -> Result<(oneshot::Receiver<Told>, oneshot::Receiver<()>), Refusal> {
+        let (told, answered) = oneshot::channel();
+        let (taken, was_taken) = oneshot::channel();
+        let message = Message::Ask(asker, Box::new(input), Reply { told, taken });
         self.callers.push(rank, turn, message)?;
-        Ok(answered)
+        Ok((answered, was_taken))
     }
 
     /// Asks the core on the gateway's own account, at the first opportunity; see [`Orders::ask_for`].

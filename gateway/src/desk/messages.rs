@@ -16,7 +16,7 @@ pub(super) enum Message {
     /// A step, and what follows once it is durable.
     Input(Box<Input>, Option<Then>),
     /// A step that asks, and who waits for the answer.
-    Ask(Asker, Box<Input>, oneshot::Sender<Told>),
+    Ask(Asker, Box<Input>, Reply),
     /// A question.
     Question(Question),
     /// The broker reported something.
@@ -27,19 +27,28 @@ pub(super) enum Message {
     Stop(oneshot::Sender<()>),
 }
 
+/// Who waits for an answer.
+pub(super) struct Reply {
+    pub(super) told: oneshot::Sender<Told>,
+    /// Hears that the step recorded the request, which may be long before its answer. Dropped when it
+    /// did not.
+    pub(super) taken: oneshot::Sender<()>,
+}
+
 /// An answer of the core.
 #[derive(Debug)]
 pub struct Told {
     /// It.
     pub answer: Answer,
-    /// The step that took the call recorded something: not so the repeat of one that was taken before.
+    /// The step that took the call recorded its request: not so the repeat of one that was taken
+    /// before.
     pub recorded: bool,
 }
 
 /// From now on callers get the answer that nothing was journaled.
 pub(super) fn refuse(message: Message) {
     match message {
-        Message::Ask(_, _, reply) => refuse_one(reply),
+        Message::Ask(_, _, reply) => refuse_one(reply.told),
         Message::Stop(stop) => drop(stop.send(())),
         _ => {}
     }

@@ -4,7 +4,7 @@
 
 use super::{
     events::EventLog,
-    messages::{Message, Then, Told, refuse, refuse_one, tell},
+    messages::{Message, Reply, Then, Told, refuse, refuse_one, tell},
     milliseconds, notices,
     quotes::Quotes,
     reads::Reads,
@@ -73,6 +73,8 @@ struct Waiting {
     reply: oneshot::Sender<Told>,
     /// The records of the step that took the call: from that one, up to and without that one.
     records: (u64, u64),
+    /// Its request is among them.
+    recorded: bool,
 }
 
 pub(super) struct OrdersTask {
@@ -255,15 +257,7 @@ impl OrdersTask {
                 self.step(*input)?;
                 then.into_iter().for_each(|then| self.follow(then));
             }
-            Message::Ask(asker, input, reply) => {
-                let first = self.made;
-                if let Err(error) = self.step(*input) {
-                    refuse_one(reply);
-                    return Err(error);
-                }
-                let records = (first, self.made);
-                self.waiting.insert(asker, Waiting { reply, records });
-            }
+            Message::Ask(asker, input, reply) => self.take_asked(asker, *input, reply)?,
             Message::Question(question) => {
                 let then = question(&self.core);
                 self.follow(then);
@@ -289,6 +283,27 @@ impl OrdersTask {
             Message::Stop(stop) => return Ok(ControlFlow::Break(stop)),
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn take_asked(&mut self, asker: Asker, input: Input, reply: Reply) -> Result<(), JournalError> {
+        let Reply { told, taken } = reply;
+        let (first, gathered) = (self.made, self.next.records.len());
+        if let Err(error) = self.step(input) {
+            refuse_one(told);
+            return Err(error);
+        }
+        let mut records = self.next.records[gathered..].iter();
+        let recorded = records.any(|record| matches!(record, Record::Request(_)));
+        if recorded {
+            let _ = taken.send(());
+        }
+        let waiting = Waiting {
+            reply: told,
+            records: (first, self.made),
+            recorded,
+        };
+        self.waiting.insert(asker, waiting);
+        Ok(())
     }
 
     fn commit(&mut self) {
@@ -318,8 +333,7 @@ impl OrdersTask {
         }
         for (asker, answer) in batch.answers {
             if let Some(waiting) = self.waiting.remove(&asker) {
-                let (first, end) = waiting.records;
-                let recorded = first < end;
+                let recorded = waiting.recorded;
                 // A caller that went away does not undo what it asked for.
                 let _ = waiting.reply.send(Told { answer, recorded });
             }

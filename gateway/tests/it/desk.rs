@@ -1,10 +1,10 @@
 //! Orders under pressure: many callers, a slow or silent broker, a journal that fails.
 
-use crate::scripted::{Act, Desk, Plan, exit};
+use crate::scripted::{Act, Desk, Plan, alpha, exit};
 use futures_util::FutureExt;
 use mymt5_gateway::journal::{Journal, JournalError, Sqlite};
 use mymt5_guard::Limits;
-use mymt5_model::{AccountMode, Lots, OrderState, Side, Symbol, TradeRequest};
+use mymt5_model::{AccountMode, Lots, OrderState, PositionId, Side, Symbol, TradeRequest};
 use mymt5_orders::{ChangeOutcome, Command, Core, Event, Input, ReconcileConfig, Record};
 use mymt5_proto::Reason;
 use std::{
@@ -425,6 +425,34 @@ async fn a_flood_of_reports_leaves_a_caller_its_turn() {
     }
     let after = desk.orders.ask(Core::sequence).await.unwrap();
     assert!(after >= before + 24, "{after}");
+}
+
+fn never_taken() {
+    panic!("a request was recorded that must not be");
+}
+
+#[tokio::test]
+async fn a_call_is_known_as_taken_before_its_answer_and_a_repeat_is_not_recorded() {
+    let plan = Plan {
+        script: Box::new(losing_closes),
+        ..Plan::default()
+    };
+    let desk = Desk::set(plan).await;
+    let position = desk.hold("open", 0.1).await;
+    let (took, was_taken) = tokio::sync::oneshot::channel();
+    let taken = || took.send(()).unwrap();
+    let close = exit(position, None);
+    let mut call = Box::pin(desk.told(&alpha(), "exit", close.clone(), SOON, taken));
+    tokio::select! {
+        told = &mut call => panic!("{told:?}"),
+        taken = timeout(SOON, was_taken) => taken.unwrap().unwrap(),
+    }
+    let repeat = desk.told(&alpha(), "exit", close, Duration::ZERO, never_taken);
+    assert!(!repeat.await.unwrap().recorded);
+    let unknown = exit(PositionId(7), None);
+    let refused = desk.told(&alpha(), "no", unknown, SOON, never_taken);
+    let refused = refused.await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::PositionNotFound);
 }
 
 /// Nothing left that was not durable, and what never left is not for the next gateway to find out.

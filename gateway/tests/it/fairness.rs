@@ -75,13 +75,25 @@ async fn line(gateway: &Gateway, client: &str) -> Line {
     InterceptedService::new(gateway.channel(None).await, Bearer(bearer))
 }
 
+/// True once the order is filled. On a slow machine it is answered as it stands; a repeat waits on.
+fn is_filled(order: &v1::Order) -> bool {
+    match order.state() {
+        v1::OrderState::Filled => true,
+        v1::OrderState::Accepted | v1::OrderState::Sent => false,
+        state => panic!("{state:?}: {}", order.reason),
+    }
+}
+
 /// Opens a position.
 async fn open(trading: &mut TradingServiceClient<Line>, id: &str) -> u64 {
-    let request = market(id, v1::Side::Buy, 0.01);
-    let answer = trading.submit_order(request).await.unwrap();
-    let order = answer.into_inner().order.unwrap();
-    assert_eq!(order.state(), v1::OrderState::Filled, "{}", order.reason);
-    order.position_id
+    loop {
+        let request = market(id, v1::Side::Buy, 0.01);
+        let answer = trading.submit_order(request).await.unwrap();
+        let order = answer.into_inner().order.unwrap();
+        if is_filled(&order) {
+            return order.position_id;
+        }
+    }
 }
 
 /// Closes positions one after another: how long each takes.
@@ -89,15 +101,11 @@ async fn exit_all(mut trading: TradingServiceClient<Line>, positions: Vec<u64>) 
     let mut times = Vec::new();
     for position in positions {
         let begun = Instant::now();
-        // On a slow machine it is answered as it stands; a repeat waits on.
         loop {
             let request = close(&format!("exit-{position}"), position, None);
             let answer = trading.close_position(request).await.unwrap();
-            let order = answer.into_inner().order.unwrap();
-            match order.state() {
-                v1::OrderState::Filled => break,
-                v1::OrderState::Accepted | v1::OrderState::Sent => {}
-                state => panic!("{state:?}: {}", order.reason),
+            if is_filled(&answer.into_inner().order.unwrap()) {
+                break;
             }
         }
         times.push(begun.elapsed());
@@ -123,6 +131,26 @@ async fn flood(
         }
     }
     taken
+}
+
+/// Cancels what is not there as fast as that is refused: how often it was.
+async fn cancel(
+    mut trading: TradingServiceClient<Line>,
+    lane: usize,
+    end: CancellationToken,
+) -> u64 {
+    let mut refused = 0;
+    while !end.is_cancelled() {
+        let request = v1::CancelOrderRequest {
+            request_id: format!("cancel-{lane}-{refused}"),
+            order_id: 7,
+            ..Default::default()
+        };
+        let status = trading.cancel_order(request).await.unwrap_err();
+        assert_eq!(reason_of(&status), Some(Reason::OrderNotFound));
+        refused += 1;
+    }
+    refused
 }
 
 /// Reads as fast as it is answered.
@@ -224,6 +252,55 @@ async fn eight_clients_of_which_one_floods_one_reads_and_one_streams_exit_at_any
     if let Ok(most) = env::var("MYMT5_EXIT_P99_MS") {
         assert!(p99 <= Duration::from_millis(most.parse().unwrap()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_cancellations_leaves_the_others_their_orders_reads_and_heartbeats() {
+    let clients = [FLOODER, "other", "living"].map(|name| configured(name, ""));
+    let gateway = with(&clients.concat()).await;
+    let end = CancellationToken::new();
+    let flooder = line(&gateway, FLOODER).await;
+    let mut floods = JoinSet::new();
+    for lane in 0..AT_ONCE {
+        let trading = TradingServiceClient::new(flooder.clone());
+        floods.spawn(cancel(trading, lane, end.clone()));
+    }
+    let other = line(&gateway, "other").await;
+    let mut trading = TradingServiceClient::new(other.clone());
+    let mut control = ControlServiceClient::new(other);
+    let mut living = TradingServiceClient::new(line(&gateway, "living").await);
+    let served = async {
+        for number in 0..EXITS {
+            let heartbeat = v1::HeartbeatRequest {
+                session_id: "living-1".into(),
+                leaving: false,
+            };
+            living.heartbeat(heartbeat).await.unwrap();
+            control.get_status(v1::GetStatusRequest {}).await.unwrap();
+            open(&mut trading, &format!("open-{number}")).await;
+        }
+    };
+    timeout(4 * BOUND, served).await.unwrap();
+    end.cancel();
+    assert!(floods.join_all().await.into_iter().sum::<u64>() > 0);
+}
+
+#[tokio::test]
+async fn an_event_stream_beyond_the_share_is_shed_before_anything_is_read() {
+    let gateway = with(&configured("few", "max_streams = 1\n")).await;
+    let mut trading = TradingServiceClient::new(line(&gateway, "few").await);
+    let snapshot = trading.get_snapshot(v1::GetSnapshotRequest {}).await;
+    let snapshot = snapshot.unwrap().into_inner();
+    let after = |after_sequence| v1::StreamEventsRequest {
+        journal_id: snapshot.journal_id.clone(),
+        after_sequence,
+    };
+    let open = trading.stream_events(after(snapshot.sequence)).await;
+    let open = open.unwrap();
+    // That event is not there, which is for those to learn who have a place.
+    let further = trading.stream_events(after(u64::MAX)).await;
+    is_shed(&further.unwrap_err(), Reason::TooManySubscribers);
+    drop(open);
 }
 
 /// Refused for now, and the details say when to ask again.

@@ -8,7 +8,7 @@ use mymt5_gateway::{
         Broker, BrokerError, BrokerEvent, Dispatch, Events, History, SendFailure, Snapshot,
         outcome::judge,
     },
-    desk::{EventLog, Orders, Setup, Turn, read_pass},
+    desk::{EventLog, Orders, Setup, Told, Turn, read_pass},
     journal::{Identity, Journal, Reader, Readers, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments, Kind},
 };
@@ -227,7 +227,7 @@ fn now_ms() -> i64 {
     i64::try_from(now.as_millis()).unwrap()
 }
 
-fn alpha() -> ClientName {
+pub(crate) fn alpha() -> ClientName {
     ClientName::parse("alpha").unwrap()
 }
 
@@ -329,20 +329,24 @@ impl Desk {
     }
 
     async fn call(&self, id: &str, command: Command, within: Duration) -> Result<Answer, Refusal> {
-        let turn = Turn {
-            client: alpha(),
-            most: 256,
-        };
-        self.call_in(&turn, id, command, within).await
+        let told = self.told(&alpha(), id, command, within, || {}).await;
+        told.map(|told| told.answer)
     }
 
-    async fn call_in(
+    /// What is told of a call that waits for its turn among those of that client, within that time;
+    /// `taken` is called once its request is recorded.
+    pub(crate) async fn told(
         &self,
-        turn: &Turn,
+        client: &ClientName,
         id: &str,
         command: Command,
         within: Duration,
-    ) -> Result<Answer, Refusal> {
+        taken: impl FnOnce() + Send,
+    ) -> Result<Told, Refusal> {
+        let turn = Turn {
+            client: client.clone(),
+            most: 256,
+        };
         let call = Call {
             asker: self.orders.asker(),
             client: alpha(),
@@ -357,8 +361,7 @@ impl Desk {
             command,
         };
         let until = Instant::now() + within;
-        let told = self.orders.call(turn, call, until).await;
-        told.map(|told| told.answer)
+        self.orders.call(&turn, call, until, taken).await
     }
 
     /// A call that waits for its turn among those of that client; the order as it was taken.
@@ -368,12 +371,9 @@ impl Desk {
         id: &str,
         command: Command,
     ) -> Result<Order, Refusal> {
-        let turn = Turn {
-            client: ClientName::parse(client).unwrap(),
-            most: 256,
-        };
-        let taken = self.call_in(&turn, id, command, Duration::ZERO).await;
-        taken.map(an_order)
+        let client = ClientName::parse(client).unwrap();
+        let told = self.told(&client, id, command, Duration::ZERO, || {}).await;
+        told.map(|told| an_order(told.answer))
     }
 
     /// Buys or sells at the market.
