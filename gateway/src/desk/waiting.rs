@@ -53,9 +53,10 @@ impl Asking {
                 Rank::Other => {
                     "the client has as much waiting for the core as its max_queued allows"
                 }
-                Rank::EndsRisk | Rank::Lives => {
-                    "the client has too much of that waiting for the core"
+                Rank::EndsRisk => {
+                    "the client has too many exits and cancellations waiting for the core"
                 }
+                Rank::Lives => "the client has too many heartbeats waiting for the core",
             };
             return Err(Refusal::because(Reason::QueueFull, why).after(Duration::from_secs(1)));
         }
