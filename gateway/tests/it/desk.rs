@@ -442,15 +442,16 @@ async fn a_call_is_known_as_taken_before_its_answer_and_a_repeat_is_not_recorded
     let (took, was_taken) = tokio::sync::oneshot::channel();
     let taken = || took.send(()).unwrap();
     let close = exit(position, None);
-    let mut call = Box::pin(desk.told(&alpha(), "exit", close.clone(), SOON, taken));
+    let alpha = alpha();
+    let mut call = Box::pin(desk.told(&alpha, "exit", close.clone(), SOON, taken));
     tokio::select! {
         told = &mut call => panic!("{told:?}"),
         taken = timeout(SOON, was_taken) => taken.unwrap().unwrap(),
     }
-    let repeat = desk.told(&alpha(), "exit", close, Duration::ZERO, never_taken);
+    let repeat = desk.told(&alpha, "exit", close, Duration::ZERO, never_taken);
     assert!(!repeat.await.unwrap().recorded);
     let unknown = exit(PositionId(7), None);
-    let refused = desk.told(&alpha(), "no", unknown, SOON, never_taken);
+    let refused = desk.told(&alpha, "no", unknown, SOON, never_taken);
     let refused = refused.await.unwrap_err();
     assert_eq!(refused.reason(), Reason::PositionNotFound);
 }
