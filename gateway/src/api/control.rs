@@ -6,7 +6,7 @@ use super::{
     decisions, render,
     status::{TradingStatus, View},
 };
-use crate::{audit::Outcome, journal, reload::ReloadError};
+use crate::{audit::Outcome, journal};
 use mymt5_chassis::clock;
 use mymt5_model::{OrderId, UtcTime};
 use mymt5_orders::{Answer, Command};
@@ -217,10 +217,8 @@ impl ControlService for Control {
             .0
             .asked(request.extensions(), &caller, call, Value::Null, false)?;
         let taken = self.0.reloader.reload().await;
-        let taken = taken.map_err(|error| match error {
-            ReloadError::Slots(refusal) => refusal,
-            error => Refusal::because(Reason::ReloadRefused, error.to_string()),
-        });
+        let taken =
+            taken.map_err(|error| Refusal::because(Reason::ReloadRefused, error.to_string()));
         asked.answered(outcome(&taken));
         let taken = taken?;
         Ok(Response::new(v1::ReloadResponse {

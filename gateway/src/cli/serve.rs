@@ -65,9 +65,9 @@ pub(super) async fn serve(
     let orders = orders(&settings, books, &market);
     let reloader = Reloader::new(
         &settings,
+        configured.environment,
         reload::ReloadDeps {
             config: configured.config,
-            environment: configured.environment,
             provenance: configured.provenance,
             log: running.log,
             identity: identity.clone(),

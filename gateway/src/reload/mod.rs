@@ -6,6 +6,7 @@
 //! changed certificate is also noticed.
 
 mod certificate;
+mod lifted;
 mod part;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     settings::{Reloadable, Settings, TABLE, tls_fault},
 };
 use certificate::Files;
+use lifted::InForce;
 use mymt5_chassis::{
     config_errors::{ConfigError, ConfigErrors},
     loader::{Environment, Provenance, Reader},
@@ -21,17 +23,25 @@ use mymt5_chassis::{
     secrets::{FoundSecrets, SecretStore},
     tls::ServerIdentity,
 };
-use mymt5_guard::ScopeLimits;
-use mymt5_model::{ClientName, Refusal};
+use mymt5_guard::{Percent, ScopeLimits};
+use mymt5_model::ClientName;
 use mymt5_orders::{Grant, Input};
 use part::Part;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
+    time::Duration,
 };
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::{
+    sync::{Mutex, Notify, watch},
+    time::timeout,
+};
+
+/// Longest wait for the orders core: it answers within milliseconds unless its disk hangs.
+const CORE_ANSWERS: Duration = Duration::from_secs(10);
 
 /// The server's identity, replaced as a whole.
 pub type Identity = watch::Sender<ServerIdentity>;
@@ -42,23 +52,23 @@ pub enum ReloadError {
     /// The configuration cannot be read at all: everything stays.
     #[error(transparent)]
     ConfigErrors(#[from] ConfigErrors),
-    /// It has faults: all of them, no values, and what was taken up all the same.
-    #[error("{faults}\ntaken up all the same: {}", listed(.taken))]
+    /// It has faults: all of them, no values, what was taken up all the same, and what changed and
+    /// is not read again.
+    #[error("{faults}\ntaken up all the same: {}\nneeds a restart: {}", listed(.taken), listed(.needs_restart))]
     Partly {
         /// What is wrong.
         faults: ConfigErrors,
         /// The parts that were taken up.
-        taken: Vec<&'static str>,
+        taken: Vec<String>,
+        /// Keys that changed since the start and are not read again.
+        needs_restart: Vec<String>,
     },
-    /// Too many clients in this journal's life: no new one was let in.
-    #[error(transparent)]
-    Slots(#[from] Refusal),
     /// The reading itself broke.
     #[error("the configuration cannot be read")]
     Broken,
 }
 
-fn listed(parts: &[&str]) -> String {
+fn listed(parts: &[String]) -> String {
     if parts.is_empty() {
         "nothing".to_owned()
     } else {
@@ -96,6 +106,7 @@ struct Taken {
     files: Files,
     clients: Vec<Client>,
     account_limits: ScopeLimits,
+    risk_ceiling: Option<Percent>,
     environment: Environment,
 }
 
@@ -103,8 +114,6 @@ struct Taken {
 pub struct ReloadDeps {
     /// The configuration's file.
     pub config: PathBuf,
-    /// The variables of the start.
-    pub environment: Environment,
     /// What it said at the start.
     pub provenance: Provenance,
     /// Weak, so that the log's last lines are written when the process lets go of it.
@@ -127,24 +136,27 @@ struct Fresh {
     /// The clients of before that the configuration still names.
     listed: Vec<ClientName>,
     account_limits: Option<ScopeLimits>,
+    risk_ceiling: Option<Percent>,
     tls: Option<(ServerIdentity, Files)>,
     secrets: Option<FoundSecrets>,
     level: Option<String>,
     environment: Environment,
-    /// None: there are faults.
-    provenance: Option<Provenance>,
+    /// Of what could be read.
+    provenance: Provenance,
     faults: Vec<ConfigError>,
 }
 
 impl Reloader {
-    /// Over what was read at the start.
+    /// Over what was read at the start, and from these variables, of which nothing else keeps a
+    /// copy: a secret that is replaced in `.env` goes with them.
     #[must_use]
-    pub fn new(settings: &Settings, deps: ReloadDeps) -> Self {
+    pub fn new(settings: &Settings, environment: Environment, deps: ReloadDeps) -> Self {
         let turn = Mutex::new(Taken {
             files: Files::of(settings.tls.clone()),
             clients: settings.clients.clone(),
             account_limits: settings.account_limits.clone(),
-            environment: deps.environment.clone(),
+            risk_ceiling: settings.risk_ceiling,
+            environment,
         });
         Self(Arc::new(Parts {
             deps,
@@ -179,12 +191,12 @@ impl Reloader {
         let deps = &self.0.deps;
         let config = deps.config.clone();
         let environment = taken.environment.again();
-        let clients: Vec<_> = taken.clients.iter().map(|c| c.name.clone()).collect();
-        let read = move || Fresh::read(&config, environment, &clients);
+        let before = taken.in_force();
+        let read = move || Fresh::read(&config, environment, &before);
         let read = tokio::task::spawn_blocking(read).await;
         let mut fresh = read.map_err(|_| ReloadError::Broken)??;
         let mut done = Vec::new();
-        let refused = self.regrant(taken, &mut fresh, &mut done).await.err();
+        self.regrant(taken, &mut fresh, &mut done).await;
         if let Some((identity, files)) = fresh.tls.take() {
             taken.files = files;
             deps.identity.send_replace(identity);
@@ -197,20 +209,12 @@ impl Reloader {
         }
         let unread = fresh.environment.leaves_dotenv_unread();
         taken.environment = fresh.environment;
-        deps.retry.notify_waiters();
-        let done: Vec<_> = done.into_iter().map(Part::name).collect();
+        let done: Vec<_> = done
+            .into_iter()
+            .map(|part| part.name().to_owned())
+            .collect();
         tracing::warn!(parts = listed(&done), "read again and taken up");
-        if let Some(refusal) = refused {
-            return Err(refusal.into());
-        }
-        let Some(provenance) = fresh.provenance.filter(|_| fresh.faults.is_empty()) else {
-            let faults = ConfigErrors(fresh.faults);
-            return Err(ReloadError::Partly {
-                faults,
-                taken: done,
-            });
-        };
-        let mut needs_restart = needs_restart(&provenance, &deps.provenance);
+        let mut needs_restart = needs_restart(&fresh.provenance, &deps.provenance, &fresh.faults);
         let of_the_account = |name: &String| OF_THE_ACCOUNT.contains(&name.as_str());
         needs_restart.extend(
             replaced
@@ -221,47 +225,82 @@ impl Reloader {
         if !needs_restart.is_empty() {
             tracing::warn!(keys = ?needs_restart, "keys changed that need a restart");
         }
+        if !fresh.faults.is_empty() {
+            return Err(ReloadError::Partly {
+                faults: ConfigErrors(fresh.faults),
+                taken: done,
+                needs_restart,
+            });
+        }
+        // Credentials that were refused are tried once more by this. Where they may not be those
+        // that the operator means, it is one attempt nearer to a locked account.
+        if !unread {
+            deps.retry.notify_waiters();
+        }
         Ok(Reloaded {
-            reloaded: done.into_iter().map(str::to_owned).collect(),
+            reloaded: done,
             needs_restart,
         })
     }
 
     /// Takes up the clients and all limits: durable before a new client is let in. Without a journal
-    /// nobody trades, and a client that must go goes all the same.
-    async fn regrant(
-        &self,
-        taken: &mut Taken,
-        fresh: &mut Fresh,
-        done: &mut Vec<Part>,
-    ) -> Result<(), Refusal> {
-        let orders = &self.0.deps.orders;
-        let mut checked = Ok(());
-        if let Some(clients) = &fresh.clients {
-            let asked = grants(clients);
-            let answer = orders.ask(move |core| core.check_grants(&asked)).await;
-            checked = answer.unwrap_or(Ok(()));
-        }
-        match fresh.clients.take().filter(|_| checked.is_ok()) {
+    /// nobody trades, and a client that must go goes all the same, before anything is waited for.
+    async fn regrant(&self, taken: &mut Taken, fresh: &mut Fresh, done: &mut Vec<Part>) {
+        let listed = fresh.listed.clone();
+        let stays = |client: &Client| listed.contains(&client.name);
+        let mut staying = taken.clients.clone();
+        staying.retain(stays);
+        let mut revoked = self.renew(staying);
+        let answers = self.check(fresh).await;
+        match fresh.clients.take() {
             Some(clients) => {
                 taken.clients = clients;
                 done.push(Part::Clients);
             }
-            None => taken
-                .clients
-                .retain(|client| fresh.listed.contains(&client.name)),
+            None => taken.clients.retain(stays),
         }
         if let Some(limits) = fresh.account_limits.take() {
             taken.account_limits = limits;
+            taken.risk_ceiling = fresh.risk_ceiling;
             done.push(Part::Limits);
         }
-        let account = Box::new(taken.account_limits.clone());
-        let regrant = Input::Grants(grants(&taken.clients), account);
-        orders.tell(regrant).await;
-        let revoked = self.renew(taken.clients.clone());
+        if answers {
+            let account = Box::new(taken.account_limits.clone());
+            let regrant = Input::Grants(grants(&taken.clients), account);
+            self.0.deps.orders.tell(regrant).await;
+        }
+        revoked.extend(self.renew(taken.clients.clone()));
         let revoked: Vec<_> = revoked.iter().map(ClientName::as_str).collect();
         tracing::warn!(?revoked, "clients and limits renewed");
-        checked
+    }
+
+    /// Asks the orders core whether it can take the clients; whether it answers at all. What it does
+    /// not take stays as it was, with a fault.
+    async fn check(&self, fresh: &mut Fresh) -> bool {
+        let Some(clients) = &fresh.clients else {
+            return true;
+        };
+        let asked = grants(clients);
+        let asking = self
+            .0
+            .deps
+            .orders
+            .ask(move |core| core.check_grants(&asked));
+        match timeout(CORE_ANSWERS, asking).await {
+            Ok(Ok(Err(_))) => {
+                fresh.clients = None;
+                fresh.faults.push(too_many());
+                true
+            }
+            // A core that has lost its journal lets nobody trade.
+            Ok(Ok(Ok(())) | Err(_)) => true,
+            Err(_) => {
+                fresh.clients = None;
+                fresh.account_limits = None;
+                fresh.faults.push(no_answer());
+                false
+            }
+        }
     }
 
     /// The names of the secrets that were replaced. A fault of theirs is added to the others.
@@ -296,27 +335,43 @@ impl Reloader {
     }
 }
 
+impl Taken {
+    /// What another reading must not lift in passing.
+    fn in_force(&self) -> InForce {
+        let clients = self.clients.iter();
+        let clients = clients.map(|client| (client.name.clone(), client.limits.clone()));
+        InForce {
+            clients: clients.collect(),
+            account: self.account_limits.clone(),
+            risk_ceiling: self.risk_ceiling,
+        }
+    }
+}
+
 impl Fresh {
     fn read(
         config: &Path,
         environment: Environment,
-        clients: &[ClientName],
+        before: &InForce,
     ) -> Result<Self, ReloadError> {
         let mut reader = Reader::open(&TABLE, config, environment)?;
         let (_, parts) = Settings::read_with_parts(&mut reader);
+        before.refuse_to_lift(&mut reader);
         let environment = reader.environment();
-        let listed = still_listed(&reader, clients);
+        let listed = still_listed(&reader, before.clients.keys());
+        let so_far = reader.provenance();
         let (provenance, faults) = match reader.finish() {
-            Ok(provenance) => (Some(provenance), Vec::new()),
-            Err(errors) => (None, errors.0),
+            Ok(provenance) => (provenance, Vec::new()),
+            Err(errors) => (so_far, errors.0),
         };
-        let warnings = provenance.iter().flat_map(Provenance::warnings);
+        let warnings = provenance.warnings().iter();
         warnings.for_each(|warning| tracing::warn!(warning, "configuration read again"));
         let sound = |part: Part| !faults.iter().any(|fault| part.depends_on(&fault.key));
         let Reloadable {
             tls,
             clients,
             account_limits,
+            risk_ceiling,
             level,
             secrets,
         } = parts;
@@ -326,6 +381,7 @@ impl Fresh {
             clients: clients.filter(|_| sound(Part::Clients)),
             listed,
             account_limits: Some(account_limits).filter(|_| sound(Part::Limits)),
+            risk_ceiling,
             tls: None,
             secrets: Some(secrets).filter(|_| sound(Part::Credentials)),
             level: level.filter(|_| sound(Part::LogLevel)),
@@ -343,27 +399,49 @@ impl Fresh {
     }
 }
 
-/// Those of the clients that are named and not disabled; all where none is, which is a fault.
-fn still_listed(reader: &Reader, clients: &[ClientName]) -> Vec<ClientName> {
+/// Those of the clients that are named and not disabled; all where no client is named at all, as in
+/// a file that was cut off.
+fn still_listed<'a>(
+    reader: &Reader,
+    clients: impl Iterator<Item = &'a ClientName>,
+) -> Vec<ClientName> {
+    let tables: BTreeMap<String, Value> = reader.peek("clients").unwrap_or_default();
+    if !tables.values().any(Value::is_object) {
+        return clients.cloned().collect();
+    }
     let is_listed = |name: &&ClientName| {
         let table = format!("clients.{}", name.as_str());
         let enabled = reader.peek::<bool>(&format!("{table}.enabled"));
         reader.peek::<IgnoredAny>(&table).is_some() && enabled != Some(false)
     };
-    let listed: Vec<ClientName> = clients.iter().filter(is_listed).cloned().collect();
-    if listed.is_empty() {
-        clients.to_vec()
-    } else {
-        listed
-    }
+    clients.filter(is_listed).cloned().collect()
 }
 
-/// The keys that changed since the start and are not read again.
-fn needs_restart(now: &Provenance, start: &Provenance) -> Vec<String> {
+/// The keys that changed since the start and are not read again. One with a fault is told with it.
+fn needs_restart(now: &Provenance, start: &Provenance, faults: &[ConfigError]) -> Vec<String> {
     let taken_up = |key: &&str| Part::ALL.iter().any(|part| part.takes_up(key));
+    let is_faulty = |key: &&str| faults.iter().any(|fault| part::within(key, &fault.key));
     let changed = now.changed_since(start).into_iter();
-    let left = changed.filter(|key| !taken_up(key));
+    let left = changed.filter(|key| !taken_up(key) && !is_faulty(key));
     left.map(str::to_owned).collect()
+}
+
+/// More clients in the life of this journal than it has room for.
+fn too_many() -> ConfigError {
+    ConfigError::new(
+        "clients",
+        "names more new clients than the journal has slots left, of 2047 in its life",
+        "remove the new ones, or give them names that earlier clients had",
+    )
+}
+
+/// The orders core is held up.
+fn no_answer() -> ConfigError {
+    ConfigError::new(
+        "clients",
+        "cannot be taken up, nor can limits: the orders core does not answer",
+        "look at `mymt5-gateway status`, and reload again; who was removed or disabled is out",
+    )
 }
 
 /// What each client is granted. One that is disabled keeps its limits, and owes no sign of life.
@@ -378,4 +456,48 @@ pub fn grants(clients: &[Client]) -> BTreeMap<ClientName, Grant> {
         (client.name.clone(), grant)
     });
     granted.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_chassis::testing::messages::flaw;
+
+    fn reader(toml: &str) -> Reader {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, toml).unwrap();
+        let nothing = Environment::from_pairs([("", ""); 0]);
+        Reader::open(&TABLE, &file, nothing).unwrap()
+    }
+
+    #[test]
+    fn who_is_disabled_goes_though_it_is_everybody() {
+        let names = ["a", "b"].map(|name| ClientName::parse(name).unwrap());
+        let cases: [(&str, &[&str]); 7] = [
+            ("", &["a", "b"]),
+            ("clients = 3", &["a", "b"]),
+            ("[clients]", &["a", "b"]),
+            ("[clients.a]\n[clients.b]\nenabled = true", &["a", "b"]),
+            ("[clients.a]\nenabled = false\n[clients.b]", &["b"]),
+            ("clients.x = 3\n[clients.c]", &[]),
+            (
+                "[clients.a]\nenabled = false\n[clients.b]\nenabled = false",
+                &[],
+            ),
+        ];
+        for (toml, stay) in cases {
+            let listed = still_listed(&reader(toml), names.iter());
+            let listed: Vec<_> = listed.iter().map(ClientName::as_str).collect();
+            assert_eq!(listed, stay, "{toml}");
+        }
+    }
+
+    #[test]
+    fn what_the_core_refuses_is_told_with_what_to_do() {
+        for fault in [too_many(), no_answer()] {
+            assert_eq!(flaw("clients", &fault.to_string()), None);
+        }
+    }
 }

@@ -51,7 +51,7 @@ impl Part {
             Self::Clients => within(key, "clients"),
             Self::Limits => within(key, "limits") || key == "risk.max_per_trade",
             Self::Tls => within(key, "server.tls"),
-            Self::Credentials => is_secret(key),
+            Self::Credentials => is_secret(key) || key == "secrets.folder",
             Self::LogLevel => key == "logging.level",
         }
     }
@@ -60,7 +60,8 @@ impl Part {
     pub(super) fn depends_on(self, key: &str) -> bool {
         match self {
             Self::Clients => !is_apart(key) && !within(key, "limits"),
-            Self::Limits => !is_apart(key) && !within(key, "clients"),
+            // A file that names no client may be cut off, and miss the limits, too.
+            Self::Limits => !is_apart(key) && (key == "clients" || !within(key, "clients")),
             Self::Tls => within(key, "server"),
             Self::Credentials => is_secret(key) || is_dotenv(key) || within(key, "secrets"),
             Self::LogLevel => key == "LOG_LEVEL" || within(key, "logging"),
@@ -73,7 +74,8 @@ fn is_apart(key: &str) -> bool {
     table || is_secret(key) || is_dotenv(key) || key == "LOG_LEVEL"
 }
 
-fn within(key: &str, table: &str) -> bool {
+/// Whether a key is a table itself, or below it.
+pub(super) fn within(key: &str, table: &str) -> bool {
     let rest = key.strip_prefix(table);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -97,10 +99,21 @@ mod tests {
     }
 
     #[test]
+    fn a_change_that_is_taken_up_needs_no_restart() {
+        let taken_up = |key| Part::ALL.iter().any(|part| part.takes_up(key));
+        for key in ["secrets.folder", "limits.symbols", "logging.level"] {
+            assert!(taken_up(key), "{key}");
+        }
+        for key in ["server.listen", "logging.format", "clientsx"] {
+            assert!(!taken_up(key), "{key}");
+        }
+    }
+
+    #[test]
     fn a_fault_leaves_what_it_may_be_about() {
         let cases: [(&str, &[&str]); 14] = [
             ("clients.read.symbols", &["clients"]),
-            ("clients", &["clients"]),
+            ("clients", &["clients", "limits"]),
             ("limits.max_lots_per_order", &["limits"]),
             ("risk.max_per_trade", &["clients", "limits"]),
             ("RISK_MAX_PER_TRADE", &["clients", "limits"]),

@@ -31,7 +31,7 @@ use mymt5_chassis::{
     secrets::FoundSecrets,
     tls::{IdentityError, ServerIdentity},
 };
-use mymt5_guard::ScopeLimits;
+use mymt5_guard::{Percent, ScopeLimits};
 use mymt5_model::{AccountKind, BrokerZone};
 use std::{
     net::SocketAddr,
@@ -76,6 +76,8 @@ pub struct Settings {
     pub orders: OrderSettings,
     /// Limits of the account, over all that trade.
     pub account_limits: ScopeLimits,
+    /// The most that any trade may lose at its stop, part of every scope's limits.
+    pub risk_ceiling: Option<Percent>,
     /// Own data.
     pub data_folder: PathBuf,
     /// The disk that it is on.
@@ -101,6 +103,8 @@ pub struct Reloadable {
     pub clients: Option<Vec<Client>>,
     /// Limits of the account; those with a fault are missing.
     pub account_limits: ScopeLimits,
+    /// The most that any trade may lose at its stop.
+    pub risk_ceiling: Option<Percent>,
     /// The log's level.
     pub level: Option<String>,
     /// All secrets that were found.
@@ -211,6 +215,7 @@ impl Settings {
             tls: tls.clone(),
             clients: clients.clone(),
             account_limits: account_limits.clone(),
+            risk_ceiling,
             level: logging.as_ref().map(|logging| logging.level.clone()),
             secrets: reader.found_secrets(),
         };
@@ -227,6 +232,7 @@ impl Settings {
                 clients: clients?,
                 orders: orders?,
                 account_limits,
+                risk_ceiling,
                 disk: Disk::of(data_folder.clone()?, disk_alarm_mib),
                 data_folder: data_folder?,
                 sandbox: sandbox?,

@@ -225,7 +225,15 @@ async fn limits_of_the_account_are_taken_up_and_keys_that_are_not_are_named() {
     gateway.says("need a restart").await;
     let refused = trading.submit_order(order("limited")).await.unwrap_err();
     assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
-    gateway.configure(&before);
+    // A file that was cut off lifts none of them, and their empty table does.
+    for (cut, id) in [("", "empty"), (before.as_str(), "cut")] {
+        gateway.configure(cut);
+        let refused = reload(&gateway).await.unwrap_err();
+        assert!(refused.message().contains("limits: is gone"), "{refused:?}");
+        let refused = trading.submit_order(order(id)).await.unwrap_err();
+        assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
+    }
+    gateway.configure(&(before + "[limits]\n"));
     assert!(reload(&gateway).await.unwrap().needs_restart.is_empty());
     trading.submit_order(order("after")).await.unwrap();
 }
@@ -415,10 +423,38 @@ async fn a_faulty_part_holds_back_no_other() {
     assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
     let channel = gateway.channel(Some("trade")).await;
     assert!(is_nobody(&status(channel).await.unwrap_err()));
-    gateway.configure(&before);
+    gateway.configure(&(before + "[limits]\n"));
     reload(&gateway).await.unwrap();
     trading.submit_order(order("after")).await.unwrap();
     status(gateway.channel(Some("read")).await).await.unwrap();
+}
+
+#[tokio::test]
+async fn all_clients_that_are_disabled_are_out_whatever_else_is_wrong() {
+    let gateway = Gateway::start("balance = 50000.0").await;
+    let before = gateway.configuration();
+    let open = gateway.channel(Some("all")).await;
+    status(open.clone()).await.unwrap();
+    let off = before.replace("permissions =", "enabled = false\npermissions =");
+    let off = off.replace("balance = 50000.0", "balance = 70000.0");
+    gateway.configure(&(off + "[limit]\nmax_lots_per_order = 0.1\n"));
+    let said = gateway.command(&["reload", "--data-folder", "data"], None);
+    let said = String::from_utf8(said.await.stderr).unwrap();
+    for told in [
+        "RELOAD_REFUSED",
+        "limit.max_lots_per_order",
+        "needs a restart: broker.simulator.balance",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    assert!(is_nobody(&status(open).await.unwrap_err()));
+    gateway.configure(&before);
+    gateway.hang_up();
+    let end = Instant::now() + BOUND;
+    while status(gateway.channel(Some("all")).await).await.is_err() {
+        assert!(Instant::now() < end, "it is in again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
@@ -444,6 +480,18 @@ async fn a_password_of_a_dotenv_is_taken_again_and_a_faulty_line_changes_nothing
     }
     put("third-phrase", "=1");
     assert!(reload(&gateway).await.unwrap().needs_restart.is_empty());
+    // One that lost its text lifts no ceiling, nor does one that is away.
+    fs::write(&dotenv, "").unwrap();
+    let refused = reload(&gateway).await.unwrap_err();
+    assert!(
+        refused.message().contains("risk.max_per_trade: is gone"),
+        "{refused:?}"
+    );
+    put("third-phrase", "=1");
+    reload(&gateway).await.unwrap();
+    fs::remove_file(&dotenv).unwrap();
+    let reloaded = reload(&gateway).await.unwrap();
+    assert_eq!(reloaded.needs_restart, [".env"]);
     let said = gateway.stderr();
     assert_eq!(said.matches("names=\"MT5_PASSWORD\"").count(), 2, "{said}");
     for phrase in ["first-phrase", "second-phrase", "third-phrase"] {

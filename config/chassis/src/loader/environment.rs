@@ -101,15 +101,15 @@ impl Environment {
         this
     }
 
-    /// Whether there is a `.env` that was not read, since it is not the one of the start.
+    /// Whether the `.env` was not read, since it is not the one of the start, or is away.
     #[must_use]
     pub fn leaves_dotenv_unread(&self) -> bool {
         self.is_left_unread
     }
 
     /// Reads the `.env`, of which only the table's own names are kept; when it is read again and is
-    /// faulty, those of before stay. Gives a warning where it cannot be read again, or is another
-    /// user's and a program without secrets can do without.
+    /// faulty or away, those of before stay: a limit may be among them. Gives a warning where it
+    /// cannot be read again, or is another user's and a program without secrets can do without.
     pub(super) fn load_dotenv(
         &mut self,
         table: &Table,
@@ -132,6 +132,14 @@ impl Environment {
             Ok(Some(bytes)) => {
                 let text = std::str::from_utf8(&bytes).unwrap_or_default();
                 self.take_lines(&path, text, table, errors);
+            }
+            Ok(None) if self.is_again && !before.is_empty() => {
+                self.local = before;
+                self.is_left_unread = true;
+                return Some(format!(
+                    "{} is away, and what it held stays; put it back, or restart without it",
+                    path.display()
+                ));
             }
             Ok(None) => {}
             Err(error) => errors.push(error),

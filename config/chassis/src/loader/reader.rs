@@ -328,6 +328,15 @@ impl Reader {
         &self.warnings
     }
 
+    /// What was read so far; a key with a fault is not in it.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        Provenance {
+            lines: self.lines.clone(),
+            warnings: self.warnings.clone(),
+        }
+    }
+
     /// Ends the reading.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::{stage::Stage, trading::market};
 use mymt5_proto::v1::{LinkState, OrderState, Side};
+use std::fs;
 
 const LOGINS: &str = "SELECT count(*) FROM logins";
 const SENDS: &str = "SELECT count(*) FROM sends";
@@ -20,9 +21,21 @@ async fn twenty_restarts_with_a_wrong_password_make_one_login_attempt() {
         stage.kill();
     }
     assert_eq!(stage.bridge.count(LOGINS), 1);
-    // An operator's word tries once more, the same once more is kept again.
+    // A reload with a fault is no word to try: it may be the credentials that are not as meant.
     stage.launch();
     stage.link(LinkState::Refused).await;
+    let file = stage.path("gateway.toml");
+    let sound = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{sound}[orders]\nmax_queue_ms = 1\n")).unwrap();
+    stage.signal("HUP");
+    stage.says("what is faulty stays as it was").await;
+    stage.link(LinkState::Refused).await;
+    fs::write(&file, sound).unwrap();
+    stage.kill();
+    stage.launch();
+    stage.link(LinkState::Refused).await;
+    assert_eq!(stage.bridge.count(LOGINS), 1);
+    // An operator's word tries once more, the same once more is kept again.
     stage.signal("HUP");
     tokio::task::block_in_place(|| stage.bridge.wait_for(LOGINS, 2));
     stage.link(LinkState::Refused).await;
@@ -39,7 +52,7 @@ async fn twenty_restarts_with_a_wrong_password_make_one_login_attempt() {
     assert_eq!(stage.bridge.count(LOGINS), 3);
     stage.kill();
     // Those that worked are not suspected when the trade server is out of reach for a while.
-    let kept = std::fs::read_to_string(stage.path("data").join("login.json")).unwrap();
+    let kept = fs::read_to_string(stage.path("data").join("login.json")).unwrap();
     assert!(kept.contains("worked") && !kept.contains(WRONG), "{kept}");
 }
 

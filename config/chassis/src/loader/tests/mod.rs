@@ -301,6 +301,45 @@ fn dotenv_gives_way_to_the_process_and_only_own_names_are_taken() {
 }
 
 #[test]
+fn what_a_dotenv_held_stays_while_it_is_away() {
+    let place = Place::new("");
+    let text = "RISK_MAX_PER_TRADE=1\nMYMT5__LIMITS__LOTS=2\nMT5_PASSWORD=of-the-file\n";
+    place.write(".env", text, 0o600);
+    let read = |environment: Environment| {
+        let again = environment.again().with_dotenv(&place.path(".env"));
+        let mut reader = Reader::open(&TABLE, &place.path("demo.toml"), again).unwrap();
+        let found = (
+            reader.optional::<u8>("risk.max_per_trade", ""),
+            reader.optional::<u8>("limits.lots", ""),
+            reader.secret("MT5_PASSWORD").is_some(),
+        );
+        let environment = reader.environment();
+        let provenance = reader.finish().unwrap();
+        let mut told = provenance.warnings().iter();
+        let is_told = told.any(|warning| warning.contains(".env is away"));
+        assert_eq!(is_told, environment.leaves_dotenv_unread());
+        (found, environment)
+    };
+    let held = (Some(1), Some(2), true);
+    let (found, environment) = read(Environment::from_pairs([("", ""); 0]));
+    assert_eq!((found, environment.leaves_dotenv_unread()), (held, false));
+    fs::remove_file(place.path(".env")).unwrap();
+    let (found, environment) = read(environment);
+    assert_eq!((found, environment.leaves_dotenv_unread()), (held, true));
+    let (found, environment) = read(environment);
+    assert_eq!((found, environment.leaves_dotenv_unread()), (held, true));
+    // It is back, and says less.
+    place.write(".env", "RISK_MAX_PER_TRADE=3\n", 0o600);
+    let (found, environment) = read(environment);
+    let held = (Some(3), None, false);
+    assert_eq!((found, environment.leaves_dotenv_unread()), (held, false));
+    // One that never was there is not missed.
+    fs::remove_file(place.path(".env")).unwrap();
+    let (_, environment) = read(Environment::from_pairs([("", ""); 0]));
+    assert!(!environment.leaves_dotenv_unread());
+}
+
+#[test]
 fn dotenv_open_to_others_or_broken_is_refused() {
     for mode in [0o644, 0o640, 0o604, 0o700] {
         let place = Place::new("");
