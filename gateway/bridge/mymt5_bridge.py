@@ -57,7 +57,7 @@ EXECUTED = (10008, 10009, 10010)  # TRADE_RETCODE_PLACED, DONE, DONE_PARTIAL
 TICK = ["time_msc", "bid", "ask", "last", "volume", "flags", "volume_real"]
 BAR = ["time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume"]
 LINES, LAST_TOLD = queue.Queue(256), deque([-60000.0] * TOLD, TOLD)  # of the log
-SHORTEST, STEPS = 32, 16  # bytes of a secret, and its steps that are no walk
+SHORTEST, STEPS = 32, 14  # bytes of a secret, and its steps that are no walk
 WALKS = b"1234567890 qwertyuiop asdfghjkl zxcvbnm 1qaz 2wsx 3edc 4rfv 5tgb 6yhn"  # over a keyboard
 
 

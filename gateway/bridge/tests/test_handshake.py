@@ -289,6 +289,11 @@ class Faults(BridgeTest):
         for _ in range(1000):
             for make in (secrets.token_hex, secrets.token_urlsafe):
                 self.assertIsNone(weakness(make(32).encode()))
+        # Few ways from one digit to the next are no walk: of the shortest not quite all are taken.
+        short = [secrets.token_hex(16) for _ in range(1000)]
+        digits = [f"{secrets.randbelow(10**32):032}" for _ in range(1000)]
+        for made, taken in ((short, 990), (digits, 950)):
+            self.assertGreaterEqual(sum(weakness(s.encode()) is None for s in made), taken)
 
     def test_a_package_that_does_not_load(self):
         missing = {"PYTHONPATH": self.folder}

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use std::hint::black_box;
 use std::sync::LazyLock;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// Signs that hardly any line has as often as a form that is made of them.
 const RARE: [u8; 7] = *b", :\\0%\0";
@@ -72,7 +73,7 @@ impl Prints {
             return;
         }
         let bytes = text.as_bytes();
-        let sums = sums(bytes);
+        let sums = Zeroizing::new(sums(bytes));
         let counts = RARE.map(|sign| count(bytes, sign));
         let possible = |print: &Print| {
             let counted = RARE.iter().zip(counts);
@@ -104,14 +105,13 @@ impl Prints {
 fn print(form: &[u8]) -> Print {
     let needs = RARE.map(|sign| (sign, count(form, sign)));
     let needs = needs.into_iter().max_by_key(|(_, count)| *count);
-    let last = |sums: Vec<u64>| sums.last().copied().unwrap_or_default();
     Print {
         length: form.len(),
         power: form
             .iter()
             .fold(1, |power: u64, _| power.wrapping_mul(KEY.factor)),
         needs: needs.filter(|(_, count)| *count >= MIN_RARE),
-        tag: tag(last(sums(form))),
+        tag: tag(form.iter().fold(0, added)),
         digest: digest(&KEY.salt, form),
     }
 }
@@ -120,14 +120,20 @@ fn count(bytes: &[u8], sign: u8) -> usize {
     bytes.iter().filter(|byte| **byte == sign).count()
 }
 
-/// The polynomial hash of what is before each place of a text, and of all of it.
+/// The polynomial hash of a text and one byte more.
+fn added(sum: u64, byte: &u8) -> u64 {
+    sum.wrapping_mul(KEY.factor)
+        .wrapping_add(u64::from(*byte) + 1)
+}
+
+/// The polynomial hash of what is before each place of a text, and of all of it: from one to the next
+/// the text can be told. Written where it stays, so that it can be wiped.
 fn sums(bytes: &[u8]) -> Vec<u64> {
-    let factor = KEY.factor;
     let mut sums = Vec::with_capacity(bytes.len() + 1);
-    let mut sum = 0_u64;
+    let mut sum = 0;
     sums.push(sum);
     for byte in bytes {
-        sum = sum.wrapping_mul(factor).wrapping_add(u64::from(*byte) + 1);
+        sum = added(sum, byte);
         sums.push(sum);
     }
     sums
@@ -191,6 +197,14 @@ mod tests {
         let prints = Prints::of("abcdef");
         assert_eq!(found(&prints, "[97, 98, 99, 100, 101, 102]"), [(1, 26)]);
         assert_eq!(found(&prints, "\\\"61 62 63 64 65 66\\\""), [(2, 19)]);
+    }
+
+    #[test]
+    fn the_hash_of_a_form_is_the_last_of_its_sums() {
+        let form = b"correct horse";
+        let last = sums(form).last().copied();
+        assert_eq!(last, Some(form.iter().fold(0, added)));
+        assert_eq!(last.map(tag), Some(print(form).tag));
     }
 
     #[test]
