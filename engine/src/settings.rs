@@ -27,10 +27,11 @@ pub const TABLE: Table = Table {
     forbidden: &[
         "MT5_*",
         "BRIDGE_SECRET",
-        "EMAIL_PASSWORD",
-        "SMTP_PASSWORD",
-        "TELEGRAM_BOT_TOKEN",
-        "TELEGRAM_TOKEN",
+        "EMAIL_*PASS*",
+        "MAIL_*PASS*",
+        "SMTP_*PASS*",
+        "SMTP_*TOKEN*",
+        "TELEGRAM_*TOKEN*",
     ],
 };
 
@@ -224,4 +225,42 @@ fn risk(reader: &mut Reader) -> Option<RiskSettings> {
         max_per_trade_percent: percent,
         max_lots,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_chassis::loader::Environment;
+
+    #[test]
+    fn what_opens_an_account_or_a_mailbox_is_refused_by_any_usual_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("engine.toml");
+        std::fs::write(&file, "").unwrap();
+        let is_refused = |name: &str| {
+            let environment = Environment::from_pairs([(name, "hidden")]);
+            let reader = Reader::open(&TABLE, &file, environment).unwrap();
+            let errors = reader.finish().err();
+            errors.is_some_and(|errors| errors.0.iter().any(|fault| fault.key == name))
+        };
+        for name in [
+            "MT5_LOGIN",
+            "MT5_PASSWORD_FILE",
+            "BRIDGE_SECRET",
+            "EMAIL_PASSWORD",
+            "EMAIL_HOST_PASSWORD",
+            "MAIL_PASS",
+            "SMTP_PASS",
+            "SMTP_PASSWORD_FILE",
+            "SMTP_TOKEN",
+            "TELEGRAM_BOT_TOKEN",
+            "TELEGRAM_TOKEN",
+        ] {
+            assert!(is_refused(name), "{name}");
+        }
+        for name in ["SMTP_HOST", "EMAIL_FROM", "TELEGRAM_CHAT_ID", "PATH"] {
+            assert!(!is_refused(name), "{name}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! sound like secrets.
 
 use super::environment::PREFIX;
+use crate::redact;
 use strsim::levenshtein;
 
 /// The nearest of the known keys, when it is near enough to have been meant.
@@ -31,8 +32,7 @@ pub(super) fn sounds_secret(name: &str, secrets: &[&str]) -> bool {
     if name.ends_with("_file") || name.ends_with("token_sha256") {
         return false;
     }
-    let anywhere = ["password", "passwd", "secret", "token", "api_key", "apikey"];
-    anywhere.iter().any(|word| name.contains(word)) || name == "login" || name.ends_with("_login")
+    redact::names_a_secret(&name) || name == "login" || name.ends_with("_login")
 }
 
 /// Whether a value must stay unprinted though it may stand in a file.
@@ -73,6 +73,9 @@ mod tests {
             "mt5_login",
             "api_key",
             "Passwd",
+            "passphrase",
+            "private_key",
+            "encryption-key",
             "chat_id",
         ] {
             assert!(sounds_secret(name, &["CHAT_ID"]), "{name}");
@@ -84,6 +87,9 @@ mod tests {
             "level",
             "login_attempts",
             "chat_id",
+            "key",
+            "account_kind",
+            "session_lease_ms",
         ] {
             assert!(!sounds_secret(name, &[]), "{name}");
         }

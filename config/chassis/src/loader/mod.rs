@@ -31,7 +31,7 @@ pub struct Table {
     /// order; the first two together are a fault. A program without secrets has no such key.
     pub secrets: &'static [&'static str],
     /// Names that must not be in this process's environment, nor in a `.env` that it can read, nor
-    /// as `NAME_FILE`. A trailing `*` forbids every name that starts so.
+    /// as `NAME_FILE`. A `*` stands for anything: `MT5_*`, `SMTP_*PASS*`.
     pub forbidden: &'static [&'static str],
 }
 
@@ -39,11 +39,18 @@ impl Table {
     /// Whether the process must not be given a variable of that name.
     fn forbids(&self, name: &str) -> bool {
         let plain = name.strip_suffix("_FILE").unwrap_or(name);
-        self.forbidden.iter().any(|pattern| {
-            pattern.strip_suffix('*').map_or_else(
-                || *pattern == name || *pattern == plain,
-                |prefix| name.starts_with(prefix),
-            )
-        })
+        let mut forbidden = self.forbidden.iter();
+        forbidden.any(|pattern| fits(pattern, name) || fits(pattern, plain))
     }
+}
+
+/// Whether a name is as a pattern has it, in which a `*` stands for anything.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    name.strip_prefix(before).is_some_and(|rest| {
+        let mut ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+        ends.any(|at| fits(after, &rest[at..]))
+    })
 }

@@ -7,6 +7,7 @@
 use super::Environment;
 use crate::config_errors::ConfigError;
 use crate::secret::{Secret, file, of_text};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -93,7 +94,8 @@ impl Sources<'_> {
         Ok((file::secret(name, &path, mounted)?, (path, mounted)))
     }
 
-    /// Whether the file lies where an orchestrator mounts secrets for this process alone.
+    /// Whether the file lies where an orchestrator mounts secrets for this process alone. In
+    /// `secrets.folder` a file may also be made by hand, and then must be as closed as any other.
     fn is_mounted(&self, path: &Path) -> bool {
         let Ok(path) = path.canonicalize() else {
             return false;
@@ -102,8 +104,43 @@ impl Sources<'_> {
         [Path::new("/run/secrets"), Path::new("/var/run/secrets")]
             .into_iter()
             .chain(credentials.map(Path::new))
-            .chain(self.folder)
+            .chain(self.folder.filter(|_| !is_made_by_hand(&path)))
             .filter_map(|folder| folder.canonicalize().ok())
             .any(|folder| folder.parent().is_some() && path.starts_with(folder))
+    }
+}
+
+/// Whether a file is this user's own, in folders that others may enter.
+fn is_made_by_hand(path: &Path) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    let owner = path.metadata().map_or(user, |facts| facts.uid());
+    let folders = path.ancestors().skip(1);
+    let facts = folders.filter_map(|folder| folder.metadata().ok());
+    is_in_reach(owner, user, facts.map(|facts| facts.permissions().mode()))
+}
+
+/// Whether only the file's own rights can keep others from it. An orchestrator's files are root's.
+fn is_in_reach(owner: u32, user: u32, mut folders: impl Iterator<Item = u32>) -> bool {
+    owner == user && owner != 0 && folders.all(|mode| mode & 0o077 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_made_by_hand_is_told_from_one_that_is_mounted() {
+        for (owner, user, folders, in_reach) in [
+            (1000, 1000, [0o755, 0o755], true),
+            (1000, 1000, [0o750, 0o711], true),
+            (1000, 1000, [0o700, 0o755], false),
+            (1000, 1000, [0o755, 0o700], false),
+            (0, 1000, [0o755, 0o755], false),
+            (1001, 1000, [0o755, 0o755], false),
+            (0, 0, [0o755, 0o755], false),
+        ] {
+            let told = is_in_reach(owner, user, folders.into_iter());
+            assert_eq!(told, in_reach, "{owner} {user} {folders:?}");
+        }
     }
 }

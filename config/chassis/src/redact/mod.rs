@@ -24,6 +24,11 @@ use values::Values;
 /// What stands in place of a secret.
 pub(crate) const MASK: &str = "***";
 
+/// Whether a name, in lower case with its words apart, is one of a secret and of nothing else.
+pub(crate) fn names_a_secret(plain: &str) -> bool {
+    names::is_of_a_secret(plain)
+}
+
 /// No form of a secret is longer, in bytes.
 pub(crate) const LONGEST_FORM: usize = 64 * 1024;
 

@@ -25,6 +25,19 @@ const ANYWHERE: [&str; 20] = [
     "cookie",
 ];
 
+/// Keys of these are sensitive; others, such as a primary or a routing key, are not. Those of an API,
+/// of access, of signatures, private and secret ones are found anywhere.
+const KEYS: [&str; 8] = [
+    "aes",
+    "decryption",
+    "encryption",
+    "hmac",
+    "master",
+    "root",
+    "shared",
+    "ssh",
+];
+
 /// Sensitive as whole words only: `pass` not in `bypass`, `pin` not in `spinning`.
 const WHOLE_WORDS: [&str; 18] = [
     "login", "account", "magic", "pass", "dbpass", "userpass", "pw", "pin", "pincode", "otp",
@@ -121,7 +134,22 @@ pub(super) fn words(name: &str, plain: &mut String) {
 
 /// Whether values of that name are hidden.
 pub(super) fn is_sensitive(plain: &str) -> bool {
-    has_anywhere(plain.as_bytes()) || plain.split('_').any(|word| WHOLE_WORDS.contains(&word))
+    is_of_a_secret(plain) || plain.split('_').any(|word| WHOLE_WORDS.contains(&word))
+}
+
+/// Whether values of that name are secrets, and not perhaps something else that is hidden.
+pub(super) fn is_of_a_secret(plain: &str) -> bool {
+    has_anywhere(plain.as_bytes()) || has_secret_key(plain)
+}
+
+/// Whether the name is of a key that is a secret, such as `old_master_key`.
+fn has_secret_key(plain: &str) -> bool {
+    let mut before = "";
+    plain.split('_').any(|word| {
+        let is_secret = word == "key" && KEYS.contains(&before);
+        before = word;
+        is_secret
+    })
 }
 
 /// Whether one of the words stands in the name, also within another word. Faster than a search

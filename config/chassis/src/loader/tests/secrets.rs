@@ -182,6 +182,32 @@ fn a_folder_of_secrets_is_read_as_an_orchestrator_mounts_it() {
     has(&report(reader), &["secrets.folder: is not a folder"]);
 }
 
+/// As root no file is told from an orchestrator's.
+#[test]
+fn a_file_that_was_put_into_the_folder_of_secrets_must_be_closed() {
+    let hand = Place::new("");
+    let folder = hand.folder.path().to_owned();
+    let enter = |mode| fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+    let place = Place::new(&format!("[secrets]\nfolder = '{}'", folder.display()));
+    let is_root = rustix::process::geteuid().is_root();
+    let above = folder.ancestors().skip(1);
+    let mut modes = above.map(|above| above.metadata().unwrap().permissions().mode());
+    let barred_above = modes.any(|mode| mode & 0o077 == 0);
+    for (mode, folder, refused) in [
+        (0o644, 0o755, !is_root && !barred_above),
+        (0o644, 0o700, false),
+        (0o600, 0o755, false),
+    ] {
+        hand.write("MT5_PASSWORD", "correct horse", mode);
+        enter(folder);
+        let mut reader = place.open(&[]);
+        assert_eq!(reader.secret("MT5_PASSWORD").is_none(), refused, "{mode:o}");
+        if refused {
+            has(&report(reader), &["MT5_PASSWORD: ", "chmod 600"]);
+        }
+    }
+}
+
 /// Every set of sources that can be there at once, and which of them wins.
 #[test]
 fn sources_win_in_their_order_and_tell_whom_they_hide() {
@@ -289,6 +315,26 @@ fn forbidden_names_are_refused_in_every_form() {
     );
     has(&report, &["BOT_TOKEN: must not be"]);
     assert!(!report.contains("hidden"), "{report}");
+}
+
+#[test]
+fn a_star_of_a_pattern_stands_for_anything() {
+    for (pattern, name, wanted) in [
+        ("A", "A", true),
+        ("A", "AB", false),
+        ("A*", "A", true),
+        ("A*", "AB", true),
+        ("A*", "BA", false),
+        ("SMTP_*PASS*", "SMTP_PASS", true),
+        ("SMTP_*PASS*", "SMTP_USER_PASSWORD", true),
+        ("SMTP_*PASS*", "SMTP_PASSPASS", true),
+        ("SMTP_*PASS*", "SMTP_HOST", false),
+        ("SMTP_*PASS*", "SMTPPASS", false),
+        ("A*É*", "A\u{c9}", true),
+        ("*", "", true),
+    ] {
+        assert_eq!(fits(pattern, name), wanted, "{pattern} {name}");
+    }
 }
 
 #[test]
