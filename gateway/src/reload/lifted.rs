@@ -1,11 +1,13 @@
-//! Limits are lifted by what is said, never by what is missing: a file that a full disk or an editor at
+//! Another value of a limit is taken up, and its absence is not: a file that a full disk or an editor at
 //! work has cut off may be sound TOML, and only lack its end.
 
 use mymt5_chassis::loader::Reader;
-use mymt5_guard::{Percent, ScopeLimits};
+use mymt5_guard::{Limits, LossSettings, Percent, ScopeLimits};
 use mymt5_model::ClientName;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
+
+const CEILING: &str = "risk.max_per_trade";
 
 /// The limits that hold before another reading.
 pub(super) struct InForce {
@@ -16,40 +18,80 @@ pub(super) struct InForce {
 }
 
 impl InForce {
-    /// Records a fault for each table of limits that is gone where it limited something, and for the
-    /// ceiling of risk. A client that is gone takes its limits with it.
+    /// Records a fault for each limit that is gone. A client that is gone takes its own with it.
     pub(super) fn refuse_to_lift(&self, reader: &mut Reader) {
         let is_there = |key: &str| reader.peek::<IgnoredAny>(key).is_some();
         let clients = self.clients.iter();
         let clients = clients.map(|(name, limits)| (format!("clients.{}", name.as_str()), limits));
-        let limited = clients.filter(|(client, limits)| is_there(client) && self.has_own(limits));
-        let mut tables: Vec<String> = limited
-            .map(|(client, _)| format!("{client}.limits"))
+        let clients = clients.filter(|(client, _)| is_there(client));
+        let scopes = clients.map(|(client, limits)| (format!("{client}.limits"), limits));
+        let account = ("limits".to_owned(), &self.account);
+        let mut gone: Vec<String> = scopes
+            .chain([account])
+            .flat_map(|(scope, limits)| {
+                let names = self.names_of(limits).into_iter();
+                names.map(move |name| format!("{scope}.{name}"))
+            })
+            .chain(self.risk_ceiling.map(|_| CEILING.to_owned()))
             .collect();
-        tables.extend(self.has_own(&self.account).then(|| "limits".to_owned()));
-        tables.retain(|table| !is_there(table));
-        let ceiling = "risk.max_per_trade";
-        let lifts_ceiling = self.risk_ceiling.is_some() && !is_there(ceiling);
-        for table in tables {
-            let fix = format!("put it back; to lift all of its limits keep it, empty: [{table}]");
-            reader.reject(&table, "is gone, and had limits that stay in force", fix);
-        }
-        if lifts_ceiling {
+        gone.retain(|key| !is_there(key));
+        for key in gone {
             reader.reject(
-                ceiling,
+                &key,
                 "is gone, and stays in force",
-                "put it back, in RISK_MAX_PER_TRADE if it was there; set it to 100 to lift it",
+                "put it back, or set it to another value; only a restart lifts it",
             );
         }
     }
 
-    /// Whether there are limits of the scope's own, beside the ceiling of risk.
-    fn has_own(&self, limits: &ScopeLimits) -> bool {
-        let mut own = limits.clone();
-        if own.entry.max_risk_per_trade == self.risk_ceiling {
-            own.entry.max_risk_per_trade = None;
-        }
-        own != ScopeLimits::default()
+    /// The names of the keys that limit a scope.
+    fn names_of(&self, limits: &ScopeLimits) -> Vec<&'static str> {
+        let ScopeLimits { entry, loss } = limits;
+        let Limits {
+            symbols,
+            max_lots_per_order,
+            max_lots_per_symbol,
+            max_lots_total,
+            max_open_positions,
+            max_open_orders,
+            max_orders_per_minute,
+            require_stop_loss,
+            min_stop_distance_points,
+            max_stop_distance_points,
+            max_price_distance,
+            max_spread_points,
+            max_margin_use,
+            max_risk_per_trade,
+        } = entry;
+        let LossSettings { daily, drawdown } = loss;
+        // The ceiling is told by its own key.
+        let own_risk = max_risk_per_trade.filter(|risk| Some(*risk) != self.risk_ceiling);
+        let names = [
+            ("symbols", symbols.is_some()),
+            ("max_lots_per_order", max_lots_per_order.is_some()),
+            ("max_lots_per_symbol", max_lots_per_symbol.is_some()),
+            ("max_lots_total", max_lots_total.is_some()),
+            ("max_open_positions", max_open_positions.is_some()),
+            ("max_open_orders", max_open_orders.is_some()),
+            ("max_orders_per_minute", max_orders_per_minute.is_some()),
+            ("require_stop_loss", *require_stop_loss),
+            (
+                "min_stop_distance_points",
+                min_stop_distance_points.is_some(),
+            ),
+            (
+                "max_stop_distance_points",
+                max_stop_distance_points.is_some(),
+            ),
+            ("max_price_distance_percent", max_price_distance.is_some()),
+            ("max_spread_points", max_spread_points.is_some()),
+            ("max_margin_use_percent", max_margin_use.is_some()),
+            ("max_risk_per_trade_percent", own_risk.is_some()),
+            ("daily_loss", daily.is_some()),
+            ("drawdown", drawdown.is_some()),
+        ];
+        let limiting = names.into_iter().filter(|(_, limits)| *limits);
+        limiting.map(|(name, _)| name).collect()
     }
 }
 
@@ -59,9 +101,29 @@ mod tests {
     use super::*;
     use crate::settings::{Settings, TABLE};
     use mymt5_chassis::{loader::Environment, testing::messages::flaw};
-    use mymt5_guard::Limits;
 
-    const CLIENTS: &str = "[clients.a]\nlimits.max_open_orders = 3\n[clients.b]\n";
+    /// Every limit that there is.
+    const ALL: [&str; 16] = [
+        "symbols = ['EURUSD']",
+        "max_lots_per_order = 1.0",
+        "max_lots_per_symbol = 1.0",
+        "max_lots_total = 1.0",
+        "max_open_positions = 1",
+        "max_open_orders = 1",
+        "max_orders_per_minute = 1",
+        "require_stop_loss = true",
+        "min_stop_distance_points = 1",
+        "max_stop_distance_points = 1",
+        "max_price_distance_percent = 1.0",
+        "max_spread_points = 1",
+        "max_margin_use_percent = 1.0",
+        "max_risk_per_trade_percent = 1.0",
+        "daily_loss.percent = 1.0",
+        "drawdown.amount = 1.0",
+    ];
+    const A: &str =
+        "[clients.a]\ncertificate = 'spiffe://mymt5/client/a'\npermissions = ['read']\n";
+    const RISK: &str = "[risk]\nmax_per_trade = 2.0\n";
 
     fn reader(toml: &str) -> Reader {
         let folder = tempfile::tempdir().unwrap();
@@ -71,32 +133,23 @@ mod tests {
         Reader::open(&TABLE, &file, nothing).unwrap()
     }
 
-    /// The limits of a sound file with these tables.
     fn in_force(toml: &str) -> InForce {
         let (_, parts) = Settings::read_with_parts(&mut reader(toml));
-        let one = ScopeLimits {
-            entry: Limits {
-                max_open_orders: Some(3),
-                ..Default::default()
-            },
-            ..Default::default()
-        };
-        let name = |name| ClientName::parse(name).unwrap();
+        let clients = parts.clients.unwrap().into_iter();
         InForce {
-            clients: [(name("a"), one), (name("b"), ScopeLimits::default())].into(),
+            clients: clients.map(|client| (client.name, client.limits)).collect(),
             account: parts.account_limits,
             risk_ceiling: parts.risk_ceiling,
         }
     }
 
-    /// The keys of the faults, each of which says what to do.
-    fn faults(before: &InForce, toml: &str) -> Vec<String> {
+    /// The keys that are refused as gone, each of them with what to do.
+    fn gone(before: &InForce, toml: &str) -> Vec<String> {
         let mut reader = reader(toml);
-        drop(Settings::read_with_parts(&mut reader));
         before.refuse_to_lift(&mut reader);
-        let errors = reader.finish().unwrap_err().0;
+        let faults = reader.finish().err().map(|errors| errors.0);
         let mut gone = Vec::new();
-        for fault in errors {
+        for fault in faults.unwrap_or_default() {
             if fault.reason.contains("is gone") {
                 assert_eq!(flaw(&fault.key, &fault.to_string()), None);
                 gone.push(fault.key);
@@ -106,33 +159,45 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_lost_its_end_lifts_no_limit() {
-        let whole =
-            format!("{CLIENTS}[limits]\nmax_lots_total = 1.0\n[risk]\nmax_per_trade = 2.0\n");
-        let before = in_force(&whole);
-        assert!(faults(&before, &whole).is_empty());
-        let cases: [(&str, &[&str]); 4] = [
-            ("", &["limits", "risk.max_per_trade"]),
-            ("[clients.b]\n", &["limits", "risk.max_per_trade"]),
-            (
-                "[clients.a]\n",
-                &["clients.a.limits", "limits", "risk.max_per_trade"],
-            ),
-            (CLIENTS, &["limits", "risk.max_per_trade"]),
-        ];
-        for (cut, gone) in cases {
-            assert_eq!(faults(&before, cut), gone, "{cut:?}");
+    fn a_file_that_is_cut_off_anywhere_lifts_no_limit() {
+        let limits = ALL.join("\n");
+        for (scope, table) in [
+            ("limits", "[limits]\n"),
+            ("clients.a.limits", "[clients.a.limits]\n"),
+        ] {
+            let whole = format!("{A}{table}{limits}\n");
+            let before = in_force(&whole);
+            assert!(gone(&before, &whole).is_empty());
+            for left in 0..ALL.len() {
+                let cut = format!("{A}{table}{}\n", ALL[..left].join("\n"));
+                let missing = gone(&before, &cut);
+                assert_eq!(missing.len(), ALL.len() - left, "{cut}");
+                let key = ALL[left].split([' ', '.']).next().unwrap();
+                assert_eq!(missing[0], format!("{scope}.{key}"));
+            }
+            assert_eq!(gone(&before, A).len(), ALL.len());
         }
     }
 
     #[test]
-    fn limits_are_lifted_by_empty_tables_and_an_absent_one_had_nothing_to_lift() {
-        let before = in_force("[limits]\nmax_lots_total = 1.0\n");
-        let lifted = "[clients.a]\nlimits = {}\n[limits]\n";
-        assert!(faults(&before, lifted).is_empty());
-        // The ceiling alone makes no table of limits.
-        let before = in_force("[risk]\nmax_per_trade = 2.0\n");
-        let kept = format!("{CLIENTS}[risk]\nmax_per_trade = 100.0\n");
-        assert!(faults(&before, &kept).is_empty());
+    fn other_values_are_taken_and_whoever_is_gone_takes_the_own_along() {
+        let before = in_force(&format!(
+            "{A}limits.require_stop_loss = true\nlimits.daily_loss.percent = 1.0\n"
+        ));
+        let other = "limits.require_stop_loss = false\nlimits.daily_loss.amount = 9.0\n";
+        assert!(gone(&before, &format!("{A}{other}")).is_empty());
+        assert!(gone(&before, "[clients.b]\n").is_empty());
+    }
+
+    #[test]
+    fn the_ceiling_of_risk_is_told_once() {
+        let before = in_force(&format!("{A}{RISK}"));
+        assert_eq!(gone(&before, A), [CEILING]);
+        assert!(gone(&before, &format!("{A}{RISK}")).is_empty());
+        let own = format!("{A}limits.max_risk_per_trade_percent = 1.0\n");
+        let before = in_force(&format!("{own}{RISK}"));
+        assert_eq!(gone(&before, &own), [CEILING]);
+        let key = "clients.a.limits.max_risk_per_trade_percent";
+        assert_eq!(gone(&before, &format!("{A}{RISK}")), [key]);
     }
 }

@@ -2,7 +2,7 @@
 //! account's limits, its certificate with the authorities it trusts, its secrets, its log level. Each
 //! part as a whole, or not at all: one that is faulty stays as it was and never holds back the
 //! others, and a client that the configuration does not name any more is out whatever else is wrong.
-//! Other keys that changed are named: they need a restart. Asked for by SIGHUP or an operator; a
+//! A limit gets another value, and is not lifted: a file that was cut off has none. Other keys that changed are named: they need a restart. Asked for by SIGHUP or an operator; a
 //! changed certificate is also noticed.
 
 mod certificate;
@@ -481,7 +481,7 @@ mod tests {
             ("[clients]", &["a", "b"]),
             ("[clients.a]\n[clients.b]\nenabled = true", &["a", "b"]),
             ("[clients.a]\nenabled = false\n[clients.b]", &["b"]),
-            ("clients.x = 3\n[clients.c]", &[]),
+            ("[clients]\nx = 3\n[clients.c]", &[]),
             (
                 "[clients.a]\nenabled = false\n[clients.b]\nenabled = false",
                 &[],

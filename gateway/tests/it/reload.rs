@@ -225,15 +225,16 @@ async fn limits_of_the_account_are_taken_up_and_keys_that_are_not_are_named() {
     gateway.says("need a restart").await;
     let refused = trading.submit_order(order("limited")).await.unwrap_err();
     assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
-    // A file that was cut off lifts none of them, and their empty table does.
+    // A file that was cut off lifts none of them, and another value is taken.
     for (cut, id) in [("", "empty"), (before.as_str(), "cut")] {
         gateway.configure(cut);
         let refused = reload(&gateway).await.unwrap_err();
-        assert!(refused.message().contains("limits: is gone"), "{refused:?}");
+        let key = "limits.max_lots_per_order: is gone";
+        assert!(refused.message().contains(key), "{refused:?}");
         let refused = trading.submit_order(order(id)).await.unwrap_err();
         assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
     }
-    gateway.configure(&(before + "[limits]\n"));
+    gateway.configure(&(before + "[limits]\nmax_lots_per_order = 0.5\n"));
     assert!(reload(&gateway).await.unwrap().needs_restart.is_empty());
     trading.submit_order(order("after")).await.unwrap();
 }
@@ -423,7 +424,7 @@ async fn a_faulty_part_holds_back_no_other() {
     assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
     let channel = gateway.channel(Some("trade")).await;
     assert!(is_nobody(&status(channel).await.unwrap_err()));
-    gateway.configure(&(before + "[limits]\n"));
+    gateway.configure(&(before + "[limits]\nmax_lots_per_order = 0.5\n"));
     reload(&gateway).await.unwrap();
     trading.submit_order(order("after")).await.unwrap();
     status(gateway.channel(Some("read")).await).await.unwrap();

@@ -111,7 +111,7 @@ fn print(form: &[u8]) -> Print {
             .iter()
             .fold(1, |power: u64, _| power.wrapping_mul(KEY.factor)),
         needs: needs.filter(|(_, count)| *count >= MIN_RARE),
-        tag: tag(form.iter().fold(0, added)),
+        tag: tag(sum(form)),
         digest: digest(&KEY.salt, form),
     }
 }
@@ -121,19 +121,26 @@ fn count(bytes: &[u8], sign: u8) -> usize {
 }
 
 /// The polynomial hash of a text and one byte more.
-fn added(sum: u64, byte: &u8) -> u64 {
-    sum.wrapping_mul(KEY.factor)
-        .wrapping_add(u64::from(*byte) + 1)
+fn added(factor: u64, sum: u64, byte: u8) -> u64 {
+    sum.wrapping_mul(factor).wrapping_add(u64::from(byte) + 1)
+}
+
+/// The polynomial hash of a text.
+fn sum(bytes: &[u8]) -> u64 {
+    let factor = KEY.factor;
+    let bytes = bytes.iter();
+    bytes.fold(0, |sum, byte| added(factor, sum, *byte))
 }
 
 /// The polynomial hash of what is before each place of a text, and of all of it: from one to the next
 /// the text can be told. Written where it stays, so that it can be wiped.
 fn sums(bytes: &[u8]) -> Vec<u64> {
+    let factor = KEY.factor;
     let mut sums = Vec::with_capacity(bytes.len() + 1);
     let mut sum = 0;
     sums.push(sum);
     for byte in bytes {
-        sum = added(sum, byte);
+        sum = added(factor, sum, *byte);
         sums.push(sum);
     }
     sums
@@ -203,7 +210,7 @@ mod tests {
     fn the_hash_of_a_form_is_the_last_of_its_sums() {
         let form = b"correct horse";
         let last = sums(form).last().copied();
-        assert_eq!(last, Some(form.iter().fold(0, added)));
+        assert_eq!(last, Some(sum(form)));
         assert_eq!(last.map(tag), Some(print(form).tag));
     }
 
