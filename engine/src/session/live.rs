@@ -189,7 +189,12 @@ impl Live {
             .map_err(|status| SessionEnd::Call("ticks", status))?
             .into_inner();
         let kind = status.account_kind();
-        tracing::info!(gateway = status.version, ?kind, positions = snapshot.positions.len(), "session begun");
+        tracing::info!(
+            gateway = status.version,
+            ?kind,
+            positions = snapshot.positions.len(),
+            "session begun"
+        );
         Ok(Self {
             gateway,
             events,

@@ -2,8 +2,9 @@
 //! account's limits, its certificate with the authorities it trusts, its secrets, its log level. Each
 //! part as a whole, or not at all: one that is faulty stays as it was and never holds back the
 //! others, and a client that the configuration does not name any more is out whatever else is wrong.
-//! A limit gets another value, and is not lifted: a file that was cut off has none. Other keys that changed are named: they need a restart. Asked for by SIGHUP or an operator; a
-//! changed certificate is also noticed.
+//! A limit gets another value and is never lifted: a file that was cut off has none. Other keys that
+//! changed are named: they need a restart. Asked for by SIGHUP or an operator; a changed certificate
+//! is also noticed.
 
 mod certificate;
 mod lifted;
