@@ -1,5 +1,6 @@
 """Short words for the tests: the official package in its Windows Python, and what it talks to."""
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -143,11 +144,15 @@ class ScriptedTerminal:
 
 
 class OfficialTest(unittest.TestCase):
-    """Tests of a class share one Windows Python, and the relay to the class's terminal."""
+    """Tests of a class share one Windows Python, and the relay to the class's terminal. That one is
+    found without its path, as one at a time can be: a class of another process waits."""
 
     @classmethod
     def setUpClass(cls):
         cls.python = windows_python()
+        alone = cls.python.terminal.open("rb")
+        cls.addClassCleanup(alone.close)
+        fcntl.flock(alone, fcntl.LOCK_EX)
         cls.terminal = cls.start_terminal()
         cls.addClassCleanup(cls.terminal.close)
         relay = Relay(cls.python, cls.terminal.port)
