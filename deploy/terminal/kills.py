@@ -18,10 +18,10 @@ PAUSE_S = 0.5  # at most, before the next kill
 AGAIN_S = 0.05  # before a request is repeated
 ANSWER_S = 15  # of one call
 OUTCOME_S = 3  # until a trader goes on without an order's outcome
-HURRY_S = 1  # without a filled order until the gateway is to try the broker at once
+HURRY_S = 1  # without what is waited for until the gateway is to try the broker at once
 FLOWS_S = 120  # until orders flow again, with the grace of those whose outcome is unknown
 SETTLED_S = 300  # until each order is settled, at the end
-PAGE = 1000
+LOOKS = "[orders]\nreconcile_pass_ms = 500\n"  # three of them and the grace time settle an order
 OPEN = ["ACCEPTED", "SENT", "WORKING", "PARTIALLY_FILLED", "UNKNOWN"]
 
 
@@ -91,21 +91,6 @@ class Customer(Trader):
         self._asked.filled += 1
         return order
 
-    def orders(self):
-        return self._all(self.service.ListOrders, self.proto.ListOrdersRequest, "orders")
-
-    def deals(self):
-        return self._all(self.service.ListDeals, self.proto.ListDealsRequest, "deals")
-
-    def _all(self, call, request, name):
-        rows, token = [], ""
-        while True:
-            page = call(request(page_size=PAGE, page_token=token), timeout=ANSWER_S)
-            rows += getattr(page, name)
-            token = page.next_page_token
-            if not token:
-                return rows
-
 
 @contextmanager
 def trading(chain, asked, seed):
@@ -122,14 +107,24 @@ def trading(chain, asked, seed):
             trader.result()
 
 
+class Hurry:
+    """An operator's `reload`, each second: parts that are killed during logins have the gateway pause
+    for two minutes, as a wrong password does."""
+
+    def __init__(self, chain):
+        self._chain, self._at = chain, time.monotonic() + HURRY_S
+
+    def __call__(self):
+        if time.monotonic() > self._at:
+            self._chain.hurry()
+            self._at = time.monotonic() + HURRY_S
+
+
 def flow(chain, asked, running):
     """Waits until orders are filled: the seconds that it took."""
-    enough, begun = asked.filled + FLOW, time.monotonic()
-    hurry_at = begun + HURRY_S
+    enough, begun, hurry = asked.filled + FLOW, time.monotonic(), Hurry(chain)
     while asked.filled < enough:
-        if time.monotonic() > hurry_at:
-            chain.hurry()
-            hurry_at = time.monotonic() + HURRY_S
+        hurry()
         for trader in running:
             if trader.done():
                 trader.result()
@@ -157,8 +152,9 @@ def play(chain, asked, rounds, seed):
 def settled(chain):
     """Orders and deals of the gateway, once no order is open any more."""
     reader = Customer(chain, Asked(), threading.Event(), 0)
-    limit = time.monotonic() + SETTLED_S
+    limit, hurry = time.monotonic() + SETTLED_S, Hurry(chain)
     while True:
+        hurry()
         try:
             orders = reader.orders()
             if not any(order.state in reader.open for order in orders):
@@ -210,7 +206,7 @@ def run(rounds, seed):
     seed = random.randrange(2**32) if seed is None else seed
     say(f"seed {seed}")
     asked = Asked()
-    with Chain("--state={folder}/account") as chain:
+    with Chain("--state={folder}/account", more=LOOKS) as chain:
         try:
             chain.until_trading()
             killed, longest = play(chain, asked, rounds, seed)

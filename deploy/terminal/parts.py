@@ -22,6 +22,7 @@ LOGIN, SERVER, PASSWORD = "10000001", "MyMT5-Simulator", secrets.token_hex()
 SYMBOLS = ["EURUSD", "GBPUSD", "USDJPY", "XAUUSD"]
 LINES = 40  # of a log's end
 PORTS = 20000, 32768  # below those that Linux gives to connections
+PAGE = 1000  # rows of a list
 PARTS = ["gateway", "bridge", "relay", "terminal"]
 
 
@@ -41,6 +42,10 @@ def lasting_port():
                 return port
 
 
+class NeverSent(bench.Failure):
+    """The gateway told of an order that it waited too long to be sent, and never was."""
+
+
 class Trader(bench.MyMT5Trader):
     """Waits for the end of an order that the gateway cannot tell yet when it answers."""
 
@@ -51,7 +56,28 @@ class Trader(bench.MyMT5Trader):
             time.sleep(0.01)
             ask = self.proto.GetOrderRequest(order_id=order.order_id)
             order = self.service.GetOrder(ask, timeout=bench.PATIENCE_S).order
+        if self.was_never_sent(order):
+            raise NeverSent(str(order))
         return super().filled(order)
+
+    def was_never_sent(self, order):
+        expired = order.state == self.types.ORDER_STATE_EXPIRED
+        return expired and order.reason == "EXPIRED_BEFORE_SEND"
+
+    def orders(self):
+        return self._all(self.service.ListOrders, self.proto.ListOrdersRequest, "orders")
+
+    def deals(self):
+        return self._all(self.service.ListDeals, self.proto.ListDealsRequest, "deals")
+
+    def _all(self, call, request, name):
+        rows, token = [], ""
+        while True:
+            page = call(request(page_size=PAGE, page_token=token), timeout=bench.PATIENCE_S)
+            rows += getattr(page, name)
+            token = page.next_page_token
+            if not token:
+                return rows
 
 
 class Chain(bench.Stage):
