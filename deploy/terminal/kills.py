@@ -108,8 +108,8 @@ def trading(chain, asked, seed):
 
 
 class Hurry:
-    """An operator's `reload`, each second: parts that are killed during logins have the gateway pause
-    for two minutes, as a wrong password does."""
+    """A `reload` each second: logins that kills interrupt count as unanswered, and after four of them
+    the gateway pauses for two minutes."""
 
     def __init__(self, chain):
         self._chain, self._at = chain, time.monotonic() + HURRY_S

@@ -101,5 +101,36 @@ class Judge(unittest.TestCase):
         self.assertIn("a deal of no filled order", self.found())
 
 
+class Lists(unittest.TestCase):
+    """What a soak makes of the gateway's lists."""
+
+    def check(self, orders, deals, never_sent=0):
+        from parts import Fault, Trader
+        from soak import check_orders
+
+        trader = Trader.__new__(Trader)
+        trader.types = SimpleNamespace(ORDER_STATE_FILLED=5, ORDER_STATE_EXPIRED=7)
+        rows = [SimpleNamespace(order_id=n, state=s, reason=why) for n, s, why in orders]
+        trader.orders = lambda: rows
+        trader.deals = lambda: [SimpleNamespace(order_id=number) for number in deals]
+        try:
+            check_orders(trader, never_sent)
+        except Fault as fault:
+            return str(fault)
+        return None
+
+    def test_each_order_is_filled_or_told_as_never_sent(self):
+        told = (2, 7, "EXPIRED_BEFORE_SEND")
+        self.assertIsNone(self.check([(1, 5, ""), told], [1], never_sent=1))
+        lacks = "an order is neither filled nor told as never sent"
+        self.assertEqual(self.check([(1, 5, ""), told], [1]), lacks)
+        self.assertEqual(self.check([(1, 5, ""), (2, 7, "")], [1]), lacks)
+        self.assertEqual(self.check([(1, 5, ""), (2, 7, "")], [1], never_sent=1), lacks)
+        unlike = "filled orders and deals are not the same"
+        self.assertEqual(self.check([(1, 5, ""), told], [1, 2], never_sent=1), unlike)
+        self.assertEqual(self.check([(1, 5, "")], []), unlike)
+        self.assertEqual(self.check([(1, 5, "")], [1, 1]), unlike)
+
+
 if __name__ == "__main__":
     unittest.main()
