@@ -182,7 +182,8 @@ class Chain(bench.Stage):
     def _start_gateway(self):
         if "gateway" not in self.children:
             self._configure()
-        account = {"MT5_LOGIN": LOGIN, "MT5_SERVER": SERVER, "MT5_PASSWORD_FILE": "password"}
+        account = {"MT5_LOGIN": LOGIN, "MT5_SERVER": SERVER}
+        account["MT5_PASSWORD_FILE"] = str(self.folder / "password")
         words = [str(self.binaries[0]), "run", "--config", "gateway.toml"]
         self.start("gateway", words, BRIDGE_SECRET=self._secret, **account)
         self.until_listening(self.api)
