@@ -8,8 +8,10 @@ end, as JSON. Nothing but Python's own modules is needed, since that user may re
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
+import random
 import resource
 import socket
 import sys
@@ -21,7 +23,8 @@ import http2
 TRADING = "/mymt5.v1.TradingService/"
 WATCH = "/grpc.health.v1.Health/Watch"
 CLIENT_HELLO = bytes([22, 3, 1, 2, 0, 1])  # the head of a TLS record that begins a handshake
-RETURN_S = 1  # until one that was cut comes again
+RETURN_S = 1  # until one that was cut comes again, about: not all at the same moment
+ARRIVE_S = 20  # until each has attacked once
 BATCH = 64  # calls at a time on a connection
 PATH_BYTES = 3900
 PLACE = b"#" * 10  # in a message, for the number of the call
@@ -39,47 +42,69 @@ def address(number):
     return "127.0.0.1" if number % 2 else f"127.1.{number // 200}.{number % 200 + 1}"
 
 
-async def forever(coming):
-    """Comes again and again, however often it is turned away; how often it was."""
-    turned_away = 0
+class Arrivals:
+    """Which strangers have not yet got as far as to attack."""
+
+    def __init__(self, count):
+        self.missing, self.complete = set(range(count)), asyncio.Event()
+
+    def note(self, number):
+        self.missing.discard(number)
+        if not self.missing:
+            self.complete.set()
+
+
+async def forever(coming, arrive):
+    """Comes again and again, however often it is turned away."""
     while True:
-        try:
-            await coming()
-        except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
-            pass
-        turned_away += 1
-        await asyncio.sleep(RETURN_S)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+            await coming(arrive)
+        await asyncio.sleep(RETURN_S * random.uniform(0.5, 1.5))
 
 
 async def for_seconds(seconds, comings):
-    """Lets all of them come for so long, and says when they have begun."""
-    tasks = [asyncio.ensure_future(forever(coming)) for coming in comings]
-    await asyncio.sleep(0.2)
+    """Lets all of them come for so long, from when each has attacked once, or had time enough to.
+
+    Each calls what it is given once its attack takes place.
+    """
+    arrivals = Arrivals(len(comings))
+    tasks = [
+        asyncio.ensure_future(forever(coming, functools.partial(arrivals.note, number)))
+        for number, coming in enumerate(comings)
+    ]
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(arrivals.complete.wait(), ARRIVE_S)
     print("ready", flush=True)
     await asyncio.wait(tasks, timeout=seconds)
     for task in tasks:
         task.cancel()
     ended = await asyncio.gather(*tasks, return_exceptions=True)
     faults = [repr(end) for end in ended if not isinstance(end, asyncio.CancelledError)]
-    return {"strangers": len(tasks), "faults": faults[:3]}
+    came = len(tasks) - len(arrivals.missing)
+    return {"strangers": len(tasks), "came": came, "faults": faults[:3]}
 
 
-async def half_open(port, number, begin=CLIENT_HELLO):
-    """Begins a handshake and goes no further."""
-    source = (address(number), 0)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=source)
+async def half_open(port, number, arrive, begin=CLIENT_HELLO, tls=None):
+    """Begins a handshake, or says so much after one, and goes no further."""
+    options = {"local_addr": (address(number), 0)}
+    if tls:
+        options.update(ssl=tls, server_hostname="localhost", ssl_handshake_timeout=10)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
     try:
         writer.write(begin)
+        await writer.drain()
+        arrive()
         await reader.read()
     finally:
         writer.transport.abort()
 
 
-async def watch(port, number, tls=None):
+async def watch(port, number, arrive, tls=None):
     """Asks for a watch, answers all that keeps the connection open, and stays."""
     connection = await http2.Connection.open(port, tls, address(number))
     try:
         connection.ask(WATCH)
+        arrive()
         await connection.until_closed()
     finally:
         connection.close()
@@ -91,22 +116,27 @@ async def besiege(port, authority, count, seconds):
 
     def come(number):
         if number % 4 < 2:
-            return lambda: half_open(port, number)
-        return lambda: watch(port, number, tls)
+            return lambda arrive: half_open(port, number, arrive)
+        return lambda arrive: watch(port, number, arrive, tls)
 
     return await for_seconds(seconds, [come(number) for number in range(count)])
 
 
 async def watch_operations(port, count, seconds):
-    watches = [lambda number=number: watch(port, number) for number in range(count)]
-    return await for_seconds(seconds, watches)
+    def come(number):
+        return lambda arrive: watch(port, number, arrive)
+
+    return await for_seconds(seconds, [come(number) for number in range(count)])
 
 
 async def besiege_bridge(port, count, seconds):
-    """Connections that prove nothing: some say nothing at all, others half a frame."""
+    """Connections that prove nothing: they say nothing, begin a handshake, or half a frame after it."""
+    tls = http2.blind_trust()
+    half = {"begin": bytes(2), "tls": tls}
+    kinds = [half, {"begin": b""}, half, {"begin": CLIENT_HELLO}]
 
     def come(number):
-        return lambda: half_open(port, number, b"" if number % 2 else bytes(2))
+        return lambda arrive: half_open(port, number, arrive, **kinds[number % len(kinds)])
 
     return await for_seconds(seconds, [come(number) for number in range(count)])
 
@@ -146,22 +176,20 @@ async def talk_indexed(port, tls, count):
 
 
 async def say_oddly(port, authority, text):
-    """One call whose path has letters that a terminal would obey."""
+    """One call whose path has letters that a terminal would obey; how it was answered."""
     connection = await http2.Connection.open(port, http2.trust(authority))
     connection.ask(http2.field(b":path", b"/" + text.encode()))
-    try:
-        await asyncio.wait_for(connection.answers(1), 5)
-    except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
-        pass
+    print("ready", flush=True)
+    answer = await asyncio.wait_for(connection.answers(1), 10)
     connection.close()
-    return {}
+    return {"answered": len(answer)}
 
 
 async def flood(port, authority, kind, seconds, connections=4):
     """Frames that cost the peer more than their sender."""
     tls, counts = http2.trust(authority), []
 
-    async def come():
+    async def come(arrive):
         connection = await http2.Connection.open(port, tls)
         reading = asyncio.ensure_future(connection.until_closed())
         try:
@@ -169,6 +197,7 @@ async def flood(port, authority, kind, seconds, connections=4):
                 connection.writer.write(FLOODS[kind] * 1000)
                 counts.append(1000)
                 await connection.writer.drain()
+                arrive()
         finally:
             reading.cancel()
             connection.close()
@@ -182,7 +211,7 @@ async def call_on_and_on(port, authority, proof, path, seconds, message="", conn
     tls, counts, answered = http2.trust(authority, Path(proof)), [], []
     message = bytes.fromhex(message) or http2.NO_MESSAGE
 
-    async def come():
+    async def come(arrive):
         connection = await http2.Connection.open(port, tls)
         try:
             while True:
@@ -191,6 +220,7 @@ async def call_on_and_on(port, authority, proof, path, seconds, message="", conn
                     connection.ask(path, message.replace(PLACE, b"%010d" % len(counts)))
                 await connection.answers(BATCH)
                 answered.append(BATCH)
+                arrive()
         finally:
             connection.close()
 
@@ -202,11 +232,12 @@ async def hold_streams(port, authority, proof, path, count, seconds):
     """A client that opens streams and never reads them."""
     tls = http2.trust(authority, Path(proof))
 
-    async def come():
+    async def come(arrive):
         connection = await http2.Connection.open(port, tls)
         try:
             for _ in range(count // 4):
                 connection.ask(path)
+            arrive()
             await connection.until_closed()
         finally:
             connection.close()

@@ -51,6 +51,14 @@ def trust(authority, proof=None):
     return context
 
 
+def blind_trust():
+    """TLS towards whoever it is: a stranger does not care."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 class Connection:
     """One connection, which keeps up the manners that keep it open: it answers PING and SETTINGS."""
 

@@ -67,7 +67,7 @@ symbols = ["EURUSD", "GBPUSD"]
 balance = 100000000.0
 """
 
-# How the bridge is reached; where this host's own connections need TLS, too, say so here.
+# The bridge's certificate is the one that the gateway takes without a word.
 TERMINAL = """
 [broker]
 kind = "terminal"
@@ -77,7 +77,6 @@ address = "127.0.0.1:{bridge}"
 account_kind = "demo"
 symbols = {{ EURUSD = "EURUSD" }}
 """
-BRIDGE_OPTIONS = []
 
 ENGINE = """
 [engine]
@@ -176,9 +175,11 @@ class Stage(ExitStack):
         (tls / "ca.pem").chmod(0o644)
         (tls / "ca.key.pem").rename(self.home / "ca.key.pem")
         owners = {"main": "engine", "gateway": "gateway", "twin": "gateway"}
-        owners.update(reader="stranger", other="stranger")
+        owners.update(reader="stranger", other="stranger", bridge="bridge")
         for name, owner in owners.items():
             own(tls / name, owner)
+        (tls / "bridge").chmod(0o711)  # its certificate is the gateway's to read, too
+        (tls / "bridge/certificate.pem").chmod(0o644)
 
     def write(self, name, text, user, mode=0o600):
         """Puts a file into its place by a rename, as editors do."""
@@ -256,8 +257,19 @@ class Crowd:
             universal_newlines=True,
         )
         stage.callback(self.process.kill)
-        self.bound_s = arguments.get("seconds", 0) + CROWD_S
+        self.limit = threading.Timer(arguments.get("seconds", 0) + CROWD_S, self.process.kill)
+        self.limit.daemon = True
+        self.limit.start()
         self.told = {}
+
+    def all_came(self):
+        """Whether each of the strangers got as far as to attack."""
+        return self.told["came"] == self.told["strangers"]
+
+    def absence(self):
+        """What the table adds where some did not."""
+        came, all_of_them = self.told["came"], self.told["strangers"]
+        return "" if self.all_came() else f"; but {came} of {all_of_them} strangers attacked"
 
     def __enter__(self):
         if self.process.stdout.readline().strip() != "ready":
@@ -265,11 +277,9 @@ class Crowd:
         return self
 
     def __exit__(self, *_):
-        limit = threading.Timer(self.bound_s, self.process.kill)
-        limit.start()
         lines = self.process.stdout.read().splitlines()
         self.process.wait()
-        limit.cancel()
+        self.limit.cancel()
         if self.process.returncode or not lines:
             raise Failure("the strangers ended with a fault of their own, told above")
         self.told = json.loads(lines[-1])
@@ -323,7 +333,8 @@ class Client:
 
     def filled(self, order):
         if order.state != self.types.ORDER_STATE_FILLED:
-            raise Failure(f"an order was not filled: {order}")
+            state = self.types.OrderState.Name(order.state)
+            raise Failure(f"an order was not filled but {state}: {order.reason}")
         return order
 
     def may_trade(self):
@@ -339,7 +350,8 @@ class Client:
         return self.control.SetTradingState(request, timeout=PATIENCE_S)
 
     def ticks(self):
-        return self.market.StreamTicks(self.market_types.StreamTicksRequest())
+        request = self.market_types.StreamTicksRequest()
+        return self.market.StreamTicks(request, timeout=PATIENCE_S)
 
 
 class Gateway:
@@ -419,7 +431,9 @@ def start_bridge(stage, port, secret):
     environment = dict(state, PATH="/usr/bin:/bin", PYTHONDONTWRITEBYTECODE="1")
     subprocess.run(as_user("bridge", init), check=True, env=environment)
     words = [stage.python, str(code / BRIDGE.name), "--listen", f"127.0.0.1:{port}"]
-    stage.start("bridge", "bridge", words + BRIDGE_OPTIONS, BRIDGE_SECRET=secret, **state)
+    tls = "config/tls/bridge"
+    words += ["--tls-certificate", f"{tls}/certificate.pem", "--tls-key", f"{tls}/key.pem"]
+    stage.start("bridge", "bridge", words, BRIDGE_SECRET=secret, **state)
     stage.until(lambda: listens(port), "bridge that listens")
 
 
