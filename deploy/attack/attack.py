@@ -84,10 +84,10 @@ def stopped(scene):
 
 
 ATTACKS = [
+    strangers.odd_paths,  # first: the log tells a call of the first strangers alone
     strangers.siege,
     strangers.floods,
     strangers.operations,
-    strangers.odd_paths,  # before there is so much of strangers that the log tells of no path
     strangers.talk,
     strangers.reach,
     clients.list_flood,

@@ -142,37 +142,37 @@ async def besiege_bridge(port, count, seconds):
 
 
 async def talk(port, authority, megabytes, indexed):
-    """Calls with long paths, so many MiB of them; then so many that the peer unpacks from one byte."""
-    tls, sent, long_path = http2.trust(authority), 0, "/" + "://" * (PATH_BYTES // 3)
+    """Calls with long paths, so many MiB of them; then so many that the peer unpacks from one byte.
+
+    No connection says more than a stranger is read of without a rest.
+    """
+    tls, sent, asked = http2.trust(authority), 0, 0
     print("ready", flush=True)
+    long_paths = ["/" + "://" * (PATH_BYTES // 3)] * 24
     while sent < megabytes << 20:
-        connection = await http2.Connection.open(port, tls)
-        try:
-            for _ in range(8):
-                for _ in range(BATCH):
-                    connection.ask(long_path)
-                await connection.answers(BATCH)
-                sent += BATCH * PATH_BYTES
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        connection.close()
-    return {"sent": sent, "indexed": await talk_indexed(port, tls, indexed)}
+        sent += PATH_BYTES * await talk_once(port, tls, long_paths)
+    kept = http2.field(b":path", b"/" + b"x" * PATH_BYTES, kept=True)
+    indexed_paths = [kept] + [bytes([128 | http2.FIRST_INDEX])] * (8 * BATCH - 1)
+    while asked < indexed:
+        asked += await talk_once(port, tls, indexed_paths)
+    return {"sent": sent, "indexed": asked}
 
 
-async def talk_indexed(port, tls, count):
-    connection, asked = await http2.Connection.open(port, tls), 0
-    path = http2.field(b":path", b"/" + b"x" * PATH_BYTES, kept=True)
+async def talk_once(port, tls, paths):
+    """Calls on a connection of their own; how many were answered."""
+    answered = 0
+    connection = await http2.Connection.open(port, tls)
     try:
-        while asked < count:
-            for _ in range(BATCH):
+        while answered < len(paths):
+            batch = paths[answered : answered + BATCH]
+            for path in batch:
                 connection.ask(path)
-                path = bytes([128 | http2.FIRST_INDEX])
-            asked += BATCH
-            await connection.answers(BATCH)
+            await connection.answers(len(batch))
+            answered += len(batch)
     except (OSError, asyncio.IncompleteReadError):
         pass
     connection.close()
-    return asked
+    return answered
 
 
 async def say_oddly(port, authority, text):
