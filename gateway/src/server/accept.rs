@@ -5,7 +5,7 @@ use super::connection::{Connection, Peer, PeerProof, Services, shed};
 use crate::reload::Identity;
 use mymt5_chassis::{
     clock, sandbox,
-    server::{Bounds, Place, Places, accept, network},
+    server::{Bounds, Pace, Paced, Place, Places, accept, network},
     tls::{self, ServerIdentity},
 };
 use rustls::{ServerConfig, pki_types::CertificateDer};
@@ -117,8 +117,9 @@ impl Listener {
         mut identity: watch::Receiver<ServerIdentity>,
     ) {
         let config = tls::server_config(&identity.borrow_and_update());
+        let pace = Pace::default();
         let shaken = tokio::select! {
-            shaken = timeout(HANDSHAKE, handshake(stream, config)) => shaken,
+            shaken = timeout(HANDSHAKE, handshake(stream, &pace, config)) => shaken,
             () = place.lost() => return shed(),
             () = self.stop.cancelled() => return,
         };
@@ -140,7 +141,7 @@ impl Listener {
         // Clients that came together, as after a restart, do not all come back together.
         let jitter = 0.9 + 0.2 * rand::random::<f64>();
         let connection = Connection {
-            peer: Peer::new(proof, address.to_string(), self.clients),
+            peer: Peer::new(proof, address.to_string(), self.clients, pace),
             stranger: stranger.then(|| self.strangers.take(network(address.ip()))),
             max_age: self.max_age.mul_f64(jitter),
             stop: self.stop,
@@ -163,9 +164,10 @@ impl Listener {
                 return;
             }
             let address = "control socket".to_owned();
+            let pace = Pace::default();
             // Its user is the gateway's own as long as both live, so it may follow events for ever.
             let connection = Connection {
-                peer: Peer::new(PeerProof::SameUser, address, places.clone()),
+                peer: Peer::new(PeerProof::SameUser, address, places.clone(), pace),
                 stranger: None,
                 max_age: Duration::MAX,
                 stop: self.stop.clone(),
@@ -177,12 +179,14 @@ impl Listener {
     }
 }
 
+/// The pace is that of the bytes of TLS: records that hold nothing cost time, too.
 async fn handshake(
     stream: TcpStream,
+    pace: &Pace,
     config: Arc<ServerConfig>,
-) -> io::Result<TlsStream<TcpStream>> {
+) -> io::Result<TlsStream<Paced<TcpStream>>> {
     stream.set_nodelay(true)?;
-    TlsAcceptor::from(config).accept(stream).await
+    TlsAcceptor::from(config).accept(pace.apply(stream)).await
 }
 
 /// A verified certificate without a client's name is a caller without rights, not an anonymous one,

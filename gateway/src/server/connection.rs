@@ -2,7 +2,7 @@
 //! has to end.
 
 use http::{Request, Response};
-use mymt5_chassis::server::{self, ConnectionError, Limits, Place, Places};
+use mymt5_chassis::server::{self, ConnectionError, Limits, Pace, Place, Places};
 use mymt5_model::ClientName;
 use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -49,23 +49,34 @@ pub(crate) struct Peer {
     clients: Places<String>,
     /// Its place among them, once it has proven to be one.
     place: Arc<SetOnce<Place<String>>>,
+    /// At which it is read, until then.
+    pace: Pace,
 }
 
 impl Peer {
     /// Takes a place among the clients if the connection itself proves one.
-    pub(super) fn new(proof: PeerProof, address: String, clients: Places<String>) -> Self {
+    pub(super) fn new(
+        proof: PeerProof,
+        address: String,
+        clients: Places<String>,
+        pace: Pace,
+    ) -> Self {
         let owner = match &proof {
             PeerProof::None => None,
             PeerProof::Certificate(name) => Some(name.clone()),
             PeerProof::SameUser => Some(ClientName::local().to_string()),
         };
         let place = owner.map(|owner| clients.take(owner));
+        if place.is_some() {
+            pace.lift();
+        }
         Self {
             proof,
             address,
             ending: CancellationToken::new(),
             clients,
             place: Arc::new(SetOnce::new_with(place)),
+            pace,
         }
     }
 
@@ -74,6 +85,7 @@ impl Peer {
         if self.place.get().is_none() {
             // Where another call was first, its client stays the owner.
             let _ = self.place.set(self.clients.take(client.to_string()));
+            self.pace.lift();
         }
     }
 }
@@ -160,8 +172,11 @@ pub(super) fn shed() {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use mymt5_chassis::server::{Bounds, network};
-    use tokio::time::Instant;
+    use mymt5_chassis::server::{Bounds, Paced, network};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy, duplex, sink},
+        time::Instant,
+    };
 
     const ONE: Bounds = Bounds {
         each: 1,
@@ -169,11 +184,12 @@ mod tests {
         all: 8,
     };
     const MAX_AGE: Duration = Duration::from_secs(3_600);
+    const MUCH: usize = 1 << 20;
 
     fn peer(proof: PeerProof) -> (Peer, Option<Place<IpAddr>>) {
         let stranger = matches!(proof, PeerProof::None);
         let place = stranger.then(|| Places::new(ONE).take(network(IpAddr::from([192, 0, 2, 1]))));
-        let peer = Peer::new(proof, "test".to_owned(), Places::new(ONE));
+        let peer = Peer::new(proof, "test".to_owned(), Places::new(ONE), Pace::default());
         (peer, place)
     }
 
@@ -188,6 +204,36 @@ mod tests {
             let (peer, place) = peer(proof);
             assert_eq!(outlived(&peer, place, MAX_AGE).await, drain);
             assert!(start.elapsed() >= age && start.elapsed() < age + STRANGER_AGE);
+        }
+    }
+
+    /// How long a connection's bytes take to read, all of which are there, far more than a burst.
+    async fn read(paced: Paced<DuplexStream>) -> Duration {
+        let start = Instant::now();
+        copy(&mut paced.take(MUCH as u64), &mut sink())
+            .await
+            .unwrap();
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_strangers_connection_is_read_slowly_until_it_proves_a_client() {
+        let certificate = PeerProof::Certificate("a".to_owned());
+        let client = ClientName::parse("a").unwrap();
+        for (proof, proves, is_slow) in [
+            (PeerProof::None, false, true),
+            (PeerProof::None, true, false),
+            (certificate, false, false),
+        ] {
+            let pace = Pace::default();
+            let (mut far, near) = duplex(MUCH);
+            far.write_all(&vec![0; MUCH]).await.unwrap();
+            let near = pace.apply(near);
+            let peer = Peer::new(proof, "test".to_owned(), Places::new(ONE), pace);
+            if proves {
+                peer.proves(&client);
+            }
+            assert_eq!(read(near).await > Duration::ZERO, is_slow);
         }
     }
 

@@ -9,7 +9,7 @@ pub use client::{OperationsClient, ServingStatus, metric};
 
 use crate::health::Health;
 use crate::loader::Reader;
-use crate::server::{self, Bounds, Limits, Places};
+use crate::server::{self, Bounds, Limits, Pace, Places};
 use http::{Method, Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::convert::Infallible;
@@ -151,7 +151,8 @@ pub async fn serve(
                 }
                 DRAIN
             };
-            // Errors end here: the prober sees them on its side.
+            // Nobody proves anything here. Errors end here: the prober sees them on its side.
+            let stream = Pace::default().apply(stream);
             let _ended = server::serve(stream, service, LIMITS, end).await;
         });
     };

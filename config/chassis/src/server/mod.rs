@@ -1,8 +1,10 @@
-//! A bounded server of HTTP/2: who finds a place, how long a connection waits for its first call,
-//! and how it ends. What it is asked is its user's matter.
+//! A bounded server of HTTP/2: who finds a place, how fast a stranger is read, how long a connection
+//! waits for its first call, and how it ends. What it is asked is its user's matter.
 
+mod pace;
 mod places;
 
+pub use pace::{Pace, Paced};
 pub use places::{Bounds, Place, Places, network};
 
 use http::{Request, Response};
