@@ -27,7 +27,8 @@ class Arrays(unittest.TestCase):
                 return numpy.array([row, row], dtype=TICKS)
 
         package = bridge.Package(Terminal(), None, False)
-        rows = package.table(bridge.TICK, "copy_ticks_from", "EURUSD", 1, 10, -1)
+        table = package.ask("copy_ticks_from", "EURUSD", 1, 10, -1)
+        rows = table[bridge.TICK].tolist()
         self.assertEqual(len(rows), 2)
         data = bridge.encode({"push": "ticks", "rows": rows[:1]})
         frame = json.loads(data[4:].decode())
