@@ -618,7 +618,8 @@ impl Core {
             let sum = own.map(|held| held.row.profit + held.row.swap).sum();
             book.is_settled(Some(client)).then_some(sum)
         };
-        let breached = self.losses.measure(floating, &mut self.out);
+        let compared = self.reconciliation.compared;
+        let breached = self.losses.measure(compared, floating, &mut self.out);
         for (scope, breach) in breached {
             self.act_on(scope, breach);
         }

@@ -220,17 +220,24 @@ impl Losses {
         });
     }
 
-    /// Measures the last reading, once the deals that it reflects are known. `floating`: a client's
-    /// floating figures, none while its rows and deals are of different moments. Tells what is
-    /// breached, each breach once.
+    /// Measures the last reading, once the deals that it reflects are known. `compared`: the broker's
+    /// history is known since the link came up. `floating`: a client's floating figures, none while
+    /// its rows and deals are of different moments. Tells what is breached, each breach once.
     pub(crate) fn measure(
         &mut self,
+        compared: bool,
         floating: impl Fn(&ClientName) -> Option<Money>,
         out: &mut Out,
     ) -> Vec<(Scope, Breach)> {
         let (Some(reading), Some(newest)) = (self.reading, self.ledger.newest()) else {
             return Vec::new();
         };
+        // The balance of a day that began while nobody looked is told by its deals. One that is not
+        // known yet may hide behind another of the same result.
+        let unseen = |meter: &Meter| meter.meter.missed_reset(reading.time).is_some();
+        if !compared && self.meters.values().any(unseen) {
+            return Vec::new();
+        }
         let Some(moment) = self.ledger.moment(reading.balance, out.now.elapsed_ms) else {
             return Vec::new();
         };

@@ -266,6 +266,25 @@ fn a_reset_that_nobody_saw_is_rebuilt_from_deals_that_came_before_a_restart() {
 }
 
 #[test]
+fn the_base_of_a_day_that_began_unseen_waits_until_the_broker_was_compared() {
+    let mut scene = limited_scene(ScopeLimits::default(), by(BaseKind::Balance));
+    let held = scene.hold("alpha", "a", 1.0);
+    float(&mut scene, held, -300.0);
+    before_midnight(&mut scene, 600_000);
+    scene.shell.feed(Input::Link(false));
+    stopped(&mut scene, held, 0.1, -7.0);
+    scene.shell.pass(1_200_000);
+    scene.tick(BID, ASK);
+    scene.shell.feed(Input::Link(true));
+    scene.rows();
+    // With the deal before midnight and without this one the balance is the same.
+    let after = stopped(&mut scene, held, 0.1, -7.0);
+    scene.shell.feed(Input::Deal(after));
+    scene.live(1);
+    assert_eq!(base(&scene), money(9_993.0));
+}
+
+#[test]
 fn a_days_loss_blocks_entries_until_the_reset_and_exits_never() {
     let mut scene = limited_scene(ScopeLimits::default(), daily(500.0, LimitAction::Block));
     let held = scene.hold("alpha", "a", 1.0);
