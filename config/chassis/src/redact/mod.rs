@@ -181,6 +181,12 @@ impl Loaded {
             };
             cow = Cow::Owned(masked);
         }
+        // It may also cover the name that told a number from an account's.
+        if let Cow::Owned(text) = &cow
+            && let Some(masked) = self.known.accounts.mask(text)
+        {
+            cow = Cow::Owned(masked);
+        }
         masked(cow)
     }
 }

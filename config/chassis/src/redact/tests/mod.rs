@@ -91,6 +91,15 @@ fn what_is_not_sensitive_stays_and_is_not_copied() {
 }
 
 #[test]
+fn an_account_number_is_masked_whose_own_field_a_mask_covers() {
+    let redactor = Redactor::new();
+    redactor.set_values(&[], &["73519284"]);
+    let clean = redactor.clean(r#"cookie":x count:"73519284 "#).into_owned();
+    assert!(!clean.contains("73519284"), "{clean}");
+    assert_eq!(redactor.clean(&clean), clean);
+}
+
+#[test]
 fn account_numbers_are_masked_as_whole_numbers() {
     let redactor = Redactor::new();
     redactor.set_values(&[], &["12345678", "777", "not a number", ""]);
