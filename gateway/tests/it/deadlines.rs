@@ -149,12 +149,26 @@ async fn a_deadline_cuts_no_stream() {
     .await
     .into_body();
     let mut last = first;
+    let mut received = Vec::new();
     while last < first + 3 * DEADLINE_MS {
         let frame = timeout(BOUND, ticks.frame()).await.unwrap().unwrap();
         let data = frame.unwrap().into_data().expect("ticks, not an end");
-        let batch = v1::StreamTicksResponse::decode(data.slice(5..)).unwrap();
-        for tick in batch.ticks {
-            last = last.max(tick.time.unwrap().utc_ms.unwrap());
+        received.extend_from_slice(&data);
+        while let Some(message) = next_message(&mut received) {
+            let batch = v1::StreamTicksResponse::decode(message.as_slice()).unwrap();
+            for tick in batch.ticks {
+                last = last.max(tick.time.unwrap().utc_ms.unwrap());
+            }
         }
     }
+}
+
+/// The first whole message of a stream's bytes: a frame of HTTP/2 may hold several, or a part.
+fn next_message(received: &mut Vec<u8>) -> Option<Vec<u8>> {
+    const HEAD: usize = 5;
+    let length = received.get(1..HEAD)?.try_into().unwrap();
+    let end = HEAD + u32::from_be_bytes(length) as usize;
+    let message = received.get(HEAD..end)?.to_vec();
+    received.drain(..end);
+    Some(message)
 }
