@@ -99,8 +99,8 @@ impl InForce {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::settings::{Settings, TABLE};
-    use mymt5_chassis::{loader::Environment, testing::messages::flaw};
+    use crate::{reload::tests::reader, settings::Settings};
+    use mymt5_chassis::testing::messages::flaw;
 
     /// Every limit that there is.
     const ALL: [&str; 16] = [
@@ -124,14 +124,6 @@ mod tests {
     const A: &str =
         "[clients.a]\ncertificate = 'spiffe://mymt5/client/a'\npermissions = ['read']\n";
     const RISK: &str = "[risk]\nmax_per_trade = 2.0\n";
-
-    fn reader(toml: &str) -> Reader {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("gateway.toml");
-        std::fs::write(&file, toml).unwrap();
-        let nothing = Environment::from_pairs([("", ""); 0]);
-        Reader::open(&TABLE, &file, nothing).unwrap()
-    }
 
     fn in_force(toml: &str) -> InForce {
         let (_, parts) = Settings::read_with_parts(&mut reader(toml));

@@ -465,7 +465,7 @@ mod tests {
     use super::*;
     use mymt5_chassis::testing::messages::flaw;
 
-    fn reader(toml: &str) -> Reader {
+    pub(super) fn reader(toml: &str) -> Reader {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
         std::fs::write(&file, toml).unwrap();
