@@ -14,6 +14,7 @@ import os
 import random
 import resource
 import socket
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ RETURN_S = 1  # until one that was cut comes again, about: not all at the same m
 ARRIVE_S = 20  # until each has attacked once
 BATCH = 64  # calls at a time on a connection
 PATH_BYTES = 3900
+CUT = (ConnectionResetError, ConnectionAbortedError, ssl.SSLError, asyncio.IncompleteReadError)
 PLACE = b"#" * 10  # in a message, for the number of the call
 
 FLOODS = {
@@ -43,22 +45,32 @@ def address(number):
 
 
 class Arrivals:
-    """Which strangers have not yet got as far as to attack."""
+    """How far each stranger got: its attack took place, or each of its handshakes was cut."""
 
     def __init__(self, count):
-        self.missing, self.complete = set(range(count)), asyncio.Event()
+        self.missing, self.cut = set(range(count)), set()
+        self.complete = asyncio.Event()
 
     def note(self, number):
         self.missing.discard(number)
         if not self.missing:
             self.complete.set()
 
+    def told(self, count):
+        cut = len(self.missing & self.cut)
+        return {"strangers": count, "came": count - len(self.missing), "cut": cut}
 
-async def forever(coming, arrive):
+
+async def forever(coming, number, arrivals):
     """Comes again and again, however often it is turned away."""
+    arrive = functools.partial(arrivals.note, number)
     while True:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+        try:
             await coming(arrive)
+        except CUT:
+            arrivals.cut.add(number)
+        except (OSError, asyncio.TimeoutError):
+            pass
         await asyncio.sleep(RETURN_S * random.uniform(0.5, 1.5))
 
 
@@ -69,7 +81,7 @@ async def for_seconds(seconds, comings):
     """
     arrivals = Arrivals(len(comings))
     tasks = [
-        asyncio.ensure_future(forever(coming, functools.partial(arrivals.note, number)))
+        asyncio.ensure_future(forever(coming, number, arrivals))
         for number, coming in enumerate(comings)
     ]
     with contextlib.suppress(asyncio.TimeoutError):
@@ -80,8 +92,7 @@ async def for_seconds(seconds, comings):
         task.cancel()
     ended = await asyncio.gather(*tasks, return_exceptions=True)
     faults = [repr(end) for end in ended if not isinstance(end, asyncio.CancelledError)]
-    came = len(tasks) - len(arrivals.missing)
-    return {"strangers": len(tasks), "came": came, "faults": faults[:3]}
+    return {**arrivals.told(len(tasks)), "faults": faults[:3]}
 
 
 async def half_open(port, number, arrive, begin=CLIENT_HELLO, tls=None):

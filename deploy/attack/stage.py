@@ -266,10 +266,18 @@ class Crowd:
         """Whether each of the strangers got as far as to attack."""
         return self.told["came"] == self.told["strangers"]
 
+    def all_came_or_were_cut(self):
+        """Whether most attacked, and the rest tried: each of their handshakes was cut."""
+        came, strangers = self.told["came"], self.told["strangers"]
+        return came + self.told["cut"] == strangers and 2 * came >= strangers
+
     def absence(self):
         """What the table adds where some did not."""
-        came, all_of_them = self.told["came"], self.told["strangers"]
-        return "" if self.all_came() else f"; but {came} of {all_of_them} strangers attacked"
+        came, strangers = self.told["came"], self.told["strangers"]
+        if self.all_came():
+            return ""
+        cut = f"{self.told['cut']} were cut in each handshake"
+        return f"; but {came} of {strangers} strangers attacked, {cut}"
 
     def __enter__(self):
         if self.process.stdout.readline().strip() != "ready":

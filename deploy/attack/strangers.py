@@ -52,7 +52,7 @@ def siege(scene):
     told += f", the slowest in {milliseconds(max(came))}"
     told += f", {len(displaced)} came twice"
     told += crowd.absence()
-    held = crowd.all_came() and not shut_out and max(came) <= NEWCOMER_BOUND_S
+    held = crowd.all_came_or_were_cut() and not shut_out and max(came) <= NEWCOMER_BOUND_S
     goal = prompt == len(came)
     name = f"{count} strangers, half-open or watching, for {seconds} s"
     yield Row(name, "0 of 10 clients got in", told, held, goal)
