@@ -1,84 +1,103 @@
 //! What this engine holds, as the gateway reported it: from the snapshot on, by events only.
 
-use mymt5_model::{Side, Symbol};
-use mymt5_proto::{parse_enum, v1};
+use mymt5_guard::TradingState;
+use mymt5_model::{Lots, Money, OrderState, PositionId, RequestId, Side, Symbol};
 use std::collections::BTreeMap;
-use v1::stream_events_response::Event;
 
 /// A position of this engine.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The gateway's name of it.
-    pub position_id: u64,
+    /// The broker's name of it.
+    pub position_id: PositionId,
     /// Canonical symbol.
     pub symbol: Symbol,
     /// Long or short.
     pub side: Side,
-    /// Volume in lots.
-    pub lots: f64,
+    /// Its volume.
+    pub lots: Lots,
+}
+
+/// How an order stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderUpdate {
+    /// The intent that made it; none: the gateway's own, or foreign.
+    pub request_id: Option<RequestId>,
+    /// The position that it closes; none: it closes none.
+    pub closes: Option<PositionId>,
+    /// Its state.
+    pub state: OrderState,
+    /// Volume filled so far.
+    pub filled: Lots,
+}
+
+/// What the gateway reports of this engine's account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An order changed.
+    Order(OrderUpdate),
+    /// A position was opened or changed.
+    PositionChanged(Held),
+    /// A position is gone.
+    PositionClosed(PositionId),
+    /// Equity in the account's currency; none: it is not known.
+    Equity(Option<Money>),
+    /// Whether new risk may be taken.
+    TradingState(TradingState),
+}
+
+/// All that events report, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What is held.
+    pub positions: Vec<Held>,
+    /// Equity in the account's currency; none: it is not known.
+    pub equity: Option<Money>,
+    /// Whether new risk may be taken.
+    pub trading_state: TradingState,
 }
 
 /// Positions, equity and whether new risk may be taken.
 #[derive(Debug, Default)]
 pub struct Portfolio {
-    positions: BTreeMap<u64, Held>,
-    equity: Option<f64>,
+    positions: BTreeMap<PositionId, Held>,
+    equity: Option<Money>,
     active: bool,
 }
 
 impl Portfolio {
     /// Replaces everything by a snapshot.
-    pub fn read(&mut self, snapshot: &v1::GetSnapshotResponse) {
-        self.positions = snapshot
-            .positions
-            .iter()
-            .filter_map(held)
-            .map(|held| (held.position_id, held))
-            .collect();
-        self.equity = snapshot.account.as_ref().map(|account| account.equity);
-        self.active = snapshot.trading_state() == v1::TradingState::Active;
+    pub fn read(&mut self, snapshot: Snapshot) {
+        let positions = snapshot.positions.into_iter();
+        self.positions = positions.map(|held| (held.position_id, held)).collect();
+        self.equity = snapshot.equity;
+        self.active = snapshot.trading_state == TradingState::Active;
     }
 
     /// Takes an event.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::PositionChanged(v1::PositionChanged {
-                position: Some(position),
-            }) => {
-                if let Some(held) = held(position) {
-                    self.positions.insert(held.position_id, held);
+            Event::PositionChanged(held) => {
+                self.positions.insert(held.position_id, held.clone());
+            }
+            Event::PositionClosed(position_id) => {
+                self.positions.remove(position_id);
+            }
+            Event::Order(order) => {
+                // A close that is done may be reported before its position.
+                let closed = order.closes.filter(|_| order.state == OrderState::Filled);
+                if let Some(position_id) = closed {
+                    self.reduce(position_id, order.filled);
                 }
             }
-            Event::PositionClosed(v1::PositionClosed {
-                position: Some(position),
-            }) => {
-                self.positions.remove(&position.position_id);
-            }
-            // A close that is done may be reported before its position.
-            Event::OrderChanged(v1::OrderChanged { order: Some(order) })
-                if order.action() == v1::OrderAction::Close
-                    && order.state() == v1::OrderState::Filled =>
-            {
-                self.reduce(order.position_id, order.filled_lots);
-            }
-            Event::AccountUpdate(v1::AccountUpdate {
-                account: Some(account),
-            }) => self.equity = Some(account.equity),
-            Event::TradingStateChanged(changed) => {
-                self.active = changed.state() == v1::TradingState::Active
-            }
-            _ => {}
+            Event::Equity(equity) => self.equity = *equity,
+            Event::TradingState(state) => self.active = *state == TradingState::Active,
         }
     }
 
     /// Takes so many lots from a position; its own event reports what is left.
-    fn reduce(&mut self, position_id: u64, lots: f64) {
-        let left = self
-            .positions
-            .get(&position_id)
-            .map(|held| held.lots - lots);
-        // Lots are multiples of 1e-8.
-        if left.is_some_and(|left| left < 0.5e-8) {
+    fn reduce(&mut self, position_id: PositionId, lots: Lots) {
+        let held = self.positions.get(&position_id);
+        if held.is_some_and(|held| held.lots <= lots) {
             self.positions.remove(&position_id);
         }
     }
@@ -86,7 +105,7 @@ impl Portfolio {
     /// Exports what is held as metrics: lots per symbol, negative when short.
     pub fn measure(&self, symbols: impl Iterator<Item = Symbol>) {
         for symbol in symbols {
-            let signed = |held: &Held| held.lots * held.side.sign() as f64;
+            let signed = |held: &Held| held.lots.to_f64() * held.side.sign() as f64;
             let lots: f64 = self.of(&symbol).map(signed).sum();
             metrics::gauge!("mymt5_engine_position_lots", "symbol" => symbol.to_string()).set(lots);
         }
@@ -101,7 +120,7 @@ impl Portfolio {
 
     /// Equity in the account's currency; none before the first snapshot.
     #[must_use]
-    pub const fn equity(&self) -> Option<f64> {
+    pub const fn equity(&self) -> Option<Money> {
         self.equity
     }
 
@@ -110,15 +129,4 @@ impl Portfolio {
     pub const fn may_open(&self) -> bool {
         self.active
     }
-}
-
-fn held(position: &v1::Position) -> Option<Held> {
-    let side = parse_enum::<v1::Side, Side>(position.side, "").ok()?;
-    let symbol = Symbol::parse(&position.symbol).ok()?;
-    Some(Held {
-        position_id: position.position_id,
-        symbol,
-        side,
-        lots: position.lots,
-    })
 }

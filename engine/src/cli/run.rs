@@ -15,6 +15,7 @@ use mymt5_chassis::{
     redact::Redactor,
     shutdown,
 };
+use mymt5_model::RequestId;
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
@@ -94,7 +95,7 @@ async fn serve(running: Running<Settings, Opened>) -> anyhow::Result<()> {
         running.metrics,
         stop.clone(),
     ));
-    let new_id = Box::new(|| Uuid::now_v7().simple().to_string());
+    let new_id = Box::new(|| RequestId::of_number(Uuid::now_v7().as_u128()));
     let session = Session {
         settings: settings.gateway,
         trader: Trader::new(settings.strategies, settings.risk, new_id),

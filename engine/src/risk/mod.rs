@@ -1,6 +1,6 @@
 //! How much to trade: from the stop's distance, floored to the volume grid; never a guess.
 
-use mymt5_model::{Lots, SymbolSpec};
+use mymt5_model::{Lots, Money, SymbolSpec};
 
 /// What may be risked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,11 +32,12 @@ pub enum RiskRefused {
 pub fn size(
     risk: &RiskSettings,
     spec: &SymbolSpec,
-    equity: Option<f64>,
+    equity: Option<Money>,
     stop_points: i64,
 ) -> Result<Lots, RiskRefused> {
     let equity = equity
-        .filter(|equity| equity.is_finite() && *equity > 0.0)
+        .map(Money::to_f64)
+        .filter(|equity| *equity > 0.0)
         .ok_or(RiskRefused::NoEquity)?;
     let tick_value = spec
         .tick_value
@@ -60,6 +61,10 @@ mod tests {
     use crate::trader::tests::spec;
     use proptest::prelude::*;
 
+    fn money(amount: f64) -> Option<Money> {
+        Money::from_f64(amount).ok()
+    }
+
     fn risk(percent: f64) -> RiskSettings {
         RiskSettings {
             max_per_trade_percent: percent,
@@ -71,14 +76,14 @@ mod tests {
     fn sizes_from_the_stop() {
         // One lot of EURUSD loses 1 USD per point: 200 points of 1 % of 10,000 are half a lot.
         assert_eq!(
-            size(&risk(1.000_01), &spec(), Some(10_000.0), 200).unwrap(),
+            size(&risk(1.000_01), &spec(), money(10_000.0), 200).unwrap(),
             Lots::from_f64(0.5).unwrap()
         );
         let cap = RiskSettings {
             max_lots: Some(Lots::from_f64(0.2).unwrap()),
             ..risk(50.0)
         };
-        assert!(size(&cap, &spec(), Some(10_000.0), 200).unwrap() <= Lots::from_f64(0.2).unwrap());
+        assert!(size(&cap, &spec(), money(10_000.0), 200).unwrap() <= Lots::from_f64(0.2).unwrap());
     }
 
     #[test]
@@ -89,7 +94,7 @@ mod tests {
                 max_lots: Some(cap),
                 ..risk(50.0)
             };
-            assert_eq!(size(&capped, &spec(), Some(1e6), 200), Ok(cap));
+            assert_eq!(size(&capped, &spec(), money(1e6), 200), Ok(cap));
         }
     }
 
@@ -100,7 +105,7 @@ mod tests {
             Err(RiskRefused::NoEquity)
         );
         assert_eq!(
-            size(&risk(1.0), &spec(), Some(-5.0), 200),
+            size(&risk(1.0), &spec(), money(-5.0), 200),
             Err(RiskRefused::NoEquity)
         );
         let spec = SymbolSpec {
@@ -108,14 +113,14 @@ mod tests {
             ..spec()
         };
         assert_eq!(
-            size(&risk(1.0), &spec, Some(10_000.0), 200),
+            size(&risk(1.0), &spec, money(10_000.0), 200),
             Err(RiskRefused::NoTickValue)
         );
         assert_eq!(
             size(
                 &risk(0.001),
                 &crate::trader::tests::spec(),
-                Some(100.0),
+                money(100.0),
                 200
             ),
             Err(RiskRefused::TooSmall)
@@ -125,7 +130,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_risks_more_than_allowed(percent in 0.01f64..100.0, equity in 1.0f64..1e7, stop in 1i64..5_000) {
-            if let Ok(lots) = size(&risk(percent), &spec(), Some(equity), stop) {
+            if let Ok(lots) = size(&risk(percent), &spec(), money(equity), stop) {
                 let at_stop = lots.to_f64() * stop as f64;
                 prop_assert!(at_stop <= equity * percent / 100.0 * (1.0 + 1e-9));
             }

@@ -3,15 +3,15 @@
 use super::{
     ConnectError, Gateway, Session,
     send::{Answer, send},
+    wire::{self, Request},
 };
 use crate::{
     intents::{IntentError, Unsettled},
-    trader::{Intent, Step},
+    trader::{Event, Intent, Step},
 };
 use mymt5_chassis::{clock, trace_context::TraceContext};
-use mymt5_model::{OrderState, SymbolSpec};
+use mymt5_model::{OrderState, RequestId, SymbolSpec};
 use mymt5_proto::{Reason, reason_of, retry_after, v1};
-use prost::Message;
 use std::{collections::HashMap, fmt, time::Duration};
 use tokio::{
     sync::mpsc,
@@ -21,7 +21,6 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
-use v1::stream_events_response::Event;
 
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -99,7 +98,7 @@ impl From<IntentError> for SessionEnd {
 }
 
 /// A request id and how its call was answered.
-type Answered = (String, Answer);
+type Answered = (RequestId, Answer);
 
 /// A session under way.
 pub(super) struct Live {
@@ -159,7 +158,7 @@ impl Live {
         let snapshot = snapshot
             .map_err(|status| SessionEnd::Call("snapshot", status))?
             .into_inner();
-        session.trader.on_snapshot(&snapshot);
+        session.trader.on_snapshot(wire::snapshot(&snapshot));
         let from = v1::StreamEventsRequest {
             journal_id: snapshot.journal_id,
             after_sequence: snapshot.sequence,
@@ -299,10 +298,8 @@ impl Live {
         session: &mut Session,
         batch: v1::StreamTicksInStepResponse,
     ) -> Result<(), SessionEnd> {
-        if let Some(account) = batch.account {
-            let account = Some(account);
-            let update = Event::AccountUpdate(v1::AccountUpdate { account });
-            let step = session.trader.on_event(&update);
+        if let Some(account) = &batch.account {
+            let step = session.trader.on_event(&wire::account(account));
             self.take(session, step)?;
         }
         let mut live = 0;
@@ -338,11 +335,11 @@ impl Live {
             .map_err(|status| SessionEnd::Call("events", status))?
             .ok_or(SessionEnd::StreamEnded("events"))?;
         self.in_step.newest_event = self.in_step.newest_event.max(event.sequence);
-        let Some(event) = event.event else {
+        let Some(event) = event.event.as_ref().and_then(wire::event) else {
             return Ok(());
         };
         // A feed that waits tells the account with its ticks: an update comes by the clock.
-        if self.in_step.owes && matches!(event, Event::AccountUpdate(_)) {
+        if self.in_step.owes && matches!(event, Event::Equity(_)) {
             return Ok(());
         }
         let step = session.trader.on_event(&event);
@@ -352,14 +349,14 @@ impl Live {
     fn on_answer(
         &mut self,
         session: &mut Session,
-        request_id: &str,
+        request_id: &RequestId,
         answer: Answer,
     ) -> Result<(), SessionEnd> {
         match answer {
             Answer::Accepted => Ok(()),
             Answer::Refused(reason) => {
-                tracing::warn!(request_id, reason, "intent refused by the gateway");
-                let step = session.trader.on_refused(request_id, &reason);
+                tracing::warn!(%request_id, reason, "intent refused by the gateway");
+                let step = session.trader.on_refused(request_id, reason);
                 self.take(session, step)
             }
             Answer::Unsure(status) => Err(SessionEnd::Call("order", status)),
@@ -377,30 +374,31 @@ impl Live {
     /// Makes a step durable, then sends what it wants to send.
     fn take(&mut self, session: &Session, step: Step) -> Result<(), SessionEnd> {
         if let Some(settled) = &step.settled {
+            let outcome = wire::outcome_name(&settled.outcome);
             session
                 .intents
-                .settle(&settled.request_id, &settled.outcome)?;
+                .settle(settled.request_id.as_str(), outcome)?;
         }
-        let Some(mut intent) = step.intent else {
+        let Some(intent) = step.intent else {
             return Ok(());
         };
+        let request_id = intent.request_id().clone();
         let not_after_ms = self.clock.now_ms() + VALID_MS;
-        intent.stamp(&session.session_id, not_after_ms);
-        let (method, bytes) = match &intent {
-            Intent::Submit(request) => ("SubmitOrder", request.encode_to_vec()),
-            Intent::Close(request) => ("ClosePosition", request.encode_to_vec()),
-        };
+        let request = Request::of(&intent, &session.session_id, not_after_ms);
         let times = (clock::utc_now_ms(), not_after_ms);
-        session
-            .intents
-            .record(intent.request_id(), method, &bytes, times)?;
+        session.intents.record(
+            request_id.as_str(),
+            request.method(),
+            &request.encode(),
+            times,
+        )?;
         metrics::counter!("mymt5_engine_orders_submitted_total").increment(1);
         let trace = TraceContext::new();
         log(&intent, &trace);
         let gateway = self.gateway.clone();
         self.calls.spawn(async move {
-            let answer = send(&gateway, &intent, &trace).await;
-            (intent.request_id().to_owned(), answer)
+            let answer = send(&gateway, &request_id, &request, &trace).await;
+            (request_id, answer)
         });
         Ok(())
     }
@@ -409,16 +407,16 @@ impl Live {
 fn log(intent: &Intent, trace: &TraceContext) {
     let trace_id = trace.trace_hex();
     match intent {
-        Intent::Submit(request) => {
-            let request_id = &request.request_id;
-            let symbol = &request.symbol;
-            let lots = request.lots;
-            tracing::info!(trace_id, request_id, symbol, side = ?request.side(), lots, "order decided");
+        Intent::Submit(submit) => {
+            let request_id = &submit.request_id;
+            let symbol = &submit.symbol;
+            let lots = &submit.lots;
+            tracing::info!(trace_id, %request_id, %symbol, side = ?submit.side, %lots, "order decided");
         }
-        Intent::Close(request) => {
-            let request_id = &request.request_id;
-            let position_id = request.position_id;
-            tracing::info!(trace_id, request_id, position_id, "close decided");
+        Intent::Close(close) => {
+            let request_id = &close.request_id;
+            let position_id = &close.position_id;
+            tracing::info!(trace_id, %request_id, %position_id, "close decided");
         }
     }
 }
@@ -492,7 +490,9 @@ async fn settle(
         if let Some(outcome) = recalled.await? {
             let request_id = &unsettled.request_id;
             session.intents.settle(request_id, &outcome)?;
-            session.trader.on_recalled(request_id);
+            if let Ok(request_id) = RequestId::parse(request_id) {
+                session.trader.on_recalled(&request_id);
+            }
         }
     }
     Ok(())

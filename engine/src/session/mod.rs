@@ -4,6 +4,7 @@ mod backoff;
 mod gateway;
 mod live;
 mod send;
+mod wire;
 
 pub use backoff::Backoff;
 pub use gateway::{ConnectError, Gateway, GatewaySettings};

@@ -1,9 +1,9 @@
 //! Sends one intent until its outcome is known or the session must end: the same id, the same
 //! content, so that a repeat can only join or recall what the first attempt did.
 
-use super::gateway::Gateway;
-use crate::trader::Intent;
+use super::{gateway::Gateway, wire::Request};
 use mymt5_chassis::trace_context::TraceContext;
+use mymt5_model::RequestId;
 use mymt5_proto::{reason_of, retry_after, v1};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -25,15 +25,20 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause that a gateway may ask for.
 const LONGEST: Duration = Duration::from_secs(2);
 
-pub(super) async fn send(gateway: &Gateway, intent: &Intent, trace: &TraceContext) -> Answer {
+pub(super) async fn send(
+    gateway: &Gateway,
+    request_id: &RequestId,
+    request: &Request,
+    trace: &TraceContext,
+) -> Answer {
     let mut attempt = 1;
     let mut unsure = false;
     loop {
-        let answer = once(gateway, intent, trace).await;
+        let answer = once(gateway, request, trace).await;
         super::count_call(!answer.as_ref().is_err_and(is_unsure));
         let status = match answer {
             Ok(order) => {
-                tracing::debug!(request_id = intent.request_id(), state = ?order.map(|order| order.state()), "intent taken");
+                tracing::debug!(%request_id, state = ?order.map(|order| order.state()), "intent taken");
                 return Answer::Accepted;
             }
             Err(status) => status,
@@ -69,19 +74,19 @@ fn may_be_taken(status: &Status, unsure: bool) -> bool {
 
 async fn once(
     gateway: &Gateway,
-    intent: &Intent,
+    request: &Request,
     trace: &TraceContext,
 ) -> Result<Option<v1::Order>, Status> {
     let mut trading = gateway.trading();
-    Ok(match intent {
-        Intent::Submit(request) => {
+    Ok(match request {
+        Request::Submit(request) => {
             trading
                 .submit_order(gateway.call(request.clone(), trace))
                 .await?
                 .into_inner()
                 .order
         }
-        Intent::Close(request) => {
+        Request::Close(request) => {
             trading
                 .close_position(gateway.call(request.clone(), trace))
                 .await?

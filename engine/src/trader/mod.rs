@@ -1,57 +1,22 @@
 //! The one loop: event -> strategy -> risk -> intent. Synchronous, and the same wherever events
 //! come from and intents go to.
 
+mod intent;
 mod runner;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use crate::portfolio::{Event, Held, OrderUpdate, Snapshot};
+pub use intent::{Close, Intent, Outcome, Settled, Submit};
+
 use crate::{portfolio::Portfolio, risk::RiskSettings, strategy::StrategySettings};
-use mymt5_model::{OrderState, Symbol, SymbolSpec};
-use mymt5_proto::{parse_enum, v1};
+use mymt5_model::{OrderState, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
 use std::collections::HashMap;
-use v1::stream_events_response::Event;
 
-/// What to send. The request ids are the trader's own and never used twice.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Intent {
-    /// Open a position.
-    Submit(v1::SubmitOrderRequest),
-    /// Close one.
-    Close(v1::ClosePositionRequest),
-}
-
-impl Intent {
-    /// Binds it to a process and a time: past that time of the gateway's clock it is refused, so that
-    /// a call which was held up on the way never trades.
-    pub fn stamp(&mut self, session_id: &str, not_after_ms: i64) {
-        let (session, not_after) = match self {
-            Self::Submit(request) => (&mut request.session_id, &mut request.not_after),
-            Self::Close(request) => (&mut request.session_id, &mut request.not_after),
-        };
-        session_id.clone_into(session);
-        *not_after = Some(not_after_ms);
-    }
-
-    /// Its request id.
-    #[must_use]
-    pub fn request_id(&self) -> &str {
-        match self {
-            Self::Submit(request) => &request.request_id,
-            Self::Close(request) => &request.request_id,
-        }
-    }
-}
-
-/// An intent that came to its end, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// Its request id.
-    pub request_id: String,
-    /// The order's last state, or the reason of the refusal.
-    pub outcome: String,
-}
+/// Makes request ids, none of them twice.
+pub type NewId = Box<dyn FnMut() -> RequestId + Send>;
 
 /// What a step led to.
 #[derive(Debug, Default, PartialEq)]
@@ -68,17 +33,13 @@ pub struct Trader {
     specs: HashMap<Symbol, SymbolSpec>,
     portfolio: Portfolio,
     risk: RiskSettings,
-    new_id: Box<dyn FnMut() -> String + Send>,
+    new_id: NewId,
 }
 
 impl Trader {
     /// A trader without any knowledge of the market yet.
     #[must_use]
-    pub fn new(
-        strategies: Vec<StrategySettings>,
-        risk: RiskSettings,
-        new_id: Box<dyn FnMut() -> String + Send>,
-    ) -> Self {
+    pub fn new(strategies: Vec<StrategySettings>, risk: RiskSettings, new_id: NewId) -> Self {
         let runners = strategies
             .into_iter()
             .map(|settings| (settings.symbol.clone(), StrategyRunner::new(settings)))
@@ -125,7 +86,7 @@ impl Trader {
     }
 
     /// Starts again from a snapshot.
-    pub fn on_snapshot(&mut self, snapshot: &v1::GetSnapshotResponse) {
+    pub fn on_snapshot(&mut self, snapshot: Snapshot) {
         self.portfolio.read(snapshot);
         self.portfolio.measure(self.runners.keys().cloned());
     }
@@ -149,14 +110,14 @@ impl Trader {
             self.portfolio.measure(self.runners.keys().cloned());
         }
         match event {
-            Event::OrderChanged(v1::OrderChanged { order: Some(order) }) => self.on_order(order),
+            Event::Order(order) => self.on_order(order),
             _ => Step::default(),
         }
     }
 
     /// An intent of before the snapshot that has ended. The runner waits for the next signal: what
     /// it wanted then is no reason to trade now.
-    pub fn on_recalled(&mut self, request_id: &str) {
+    pub fn on_recalled(&mut self, request_id: &RequestId) {
         if let Some(runner) = self
             .runners
             .values_mut()
@@ -166,24 +127,22 @@ impl Trader {
         }
     }
 
-    fn on_order(&mut self, order: &v1::Order) -> Step {
-        let state = parse_enum::<v1::OrderState, OrderState>(order.state, "").ok();
-        match state.filter(|state| state.is_final()) {
-            Some(state) => self.end(
-                &order.client_order_id,
-                order.state().as_str_name(),
-                state == OrderState::Filled,
-            ),
-            None => Step::default(),
+    fn on_order(&mut self, order: &OrderUpdate) -> Step {
+        match &order.request_id {
+            Some(request_id) if order.state.is_final() => {
+                self.end(request_id, Outcome::Ended(order.state))
+            }
+            _ => Step::default(),
         }
     }
 
     /// An intent that the gateway definitely did not take.
-    pub fn on_refused(&mut self, request_id: &str, reason: &str) -> Step {
-        self.end(request_id, reason, false)
+    pub fn on_refused(&mut self, request_id: &RequestId, reason: String) -> Step {
+        self.end(request_id, Outcome::Refused(reason))
     }
 
-    fn end(&mut self, request_id: &str, outcome: &str, done: bool) -> Step {
+    fn end(&mut self, request_id: &RequestId, outcome: Outcome) -> Step {
+        let done = outcome == Outcome::Ended(OrderState::Filled);
         let waiting = self
             .runners
             .iter_mut()
@@ -193,8 +152,8 @@ impl Trader {
             symbol.clone()
         });
         let settled = Settled {
-            request_id: request_id.to_owned(),
-            outcome: outcome.to_owned(),
+            request_id: request_id.clone(),
+            outcome,
         };
         let next = symbol.map(|symbol| self.act(&symbol)).unwrap_or_default();
         Step {

@@ -5,10 +5,9 @@ use crate::{
     portfolio::{Held, Portfolio},
     risk::{self, RiskSettings},
     strategy::{Signal, StrategySettings},
-    trader::Intent,
+    trader::{Close, Intent, Submit},
 };
-use mymt5_model::{Price, Side, SymbolSpec, Tick};
-use mymt5_proto::v1;
+use mymt5_model::{Levels, Price, RequestId, Side, SymbolSpec, Tick};
 
 pub(super) struct StrategyRunner {
     settings: StrategySettings,
@@ -20,7 +19,7 @@ pub(super) struct StrategyRunner {
 
 /// The order that a runner waits for.
 struct Waiting {
-    request_id: String,
+    request_id: RequestId,
     /// It opens what is wanted; else it closes what is in the way.
     opens: bool,
 }
@@ -48,9 +47,9 @@ impl StrategyRunner {
         self.waits_for.is_none()
     }
 
-    pub(super) fn waits_for(&self, request_id: &str) -> bool {
+    pub(super) fn waits_for(&self, request_id: &RequestId) -> bool {
         let waiting = self.waits_for.as_ref();
-        waiting.is_some_and(|waiting| waiting.request_id == request_id)
+        waiting.is_some_and(|waiting| waiting.request_id == *request_id)
     }
 
     /// The order waited for has ended. One that failed is not tried again before the next signal, and
@@ -68,7 +67,7 @@ impl StrategyRunner {
         spec: &SymbolSpec,
         portfolio: &Portfolio,
         risk: &RiskSettings,
-        new_id: &mut dyn FnMut() -> String,
+        new_id: &mut dyn FnMut() -> RequestId,
     ) -> Option<Intent> {
         let wanted = self.wanted.filter(|_| self.waits_for.is_none())?;
         let held: Vec<&Held> = portfolio.of(&self.settings.symbol).collect();
@@ -80,7 +79,7 @@ impl StrategyRunner {
         match &intent {
             Some(intent) => {
                 self.waits_for = Some(Waiting {
-                    request_id: intent.request_id().to_owned(),
+                    request_id: intent.request_id().clone(),
                     opens: matches!(intent, Intent::Submit(_)),
                 });
             }
@@ -89,12 +88,11 @@ impl StrategyRunner {
         intent
     }
 
-    fn close(&self, held: &Held, request_id: String) -> Option<Intent> {
-        Some(Intent::Close(v1::ClosePositionRequest {
+    fn close(&self, held: &Held, request_id: RequestId) -> Option<Intent> {
+        Some(Intent::Close(Close {
             request_id,
             position_id: held.position_id,
             tag: self.settings.name.clone(),
-            ..Default::default()
         }))
     }
 
@@ -104,7 +102,7 @@ impl StrategyRunner {
         spec: &SymbolSpec,
         portfolio: &Portfolio,
         risk: &RiskSettings,
-        request_id: String,
+        request_id: RequestId,
     ) -> Option<Intent> {
         if !portfolio.may_open() {
             return None;
@@ -123,19 +121,18 @@ impl StrategyRunner {
         };
         // Levels are measured from the side that closes the position.
         let closing = if side == Side::Buy { bid } else { ask };
-        let level = |points: i64| {
-            on_grid(closing.moved(points * side.sign()), spec.tick_size_points).to_f64()
-        };
-        Some(Intent::Submit(v1::SubmitOrderRequest {
+        let level =
+            |points: i64| on_grid(closing.moved(points * side.sign()), spec.tick_size_points);
+        Some(Intent::Submit(Submit {
             request_id,
-            symbol: self.settings.symbol.to_string(),
-            side: v1::Side::from(side).into(),
-            r#type: v1::OrderType::Market.into(),
-            lots: lots.to_f64(),
-            stop_loss: Some(level(-distances.stop)),
-            take_profit: distances.take_profit.map(level),
+            symbol: self.settings.symbol.clone(),
+            side,
+            lots,
+            levels: Levels {
+                stop_loss: Some(level(-distances.stop)),
+                take_profit: distances.take_profit.map(level),
+            },
             tag: self.settings.name.clone(),
-            ..Default::default()
         }))
     }
 }

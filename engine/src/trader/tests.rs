@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::strategy::{Distances, Signal, Strategy};
+use mymt5_guard::TradingState;
 use mymt5_model::{
-    BrokerTime, Execution, FillingModes, Lots, Price, Side, Tick, TradeMode, VolumeGrid,
+    BrokerTime, Execution, FillingModes, Lots, Money, PositionId, Price, Side, Tick, TradeMode,
+    VolumeGrid,
 };
 
 /// EURUSD in a USD account: a point of one lot is worth 1 USD.
@@ -57,7 +59,7 @@ fn trader() -> Trader {
     let mut ids = 0;
     let new_id = Box::new(move || {
         ids += 1;
-        format!("id-{ids}")
+        id(&format!("id-{ids}"))
     });
     let risk = RiskSettings {
         max_per_trade_percent: 1.0,
@@ -65,19 +67,19 @@ fn trader() -> Trader {
     };
     let mut trader = Trader::new(vec![strategy], risk, new_id);
     trader.specify(vec![spec()]);
-    trader.on_snapshot(&snapshot(v1::TradingState::Active));
+    trader.on_snapshot(snapshot(TradingState::Active));
     trader
 }
 
-fn snapshot(state: v1::TradingState) -> v1::GetSnapshotResponse {
-    let account = v1::Account {
-        equity: 10_000.0,
-        ..Default::default()
-    };
-    v1::GetSnapshotResponse {
-        account: Some(account),
-        trading_state: state.into(),
-        ..Default::default()
+fn id(text: &str) -> RequestId {
+    RequestId::parse(text).unwrap()
+}
+
+fn snapshot(trading_state: TradingState) -> Snapshot {
+    Snapshot {
+        positions: Vec::new(),
+        equity: Money::from_f64(10_000.0).ok(),
+        trading_state,
     }
 }
 
@@ -101,55 +103,42 @@ fn feed(trader: &mut Trader, points: &[i64]) -> Vec<Intent> {
 const DOWN: &[i64] = &[100_000, 100_010, 100_020, 99_900];
 const UP: &[i64] = &[100_500];
 
-fn order(id: &str, state: v1::OrderState) -> Event {
-    let order = v1::Order {
-        client_order_id: id.into(),
-        state: state.into(),
-        ..Default::default()
-    };
-    Event::OrderChanged(v1::OrderChanged { order: Some(order) })
+fn order(request_id: &str, state: OrderState) -> Event {
+    Event::Order(OrderUpdate {
+        request_id: Some(id(request_id)),
+        closes: None,
+        state,
+        filled: Lots::ZERO,
+    })
 }
 
-fn position(side: Side) -> v1::Position {
-    let side = v1::Side::from(side).into();
-    v1::Position {
-        position_id: 7,
-        symbol: "EURUSD".into(),
-        side,
-        lots: 0.49,
-        ..Default::default()
-    }
-}
+const POSITION: PositionId = PositionId(7);
 
 fn opened(side: Side) -> Event {
-    Event::PositionChanged(v1::PositionChanged {
-        position: Some(position(side)),
+    Event::PositionChanged(Held {
+        position_id: POSITION,
+        symbol: spec().symbol,
+        side,
+        lots: Lots::from_f64(0.49).unwrap(),
     })
 }
 
-fn closed(side: Side) -> Event {
-    Event::PositionClosed(v1::PositionClosed {
-        position: Some(position(side)),
-    })
-}
+const CLOSED: Event = Event::PositionClosed(POSITION);
 
 #[test]
 fn a_signal_opens_with_a_stop_sized_by_risk() {
     let intents = feed(&mut trader(), DOWN);
-    let [Intent::Submit(request)] = &intents[..] else {
+    let [Intent::Submit(submit)] = &intents[..] else {
         panic!("{intents:?}")
     };
     assert_eq!(
-        (
-            request.side(),
-            request.request_id.as_str(),
-            request.tag.as_str()
-        ),
-        (v1::Side::Sell, "id-1", "jumps")
+        (submit.side, submit.request_id.as_str(), submit.tag.as_str()),
+        (Side::Sell, "id-1", "jumps")
     );
-    assert_eq!(request.stop_loss, Some(1.00102));
+    let stop = Price::from_points(100_102, 5);
+    assert_eq!(submit.levels.stop_loss, Some(stop));
     // 100.00 at risk over 200 points, twice the spread of 2, and one tick.
-    assert_eq!(request.lots, 0.48);
+    assert_eq!(submit.lots, Lots::from_f64(0.48).unwrap());
 }
 
 #[test]
@@ -158,19 +147,18 @@ fn a_reversal_closes_first_and_opens_once_the_close_is_filled() {
     feed(&mut trader, DOWN);
     trader.on_event(&opened(Side::Sell));
     assert_eq!(
-        trader
-            .on_event(&order("id-1", v1::OrderState::Filled))
-            .intent,
+        trader.on_event(&order("id-1", OrderState::Filled)).intent,
         None
     );
     let intents = feed(&mut trader, UP);
-    assert!(matches!(&intents[..], [Intent::Close(request)] if request.position_id == 7));
-    trader.on_event(&closed(Side::Sell));
-    let step = trader.on_event(&order("id-2", v1::OrderState::Filled));
-    assert!(
-        matches!(step.intent, Some(Intent::Submit(request)) if request.side() == v1::Side::Buy)
+    assert!(matches!(&intents[..], [Intent::Close(close)] if close.position_id == POSITION));
+    trader.on_event(&CLOSED);
+    let step = trader.on_event(&order("id-2", OrderState::Filled));
+    assert!(matches!(step.intent, Some(Intent::Submit(submit)) if submit.side == Side::Buy));
+    assert_eq!(
+        step.settled.unwrap().outcome,
+        Outcome::Ended(OrderState::Filled)
     );
-    assert_eq!(step.settled.unwrap().outcome, "ORDER_STATE_FILLED");
 }
 
 #[test]
@@ -178,11 +166,7 @@ fn one_order_in_flight_never_two() {
     let mut trader = trader();
     assert_eq!(feed(&mut trader, DOWN).len(), 1);
     assert!(feed(&mut trader, &[100_500, 99_000, 101_000, 98_000]).is_empty());
-    for state in [
-        v1::OrderState::Accepted,
-        v1::OrderState::Sent,
-        v1::OrderState::Unknown,
-    ] {
+    for state in [OrderState::Accepted, OrderState::Sent, OrderState::Unknown] {
         assert_eq!(trader.on_event(&order("id-1", state)), Step::default());
     }
 }
@@ -192,9 +176,9 @@ fn it_is_idle_while_no_order_is_under_way() {
     let mut trader = trader();
     assert!(trader.is_idle());
     feed(&mut trader, DOWN);
-    trader.on_event(&order("id-1", v1::OrderState::Sent));
+    trader.on_event(&order("id-1", OrderState::Sent));
     assert!(!trader.is_idle());
-    trader.on_event(&order("id-1", v1::OrderState::Filled));
+    trader.on_event(&order("id-1", OrderState::Filled));
     assert!(trader.is_idle());
 }
 
@@ -202,7 +186,7 @@ fn it_is_idle_while_no_order_is_under_way() {
 fn a_rejected_order_waits_for_the_next_signal() {
     let mut trader = trader();
     feed(&mut trader, DOWN);
-    let step = trader.on_event(&order("id-1", v1::OrderState::Rejected));
+    let step = trader.on_event(&order("id-1", OrderState::Rejected));
     assert!(step.intent.is_none() && step.settled.is_some());
     assert_eq!(feed(&mut trader, UP).len(), 1);
 }
@@ -210,7 +194,7 @@ fn a_rejected_order_waits_for_the_next_signal() {
 #[test]
 fn nothing_is_opened_while_the_gateway_forbids_it_and_exits_still_go() {
     let mut trader = trader();
-    trader.on_snapshot(&snapshot(v1::TradingState::Halted));
+    trader.on_snapshot(snapshot(TradingState::Halted));
     assert!(feed(&mut trader, DOWN).is_empty());
     trader.on_event(&opened(Side::Sell));
     assert!(matches!(&feed(&mut trader, UP)[..], [Intent::Close(_)]));
@@ -219,10 +203,10 @@ fn nothing_is_opened_while_the_gateway_forbids_it_and_exits_still_go() {
 #[test]
 fn the_order_of_another_run_ends_without_a_step() {
     let mut trader = trader();
-    let step = trader.on_event(&order("old", v1::OrderState::Filled));
+    let step = trader.on_event(&order("old", OrderState::Filled));
     assert_eq!(
         (step.settled.map(|settled| settled.request_id), step.intent),
-        (Some("old".into()), None)
+        (Some(id("old")), None)
     );
 }
 
@@ -230,22 +214,18 @@ fn the_order_of_another_run_ends_without_a_step() {
 fn an_order_may_end_before_its_position_is_told() {
     let mut trader = trader();
     assert_eq!(feed(&mut trader, DOWN).len(), 1);
-    let step = trader.on_event(&order("id-1", v1::OrderState::Filled));
+    let step = trader.on_event(&order("id-1", OrderState::Filled));
     assert_eq!(step.intent, None, "what is wanted is reached");
     assert_eq!(trader.on_event(&opened(Side::Sell)).intent, None);
     let intents = feed(&mut trader, UP);
     assert!(matches!(&intents[..], [Intent::Close(_)]), "{intents:?}");
-    let filled = v1::Order {
-        client_order_id: intents[0].request_id().to_owned(),
-        action: v1::OrderAction::Close.into(),
-        state: v1::OrderState::Filled.into(),
-        position_id: 7,
-        filled_lots: 0.49,
-        ..Default::default()
+    let filled = OrderUpdate {
+        request_id: Some(intents[0].request_id().clone()),
+        closes: Some(POSITION),
+        state: OrderState::Filled,
+        filled: Lots::from_f64(0.49).unwrap(),
     };
-    let step = trader.on_event(&Event::OrderChanged(v1::OrderChanged {
-        order: Some(filled),
-    }));
+    let step = trader.on_event(&Event::Order(filled));
     assert!(matches!(step.intent, Some(Intent::Submit(_))), "{step:?}");
-    assert_eq!(trader.on_event(&closed(Side::Sell)).intent, None);
+    assert_eq!(trader.on_event(&CLOSED).intent, None);
 }

@@ -80,6 +80,13 @@ name!(
     /// The idempotency of one mutating call: unique per client, made by the client.
     RequestId, 64
 );
+impl RequestId {
+    /// That of a number: its 32 hexadecimal digits.
+    #[must_use]
+    pub fn of_number(number: u128) -> Self {
+        Self(Arc::from(format!("{number:032x}")))
+    }
+}
 name!(
     /// A client's name as the gateway's configuration has it.
     ClientName, 32
@@ -169,6 +176,10 @@ mod tests {
         assert!(RequestId::parse("a-Z_09").is_ok());
         for bad in ["", "a b", "é", &"x".repeat(65)] {
             assert!(RequestId::parse(bad).is_err());
+        }
+        for number in [0, u128::MAX] {
+            let id = RequestId::of_number(number);
+            assert_eq!(RequestId::parse(id.as_str()), Ok(id));
         }
     }
 

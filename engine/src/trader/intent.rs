@@ -1,0 +1,69 @@
+//! What a trader wants done, and how that ended.
+
+use mymt5_model::{Levels, Lots, OrderState, PositionId, RequestId, Side, Symbol};
+
+/// What to send. The request ids are the trader's own and never used twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Open a position.
+    Submit(Submit),
+    /// Close one.
+    Close(Close),
+}
+
+/// A market order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submit {
+    /// Its request id.
+    pub request_id: RequestId,
+    /// Canonical symbol.
+    pub symbol: Symbol,
+    /// Buy or sell.
+    pub side: Side,
+    /// Volume, on the symbol's volume grid.
+    pub lots: Lots,
+    /// Stop loss and take profit, on the symbol's price grid.
+    pub levels: Levels,
+    /// The strategy's name.
+    pub tag: String,
+}
+
+/// The close of all of a position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// Its request id.
+    pub request_id: RequestId,
+    /// The position.
+    pub position_id: PositionId,
+    /// The strategy's name.
+    pub tag: String,
+}
+
+impl Intent {
+    /// Its request id.
+    #[must_use]
+    pub const fn request_id(&self) -> &RequestId {
+        match self {
+            Self::Submit(submit) => &submit.request_id,
+            Self::Close(close) => &close.request_id,
+        }
+    }
+}
+
+/// How an intent came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its order is in that state, which is final.
+    Ended(OrderState),
+    /// The gateway did not take it: the reason's name.
+    Refused(String),
+}
+
+/// An intent that came to its end, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Its request id.
+    pub request_id: RequestId,
+    /// Its end.
+    pub outcome: Outcome,
+}
