@@ -144,6 +144,51 @@ impl v1::Tick {
     }
 }
 
+impl v1::Bar {
+    /// A bar of the model for the wire.
+    #[must_use]
+    pub fn of(bar: &model::Bar, utc: Option<model::UtcTime>, finished: bool) -> Self {
+        Self {
+            time: Some(
+                model::Moment {
+                    utc,
+                    broker: Some(bar.time),
+                }
+                .into(),
+            ),
+            open: bar.open.to_f64(),
+            high: bar.high.to_f64(),
+            low: bar.low.to_f64(),
+            close: bar.close.to_f64(),
+            tick_volume: bar.tick_volume,
+            real_volume: bar.real_volume,
+            spread_points: bar.spread_points,
+            finished,
+        }
+    }
+
+    /// The bar of the model; `symbol` and `digits` come from the symbol's specification.
+    ///
+    /// # Errors
+    /// A price that is none, or no broker time.
+    pub fn read(&self, symbol: &model::Symbol, digits: u8) -> Result<model::Bar, WireError> {
+        let price =
+            |value, field| model::Price::nearest(value, digits).map_err(|_| WireError(field));
+        let time = self.time.and_then(|time| time.broker_ms);
+        Ok(model::Bar {
+            symbol: symbol.clone(),
+            time: time.map(model::BrokerTime).ok_or(WireError("time"))?,
+            open: price(self.open, "open")?,
+            high: price(self.high, "high")?,
+            low: price(self.low, "low")?,
+            close: price(self.close, "close")?,
+            tick_volume: self.tick_volume,
+            real_volume: self.real_volume,
+            spread_points: self.spread_points,
+        })
+    }
+}
+
 impl v1::Account {
     /// The account's row for the wire.
     #[must_use]
@@ -192,5 +237,24 @@ mod tests {
             .read(&tick.symbol, 5),
             Err(WireError("bid"))
         );
+    }
+    #[test]
+    fn a_bar_survives_the_wire() {
+        let price = |points| Price::from_points(points, 5);
+        let bar = model::Bar {
+            symbol: Symbol::parse("AUDUSD").unwrap(),
+            time: BrokerTime(1_580_398_080_000),
+            open: price(67_123),
+            high: price(67_150),
+            low: price(67_100),
+            close: price(67_101),
+            tick_volume: 9,
+            real_volume: 0,
+            spread_points: 7,
+        };
+        let wire = v1::Bar::of(&bar, None, true);
+        assert_eq!(wire.read(&bar.symbol, 5).unwrap(), bar);
+        let timeless = v1::Bar { time: None, ..wire };
+        assert_eq!(timeless.read(&bar.symbol, 5), Err(WireError("time")));
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! # The way of a tick
 //! * `v1::Tick::of` makes the message of a tick, with its kind and, where known, its UTC time;
-//!   `v1::Tick::read` takes it back into the model.
+//!   `v1::Tick::read` takes it back into the model. `v1::Bar` has both, too.
 
 mod convert;
 mod enums;

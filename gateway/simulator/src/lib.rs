@@ -10,6 +10,7 @@
 //!   `event` (what is told). `close_by` fills without the market.
 //! * Money: `account` (the conditions), `margin`, `convert` (into its currency), `rollover`.
 //! * Each symbol: [`catalogue`] (contracts), `market` (its corner of the account), `sessions` (hours).
+//! * What was quoted: `quotes`, kept by whoever wants to read it again.
 //! * A restart: `state`, with `dice` for chance that goes on.
 
 mod account;
@@ -29,6 +30,7 @@ mod matching;
 mod netting;
 mod pending;
 mod position;
+mod quotes;
 mod requests;
 mod rollover;
 mod rules;
@@ -42,6 +44,7 @@ pub use event::Event;
 #[doc(hidden)]
 pub use feed::fuzz;
 pub use history::Past;
+pub use quotes::Quotes;
 pub use sessions::{Week, Weekday};
 pub use simulator::Simulator;
 pub use state::{RestoreError, State};

@@ -4,6 +4,7 @@ use super::{
     decisions, edits,
     page::Page,
     parse::{self, BrokerClock},
+    past,
 };
 use crate::{
     access::{Caller, Client, Permission, Proof, Share},
@@ -30,7 +31,7 @@ pub fn request(bytes: &[u8]) {
         zone: zone.as_ref(),
         now: Some(BrokerTime(1_784_000_000_000)),
     };
-    match choice % 10 {
+    match choice % 12 {
         0 => judge(bytes, |m: &v1::SubmitOrderRequest| {
             name(&m.request_id);
             drop(parse::order(&instruments, &caller, clock, m));
@@ -58,6 +59,12 @@ pub fn request(bytes: &[u8]) {
         8 => judge(bytes, |m: &v1::ResolveOrderRequest| {
             decision("", &m.reason);
             let _ = decisions::resolution(m.resolution());
+        }),
+        9 => judge(bytes, |m: &v1::ListBarsRequest| {
+            let _ = past::bars(&instruments, &caller, m);
+        }),
+        10 => judge(bytes, |m: &v1::ListTicksRequest| {
+            let _ = past::ticks(&instruments, &caller, m);
         }),
         _ => judge(bytes, |m: &v1::AdoptRequest| decision(&m.client, &m.reason)),
     }
@@ -114,7 +121,7 @@ mod tests {
 
         #[test]
         fn any_message_is_judged(
-            choice in 0_u8..10, bytes in prop::collection::vec(any::<u8>(), 0..200),
+            choice in 0_u8..12, bytes in prop::collection::vec(any::<u8>(), 0..200),
             text in "\\PC{0,40}", number in any::<i32>(), small in 0_i32..6,
             lots in double(), price in prop::option::of(double()),
         ) {

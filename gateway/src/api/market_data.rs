@@ -2,12 +2,15 @@
 
 use super::{
     AppState, call, parse,
+    past::{self, Bars, Ticks},
     tick_stream::{self, InStep},
 };
 use crate::{
     access::{Caller, Held},
+    broker::Part,
     market::{Delivery, Subscription},
 };
+use mymt5_model::{Bar, BrokerTime, UtcTime};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 use std::{pin::Pin, time::Duration};
 use tokio::time::timeout;
@@ -32,6 +35,25 @@ impl MarketData {
         let open = self.0.tick_streams.open(&caller.0)?;
         let symbols = symbols.into_iter().collect();
         Ok((self.0.hub.subscribe(symbols, delivery), open))
+    }
+
+    fn utc(&self, time: BrokerTime) -> Option<UtcTime> {
+        let (_, zone) = self.0.zone.as_ref()?;
+        zone.to_utc(time)
+    }
+
+    /// Bars for the wire. The last one is finished once the broker's clock, or else its newest tick,
+    /// has come to its end.
+    fn bars(&self, bars: &[Bar], minutes: u32) -> Vec<v1::Bar> {
+        let now = self.0.broker_clock().now.or_else(|| self.0.hub.time());
+        let length_ms = i64::from(minutes) * 60_000;
+        let ended = |bar: &Bar| now.is_some_and(|now| bar.time.0 + length_ms <= now.0);
+        let followed = bars.len().saturating_sub(1);
+        let wire = bars.iter().enumerate().map(|(at, bar)| {
+            let finished = at < followed || ended(bar);
+            v1::Bar::of(bar, self.utc(bar.time), finished)
+        });
+        wire.collect()
     }
 }
 
@@ -86,9 +108,55 @@ impl MarketDataService for MarketData {
 
     async fn list_bars(
         &self,
-        _: Request<v1::ListBarsRequest>,
+        request: Request<v1::ListBarsRequest>,
     ) -> Result<Response<v1::ListBarsResponse>, Status> {
-        Err(Refusal::new(Reason::NotServed).into())
+        let caller = call::caller(&request)?;
+        let asked = past::bars(&self.0.instruments, &caller, request.get_ref())?;
+        let Bars {
+            symbol,
+            minutes,
+            span,
+            limit,
+        } = asked;
+        let broker = &self.0.broker;
+        let read = match span {
+            Some(span) => {
+                broker
+                    .bars(&symbol, minutes, span.start, span.end, limit)
+                    .await
+            }
+            None => {
+                let newest = broker.newest_bars(&symbol, minutes, limit).await;
+                newest.map(|rows| Part { rows, rest: None })
+            }
+        };
+        let part = read.map_err(|error| past::unread(&error))?;
+        Ok(Response::new(v1::ListBarsResponse {
+            bars: self.bars(&part.rows, minutes),
+            next_page_token: past::bars_token(part.rest),
+        }))
+    }
+
+    async fn list_ticks(
+        &self,
+        request: Request<v1::ListTicksRequest>,
+    ) -> Result<Response<v1::ListTicksResponse>, Status> {
+        let caller = call::caller(&request)?;
+        let asked = past::ticks(&self.0.instruments, &caller, request.get_ref())?;
+        let Ticks {
+            symbol,
+            from,
+            to,
+            limit,
+        } = asked;
+        let read = self.0.broker.ticks(&symbol, from, to, limit).await;
+        let part = read.map_err(|error| past::unread(&error))?;
+        let ticks = part.rows.iter();
+        let wire = ticks.map(|tick| v1::Tick::of(tick, self.utc(tick.time), v1::TickKind::History));
+        Ok(Response::new(v1::ListTicksResponse {
+            ticks: wire.collect(),
+            next_page_token: past::ticks_token(part.rest),
+        }))
     }
 }
 

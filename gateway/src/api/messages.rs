@@ -8,6 +8,7 @@ use super::{
     market_data::delivery,
     page::Page,
     parse::{self, BrokerClock},
+    past,
 };
 use mymt5_chassis::{
     redact::Redactor,
@@ -60,6 +61,7 @@ fn every_fault_of_a_field_names_it_and_what_is_expected() {
     let mut messages = Messages::default();
     of_orders(&mut messages);
     of_other_requests(&mut messages);
+    of_the_past(&mut messages);
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/messages.txt");
     messages.compare(&list).unwrap();
 }
@@ -139,4 +141,43 @@ fn of_other_requests(messages: &mut Messages) {
     let symbol = v1::accept_request::What::Symbol("a b".into());
     let symbol = decisions::acceptance(Some(symbol));
     messages.error("symbol", &symbol.err().unwrap());
+}
+
+fn of_the_past(messages: &mut Messages) {
+    let (instruments, caller) = stage().unwrap();
+    let bars: [Fault<v1::ListBarsRequest>; 3] = [
+        ("timeframe", |bars| bars.timeframe = 0),
+        ("limit", |bars| bars.limit = 5_001),
+        ("to_broker_ms", |bars| bars.to_broker_ms = Some(NOW)),
+    ];
+    for (field, fault) in bars {
+        let mut request = v1::ListBarsRequest {
+            symbol: "EURUSD".into(),
+            timeframe: v1::Timeframe::M1.into(),
+            ..Default::default()
+        };
+        fault(&mut request);
+        let refused = past::bars(&instruments, &caller, &request);
+        messages.error(field, &refused.unwrap_err());
+    }
+    let ticks: [Fault<v1::ListTicksRequest>; 5] = [
+        ("symbol", |ticks| ticks.symbol = PLANTED.into()),
+        ("page_size", |ticks| ticks.page_size = 5_001),
+        ("from_broker_ms", |ticks| ticks.from_broker_ms = -1),
+        ("to_broker_ms", |ticks| ticks.to_broker_ms = NOW),
+        ("to_broker_ms", |ticks| {
+            ticks.to_broker_ms = NOW + 367 * 86_400_000;
+        }),
+    ];
+    for (field, fault) in ticks {
+        let mut request = v1::ListTicksRequest {
+            symbol: "EURUSD".into(),
+            from_broker_ms: NOW,
+            to_broker_ms: NOW + 1,
+            ..Default::default()
+        };
+        fault(&mut request);
+        let refused = past::ticks(&instruments, &caller, &request);
+        messages.error(field, &refused.unwrap_err());
+    }
 }

@@ -13,6 +13,7 @@ mod market_data;
 mod messages;
 mod page;
 pub(crate) mod parse;
+mod past;
 mod render;
 mod status;
 mod tick_stream;

@@ -10,7 +10,7 @@ use mymt5_orders::{Exit, NewOrder};
 use mymt5_proto::{Reason, Refusal, Violations, parse_enum, v1};
 use std::{sync::Arc, time::Duration};
 
-type FieldError = (Reason, String);
+pub(super) type FieldError = (Reason, String);
 
 /// Longest tag, characters.
 const MAX_TAG: usize = 32;
@@ -49,6 +49,19 @@ fn symbol(
         )
     };
     instruments.get(name).filter(allowed).ok_or_else(unknown)
+}
+
+/// The specification of the one symbol that a caller asks for.
+///
+/// # Errors
+/// `LINK_DOWN`; inside, the fault of the field.
+pub(super) fn known_symbol(
+    instruments: &Instruments,
+    caller: &Caller,
+    name: &str,
+) -> Result<Result<Arc<SymbolSpec>, FieldError>, Refusal> {
+    known(instruments)?;
+    Ok(symbol(instruments, caller, name))
 }
 
 /// The symbols a caller asks for; none named: all it may use.

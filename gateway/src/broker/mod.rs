@@ -109,6 +109,41 @@ pub struct Dispatch {
     pub trace_id: String,
 }
 
+/// A part of a symbol's past, in the order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part<T, P> {
+    /// Its rows. They may be none where there is a rest: a long time without any.
+    pub rows: Vec<T>,
+    /// Where the rest begins; none: there is no more.
+    pub rest: Option<P>,
+}
+
+/// A place in the ticks of a symbol, of which several may be of one millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TickPlace {
+    /// Raw broker time.
+    pub time: BrokerTime,
+    /// So many ticks of that millisecond come before it.
+    pub skip: usize,
+}
+
+impl TickPlace {
+    /// Where the ticks behind these begin, which begin here.
+    #[must_use]
+    pub fn after(self, ticks: &[Tick]) -> Self {
+        let Some(last) = ticks.last() else {
+            return self;
+        };
+        let newest_first = ticks.iter().rev();
+        let alike = newest_first.take_while(|tick| tick.time == last.time);
+        let before = if last.time == self.time { self.skip } else { 0 };
+        Self {
+            time: last.time,
+            skip: before + alike.count(),
+        }
+    }
+}
+
 /// A broker. All calls may be made at once from several tasks.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
@@ -151,15 +186,35 @@ pub trait Broker: Send + Sync + 'static {
     async fn snapshot(&self, begun: u64) -> Result<Snapshot, BrokerError>;
     /// Ended orders and deals of `[from, to)` in raw broker time.
     async fn history(&self, from: BrokerTime, to: BrokerTime) -> Result<History, BrokerError>;
-    /// Finished and current bars.
+    /// Bars that open in `[from, to)`, up to `limit`; the last one may be unfinished.
     async fn bars(
         &self,
         _symbol: &Symbol,
         _minutes: u32,
         _from: BrokerTime,
+        _to: BrokerTime,
+        _limit: usize,
+    ) -> Result<Part<Bar, BrokerTime>, BrokerError> {
+        Err(BrokerError::NotAvailable("bars"))
+    }
+    /// The newest bars, up to `limit`, the unfinished one included.
+    async fn newest_bars(
+        &self,
+        _symbol: &Symbol,
+        _minutes: u32,
         _limit: usize,
     ) -> Result<Vec<Bar>, BrokerError> {
         Err(BrokerError::NotAvailable("bars"))
+    }
+    /// Ticks from a place on and before `to`, up to `limit`.
+    async fn ticks(
+        &self,
+        _symbol: &Symbol,
+        _from: TickPlace,
+        _to: BrokerTime,
+        _limit: usize,
+    ) -> Result<Part<Tick, TickPlace>, BrokerError> {
+        Err(BrokerError::NotAvailable("ticks of the past"))
     }
     /// Margin that an order would take.
     async fn margin_for(

@@ -19,6 +19,7 @@ mod hour;
 mod journal;
 mod lifecycle;
 mod long;
+mod market_past;
 mod operator;
 mod orders;
 mod past;

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-const HEADER: &str = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n";
+pub(crate) const HEADER: &str = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n";
 const TICKS: u32 = 20;
 /// Bid and ask of the first tick, and how far each next one is from it; points.
 const FIRST: (u32, u32, u32) = (65_000, 65_010, 7);
@@ -80,7 +80,7 @@ impl InStep {
 }
 
 /// Waits for the end of the replay: why it is over.
-async fn ended(gateway: &Gateway) -> String {
+pub(crate) async fn ended(gateway: &Gateway) -> String {
     let over = async {
         loop {
             let link = gateway.status().await.link.unwrap();

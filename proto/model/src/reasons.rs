@@ -111,6 +111,7 @@ reasons! {
     ClientUnknown, "CLIENT_UNKNOWN", NotFound, false, "no client of that name is configured", "name one of [clients]";
     TradeNotAllowed, "TRADE_NOT_ALLOWED", FailedPrecondition, true, "the broker or the terminal forbids trading on the account", "look at the link's reason in GetStatus";
     HistoryIncomplete, "HISTORY_INCOMPLETE", FailedPrecondition, true, "the broker's history lacks deals that the journal knows", "wait until it is complete, or ask an operator to accept that";
+    PastUnavailable, "PAST_UNAVAILABLE", FailedPrecondition, true, "the broker does not tell that part of the past", "ask for a later one, or try again in a minute";
     OrphansFound, "ORPHANS_FOUND", FailedPrecondition, false, "rows at the broker are ours and unknown to the journal", "ask an operator to adopt them";
     UnreadableRows, "UNREADABLE_ROWS", FailedPrecondition, true, "rows of the broker cannot be understood", "ask an operator to look at them";
     NothingToAccept, "NOTHING_TO_ACCEPT", FailedPrecondition, false, "nothing of that kind waits to be accepted", "look at what waits in GetStatus";

@@ -5,7 +5,7 @@ use super::{
     store::{KeptError, Store},
 };
 use mymt5_model::Tick;
-use mymt5_simulator::{Event, Simulator};
+use mymt5_simulator::{Event, Quotes, Simulator};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
@@ -16,6 +16,8 @@ pub(super) struct Market(Mutex<MarketState>);
 
 pub(super) struct MarketState {
     pub(super) simulator: Simulator,
+    /// What was quoted since the start.
+    pub(super) quotes: Quotes,
     /// Written under the lock, so that changes keep their order.
     pub(super) changes: Option<mpsc::Sender<BrokerEvent>>,
     /// Something changed since the last barrier.
@@ -34,6 +36,7 @@ impl Market {
         };
         Ok(Self(Mutex::new(MarketState {
             simulator,
+            quotes: Quotes::new(settings.symbols.len()),
             changes: None,
             changed: false,
             store,
@@ -67,6 +70,7 @@ fn taken_up(settings: &SimulatedSettings, store: &mut Store) -> Result<Simulator
 impl MarketState {
     /// Moves the market by a tick.
     pub(super) fn on_tick(&mut self, tick: &Tick) {
+        self.quotes.add(tick);
         let events = self.simulator.on_tick(tick);
         self.report(events);
     }

@@ -7,14 +7,16 @@ mod store;
 pub use store::KeptError;
 
 use super::{
-    Broker, BrokerError, BrokerEvent, Dispatch, Events, History, Pace, SendFailure, Snapshot,
+    Broker, BrokerError, BrokerEvent, Dispatch, Events, History, Pace, Part, SendFailure, Snapshot,
+    TickPlace,
     outcome::{judge, settled},
 };
 use async_trait::async_trait;
 use driver::{Driver, FeedTicks};
 use market::{CHANGES, Market};
 use mymt5_model::{
-    AccountRow, BrokerTime, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec, TradeRequest,
+    AccountRow, Bar, BrokerTime, Lots, Money, Price, Receipt, Side, Symbol, SymbolSpec, Tick,
+    TradeRequest,
 };
 use mymt5_simulator::{
     AccountConfig,
@@ -209,6 +211,44 @@ impl Broker for Simulated {
             deals,
             unreadable: Vec::new(),
         })
+    }
+
+    async fn bars(
+        &self,
+        symbol: &Symbol,
+        minutes: u32,
+        from: BrokerTime,
+        to: BrokerTime,
+        limit: usize,
+    ) -> Result<Part<Bar, BrokerTime>, BrokerError> {
+        let state = self.market.lock();
+        let rows = state.quotes.bars(symbol, minutes, from, to, limit);
+        let last = rows.last().filter(|_| rows.len() == limit);
+        let rest = last.map(|bar| BrokerTime(bar.time.0 + 1));
+        Ok(Part { rows, rest })
+    }
+
+    async fn newest_bars(
+        &self,
+        symbol: &Symbol,
+        minutes: u32,
+        limit: usize,
+    ) -> Result<Vec<Bar>, BrokerError> {
+        let state = self.market.lock();
+        Ok(state.quotes.newest_bars(symbol, minutes, limit))
+    }
+
+    async fn ticks(
+        &self,
+        symbol: &Symbol,
+        from: TickPlace,
+        to: BrokerTime,
+        limit: usize,
+    ) -> Result<Part<Tick, TickPlace>, BrokerError> {
+        let begin = (from.time, from.skip);
+        let rows = self.market.lock().quotes.ticks(symbol, begin, to, limit);
+        let rest = (rows.len() == limit).then(|| from.after(&rows));
+        Ok(Part { rows, rest })
     }
 
     async fn margin_for(

@@ -1,14 +1,16 @@
 //! Bars: the package reads them backwards from a time, the seam asks for those after one.
 
-use super::{super::BrokerError, Terminal, calls::ask};
+use super::{
+    super::{BrokerError, Part},
+    Terminal,
+    calls::ask,
+};
 use mymt5_chassis::clock;
 use mymt5_model::{Bar, BrokerTime, Price, Symbol};
 use serde_json::{json, value::RawValue};
 
-/// Bars that one call brings at most, and that one question brings: a later window may hold the
-/// bars of two.
+/// Bars that one call brings at most.
 const MOST: i64 = 5_000;
-const LIMIT: usize = 2_500;
 /// Calls that one question may take: each skips a stretch without bars.
 const CALLS: usize = 16;
 const MINUTE_MS: i64 = 60_000;
@@ -28,8 +30,18 @@ fn timeframe(minutes: u32) -> Option<u32> {
     })
 }
 
+/// Bars of one symbol and one period.
+struct Series<'a> {
+    symbol: &'a Symbol,
+    name: String,
+    digits: u8,
+    /// `TIMEFRAME_*`.
+    timeframe: u32,
+    period_ms: i64,
+}
+
 impl Terminal {
-    /// Up to `limit` bars from `from` on.
+    /// Up to `limit` bars that open in `[from, to)`.
     ///
     /// # Errors
     /// A period that MetaTrader 5 has not, or no answer.
@@ -37,33 +49,86 @@ impl Terminal {
         &self,
         symbol: &Symbol,
         minutes: u32,
-        from: BrokerTime,
+        (from, to): (BrokerTime, BrokerTime),
+        limit: usize,
+    ) -> Result<Part<Bar, BrokerTime>, BrokerError> {
+        let series = self.series(symbol, minutes)?;
+        let _alone = self.past.lock().await;
+        let most = i64::try_from(limit).unwrap_or(MOST).clamp(1, MOST - 1);
+        let stretch = (most * series.period_ms).max(DAY_MS);
+        let to = to.0.min(latest());
+        let mut since = from.0.max(0);
+        let mut bars = Vec::new();
+        for _ in 0..CALLS {
+            if since >= to || bars.len() >= limit {
+                break;
+            }
+            let until = since.saturating_add(stretch).min(to);
+            let mut read = self.last_bars(&series, until - 1, until - since).await?;
+            read.retain(|bar| (since..until).contains(&bar.time.0));
+            bars.append(&mut read);
+            since = until;
+        }
+        if bars.len() >= limit {
+            bars.truncate(limit);
+            since = bars.last().map_or(since, |bar| bar.time.0 + 1);
+        }
+        Ok(Part {
+            rows: bars,
+            rest: (since < to).then_some(BrokerTime(since)),
+        })
+    }
+
+    /// The newest bars, up to `limit`.
+    ///
+    /// # Errors
+    /// A period that MetaTrader 5 has not, or no answer.
+    pub(super) async fn read_newest_bars(
+        &self,
+        symbol: &Symbol,
+        minutes: u32,
         limit: usize,
     ) -> Result<Vec<Bar>, BrokerError> {
-        let period = timeframe(minutes).ok_or(BrokerError::NotAvailable("bars of that period"))?;
-        let limit = limit.min(LIMIT);
-        let (name, digits) = self.name_and_digits(symbol)?;
-        let period_ms = i64::from(minutes) * MINUTE_MS;
-        let span = period_ms.saturating_mul(i64::try_from(limit).unwrap_or(0));
-        // The broker's clock is at most 14 hours ahead.
-        let latest = clock::utc_now_ms() + DAY_MS;
-        let mut until = from.0.max(0);
-        for _ in 0..CALLS {
-            until = until.saturating_add(span.max(DAY_MS)).min(latest);
-            let count = ((until - from.0.max(0)) / period_ms + 2).clamp(1, MOST);
-            let args = json!({
-                "symbol": name, "timeframe": period, "from": until / 1_000, "count": count,
-            });
-            let raw = ask(&self.link()?, "bars", &args, self.settings.call_timeout).await?;
-            let mut bars = parse(&raw, symbol, digits)?;
-            bars.retain(|bar| bar.time >= from);
-            if bars.len() >= limit || until >= latest {
-                bars.truncate(limit);
-                return Ok(bars);
-            }
-        }
-        Err(BrokerError::NotAvailable("bars so far back"))
+        let series = self.series(symbol, minutes)?;
+        let _alone = self.past.lock().await;
+        let span = i64::try_from(limit).unwrap_or(MOST).min(MOST) - 1;
+        self.last_bars(&series, latest(), span * series.period_ms)
+            .await
     }
+
+    fn series<'a>(&self, symbol: &'a Symbol, minutes: u32) -> Result<Series<'a>, BrokerError> {
+        let timeframe = timeframe(minutes);
+        let (name, digits) = self.name_and_digits(symbol)?;
+        Ok(Series {
+            symbol,
+            name,
+            digits,
+            timeframe: timeframe.ok_or(BrokerError::NotAvailable("bars of that period"))?,
+            period_ms: i64::from(minutes) * MINUTE_MS,
+        })
+    }
+
+    /// The last bars that open at or before `until`: as many as open in so long a time.
+    async fn last_bars(
+        &self,
+        series: &Series<'_>,
+        until: i64,
+        span: i64,
+    ) -> Result<Vec<Bar>, BrokerError> {
+        let args = json!({
+            "symbol": series.name,
+            "timeframe": series.timeframe,
+            "from": (until / 1_000).max(1),
+            "count": (span / series.period_ms + 1).clamp(1, MOST),
+        });
+        let raw = ask(&self.link()?, "bars", &args, self.settings.call_timeout).await?;
+        parse(&raw, series.symbol, series.digits)
+    }
+}
+
+/// The broker's clock is at most 14 hours ahead.
+fn latest() -> i64 {
+    clock::utc_now_ms() + DAY_MS
 }
 
 pub(super) fn parse(raw: &RawValue, symbol: &Symbol, digits: u8) -> Result<Vec<Bar>, BrokerError> {

@@ -4,6 +4,7 @@
 use super::{
     bars,
     handshake::shake,
+    past_ticks,
     rows::{self, Context, TerminalRow},
     symbol_map::SymbolMap,
     ticks,
@@ -69,6 +70,9 @@ fn answer(value: &RawValue, context: &Context) {
     for symbol in context.digits.keys() {
         let _ = rows::symbol(value, symbol);
         let _ = bars::parse(value, symbol, 5);
+        if let Ok(rows) = past_ticks::parse(value) {
+            drop(ticks::of_rows(&rows, symbol, 5));
+        }
     }
     pushed_rows(value, context);
     if let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(value.get()) {

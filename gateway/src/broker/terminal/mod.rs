@@ -16,6 +16,7 @@ mod history;
 #[cfg(test)]
 mod messages;
 mod opening;
+mod past_ticks;
 mod requests;
 mod rows;
 mod sending;
@@ -32,7 +33,9 @@ pub use state::TerminalStatus;
 pub(crate) use weak_secret::WeakSecret;
 pub use wire::RowError;
 
-use super::{Broker, BrokerError, Dispatch, Events, History, SendFailure, Snapshot};
+use super::{
+    Broker, BrokerError, Dispatch, Events, History, Part, SendFailure, Snapshot, TickPlace,
+};
 use async_trait::async_trait;
 use calls::ask;
 use connection::Connection;
@@ -41,7 +44,7 @@ use history::Window;
 use mymt5_chassis::clock;
 use mymt5_model::{
     AccountKind, AccountRow, Bar, BrokerTime, DealRow, Lots, Money, OrderRow, Price, Receipt, Side,
-    Symbol, SymbolSpec, TradeRequest,
+    Symbol, SymbolSpec, Tick, TradeRequest,
 };
 use mymt5_orders::RowKind;
 use rows::Listed;
@@ -56,7 +59,7 @@ use std::{
 };
 use symbol_map::SymbolMap;
 use tokio::{
-    sync::{RwLock, watch},
+    sync::{Mutex, RwLock, watch},
     time::timeout,
 };
 use wire::Fields;
@@ -120,6 +123,9 @@ pub struct Terminal {
     /// Held for reading by every send, and for writing while a session that works is replaced:
     /// that comes between two sends, and who wants to send waits for the next session.
     turn: RwLock<()>,
+    /// Held by who reads bars or ticks of the past: however many ask, the bridge has one such call
+    /// at a time.
+    past: Mutex<()>,
 }
 
 impl Terminal {
@@ -139,6 +145,7 @@ impl Terminal {
             shared: Arc::new(SharedState::new(symbol_map, expected)),
             session: watch::Sender::new(None),
             turn: RwLock::new(()),
+            past: Mutex::new(()),
         })
     }
 
@@ -322,9 +329,29 @@ impl Broker for Terminal {
         symbol: &Symbol,
         minutes: u32,
         from: BrokerTime,
+        to: BrokerTime,
+        limit: usize,
+    ) -> Result<Part<Bar, BrokerTime>, BrokerError> {
+        self.read_bars(symbol, minutes, (from, to), limit).await
+    }
+
+    async fn newest_bars(
+        &self,
+        symbol: &Symbol,
+        minutes: u32,
         limit: usize,
     ) -> Result<Vec<Bar>, BrokerError> {
-        self.read_bars(symbol, minutes, from, limit).await
+        self.read_newest_bars(symbol, minutes, limit).await
+    }
+
+    async fn ticks(
+        &self,
+        symbol: &Symbol,
+        from: TickPlace,
+        to: BrokerTime,
+        limit: usize,
+    ) -> Result<Part<Tick, TickPlace>, BrokerError> {
+        self.read_ticks(symbol, from, to, limit).await
     }
 
     async fn margin_for(

@@ -27,13 +27,15 @@ impl Cursors {
 /// The ticks of a push, in their order, and how many of its rows are not quotes: without a bid or
 /// an ask (a trade before the first quote) there is nothing to hand on.
 pub(crate) fn batch(push: &TicksPush, symbol: &Symbol, digits: u8) -> (Vec<Tick>, u64) {
-    let ticks: Vec<Tick> = push
-        .rows
-        .iter()
-        .filter_map(|row| tick(row, symbol, digits))
-        .collect();
+    let ticks = of_rows(&push.rows, symbol, digits);
     let quoteless = push.rows.len() - ticks.len();
     (ticks, quoteless as u64)
+}
+
+/// The ticks of rows, but for those without a quote.
+pub(super) fn of_rows(rows: &[RawTick], symbol: &Symbol, digits: u8) -> Vec<Tick> {
+    let ticks = rows.iter().map(|row| tick(row, symbol, digits));
+    ticks.flatten().collect()
 }
 
 fn tick(row: &RawTick, symbol: &Symbol, digits: u8) -> Option<Tick> {

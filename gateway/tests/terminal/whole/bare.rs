@@ -1,9 +1,9 @@
 //! A stream of ticks with nothing behind it: what any other is measured against.
 
 use mymt5_proto::v1::{
-    ListBarsRequest, ListBarsResponse, ListSymbolsRequest, ListSymbolsResponse,
-    StreamTicksInStepRequest, StreamTicksInStepResponse, StreamTicksRequest, StreamTicksResponse,
-    Tick,
+    ListBarsRequest, ListBarsResponse, ListSymbolsRequest, ListSymbolsResponse, ListTicksRequest,
+    ListTicksResponse, StreamTicksInStepRequest, StreamTicksInStepResponse, StreamTicksRequest,
+    StreamTicksResponse, Tick,
     market_data_service_client::MarketDataServiceClient,
     market_data_service_server::{MarketDataService, MarketDataServiceServer},
 };
@@ -32,6 +32,13 @@ impl MarketDataService for Bare {
         &self,
         _: Request<ListBarsRequest>,
     ) -> Result<Response<ListBarsResponse>, Status> {
+        Err(Status::unimplemented("bare"))
+    }
+
+    async fn list_ticks(
+        &self,
+        _: Request<ListTicksRequest>,
+    ) -> Result<Response<ListTicksResponse>, Status> {
         Err(Status::unimplemented("bare"))
     }
 
