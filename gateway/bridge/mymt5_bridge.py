@@ -3,9 +3,7 @@
 It lends the official ``MetaTrader5`` package, which works only there, to one gateway elsewhere. It
 is dumb on purpose: it decides nothing, repeats no trade, logs no request, writes no file.
 
-Gateways speak protocol 2 to it (its README.md tells it): frames of JSON over TLS, or over plain TCP
-on loopback where `--plain` says so. Nothing but the proof is done before both sides have proven the
-secret. What breaks a rule of form ends the connection.
+Gateways speak protocol 2 to it; its README.md tells that.
 
 One thread calls the package, one call after the other: trades first, then reads, polls, history.
 The main thread does the rest, `ping` and `recall` too, as far as the package lets go of the
@@ -205,6 +203,7 @@ PROFIT = dict(SIDE, price_open=number, price_close=number)
 ORDER = {"request": trade_request, "take": list_of(TAKEN.__contains__, 7), "login": ACCOUNT}
 SEND = dict(ORDER, check=[False, True].__contains__, key=WORD, wait_ms=WAIT, correlation=WORD)
 BARS = {"symbol": WORD, "timeframe": whole(0, 2**31 - 1), "from": DATE, "count": whole(1, ROWS)}
+TICKS = {"symbol": WORD, "from": DATE, "count": whole(1, LAST_PAGE)}
 LOGIN = {"login": ACCOUNT, "password": CREDENTIAL, "server": CREDENTIAL, "timeout_ms": WAIT}
 # Each call: its class, its arguments, and what the package does with them, in that order.
 CALLS = {
@@ -222,6 +221,7 @@ CALLS = {
     "history_orders": (HISTORY, SPAN, lambda p, *span: p.history("orders", *span)),
     "history_deals": (HISTORY, SPAN, lambda p, *span: p.history("deals", *span)),
     "bars": (HISTORY, BARS, lambda p, *a: p.ask("copy_rates_from", *a)[BAR].tolist()),
+    "ticks": (HISTORY, TICKS, lambda p, *a: p.ask("copy_ticks_from", *a, -1)[TICK].tolist()),
 }
 
 

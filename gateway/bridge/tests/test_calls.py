@@ -45,6 +45,14 @@ class Calls(BridgeTest):
         self.assertEqual(gateway.call("margin", dict(price, symbol="NOPE", price=1.1))["none"][0], -4)
         bars = {"symbol": "EURUSD", "timeframe": 1, "from": 2**31 - 1, "count": 5}
         self.assertEqual([len(bar) for bar in gateway.call("bars", bars)["ok"]], [8] * 5)
+        second = int(time.time()) - 10
+        ticks = {"symbol": "EURUSD", "from": second, "count": 3}
+        rows = gateway.call("ticks", ticks)["ok"]
+        self.assertEqual([len(row) for row in rows], [7] * 3)
+        self.assertTrue(all(row[0] // 1000 >= second for row in rows), rows)
+        self.assertEqual(rows[:2], gateway.call("ticks", dict(ticks, count=2))["ok"])
+        self.assertEqual(gateway.call("ticks", dict(ticks, **{"from": 2**31 - 1}))["ok"], [])
+        self.assertEqual(gateway.call("ticks", dict(ticks, symbol="NOPE"))["none"][0], -4)
         span = {"from": 0, "to": 2**31 - 1}
         self.assertEqual(gateway.call("history_orders", span), {"ok": {"rows": []}})
         self.assertEqual(len(gateway.call("history_deals", span)["ok"]["rows"]), 1)
@@ -92,6 +100,8 @@ class Calls(BridgeTest):
             ("order_send", dict(send, request=[])),
             ("symbols", {"names": ["A"] * 257}), ("bars", {"symbol": "EURUSD"}),
             ("bars", {"symbol": "EURUSD", "timeframe": 1, "from": 0, "count": 5}),
+            ("ticks", {"symbol": "EURUSD", "from": 0, "count": 5}),
+            ("ticks", {"symbol": "EURUSD", "from": 1, "count": 65537}),
             ("history_deals", {"from": 1, "to": 2**31}), ("history_orders", {"from": -1, "to": 5}),
             ("watch", {"symbols": {"A": [1]}, "poll_ms": 5, "rows_ms": 5, "deals_from": 0}),
             ("watch", {"symbols": {}, "poll_ms": 5, "rows_ms": 5, "deals_from": 2**31}),

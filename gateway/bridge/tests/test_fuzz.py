@@ -7,7 +7,7 @@ import unittest
 from support import BUY, TRACE, BridgeTest, Gateway
 
 WORDS = ["order_send", "order_check", "ping", "recall", "login", "state", "watch", "symbols", "bars",
-         "history_deals", "margin", "profit", "account", "", "eval", "__class__"]  # fmt: skip
+         "ticks", "history_deals", "margin", "profit", "account", "", "eval", "__class__"]  # fmt: skip
 ATOMS = [None, True, False, 0, -1, 1, 2**53, 2**63, 10**30, 1e308, 0.5, "", "EURUSD", "x" * 300,
          "\x00", [], {}, [[]], {"a": {}}, float("nan"), float("inf"), "\u2028é"]  # fmt: skip
 

@@ -64,14 +64,23 @@ async fn bars_begin_where_they_are_asked_for() {
     let _events = bounded(terminal.open()).await.unwrap();
     let now = until(async || terminal.snapshot(0).await.unwrap().time).await;
     let from = BrokerTime(now.0 - 10 * 60_000);
-    let bars = terminal.bars(&symbol("EURUSD"), 1, from, 5).await.unwrap();
+    let euro = symbol("EURUSD");
+    let bars = terminal.bars(&euro, 1, from, now, 5).await.unwrap();
     let first = from.0.div_euclid(60_000) * 60_000 + 60_000;
+    assert_eq!(
+        bars.rest,
+        bars.rows.last().map(|bar| BrokerTime(bar.time.0 + 1))
+    );
     let times: Vec<i64> = bars
+        .rows
         .iter()
         .map(|bar| (bar.time.0 - first) / 60_000)
         .collect();
     assert_eq!(times, [0, 1, 2, 3, 4]);
-    let odd = terminal.bars(&symbol("EURUSD"), 7, from, 5).await;
+    let newest = terminal.newest_bars(&euro, 1, 3).await.unwrap();
+    assert_eq!(newest.len(), 3);
+    assert!(newest[2].time.0 > now.0 - 60_000);
+    let odd = terminal.bars(&euro, 7, from, now, 5).await;
     assert!(matches!(odd, Err(BrokerError::NotAvailable(_))));
 }
 

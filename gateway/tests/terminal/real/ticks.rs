@@ -1,9 +1,9 @@
 //! Every tick of the stand-in exactly once, whatever becomes of the bridge.
 
 use super::process::Bridge;
-use crate::support::{bounded, symbol, terminal};
-use mymt5_gateway::broker::{Broker, Events};
-use mymt5_model::Tick;
+use crate::support::{bounded, symbol, terminal, until};
+use mymt5_gateway::broker::{Broker, Events, TickPlace};
+use mymt5_model::{BrokerTime, Tick};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -62,5 +62,42 @@ async fn bridge_restarts_lose_and_double_no_tick() {
             .find(|&at| theirs[at..].starts_with(&ours))
             .is_some();
         assert!(begin, "{name}: lost or doubled");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_the_past_lose_and_double_no_tick() {
+    let bridge = Bridge::start(&["ticks_per_second=50"]);
+    let terminal = terminal(bridge.settings(""));
+    let _events = bounded(terminal.open()).await.unwrap();
+    let now = until(async || terminal.snapshot(0).await.unwrap().time).await;
+    let (from, to) = (now.0 - 9_500, now.0 - 5_000);
+    let span = [(from / 1_000).to_string(), (to / 1_000 + 1).to_string()];
+    let theirs = bridge.broker(&["ticks", "EURUSD", &span[0], &span[1]]);
+    let theirs: Vec<(i64, f64, f64)> = theirs
+        .lines()
+        .map(|line| serde_json::from_str::<Vec<f64>>(line).unwrap())
+        .map(|row| (row[0] as i64, row[1], row[2]))
+        .filter(|(ms, ..)| (from..to).contains(ms))
+        .collect();
+    assert!(theirs.len() > 150, "{}", theirs.len());
+    // A page of 7 is less than a second has.
+    for page in [7, 200, 5_000] {
+        let mut place = Some(TickPlace {
+            time: BrokerTime(from),
+            skip: 0,
+        });
+        let mut ours = Vec::new();
+        while let Some(from) = place {
+            let part = terminal.ticks(&symbol("EURUSD"), from, BrokerTime(to), page);
+            let part = bounded(part).await.unwrap();
+            ours.extend(
+                part.rows
+                    .iter()
+                    .map(|tick| (tick.time.0, tick.bid.to_f64(), tick.ask.to_f64())),
+            );
+            place = part.rest;
+        }
+        assert!(ours == theirs, "pages of {page}: lost or doubled");
     }
 }

@@ -72,8 +72,9 @@ fn pending(price: Price) -> TradeRequest {
 async fn bid(terminal: &Terminal) -> Price {
     let now = until(async || terminal.snapshot(0).await.unwrap().time).await;
     let from = BrokerTime(now.0 - 120_000);
-    let bars = terminal.bars(&symbol("EURUSD"), 1, from, 2).await.unwrap();
-    bars.last().unwrap().close
+    let to = BrokerTime(now.0 + 1);
+    let bars = terminal.bars(&symbol("EURUSD"), 1, from, to, 2).await;
+    bars.unwrap().rows.last().unwrap().close
 }
 
 #[tokio::test(flavor = "multi_thread")]

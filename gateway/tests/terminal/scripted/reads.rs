@@ -1,8 +1,11 @@
 //! Reads that take more than one call.
 
 use super::bridge::{Scripted, account, deal, terminal as terminal_row, usual};
-use crate::support::{bounded, symbol, terminal, until};
-use mymt5_gateway::broker::{Broker, BrokerError};
+use crate::{
+    real::market,
+    support::{bounded, send, symbol, terminal, until},
+};
+use mymt5_gateway::broker::{Broker, BrokerError, TickPlace};
 use mymt5_model::{BrokerTime, Ticket};
 use mymt5_orders::RowKind;
 use serde_json::{Value, json};
@@ -101,4 +104,67 @@ async fn a_row_that_is_not_understood_hides_no_other_and_the_clock_goes_on() {
         (time > snapshot.time.unwrap()).then_some(time)
     });
     assert!(later.await > BrokerTime(5_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_read_the_past_the_bridge_has_one_such_call_and_orders_go() {
+    let silent = |call: &str, _: &Value| (call == "ticks").then(Vec::new);
+    let bridge = Scripted::start(usual(silent)).await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    let euro = symbol("EURUSD");
+    let place = TickPlace {
+        time: BrokerTime(5_000),
+        skip: 0,
+    };
+    let read = || terminal.ticks(&euro, place, BrokerTime(9_000), 10);
+    let sent = async {
+        until(async || bridge.calls("ticks").pop()).await;
+        bounded(send(&terminal, &market(1, None))).await
+    };
+    tokio::select! {
+        _ = async { tokio::join!(read(), read(), read()) } => panic!("there is no answer"),
+        receipt = sent => assert!(receipt.is_ok(), "{receipt:?}"),
+    }
+    let asked = [json!({"symbol": "EURUSD", "from": 5, "count": 10})];
+    assert_eq!(bridge.calls("ticks"), asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_full_of_ticks_is_read_with_a_greater_call_and_no_endless_one() {
+    // So many ticks of one millisecond, and one of the next second.
+    const CROWD: usize = 40;
+    let bridge = Scripted::start(usual(|call, args| {
+        if call != "ticks" {
+            return None;
+        }
+        let count = args["count"].as_u64().unwrap() as usize;
+        let endless = args["from"] == 9;
+        let crowd = if endless { usize::MAX } else { CROWD };
+        let row = |ms: i64| json!([ms, 1.1, 1.1001, 0.0, 0, 6, 0.0]);
+        let second = args["from"].as_i64().unwrap() * 1_000;
+        let rows = std::iter::repeat_n(row(second), crowd).chain([row(second + 1_000)]);
+        Some(vec![json!({"ok": rows.take(count).collect::<Vec<_>>()})])
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    let euro = symbol("EURUSD");
+    let (to, mut read) = (BrokerTime(8_000), 0);
+    let mut place = Some(TickPlace {
+        time: BrokerTime(5_000),
+        skip: 0,
+    });
+    while let Some(from) = place {
+        let part = bounded(terminal.ticks(&euro, from, to, 3)).await.unwrap();
+        read += part.rows.len();
+        place = part.rest.filter(|place| place.time < BrokerTime(6_000));
+    }
+    assert_eq!(read, CROWD + 1);
+    let stuck = TickPlace {
+        time: BrokerTime(9_500),
+        skip: 0,
+    };
+    let stuck = bounded(terminal.ticks(&euro, stuck, BrokerTime(9_900), 5_000)).await;
+    assert!(matches!(stuck, Err(BrokerError::NotAvailable(_))), "{stuck:?}");
 }

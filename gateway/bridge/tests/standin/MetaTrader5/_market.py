@@ -222,7 +222,8 @@ class Market:
         if self.settings["feed"] == "manual":
             end = start + size
             ticks = [t for t in self.ticks(name, start, 1 << 20) if t[0] < end]
-            spread = 0
+            scale = 10 ** self.specs()[name][2]
+            spread = min((round((t[2] - t[1]) * scale) for t in ticks), default=0)
         else:
             last = self._last_ms()
             points = [start + size * i // 8 for i in range(8)] + [start + size - 1]
