@@ -7,7 +7,6 @@
 //! What differs by nature, and is left out:
 //! * The kind of the account: simulated, or the demo that a terminal has.
 //! * A terminal's history begins with a deposit; the embedded account is born with its balance.
-//! * Bars: the embedded broker has none.
 //! * Slips and requotes are dice in the embedded market and planted faults in the stand-in, and a
 //!   waiting order is filled in parts by the former only. The first market order is made to be
 //!   filled alike.

@@ -7,10 +7,10 @@ use super::{
     stage::{Stage, begin},
 };
 use crate::support::{bounded, send};
-use mymt5_gateway::broker::{Broker, BrokerEvent, SendFailure, Snapshot};
+use mymt5_gateway::broker::{Broker, BrokerEvent, SendFailure, Snapshot, TickPlace};
 use mymt5_model::{
-    AccountMode, BrokerTime, DealRow, Magic, OrderRow, PositionRow, Price, Receipt, Symbol, Tick,
-    Ticket, TradeRequest,
+    AccountMode, Bar, BrokerTime, DealRow, Magic, OrderRow, PositionRow, Price, Receipt, Symbol,
+    Tick, Ticket, TradeRequest,
 };
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::sleep;
@@ -210,6 +210,58 @@ impl Play {
             self.note(format!("past{line}"));
         }
         (past.orders, past.deals)
+    }
+
+    /// Reads the ticks of `[from, to)`, counted from the beginning, so many at a time.
+    pub async fn past_ticks(&mut self, from: i64, to: i64, page: usize) -> Vec<Tick> {
+        let symbol = self.symbol().clone();
+        let to = BrokerTime(begin() + to);
+        let mut place = Some(TickPlace {
+            time: BrokerTime(begin() + from),
+            skip: 0,
+        });
+        let mut all = Vec::new();
+        while let Some(from) = place {
+            let part = bounded(self.broker().ticks(&symbol, from, to, page)).await;
+            let mut part = part.unwrap();
+            assert!(part.rows.len() <= page, "{part:?}");
+            all.append(&mut part.rows);
+            place = part.rest;
+        }
+        for tick in &all {
+            self.note(format!("tick {}", rows::tick(tick)));
+        }
+        all
+    }
+
+    /// Reads the bars that open in `[from, to)`, counted from the beginning, so many at a time.
+    pub async fn past_bars(&mut self, minutes: u32, from: i64, to: i64, page: usize) -> Vec<Bar> {
+        let symbol = self.symbol().clone();
+        let to = BrokerTime(begin() + to);
+        let mut place = Some(BrokerTime(begin() + from));
+        let mut all = Vec::new();
+        while let Some(from) = place {
+            let part = self.broker().bars(&symbol, minutes, from, to, page);
+            let mut part = bounded(part).await.unwrap();
+            assert!(part.rows.len() <= page, "{part:?}");
+            all.append(&mut part.rows);
+            place = part.rest;
+        }
+        for bar in &all {
+            self.note(format!("M{minutes} {}", rows::bar(bar)));
+        }
+        all
+    }
+
+    /// Reads the newest bars.
+    pub async fn newest_bars(&mut self, minutes: u32, limit: usize) -> Vec<Bar> {
+        let symbol = self.symbol().clone();
+        let bars = self.broker().newest_bars(&symbol, minutes, limit);
+        let bars = bounded(bars).await.unwrap();
+        for bar in &bars {
+            self.note(format!("newest M{minutes} {}", rows::bar(bar)));
+        }
+        bars
     }
 
     /// The transcript, with the whole past at its end. Every deal of it is told unasked, sooner or

@@ -4,8 +4,8 @@
 use super::stage::begin;
 use mymt5_gateway::broker::{SendFailure, Snapshot};
 use mymt5_model::{
-    AccountRow, BrokerTime, DealKind, DealRow, Magic, OrderRow, PositionId, PositionRow, Receipt,
-    Retcode, SymbolSpec, Ticket, TimeInForce,
+    AccountRow, Bar, BrokerTime, DealKind, DealRow, Magic, OrderRow, PositionId, PositionRow,
+    Receipt, Retcode, SymbolSpec, Tick, Ticket, TimeInForce,
 };
 use std::{collections::HashMap, fmt::Display};
 
@@ -166,6 +166,34 @@ pub fn symbol(spec: &SymbolSpec) -> String {
         ..spec.clone()
     };
     format!("  {spec:?} tick value {}", shown(value))
+}
+
+/// A tick of the past.
+pub fn tick(tick: &Tick) -> String {
+    format!(
+        "{} {} {} {} {} {}",
+        at(Some(tick.time)),
+        tick.bid,
+        tick.ask,
+        shown(tick.last),
+        tick.volume,
+        tick.flags
+    )
+}
+
+/// A bar.
+pub fn bar(bar: &Bar) -> String {
+    format!(
+        "{} {} {} {} {} {} {} {}",
+        at(Some(bar.time)),
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.tick_volume,
+        bar.real_volume,
+        bar.spread_points
+    )
 }
 
 fn none() -> String {

@@ -59,3 +59,61 @@ async fn a_span_has_its_beginning_and_not_its_end() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_of_the_past_come_in_pages_and_each_once() {
+    conforms(&[Setup::default()], async |play| {
+        // Several are of one millisecond, and pages end among them.
+        for (ms, bid) in [
+            (1_000, 110_010),
+            (1_500, 110_020),
+            (1_500, 110_021),
+            (1_500, 110_022),
+            (1_501, 110_023),
+            (9_000, 110_030),
+        ] {
+            play.quote_at(ms, bid, bid + 10).await;
+        }
+        for (from, to, page, count) in [
+            (0, 10_000, 100, 7),
+            (0, 10_000, 1, 7),
+            (0, 10_000, 3, 7),
+            (1_500, 1_501, 2, 3),
+            (1_501, 9_000, 2, 1),
+            (9_001, 90_000, 2, 0),
+        ] {
+            let ticks = play.past_ticks(from, to, page).await;
+            assert_eq!(ticks.len(), count, "{from} to {to}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_are_made_of_the_ticks() {
+    conforms(&[Setup::default()], async |play| {
+        for (ms, bid, ask) in [
+            (30_000, 110_040, 110_045),
+            (59_999, 109_990, 110_000),
+            (60_000, 110_000, 110_012),
+            (240_000, 110_050, 110_060),
+            (600_000, 110_020, 110_031),
+        ] {
+            play.quote_at(ms, bid, ask).await;
+        }
+        for (minutes, from, to, page, count) in [
+            (1, 0, 700_000, 100, 4),
+            (1, 0, 700_000, 1, 4),
+            (1, 1, 600_000, 2, 2),
+            (5, 0, 700_000, 100, 2),
+            (1_440, 0, 700_000, 3, 1),
+            (60, 1, 700_000, 3, 0),
+        ] {
+            let bars = play.past_bars(minutes, from, to, page).await;
+            assert_eq!(bars.len(), count, "M{minutes} from {from} to {to}");
+        }
+        assert_eq!(play.newest_bars(1, 2).await.len(), 2);
+        assert_eq!(play.newest_bars(5, 1).await.len(), 1);
+    })
+    .await;
+}
