@@ -43,6 +43,15 @@ impl MaskedAccount {
         };
         Self(format!("****{shown}"))
     }
+
+    /// Reads a number that is masked already, as it is displayed. None: it is not, or shows more
+    /// than four digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("****")?;
+        let is_masked = digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_masked.then(|| Self(text.to_owned()))
+    }
 }
 
 impl fmt::Display for MaskedAccount {

@@ -18,6 +18,18 @@ impl Provenance {
         &self.warnings
     }
 
+    /// The keys of a section, such as `risk`, and their values; without those that are not shown.
+    pub fn section<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let is_inside = move |key: &str| {
+            key.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.lines
+            .iter()
+            .filter(move |(key, (value, _))| is_inside(key) && !value.is_empty())
+            .map(|(key, (value, _))| (key.as_str(), value.as_str()))
+    }
+
     /// The keys whose value differs from an earlier reading's, or that only one of them has. A
     /// value that is not shown counts as unchanged.
     #[must_use]
