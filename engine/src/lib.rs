@@ -6,6 +6,7 @@
 //!   [`strategy`] (what it would do) -> [`risk`] (how much) -> [`intents`] (durable before they are
 //!   sent) -> [`session`].
 //! * What is held: [`portfolio`], as the gateway reported it.
+//! * What became of it: [`report`].
 //! * How it starts: [`cli`], [`settings`].
 
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod intents;
 #[cfg(test)]
 mod messages;
 pub mod portfolio;
+pub mod report;
 pub mod risk;
 pub mod session;
 pub mod settings;

@@ -3,7 +3,8 @@
 
 use crate::{
     intents::IntentError,
-    session::ConnectError,
+    report::ReportError,
+    session::{ConnectError, PastError},
     settings::{Settings, TABLE},
 };
 use mymt5_chassis::{
@@ -61,6 +62,16 @@ fn of_files(messages: &mut Messages) {
         messages.error(subject, &error);
     }
     let sql = || rusqlite::Error::InvalidQuery;
+    for error in every_variant!(PastError:
+        PastError::Call(..) => PastError::Call("its deals", Box::new(tonic::Status::ok(""))),
+    ) {
+        messages.error("its deals", &error);
+    }
+    for error in every_variant!(ReportError:
+        ReportError::Write(..) => ReportError::Write("/srv/report.html".into(), denied.into()),
+    ) {
+        messages.error("/srv/report.html", &error);
+    }
     for error in every_variant!(IntentError:
         IntentError::Open(_) => IntentError::Open(sql()),
         IntentError::Newer => IntentError::Newer,

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod report;
 mod run;
 mod status;
 
@@ -33,6 +34,15 @@ enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// Write a report of this client's past trades, from the gateway: a page, a CSV and a JSON file.
+    Report {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
+        config: PathBuf,
+        /// The page; the same name with .csv and with .json is written beside it.
+        #[arg(long, value_name = "FILE", default_value = "report.html", value_parser = report::page)]
+        out: PathBuf,
+    },
     /// Tell how a running engine stands: connection, last success, error rate, freshness.
     Status {
         /// The operations port.
@@ -59,6 +69,7 @@ pub fn execute(asked: Cli) -> ExitCode {
     let done = match asked.command {
         Command::Run { config } => run::run(&config),
         Command::Check { config, print } => cli::check::<Settings>(&config, print),
+        Command::Report { config, out } => report::report(&config, &out),
         Command::Status { operations, json } => status::status(port(operations), json),
         Command::Health {
             operations,

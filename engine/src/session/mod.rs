@@ -3,11 +3,13 @@
 mod backoff;
 mod gateway;
 mod live;
+mod past;
 mod send;
 mod wire;
 
 pub use backoff::Backoff;
 pub use gateway::{ConnectError, Gateway, GatewaySettings};
+pub use past::{Past, PastError};
 
 use crate::{intents::Intents, trader::Trader};
 use live::{Live, SessionEnd};

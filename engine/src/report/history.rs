@@ -1,0 +1,372 @@
+//! A record of what a gateway knows: its deals and orders of the past.
+
+use super::{Point, Record, Trade};
+use mymt5_model::{BrokerTime, Side};
+use mymt5_proto::{parse_enum, v1};
+use std::collections::{BTreeMap, HashMap};
+use v1::DealEntry;
+
+/// A volume below half of this, in lots, is none: lots are multiples of it.
+const LOTS_STEP: f64 = 1e-8;
+
+/// The past as a gateway lists it, in any order.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Deals.
+    pub deals: Vec<v1::Deal>,
+    /// Orders.
+    pub orders: Vec<v1::Order>,
+}
+
+/// A position as its deals left it.
+#[derive(Clone, Debug)]
+struct Open {
+    symbol: String,
+    strategy: String,
+    side: Side,
+    lots: f64,
+    opened: BrokerTime,
+    /// Average.
+    price: f64,
+    /// Paid for opening, not yet told with a trade.
+    commission: f64,
+    swap: f64,
+    /// Stop loss of the order that opened it.
+    stop: Option<f64>,
+}
+
+impl History {
+    /// Makes the record of an account that is `now` so; the caller adds title, account and
+    /// settings. A trade is what a closing deal fixed; it bears its share of the commission of the
+    /// opening.
+    #[must_use]
+    pub fn record(mut self, now: &v1::Account) -> Record {
+        self.deals.sort_by_key(|deal| (time_of(deal), deal.deal_id));
+        let all: f64 = self.deals.iter().map(amount).sum();
+        let mut record = Record {
+            currency: now.currency.clone(),
+            currency_digits: u8::try_from(now.currency_digits).unwrap_or(2).min(8),
+            initial: now.balance - all,
+            deals: self.deals.iter().filter(|deal| !is_balance(deal)).count() as u64,
+            refusals: refusals(&self.orders),
+            ..Record::default()
+        };
+        self.series(&mut record);
+        let mut book = Book::of(&self.orders);
+        for deal in self.deals.iter().filter(|deal| !is_balance(deal)) {
+            record.trades.extend(book.take(deal));
+        }
+        if book.unopened > 0 {
+            record.notes.push(format!(
+                "{} closings of positions that were opened before these deals begin are in the balance, not among the trades.",
+                book.unopened
+            ));
+        }
+        if !book.open.is_empty() {
+            record.notes.push(format!(
+                "{} positions are still open and not among the trades.",
+                book.open.len()
+            ));
+        }
+        record
+    }
+
+    /// The balance after each deal. What was paid in before the first trade is where it begins.
+    fn series(&self, record: &mut Record) {
+        let mut balance = record.initial;
+        for deal in &self.deals {
+            let amount = amount(deal);
+            balance += amount;
+            if is_balance(deal) && record.series.is_empty() {
+                record.initial = balance;
+                continue;
+            }
+            record.series.push(Point {
+                time: time_of(deal),
+                balance,
+                equity: None,
+                paid_in: if is_balance(deal) { amount } else { 0.0 },
+            });
+        }
+    }
+}
+
+/// The broker's time; where only UTC is known, that.
+fn time_of(deal: &v1::Deal) -> BrokerTime {
+    let moment = deal.time.unwrap_or_default();
+    BrokerTime(moment.broker_ms.or(moment.utc_ms).unwrap_or_default())
+}
+
+/// True for deposits, withdrawals, credits and charges.
+fn is_balance(deal: &v1::Deal) -> bool {
+    deal.position_id == 0
+}
+
+/// What a deal did to the balance.
+fn amount(deal: &v1::Deal) -> f64 {
+    deal.profit + deal.swap + deal.commission
+}
+
+/// How often each reason had an order rejected.
+fn refusals(orders: &[v1::Order]) -> BTreeMap<String, u64> {
+    let mut refusals = BTreeMap::new();
+    for order in orders {
+        if order.state() == v1::OrderState::Rejected {
+            let reason = if order.reason.is_empty() {
+                "REJECTED"
+            } else {
+                &order.reason
+            };
+            *refusals.entry(reason.to_owned()).or_default() += 1;
+        }
+    }
+    refusals
+}
+
+/// The open positions while the deals pass.
+struct Book {
+    open: BTreeMap<u64, Open>,
+    stops: HashMap<u64, f64>,
+    unopened: u64,
+}
+
+impl Book {
+    fn of(orders: &[v1::Order]) -> Self {
+        let stops = orders
+            .iter()
+            .filter_map(|order| Some((order.order_id, order.stop_loss?)));
+        Self {
+            open: BTreeMap::new(),
+            stops: stops.collect(),
+            unopened: 0,
+        }
+    }
+
+    /// Takes a deal; returns the trade that it closed.
+    fn take(&mut self, deal: &v1::Deal) -> Option<Trade> {
+        match deal.entry() {
+            DealEntry::In => {
+                self.enter(deal, deal.lots, 1.0);
+                None
+            }
+            DealEntry::Out | DealEntry::OutBy => self.leave(deal, deal.lots, 1.0),
+            DealEntry::Inout => {
+                let held = self
+                    .open
+                    .get(&deal.position_id)
+                    .map_or(0.0, |open| open.lots);
+                let share = if deal.lots > 0.0 {
+                    (held / deal.lots).min(1.0)
+                } else {
+                    1.0
+                };
+                let trade = self.leave(deal, held, share);
+                self.enter(deal, deal.lots - held, 1.0 - share);
+                trade
+            }
+            DealEntry::Unspecified => None,
+        }
+    }
+
+    /// Opens or adds so many lots, which bear that share of the deal's commission.
+    fn enter(&mut self, deal: &v1::Deal, lots: f64, share: f64) {
+        let Ok(side) = parse_enum::<v1::Side, Side>(deal.side, "buy or sell") else {
+            return;
+        };
+        if lots < LOTS_STEP / 2.0 {
+            return;
+        }
+        let open = self.open.entry(deal.position_id).or_insert_with(|| Open {
+            symbol: deal.symbol.clone(),
+            strategy: deal.tag.clone(),
+            side,
+            lots: 0.0,
+            opened: time_of(deal),
+            price: 0.0,
+            commission: 0.0,
+            swap: 0.0,
+            stop: self.stops.get(&deal.order_id).copied(),
+        });
+        open.price = (open.price * open.lots + deal.price * lots) / (open.lots + lots);
+        open.lots += lots;
+        open.commission += deal.commission * share;
+        open.swap += if deal.entry() == DealEntry::In {
+            deal.swap
+        } else {
+            0.0
+        };
+    }
+
+    /// Closes so many lots, which bear that share of the deal's commission.
+    fn leave(&mut self, deal: &v1::Deal, lots: f64, share: f64) -> Option<Trade> {
+        let Some(open) = self.open.get_mut(&deal.position_id) else {
+            self.unopened += 1;
+            return None;
+        };
+        let part = (lots / open.lots).clamp(0.0, 1.0);
+        let (entry_commission, entry_swap) = (open.commission * part, open.swap * part);
+        let trade = Trade {
+            symbol: open.symbol.clone(),
+            strategy: open.strategy.clone(),
+            side: open.side,
+            lots,
+            opened: open.opened,
+            closed: time_of(deal),
+            open_price: open.price,
+            close_price: deal.price,
+            profit: deal.profit,
+            commission: entry_commission + deal.commission * share,
+            swap: entry_swap + deal.swap,
+            risk: risk(open, deal),
+            excursion: None,
+        };
+        open.lots -= lots;
+        open.commission -= entry_commission;
+        open.swap -= entry_swap;
+        if open.lots < LOTS_STEP / 2.0 {
+            self.open.remove(&deal.position_id);
+        }
+        Some(trade)
+    }
+}
+
+/// What the closed part would have lost at its stop loss, with the value that the price's way had
+/// when it closed. None: no stop loss on the losing side, or it closed where it opened.
+fn risk(open: &Open, deal: &v1::Deal) -> Option<f64> {
+    let sign = open.side.sign() as f64;
+    let distance = (open.price - open.stop?) * sign;
+    let way = (deal.price - open.price) * sign;
+    let value = deal.profit / way;
+    let risk = distance * value;
+    (distance > 0.0 && risk.is_finite() && risk > 0.0).then_some(risk)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn deal(id: u64, position: u64, entry: DealEntry, side: v1::Side) -> v1::Deal {
+        v1::Deal {
+            deal_id: id,
+            order_id: id,
+            position_id: position,
+            symbol: "EURUSD".to_owned(),
+            side: side.into(),
+            entry: entry.into(),
+            lots: 1.0,
+            time: Some(v1::Moment {
+                broker_ms: Some(id as i64 * 1000),
+                utc_ms: None,
+            }),
+            ..v1::Deal::default()
+        }
+    }
+
+    fn account(balance: f64) -> v1::Account {
+        v1::Account {
+            balance,
+            currency: "USD".to_owned(),
+            currency_digits: 2,
+            ..v1::Account::default()
+        }
+    }
+
+    #[test]
+    fn a_position_closed_in_parts_is_a_trade_each_with_its_share() {
+        let mut enter = deal(2, 7, DealEntry::In, v1::Side::Buy);
+        enter.lots = 2.0;
+        enter.price = 1.1;
+        enter.commission = -8.0;
+        let mut part = deal(3, 7, DealEntry::Out, v1::Side::Sell);
+        part.lots = 0.5;
+        part.price = 1.102;
+        part.profit = 100.0;
+        part.commission = -2.0;
+        let mut rest = deal(4, 7, DealEntry::Out, v1::Side::Sell);
+        rest.lots = 1.5;
+        rest.price = 1.1;
+        rest.swap = -1.0;
+        let mut paid = deal(1, 0, DealEntry::Unspecified, v1::Side::Unspecified);
+        paid.profit = 1000.0;
+        let stop = v1::Order {
+            order_id: 2,
+            stop_loss: Some(1.099),
+            ..v1::Order::default()
+        };
+        let history = History {
+            deals: vec![rest, part, enter, paid],
+            orders: vec![stop],
+        };
+        let record = history.record(&account(1089.0));
+        assert_eq!(record.initial, 1000.0);
+        assert_eq!(record.deals, 3);
+        let nets: Vec<f64> = record.trades.iter().map(Trade::net).collect();
+        assert_eq!(nets, [96.0, -7.0]);
+        assert!((record.trades[0].risk.unwrap() - 50.0).abs() < 1e-6);
+        assert_eq!(record.trades[1].risk, None);
+        assert_eq!(record.series.last().unwrap().balance, 1089.0);
+        assert_eq!(record.notes, [""; 0]);
+    }
+
+    #[test]
+    fn a_reversal_closes_and_opens() {
+        let mut enter = deal(1, 7, DealEntry::In, v1::Side::Buy);
+        enter.price = 1.0;
+        let mut turn = deal(2, 7, DealEntry::Inout, v1::Side::Sell);
+        turn.lots = 3.0;
+        turn.price = 1.5;
+        turn.profit = 50.0;
+        turn.commission = -3.0;
+        let mut exit = deal(3, 7, DealEntry::Out, v1::Side::Buy);
+        exit.lots = 2.0;
+        exit.price = 1.25;
+        exit.profit = 25.0;
+        let history = History {
+            deals: vec![enter, turn, exit],
+            orders: Vec::new(),
+        };
+        let record = history.record(&account(0.0));
+        let told: Vec<_> = record
+            .trades
+            .iter()
+            .map(|trade| {
+                (
+                    trade.side,
+                    trade.lots,
+                    trade.open_price,
+                    trade.net().round(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [(Side::Buy, 1.0, 1.0, 49.0), (Side::Sell, 2.0, 1.5, 23.0)]
+        );
+    }
+
+    #[test]
+    fn what_is_not_whole_is_told() {
+        let closing = deal(2, 7, DealEntry::Out, v1::Side::Sell);
+        let open = deal(3, 8, DealEntry::In, v1::Side::Buy);
+        let mut rejected = v1::Order::default();
+        rejected.set_state(v1::OrderState::Rejected);
+        let mut late = rejected.clone();
+        late.reason = "EXPIRED_BEFORE_SEND".to_owned();
+        let history = History {
+            deals: vec![closing, open],
+            orders: vec![rejected.clone(), late, rejected],
+        };
+        let record = history.record(&account(0.0));
+        assert!(record.trades.is_empty());
+        assert_eq!(record.notes.len(), 2);
+        let counts: Vec<_> = record.refusals.into_iter().collect();
+        assert_eq!(
+            counts,
+            [
+                ("EXPIRED_BEFORE_SEND".to_owned(), 1),
+                ("REJECTED".to_owned(), 2)
+            ]
+        );
+    }
+}
