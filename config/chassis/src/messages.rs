@@ -3,7 +3,7 @@
 
 use crate::{
     config_errors::ConfigErrors,
-    every_variant,
+    crash, every_variant,
     loader::{Environment, Reader, Table},
     logs::{LogError, LogSettings},
     operations::{ListenError, OperationsClient, OperationsSettings},
@@ -203,6 +203,7 @@ fn denied() -> io::Error {
 
 fn of_the_start(messages: &mut Messages) {
     messages.error("root", &RootRefused);
+    messages.text("the process", crash::DEATH);
     let listen = ListenError {
         key: "operations.listen",
         address: SocketAddr::from(([127, 0, 0, 1], 9101)),

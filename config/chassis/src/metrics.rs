@@ -4,6 +4,8 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 
 /// Lines of the log lost, whether the queue was full or the write failed.
 pub const LOG_LINES_DROPPED: &str = "mymt5_log_lines_dropped_total";
+/// Crash reports that this start found, which no start before it had told of, and those written since.
+pub const CRASH_REPORTS: &str = "mymt5_crash_reports";
 
 /// Why no recorder could be installed.
 #[derive(Debug, thiserror::Error)]
@@ -26,5 +28,9 @@ pub fn install() -> Result<PrometheusHandle, MetricsError> {
         "Lines of the log lost because the queue was full or the write failed"
     );
     metrics::counter!(LOG_LINES_DROPPED).increment(0);
+    metrics::describe_gauge!(
+        CRASH_REPORTS,
+        "Crash reports that this start found and told of, and those written since"
+    );
     Ok(handle)
 }

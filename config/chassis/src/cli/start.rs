@@ -5,12 +5,13 @@
 use super::warn_of;
 use crate::{
     config_errors::ConfigErrors,
+    crash,
     loader::{Environment, Provenance, Reader, Table},
-    logs::{self, LogGuard, LogSettings},
+    logs::{self, LogGuard, LogSettings, Recent},
     metrics,
     process::{self, Folder},
     redact::Redactor,
-    sandbox::{self, Enforced, Plan, SandboxError, Wanted},
+    sandbox::{self, Enforced, Plan, Wanted},
     tls,
 };
 use anyhow::Context;
@@ -21,7 +22,7 @@ use std::{
     sync::{Arc, Weak},
     time::Duration,
 };
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 /// A program's settings, as far as its start needs to know them.
 pub trait ProgramSettings: Sized {
@@ -59,7 +60,8 @@ pub struct Configured<S> {
 pub struct Opened<S, O> {
     configured: Configured<S>,
     opened: O,
-    folders: (Folder, Option<Folder>),
+    run: crash::Run,
+    _logs: Option<Folder>,
 }
 
 /// The process has no right left that it does not need.
@@ -130,13 +132,16 @@ impl<S: ProgramSettings> Configured<S> {
         open: impl FnOnce(&S, &Redactor) -> anyhow::Result<O>,
     ) -> anyhow::Result<Opened<S, O>> {
         let data = Folder::claim(self.settings.data_folder())?;
-        let logs = self.settings.logging().folder.as_ref();
-        let logs = logs.map(Folder::claim).transpose()?;
-        let opened = open(&self.settings, &self.redactor)?;
+        let log = self.settings.logging();
+        let run = crash::Run::begin(data, S::TABLE.program, &self.redactor, log);
+        let logs = log.folder.as_ref().map(Folder::claim).transpose();
+        let logs = run.step(logs.map_err(Into::into))?;
+        let opened = run.step(open(&self.settings, &self.redactor))?;
         Ok(Opened {
             configured: self,
             opened,
-            folders: (data, logs),
+            run,
+            _logs: logs,
         })
     }
 }
@@ -149,14 +154,15 @@ impl<S: ProgramSettings, O> Opened<S, O> {
     pub fn confine(
         self,
         plan: impl FnOnce(&S, &O, Plan) -> Plan,
-    ) -> Result<Confined<S, O>, SandboxError> {
+    ) -> anyhow::Result<Confined<S, O>> {
         let settings = &self.configured.settings;
         let own = Plan::default()
             .reads_configuration(&self.configured.config)
             .writes(settings.data_folder());
         let own = settings.logging().folder.iter().fold(own, Plan::writes);
         let plan = plan(settings, &self.opened, own);
-        let enforced = sandbox::enforce(settings.sandbox(), &plan)?;
+        let enforced = sandbox::enforce(settings.sandbox(), &plan);
+        let enforced = self.run.step(enforced.map_err(Into::into))?;
         Ok(Confined {
             opened: self,
             enforced,
@@ -178,32 +184,58 @@ impl<S: ProgramSettings, O> Confined<S, O> {
         let Opened {
             configured,
             opened,
-            folders: _folders,
+            run,
+            _logs,
         } = self.opened;
-        let settings = &configured.settings;
-        let runtime = Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .context("cannot start threads; let this user have more of them")?;
-        let log = logs::start(settings.logging(), &configured.redactor, S::TABLE.program)?;
-        let log = Arc::new(log);
-        let metrics = metrics::install()?;
-        sandbox::warn_of_gaps(settings.sandbox(), self.enforced);
+        let started = Threads::start::<S>(&configured, run.recent());
+        let threads = run.step(started)?;
+        run.tell();
+        sandbox::warn_of_gaps(configured.settings.sandbox(), self.enforced);
         let running = Running {
             configured,
             opened,
             enforced: self.enforced,
-            log: Arc::downgrade(&log),
-            metrics,
+            log: Arc::downgrade(&threads.log),
+            metrics: threads.metrics,
         };
-        runtime.block_on(async move {
+        let served = threads.runtime.block_on(async move {
             #[cfg(debug_assertions)]
             crate::testing::tried().await;
             serve(running).await
-        })?;
-        if let Some(blocking) = blocking {
-            runtime.shutdown_timeout(blocking);
+        });
+        run.step(served)?;
+        match blocking {
+            Some(longest) => threads.runtime.shutdown_timeout(longest),
+            None => drop(threads.runtime),
         }
+        drop(threads.log);
+        run.end();
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What runs beside the thread that started the process.
+struct Threads {
+    metrics: PrometheusHandle,
+    log: Arc<LogGuard>,
+    runtime: Runtime,
+}
+
+impl Threads {
+    fn start<S: ProgramSettings>(
+        configured: &Configured<S>,
+        recent: &Recent,
+    ) -> anyhow::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("cannot start threads; let this user have more of them")?;
+        let settings = configured.settings.logging();
+        let log = logs::start(settings, &configured.redactor, S::TABLE.program, recent)?;
+        Ok(Self {
+            metrics: metrics::install()?,
+            log: Arc::new(log),
+            runtime,
+        })
     }
 }

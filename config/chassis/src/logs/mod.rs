@@ -3,16 +3,23 @@
 //! process: a full queue or a failing write costs a line, which is counted.
 
 mod panics;
+mod recent;
 mod redacting_writer;
 mod rolling;
 mod settings;
 mod sighup;
+mod tail;
 #[cfg(test)]
 mod tests;
 
 pub use panics::install_panic_hook;
 pub use settings::{Format, LogSettings};
 pub use sighup::{on_sighup, set_level};
+
+pub(crate) use panics::{message_of, place_of};
+pub(crate) use recent::{Action, KEPT, Recent, TRACE_ID, current_trace_id};
+pub(crate) use redacting_writer::line;
+pub(crate) use tail::tail;
 
 use crate::clock;
 use crate::redact::Redactor;
@@ -95,17 +102,19 @@ impl LogGuard {
     }
 }
 
-/// Starts the process's log and its thread; the redactor learns the configured names.
+/// Starts the process's log and its thread; the redactor learns the configured names, and what is
+/// logged last is kept.
 ///
 /// # Errors
 /// The folder cannot be written, the level is not a valid directive, or a log runs already.
-pub fn start(
+pub(crate) fn start(
     settings: &LogSettings,
     redactor: &Redactor,
     program: &str,
+    recent: &Recent,
 ) -> Result<LogGuard, LogError> {
     redactor.set_fields(&settings.sensitive_fields);
-    let (dispatch, guard) = build(settings, redactor, program, io::stderr())?;
+    let (dispatch, guard) = build(settings, redactor, program, io::stderr(), recent)?;
     tracing::dispatcher::set_global_default(dispatch).map_err(|_| LogError::Running)?;
     Ok(guard)
 }
@@ -115,6 +124,7 @@ fn build(
     redactor: &Redactor,
     program: &str,
     screen: impl io::Write + Send + 'static,
+    recent: &Recent,
 ) -> Result<(Dispatch, LogGuard), LogError> {
     let filter = settings::filter(&settings.level).ok_or(LogError::Level)?;
     let limits = Limits {
@@ -140,6 +150,7 @@ fn build(
     let (filter, level) = reload::Layer::new(filter);
     let subscriber = Registry::default()
         .with(filter)
+        .with(recent.clone())
         .with(events(settings.format, queue));
     let guard = LogGuard {
         level,

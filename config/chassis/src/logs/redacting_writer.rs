@@ -63,29 +63,29 @@ impl<W: Write> RedactingWriter<W> {
             losses,
         }
     }
+}
 
-    /// The event in one line, with its end. Of one that is too long a beginning is cleaned, and of
-    /// that no more shown than what any secret that was cut in two cannot reach.
-    pub(super) fn line(&self, event: &[u8]) -> String {
-        let taken = &event[..event.len().min(MAX_LINE_BYTES + LONGEST_FORM)];
-        let is_whole = taken.len() == event.len();
-        let text = String::from_utf8_lossy(taken);
-        let clean = self.redactor.clean(text.trim_end_matches('\n'));
-        let shown = if is_whole {
-            &*clean
-        } else {
-            beginning(&clean, clean.len().saturating_sub(LONGEST_FORM))
-        };
-        // An event that brings its own line ends could forge another.
-        let line = letters::escaped(shown);
-        let mut line = if is_whole && line.len() <= MAX_LINE_BYTES {
-            line.into_owned()
-        } else {
-            cut(&line)
-        };
-        line.push('\n');
-        line
-    }
+/// The event in one line, with its end. Of one that is too long a beginning is cleaned, and of
+/// that no more shown than what any secret that was cut in two cannot reach.
+pub(crate) fn line(redactor: &Redactor, event: &[u8]) -> String {
+    let taken = &event[..event.len().min(MAX_LINE_BYTES + LONGEST_FORM)];
+    let is_whole = taken.len() == event.len();
+    let text = String::from_utf8_lossy(taken);
+    let clean = redactor.clean(text.trim_end_matches('\n'));
+    let shown = if is_whole {
+        &*clean
+    } else {
+        beginning(&clean, clean.len().saturating_sub(LONGEST_FORM))
+    };
+    // An event that brings its own line ends could forge another.
+    let line = letters::escaped(shown);
+    let mut line = if is_whole && line.len() <= MAX_LINE_BYTES {
+        line.into_owned()
+    } else {
+        cut(&line)
+    };
+    line.push('\n');
+    line
 }
 
 fn beginning(text: &str, most: usize) -> &str {
@@ -104,7 +104,7 @@ fn cut(line: &str) -> String {
 
 impl<W: Write> RedactingWriter<W> {
     fn pass_on(&mut self, event: &[u8]) -> io::Result<()> {
-        let line = self.line(event);
+        let line = line(&self.redactor, event);
         let screen = self.screen.write_all(line.as_bytes());
         let file = self.file.as_mut();
         let written = file.map_or(Ok(()), |file| file.write_line(line.as_bytes()));

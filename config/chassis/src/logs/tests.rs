@@ -62,8 +62,14 @@ fn every_line_is_redacted_on_the_screen_and_in_the_file() {
     let secret = Secret::new("pass \"word\" 1");
     redactor.set_values(&[&secret], &["12345678"]);
     let screen = Screen::default();
-    let (dispatch, guard) =
-        build(&settings(folder.path()), &redactor, "p", screen.clone()).unwrap();
+    let (dispatch, guard) = build(
+        &settings(folder.path()),
+        &redactor,
+        "p",
+        screen.clone(),
+        &Recent::default(),
+    )
+    .unwrap();
     with_default(&dispatch, || {
         let _span = info_span!("call", reason = secret.expose()).entered();
         info!(given = secret.expose(), debug = ?secret.expose(), account = 12_345_678, "said {}", secret.expose());
@@ -91,7 +97,14 @@ fn json_lines_stay_json_with_fields_and_span() {
         format: Format::Json,
         ..settings(folder.path())
     };
-    let (dispatch, guard) = build(&settings, &Redactor::new(), "p", io::sink()).unwrap();
+    let (dispatch, guard) = build(
+        &settings,
+        &Redactor::new(),
+        "p",
+        io::sink(),
+        &Recent::default(),
+    )
+    .unwrap();
     with_default(&dispatch, || {
         let _span = info_span!("call", trace = "abc").entered();
         info!(
@@ -114,8 +127,14 @@ fn json_lines_stay_json_with_fields_and_span() {
 #[test]
 fn the_level_changes_while_running() {
     let folder = tempfile::tempdir().unwrap();
-    let (dispatch, guard) =
-        build(&settings(folder.path()), &Redactor::new(), "p", io::sink()).unwrap();
+    let (dispatch, guard) = build(
+        &settings(folder.path()),
+        &Redactor::new(),
+        "p",
+        io::sink(),
+        &Recent::default(),
+    )
+    .unwrap();
     with_default(&dispatch, || {
         debug!("one");
         guard.set_level("debug").unwrap();
@@ -142,8 +161,14 @@ fn the_level_changes_while_running() {
 #[test]
 fn no_level_silences_the_audit_trail() {
     let folder = tempfile::tempdir().unwrap();
-    let (dispatch, guard) =
-        build(&settings(folder.path()), &Redactor::new(), "p", io::sink()).unwrap();
+    let (dispatch, guard) = build(
+        &settings(folder.path()),
+        &Redactor::new(),
+        "p",
+        io::sink(),
+        &Recent::default(),
+    )
+    .unwrap();
     with_default(&dispatch, || {
         for level in ["off", "CRITICAL", "audit=off", "info,audit=error", "h2=off"] {
             guard.set_level(level).unwrap();
@@ -170,8 +195,14 @@ fn no_level_silences_the_audit_trail() {
 #[test]
 fn a_target_alone_leaves_the_rest_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let (dispatch, guard) =
-        build(&settings(folder.path()), &Redactor::new(), "p", io::sink()).unwrap();
+    let (dispatch, guard) = build(
+        &settings(folder.path()),
+        &Redactor::new(),
+        "p",
+        io::sink(),
+        &Recent::default(),
+    )
+    .unwrap();
     with_default(&dispatch, || {
         guard.set_level("h2=warn").unwrap();
         info!("shown");
@@ -185,7 +216,14 @@ fn a_target_alone_leaves_the_rest_as_it_is() {
 #[test]
 fn a_failing_write_is_counted_and_costs_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let (dispatch, guard) = build(&settings(folder.path()), &Redactor::new(), "p", Broken).unwrap();
+    let (dispatch, guard) = build(
+        &settings(folder.path()),
+        &Redactor::new(),
+        "p",
+        Broken,
+        &Recent::default(),
+    )
+    .unwrap();
     with_default(&dispatch, || info!("kept in the file"));
     let losses = guard.losses.clone();
     drop(dispatch);
@@ -236,6 +274,7 @@ fn a_panic_while_writing_costs_one_line_and_not_the_log() {
         &Redactor::new(),
         "p",
         Shaky(false),
+        &Recent::default(),
     )
     .unwrap();
     with_default(&dispatch, || {
@@ -252,8 +291,14 @@ fn a_panic_while_writing_costs_one_line_and_not_the_log() {
 #[test]
 fn a_line_has_a_limit() {
     let folder = tempfile::tempdir().unwrap();
-    let (dispatch, guard) =
-        build(&settings(folder.path()), &Redactor::new(), "p", io::sink()).unwrap();
+    let (dispatch, guard) = build(
+        &settings(folder.path()),
+        &Redactor::new(),
+        "p",
+        io::sink(),
+        &Recent::default(),
+    )
+    .unwrap();
     with_default(&dispatch, || info!("{}", "é".repeat(100_000)));
     drop(dispatch);
     let text = written(guard);
@@ -268,7 +313,14 @@ fn a_cut_line_of_json_is_json_with_its_beginning() {
         format: Format::Json,
         ..settings(folder.path())
     };
-    let (dispatch, guard) = build(&settings, &Redactor::new(), "p", io::sink()).unwrap();
+    let (dispatch, guard) = build(
+        &settings,
+        &Redactor::new(),
+        "p",
+        io::sink(),
+        &Recent::default(),
+    )
+    .unwrap();
     with_default(&dispatch, || info!("begun {}", "\"".repeat(100_000)));
     drop(dispatch);
     let text = written(guard);
@@ -283,7 +335,6 @@ fn a_cut_line_of_json_is_json_with_its_beginning() {
 fn no_part_of_a_secret_is_left_of_a_line_that_is_cut() {
     let redactor = Redactor::new();
     redactor.set_values(&[&Secret::new("hunter22-hunter22")], &[]);
-    let writer = RedactingWriter::new(redactor, io::sink(), None, Losses::default());
     for shift in 0..20 {
         for repeats in [1_000, 5_000, 20_000] {
             let event = format!(
@@ -291,7 +342,7 @@ fn no_part_of_a_secret_is_left_of_a_line_that_is_cut() {
                 ".".repeat(shift),
                 "hunter22-hunter22 ".repeat(repeats)
             );
-            let line = writer.line(event.as_bytes());
+            let line = redacting_writer::line(&redactor, event.as_bytes());
             assert!(!line.contains("hunter"), "{shift}, {repeats}");
             assert_eq!(line.ends_with(" ... cut\n"), event.len() > 128 * 1024);
         }
@@ -307,7 +358,14 @@ fn letters_that_steer_are_escaped_in_both_formats() {
             format,
             ..settings(folder.path())
         };
-        let (dispatch, guard) = build(&settings, &Redactor::new(), "p", io::sink()).unwrap();
+        let (dispatch, guard) = build(
+            &settings,
+            &Redactor::new(),
+            "p",
+            io::sink(),
+            &Recent::default(),
+        )
+        .unwrap();
         let hostile = "/a\u{9b}31m\u{85}\u{2028}\u{202e}b\u{2066}\u{feff}c\u{1b}[2J";
         with_default(&dispatch, || {
             let _call = info_span!("call", path = hostile).entered();
@@ -332,7 +390,14 @@ fn without_a_folder_the_screen_alone_has_the_lines() {
         ..LogSettings::in_folder("")
     };
     let screen = Screen::default();
-    let (dispatch, guard) = build(&settings, &Redactor::new(), "p", screen.clone()).unwrap();
+    let (dispatch, guard) = build(
+        &settings,
+        &Redactor::new(),
+        "p",
+        screen.clone(),
+        &Recent::default(),
+    )
+    .unwrap();
     with_default(&dispatch, || info!(token = "unloaded", "shown"));
     drop(dispatch);
     assert_eq!(written(guard), "");
@@ -347,7 +412,13 @@ fn without_a_folder_the_screen_alone_has_the_lines() {
 fn a_log_that_cannot_be_opened_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("logs"), "a file").unwrap();
-    let built = build(&settings(folder.path()), &Redactor::new(), "p", io::sink());
+    let built = build(
+        &settings(folder.path()),
+        &Redactor::new(),
+        "p",
+        io::sink(),
+        &Recent::default(),
+    );
     assert!(matches!(built, Err(LogError::Open { .. })));
 }
 
@@ -447,10 +518,10 @@ fn a_panic_is_an_event_of_the_log() {
         sensitive_fields: vec!["holder".to_owned()],
         ..settings(folder.path())
     };
-    let guard = start(&settings, &redactor, "p").unwrap();
+    let guard = start(&settings, &redactor, "p", &Recent::default()).unwrap();
     assert_eq!(redactor.clean("holder=x"), "holder=***");
     assert!(matches!(
-        start(&settings, &redactor, "p"),
+        start(&settings, &redactor, "p", &Recent::default()),
         Err(LogError::Running)
     ));
     let before = std::panic::take_hook();
