@@ -5,6 +5,7 @@ use crate::{
     intents::IntentError,
     report::ReportError,
     session::{ConnectError, PastError},
+    risk::{MemoryError, RiskRefused},
     settings::{Settings, TABLE},
 };
 use mymt5_chassis::{
@@ -16,21 +17,32 @@ use mymt5_chassis::{
 };
 use std::{fs, io, path::Path};
 
-const WRONG: [&str; 3] = [
+const WRONG: [&str; 7] = [
     "[engine]\nname = 'a b'\n[gateway]\naddress = 'http://127.0.0.1:1'\ncertificate = 'a.pem'\n\
      [risk]\nmax_per_trade = 0.0\nmax_lots = 0.0",
     "[[strategies]]\nkind = 'guess'\nname = 'a b'\nsymbol = 'EURUSD'\nfast = 9\nslow = 5\n\
      stop_points = 0",
     "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\n[[strategies]]\nname = 'two'\n\
      symbol = 'EURUSD'",
+    "[risk]\nlots = 0.1\nmax_per_trade_amount = 5.0\ndaily_loss.amount = 0.0\n\
+     daily_loss.action = 'close'\ndrawdown.amount = 5.0\ndrawdown.percent = 5.0\n\
+     sessions.monday = ['17:00-08:00']\nfriday_flat = '8 pm'\ncooldown.losses = 3\n\
+     max_errors = 0\nmin_stop_distance_points = 5\nmax_stop_distance_points = 4\n\
+     news.calendar = 'DIR/none.csv'",
+    "[risk]\nnews.calendar = 'DIR/wrong.csv'",
+    "[risk]\nnews.calendar = 'DIR/empty.csv'",
+    "[risk]\ncommission_per_lot = -1.0\nnews.minutes_before = 1441",
 ];
 
 #[test]
 fn every_message_names_what_is_wrong_and_what_to_do() {
     let place = tempfile::tempdir().unwrap();
     let mut messages = Messages::default();
+    fs::write(place.path().join("wrong.csv"), "tomorrow,USD,high").unwrap();
+    fs::write(place.path().join("empty.csv"), "").unwrap();
     for wrong in WRONG {
         let file = place.path().join("engine.toml");
+        let wrong = wrong.replace("DIR", place.path().to_str().unwrap());
         fs::write(&file, wrong).unwrap();
         let environment = Environment::from_pairs([("", ""); 0]);
         let mut reader = Reader::open(&TABLE, &file, environment).unwrap();
@@ -79,5 +91,14 @@ fn of_files(messages: &mut Messages) {
         IntentError::Read(_) => IntentError::Read(sql()),
     ) {
         messages.error("intents.db", &error);
+    }
+    for error in every_variant!(MemoryError:
+        MemoryError::Read(_) => MemoryError::Read(denied.into()),
+        MemoryError::Write(_) => MemoryError::Write(denied.into()),
+    ) {
+        messages.error("risk.json", &error);
+    }
+    for refused in RiskRefused::ALL {
+        messages.error("risk", refused);
     }
 }

@@ -1,11 +1,12 @@
 //! What this engine holds, as the gateway reported it: from the snapshot on, by events only.
 
+use crate::risk::{Account, Open};
 use mymt5_guard::TradingState;
 use mymt5_model::{Lots, Money, OrderState, PositionId, RequestId, Side, Symbol};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A position of this engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Held {
     /// The broker's name of it.
     pub position_id: PositionId,
@@ -15,6 +16,10 @@ pub struct Held {
     pub side: Side,
     /// Its volume.
     pub lots: Lots,
+    /// Average opening price.
+    pub open_price: f64,
+    /// Stop loss; none: it has none.
+    pub stop_loss: Option<f64>,
 }
 
 /// How an order stands.
@@ -30,46 +35,67 @@ pub struct OrderUpdate {
     pub filled: Lots,
 }
 
+impl OrderUpdate {
+    /// True when some of it was filled.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.state == OrderState::Filled || !self.filled.is_zero()
+    }
+}
+
 /// What the gateway reports of this engine's account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// An order changed.
     Order(OrderUpdate),
     /// A position was opened or changed.
     PositionChanged(Held),
-    /// A position is gone.
-    PositionClosed(PositionId),
-    /// Equity in the account's currency; none: it is not known.
-    Equity(Option<Money>),
+    /// A position is gone, and what it made without commission, in the account's currency; none: that
+    /// is not known.
+    PositionClosed(PositionId, Option<Money>),
+    /// The account's figures; none: they are not known.
+    Account(Option<Account>),
+    /// Money that came in, or went out below 0, and is neither gained nor lost.
+    Flow(Money),
     /// Whether new risk may be taken.
     TradingState(TradingState),
 }
 
 /// All that events report, at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// What is held.
     pub positions: Vec<Held>,
-    /// Equity in the account's currency; none: it is not known.
-    pub equity: Option<Money>,
+    /// The account's figures; none: they are not known.
+    pub account: Option<Account>,
     /// Whether new risk may be taken.
     pub trading_state: TradingState,
 }
 
-/// Positions, equity and whether new risk may be taken.
+/// An entry on its way, until its position is reported.
+#[derive(Debug)]
+struct InFlight {
+    entry: Open,
+    /// It is filled.
+    filled: bool,
+    /// A position of its symbol was reported since it was made.
+    reported: bool,
+}
+
+/// Positions, entries in flight, and whether new risk may be taken.
 #[derive(Debug, Default)]
 pub struct Portfolio {
     positions: BTreeMap<PositionId, Held>,
-    equity: Option<Money>,
+    in_flight: HashMap<RequestId, InFlight>,
     active: bool,
 }
 
 impl Portfolio {
-    /// Replaces everything by a snapshot.
-    pub fn read(&mut self, snapshot: Snapshot) {
-        let positions = snapshot.positions.into_iter();
+    /// Replaces everything by a snapshot; what is still on its way stays.
+    pub fn read(&mut self, snapshot: &Snapshot) {
+        let positions = snapshot.positions.iter().cloned();
         self.positions = positions.map(|held| (held.position_id, held)).collect();
-        self.equity = snapshot.equity;
+        self.in_flight.retain(|_, order| !order.filled);
         self.active = snapshot.trading_state == TradingState::Active;
     }
 
@@ -77,10 +103,13 @@ impl Portfolio {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::PositionChanged(held) => {
+                self.on_reported(&held.symbol);
                 self.positions.insert(held.position_id, held.clone());
             }
-            Event::PositionClosed(position_id) => {
-                self.positions.remove(position_id);
+            Event::PositionClosed(position_id, _) => {
+                if let Some(held) = self.positions.remove(position_id) {
+                    self.on_reported(&held.symbol);
+                }
             }
             Event::Order(order) => {
                 // A close that is done may be reported before its position.
@@ -88,10 +117,64 @@ impl Portfolio {
                 if let Some(position_id) = closed {
                     self.reduce(position_id, order.filled);
                 }
+                if let Some(request_id) = &order.request_id
+                    && order.state.is_final()
+                {
+                    self.end(request_id, order.is_done());
+                }
             }
-            Event::Equity(equity) => self.equity = *equity,
+            Event::Account(_) | Event::Flow(_) => {}
             Event::TradingState(state) => self.active = *state == TradingState::Active,
         }
+    }
+
+    /// Takes an entry that is on its way from now on.
+    pub fn send(&mut self, request_id: RequestId, entry: Open) {
+        let order = InFlight {
+            entry,
+            filled: false,
+            reported: false,
+        };
+        self.in_flight.insert(request_id, order);
+    }
+
+    /// An entry has ended. One that is done counts until its position is reported.
+    pub fn end(&mut self, request_id: &RequestId, done: bool) {
+        if let Some(order) = self.in_flight.get_mut(request_id) {
+            order.filled = done;
+            if !done || order.reported {
+                self.in_flight.remove(request_id);
+            }
+        }
+    }
+
+    fn on_reported(&mut self, symbol: &Symbol) {
+        self.in_flight.retain(|_, order| {
+            let same = order.entry.symbol == *symbol;
+            order.reported |= same;
+            !(same && order.filled)
+        });
+    }
+
+    /// All that is open or may become so.
+    #[must_use]
+    pub fn open(&self) -> Vec<Open> {
+        let held = self.positions.values().map(|held| Open {
+            symbol: held.symbol.clone(),
+            side: held.side,
+            lots: held.lots,
+            price: held.open_price,
+            stop: held.stop_loss,
+            in_flight: false,
+        });
+        let in_flight = self.in_flight.values().map(|order| order.entry.clone());
+        held.chain(in_flight).collect()
+    }
+
+    /// The positions' names.
+    #[must_use]
+    pub fn ids(&self) -> BTreeSet<PositionId> {
+        self.positions.keys().copied().collect()
     }
 
     /// Takes so many lots from a position; its own event reports what is left.
@@ -116,12 +199,6 @@ impl Portfolio {
         self.positions
             .values()
             .filter(move |held| held.symbol == *symbol)
-    }
-
-    /// Equity in the account's currency; none before the first snapshot.
-    #[must_use]
-    pub const fn equity(&self) -> Option<Money> {
-        self.equity
     }
 
     /// True while the gateway lets this client open positions.

@@ -9,7 +9,7 @@ use mymt5_chassis::{
     sandbox::{Plan, Wanted},
     tls,
 };
-use mymt5_model::{ClientName, Lots};
+use mymt5_model::ClientName;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -44,7 +44,7 @@ pub struct Settings {
     pub operations: OperationsSettings,
     /// What to trade, one strategy per symbol.
     pub strategies: Vec<StrategySettings>,
-    /// How much to risk.
+    /// What may be risked.
     pub risk: RiskSettings,
     /// Own data.
     pub data_folder: PathBuf,
@@ -101,7 +101,7 @@ impl ProgramSettings for Settings {
         let gateway = gateway(reader);
         let operations = OperationsSettings::read(reader, "127.0.0.1:9102");
         let strategies = strategies(reader);
-        let risk = risk(reader);
+        let risk = RiskSettings::read(&mut reader.section("risk"));
         reader.or("process.allow_root", "true or false", false);
         let sandbox = Wanted::read(reader);
         let data_folder = reader.path_or(
@@ -193,38 +193,6 @@ fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
         );
     }
     Some(strategies)
-}
-
-fn risk(reader: &mut Reader) -> Option<RiskSettings> {
-    let percent: f64 = reader.or(
-        "risk.max_per_trade",
-        "percent of equity, above 0 and at most 100",
-        0.5,
-    );
-    if !(percent > 0.0 && percent <= 100.0) {
-        reader.reject(
-            "risk.max_per_trade",
-            "is out of range",
-            "set it to a percentage of equity above 0 and at most 100",
-        );
-    }
-    let max_lots: Option<f64> = reader.optional("risk.max_lots", "lots");
-    let max_lots = match max_lots.map(Lots::from_f64) {
-        Some(Ok(lots)) if !lots.is_zero() => Some(lots),
-        None => None,
-        Some(_) => {
-            reader.reject(
-                "risk.max_lots",
-                "is not a volume above 0",
-                "set it to lots above 0, or remove it",
-            );
-            None
-        }
-    };
-    Some(RiskSettings {
-        max_per_trade_percent: percent,
-        max_lots,
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod report;
+mod reset_risk;
 mod run;
 mod status;
 
@@ -43,6 +44,14 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "report.html", value_parser = report::page)]
         out: PathBuf,
     },
+    /// Let a stopped engine trade again: lift the latch of the drawdown, which is measured again from
+    /// the equity last seen, and forget failed orders, losses in a row, and a risk.json that cannot
+    /// be read.
+    ResetRisk {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
+        config: PathBuf,
+    },
     /// Tell how a running engine stands: connection, last success, error rate, freshness.
     Status {
         /// The operations port.
@@ -70,6 +79,7 @@ pub fn execute(asked: Cli) -> ExitCode {
         Command::Run { config } => run::run(&config),
         Command::Check { config, print } => cli::check::<Settings>(&config, print),
         Command::Report { config, out } => report::report(&config, &out),
+        Command::ResetRisk { config } => reset_risk::reset_risk(&config),
         Command::Status { operations, json } => status::status(port(operations), json),
         Command::Health {
             operations,

@@ -2,6 +2,7 @@
 
 use crate::{
     intents::Intents,
+    risk::{self, Risk},
     session::{SERVICE, Session},
     settings::{Settings, TABLE},
     trader::Trader,
@@ -32,6 +33,7 @@ const STOP: Duration = Duration::from_secs(2);
 struct Opened {
     operations: TcpListener,
     intents: Intents,
+    risk: Risk,
     /// A gateway that the sandbox alone keeps apart.
     gateway: Option<PathBuf>,
 }
@@ -52,10 +54,13 @@ fn level_of(config: &Path, environment: Environment) -> Option<String> {
 fn open(settings: &Settings, redactor: &Redactor) -> anyhow::Result<Opened> {
     settings.gateway.token(redactor)?;
     let intents = Intents::open(&settings.data_folder.join("intents.db"))?;
+    let risk = settings.data_folder.join(risk::FILE);
+    let risk = Risk::open(settings.risk.clone(), &risk);
     let operations = operations::bind(&settings.operations)?;
     Ok(Opened {
         operations,
         intents,
+        risk,
         gateway: process::neighbour(&settings.data_folder, "gateway"),
     })
 }
@@ -98,7 +103,7 @@ async fn serve(running: Running<Settings, Opened>) -> anyhow::Result<()> {
     let new_id = Box::new(|| RequestId::of_number(Uuid::now_v7().as_u128()));
     let session = Session {
         settings: settings.gateway,
-        trader: Trader::new(settings.strategies, settings.risk, new_id),
+        trader: Trader::new(settings.strategies, running.opened.risk, new_id),
         intents: running.opened.intents,
         redactor,
         health,

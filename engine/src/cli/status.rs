@@ -1,5 +1,6 @@
 //! `status`: how a running engine stands, read from its operations port.
 
+use crate::risk::RiskRefused;
 use mymt5_chassis::{
     cli::{block_on, say},
     clock,
@@ -50,6 +51,12 @@ impl Standing {
         };
         let failed_calls = count("mymt5_engine_calls_total{outcome=\"failed\"}");
         let calls = failed_calls + count("mymt5_engine_calls_total{outcome=\"answered\"}");
+        let refused = RiskRefused::ALL.iter().map(|refused| {
+            let name = refused.name();
+            count(&format!(
+                "mymt5_engine_decisions_refused_total{{reason=\"{name}\"}}"
+            ))
+        });
         Self {
             connected: value("mymt5_engine_connected") == Some(1.0),
             last_success_age_seconds: age("mymt5_engine_last_success_timestamp_seconds"),
@@ -60,7 +67,7 @@ impl Standing {
             reconnects: count("mymt5_engine_reconnects_total"),
             ticks: count("mymt5_engine_ticks_received_total"),
             orders: count("mymt5_engine_orders_submitted_total"),
-            refused_by_risk: count("mymt5_engine_decisions_refused_total"),
+            refused_by_risk: refused.sum(),
         }
     }
 

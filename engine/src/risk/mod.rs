@@ -1,139 +1,318 @@
-//! How much to trade: from the stop's distance, floored to the volume grid; never a guess.
+//! What may be traded, and how much: one rule a file, composed in order. Only entries are judged; a
+//! fact that is missing refuses one. Whatever lowers risk never comes here.
+//!
+//! # Rooms
+//! * What rules judge by: `facts`, and what happened before a restart: `memory`.
+//! * What they say: `refused`, a closed list.
+//! * Before the volume is known: `losses`, `sessions`, `friday_flat` (both in `day_time`), `news`,
+//!   `cooldown`, `day`, `spread`, `stop_distance`.
+//! * The volume: `sizing`. With it: `holdings`, `open_risk`, `margin_use`.
+//! * What the configuration says: `settings`, read with `keys`.
 
-use mymt5_model::{Lots, Money, SymbolSpec};
-
-/// What may be risked.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RiskSettings {
-    /// Percent of equity that one trade may lose at its stop; above 0, at most 100.
-    pub max_per_trade_percent: f64,
-    /// Most lots of one trade; none: the symbol's own maximum.
-    pub max_lots: Option<Lots>,
-}
-
-/// Why a trade is not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RiskRefused {
-    /// No equity known, or none left.
-    #[error("equity is unknown or not above 0")]
-    NoEquity,
-    /// No rate to value a move in the account's currency.
-    #[error("the value of a tick is not known yet")]
-    NoTickValue,
-    /// The smallest lot already risks more than allowed.
-    #[error("the smallest volume risks more than risk.max_per_trade")]
-    TooSmall,
-}
-
-/// Lots whose loss at a stop `stop_points` away is at most the allowed part of `equity`.
-///
-/// # Errors
-/// See [`RiskRefused`]: whatever is missing refuses the trade.
-pub fn size(
-    risk: &RiskSettings,
-    spec: &SymbolSpec,
-    equity: Option<Money>,
-    stop_points: i64,
-) -> Result<Lots, RiskRefused> {
-    let equity = equity
-        .map(Money::to_f64)
-        .filter(|equity| *equity > 0.0)
-        .ok_or(RiskRefused::NoEquity)?;
-    let tick_value = spec
-        .tick_value
-        .filter(|value| value.is_finite() && *value > 0.0)
-        .ok_or(RiskRefused::NoTickValue)?;
-    let per_lot = stop_points.max(1) as f64 / spec.tick_size_points as f64 * tick_value;
-    let most = equity * risk.max_per_trade_percent / 100.0 / per_lot;
-    // A hair below, since the floor forgives half a unit of rounding upwards. The cap needs none:
-    // it is a whole number of units.
-    let by_risk = most - 1e-8;
-    let capped = risk
-        .max_lots
-        .map_or(by_risk, |cap| by_risk.min(cap.to_f64()));
-    spec.volume.floor(capped).ok_or(RiskRefused::TooSmall)
-}
+mod cooldown;
+mod day;
+mod day_time;
+mod facts;
+mod friday_flat;
+mod holdings;
+mod keys;
+mod losses;
+mod margin_use;
+mod memory;
+mod news;
+mod open_risk;
+mod refused;
+mod sessions;
+mod settings;
+mod sizing;
+mod spread;
+mod stop_distance;
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::trader::tests::spec;
-    use proptest::prelude::*;
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
-    fn money(amount: f64) -> Option<Money> {
-        Money::from_f64(amount).ok()
+pub use cooldown::Cooldown;
+pub use day_time::DayTime;
+pub use facts::{Account, Entry, Facts, Open};
+pub use holdings::Holdings;
+pub use margin_use::MarginUse;
+pub use memory::{FILE, MemoryError};
+pub use news::Calendar;
+pub use open_risk::OpenRisk;
+pub use refused::RiskRefused;
+pub use sessions::Sessions;
+pub use settings::RiskSettings;
+pub use sizing::{Capital, SizeBy, Sizing};
+pub use stop_distance::StopDistance;
+
+use memory::Memory;
+use mymt5_guard::LossMeter;
+use mymt5_model::{BrokerTime, Lots, Money, PositionId, Symbol, SymbolSpec, UtcTime};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::{Path, PathBuf},
+};
+
+/// The rules at work.
+#[derive(Debug)]
+pub struct Risk {
+    settings: RiskSettings,
+    meter: LossMeter,
+    memory: Memory,
+    keeper: Keeper,
+    account: Option<Account>,
+    /// The broker's clock, as last told.
+    now: Option<BrokerTime>,
+    /// How far UTC is ahead of it, milliseconds.
+    utc_ahead_ms: Option<i64>,
+}
+
+/// Where the memory is kept.
+#[derive(Debug)]
+enum Keeper {
+    /// Nowhere: it ends with the process.
+    Nowhere,
+    /// A file that could not be read, and is not overwritten.
+    Unreadable,
+    /// A file and what it holds; none: writing failed.
+    File(PathBuf, Option<Memory>),
+}
+
+impl Risk {
+    /// Rules that remember nothing of before.
+    #[must_use]
+    pub fn new(settings: RiskSettings) -> Self {
+        Self::with(settings, Memory::default(), Keeper::Nowhere)
     }
 
-    fn risk(percent: f64) -> RiskSettings {
-        RiskSettings {
-            max_per_trade_percent: percent,
-            max_lots: None,
+    /// Rules that go on from what the file holds, and keep it there, where one of them must. While it
+    /// cannot be read they refuse every entry.
+    #[must_use]
+    pub fn open(settings: RiskSettings, file: &Path) -> Self {
+        if !settings.remembers() {
+            return Self::new(settings);
         }
-    }
-
-    #[test]
-    fn sizes_from_the_stop() {
-        // One lot of EURUSD loses 1 USD per point: 200 points of 1 % of 10,000 are half a lot.
-        assert_eq!(
-            size(&risk(1.000_01), &spec(), money(10_000.0), 200).unwrap(),
-            Lots::from_f64(0.5).unwrap()
-        );
-        let cap = RiskSettings {
-            max_lots: Some(Lots::from_f64(0.2).unwrap()),
-            ..risk(50.0)
-        };
-        assert!(size(&cap, &spec(), money(10_000.0), 200).unwrap() <= Lots::from_f64(0.2).unwrap());
-    }
-
-    #[test]
-    fn the_cap_itself_may_be_traded() {
-        for cap in [0.01, 0.07, 0.29, 1.0, 8.2] {
-            let cap = Lots::from_f64(cap).unwrap();
-            let capped = RiskSettings {
-                max_lots: Some(cap),
-                ..risk(50.0)
-            };
-            assert_eq!(size(&capped, &spec(), money(1e6), 200), Ok(cap));
-        }
-    }
-
-    #[test]
-    fn what_is_missing_refuses() {
-        assert_eq!(
-            size(&risk(1.0), &spec(), None, 200),
-            Err(RiskRefused::NoEquity)
-        );
-        assert_eq!(
-            size(&risk(1.0), &spec(), money(-5.0), 200),
-            Err(RiskRefused::NoEquity)
-        );
-        let spec = SymbolSpec {
-            tick_value: None,
-            ..spec()
-        };
-        assert_eq!(
-            size(&risk(1.0), &spec, money(10_000.0), 200),
-            Err(RiskRefused::NoTickValue)
-        );
-        assert_eq!(
-            size(
-                &risk(0.001),
-                &crate::trader::tests::spec(),
-                money(100.0),
-                200
-            ),
-            Err(RiskRefused::TooSmall)
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn never_risks_more_than_allowed(percent in 0.01f64..100.0, equity in 1.0f64..1e7, stop in 1i64..5_000) {
-            if let Ok(lots) = size(&risk(percent), &spec(), money(equity), stop) {
-                let at_stop = lots.to_f64() * stop as f64;
-                prop_assert!(at_stop <= equity * percent / 100.0 * (1.0 + 1e-9));
+        match Memory::read(file) {
+            Ok(memory) => {
+                let keeper = Keeper::File(file.to_owned(), Some(memory.clone()));
+                Self::with(settings, memory, keeper)
+            }
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, source, "entries are refused");
+                Self::with(settings, Memory::default(), Keeper::Unreadable)
             }
         }
+    }
+
+    fn with(settings: RiskSettings, memory: Memory, keeper: Keeper) -> Self {
+        Self {
+            meter: LossMeter::resume(settings.losses, memory.losses.clone()),
+            settings,
+            memory,
+            keeper,
+            account: None,
+            now: None,
+            utc_ahead_ms: None,
+        }
+    }
+
+    /// An operator's word that trading may go on: lifts the latch of the drawdown, which is measured
+    /// again from the equity last seen, and forgets failed orders and losses in a row. A file that
+    /// cannot be read is replaced by an empty one.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn reset(settings: &RiskSettings, file: &Path) -> Result<(), MemoryError> {
+        let memory = Memory::read(file).unwrap_or_default();
+        let mut meter = LossMeter::resume(settings.losses, memory.losses.clone());
+        meter.clear();
+        let memory = Memory {
+            losses: meter.state().cloned(),
+            errors: 0,
+            losses_in_a_row: 0,
+            last_loss: None,
+            ..memory
+        };
+        memory.write(file)
+    }
+
+    /// Takes the broker's time.
+    pub fn at(&mut self, time: BrokerTime) {
+        self.now = Some(time);
+        self.memory.begin(self.settings.reset_hour.last(time));
+    }
+
+    /// Takes the account's figures; none: they are not known.
+    pub fn on_account(&mut self, account: Option<Account>) {
+        self.account = account;
+        let Some(account) = account else { return };
+        if let Some(time) = account.as_of.broker {
+            self.at(time);
+            self.utc_ahead_ms = account.as_of.utc.map(|utc| utc.0 - time.0);
+        }
+        if let Some(now) = self.now
+            && self.settings.remembers()
+        {
+            for breach in self.meter.observe(now, account.equity, account.balance) {
+                let limit = breach.limit.name();
+                tracing::error!(limit, "a limit of losses is reached");
+            }
+            self.keep();
+        }
+    }
+
+    /// A deposit, or a withdrawal below 0.
+    pub fn on_flow(&mut self, amount: Money) {
+        self.meter.flow(amount);
+        self.keep();
+    }
+
+    /// A position is open.
+    pub fn on_opened(&mut self, position: PositionId) {
+        if self.settings.cooldown.is_some() && self.memory.open.insert(position) {
+            self.keep();
+        }
+    }
+
+    /// A position is gone, and what it made; none: nobody knows, which counts as a loss.
+    pub fn on_closed(&mut self, position: PositionId, result: Option<Money>) {
+        if self.settings.cooldown.is_none() || !self.memory.open.remove(&position) {
+            return;
+        }
+        if let Some(now) = self.now {
+            let lost = result.is_none_or(Money::is_negative);
+            self.memory.end(lost, now);
+        }
+        self.keep();
+    }
+
+    /// All positions that are open now. What closed unseen has no known result.
+    pub fn on_positions(&mut self, open: &BTreeSet<PositionId>) {
+        let gone: Vec<PositionId> = self.memory.open.difference(open).copied().collect();
+        for position in gone {
+            self.on_closed(position, None);
+        }
+        for position in open {
+            self.on_opened(*position);
+        }
+    }
+
+    /// An order of ours was done, at least in part.
+    pub fn on_done(&mut self) {
+        if self.memory.errors > 0 {
+            self.memory.errors = 0;
+            self.keep();
+        }
+    }
+
+    /// An order of ours failed; an entry that did is no trade of the day.
+    pub fn on_failed(&mut self, is_entry: bool) {
+        self.memory.errors = self.memory.errors.saturating_add(1);
+        if is_entry {
+            self.memory.trades = self.memory.trades.saturating_sub(1);
+        }
+        self.keep();
+    }
+
+    /// Why nothing may stay open now; none: it may.
+    #[must_use]
+    pub fn must_close(&self) -> Option<RiskRefused> {
+        let flat = || self.check_week(self.now?).err();
+        losses::closes(&self.meter).or_else(flat)
+    }
+
+    fn check_week(&self, now: BrokerTime) -> Result<(), RiskRefused> {
+        let flat = self.settings.friday_flat;
+        flat.map_or(Ok(()), |from| friday_flat::check(from, now))
+    }
+
+    /// The volume with which an entry may be made. It counts as made from then on.
+    ///
+    /// # Errors
+    /// The first rule in the way.
+    pub fn admit(
+        &mut self,
+        entry: &Entry<'_>,
+        open: &[Open],
+        specs: &HashMap<Symbol, SymbolSpec>,
+    ) -> Result<Lots, RiskRefused> {
+        let lots = self.judge(entry, open, specs)?;
+        self.memory.trades = self.memory.trades.saturating_add(1);
+        if self.keep() {
+            return Ok(lots);
+        }
+        self.memory.trades -= 1;
+        Err(RiskRefused::StateUnwritable)
+    }
+
+    fn judge(
+        &self,
+        entry: &Entry<'_>,
+        open: &[Open],
+        specs: &HashMap<Symbol, SymbolSpec>,
+    ) -> Result<Lots, RiskRefused> {
+        let now = self.now.ok_or(RiskRefused::AccountUnknown)?;
+        let facts = &Facts {
+            time: now,
+            utc: self.utc_ahead_ms.map(|ahead| UtcTime(now.0 + ahead)),
+            account: self.account,
+            open,
+            specs,
+        };
+        self.judge_time(entry, facts)?;
+        let rules = &self.settings;
+        spread::check(rules.max_spread_points, entry)?;
+        rules.stop_distance.check(entry)?;
+        let lots = rules.sizing.lots(entry, facts)?;
+        rules.holdings.check(entry, lots, facts)?;
+        rules.open_risk.check(entry, lots, facts, &rules.sizing)?;
+        if let Some(margin_use) = rules.margin_use {
+            margin_use.check(entry, lots, facts)?;
+        }
+        Ok(lots)
+    }
+
+    /// The rules that ask what happened and what time it is.
+    fn judge_time(&self, entry: &Entry<'_>, facts: &Facts<'_>) -> Result<(), RiskRefused> {
+        if matches!(self.keeper, Keeper::Unreadable) {
+            return Err(RiskRefused::StateUnreadable);
+        }
+        let rules = &self.settings;
+        losses::check(&self.meter)?;
+        self.check_week(facts.time)?;
+        if let Some(sessions) = &rules.sessions {
+            sessions.check(facts.time)?;
+        }
+        if let Some(news) = &rules.news {
+            news.check(entry, facts)?;
+        }
+        if let Some(cooldown) = rules.cooldown {
+            cooldown.check(&self.memory, facts.time)?;
+        }
+        day::check_trades(rules.max_trades_per_day, &self.memory)?;
+        day::check_errors(rules.max_errors, &self.memory)
+    }
+
+    /// Keeps what must outlive the process; false: it is not kept.
+    fn keep(&mut self) -> bool {
+        let Keeper::File(path, kept) = &mut self.keeper else {
+            return true;
+        };
+        self.memory.losses = self.meter.state().cloned();
+        if kept.as_ref().is_some_and(|kept| !self.memory.differs(kept)) {
+            return true;
+        }
+        let written = self.memory.write(path);
+        if let Err(error) = &written
+            && kept.is_some()
+        {
+            let source = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(%error, source, "entries are refused until it can be written");
+        }
+        *kept = written.is_ok().then(|| self.memory.clone());
+        kept.is_some()
     }
 }

@@ -339,7 +339,7 @@ impl Live {
             return Ok(());
         };
         // A feed that waits tells the account with its ticks: an update comes by the clock.
-        if self.in_step.owes && matches!(event, Event::Equity(_)) {
+        if self.in_step.owes && matches!(event, Event::Account(_)) {
             return Ok(());
         }
         let step = session.trader.on_event(&event);

@@ -1,8 +1,8 @@
 //! Between the wire and the trader's words: what comes in is checked here, and trusted from here on.
 
-use crate::trader::{Event, Held, Intent, OrderUpdate, Outcome, Snapshot};
+use crate::trader::{Account, Event, Held, Intent, OrderUpdate, Outcome, Snapshot};
 use mymt5_guard::TradingState;
-use mymt5_model::{Lots, Money, OrderState, PositionId, RequestId, Side, Symbol};
+use mymt5_model::{Lots, Moment, Money, OrderState, PositionId, RequestId, Side, Symbol};
 use mymt5_proto::{parse_enum, v1};
 use prost::Message;
 use v1::stream_events_response::Event as WireEvent;
@@ -74,7 +74,7 @@ pub(super) fn outcome_name(outcome: &Outcome) -> &str {
 pub(super) fn snapshot(wire: &v1::GetSnapshotResponse) -> Snapshot {
     Snapshot {
         positions: wire.positions.iter().filter_map(held).collect(),
-        equity: wire.account.as_ref().and_then(equity),
+        account: wire.account.as_ref().and_then(figures),
         trading_state: trading_state(wire.trading_state()),
     }
 }
@@ -89,7 +89,15 @@ pub(super) fn event(wire: &WireEvent) -> Option<Event> {
         }
         WireEvent::PositionClosed(closed) => {
             let position = closed.position.as_ref();
-            position.map(|position| Event::PositionClosed(PositionId(position.position_id)))
+            position.map(|position| {
+                let result = Money::from_f64(position.profit + position.swap).ok();
+                Event::PositionClosed(PositionId(position.position_id), result)
+            })
+        }
+        WireEvent::BalanceChanged(changed) => {
+            let amount = changed.deal.as_ref().map(|deal| deal.profit);
+            let amount = amount.and_then(|amount| Money::from_f64(amount).ok());
+            amount.map(Event::Flow)
         }
         WireEvent::AccountUpdate(update) => update.account.as_ref().map(account),
         WireEvent::TradingStateChanged(changed) => {
@@ -101,11 +109,17 @@ pub(super) fn event(wire: &WireEvent) -> Option<Event> {
 
 /// The account's figures.
 pub(super) fn account(wire: &v1::Account) -> Event {
-    Event::Equity(equity(wire))
+    Event::Account(figures(wire))
 }
 
-fn equity(wire: &v1::Account) -> Option<Money> {
-    Money::from_f64(wire.equity).ok()
+fn figures(wire: &v1::Account) -> Option<Account> {
+    Some(Account {
+        balance: Money::from_f64(wire.balance).ok()?,
+        equity: Money::from_f64(wire.equity).ok()?,
+        margin: Money::from_f64(wire.margin).ok()?,
+        leverage: wire.leverage,
+        as_of: wire.as_of.map(Moment::from).unwrap_or_default(),
+    })
 }
 
 /// What is not understood takes no new risk.
@@ -144,6 +158,8 @@ fn held(wire: &v1::Position) -> Option<Held> {
         symbol,
         side,
         lots,
+        open_price: wire.open_price,
+        stop_loss: wire.stop_loss,
     })
 }
 
@@ -152,7 +168,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::trader::{Close, Submit};
-    use mymt5_model::{Levels, Price};
+    use mymt5_model::{BrokerTime, Levels, Price, UtcTime};
 
     fn wire_position(side: v1::Side, lots: f64) -> v1::Position {
         v1::Position {
@@ -160,6 +176,8 @@ mod tests {
             symbol: "EURUSD".into(),
             side: side.into(),
             lots,
+            open_price: 1.1,
+            stop_loss: Some(1.09),
             ..Default::default()
         }
     }
@@ -219,7 +237,14 @@ mod tests {
     fn a_snapshot_is_read_whole() {
         let wire = v1::GetSnapshotResponse {
             account: Some(v1::Account {
+                balance: 10_100.0,
                 equity: 10_000.5,
+                margin: 50.0,
+                leverage: 100,
+                as_of: Some(v1::Moment {
+                    utc_ms: Some(1),
+                    broker_ms: Some(2),
+                }),
                 ..Default::default()
             }),
             positions: vec![
@@ -235,10 +260,23 @@ mod tests {
             symbol: Symbol::parse("EURUSD").unwrap(),
             side: Side::Buy,
             lots: Lots::from_f64(0.49).unwrap(),
+            open_price: 1.1,
+            stop_loss: Some(1.09),
+        };
+        let money = |amount| Money::from_f64(amount).unwrap();
+        let account = Account {
+            balance: money(10_100.0),
+            equity: money(10_000.5),
+            margin: money(50.0),
+            leverage: 100,
+            as_of: Moment {
+                utc: Some(UtcTime(1)),
+                broker: Some(BrokerTime(2)),
+            },
         };
         let expected = Snapshot {
             positions: vec![held],
-            equity: Money::from_f64(10_000.5).ok(),
+            account: Some(account),
             trading_state: TradingState::Active,
         };
         assert_eq!(snapshot(&wire), expected);
@@ -247,7 +285,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_not_understood_takes_no_new_risk() {
         let empty = snapshot(&v1::GetSnapshotResponse::default());
-        assert_eq!(empty.equity, None);
+        assert_eq!(empty.account, None);
         assert_eq!(empty.trading_state, TradingState::Halted);
         let changed = v1::TradingStateChanged {
             state: 99,
@@ -261,7 +299,33 @@ mod tests {
             equity,
             ..Default::default()
         };
-        assert_eq!(account(&account_of(f64::NAN)), Event::Equity(None));
+        assert_eq!(account(&account_of(f64::NAN)), Event::Account(None));
+    }
+
+    #[test]
+    fn results_and_flows_are_read_and_what_is_no_number_is_an_unknown_result() {
+        let closed = |profit| {
+            let position = v1::Position {
+                profit,
+                swap: -1.5,
+                ..wire_position(v1::Side::Buy, 0.49)
+            };
+            let position = Some(position);
+            event(&WireEvent::PositionClosed(v1::PositionClosed { position }))
+        };
+        let told = |result| Some(Event::PositionClosed(PositionId(7), result));
+        assert_eq!(closed(1.0), told(Money::from_f64(-0.5).ok()));
+        assert_eq!(closed(f64::NAN), told(None));
+        let row = v1::Deal {
+            profit: -250.0,
+            ..Default::default()
+        };
+        let withdrawn = WireEvent::BalanceChanged(v1::BalanceChanged {
+            deal: Some(row),
+            balance: 0.0,
+        });
+        let amount = Money::from_f64(-250.0).unwrap();
+        assert_eq!(event(&withdrawn), Some(Event::Flow(amount)));
     }
 
     #[test]

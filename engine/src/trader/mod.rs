@@ -7,12 +7,19 @@ mod runner;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use crate::portfolio::{Event, Held, OrderUpdate, Snapshot};
+pub use crate::{
+    portfolio::{Event, Held, OrderUpdate, Snapshot},
+    risk::Account,
+};
 pub use intent::{Close, Intent, Outcome, Settled, Submit};
 
-use crate::{portfolio::Portfolio, risk::RiskSettings, strategy::StrategySettings};
+use crate::{
+    portfolio::Portfolio,
+    risk::{Risk, RiskRefused},
+    strategy::StrategySettings,
+};
 use mymt5_model::{OrderState, RequestId, Symbol, SymbolSpec};
-use runner::StrategyRunner;
+use runner::{Gate, StrategyRunner};
 use std::collections::HashMap;
 
 /// Makes request ids, none of them twice.
@@ -32,14 +39,14 @@ pub struct Trader {
     runners: HashMap<Symbol, StrategyRunner>,
     specs: HashMap<Symbol, SymbolSpec>,
     portfolio: Portfolio,
-    risk: RiskSettings,
+    risk: Risk,
     new_id: NewId,
 }
 
 impl Trader {
     /// A trader without any knowledge of the market yet.
     #[must_use]
-    pub fn new(strategies: Vec<StrategySettings>, risk: RiskSettings, new_id: NewId) -> Self {
+    pub fn new(strategies: Vec<StrategySettings>, risk: Risk, new_id: NewId) -> Self {
         let runners = strategies
             .into_iter()
             .map(|settings| (settings.symbol.clone(), StrategyRunner::new(settings)))
@@ -87,7 +94,9 @@ impl Trader {
 
     /// Starts again from a snapshot.
     pub fn on_snapshot(&mut self, snapshot: Snapshot) {
-        self.portfolio.read(snapshot);
+        self.portfolio.read(&snapshot);
+        self.risk.on_account(snapshot.account);
+        self.risk.on_positions(&self.portfolio.ids());
         self.portfolio.measure(self.runners.keys().cloned());
     }
 
@@ -96,7 +105,11 @@ impl Trader {
         let Some(runner) = self.runners.get_mut(&tick.symbol) else {
             return Step::default();
         };
-        if runner.on_tick(tick) {
+        self.risk.at(tick.time);
+        let signals = runner.on_tick(tick);
+        if let Some(why) = self.risk.must_close() {
+            self.close_out(tick, why)
+        } else if signals {
             self.act(&tick.symbol)
         } else {
             Step::default()
@@ -106,7 +119,14 @@ impl Trader {
     /// An event of the gateway. These alone report an order's end.
     pub fn on_event(&mut self, event: &Event) -> Step {
         self.portfolio.apply(event);
-        if matches!(event, Event::PositionChanged(_) | Event::PositionClosed(_)) {
+        match event {
+            Event::Account(account) => self.risk.on_account(*account),
+            Event::Flow(amount) => self.risk.on_flow(*amount),
+            Event::PositionChanged(held) => self.risk.on_opened(held.position_id),
+            Event::PositionClosed(position, result) => self.risk.on_closed(*position, *result),
+            Event::Order(_) | Event::TradingState(_) => {}
+        }
+        if matches!(event, Event::PositionChanged(_) | Event::PositionClosed(..)) {
             self.portfolio.measure(self.runners.keys().cloned());
         }
         match event {
@@ -125,12 +145,13 @@ impl Trader {
         {
             runner.end(false);
         }
+        self.portfolio.end(request_id, false);
     }
 
     fn on_order(&mut self, order: &OrderUpdate) -> Step {
         match &order.request_id {
             Some(request_id) if order.state.is_final() => {
-                self.end(request_id, Outcome::Ended(order.state))
+                self.end(request_id, Outcome::Ended(order.state), order.is_done())
             }
             _ => Step::default(),
         }
@@ -138,17 +159,23 @@ impl Trader {
 
     /// An intent that the gateway definitely did not take.
     pub fn on_refused(&mut self, request_id: &RequestId, reason: String) -> Step {
-        self.end(request_id, Outcome::Refused(reason))
+        self.portfolio.end(request_id, false);
+        self.end(request_id, Outcome::Refused(reason), false)
     }
 
-    fn end(&mut self, request_id: &RequestId, outcome: Outcome) -> Step {
+    fn end(&mut self, request_id: &RequestId, outcome: Outcome, traded: bool) -> Step {
         let done = outcome == Outcome::Ended(OrderState::Filled);
         let waiting = self
             .runners
             .iter_mut()
             .find(|(_, runner)| runner.waits_for(request_id));
         let symbol = waiting.map(|(symbol, runner)| {
-            runner.end(done);
+            let opened = runner.end(done);
+            if traded {
+                self.risk.on_done();
+            } else {
+                self.risk.on_failed(opened);
+            }
             symbol.clone()
         });
         let settled = Settled {
@@ -167,9 +194,28 @@ impl Trader {
         else {
             return Step::default();
         };
+        let mut gate = Gate {
+            risk: &mut self.risk,
+            portfolio: &mut self.portfolio,
+            specs: &self.specs,
+        };
         Step {
             settled: None,
-            intent: runner.act(spec, &self.portfolio, &self.risk, &mut self.new_id),
+            intent: runner.act(spec, &mut gate, &mut self.new_id),
+        }
+    }
+
+    /// Closes what is held of a tick's symbol, where nothing may stay open.
+    fn close_out(&mut self, tick: &mymt5_model::Tick, why: RiskRefused) -> Step {
+        let runner = self.runners.get_mut(&tick.symbol);
+        let intent = runner
+            .and_then(|runner| runner.close_out(tick.time, &self.portfolio, &mut self.new_id));
+        if intent.is_some() {
+            tracing::warn!(symbol = %tick.symbol, reason = why.name(), "closed out by risk");
+        }
+        Step {
+            settled: None,
+            intent,
         }
     }
 }

@@ -3,11 +3,29 @@
 
 use crate::{
     portfolio::{Held, Portfolio},
-    risk::{self, RiskSettings},
+    risk::{Entry, Open, Risk, RiskRefused},
     strategy::{Signal, StrategySettings},
     trader::{Close, Intent, Submit},
 };
-use mymt5_model::{Levels, Price, RequestId, Side, SymbolSpec, Tick};
+use mymt5_model::{BrokerTime, Levels, Lots, Price, RequestId, Side, Symbol, SymbolSpec, Tick};
+use std::collections::HashMap;
+
+/// Between two tries to close what may not stay open, milliseconds.
+const CLOSE_AGAIN_MS: i64 = 1_000;
+
+/// What an entry has to pass.
+pub(super) struct Gate<'a> {
+    pub(super) risk: &'a mut Risk,
+    pub(super) portfolio: &'a mut Portfolio,
+    pub(super) specs: &'a HashMap<Symbol, SymbolSpec>,
+}
+
+impl Gate<'_> {
+    fn admit(&mut self, entry: &Entry<'_>) -> Result<Lots, RiskRefused> {
+        let open = self.portfolio.open();
+        self.risk.admit(entry, &open, self.specs)
+    }
+}
 
 pub(super) struct StrategyRunner {
     settings: StrategySettings,
@@ -15,6 +33,8 @@ pub(super) struct StrategyRunner {
     wanted: Option<Signal>,
     waits_for: Option<Waiting>,
     quote: Option<(Price, Price)>,
+    /// When it last tried to close what may not stay open.
+    closed_out: Option<BrokerTime>,
 }
 
 /// The order that a runner waits for.
@@ -31,6 +51,7 @@ impl StrategyRunner {
             wanted: None,
             waits_for: None,
             quote: None,
+            closed_out: None,
         }
     }
 
@@ -53,28 +74,55 @@ impl StrategyRunner {
     }
 
     /// The order waited for has ended. One that failed is not tried again before the next signal, and
-    /// one that opened has reached what was wanted: its position may be reported only later.
-    pub(super) fn end(&mut self, done: bool) {
-        let opened = self.waits_for.take().is_some_and(|waiting| waiting.opens);
-        if !done || opened {
+    /// one that opened has reached what was wanted: its position may be reported only later. True: it
+    /// was to open.
+    pub(super) fn end(&mut self, done: bool) -> bool {
+        let opens = self.waits_for.take().is_some_and(|waiting| waiting.opens);
+        if !done || opens {
             self.wanted = None;
         }
+        opens
+    }
+
+    /// The next close of what may not stay open; what is wanted is given up.
+    pub(super) fn close_out(
+        &mut self,
+        now: BrokerTime,
+        portfolio: &Portfolio,
+        new_id: &mut dyn FnMut() -> RequestId,
+    ) -> Option<Intent> {
+        self.wanted = None;
+        let tried = |last: BrokerTime| (0..CLOSE_AGAIN_MS).contains(&(now.0 - last.0));
+        if self.waits_for.is_some() || self.closed_out.is_some_and(tried) {
+            return None;
+        }
+        let held = portfolio.of(&self.settings.symbol).next()?;
+        let intent = self.close(held, new_id());
+        self.closed_out = Some(now);
+        self.waits_for = Some(Waiting {
+            request_id: intent.request_id().clone(),
+            opens: false,
+        });
+        Some(intent)
     }
 
     /// The next step towards the wanted side, if there is one to take now.
     pub(super) fn act(
         &mut self,
         spec: &SymbolSpec,
-        portfolio: &Portfolio,
-        risk: &RiskSettings,
+        gate: &mut Gate<'_>,
         new_id: &mut dyn FnMut() -> RequestId,
     ) -> Option<Intent> {
         let wanted = self.wanted.filter(|_| self.waits_for.is_none())?;
-        let held: Vec<&Held> = portfolio.of(&self.settings.symbol).collect();
-        let intent = match held.iter().find(|held| held.side != wanted.side) {
-            Some(against) => self.close(against, new_id()),
-            None if !held.is_empty() => None,
-            None => self.open(wanted, spec, portfolio, risk, new_id()),
+        let mut held = gate.portfolio.of(&self.settings.symbol);
+        let holds = held.next();
+        let mut all = holds.into_iter().chain(held);
+        let against = all.find(|held| held.side != wanted.side);
+        drop(all);
+        let intent = match (against, holds) {
+            (Some(against), _) => Some(self.close(against, new_id())),
+            (None, Some(_)) => None,
+            (None, None) => self.open(wanted, spec, gate, new_id()),
         };
         match &intent {
             Some(intent) => {
@@ -88,33 +136,40 @@ impl StrategyRunner {
         intent
     }
 
-    fn close(&self, held: &Held, request_id: RequestId) -> Option<Intent> {
-        Some(Intent::Close(Close {
+    fn close(&self, held: &Held, request_id: RequestId) -> Intent {
+        Intent::Close(Close {
             request_id,
             position_id: held.position_id,
             tag: self.settings.name.clone(),
-        }))
+        })
     }
 
     fn open(
         &self,
         Signal { side, distances }: Signal,
         spec: &SymbolSpec,
-        portfolio: &Portfolio,
-        risk: &RiskSettings,
+        gate: &mut Gate<'_>,
         request_id: RequestId,
     ) -> Option<Intent> {
-        if !portfolio.may_open() {
+        if !gate.portfolio.may_open() {
             return None;
         }
         let (bid, ask) = self.quote?;
-        // The loss at the stop counts from the opening side, and the market moves on until then.
         let spread = (ask.points() - bid.points()).max(0);
-        let at_risk = distances.stop + 2 * spread + spec.tick_size_points;
-        let lots = match risk::size(risk, spec, portfolio.equity(), at_risk) {
+        let price = if side == Side::Buy { ask } else { bid };
+        let entry = Entry {
+            spec,
+            side,
+            price,
+            spread,
+            stop: Some(distances.stop + spread),
+        };
+        let lots = match gate.admit(&entry) {
             Ok(lots) => lots,
             Err(refused) => {
-                metrics::counter!("mymt5_engine_decisions_refused_total").increment(1);
+                let reason = refused.name();
+                metrics::counter!("mymt5_engine_decisions_refused_total", "reason" => reason)
+                    .increment(1);
                 tracing::warn!(strategy = self.settings.name, %refused, "decision refused by risk");
                 return None;
             }
@@ -123,13 +178,23 @@ impl StrategyRunner {
         let closing = if side == Side::Buy { bid } else { ask };
         let level =
             |points: i64| on_grid(closing.moved(points * side.sign()), spec.tick_size_points);
+        let stop_loss = Some(level(-distances.stop));
+        let sent = Open {
+            symbol: spec.symbol.clone(),
+            side,
+            lots,
+            price: price.to_f64(),
+            stop: stop_loss.map(Price::to_f64),
+            in_flight: true,
+        };
+        gate.portfolio.send(request_id.clone(), sent);
         Some(Intent::Submit(Submit {
             request_id,
             symbol: self.settings.symbol.clone(),
             side,
             lots,
             levels: Levels {
-                stop_loss: Some(level(-distances.stop)),
+                stop_loss,
                 take_profit: distances.take_profit.map(level),
             },
             tag: self.settings.name.clone(),

@@ -1,5 +1,12 @@
 #![allow(clippy::unwrap_used)]
+
+mod risk;
+
 use super::*;
+use crate::risk::{
+    Open,
+    testing::{account, settings},
+};
 use crate::strategy::{Distances, Signal, Strategy};
 use mymt5_guard::TradingState;
 use mymt5_model::{
@@ -51,6 +58,17 @@ impl Strategy for Jumps {
 }
 
 fn trader() -> Trader {
+    trader_of(Risk::new(settings("max_per_trade = 1.0")))
+}
+
+/// The trader under these rules, ready to trade an account of 10,000.
+fn trader_of(risk: Risk) -> Trader {
+    let mut trader = trader_without_snapshot(risk);
+    trader.on_snapshot(snapshot(TradingState::Active));
+    trader
+}
+
+fn trader_without_snapshot(risk: Risk) -> Trader {
     let strategy = StrategySettings {
         name: "jumps".into(),
         symbol: spec().symbol,
@@ -61,13 +79,8 @@ fn trader() -> Trader {
         ids += 1;
         id(&format!("id-{ids}"))
     });
-    let risk = RiskSettings {
-        max_per_trade_percent: 1.0,
-        max_lots: None,
-    };
     let mut trader = Trader::new(vec![strategy], risk, new_id);
     trader.specify(vec![spec()]);
-    trader.on_snapshot(snapshot(TradingState::Active));
     trader
 }
 
@@ -78,7 +91,7 @@ fn id(text: &str) -> RequestId {
 fn snapshot(trading_state: TradingState) -> Snapshot {
     Snapshot {
         positions: Vec::new(),
-        equity: Money::from_f64(10_000.0).ok(),
+        account: Some(account(10_000.0)),
         trading_state,
     }
 }
@@ -120,10 +133,12 @@ fn opened(side: Side) -> Event {
         symbol: spec().symbol,
         side,
         lots: Lots::from_f64(0.49).unwrap(),
+        open_price: 1.0,
+        stop_loss: None,
     })
 }
 
-const CLOSED: Event = Event::PositionClosed(POSITION);
+const CLOSED: Event = Event::PositionClosed(POSITION, Some(Money::ZERO));
 
 #[test]
 fn a_signal_opens_with_a_stop_sized_by_risk() {

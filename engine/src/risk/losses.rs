@@ -1,0 +1,109 @@
+//! The loss of a day and in total, on equity. The accounting is the guard's; what follows is ours:
+//! entries are held back, or everything is closed, too.
+
+use super::{
+    RiskRefused,
+    keys::{self, PERCENT},
+};
+use mymt5_chassis::loader::Section;
+use mymt5_guard::{
+    Allowance, DailyLoss, Drawdown, LimitAction, LossMeter, LossSettings, ResetHour,
+};
+use mymt5_model::Reason;
+use serde::Deserialize;
+
+/// What follows a loss, as the configuration has it.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    /// No entries.
+    Block,
+    /// No entries, and nothing stays open.
+    #[default]
+    Close,
+}
+
+impl From<Action> for LimitAction {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Block => Self::Block,
+            Action::Close => Self::Flatten,
+        }
+    }
+}
+
+/// Reads `daily_loss` and `drawdown`.
+pub(super) fn read(section: &mut Section<'_>, reset_hour: ResetHour) -> LossSettings {
+    LossSettings {
+        daily: daily(section, reset_hour),
+        drawdown: drawdown(section),
+    }
+}
+
+fn daily(section: &mut Section<'_>, reset_hour: ResetHour) -> Option<DailyLoss> {
+    let base = section.optional("daily_loss.base", "\"balance\", \"equity\" or \"greater\"");
+    let action = action(section, "daily_loss.action");
+    let more = base.is_some() || action.is_some();
+    Some(DailyLoss {
+        allowance: allowance(section, "daily_loss", more)?,
+        base: base.unwrap_or_default(),
+        reset_hour,
+        action: action.unwrap_or_default().into(),
+    })
+}
+
+fn drawdown(section: &mut Section<'_>) -> Option<Drawdown> {
+    let kind = section.optional("drawdown.kind", "\"static\" or \"trailing\"");
+    let initial_balance = keys::amount(section, "drawdown.initial_balance");
+    let action = action(section, "drawdown.action");
+    let more = kind.is_some() || initial_balance.is_some() || action.is_some();
+    Some(Drawdown {
+        allowance: allowance(section, "drawdown", more)?,
+        kind: kind.unwrap_or_default(),
+        initial_balance,
+        action: action.unwrap_or_default().into(),
+    })
+}
+
+fn action(section: &mut Section<'_>, part: &str) -> Option<Action> {
+    section.optional(part, "\"block\" or \"close\"")
+}
+
+/// What may be lost: an amount or a percentage, and one of them where `more` is said of it.
+fn allowance(section: &mut Section<'_>, table: &str, more: bool) -> Option<Allowance> {
+    let amount = keys::amount(section, &format!("{table}.amount")).map(Allowance::Amount);
+    let percent = section.optional(&format!("{table}.percent"), PERCENT);
+    let percent = percent.map(Allowance::Share);
+    match (amount, percent) {
+        (Some(_), Some(_)) => {
+            section.reject(table, "has two limits", "set either amount or percent");
+        }
+        (None, None) if more => {
+            section.reject(table, "has no limit", "set amount or percent");
+        }
+        _ => {}
+    }
+    amount.or(percent)
+}
+
+/// Refuses entries while a limit holds, and while nothing was read yet.
+pub(super) fn check(meter: &LossMeter) -> Result<(), RiskRefused> {
+    match meter.blocks().map(|refusal| refusal.reason()) {
+        None => Ok(()),
+        Some(Reason::LimitDrawdown) => Err(RiskRefused::Drawdown),
+        Some(Reason::LimitDailyLoss) => Err(RiskRefused::DailyLoss),
+        Some(_) => Err(RiskRefused::AccountUnknown),
+    }
+}
+
+/// The limit that closes everything now.
+pub(super) fn closes(meter: &LossMeter) -> Option<RiskRefused> {
+    let state = meter.state()?;
+    let LossSettings { daily, drawdown } = meter.settings();
+    let closes = |action: LimitAction| action == LimitAction::Flatten;
+    if state.drawdown_latched && drawdown.is_some_and(|limit| closes(limit.action)) {
+        return Some(RiskRefused::Drawdown);
+    }
+    let daily = state.daily_reached && daily.is_some_and(|limit| closes(limit.action));
+    daily.then_some(RiskRefused::DailyLoss)
+}

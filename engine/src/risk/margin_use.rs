@@ -1,0 +1,48 @@
+//! How much margin may be used. What an entry takes is estimated by the account's leverage, as
+//! brokers count it for currencies; the gateway's own limit asks the broker.
+
+use super::{Entry, Facts, RiskRefused, facts::worth, keys::PERCENT};
+use mymt5_chassis::loader::Section;
+use mymt5_guard::Percent;
+use mymt5_model::{Lots, SymbolSpec};
+
+/// The most margin in use after the entry, of equity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MarginUse(pub Percent);
+
+impl MarginUse {
+    /// Reads its key.
+    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+        let most = section.optional("max_margin_use_percent", PERCENT);
+        most.map(Self)
+    }
+
+    pub(super) fn check(
+        self,
+        entry: &Entry<'_>,
+        lots: Lots,
+        facts: &Facts<'_>,
+    ) -> Result<(), RiskRefused> {
+        let equity = facts.equity()?;
+        let account = facts.account.ok_or(RiskRefused::AccountUnknown)?;
+        if account.leverage == 0 {
+            return Err(RiskRefused::MarginUnknown);
+        }
+        let mut sum = value(entry.spec, entry.price.to_f64(), lots)?;
+        for order in facts.open.iter().filter(|open| open.in_flight) {
+            let spec = facts.specs.get(&order.symbol);
+            let spec = spec.ok_or(RiskRefused::MarginUnknown)?;
+            sum += value(spec, order.price, order.lots)?;
+        }
+        let after = account.margin.to_f64() + sum / f64::from(account.leverage);
+        if after > equity * self.0.get() / 100.0 {
+            return Err(RiskRefused::Margin);
+        }
+        Ok(())
+    }
+}
+
+/// What so many lots are worth, in the account's currency.
+fn value(spec: &SymbolSpec, price: f64, lots: Lots) -> Result<f64, RiskRefused> {
+    Ok(worth(spec, price / spec.point())? * lots.to_f64())
+}

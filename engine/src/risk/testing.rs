@@ -1,0 +1,54 @@
+//! Facts for the rules' tests.
+#![allow(clippy::unwrap_used)]
+
+use super::{Account, Entry, Facts, RiskSettings};
+use mymt5_chassis::loader::{Environment, Reader};
+use mymt5_model::{BrokerTime, Moment, Money, Price, Side, Symbol, SymbolSpec};
+use std::{collections::HashMap, sync::LazyLock};
+
+static NO_SPECS: LazyLock<HashMap<Symbol, SymbolSpec>> = LazyLock::new(HashMap::new);
+
+/// A purchase at a spread of 2 points, whose stop is so many points from where it opens.
+pub(crate) fn entry(spec: &SymbolSpec, stop: Option<i64>) -> Entry<'_> {
+    Entry {
+        spec,
+        side: Side::Buy,
+        price: Price::from_points(100_000, spec.digits),
+        spread: 2,
+        stop,
+    }
+}
+
+/// An account of that equity and balance, with nothing open.
+pub(crate) fn facts(equity: f64) -> Facts<'static> {
+    Facts {
+        time: BrokerTime(0),
+        utc: None,
+        account: Some(account(equity)),
+        open: &[],
+        specs: &NO_SPECS,
+    }
+}
+
+pub(crate) fn account(equity: f64) -> Account {
+    let money = Money::from_f64(equity).unwrap();
+    Account {
+        balance: money,
+        equity: money,
+        margin: Money::ZERO,
+        leverage: 100,
+        as_of: Moment::default(),
+    }
+}
+
+/// The settings of that `[risk]`.
+pub(crate) fn settings(keys: &str) -> RiskSettings {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("engine.toml");
+    std::fs::write(&file, format!("[risk]\n{keys}\n")).unwrap();
+    let environment = Environment::from_pairs([("", ""); 0]);
+    let mut reader = Reader::open(&crate::settings::TABLE, &file, environment).unwrap();
+    let settings = RiskSettings::read(&mut reader.section("risk"));
+    reader.finish().unwrap();
+    settings.unwrap()
+}

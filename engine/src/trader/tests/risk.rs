@@ -1,0 +1,567 @@
+//! Each rule alone stops an entry, remembers over a restart what it must, and holds no exit back.
+
+use super::*;
+use crate::risk::FILE;
+use mymt5_model::{Moment, UtcTime};
+use std::{fs, path::Path};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+/// Noon of the first Monday of 1970.
+const MONDAY: i64 = 4 * DAY + 12 * HOUR;
+const FRIDAY: i64 = MONDAY + 4 * DAY;
+/// No rule but a volume.
+const FREE: &str = "lots = 0.5";
+
+fn under(keys: &str) -> Trader {
+    trader_of(Risk::new(settings(&format!("{FREE}\n{keys}"))))
+}
+
+/// A trader that goes on from what the folder holds.
+fn restarted(keys: &str, folder: &Path) -> Trader {
+    let settings = settings(&format!("{FREE}\n{keys}"));
+    trader_of(Risk::open(settings, &folder.join(FILE)))
+}
+
+fn tick_at(trader: &mut Trader, time: i64, points: i64) -> Option<Intent> {
+    let tick = Tick {
+        symbol: spec().symbol,
+        time: BrokerTime(time),
+        bid: Price::from_points(points, 5),
+        ask: Price::from_points(points + 2, 5),
+        last: None,
+        volume: 0.0,
+        flags: 6,
+    };
+    trader.on_tick(&tick).intent
+}
+
+/// What a signal to sell at that time leads to.
+fn sell_at(trader: &mut Trader, time: i64) -> Option<Intent> {
+    tick_at(trader, time, 100_000);
+    tick_at(trader, time, 99_000)
+}
+
+fn trades_at(trader: &mut Trader, time: i64) -> bool {
+    matches!(sell_at(trader, time), Some(Intent::Submit(_)))
+}
+
+fn tell(trader: &mut Trader, time: i64, equity: f64) {
+    let told = Account {
+        as_of: Moment {
+            utc: Some(UtcTime(time - 2 * HOUR)),
+            broker: Some(BrokerTime(time)),
+        },
+        ..account(equity)
+    };
+    trader.on_event(&Event::Account(Some(told)));
+}
+
+/// A trade, from its signal to its result.
+fn trade(trader: &mut Trader, time: i64, result: f64) {
+    let intent = sell_at(trader, time).unwrap();
+    trader.on_event(&opened(Side::Sell));
+    trader.on_event(&order(intent.request_id().as_str(), OrderState::Filled));
+    let result = Money::from_f64(result).ok();
+    trader.on_event(&Event::PositionClosed(POSITION, result));
+}
+
+fn fail(trader: &mut Trader, time: i64) {
+    let intent = sell_at(trader, time).unwrap();
+    trader.on_event(&order(intent.request_id().as_str(), OrderState::Rejected));
+}
+
+/// Asserts that the same happens to both, and that only these keys stop the entry then.
+fn alone_stops(keys: &str, time: i64, happen: impl Fn(&mut Trader)) {
+    let trades = |keys: &str| {
+        let mut trader = under(keys);
+        tell(&mut trader, MONDAY - MINUTE, 10_000.0);
+        happen(&mut trader);
+        trades_at(&mut trader, time)
+    };
+    assert!(trades(""), "without {keys}");
+    assert!(!trades(keys), "{keys}");
+}
+
+fn nothing(_: &mut Trader) {}
+
+/// A file with a release of the dollar on that Monday at noon of the broker's clock.
+fn calendar(folder: &Path) -> String {
+    let file = folder.join("news.csv");
+    let text = "time,currency,impact\n1970-01-05 10:00,USD,high\n1970-01-05 12:00,JPY,high\n\
+                1970-01-05 13:00,USD,low\n1970-01-06 12:00,CHF,low\n";
+    fs::write(&file, text).unwrap();
+    format!(
+        "news.calendar = '{}'\nnews.minutes_before = 30\nnews.minutes_after = 15",
+        file.display()
+    )
+}
+
+#[test]
+fn the_spread_alone_stops_an_entry() {
+    alone_stops("max_spread_points = 1", MONDAY, nothing);
+    assert!(trades_at(&mut under("max_spread_points = 2"), MONDAY));
+}
+
+#[test]
+fn the_distance_of_the_stop_alone_stops_an_entry() {
+    // 200 points, and the spread.
+    alone_stops("min_stop_distance_points = 203", MONDAY, nothing);
+    alone_stops("max_stop_distance_points = 201", MONDAY, nothing);
+    let range = "min_stop_distance_points = 202\nmax_stop_distance_points = 202";
+    assert!(trades_at(&mut under(range), MONDAY));
+}
+
+#[test]
+fn the_session_alone_stops_an_entry() {
+    let windows = "sessions.monday = [\"08:00-12:00\", \"13:00-17:00\"]";
+    alone_stops(windows, MONDAY, nothing);
+    alone_stops(windows, MONDAY + DAY, nothing);
+    assert!(trades_at(&mut under(windows), MONDAY + HOUR));
+}
+
+#[test]
+fn the_end_of_the_week_alone_stops_an_entry_and_closes_what_is_open() {
+    let flat = "friday_flat = \"20:30\"";
+    let end = FRIDAY + 8 * HOUR + 30 * MINUTE;
+    alone_stops(flat, end, nothing);
+    alone_stops(flat, end + DAY, nothing);
+    let mut trader = under(flat);
+    assert!(trades_at(&mut trader, end - 1));
+    trader.on_event(&opened(Side::Sell));
+    trader.on_event(&order("id-1", OrderState::Filled));
+    assert_eq!(tick_at(&mut trader, end - 1, 99_000), None);
+    let close = tick_at(&mut trader, end, 99_000);
+    assert!(matches!(close, Some(Intent::Close(close)) if close.position_id == POSITION));
+}
+
+#[test]
+fn news_alone_stop_an_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let news = calendar(folder.path());
+    for (time, free) in [
+        (-31, true),
+        (-30, false),
+        (15, false),
+        (16, true),
+        (180, true),
+    ] {
+        let time = MONDAY + time * MINUTE;
+        let mut trader = under(&news);
+        tell(&mut trader, time, 10_000.0);
+        assert_eq!(trades_at(&mut trader, time), free, "{time}");
+    }
+    alone_stops(&news, MONDAY, nothing);
+    let mut low = under(&format!("{news}\nnews.min_impact = \"low\""));
+    tell(&mut low, MONDAY, 10_000.0);
+    assert!(!trades_at(&mut low, MONDAY + 180 * MINUTE));
+}
+
+#[test]
+fn a_calendar_that_ended_and_a_time_that_is_unknown_stop_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let news = calendar(folder.path());
+    alone_stops(&news, MONDAY + 2 * DAY, nothing);
+    let mut untold = under(&news);
+    assert!(!trades_at(&mut untold, MONDAY - 2 * HOUR));
+}
+
+#[test]
+fn a_rest_after_losses_alone_stops_an_entry() {
+    let rest = "cooldown.losses = 2\ncooldown.minutes = 60";
+    let lose = |results: &'static [f64]| {
+        move |trader: &mut Trader| {
+            for result in results {
+                trade(trader, MONDAY, *result);
+            }
+        }
+    };
+    alone_stops(rest, MONDAY + 59 * MINUTE, lose(&[-1.0, -1.0]));
+    for (results, time) in [
+        (&[-1.0, -1.0][..], MONDAY + HOUR),
+        (&[-1.0, 1.0, -1.0], MONDAY),
+        (&[-1.0], MONDAY),
+    ] {
+        let mut trader = under(rest);
+        tell(&mut trader, MONDAY, 10_000.0);
+        lose(results)(&mut trader);
+        assert!(trades_at(&mut trader, time), "{results:?}");
+    }
+}
+
+#[test]
+fn the_trades_of_a_day_alone_stop_an_entry_until_the_reset() {
+    let most = "max_trades_per_day = 1\nreset_hour = 17";
+    let once = |trader: &mut Trader| trade(trader, MONDAY, 1.0);
+    alone_stops(most, MONDAY + HOUR, once);
+    let mut trader = under(most);
+    once(&mut trader);
+    assert!(!trades_at(&mut trader, MONDAY + 5 * HOUR - 1));
+    assert!(trades_at(&mut trader, MONDAY + 5 * HOUR));
+}
+
+#[test]
+fn an_entry_that_failed_is_no_trade_of_the_day() {
+    let mut trader = under("max_trades_per_day = 1");
+    fail(&mut trader, MONDAY);
+    trade(&mut trader, MONDAY, 1.0);
+    assert!(!trades_at(&mut trader, MONDAY));
+}
+
+#[test]
+fn failed_orders_in_a_row_alone_stop_an_entry_until_the_reset() {
+    let most = "max_errors = 2";
+    let twice = |trader: &mut Trader| {
+        fail(trader, MONDAY);
+        fail(trader, MONDAY);
+    };
+    alone_stops(most, MONDAY, twice);
+    let mut trader = under(most);
+    twice(&mut trader);
+    assert!(!trades_at(&mut trader, MONDAY + 12 * HOUR - 1));
+    assert!(trades_at(&mut trader, MONDAY + 12 * HOUR));
+    let mut trader = under(most);
+    fail(&mut trader, MONDAY);
+    trade(&mut trader, MONDAY, 1.0);
+    fail(&mut trader, MONDAY);
+    assert!(trades_at(&mut trader, MONDAY), "not in a row");
+}
+
+#[test]
+fn an_order_that_the_gateway_refused_has_failed_too() {
+    let mut trader = under("max_errors = 1");
+    let intent = sell_at(&mut trader, MONDAY).unwrap();
+    trader.on_refused(intent.request_id(), "LIMIT_SPREAD".into());
+    assert!(!trades_at(&mut trader, MONDAY));
+}
+
+#[test]
+fn what_is_held_alone_stops_an_entry() {
+    alone_stops("max_lots_per_symbol = 0.49", MONDAY, nothing);
+    alone_stops("max_lots_total = 0.49", MONDAY, nothing);
+    let foreign = |trader: &mut Trader| {
+        trader.on_event(&held_in("GBPUSD", Some(1.2)));
+    };
+    alone_stops("max_lots_total = 0.98", MONDAY, foreign);
+    alone_stops("max_open_positions = 1", MONDAY, foreign);
+}
+
+#[test]
+fn the_open_risk_alone_stops_an_entry() {
+    // 0.5 lots over 200 points, twice the spread and a tick: 102.50 of 10,000.
+    for limit in [
+        "max_open_risk_percent",
+        "max_open_risk_per_symbol_percent",
+        "max_open_risk_per_currency_percent",
+    ] {
+        alone_stops(&format!("{limit} = 1.02"), MONDAY, nothing);
+        assert!(trades_at(&mut under(&format!("{limit} = 1.03")), MONDAY));
+        let commission = format!("{limit} = 1.03\ncommission_per_lot = 3.0");
+        assert!(!trades_at(&mut under(&commission), MONDAY));
+        let without_stop = |trader: &mut Trader| {
+            trader.on_event(&held_in("GBPUSD", None));
+        };
+        alone_stops(&format!("{limit} = 100.0"), MONDAY, without_stop);
+    }
+}
+
+#[test]
+fn the_margin_alone_stops_an_entry() {
+    // 0.5 lots at 0.99 with a leverage of 100: 495 of 10,000.
+    alone_stops("max_margin_use_percent = 4.9", MONDAY, nothing);
+    assert!(trades_at(
+        &mut under("max_margin_use_percent = 5.0"),
+        MONDAY
+    ));
+    let unknown = |trader: &mut Trader| {
+        trader.on_event(&Event::Account(None));
+    };
+    alone_stops("max_margin_use_percent = 5.0", MONDAY, unknown);
+}
+
+#[test]
+fn the_loss_of_a_day_alone_stops_an_entry_until_the_reset() {
+    let limit = "daily_loss.percent = 5.0\ndaily_loss.action = \"block\"\nreset_hour = 17";
+    let lose = |trader: &mut Trader| tell(trader, MONDAY, 9_500.0);
+    alone_stops(limit, MONDAY, lose);
+    let mut trader = under(limit);
+    tell(&mut trader, MONDAY - MINUTE, 10_000.0);
+    lose(&mut trader);
+    tell(&mut trader, MONDAY + HOUR, 9_900.0);
+    assert!(!trades_at(&mut trader, MONDAY + HOUR), "until the reset");
+    tell(&mut trader, MONDAY + 5 * HOUR, 9_900.0);
+    assert!(trades_at(&mut trader, MONDAY + 5 * HOUR));
+}
+
+#[test]
+fn the_drawdown_alone_stops_entries_for_good() {
+    let fixed = "drawdown.percent = 10.0\ndrawdown.kind = \"static\"\n\
+                 drawdown.initial_balance = 10000.0\ndrawdown.action = \"block\"";
+    alone_stops(fixed, MONDAY, |trader| tell(trader, MONDAY, 9_000.0));
+    let trailing = "drawdown.amount = 1000.0\ndrawdown.action = \"block\"";
+    let rise_and_fall = |trader: &mut Trader| {
+        tell(trader, MONDAY, 12_000.0);
+        tell(trader, MONDAY, 11_000.0);
+    };
+    alone_stops(trailing, MONDAY, rise_and_fall);
+    let mut trader = under(trailing);
+    tell(&mut trader, MONDAY, 10_000.0);
+    rise_and_fall(&mut trader);
+    tell(&mut trader, MONDAY + 7 * DAY, 13_000.0);
+    assert!(!trades_at(&mut trader, MONDAY + 7 * DAY), "it is latched");
+}
+
+#[test]
+fn a_withdrawal_is_no_loss() {
+    let mut trader = under("daily_loss.percent = 5.0\ndrawdown.percent = 10.0");
+    tell(&mut trader, MONDAY, 10_000.0);
+    let withdrawn = Money::from_f64(-2_000.0).unwrap();
+    trader.on_event(&Event::Flow(withdrawn));
+    tell(&mut trader, MONDAY, 8_000.0);
+    assert!(trades_at(&mut trader, MONDAY));
+}
+
+#[test]
+fn a_loss_that_closes_goes_on_until_nothing_is_open() {
+    for limit in ["daily_loss.percent = 5.0", "drawdown.percent = 5.0"] {
+        let mut trader = under(limit);
+        tell(&mut trader, MONDAY, 10_000.0);
+        assert!(trades_at(&mut trader, MONDAY));
+        trader.on_event(&opened(Side::Sell));
+        trader.on_event(&order("id-1", OrderState::Filled));
+        tell(&mut trader, MONDAY, 9_500.0);
+        let close = tick_at(&mut trader, MONDAY, 99_000).unwrap();
+        assert!(matches!(&close, Intent::Close(close) if close.position_id == POSITION));
+        assert_eq!(tick_at(&mut trader, MONDAY + 1, 99_000), None, "in flight");
+        let id = close.request_id().as_str();
+        trader.on_event(&order(id, OrderState::Rejected));
+        assert_eq!(tick_at(&mut trader, MONDAY + 999, 99_000), None, "paced");
+        let again = tick_at(&mut trader, MONDAY + 1_000, 99_000);
+        assert!(matches!(again, Some(Intent::Close(_))), "{limit}");
+        trader.on_event(&CLOSED);
+        let id = again.unwrap();
+        trader.on_event(&order(id.request_id().as_str(), OrderState::Filled));
+        assert_eq!(sell_at(&mut trader, MONDAY + 2_000), None, "{limit}");
+    }
+}
+
+#[test]
+fn a_restart_forgets_no_loss() {
+    let away = 3 * HOUR;
+    for (limit, equities) in [
+        ("daily_loss.percent = 5.0", &[10_000.0, 9_500.0][..]),
+        ("drawdown.percent = 5.0", &[10_000.0, 9_500.0]),
+        // The high-water mark; the loss itself is seen by the next process.
+        ("drawdown.percent = 5.0", &[10_000.0, 11_000.0]),
+        // The base of the day.
+        ("daily_loss.percent = 5.0", &[10_400.0]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = restarted(limit, folder.path());
+        for equity in equities {
+            tell(&mut first, MONDAY, *equity);
+        }
+        drop(first);
+        for (folder, trades) in [(folder, false), (tempfile::tempdir().unwrap(), true)] {
+            let mut next = restarted(limit, folder.path());
+            tell(&mut next, MONDAY + away, 9_850.0);
+            let traded = trades_at(&mut next, MONDAY + away);
+            assert_eq!(traded, trades, "{limit} {equities:?}");
+        }
+    }
+}
+
+#[test]
+fn a_restart_goes_on_closing() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = "drawdown.percent = 5.0";
+    let mut first = restarted(limit, folder.path());
+    tell(&mut first, MONDAY, 10_000.0);
+    tell(&mut first, MONDAY, 9_000.0);
+    let mut next = restarted(limit, folder.path());
+    next.on_event(&opened(Side::Buy));
+    let close = tick_at(&mut next, MONDAY, 100_000);
+    assert!(matches!(close, Some(Intent::Close(_))));
+}
+
+#[test]
+fn a_restart_forgets_neither_trades_nor_failures_nor_losses_in_a_row() {
+    type Happens = fn(&mut Trader);
+    let rules: [(&str, Happens); 3] = [
+        ("max_trades_per_day = 1", |trader| {
+            trade(trader, MONDAY, 1.0)
+        }),
+        ("max_errors = 1", |trader| fail(trader, MONDAY)),
+        ("cooldown.losses = 1\ncooldown.minutes = 60", |trader| {
+            trade(trader, MONDAY, -1.0);
+        }),
+    ];
+    for (keys, happen) in rules {
+        let folder = tempfile::tempdir().unwrap();
+        happen(&mut restarted(keys, folder.path()));
+        let mut next = restarted(keys, folder.path());
+        assert!(!trades_at(&mut next, MONDAY + MINUTE), "{keys}");
+        let fresh = tempfile::tempdir().unwrap();
+        assert!(trades_at(
+            &mut restarted(keys, fresh.path()),
+            MONDAY + MINUTE
+        ));
+    }
+}
+
+#[test]
+fn a_trade_that_is_decided_counts_before_it_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = "max_trades_per_day = 1";
+    assert!(trades_at(&mut restarted(keys, folder.path()), MONDAY));
+    assert!(!trades_at(&mut restarted(keys, folder.path()), MONDAY));
+}
+
+#[test]
+fn a_position_that_closed_while_nobody_looked_counts_as_a_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = "cooldown.losses = 1\ncooldown.minutes = 60";
+    let mut first = restarted(keys, folder.path());
+    tick_at(&mut first, MONDAY, 100_000);
+    first.on_event(&opened(Side::Sell));
+    let mut next = trader_without_snapshot(Risk::open(settings(keys), &folder.path().join(FILE)));
+    let told = Account {
+        as_of: Moment {
+            utc: None,
+            broker: Some(BrokerTime(MONDAY)),
+        },
+        ..account(10_000.0)
+    };
+    let snapshot = Snapshot {
+        account: Some(told),
+        ..snapshot(TradingState::Active)
+    };
+    next.on_snapshot(snapshot);
+    assert!(!trades_at(&mut next, MONDAY + MINUTE));
+    assert!(trades_at(&mut next, MONDAY + HOUR));
+}
+
+#[test]
+fn a_state_that_cannot_be_read_refuses_entries_until_it_is_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE);
+    let keys = "max_errors = 3";
+    for spoilt in ["", "{}", "{\"losses\": 3", "\u{0}"] {
+        fs::write(&file, spoilt).unwrap();
+        let mut trader = restarted(keys, folder.path());
+        assert!(!trades_at(&mut trader, MONDAY), "{spoilt}");
+        trader.on_event(&opened(Side::Buy));
+        let exit = sell_at(&mut trader, MONDAY);
+        assert!(matches!(exit, Some(Intent::Close(_))), "exits go on");
+        assert_eq!(fs::read_to_string(&file).unwrap(), spoilt, "evidence stays");
+    }
+    Risk::reset(&settings(keys), &file).unwrap();
+    assert!(trades_at(&mut restarted(keys, folder.path()), MONDAY));
+}
+
+#[test]
+fn a_state_that_cannot_be_written_refuses_entries_and_no_exit() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join("gone");
+    fs::create_dir(&gone).unwrap();
+    let mut trader = restarted("max_trades_per_day = 9", &gone);
+    fs::remove_dir(&gone).unwrap();
+    assert!(!trades_at(&mut trader, MONDAY));
+    trader.on_event(&opened(Side::Buy));
+    assert!(matches!(
+        sell_at(&mut trader, MONDAY),
+        Some(Intent::Close(_))
+    ));
+    trader.on_event(&CLOSED);
+    trader.on_event(&order("id-3", OrderState::Filled));
+    fs::create_dir(&gone).unwrap();
+    assert!(trades_at(&mut trader, MONDAY), "it is written again");
+}
+
+#[test]
+fn an_operator_lifts_the_latch_and_it_is_measured_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = "drawdown.percent = 10.0\nmax_errors = 1";
+    let mut first = restarted(keys, folder.path());
+    tell(&mut first, MONDAY, 10_000.0);
+    fail(&mut first, MONDAY);
+    tell(&mut first, MONDAY, 9_000.0);
+    Risk::reset(&settings(keys), &folder.path().join(FILE)).unwrap();
+    let mut next = restarted(keys, folder.path());
+    tell(&mut next, MONDAY, 8_200.0);
+    assert!(trades_at(&mut next, MONDAY));
+    tell(&mut next, MONDAY, 8_100.0);
+    assert_eq!(sell_at(&mut next, MONDAY), None);
+}
+
+#[test]
+fn no_rule_holds_an_exit_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let news = calendar(folder.path());
+    let all = format!(
+        "{news}\nmax_spread_points = 1\nmax_stop_distance_points = 1\nsessions.sunday = []\n\
+         cooldown.losses = 1\ncooldown.minutes = 60\nmax_trades_per_day = 1\nmax_errors = 1\n\
+         max_lots_total = 0.01\nmax_open_positions = 1\nmax_open_risk_percent = 0.1\n\
+         max_margin_use_percent = 0.1\ndaily_loss.percent = 1.0\ndaily_loss.action = \"block\"\n\
+         drawdown.percent = 1.0\ndrawdown.action = \"block\""
+    );
+    let mut trader = under(&all);
+    tell(&mut trader, MONDAY, 10_000.0);
+    tell(&mut trader, MONDAY, 5_000.0);
+    trader.on_event(&opened(Side::Buy));
+    assert!(matches!(
+        sell_at(&mut trader, MONDAY),
+        Some(Intent::Close(_))
+    ));
+}
+
+#[test]
+fn an_entry_in_flight_counts_until_its_position_is_told() {
+    let mut portfolio = Portfolio::default();
+    let lots = |portfolio: &Portfolio| {
+        let open = portfolio.open();
+        open.iter().map(|open| open.lots.to_f64()).sum::<f64>()
+    };
+    let entry = Open {
+        symbol: spec().symbol,
+        side: Side::Sell,
+        lots: Lots::from_f64(0.49).unwrap(),
+        price: 1.0,
+        stop: None,
+        in_flight: true,
+    };
+    for position_first in [false, true] {
+        portfolio.send(id("a"), entry.clone());
+        assert_eq!(lots(&portfolio), 0.49);
+        if position_first {
+            portfolio.apply(&opened(Side::Sell));
+            portfolio.apply(&order("a", OrderState::Filled));
+        } else {
+            portfolio.apply(&order("a", OrderState::Filled));
+            assert_eq!(
+                lots(&portfolio),
+                0.49,
+                "filled, its position is not told yet"
+            );
+            portfolio.apply(&opened(Side::Sell));
+        }
+        assert_eq!(lots(&portfolio), 0.49, "once");
+        portfolio.apply(&CLOSED);
+        assert_eq!(lots(&portfolio), 0.0);
+    }
+    portfolio.send(id("b"), entry);
+    portfolio.apply(&order("b", OrderState::Rejected));
+    assert_eq!(lots(&portfolio), 0.0);
+}
+
+fn held_in(symbol: &str, stop_loss: Option<f64>) -> Event {
+    Event::PositionChanged(Held {
+        position_id: PositionId(8),
+        symbol: Symbol::parse(symbol).unwrap(),
+        side: Side::Buy,
+        lots: Lots::from_f64(0.49).unwrap(),
+        open_price: 1.2,
+        stop_loss,
+    })
+}
