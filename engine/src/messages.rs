@@ -4,8 +4,8 @@
 use crate::{
     intents::IntentError,
     report::ReportError,
-    session::{ConnectError, PastError},
     risk::{MemoryError, RiskRefused},
+    session::{ConnectError, PastError},
     settings::{Settings, TABLE},
 };
 use mymt5_chassis::{
