@@ -314,6 +314,11 @@ fn reports_are_bounded_in_number() {
     for _ in 0..5 {
         stage.run("panics");
     }
+    // A write that a kill cut off.
+    let half = stage.0.path().join("data/crash/.half.json.1-0.tmp");
+    fs::write(&half, "{").unwrap();
+    stage.run("clean");
+    assert!(!half.exists());
     let last = stage.reports();
     assert_eq!(last.len(), 20);
     assert!(first.iter().all(|(name, _)| {

@@ -19,10 +19,6 @@ use crate::{
 use marker::Marker;
 use report::{Kind, Report};
 use shelf::Shelf;
-
-#[cfg(test)]
-pub(crate) use report::DEATH;
-
 use std::{
     io,
     panic::{self, PanicHookInfo},
@@ -34,6 +30,9 @@ use std::{
     thread,
     time::Duration,
 };
+
+#[cfg(test)]
+pub(crate) use report::DEATH;
 
 /// The thread that writes a report.
 const THREAD: &str = "crash";
@@ -80,6 +79,7 @@ impl Run {
             panics: AtomicU32::new(0),
             is_panic_written: AtomicBool::new(false),
         });
+        reports.shelf.sweep();
         if let Some(died) = reports.marker.left_behind() {
             let lines = logs::tail(log, program, logs::KEPT);
             reports.write(&Report::of_death(program, died, lines));

@@ -59,6 +59,15 @@ impl Shelf {
         Ok(())
     }
 
+    /// Removes what was being written when an earlier run was killed. Before this one writes.
+    pub(super) fn sweep(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        for name in names.filter(|name| name.starts_with('.') && name.ends_with(".tmp")) {
+            Kept(self.folder.join(name)).remove();
+        }
+    }
+
     /// The reports, oldest first; anything else in the folder is left alone.
     pub(super) fn kept(&self) -> Vec<Kept> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
