@@ -13,7 +13,7 @@
 //!   [`operations`].
 //! * What it serves: [`server`], whose bounds hold for every port.
 //! * What the process is: [`process`] (its limits, its folders), [`sandbox`], [`tls`].
-//! * How it starts, ends and is asked: [`cli`], [`shutdown`], [`exit`]; what it leaves behind when it
+//! * How it starts, ends and is asked: [`cli`], [`shutdown`], [`exit`], [`supervisor`]; what it leaves behind when it
 //!   does not end well: `crash`.
 //! * What tests and fuzzers use: [`testing`], [`fuzz`].
 
@@ -39,6 +39,7 @@ mod secret;
 pub mod secrets;
 pub mod server;
 pub mod shutdown;
+pub mod supervisor;
 #[doc(hidden)]
 pub mod testing;
 pub mod tls;

@@ -91,7 +91,8 @@ async fn serve(running: Running<Settings, Opened>) -> anyhow::Result<()> {
     tokio::spawn(logs::on_sighup(async move || {
         logs::set_level(&log, level_of(&config, environment.clone()));
     }));
-    let signal = shutdown::on_signals();
+    let supervisor = running.supervisor;
+    let signal = shutdown::on_signals(&supervisor);
     let stop = CancellationToken::new();
     let health = Health::new(&[SERVICE]);
     let operations = tokio::spawn(operations::serve(
@@ -109,7 +110,12 @@ async fn serve(running: Running<Settings, Opened>) -> anyhow::Result<()> {
         health,
         session_id: Uuid::new_v4().simple().to_string(),
     };
-    session.run(signal).await;
+    supervisor.ready();
+    // In the task of the loop that trades: while that is stuck, nothing is told.
+    tokio::select! {
+        () = session.run(signal) => {}
+        () = supervisor.watch(async || true) => {}
+    }
     tracing::info!("stopping; positions stay as they are");
     stop.cancel();
     operations

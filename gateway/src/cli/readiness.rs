@@ -6,6 +6,7 @@ use crate::reload::Identity;
 use mymt5_chassis::{
     clock,
     health::{Health, READINESS},
+    supervisor::Supervisor,
 };
 use std::time::Duration;
 use tokio::{
@@ -24,7 +25,7 @@ const SOON_DAYS: i64 = 14;
 
 /// Follows both until the task is ended.
 pub(super) async fn follow(
-    health: Health,
+    (health, supervisor): (Health, Supervisor),
     identity: Identity,
     mut journal_up: watch::Receiver<bool>,
 ) {
@@ -50,12 +51,14 @@ pub(super) async fn follow(
             }
             if ready {
                 tracing::info!("gateway ready");
+                supervisor.ready();
             } else {
                 tracing::error!(
                     certificate_valid = valid,
                     journal_up = up,
                     "gateway not ready"
                 );
+                supervisor.status("not ready: look at the certificate and the journal");
             }
         }
         if !up {

@@ -22,7 +22,7 @@ use arc_swap::ArcSwap;
 use mymt5_chassis::{
     cli::Running, clock, health::Health, logs, operations, secrets::SecretReader, shutdown,
 };
-use mymt5_model::UtcTime;
+use mymt5_model::{Reason, UtcTime};
 use mymt5_orders::{Config, Core, Loaded, Now};
 use std::{
     path::PathBuf,
@@ -43,7 +43,8 @@ pub(super) async fn serve(
     let configured = running.configured;
     let settings = configured.settings;
     let opened = running.opened;
-    let signal = shutdown::on_signals();
+    let supervisor = running.supervisor;
+    let signal = shutdown::on_signals(&supervisor);
     let stop = CancellationToken::new();
     let health = Health::new(&[MARKET_DATA, TRADING, CONTROL]);
     let secrets = opened.secrets;
@@ -87,7 +88,7 @@ pub(super) async fn serve(
     let app = app_state(&settings, deps, (reloader.clone(), trail), &stop);
     let following = [
         tokio::spawn(readiness::follow(
-            health.clone(),
+            (health.clone(), supervisor.clone()),
             identity.clone(),
             app.orders.journal_up(),
         )),
@@ -121,6 +122,7 @@ pub(super) async fn serve(
         }
         () = stop.cancelled() => None,
         damage = damage(path), if !checked => Some(damage),
+        () = supervisor.watch(async || turns_over(&app.orders).await) => None,
     };
     following.iter().for_each(tokio::task::JoinHandle::abort);
     drain(&health, &app).await;
@@ -151,6 +153,13 @@ async fn damage(path: PathBuf) -> JournalError {
         }
         Ok(Ok(())) | Err(_) => std::future::pending().await,
     }
+}
+
+/// Whether the core answers what is asked of it, which it does once the journal holds what came
+/// before. A journal that failed is not stuck: until it is restarted, the gateway serves what it can.
+async fn turns_over(orders: &Orders) -> bool {
+    let answered = orders.ask(|_| ()).await;
+    answered.map_or_else(|refusal| refusal.reason() == Reason::JournalDown, |()| true)
 }
 
 /// Not ready; no new order; streams end with a place to resume; orders under way are awaited.

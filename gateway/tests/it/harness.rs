@@ -38,7 +38,7 @@ fn free_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-fn launch(folder: &Path) -> Child {
+fn launch(folder: &Path, variables: &[(&str, &str)]) -> Child {
     let stderr = fs::File::options()
         .create(true)
         .append(true)
@@ -47,6 +47,7 @@ fn launch(folder: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"))
         .args(["run", "--config", "gateway.toml"])
         .current_dir(folder)
+        .envs(variables.iter().copied())
         .stdout(Stdio::null())
         .stderr(stderr)
         .kill_on_drop(true)
@@ -93,6 +94,15 @@ impl Gateway {
 
     /// The same, in a folder that is prepared already.
     pub(crate) async fn start_in(folder: TempDir, simulator: &str) -> Self {
+        Self::start_with(folder, simulator, &[]).await
+    }
+
+    /// The same, with variables in its environment.
+    pub(crate) async fn start_with(
+        folder: TempDir,
+        simulator: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let clients: Vec<String> = CLIENTS
             .iter()
             .chain(&["stranger"])
@@ -108,7 +118,7 @@ impl Gateway {
         )
         .unwrap();
         let mut gateway = Self {
-            child: launch(folder.path()),
+            child: launch(folder.path(), variables),
             folder,
             api,
             operations,
@@ -120,7 +130,7 @@ impl Gateway {
     /// Kills it as a crash would, and starts it again on the same folders.
     pub(crate) async fn crash_and_return(&mut self) {
         self.child.kill().await.unwrap();
-        self.child = launch(self.folder.path());
+        self.child = launch(self.folder.path(), &[]);
         self.ready().await;
     }
 
@@ -162,9 +172,20 @@ impl Gateway {
 
     /// Sends SIGHUP.
     pub(crate) fn hang_up(&self) {
+        self.send(rustix::process::Signal::HUP);
+    }
+
+    pub(crate) fn send(&self, signal: rustix::process::Signal) {
         let pid = self.child.id().unwrap().cast_signed();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) {
+        self.send(rustix::process::Signal::TERM);
+        let ended = tokio::time::timeout(BOUND, self.child.wait()).await;
+        assert!(ended.unwrap().unwrap().success(), "{}", self.stderr());
     }
 
     /// Waits until its log says so.

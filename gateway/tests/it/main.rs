@@ -27,3 +27,4 @@ mod reload;
 mod replay;
 mod scripted;
 mod strangers;
+mod supervisor;

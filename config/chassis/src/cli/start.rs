@@ -12,11 +12,13 @@ use crate::{
     process::{self, Folder},
     redact::Redactor,
     sandbox::{self, Enforced, Plan, Wanted},
+    supervisor::Supervisor,
     tls,
 };
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::{
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Weak},
@@ -60,6 +62,7 @@ pub struct Configured<S> {
 pub struct Opened<S, O> {
     configured: Configured<S>,
     opened: O,
+    supervisor: io::Result<Supervisor>,
     run: crash::Run,
     _logs: Option<Folder>,
 }
@@ -82,6 +85,8 @@ pub struct Running<S, O> {
     pub log: Weak<LogGuard>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
+    /// Is told how the process is.
+    pub supervisor: Supervisor,
 }
 
 /// Hardens the process and reads its configuration.
@@ -137,9 +142,11 @@ impl<S: ProgramSettings> Configured<S> {
         let logs = log.folder.as_ref().map(Folder::claim).transpose();
         let logs = run.step(logs.map_err(Into::into))?;
         let opened = run.step(open(&self.settings, &self.redactor))?;
+        let supervisor = Supervisor::connect(&self.environment);
         Ok(Opened {
             configured: self,
             opened,
+            supervisor,
             run,
             _logs: logs,
         })
@@ -184,6 +191,7 @@ impl<S: ProgramSettings, O> Confined<S, O> {
         let Opened {
             configured,
             opened,
+            supervisor,
             run,
             _logs,
         } = self.opened;
@@ -191,9 +199,14 @@ impl<S: ProgramSettings, O> Confined<S, O> {
         let threads = run.step(started)?;
         run.tell();
         sandbox::warn_of_gaps(configured.settings.sandbox(), self.enforced);
+        let supervisor = supervisor.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot reach the supervisor by NOTIFY_SOCKET: it is told nothing");
+            Supervisor::default()
+        });
         let running = Running {
             configured,
             opened,
+            supervisor,
             enforced: self.enforced,
             log: Arc::downgrade(&threads.log),
             metrics: threads.metrics,

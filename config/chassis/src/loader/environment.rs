@@ -206,7 +206,7 @@ impl Environment {
     }
 
     /// A variable of the process itself, not of `.env`.
-    pub(super) fn of_process_only(&self, name: &str) -> Option<&str> {
+    pub(crate) fn of_process_only(&self, name: &str) -> Option<&str> {
         self.process
             .get(name)
             .map(|value| value.as_str())
