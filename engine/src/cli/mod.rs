@@ -5,9 +5,9 @@ mod reset_risk;
 mod run;
 mod status;
 
-use crate::settings::Settings;
+use crate::{intents::IntentError, settings::Settings};
 use clap::{Parser, Subcommand};
-use mymt5_chassis::{cli, operations::OperationsClient};
+use mymt5_chassis::{cli, exit, operations::OperationsClient};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// The unprivileged side of MyMT5: runs strategies against a gateway.
@@ -86,7 +86,17 @@ pub fn execute(asked: Cli) -> ExitCode {
             service,
         } => cli::health(port(operations), &service),
     };
-    cli::end(done, |_| None)
+    cli::end(done, code_of)
+}
+
+/// The exit codes of the engine's own errors.
+fn code_of(error: &anyhow::Error) -> Option<u8> {
+    match error.downcast_ref()? {
+        IntentError::Newer => Some(exit::CONFIG),
+        IntentError::Open(_) | IntentError::Write(_) | IntentError::Read(_) => {
+            Some(exit::UNAVAILABLE)
+        }
+    }
 }
 
 fn port(address: SocketAddr) -> OperationsClient {

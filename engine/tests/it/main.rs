@@ -1,11 +1,12 @@
 //! The engine as a process.
 #![allow(clippy::unwrap_used)]
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,
     io::Read,
     net::TcpListener,
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
@@ -209,8 +210,7 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
     assert_eq!(status["connected"], false, "{status}");
     assert_eq!(status["error_rate"], 1.0, "{status}");
     assert!(status["calls"].as_u64().unwrap() >= 1, "{status}");
-    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    send(&child, Signal::TERM);
     assert_eq!(wait(&mut child, Duration::from_secs(5)), Some(0));
     for command in ["status", "health"] {
         let asked = Command::new(env!("CARGO_BIN_EXE_mymt5-engine"))
@@ -220,4 +220,148 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
             .unwrap();
         assert_eq!(asked.status.code(), Some(69), "{command}");
     }
+}
+
+/// Starts the engine and waits until it trades, or would if it had a gateway.
+fn started(folder: &Path) -> Child {
+    started_with(folder, &[])
+}
+
+fn started_with(folder: &Path, variables: &[(&str, &str)]) -> Child {
+    let log = folder.join("stderr");
+    let child = engine(folder, &["run"])
+        .envs(variables.iter().copied())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while !fs::read_to_string(&log).unwrap().contains("session ended") {
+        assert!(
+            Instant::now() < end,
+            "{}",
+            fs::read_to_string(&log).unwrap()
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+/// A folder whose engine has nobody to talk to.
+fn folder_without_gateway() -> TempDir {
+    let folder = folder();
+    let port = || mymt5_chassis::testing::free_port().unwrap();
+    let address = format!("[gateway]\naddress = \"https://127.0.0.1:{}\"", port());
+    let text = CONFIGURATION.replace("[gateway]", &address);
+    let text = format!("{text}[operations]\nlisten = \"127.0.0.1:{}\"\n", port());
+    fs::write(folder.path().join("engine.toml"), text).unwrap();
+    folder
+}
+
+fn send(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn a_killed_engine_is_told_of_at_the_next_start_and_a_clean_end_is_not() {
+    let folder = folder_without_gateway();
+    let marker = folder.path().join("data/engine-main/running.json");
+    let stderr = || fs::read_to_string(folder.path().join("stderr")).unwrap();
+    let stop = |child: Child| {
+        stop_at_once(child);
+        assert!(!marker.exists());
+    };
+    let mut killed = started(folder.path());
+    assert!(marker.exists());
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    stop(started(folder.path()));
+    assert!(stderr().contains("an earlier run crashed"), "{}", stderr());
+    stop(started(folder.path()));
+    assert!(!stderr().contains("an earlier run crashed"), "{}", stderr());
+    let reports = fs::read_dir(folder.path().join("data/engine-main/crash")).unwrap();
+    let reports: Vec<_> = reports.map(|report| report.unwrap().path()).collect();
+    let [report] = &reports[..] else {
+        panic!("{reports:?}")
+    };
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
+    assert_eq!(report["kind"], "killed", "{report}");
+    assert_eq!(report["program"], "mymt5-engine", "{report}");
+}
+
+/// A datagram socket stands for systemd.
+#[test]
+fn systemd_is_told_that_it_serves_turns_over_and_stops() {
+    let folder = folder_without_gateway();
+    let path = folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    let silence = Duration::from_secs(2);
+    systemd.set_read_timeout(Some(silence)).unwrap();
+    let heard = || {
+        let mut bytes = [0; 256];
+        let length = systemd.recv(&mut bytes).ok()?;
+        Some(String::from_utf8(bytes[..length].to_vec()).unwrap())
+    };
+    let hears = |state: &str| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !heard().is_some_and(|heard| heard.contains(state)) {
+            assert!(Instant::now() < end, "{state} was never told");
+        }
+    };
+    let variables = [
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "200000"),
+    ];
+    let mut child = started_with(folder.path(), &variables);
+    hears("READY=1");
+    hears("WATCHDOG=1");
+    hears("WATCHDOG=1");
+    send(&child, Signal::STOP);
+    let end = Instant::now() + Duration::from_secs(30);
+    while heard().is_some() {
+        assert!(Instant::now() < end, "it never fell silent");
+    }
+    send(&child, Signal::CONT);
+    hears("WATCHDOG=1");
+    send(&child, Signal::TERM);
+    hears("STOPPING=1");
+    assert_eq!(wait(&mut child, Duration::from_secs(30)), Some(0));
+}
+
+/// What another start cannot mend is a fault of the set-up, and is reported as any other.
+#[test]
+fn intents_that_it_cannot_open_end_it_with_their_code() {
+    let folder = folder_without_gateway();
+    let data = folder.path().join("data/engine-main");
+    stop_at_once(started(folder.path()));
+    for (bytes, code) in [(newer(), 78), (b"not a database".repeat(100), 69)] {
+        for file in ["intents.db-wal", "intents.db-shm"] {
+            let _ = fs::remove_file(data.join(file));
+        }
+        fs::write(data.join("intents.db"), bytes).unwrap();
+        let run = engine(folder.path(), &["run"]).output().unwrap();
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(code), "{said}");
+        assert!(said.contains("intents.db"), "{said}");
+        assert!(!data.join("running.json").exists());
+    }
+    assert_eq!(fs::read_dir(data.join("crash")).unwrap().count(), 2);
+}
+
+fn stop_at_once(mut child: Child) {
+    send(&child, Signal::TERM);
+    assert_eq!(wait(&mut child, Duration::from_secs(30)), Some(0));
+}
+
+/// An empty database of a version to come.
+fn newer() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch("PRAGMA user_version = 999")
+        .unwrap();
+    drop(connection);
+    fs::read(path).unwrap()
 }

@@ -18,6 +18,7 @@ pub use run::run_with;
 use crate::{
     access::Permission,
     audit::{AuditError, VerifyError},
+    broker::KeptError,
     journal::JournalError,
     settings::Settings,
 };
@@ -119,7 +120,8 @@ pub fn execute(asked: Cli) -> ExitCode {
 /// The exit codes of the gateway's own errors.
 fn code_of(error: &anyhow::Error) -> Option<u8> {
     let journal = error.downcast_ref::<JournalError>();
-    if journal.is_some_and(JournalError::is_for_the_operator) {
+    let is_for_the_operator = journal.is_some_and(JournalError::is_for_the_operator);
+    if is_for_the_operator || error.is::<KeptError>() {
         Some(exit::CONFIG)
     } else if error.is::<OpenError>()
         || error.is::<AuditError>()

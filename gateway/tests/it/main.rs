@@ -8,6 +8,7 @@
 
 mod access;
 mod audit;
+mod crash;
 mod deadlines;
 mod desk;
 mod disk;
