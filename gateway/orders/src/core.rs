@@ -457,6 +457,14 @@ impl Core {
         self.states.restrictions()
     }
 
+    /// Clients whose process spoke since the start and did not leave, and how long ago it last spoke
+    /// as of the last step, milliseconds.
+    #[must_use]
+    pub fn last_spoke(&self) -> Vec<(ClientName, i64)> {
+        let spoke = self.sessions.last_spoke(self.out.now);
+        spoke.map(|(client, ago)| (client.clone(), ago)).collect()
+    }
+
     /// How a scope's losses stand: its limits, and what they are measured from.
     #[must_use]
     pub fn losses_of(&self, scope: &Option<ClientName>) -> Option<(LossSettings, &LossState)> {

@@ -88,6 +88,13 @@ impl Sessions {
         Err(Refusal::new(Reason::ClientAlreadyActive).after(left))
     }
 
+    /// Clients whose process spoke since the start and did not leave, and how long ago it last spoke,
+    /// milliseconds.
+    pub(crate) fn last_spoke(&self, now: Now) -> impl Iterator<Item = (&ClientName, i64)> {
+        let spoke = self.live.iter().filter(|(_, held)| held.id.is_some());
+        spoke.map(move |(client, held)| (client, now.elapsed_ms - held.last))
+    }
+
     /// An operator let the client trade again: its silence is measured from now on.
     pub(crate) fn rearm(&mut self, client: &ClientName, now: Now) {
         if let Some(session) = self.live.get_mut(client) {
