@@ -8,7 +8,8 @@
 //!   terminal behind its bridge), and back by [`desk`] and [`journal`] to callers and subscribers.
 //! * The way of a tick: [`broker`] -> [`link`] (connects, identifies, feeds) -> [`market`] (queues of
 //!   the subscribers) -> [`api`].
-//! * What must be told later: [`audit`] (who asked for what, in a chained file of its own).
+//! * What must be told later: [`audit`] (who asked for what, in a chained file of its own). What must
+//!   be told now: [`notify`] (alerts by e-mail and Telegram).
 //! * How it starts, and what it reloads while it runs: [`cli`], [`settings`], [`reload`].
 
 pub mod access;
@@ -20,6 +21,7 @@ pub mod desk;
 pub mod journal;
 pub mod link;
 pub mod market;
+pub mod notify;
 pub mod reload;
 pub mod server;
 pub mod settings;

@@ -58,7 +58,7 @@ impl Control {
 }
 
 /// How a call without an answer of the core's ended, for the record.
-fn outcome<T>(done: &Result<T, Refusal>) -> Outcome {
+pub(super) fn outcome<T>(done: &Result<T, Refusal>) -> Outcome {
     match done {
         Ok(_) => Outcome::Done(Value::Null),
         Err(refusal) => Outcome::Refused(refusal.reason().name()),
@@ -224,6 +224,27 @@ impl ControlService for Control {
         Ok(Response::new(v1::ReloadResponse {
             reloaded: taken.reloaded,
             needs_restart: taken.needs_restart,
+        }))
+    }
+
+    async fn test_notifiers(
+        &self,
+        request: Request<v1::TestNotifiersRequest>,
+    ) -> Result<Response<v1::TestNotifiersResponse>, Status> {
+        let caller = call::caller(&request)?;
+        let call = ("TestNotifiers", "");
+        let asked = self
+            .0
+            .asked(request.extensions(), &caller, call, Value::Null, false)?;
+        let tested = self.0.notifier.test().await;
+        asked.answered(Outcome::Done(Value::Null));
+        let results = tested.into_iter().map(|tested| v1::NotifierResult {
+            channel: tested.channel.to_owned(),
+            delivered: tested.failure.is_none(),
+            failure: tested.failure.unwrap_or_default(),
+        });
+        Ok(Response::new(v1::TestNotifiersResponse {
+            results: results.collect(),
         }))
     }
 

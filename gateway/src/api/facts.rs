@@ -148,6 +148,12 @@ impl Facts for v1::AcceptRequest {
     }
 }
 
+impl Facts for v1::RaiseAlertRequest {
+    fn facts(&self) -> Value {
+        json!({ "severity": self.severity().as_str_name(), "title": self.title })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,7 +170,7 @@ mod tests {
             &v1::CancelOrderRequest::default(),
             &v1::ClosePositionRequest::default(),
         ];
-        let must_be_written: [&dyn Facts; 8] = [
+        let must_be_written: [&dyn Facts; 9] = [
             &state(v1::TradingState::Active),
             &state(v1::TradingState::Reducing),
             &v1::SubmitOrderRequest::default(),
@@ -173,6 +179,7 @@ mod tests {
             &v1::ResolveOrderRequest::default(),
             &v1::AdoptRequest::default(),
             &v1::AcceptRequest::default(),
+            &v1::RaiseAlertRequest::default(),
         ];
         assert!(passes.iter().all(|call| call.passes()));
         assert!(!must_be_written.iter().any(|call| call.passes()));

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{
-    decisions, edits,
+    alerts, decisions, edits,
     fuzz::stage,
     market_data::delivery,
     page::Page,
@@ -14,7 +14,7 @@ use mymt5_chassis::{
     redact::Redactor,
     testing::messages::{Messages, PLANTED, flaw},
 };
-use mymt5_model::{BrokerTime, BrokerZone};
+use mymt5_model::{BrokerTime, BrokerZone, ClientName};
 use mymt5_proto::{Reason, Refusal, v1};
 use std::path::Path;
 
@@ -130,6 +130,13 @@ fn of_other_requests(messages: &mut Messages) {
     // A log masks what follows this name.
     let token = Page::of(1, PLANTED).unwrap_err().to_string();
     messages.text("page_token", &token);
+    let client = ClientName::parse("alpha").unwrap();
+    let wordless = v1::RaiseAlertRequest {
+        text: "x".repeat(1_001),
+        ..Default::default()
+    };
+    let faults = alerts::parse(&client, &wordless).unwrap_err();
+    messages.error("request_id", &faults);
     messages.error("client", &decisions::scope("a b").unwrap_err());
     messages.error("reason", &decisions::why(&Redactor::new(), "").unwrap_err());
     let state = decisions::trading_state(v1::TradingState::Unspecified);

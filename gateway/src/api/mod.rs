@@ -1,5 +1,6 @@
 //! The gRPC services: translation and nothing else.
 
+mod alerts;
 mod call;
 mod control;
 mod decisions;
@@ -32,6 +33,7 @@ use crate::{
     journal::Disk,
     link::Link,
     market::{Hub, Instruments},
+    notify::Notifier,
     reload::Reloader,
 };
 use mymt5_chassis::clock;
@@ -57,6 +59,8 @@ pub struct AppState {
     pub link: Link,
     /// Takes up a changed configuration.
     pub reloader: Reloader,
+    /// Tells an operator.
+    pub notifier: Notifier,
     /// The broker's zone: its name and itself.
     pub zone: Option<(Arc<str>, BrokerZone)>,
     /// What kind of account the configuration asks for.

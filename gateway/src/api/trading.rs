@@ -1,7 +1,7 @@
 //! `TradingService`.
 
 use super::{
-    AppState,
+    AppState, alerts,
     call::{self, mutating},
     edits, event_stream,
     page::Page,
@@ -371,8 +371,9 @@ impl TradingService for Trading {
 
     async fn raise_alert(
         &self,
-        _: Request<v1::RaiseAlertRequest>,
+        request: Request<v1::RaiseAlertRequest>,
     ) -> Result<Response<v1::RaiseAlertResponse>, Status> {
-        Err(Refusal::new(Reason::NotServed).into())
+        alerts::raise(&self.0, request)?;
+        Ok(Response::new(v1::RaiseAlertResponse {}))
     }
 }

@@ -13,9 +13,10 @@ use crate::{
     journal::{self, Journal, JournalError, Reader, Readers, Sqlite, Writer},
     link::{Link, LinkDeps, LoginGate},
     market::{Hub, Instruments},
+    notify::{Alert, Kind, Notifier, Severity, Sources},
     reload::{self, Identity, Reloader},
     server::{self, Api},
-    settings::Settings,
+    settings::{Settings, TABLE},
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -85,7 +86,8 @@ pub(super) async fn serve(
         &health,
         (secrets.reader(), retry),
     );
-    let app = app_state(&settings, deps, (reloader.clone(), trail), &stop);
+    let told = (trail, identity.clone());
+    let app = app_state(&settings, deps, reloader.clone(), told, &stop);
     let following = [
         tokio::spawn(readiness::follow(
             (health.clone(), supervisor.clone()),
@@ -255,10 +257,21 @@ fn link_deps(
 fn app_state(
     settings: &Settings,
     deps: LinkDeps,
-    (reloader, trail): (Reloader, Trail),
+    reloader: Reloader,
+    (trail, identity): (Trail, Identity),
     stop: &CancellationToken,
 ) -> AppState {
     let link = Link::default();
+    let sources = Sources {
+        orders: deps.orders.clone(),
+        link: link.clone(),
+        disk: settings.disk.clone(),
+        identity: identity.subscribe(),
+        secrets: deps.secrets.clone(),
+        names: TABLE.secrets,
+        redactor: trail.redactor().clone(),
+    };
+    let notifier = Notifier::start(&settings.notify, sources, started(settings), stop.clone());
     let app = AppState {
         broker: deps.broker.clone(),
         orders: deps.orders.clone(),
@@ -267,6 +280,7 @@ fn app_state(
         instruments: deps.instruments.clone(),
         link: link.clone(),
         reloader,
+        notifier,
         zone: settings
             .zone
             .clone()
@@ -282,4 +296,12 @@ fn app_state(
     };
     tokio::spawn(link.supervise(deps, stop.clone()));
     app
+}
+
+/// What an operator is told of the start.
+fn started(settings: &Settings) -> Alert {
+    let version = env!("CARGO_PKG_VERSION");
+    let kind = settings.account_kind();
+    let text = format!("the gateway {version} has started; its account is {kind:?}");
+    Alert::new(Kind::Start, Severity::Info, text)
 }

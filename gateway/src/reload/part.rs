@@ -14,10 +14,11 @@ pub(super) enum Part {
 
 /// Tables that no client and no limit depends on. A fault of any other key, such as a name that is
 /// unknown, may be about either: a limit that is misspelt is not lifted.
-const APART: [&str; 8] = [
+const APART: [&str; 9] = [
     "audit",
     "broker",
     "logging",
+    "notify",
     "operations",
     "orders",
     "process",

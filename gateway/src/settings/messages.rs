@@ -14,7 +14,7 @@ const CLIENT: &str =
     "[clients.a]\ncertificate = 'spiffe://mymt5/client/a'\npermissions = ['read']\n";
 
 /// All that is wrong without an account.
-const WRONG: [&str; 15] = [
+const WRONG: [&str; 19] = [
     "[broker]\nkind = 'paper'",
     "[broker]\nkind = 'terminal'",
     "[server]\nmax_connection_age_s = 0",
@@ -38,6 +38,26 @@ const WRONG: [&str; 15] = [
      min_stop_distance_points = 100\nmax_stop_distance_points = 99\ndaily_loss.action = 'halt'\n\
      drawdown.percent = 5.0\ndrawdown.amount = 5.0\ndrawdown.initial_balance = 0.0\n\
      max_risk_per_trade_percent = 2.0\n[risk]\nmax_per_trade = 1.0",
+    "[notify]\nchannels = ['pigeon']\nname = ''\nheartbeat_url = 'http://example.org/hidden'\n\
+     least_severity = 'loud'\nrepeat_s = 0\ngive_up_s = 0",
+    "[notify]\nchannels = ['email', 'telegram']\n\
+     [notify.email]\nhost = 'mail.example.org'\nsecurity = 'plain'\nusername = 'me'\n\
+     from = 'hidden'\nto = []\n\
+     [notify.telegram]\naddress = 'http://example.org'\nchat_id = 'mine'",
+    "[notify]\nchannels = ['email']\n\
+     [notify.email]\nhost = 'mail.example.org'\nsecurity = 'some'\nport = 0",
+    "[notify]\nchannels = ['email']\nauthorities = 'nowhere.pem'\n[notify.email]\n\
+     host = 'mail.example.org'\nfrom = 'a@example.org'\nto = ['b@example.org']",
+];
+
+/// Alerts that have too many secrets, or one that does not fit.
+const CHANNELS: &str = "[notify]\nchannels = ['email', 'telegram']\n[notify.email]\n\
+     host = '127.0.0.1'\nsecurity = 'plain'\nfrom = 'a@example.org'\nto = ['b@example.org']\n\
+     [notify.telegram]\nchat_id = '7'\naddress = 'http://127.0.0.1:9'\n";
+const CHANNELS_SECRETS: [(&str, &str); 3] = [
+    ("SMTP_PASSWORD", "hidden-password"),
+    ("EMAIL_PASSWORD", "hidden-password"),
+    ("TELEGRAM_BOT_TOKEN", "hidden token"),
 ];
 
 const ACCOUNT: [(&str, &str); 4] = [
@@ -91,6 +111,7 @@ fn every_fault_names_its_key_and_what_to_do() {
         take(&format!("{CLIENT}{terminal}{wrong}"), &ACCOUNT);
         take(&format!("{CLIENT}{terminal}{wrong}"), &UNFIT_ACCOUNT);
     }
+    take(&format!("{CLIENT}{CHANNELS}"), &CHANNELS_SECRETS);
     take("", &[]);
     let client = |number: u16| CLIENT.replace("clients.a", &format!("clients.c{number}"));
     take(&(0..2048).map(client).collect::<String>(), &[]);

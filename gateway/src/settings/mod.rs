@@ -7,6 +7,7 @@ mod clients;
 mod limits;
 #[cfg(test)]
 mod messages;
+mod notify;
 mod orders;
 mod sessions;
 mod simulator;
@@ -20,6 +21,7 @@ use crate::{
     audit::AuditSettings,
     journal::{self, Disk, Identity},
     link::Calendar,
+    notify::{NotifySettings, PASSWORDS, TOKEN},
 };
 use mymt5_chassis::{
     cli::ProgramSettings,
@@ -46,7 +48,15 @@ pub const TABLE: Table = Table {
         ("LOG_LEVEL", "logging.level"),
         ("RISK_MAX_PER_TRADE", limits::RISK_CEILING),
     ],
-    secrets: &["MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER", "BRIDGE_SECRET"],
+    secrets: &[
+        "MT5_LOGIN",
+        "MT5_PASSWORD",
+        "MT5_SERVER",
+        "BRIDGE_SECRET",
+        PASSWORDS[0],
+        PASSWORDS[1],
+        TOKEN,
+    ],
     forbidden: &[],
 };
 
@@ -88,6 +98,8 @@ pub struct Settings {
     pub logging: LogSettings,
     /// The audit trail.
     pub audit: AuditSettings,
+    /// How an operator is told.
+    pub notify: NotifySettings,
     /// All secrets that were found.
     pub secrets: FoundSecrets,
     /// Some of them open an account that the simulator does not use.
@@ -144,7 +156,7 @@ impl Settings {
             .reads_beside(client_ca)
             .reads_if_there(".env")
             .reads_if_there("/proc");
-        self.broker.confine(plan)
+        self.notify.confine(self.broker.confine(plan))
     }
 }
 
@@ -211,6 +223,7 @@ impl Settings {
             .as_ref()
             .and_then(|logging| logging.folder.as_deref());
         let audit = audit::read(reader, log_folder, data_folder.as_deref());
+        let notify = notify::read(reader);
         let parts = Reloadable {
             tls: tls.clone(),
             clients: clients.clone(),
@@ -238,6 +251,7 @@ impl Settings {
                 sandbox: sandbox?,
                 logging: logging?,
                 audit: audit?,
+                notify: notify?,
                 secrets,
                 unused_account: broker.unused_account,
             })

@@ -4,6 +4,7 @@
 mod actions;
 mod events;
 mod lists;
+mod notify_test;
 mod offline;
 mod show;
 mod trading_state;
@@ -51,6 +52,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR", default_value = "data/gateway")]
         data_folder: std::path::PathBuf,
     },
+    /// Send one message by each channel of `notify.channels`; exit code 1 unless all took it.
+    NotifyTest(notify_test::NotifyTest),
     /// Write a backup of the journal into the data folder's `backup`.
     Backup(actions::Backup),
 }
@@ -82,6 +85,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Events(events) => events.run(),
         Command::Reload(reload) => reload.run(),
         Command::Backup(backup) => backup.run(),
+        Command::NotifyTest(test) => return test.run(),
         Command::Restore { file, data_folder } => return offline::restore(&data_folder, &file),
     };
     match done {
@@ -148,6 +152,7 @@ mod tests {
             "gateway accept --unreadable-rows --reason x --json",
             "gateway events --after 0 --follow",
             "gateway backup --json",
+            "gateway notify-test --json",
             "gateway audit verify --folder l --data-folder d --json",
             "gateway restore data/gateway/backup/x.db",
             "gateway certs --folder d --clients a,b --keep-authority",

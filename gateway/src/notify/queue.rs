@@ -1,0 +1,229 @@
+//! What waits for one channel: the most urgent first, then the oldest. It is bounded in number and in
+//! age, and a channel that fails is left alone for a while, longer each time.
+
+use super::alert::{Message, Severity};
+use mymt5_model::UtcTime;
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+
+/// Messages that may wait.
+const CAPACITY: usize = 100;
+/// The pause after a failure, which doubles with each further one.
+const FIRST: Duration = Duration::from_secs(5);
+const LAST: Duration = Duration::from_secs(300);
+/// The longest pause that a server may ask for.
+const ASKED: Duration = Duration::from_secs(3_600);
+
+/// The most urgent first, then the oldest.
+type Place = (Reverse<Severity>, u64);
+
+/// What waits for a channel, and when it may be tried.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: BTreeMap<Place, Message>,
+    next_place: u64,
+    failures: u32,
+    not_before: UtcTime,
+    most_age_ms: i64,
+}
+
+/// A message that is being sent; it goes back to its place when that fails.
+#[derive(Debug)]
+pub(super) struct Taken {
+    place: Place,
+    /// The message.
+    pub(super) message: Message,
+}
+
+impl Queue {
+    /// Gives messages up at that age.
+    #[must_use]
+    pub(super) fn new(most_age: Duration) -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            next_place: 0,
+            failures: 0,
+            not_before: UtcTime(i64::MIN),
+            most_age_ms: i64::try_from(most_age.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Takes a message. Where there are too many the oldest of the least urgent gives way: it is
+    /// returned.
+    pub(super) fn push(&mut self, message: Message) -> Option<Message> {
+        let place = (Reverse(message.alert.severity), self.next_place);
+        self.next_place += 1;
+        self.waiting.insert(place, message);
+        self.shrunk()
+    }
+
+    fn shrunk(&mut self) -> Option<Message> {
+        if self.waiting.len() <= CAPACITY {
+            return None;
+        }
+        let (least, _) = *self.waiting.last_key_value()?.0;
+        let oldest = *self.waiting.range((least, 0)..).next()?.0;
+        self.waiting.remove(&oldest)
+    }
+
+    /// Removes what is too old to be of use; how many those are.
+    pub(super) fn expire(&mut self, now: UtcTime) -> u64 {
+        let before = self.waiting.len();
+        let oldest = now.0.saturating_sub(self.most_age_ms);
+        self.waiting.retain(|_, message| message.at.0 > oldest);
+        (before - self.waiting.len()) as u64
+    }
+
+    /// The next message, where one waits and the channel may be tried.
+    pub(super) fn take(&mut self, now: UtcTime) -> Option<Taken> {
+        if !self.pause(now).is_some_and(|pause| pause.is_zero()) {
+            return None;
+        }
+        let (place, message) = self.waiting.pop_first()?;
+        Some(Taken { place, message })
+    }
+
+    /// How long until the channel may be tried; none: nothing waits. A clock that was set back makes
+    /// it no longer than any pause is.
+    #[must_use]
+    pub(super) fn pause(&self, now: UtcTime) -> Option<Duration> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let left = self.not_before.0.saturating_sub(now.0);
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        Some(left.min(ASKED))
+    }
+
+    /// The channel works.
+    pub(super) fn delivered(&mut self) {
+        self.failures = 0;
+        self.not_before = UtcTime(i64::MIN);
+    }
+
+    /// The channel does not work: the message waits again, and the channel is left alone, at least
+    /// for as long as its server asked. A message for which there is no room is returned.
+    pub(super) fn failed(
+        &mut self,
+        taken: Taken,
+        asked: Option<Duration>,
+        now: UtcTime,
+    ) -> Option<Message> {
+        let doubled = FIRST.saturating_mul(1 << self.failures.min(16)).min(LAST);
+        let pause = asked.unwrap_or_default().min(ASKED).max(doubled);
+        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = UtcTime(now.0.saturating_add(pause));
+        self.waiting.insert(taken.place, taken.message);
+        self.shrunk()
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::notify::alert::{Alert, Kind};
+
+    fn message(severity: Severity, text: &str, at: i64) -> Message {
+        Message {
+            at: UtcTime(at),
+            alert: Alert::new(Kind::Link, severity, text),
+        }
+    }
+
+    fn queue() -> Queue {
+        Queue::new(Duration::from_secs(3_600))
+    }
+
+    fn drained(queue: &mut Queue) -> Vec<String> {
+        let taken = std::iter::from_fn(|| queue.take(UtcTime(0)));
+        taken.map(|taken| taken.message.alert.text).collect()
+    }
+
+    #[test]
+    fn the_most_urgent_goes_first_and_then_the_oldest() {
+        let mut queue = queue();
+        for (severity, text) in [
+            (Severity::Info, "a"),
+            (Severity::Critical, "b"),
+            (Severity::Warning, "c"),
+            (Severity::Critical, "d"),
+        ] {
+            assert_eq!(queue.push(message(severity, text, 0)), None);
+        }
+        assert_eq!(drained(&mut queue), ["b", "d", "c", "a"]);
+        assert_eq!(queue.pause(UtcTime(0)), None);
+    }
+
+    #[test]
+    fn where_there_are_too_many_the_oldest_of_the_least_urgent_gives_way() {
+        let mut queue = queue();
+        for n in 0..CAPACITY {
+            let severity = [Severity::Warning, Severity::Info][n % 2];
+            assert_eq!(queue.push(message(severity, &n.to_string(), 0)), None);
+        }
+        let dropped = |queue: &mut Queue, severity| {
+            let dropped = queue.push(message(severity, "new", 0)).unwrap();
+            dropped.alert.text
+        };
+        assert_eq!(dropped(&mut queue, Severity::Critical), "1");
+        assert_eq!(dropped(&mut queue, Severity::Info), "3");
+        for _ in 0..CAPACITY {
+            dropped(&mut queue, Severity::Critical);
+        }
+        assert_eq!(dropped(&mut queue, Severity::Info), "new");
+        assert_eq!(queue.len(), CAPACITY);
+    }
+
+    #[test]
+    fn a_failing_channel_is_left_alone_for_longer_each_time() {
+        let mut queue = queue();
+        queue.push(message(Severity::Info, "a", 0));
+        let mut now = UtcTime(0);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            let taken = queue.take(now).unwrap();
+            assert_eq!(queue.failed(taken, None, now), None);
+            assert!(queue.take(now).is_none());
+            let pause = queue.pause(now).unwrap();
+            pauses.push(pause.as_secs());
+            now.0 += i64::try_from(pause.as_millis()).unwrap();
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300]);
+        queue.take(now).unwrap();
+        queue.delivered();
+        queue.push(message(Severity::Info, "b", 0));
+        assert_eq!(queue.pause(now), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_server_may_ask_for_a_longer_pause_though_not_for_ever() {
+        let mut queue = queue();
+        queue.push(message(Severity::Info, "a", 0));
+        for (asked, pause) in [(1, 5), (100, 100), (u64::MAX, 3_600)] {
+            let taken = queue.take(UtcTime(0)).unwrap();
+            let asked = Some(Duration::from_secs(asked));
+            queue.failed(taken, asked, UtcTime(0));
+            assert_eq!(queue.pause(UtcTime(0)).unwrap().as_secs(), pause);
+            assert_eq!(queue.pause(UtcTime(-1 << 40)).unwrap().as_secs(), 3_600);
+            queue.delivered();
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_is_given_up() {
+        let mut queue = queue();
+        for at in [0, 1, 2] {
+            queue.push(message(Severity::Info, "a", at));
+        }
+        assert_eq!(queue.expire(UtcTime(3_600_000 - 1)), 0);
+        assert_eq!(queue.expire(UtcTime(3_600_000 + 1)), 2);
+        assert_eq!(queue.len(), 1);
+    }
+}
