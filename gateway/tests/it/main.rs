@@ -21,6 +21,7 @@ mod journal;
 mod lifecycle;
 mod long;
 mod market_past;
+mod notify;
 mod operator;
 mod orders;
 mod past;
