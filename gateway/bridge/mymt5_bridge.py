@@ -1,16 +1,13 @@
 """MyMT5's bridge: the one program that stands beside a MetaTrader 5 terminal.
 
-It lends the official ``MetaTrader5`` package, which works only there, to one gateway elsewhere. It
-is dumb on purpose: it decides nothing, repeats no trade, logs no request, writes no file.
-
-Gateways speak protocol 2 to it; its README.md tells that.
+It lends the official ``MetaTrader5`` package, which works only there, to one gateway elsewhere, in
+protocol 2 (README.md). It is dumb on purpose: it decides nothing, repeats no trade, logs no
+request, writes no file.
 
 One thread calls the package, one call after the other: trades first, then reads, polls, history.
-The main thread does the rest, `ping` and `recall` too, as far as the package lets go of the
-interpreter's lock: its calls, `initialize` too, keep that; a gateway bears 15 s of silence. A newly
-proven session takes over after the call in flight. An order older than its `wait_ms` is never sent:
-its age is now - t - skew, `t` the gateway's clock, skew the least now - t heard plus 0.2% of the
-time between two frames (60 s at most): no drift makes an order old, no silence one young again.
+The main thread does the rest, `ping` and `recall` too, between calls: the package keeps Python's
+lock through each, `initialize` too, and a gateway bears 15 s of silence. A newly proven session
+takes over after the call in flight. An order older than its `wait_ms` is never sent.
 """
 
 import argparse
@@ -47,7 +44,8 @@ ROWS = 5000  # in the answer to a history
 OVERLAP_S = 60  # of the deals in one push and the next
 PAGE, LAST_PAGE, STUCK_PAGE = 1024, 65536, 2**18  # ticks in a read: first, most, in one second
 PUSHED_ROWS = 8192  # ticks in one push
-IDLE, SLOWER = 0.25, (5, 2, 1)  # of a symbol's silence a poll waits longer; the steps of that
+FEW, LONGEST = 4, 80  # ticks by which a symbol's pace is known, and polls that they took at most
+IDLE, SLOWER = 0.125, (5, 2, 1)  # of the time that they took a poll waits longer; the steps of that
 FAR = 2**31 - 1  # the last second that the package takes
 TRADE, READ, HISTORY = range(3)  # classes of calls, the first ones first
 DEAL, PENDING, SLTP, MODIFY, HEDGING = 1, 5, 6, 7, 2  # TRADE_ACTION_*, a margin mode
@@ -109,14 +107,6 @@ def encode(frame):
         name = {key: frame[key] for key in ("id", "push") if key in frame}
         return encode(dict(name, none=[-3, "too long"]))
     return len(text).to_bytes(4, "big") + text.encode("ascii")
-
-
-async def patiently(work):
-    """What the peer lets happen in time; else the connection is over."""
-    try:
-        return await asyncio.wait_for(work, IDLE_S)
-    except (asyncio.TimeoutError, OSError, EOFError) as fault:
-        raise Closed("connection lost: " + type(fault).__name__) from None
 
 
 async def read(reader, limit):
@@ -278,7 +268,8 @@ class Session:
         reading, writing = (asyncio.ensure_future(w) for w in (self._read(), self._write()))
         done, _ = await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
         fault = done.pop().exception()
-        self.end(str(fault) if isinstance(fault, Closed) else "fault " + type(fault).__name__)
+        kind = "connection lost: " if isinstance(fault, (OSError, EOFError)) else "fault "
+        self.end(str(fault) if isinstance(fault, Closed) else kind + type(fault).__name__)
         writing.cancel()  # the reader has ended with the connection
         await asyncio.gather(reading, writing, return_exceptions=True)
 
@@ -295,9 +286,17 @@ class Session:
         self.loop.call_soon_threadsafe(self.writer.transport.abort)
         log(f"{self.name} ended: {reason}")
 
+    async def _patiently(self, work):
+        """What the peer lets happen in time; else the session ends, and with it that wait."""
+        limit = self.loop.call_later(IDLE_S, self.end, "connection lost: TimeoutError")
+        try:
+            return await work
+        finally:
+            limit.cancel()
+
     async def _read(self):
         while True:
-            self._hear(Call(await patiently(read(self.reader, IN_LIMIT))))
+            self._hear(Call(await self._patiently(read(self.reader, IN_LIMIT))))
 
     def _hear(self, call):
         now = now_ms()
@@ -343,14 +342,16 @@ class Session:
             await self.filled.wait()
             self.filled.clear()
             while self.out:
-                for start in range(0, len(self.out[0]), PIECE):
-                    self.writer.write(self.out[0][start : start + PIECE])
-                    if self.writer.transport.get_write_buffer_size():  # a wait has its price
-                        await patiently(self.writer.drain())
+                n = len(self.out) if sum(map(len, self.out)) <= PIECE else 1  # go out together
+                data = b"".join(self.out[:n])
+                for start in range(0, len(data), PIECE):
+                    self.writer.write(data[start : start + PIECE])
+                    if self.ended or self.writer.transport.get_write_buffer_size():
+                        await self._patiently(self.writer.drain())
                 with self.bridge.turn:
-                    self.out.pop(0)
-                    if self.bridge.package.stop or len(self.out) == PUSHES - 1:  # it is waited for
-                        self.bridge.turn.notify_all()
+                    del self.out[:n]
+                    if self.bridge.package.stop or len(self.out) < PUSHES <= len(self.out) + n:
+                        self.bridge.turn.notify_all()  # it is waited for
 
 
 def complete(request, take, target, netting):
@@ -466,9 +467,9 @@ class Package:
         return {"rows": self.ask(f"history_{kind}_get", *span)} if n <= ROWS else {"total": n}
 
 
-def next_poll(now, fresh, every):
+def next_poll(now, since, every):
     """When a poll is due again, in ms. Many are due together: a wake-up costs more than a poll."""
-    pause = every * next(n for n in SLOWER if every * (n - 1) <= IDLE * (now - fresh))
+    pause = every * next(n for n in SLOWER if every * (n - 1) <= IDLE * (now - since))
     return (now // pause + 1) * pause
 
 
@@ -478,14 +479,14 @@ class Watch:
     def __init__(self, symbols, poll_ms, rows_ms, deals_from):
         self._cursors, self._pages = symbols, dict.fromkeys(symbols, PAGE)
         self._every = dict(dict.fromkeys(symbols, poll_ms), **{"": rows_ms})
-        self._fresh = dict.fromkeys(symbols, now_ms())  # when its last ticks came
+        self._since = dict.fromkeys(symbols, now_ms())  # when its last few ticks began, at its pace
         self._deals_from, self._newest_deal = max(1, deals_from), 0
         self.due = dict.fromkeys(self._every, now_ms())
 
     def step(self, package):
         """Polls what is due for longest: what is to be pushed, if anything."""
         name, now = min(self.due, key=self.due.get), now_ms()
-        self.due[name] = next_poll(now, self._fresh.get(name, now), self._every[name])
+        self.due[name] = next_poll(now, self._since.get(name, now), self._every[name])
         try:
             return self._ticks(package, name) if name else self._rows(package)
         except Nothing as nothing:  # a symbol's history may still be loading
@@ -519,8 +520,10 @@ class Watch:
         package.newest = max(package.newest or 0, seen[-1][0])
         second = seen[-1][0] // 1000
         k = next((i for i, row in enumerate(reversed(seen)) if row[0] // 1000 < second), len(seen))
-        self._cursors[name], self._fresh[name] = (second, k), now_ms()
-        self.due[name] = min(self.due[name], now_ms() + self._every[name])  # it is silent no more
+        now, every = now_ms(), self._every[name]
+        took = min(now - self._since[name], LONGEST * every) * FEW / (FEW + len(fresh))
+        self._cursors[name], self._since[name] = (second, k), now - took
+        self.due[name] = min(self.due[name], next_poll(now, now - took, every))
         return {"push": "ticks", "symbol": name, "rows": fresh, "at": [second, k]}
 
 
@@ -619,9 +622,7 @@ def network(address):
 
 
 async def serve(bridge, listener, context, secret):
-    """Takes connections: each must prove the secret in time to become a session. At that may be so
-    many that a proof is through before a flood gets its place, which is that of the oldest
-    connection of the network that has the most."""
+    """Takes connections: each must prove the secret in time, and its place, to become a session."""
     loop = asyncio.get_running_loop()
     pending = {}  # the tasks of those connections, the oldest first: the network
 

@@ -72,7 +72,7 @@ class Schedule(unittest.TestCase):
                 self.assertTrue(now < due <= now + POLL_MS, (fresh, now, due))
 
     def test_silence_makes_polls_rare_and_has_a_bound(self):
-        for silence, most in ((80, 40), (319, 40), (320, 100), (10**9, 100)):
+        for silence, most in ((159, 20), (160, 40), (639, 40), (640, 100), (10**9, 100)):
             due = self.module.next_poll(1e6 + 7, 1e6 + 7 - silence, POLL_MS)
             self.assertTrue(1e6 + 7 < due <= 1e6 + 7 + most, (silence, due))
             self.assertEqual(due % most, 0)
@@ -103,15 +103,47 @@ class Schedule(unittest.TestCase):
             pushes = self.run_for(5 * POLL_MS + 5)
             self.assertEqual([push["symbol"] for push in pushes], ["S3"], wait)
 
-    def test_it_is_polled_fast_again_from_its_first_tick_on(self):
-        self.run_for(5000)
-        self.assertGreater(min(self.pauses("S3")[-10:]), 4 * POLL_MS)
-        self.tick("S3")
-        while not self.run_for(1):
-            pass
-        self.run_for(79)
-        self.assertGreaterEqual(len(self.pauses("S3")), 2)
-        self.assertLessEqual(max(self.pauses("S3")), POLL_MS + 5)
+    def ticking(self, name, apart, ms):
+        """The pauses between polls of a symbol whose ticks come at that pace."""
+        polled = []
+        for _ in range(0, ms, apart):
+            self.tick(name)
+            self.run_for(apart)
+            polled += self.polled
+        self.polled = polled
+        return self.pauses(name)
+
+    def test_it_is_polled_fast_again_soon_after_any_silence(self):
+        for silence in (5000, 3_600_000):
+            self.run_for(silence)
+            self.assertGreater(min(self.pauses("S3")[-10:]), 4 * POLL_MS)
+            self.ticking("S3", 10, 1000)
+            pauses = self.ticking("S3", 10, 1000)
+            self.assertGreaterEqual(len(pauses), 40)
+            self.assertLessEqual(max(pauses), POLL_MS + 5)
+
+    def test_it_is_polled_at_the_pace_of_its_ticks(self):
+        """The slower they come, the rarer: a single tick after many does not change that."""
+        for apart, most in ((200, 15), (100, 35), (50, 35), (10, 60)):
+            self.ticking("S3", apart, 3000)
+            pauses = self.ticking("S3", apart, 1000)
+            self.assertLessEqual(len(pauses), most, apart)
+            self.assertLessEqual(max(pauses), 5 * POLL_MS + 5)
+            self.assertLessEqual(max(pauses), max(POLL_MS, apart // 2 + POLL_MS) + 5, apart)
+
+    def test_slow_ticks_wake_it_up_ten_times_a_second_for_all_symbols(self):
+        """Ten symbols, each with five ticks a second, however they fall."""
+        for i in range(150):
+            self.tick(NAMES[i * 3 % len(NAMES)])
+            self.run_for(20)
+        polled = []
+        for i in range(100):
+            self.tick(NAMES[i * 3 % len(NAMES)])
+            self.run_for(20)
+            polled += self.polled
+        self.polled = polled
+        self.assertLessEqual(len(self.polled), 2 * 130)
+        self.assertLessEqual(self.moments(), 2 * 20)
 
     def test_slow_rows_keep_their_own_pace(self):
         now = 1e6 + 3

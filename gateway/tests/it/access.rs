@@ -6,7 +6,6 @@ use mymt5_proto::{
     Reason, reason_of,
     v1::{self, control_service_client::ControlServiceClient},
 };
-use std::collections::BTreeSet;
 use tonic::{Code, Request, Status, transport::Channel};
 
 /// Calls a method with an empty message, whatever its kind, and tells how it began.
