@@ -3,10 +3,11 @@
     cargo build --release -p mymt5-gateway
     python3 deploy/bench/bridge.py
 
-Three candidates buy and close 0.01 lots, each over a broker of its own, the tests' stand-in of the
+Four candidates buy and close 0.01 lots, each over a broker of its own, the tests' stand-in of the
 MetaTrader5 package, with equal settings:
 
     MyMT5            the release gateway over TLS with a client's certificate, and the bridge over TLS
+    MyMT5, plain     the same, but for a bridge on the gateway's own host, started with --plain
     mt5-grpc-server  that program from PyPI, without TLS
     rpyc             its classic server, used as mt5linux uses it: a call is text that is evaluated
 
@@ -14,8 +15,9 @@ They take turns, one at a time, each turn on a new account: a warm-up, one calle
 the other, then those of eight callers at once. Each answer must say that the order is filled. A
 ratio is the median of the rounds' ratios. At last gateway and bridge rest, with ten symbols polled.
 
-The stand-in's own calls are a part of every figure, where a terminal's and a broker's would be.
-MyMT5 syncs each order twice to the disk of the temporary folder; TMPDIR names another one. Linux,
+Two parts of a MyMT5 order are measured beside it, in each round: two syncs to the disk of the
+temporary folder, which it never leaves out (TMPDIR names another one), and the calls of the stand-in
+that the bridge makes for an order, where a terminal's and a broker's time would be. Linux,
 Python 3.8 or newer; the first run installs the other programs into an environment of its own.
 """
 
@@ -24,12 +26,13 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -51,6 +54,7 @@ PASSWORD = secrets.token_hex()
 SYMBOLS = ["EURUSD", "GBPUSD", "AUDUSD", "NZDUSD", "USDJPY", "USDCHF", "USDCAD", "EURGBP"]
 SYMBOLS += ["EURJPY", "XAUUSD"]
 LOTS, CALLERS, WARM_UP = 0.01, 8, 20
+SYNCS = 2  # of an order: before it is sent, and once it is answered
 DEAL, IOC, BUY, SELL, DONE, HEDGING = 1, 1, 0, 1, 10009, 2  # the package's constants
 PATIENCE_S, SETTLE_S = 60, 3  # until an answer, and until a start is over
 OWN = [("grpc.use_local_subchannel_pool", 1)]  # each channel has a connection of its own
@@ -75,12 +79,31 @@ importlib.import_module(sys.argv.pop(1)).main()
 BARE = """
 import sys, time, MetaTrader5
 MetaTrader5.initialize()
-newest = {name: MetaTrader5.symbol_info_tick(name).time for name in sys.argv[1:]}
+pause, names = float(sys.argv[1]), sys.argv[2:]
+newest = {name: MetaTrader5.symbol_info_tick(name).time for name in names}
 while True:
     for name, second in newest.items():
         rows = MetaTrader5.copy_ticks_from(name, second, 1024, -1).tolist()
         newest[name] = rows[-1][0] if rows else second
-    time.sleep(0.02)
+    time.sleep(pause)
+"""
+
+# What the bridge asks of the package for an order, a purchase and a close in turn: the milliseconds
+# that each takes, without bridge and gateway.
+ASKED = """
+import sys, time, MetaTrader5 as mt5
+mt5.initialize()
+deal = {"action": 1, "symbol": sys.argv[1], "volume": 0.01, "type_filling": 1}
+for _ in range(int(sys.argv[2])):
+    begun = time.perf_counter()
+    mt5.order_check(deal), mt5.account_info()
+    bought = mt5.order_send(deal)
+    mt5.history_deals_get(ticket=bought.deal)
+    middle = time.perf_counter()
+    mt5.positions_get(ticket=bought.order), mt5.account_info()
+    closed = mt5.order_send(dict(deal, type=1, position=bought.order))
+    mt5.history_deals_get(ticket=closed.deal)
+    print(1000 * (middle - begun), 1000 * (time.perf_counter() - middle))
 """
 
 CONFIGURATION = """
@@ -96,7 +119,7 @@ kind = "terminal"
 time_zone = "Etc/GMT-3"
 [broker.terminal]
 address = "127.0.0.1:{bridge}"
-tls = "tls/bridge/certificate.pem"
+{hop}
 account_kind = "demo"
 symbols = {{ {symbols} }}
 poll_interval_ms = 20
@@ -230,6 +253,11 @@ class Stage(ExitStack):
         texts = [f"-- {file.stem}\n{file.read_text(errors='replace')[-1500:]}" for file in files]
         return "\n".join(texts)
 
+    def calls(self, name):
+        """How often a program has called its stand-in."""
+        with closing(sqlite3.connect(self.folder / f"{name}.db")) as state:
+            return state.execute("SELECT sum(count) FROM calls").fetchone()[0]
+
     def cpu_s(self, name):
         """The processor time that a process has taken."""
         stat = Path(f"/proc/{self.children[name].pid}/stat").read_text()
@@ -257,7 +285,7 @@ def checked(filled, answer):
 
 
 class MyMT5:
-    name = "MyMT5"
+    name, hop = "MyMT5", 'tls = "tls/bridge/certificate.pem"'
 
     def __init__(self, stage, gateway):
         self.stage, self.port, bridge = stage, free_port(), free_port()
@@ -265,11 +293,11 @@ class MyMT5:
         account = {"MT5_LOGIN": str(LOGIN), "MT5_SERVER": SERVER, "MT5_PASSWORD": PASSWORD}
         make_certificates(stage, gateway)
         words = [str(BRIDGE), "--listen", f"127.0.0.1:{bridge}"]
-        words += [f"--tls-{name}={file}" for name, file in bridge_files(stage).items()]
+        words += self.listening(stage)
         stage.start_with_broker("bridge", *words, **shared)
         symbols = ", ".join(f'{name} = "{name}"' for name in SYMBOLS)
         ports = {"api": self.port, "operations": free_port(), "bridge": bridge}
-        text = CONFIGURATION.format(symbols=symbols, **ports)
+        text = CONFIGURATION.format(symbols=symbols, hop=self.hop, **ports)
         (stage.folder / "gateway.toml").write_text(text)
         stage.until_listening(bridge)
         words = [str(gateway), "run", "--config", "gateway.toml"]
@@ -277,8 +305,18 @@ class MyMT5:
         stage.until_listening(self.port)
         stage.until(self.trader().may_trade, "gateway that takes orders")
 
+    def listening(self, stage):
+        return [f"--tls-{name}={file}" for name, file in bridge_files(stage).items()]
+
     def trader(self):
         return MyMT5Trader(self.stage, self.port)
+
+
+class Plain(MyMT5):
+    name, hop = "MyMT5, plain", "plain = true"
+
+    def listening(self, _):
+        return ["--plain"]
 
 
 class MyMT5Trader:
@@ -391,7 +429,7 @@ class Rpyc(Peer):
     name, module, trader_kind = "rpyc", "rpyc.cli.rpyc_classic", RpycTrader
 
 
-CANDIDATES = [MyMT5, GrpcServer, Rpyc]
+CANDIDATES = [MyMT5, Plain, GrpcServer, Rpyc]
 
 # -- what is measured
 
@@ -403,6 +441,14 @@ class Figures:
     p50_ms: float
     p99_ms: float
     orders_a_second: float
+
+
+@dataclass
+class Parts:
+    """Of an order through MyMT5, by what neither gateway nor bridge can spare, at p50."""
+
+    syncs_ms: float
+    package_ms: float
 
 
 @contextmanager
@@ -446,17 +492,60 @@ def take_turn(kind, options):
         return Figures(p50, p99, rate(candidate, max(2, options.orders // 4)))
 
 
+def measure_parts(orders):
+    with Stage() as stage:
+        return Parts(SYNCS * sync_ms(stage, orders), package_ms(stage, orders))
+
+
+def sync_ms(stage, times):
+    """Appends a page and syncs it, so often, where the journal is: the median's milliseconds."""
+    taken = []
+    with open(stage.folder / "synced", "wb", buffering=0) as file:
+        for _ in range(times):
+            file.write(bytes(4096))
+            begun = time.perf_counter()
+            os.fdatasync(file.fileno())
+            taken.append(1000 * (time.perf_counter() - begun))
+    return median(taken)
+
+
+def package_ms(stage, orders):
+    """The median's milliseconds that the stand-in takes for what the bridge asks of it."""
+    stage.start_with_broker("asked", "-c", ASKED, SYMBOLS[0], str(orders // 2))
+    stage.children.pop("asked").wait(PATIENCE_S)
+    return median(map(float, (stage.folder / "asked.log").read_text().split()))
+
+
+@dataclass
+class Rest:
+    """What happens in a second while nobody trades: percent of a core, calls of the stand-in."""
+
+    bridge: float
+    gateway: float
+    calls: float
+    bare: float
+
+
 def rest(options):
-    """Percent of a core that each process takes while nobody trades."""
+    """The bridge rests, then a bare loop makes as many calls."""
     with performing(MyMT5, options) as (stage, _):
-        stage.start_with_broker("bare", "-c", BARE, *SYMBOLS)
         time.sleep(SETTLE_S)
-        names, begun = ("bridge", "gateway", "bare"), time.monotonic()
-        before = [stage.cpu_s(name) for name in names]
-        time.sleep(options.rest)
-        stage.check()
-        taken = [stage.cpu_s(name) - cpu_s for name, cpu_s in zip(names, before)]
-        return [100 * cpu_s / (time.monotonic() - begun) for cpu_s in taken]
+        calls = stage.calls("bridge")
+        bridge, gateway = taken(stage, options.rest, "bridge", "gateway")
+        calls = (stage.calls("bridge") - calls) / options.rest
+        stage.start_with_broker("bare", "-c", BARE, str(len(SYMBOLS) / calls), *SYMBOLS)
+        time.sleep(SETTLE_S)
+        [bare] = taken(stage, options.rest, "bare")
+        return Rest(bridge, gateway, calls, bare)
+
+
+def taken(stage, seconds, *names):
+    """Percent of a core that each of the processes takes meanwhile."""
+    begun, before = time.monotonic(), [stage.cpu_s(name) for name in names]
+    time.sleep(seconds)
+    stage.check()
+    cpu_s = [stage.cpu_s(name) - old for name, old in zip(names, before)]
+    return [100 * spent / (time.monotonic() - begun) for spent in cpu_s]
 
 
 # -- what is told
@@ -469,27 +558,45 @@ def table(rounds):
         yield f"{kind.name:16}{p50:10.2f}{p99:10.2f}{orders:24.0f}"
 
 
-def ratios(rounds, peer):
-    pairs = [(astuple(figures[MyMT5]), astuple(figures[peer])) for figures in rounds]
+def ratios(rounds, mine, peer):
+    pairs = [(astuple(figures[mine]), astuple(figures[peer])) for figures in rounds]
     each = [[mine / other for mine, other in zip(*pair)] for pair in pairs]
     p50, p99, orders = map(median, zip(*each))
     name = peer.name
-    yield f"an order through MyMT5 takes {p50:.1f} times {name}'s at p50, {p99:.1f} times at p99"
-    yield f"8 callers have {orders:.2f} times its orders a second"
+    yield f"an order through {mine.name} takes {p50:.1f} times {name}'s at p50, {p99:.1f} at p99,"
+    yield f"and 8 callers have {orders:.2f} times its orders a second"
+
+
+def shares(rounds, parts):
+    """What an order through MyMT5 consists of."""
+    each = [(figures[MyMT5].p50_ms, *astuple(part)) for figures, part in zip(rounds, parts)]
+    whole, syncs, package = map(median, zip(*each))
+    peer = median(figures[GrpcServer].p50_ms for figures in rounds)
+    yield f"of {whole:.2f} ms two syncs take {syncs:.2f}, the package's calls {package:.2f}, which is"
+    yield f"{(syncs + package) / peer:.1f} times {GrpcServer.name}'s without gateway and bridge;"
+    yield f"{whole - syncs - package:.2f} ms are left for these two and the caller"
 
 
 def run(options):
-    rounds = []
+    rounds, parts = [], []
     for number in range(1, options.rounds + 1):
         rounds.append({})
         for kind in CANDIDATES:
             tell(f"round {number} of {options.rounds}: {kind.name}")
             rounds[-1][kind] = take_turn(kind, options)
-    tell(f"at rest for {options.rest} s")
-    bridge, gateway, bare = rest(options)
-    print("\n".join([*table(rounds), "", *ratios(rounds, GrpcServer), *ratios(rounds, Rpyc)]))
-    print(f"the bridge at rest takes {bridge:.1f} % of a core, the gateway {gateway:.1f} %,")
-    print(f"and {bare:.1f} % a bare loop that asks the stand-in for the same ticks")
+        parts.append(measure_parts(options.orders))
+    tell(f"at rest for twice {options.rest} s")
+    resting = rest(options)
+    print("\n".join([*table(rounds), ""]))
+    for mine, peer in ((MyMT5, GrpcServer), (Plain, GrpcServer), (MyMT5, Rpyc)):
+        print("\n".join(ratios(rounds, mine, peer)))
+    print("\n".join(shares(rounds, parts)))
+    print(
+        f"the bridge at rest takes {resting.bridge:.1f} % of a core, the gateway {resting.gateway:.1f} %,"
+    )
+    print(
+        f"and {resting.bare:.1f} % a bare loop with as many calls of the stand-in, {resting.calls:.0f} a second"
+    )
 
 
 def parse_options():
