@@ -3,8 +3,8 @@
 //!
 //! # Rooms
 //! * The way of a tick: [`session`] (the gateway seen from here) -> [`trader`] (the one loop) ->
-//!   [`strategy`] (what it would do) -> [`risk`] (how much) -> [`intents`] (durable before they are
-//!   sent) -> [`session`].
+//!   [`strategy`] (what it would do) -> [`risk`] (whether, and how much) -> [`intents`] (durable
+//!   before they are sent) -> [`session`].
 //! * What is held: [`portfolio`], as the gateway reported it.
 //! * What became of it: [`report`].
 //! * How it starts: [`cli`], [`settings`].

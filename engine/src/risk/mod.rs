@@ -48,7 +48,7 @@ pub use sizing::{Capital, SizeBy, Sizing};
 pub use stop_distance::StopDistance;
 
 use memory::Memory;
-use mymt5_guard::LossMeter;
+use mymt5_guard::{LossMeter, LossSettings};
 use mymt5_model::{BrokerTime, Lots, Money, PositionId, Symbol, SymbolSpec, UtcTime};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -154,7 +154,7 @@ impl Risk {
             self.utc_ahead_ms = account.as_of.utc.map(|utc| utc.0 - time.0);
         }
         if let Some(now) = self.now
-            && self.settings.remembers()
+            && self.settings.losses != LossSettings::default()
         {
             for breach in self.meter.observe(now, account.equity, account.balance) {
                 let limit = breach.limit.name();

@@ -157,10 +157,13 @@ fn release(line: &str) -> Option<Release> {
         _ => return None,
     };
     let letters = currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
-    // A date alone is no time.
-    let civil: DateTime = time.trim_end_matches('Z').parse().ok()?;
+    let time = time.trim_end_matches('Z');
+    // Neither a date alone nor a time of another zone.
+    let (_, clock) = time.split_once([' ', 'T'])?;
+    let plain = clock.bytes().all(|b| b.is_ascii_digit() || b == b':');
+    let civil: DateTime = time.parse().ok()?;
     let utc = TimeZone::UTC.to_timestamp(civil).ok()?;
-    (letters && time.contains(':')).then_some(Release {
+    (letters && plain).then_some(Release {
         time: UtcTime(utc.as_millisecond()),
         currency,
         impact,
@@ -189,6 +192,7 @@ mod tests {
             "2027-01-08 13:30,US,high",
             "2027-01-08 13:30,USD,holiday",
             "2027-01-08 13:30+02:00,USD,high",
+            "2027-01-08 13:30-05,USD,high",
             "yesterday 10:00,USD,high",
         ] {
             assert_eq!(releases(&format!("\n{bad}\n")), Err(2), "{bad}");

@@ -65,20 +65,21 @@ impl Sizing {
                 "remove one of both",
             );
         }
-        let by = match (lots, amount) {
-            (Some(lots), _) => SizeBy::Fixed(lots),
-            (None, Some(amount)) => SizeBy::Amount(amount.to_f64()),
-            (None, None) => SizeBy::Share(percent.ok()?, capital),
-        };
+        let max_lots = keys::lots(section, "max_lots");
         let commission_per_lot = section.ranged(
             "commission_per_lot",
             "in the account currency",
             0.0,
             0.0..=10_000.0,
         );
+        let by = match (lots, amount) {
+            (Some(lots), _) => SizeBy::Fixed(lots),
+            (None, Some(amount)) => SizeBy::Amount(amount.to_f64()),
+            (None, None) => SizeBy::Share(percent.ok()?, capital),
+        };
         Some(Self {
             by,
-            max_lots: keys::lots(section, "max_lots"),
+            max_lots,
             commission_per_lot: commission_per_lot?,
         })
     }

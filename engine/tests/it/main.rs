@@ -145,6 +145,30 @@ fn risk_comes_by_its_own_name_and_range() {
     }
 }
 
+#[test]
+fn a_latched_risk_is_reset_by_a_command_while_no_engine_runs() {
+    let folder = folder();
+    let text = format!("{CONFIGURATION}[risk]\nmax_errors = 3\n");
+    fs::write(folder.path().join("engine.toml"), text).unwrap();
+    let data = folder.path().join("data/engine-main");
+    let reset = || {
+        let reset = engine(folder.path(), &["reset-risk"]).output().unwrap();
+        let said = String::from_utf8(reset.stderr).unwrap();
+        (reset.status.code(), said)
+    };
+    let (code, said) = reset();
+    assert_eq!(code, Some(0), "{said}");
+    fs::write(data.join("risk.json"), "spoilt").unwrap();
+    let (code, said) = reset();
+    assert_eq!(code, Some(0), "{said}");
+    let kept: serde_json::Value =
+        serde_json::from_slice(&fs::read(data.join("risk.json")).unwrap()).unwrap();
+    assert_eq!(kept["errors"], 0, "{kept}");
+    let _running = mymt5_chassis::process::Folder::claim(&data).unwrap();
+    let (code, said) = reset();
+    assert_ne!(code, Some(0), "{said}");
+}
+
 /// Waits for the child's end, or kills it.
 fn wait(child: &mut Child, bound: Duration) -> Option<i32> {
     let end = Instant::now() + bound;

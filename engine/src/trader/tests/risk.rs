@@ -39,8 +39,10 @@ fn tick_at(trader: &mut Trader, time: i64, points: i64) -> Option<Intent> {
 
 /// What a signal to sell at that time leads to.
 fn sell_at(trader: &mut Trader, time: i64) -> Option<Intent> {
+    // Small steps are no signal.
+    tick_at(trader, time, 99_950);
     tick_at(trader, time, 100_000);
-    tick_at(trader, time, 99_000)
+    tick_at(trader, time, 99_900)
 }
 
 fn trades_at(trader: &mut Trader, time: i64) -> bool {
@@ -131,8 +133,8 @@ fn the_end_of_the_week_alone_stops_an_entry_and_closes_what_is_open() {
     assert!(trades_at(&mut trader, end - 1));
     trader.on_event(&opened(Side::Sell));
     trader.on_event(&order("id-1", OrderState::Filled));
-    assert_eq!(tick_at(&mut trader, end - 1, 99_000), None);
-    let close = tick_at(&mut trader, end, 99_000);
+    assert_eq!(tick_at(&mut trader, end - 1, 99_900), None);
+    let close = tick_at(&mut trader, end, 99_900);
     assert!(matches!(close, Some(Intent::Close(close)) if close.position_id == POSITION));
 }
 
@@ -268,7 +270,7 @@ fn the_open_risk_alone_stops_an_entry() {
 
 #[test]
 fn the_margin_alone_stops_an_entry() {
-    // 0.5 lots at 0.99 with a leverage of 100: 495 of 10,000.
+    // 0.5 lots at 0.999 with a leverage of 100: 499.50 of 10,000.
     alone_stops("max_margin_use_percent = 4.9", MONDAY, nothing);
     assert!(trades_at(
         &mut under("max_margin_use_percent = 5.0"),
@@ -331,13 +333,13 @@ fn a_loss_that_closes_goes_on_until_nothing_is_open() {
         trader.on_event(&opened(Side::Sell));
         trader.on_event(&order("id-1", OrderState::Filled));
         tell(&mut trader, MONDAY, 9_500.0);
-        let close = tick_at(&mut trader, MONDAY, 99_000).unwrap();
+        let close = tick_at(&mut trader, MONDAY, 99_900).unwrap();
         assert!(matches!(&close, Intent::Close(close) if close.position_id == POSITION));
-        assert_eq!(tick_at(&mut trader, MONDAY + 1, 99_000), None, "in flight");
+        assert_eq!(tick_at(&mut trader, MONDAY + 1, 99_900), None, "in flight");
         let id = close.request_id().as_str();
         trader.on_event(&order(id, OrderState::Rejected));
-        assert_eq!(tick_at(&mut trader, MONDAY + 999, 99_000), None, "paced");
-        let again = tick_at(&mut trader, MONDAY + 1_000, 99_000);
+        assert_eq!(tick_at(&mut trader, MONDAY + 999, 99_900), None, "paced");
+        let again = tick_at(&mut trader, MONDAY + 1_000, 99_900);
         assert!(matches!(again, Some(Intent::Close(_))), "{limit}");
         trader.on_event(&CLOSED);
         let id = again.unwrap();
@@ -469,12 +471,11 @@ fn a_state_that_cannot_be_written_refuses_entries_and_no_exit() {
     fs::remove_dir(&gone).unwrap();
     assert!(!trades_at(&mut trader, MONDAY));
     trader.on_event(&opened(Side::Buy));
-    assert!(matches!(
-        sell_at(&mut trader, MONDAY),
-        Some(Intent::Close(_))
-    ));
+    let exit = sell_at(&mut trader, MONDAY).unwrap();
+    assert!(matches!(exit, Intent::Close(_)));
     trader.on_event(&CLOSED);
-    trader.on_event(&order("id-3", OrderState::Filled));
+    let done = order(exit.request_id().as_str(), OrderState::Filled);
+    assert_eq!(trader.on_event(&done).intent, None);
     fs::create_dir(&gone).unwrap();
     assert!(trades_at(&mut trader, MONDAY), "it is written again");
 }
