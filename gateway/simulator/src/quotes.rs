@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 
 const MINUTE_MS: i64 = 60_000;
 /// Most ticks, and most bars of a minute, that are kept of all symbols together.
-const ROWS: usize = 200_000;
+const ROWS: usize = 100_000;
 
 /// What each symbol was quoted at.
 pub struct Quotes {
