@@ -353,7 +353,7 @@ pub(super) fn exposure(record: &Record, span: Span) -> Figure {
         let mut changes: Vec<(i64, f64)> = of_side
             .flat_map(|trade| [(trade.opened.0, trade.lots), (trade.closed.0, -trade.lots)])
             .collect();
-        changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        changes.sort_by_key(|(one, _)| *one);
         peaks(&changes, span, COLUMNS)
     };
     let (long, short) = (lots_of(Side::Buy), lots_of(Side::Sell));
