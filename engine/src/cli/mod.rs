@@ -91,7 +91,7 @@ pub fn execute(asked: Cli) -> ExitCode {
 
 /// The exit codes of the engine's own errors.
 fn code_of(error: &anyhow::Error) -> Option<u8> {
-    match error.downcast_ref()? {
+    match error.downcast_ref::<IntentError>()? {
         IntentError::Newer => Some(exit::CONFIG),
         IntentError::Open(_) | IntentError::Write(_) | IntentError::Read(_) => {
             Some(exit::UNAVAILABLE)
