@@ -51,5 +51,5 @@ pub use rows::{DealKind, DealReason, DealRow, Entry, OrderRow, PositionRow, RowS
 #[cfg(feature = "status")]
 pub use status::{DOMAIN, reason_of, retry_after};
 pub use symbol::{Execution, FillingModes, Symbol, SymbolError, SymbolSpec, TradeMode};
-pub use time::{BrokerTime, BrokerZone, Moment, UtcTime, ZoneError};
+pub use time::{BrokerTime, BrokerTimeError, BrokerZone, Moment, UtcTime, ZoneError};
 pub use trade::{Comment, Edit, Levels, LevelsEdit, Receipt, TermsEdit, TradeRequest};

@@ -7,6 +7,7 @@ use jiff::{
     tz::{Offset, TimeZone},
 };
 use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
 
 /// Milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,6 +32,31 @@ impl BrokerTime {
     #[must_use]
     pub const fn day_end(self) -> Self {
         Self(self.day_start().0 + Self::DAY_MS)
+    }
+}
+
+/// A text that is not a time of the broker's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a date, or date and time, such as 2020-01-30 or 2020-01-30T15:28:09.820")]
+pub struct BrokerTimeError;
+
+impl fmt::Display for BrokerTime {
+    /// Date and time to the millisecond: `2020-01-30T15:28:09.820`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_millisecond(self.0) {
+            Ok(time) => write!(f, "{:.3}", Offset::UTC.to_datetime(time)),
+            Err(_) => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+impl FromStr for BrokerTime {
+    type Err = BrokerTimeError;
+    /// Reads what [`BrokerTime`] prints, and shorter forms of it.
+    fn from_str(text: &str) -> Result<Self, BrokerTimeError> {
+        let time: DateTime = text.parse().map_err(|_| BrokerTimeError)?;
+        let time = Offset::UTC.to_timestamp(time).map_err(|_| BrokerTimeError)?;
+        Ok(Self(time.as_millisecond()))
     }
 }
 
