@@ -7,9 +7,11 @@
 //!   before they are sent) -> [`session`].
 //! * What is held: [`portfolio`], as the gateway reported it.
 //! * What became of it: [`report`].
+//! * The past of a symbol, into a file: [`history`].
 //! * How it starts: [`cli`], [`settings`].
 
 pub mod cli;
+pub mod history;
 pub mod intents;
 #[cfg(test)]
 mod messages;

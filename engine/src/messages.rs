@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
+    history::{HistoryError, OpenError, SourceError},
     intents::IntentError,
     report::ReportError,
     risk::{MemoryError, RiskRefused},
@@ -15,6 +16,9 @@ use mymt5_chassis::{
     secrets::read_file,
     testing::messages::Messages,
 };
+use mymt5_model::Symbol;
+use mymt5_proto::WireError;
+use mymt5_simulator::feed::FeedError;
 use std::{fs, io, path::Path};
 
 const WRONG: [&str; 7] = [
@@ -50,6 +54,7 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
         messages.errors(&reader.finish().unwrap_err(), place.path());
     }
     of_files(&mut messages);
+    of_history(&mut messages);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     messages.contexts(&sources).unwrap();
     messages.judge(&sources).unwrap();
@@ -100,5 +105,49 @@ fn of_files(messages: &mut Messages) {
     }
     for refused in RiskRefused::ALL {
         messages.error("risk", refused);
+    }
+}
+
+fn of_history(messages: &mut Messages) {
+    const FILE: &str = "/srv/past/EURUSD.csv";
+    let denied = || io::ErrorKind::PermissionDenied.into();
+    let odd = || FeedError::Malformed {
+        file: FILE.into(),
+        line: 7,
+        reason: "not a date and time",
+    };
+    for error in every_variant!(OpenError:
+        OpenError::Exists(_) => OpenError::Exists(FILE.into()),
+        OpenError::Open(..) => OpenError::Open(FILE.into(), denied()),
+        OpenError::Busy(_) => OpenError::Busy(FILE.into()),
+        OpenError::Foreign(_) => OpenError::Foreign(FILE.into()),
+        OpenError::Unreadable(..) => OpenError::Unreadable(FILE.into(), odd()),
+    ) {
+        messages.error(FILE, &error);
+    }
+    let symbol = || Symbol::parse("EURUSD").unwrap();
+    let lost = || tonic::Status::unavailable("the broker cannot be reached");
+    for error in every_variant!(SourceError:
+        SourceError::Symbol(_) => SourceError::Symbol(symbol()),
+        SourceError::Refused(_) => SourceError::from(lost()),
+        SourceError::Unreadable(_) => SourceError::from(WireError("bid")),
+    ) {
+        let subject = match &error {
+            SourceError::Symbol(_) => "EURUSD",
+            SourceError::Refused(_) | SourceError::Unreadable(_) => "gateway",
+        };
+        messages.error(subject, &error);
+    }
+    for error in every_variant!(HistoryError:
+        HistoryError::File(_) => HistoryError::File(OpenError::Exists(FILE.into())),
+        HistoryError::Source(_) => HistoryError::Source(SourceError::Symbol(symbol())),
+        HistoryError::OtherRows(_) => HistoryError::OtherRows(FILE.into()),
+        HistoryError::Write(..) => HistoryError::Write(FILE.into(), denied()),
+    ) {
+        let subject = match &error {
+            HistoryError::Source(_) => "EURUSD",
+            _ => FILE,
+        };
+        messages.error(subject, &error);
     }
 }

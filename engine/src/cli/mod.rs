@@ -1,5 +1,6 @@
 //! The commands.
 
+mod history;
 mod report;
 mod reset_risk;
 mod run;
@@ -52,6 +53,8 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
         config: PathBuf,
     },
+    /// Write a symbol's past into a file, as the terminal exports it; what was interrupted is continued.
+    History(history::HistoryArgs),
     /// Tell how a running engine stands: connection, last success, error rate, freshness.
     Status {
         /// The operations port.
@@ -80,6 +83,7 @@ pub fn execute(asked: Cli) -> ExitCode {
         Command::Check { config, print } => cli::check::<Settings>(&config, print),
         Command::Report { config, out } => report::report(&config, &out),
         Command::ResetRisk { config } => reset_risk::reset_risk(&config),
+        Command::History(asked) => history::history(asked),
         Command::Status { operations, json } => status::status(port(operations), json),
         Command::Health {
             operations,

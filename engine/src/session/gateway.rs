@@ -121,7 +121,7 @@ impl Gateway {
     }
 
     /// Specifications.
-    pub(super) fn market_data(&self) -> MarketDataServiceClient<Channel> {
+    pub(crate) fn market_data(&self) -> MarketDataServiceClient<Channel> {
         MarketDataServiceClient::new(self.calls.clone()).max_decoding_message_size(ANSWER)
     }
 
@@ -141,9 +141,19 @@ impl Gateway {
     }
 
     /// A call with its deadline, trace and proof.
-    pub(super) fn call<T>(&self, message: T, trace: &TraceContext) -> Request<T> {
+    pub(crate) fn call<T>(&self, message: T, trace: &TraceContext) -> Request<T> {
+        self.call_within(CALL, message, trace)
+    }
+
+    /// The same with a deadline of its own, for what may take long.
+    pub(crate) fn call_within<T>(
+        &self,
+        limit: Duration,
+        message: T,
+        trace: &TraceContext,
+    ) -> Request<T> {
         let mut request = self.stream(message, trace);
-        request.set_timeout(CALL);
+        request.set_timeout(limit);
         request
     }
 
