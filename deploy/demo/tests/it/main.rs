@@ -4,6 +4,7 @@
 mod bridge;
 mod ending;
 mod foreign;
+mod history;
 mod leak;
 mod recovery;
 mod sandbox;
