@@ -5,11 +5,13 @@
 //! * The way of a tick: [`session`] (the gateway seen from here) -> [`trader`] (the one loop) ->
 //!   [`strategy`] (what it would do) -> [`risk`] (whether, and how much) -> [`intents`] (durable
 //!   before they are sent) -> [`session`].
+//! * Past instead of present: [`backtest`], the same trader over ticks of files.
 //! * What is held: [`portfolio`], as the gateway reported it.
 //! * What became of it: [`report`].
 //! * The past of a symbol, into a file: [`history`].
 //! * How it starts: [`cli`], [`settings`].
 
+pub mod backtest;
 pub mod cli;
 pub mod history;
 pub mod intents;

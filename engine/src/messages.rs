@@ -23,9 +23,9 @@ use std::{fs, io, path::Path};
 
 const WRONG: [&str; 7] = [
     "[engine]\nname = 'a b'\n[gateway]\naddress = 'http://127.0.0.1:1'\ncertificate = 'a.pem'\n\
-     [risk]\nmax_per_trade = 0.0\nmax_lots = 0.0",
+     [risk]\nmax_per_trade = 0.0\nmax_lots = 0.0\nlots = 0.0",
     "[[strategies]]\nkind = 'guess'\nname = 'a b'\nsymbol = 'EURUSD'\nfast = 9\nslow = 5\n\
-     stop_points = 0",
+     stop_points = -1",
     "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\n[[strategies]]\nname = 'two'\n\
      symbol = 'EURUSD'",
     "[risk]\nlots = 0.1\nmax_per_trade_amount = 5.0\ndaily_loss.amount = 0.0\n\

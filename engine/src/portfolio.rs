@@ -2,7 +2,7 @@
 
 use crate::risk::{Account, Open};
 use mymt5_guard::TradingState;
-use mymt5_model::{Lots, Money, OrderState, PositionId, RequestId, Side, Symbol};
+use mymt5_model::{AccountMode, Lots, Money, OrderState, PositionId, RequestId, Side, Symbol};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A position of this engine.
@@ -64,6 +64,8 @@ pub enum Event {
 /// All that events report, at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
+    /// How positions of one symbol live together.
+    pub mode: AccountMode,
     /// What is held.
     pub positions: Vec<Held>,
     /// The account's figures; none: they are not known.
@@ -88,6 +90,7 @@ pub struct Portfolio {
     positions: BTreeMap<PositionId, Held>,
     in_flight: HashMap<RequestId, InFlight>,
     active: bool,
+    nets: bool,
 }
 
 impl Portfolio {
@@ -96,6 +99,7 @@ impl Portfolio {
         let positions = snapshot.positions.iter().cloned();
         self.positions = positions.map(|held| (held.position_id, held)).collect();
         self.in_flight.retain(|_, order| !order.filled);
+        self.nets = snapshot.mode == AccountMode::Netting;
         self.active = snapshot.trading_state == TradingState::Active;
     }
 
@@ -156,10 +160,12 @@ impl Portfolio {
         });
     }
 
-    /// All that is open or may become so.
+    /// All that is open or may become so, but for a position that is about to close.
     #[must_use]
-    pub fn open(&self) -> Vec<Open> {
-        let held = self.positions.values().map(|held| Open {
+    pub fn open_but(&self, closing: Option<PositionId>) -> Vec<Open> {
+        let staying = self.positions.values();
+        let staying = staying.filter(|held| Some(held.position_id) != closing);
+        let held = staying.map(|held| Open {
             symbol: held.symbol.clone(),
             side: held.side,
             lots: held.lots,
@@ -199,6 +205,12 @@ impl Portfolio {
         self.positions
             .values()
             .filter(move |held| held.symbol == *symbol)
+    }
+
+    /// True where an order against a position changes that position, and opens none beside it.
+    #[must_use]
+    pub const fn nets(&self) -> bool {
+        self.nets
     }
 
     /// True while the gateway lets this client open positions.

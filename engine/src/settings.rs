@@ -1,6 +1,8 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
-use crate::{risk::RiskSettings, session::GatewaySettings, strategy::StrategySettings};
+use crate::{
+    backtest::Conditions, risk::RiskSettings, session::GatewaySettings, strategy::StrategySettings,
+};
 use mymt5_chassis::{
     cli::ProgramSettings,
     loader::{Reader, Table},
@@ -102,6 +104,8 @@ impl ProgramSettings for Settings {
         let operations = OperationsSettings::read(reader, "127.0.0.1:9102");
         let strategies = strategies(reader);
         let risk = RiskSettings::read(&mut reader.section("risk"));
+        // What a backtest reads of the same file is looked at as well.
+        Conditions::read(reader);
         reader.or("process.allow_root", "true or false", false);
         let sandbox = Wanted::read(reader);
         let data_folder = reader.path_or(
@@ -176,7 +180,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
     })
 }
 
-fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
+pub(crate) fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
     let count = reader.count("strategies");
     let read = (0..count).map(|at| {
         let mut section = reader.section(format!("strategies.{at}"));

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod backtest;
 mod history;
 mod report;
 mod reset_risk;
@@ -55,6 +56,8 @@ enum Command {
     },
     /// Write a symbol's past into a file, as the terminal exports it; what was interrupted is continued.
     History(history::HistoryArgs),
+    /// Trade past ticks with the configured strategies, and tell how it went.
+    Backtest(backtest::BacktestArgs),
     /// Tell how a running engine stands: connection, last success, error rate, freshness.
     Status {
         /// The operations port.
@@ -84,6 +87,7 @@ pub fn execute(asked: Cli) -> ExitCode {
         Command::Report { config, out } => report::report(&config, &out),
         Command::ResetRisk { config } => reset_risk::reset_risk(&config),
         Command::History(asked) => history::history(asked),
+        Command::Backtest(asked) => backtest::backtest(&asked),
         Command::Status { operations, json } => status::status(port(operations), json),
         Command::Health {
             operations,

@@ -2,7 +2,9 @@
 
 use crate::trader::{Account, Event, Held, Intent, OrderUpdate, Outcome, Snapshot};
 use mymt5_guard::TradingState;
-use mymt5_model::{Lots, Moment, Money, OrderState, PositionId, RequestId, Side, Symbol};
+use mymt5_model::{
+    AccountMode, Lots, Moment, Money, OrderState, PositionId, RequestId, Side, Symbol,
+};
 use mymt5_proto::{parse_enum, v1};
 use prost::Message;
 use v1::stream_events_response::Event as WireEvent;
@@ -72,7 +74,11 @@ pub(super) fn outcome_name(outcome: &Outcome) -> &str {
 
 /// What a trader begins with.
 pub(super) fn snapshot(wire: &v1::GetSnapshotResponse) -> Snapshot {
+    let mode = wire.account.as_ref().map_or(0, |account| account.mode);
+    let mode = parse_enum::<v1::AccountMode, AccountMode>(mode, "");
     Snapshot {
+        // Where positions do not net, a close names its position: that is right on both.
+        mode: mode.unwrap_or(AccountMode::Hedging),
         positions: wire.positions.iter().filter_map(held).collect(),
         account: wire.account.as_ref().and_then(figures),
         trading_state: trading_state(wire.trading_state()),
@@ -245,6 +251,7 @@ mod tests {
                     utc_ms: Some(1),
                     broker_ms: Some(2),
                 }),
+                mode: v1::AccountMode::Netting.into(),
                 ..Default::default()
             }),
             positions: vec![
@@ -275,6 +282,7 @@ mod tests {
             },
         };
         let expected = Snapshot {
+            mode: AccountMode::Netting,
             positions: vec![held],
             account: Some(account),
             trading_state: TradingState::Active,

@@ -109,7 +109,7 @@ mod tests {
 
     fn cross(fast: u32, slow: u32, warmup: u32) -> EmaCross {
         let distances = Distances {
-            stop: 200,
+            stop: Some(200),
             take_profit: None,
         };
         EmaCross::new(fast, slow, warmup, distances)

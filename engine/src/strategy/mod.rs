@@ -7,6 +7,7 @@ mod ema_cross;
 
 use mymt5_chassis::loader::Section;
 use mymt5_model::{ClientName, Side, Symbol, Tick};
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// Reads the keys of a kind and makes its strategy. None: there were faults.
@@ -33,8 +34,8 @@ pub struct Signal {
 /// Distances of a position's levels from the price at which it closes, points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Distances {
-    /// To the stop loss, from which the volume follows.
-    pub stop: i64,
+    /// To the stop loss, from which the volume follows; none: no stop loss.
+    pub stop: Option<i64>,
     /// To the take profit; none: no take profit.
     pub take_profit: Option<i64>,
 }
@@ -44,15 +45,29 @@ impl Distances {
     fn read(section: &mut Section<'_>) -> Self {
         let stop = section.or("stop_points", "points", 200);
         let take_profit: Option<i64> = section.optional("take_profit_points", "points");
-        if stop < 1 || take_profit.is_some_and(|points| points < 1) {
+        if stop < 0 || take_profit.is_some_and(|points| points < 1) {
             section.reject(
                 "stop_points",
-                "is not above 0, or take_profit_points is not",
-                "set both to distances of at least 1 point",
+                "is below 0, or take_profit_points is below 1",
+                "set both to distances in points; 0 for no stop loss",
             );
         }
-        Self { stop, take_profit }
+        Self {
+            stop: (stop > 0).then_some(stop),
+            take_profit,
+        }
     }
+}
+
+/// How a strategy changes from one side to the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reverse {
+    /// It closes the position, and opens the other one once that is done.
+    #[default]
+    CloseFirst,
+    /// One order does both, on a netting account; on a hedging one it closes first.
+    OneOrder,
 }
 
 /// One strategy of the configuration.
@@ -62,6 +77,8 @@ pub struct StrategySettings {
     pub name: String,
     /// What it trades.
     pub symbol: Symbol,
+    /// How it changes sides.
+    pub reverse: Reverse,
     /// The strategy, ready for its first tick.
     pub strategy: Box<dyn Strategy>,
 }
@@ -85,6 +102,11 @@ impl StrategySettings {
         let name: Option<String> = section.required("name", "a name of at most 32 characters");
         let name = name.filter(|name| ClientName::parse(name).is_ok());
         let symbol: Option<Symbol> = section.required("symbol", "a symbol such as EURUSD");
+        let reverse = section.or(
+            "reverse",
+            "\"close-first\" or \"one-order\"",
+            Reverse::default(),
+        );
         let strategy = build(&kind, section);
         if name.is_none() {
             section.reject(
@@ -96,6 +118,7 @@ impl StrategySettings {
         Some(Self {
             name: name?,
             symbol: symbol?,
+            reverse,
             strategy: strategy?,
         })
     }

@@ -4,7 +4,7 @@
 use crate::{
     portfolio::{Held, Portfolio},
     risk::{Entry, Open, Risk, RiskRefused},
-    strategy::{Signal, StrategySettings},
+    strategy::{Reverse, Signal, StrategySettings},
     trader::{Close, Intent, Submit},
 };
 use mymt5_model::{BrokerTime, Levels, Lots, Price, RequestId, Side, Symbol, SymbolSpec, Tick};
@@ -21,8 +21,9 @@ pub(super) struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    fn admit(&mut self, entry: &Entry<'_>) -> Result<Lots, RiskRefused> {
-        let open = self.portfolio.open();
+    /// The volume of an entry, whose order also closes that position, if any.
+    fn admit(&mut self, entry: &Entry<'_>, closes: Option<&Held>) -> Result<Lots, RiskRefused> {
+        let open = self.portfolio.open_but(closes.map(|held| held.position_id));
         self.risk.admit(entry, &open, self.specs)
     }
 }
@@ -115,14 +116,18 @@ impl StrategyRunner {
     ) -> Option<Intent> {
         let wanted = self.wanted.filter(|_| self.waits_for.is_none())?;
         let mut held = gate.portfolio.of(&self.settings.symbol);
-        let holds = held.next();
-        let mut all = holds.into_iter().chain(held);
-        let against = all.find(|held| held.side != wanted.side);
-        drop(all);
-        let intent = match (against, holds) {
-            (Some(against), _) => Some(self.close(against, new_id())),
-            (None, Some(_)) => None,
-            (None, None) => self.open(wanted, spec, gate, new_id()),
+        let holds = held.next().cloned();
+        let other_side = |held: &&Held| held.side != wanted.side;
+        let against = holds.iter().chain(held).find(other_side).cloned();
+        let turns = self.settings.reverse == Reverse::OneOrder && gate.portfolio.nets();
+        let intent = match against {
+            // What may not be turned is closed nevertheless.
+            Some(against) if turns => self
+                .open(wanted, Some(&against), spec, gate, new_id())
+                .or_else(|| Some(self.close(&against, new_id()))),
+            Some(against) => Some(self.close(&against, new_id())),
+            None if holds.is_some() => None,
+            None => self.open(wanted, None, spec, gate, new_id()),
         };
         match &intent {
             Some(intent) => {
@@ -144,9 +149,11 @@ impl StrategyRunner {
         })
     }
 
+    /// Opens what is wanted; where there is a position against it, the same order closes that.
     fn open(
         &self,
         Signal { side, distances }: Signal,
+        against: Option<&Held>,
         spec: &SymbolSpec,
         gate: &mut Gate<'_>,
         request_id: RequestId,
@@ -162,9 +169,9 @@ impl StrategyRunner {
             side,
             price,
             spread,
-            stop: Some(distances.stop + spread),
+            stop: distances.stop.map(|stop| stop + spread),
         };
-        let lots = match gate.admit(&entry) {
+        let lots = match gate.admit(&entry, against) {
             Ok(lots) => lots,
             Err(refused) => {
                 let reason = refused.name();
@@ -178,7 +185,7 @@ impl StrategyRunner {
         let closing = if side == Side::Buy { bid } else { ask };
         let level =
             |points: i64| on_grid(closing.moved(points * side.sign()), spec.tick_size_points);
-        let stop_loss = Some(level(-distances.stop));
+        let stop_loss = distances.stop.map(|stop| level(-stop));
         let sent = Open {
             symbol: spec.symbol.clone(),
             side,
@@ -192,7 +199,7 @@ impl StrategyRunner {
             request_id,
             symbol: self.settings.symbol.clone(),
             side,
-            lots,
+            lots: against.map_or(lots, |held| lots.plus(held.lots)),
             levels: Levels {
                 stop_loss,
                 take_profit: distances.take_profit.map(level),

@@ -7,11 +7,11 @@ use crate::risk::{
     Open,
     testing::{account, settings},
 };
-use crate::strategy::{Distances, Signal, Strategy};
+use crate::strategy::{Distances, Reverse, Signal, Strategy};
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    BrokerTime, Execution, FillingModes, Lots, Money, PositionId, Price, Side, Tick, TradeMode,
-    VolumeGrid,
+    AccountMode, BrokerTime, Execution, FillingModes, Lots, Money, PositionId, Price, Side, Tick,
+    TradeMode, VolumeGrid,
 };
 
 /// EURUSD in a USD account: a point of one lot is worth 1 USD.
@@ -50,7 +50,7 @@ impl Strategy for Jumps {
         let jump = bid - self.0.replace(bid)?;
         let side = if jump > 0 { Side::Buy } else { Side::Sell };
         let distances = Distances {
-            stop: 200,
+            stop: Some(200),
             take_profit: None,
         };
         (jump.abs() >= 100).then_some(Signal { side, distances })
@@ -63,15 +63,23 @@ fn trader() -> Trader {
 
 /// The trader under these rules, ready to trade an account of 10,000.
 fn trader_of(risk: Risk) -> Trader {
-    let mut trader = trader_without_snapshot(risk);
+    let mut trader = trader_without_snapshot(risk, Reverse::CloseFirst);
     trader.on_snapshot(snapshot(TradingState::Active));
     trader
 }
 
-fn trader_without_snapshot(risk: Risk) -> Trader {
+fn trader_that(reverse: Reverse) -> Trader {
+    let risk = Risk::new(settings("max_per_trade = 1.0"));
+    let mut trader = trader_without_snapshot(risk, reverse);
+    trader.on_snapshot(snapshot(TradingState::Active));
+    trader
+}
+
+fn trader_without_snapshot(risk: Risk, reverse: Reverse) -> Trader {
     let strategy = StrategySettings {
         name: "jumps".into(),
         symbol: spec().symbol,
+        reverse,
         strategy: Box::new(Jumps(None)),
     };
     let mut ids = 0;
@@ -90,6 +98,7 @@ fn id(text: &str) -> RequestId {
 
 fn snapshot(trading_state: TradingState) -> Snapshot {
     Snapshot {
+        mode: AccountMode::Hedging,
         positions: Vec::new(),
         account: Some(account(10_000.0)),
         trading_state,
@@ -174,6 +183,31 @@ fn a_reversal_closes_first_and_opens_once_the_close_is_filled() {
         step.settled.unwrap().outcome,
         Outcome::Ended(OrderState::Filled)
     );
+}
+
+#[test]
+fn one_order_reverses_a_position_where_positions_net() {
+    let mut trader = trader_that(Reverse::OneOrder);
+    let nets = |mode| Snapshot {
+        mode,
+        ..snapshot(TradingState::Active)
+    };
+    trader.on_snapshot(nets(AccountMode::Netting));
+    trader.on_event(&opened(Side::Sell));
+    feed(&mut trader, &DOWN[..3]);
+    let intents = feed(&mut trader, UP);
+    let [Intent::Submit(submit)] = &intents[..] else {
+        panic!("{intents:?}")
+    };
+    assert_eq!(submit.side, Side::Buy);
+    // What is held, and the 0.48 lots that the risk allows.
+    assert_eq!(submit.lots, Lots::from_f64(0.97).unwrap());
+
+    let mut trader = trader_that(Reverse::OneOrder);
+    trader.on_snapshot(nets(AccountMode::Hedging));
+    trader.on_event(&opened(Side::Sell));
+    feed(&mut trader, &DOWN[..3]);
+    assert!(matches!(&feed(&mut trader, UP)[..], [Intent::Close(_)]));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The engine as a process.
 #![allow(clippy::unwrap_used)]
 
+mod backtest;
+
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,

@@ -14,7 +14,7 @@
 //!   `rows` (evidence).
 //! * A tick is not an input: each step reads the latest [`Quote`] of a symbol through [`Market`].
 //! * The core and its edges: `core` (the step), `input` (the one way in) with `broker` and `market`
-//!   (what is asked and told there) and `time`, `outbox` (the one way out) with `records`, `events` and
+//!   (what is asked and told there), `outcome` (what a return code means) and `time`, `outbox` (the one way out) with `records`, `events` and
 //!   `notices`.
 //! * Orders: `orders` in memory, each an `order` that lives by `transitions`; `requests` (ids),
 //!   `changes` on their way and `changed` (what became of them), `canceled`, `absence` (what missing
@@ -66,6 +66,7 @@ mod operator;
 mod order;
 mod orders;
 mod outbox;
+mod outcome;
 mod queue;
 mod reconcile;
 mod records;
@@ -94,6 +95,7 @@ pub use obstacles::{Obstacle, ObstacleKind};
 pub use order::{Exit, NewOrder, Order, Purpose};
 pub use orders::{order_id_at, reason};
 pub use outbox::{Answer, Asker, ChangeAnswer, ChangeId, Job, Outbox, Outgoing};
+pub use outcome::{judge, settled};
 pub use reconcile::{Lookback, ReconcileConfig};
 pub use records::{
     ChangeEdit, ChangeOutcome, Denial, Flattening, Freeze, LedgerRow, Loaded, LossRow, OwnedDeal,

@@ -74,11 +74,15 @@ impl Simulator {
         self.markets.iter().map(|market| market.floating).sum()
     }
 
-    pub(crate) fn margin(&self) -> Money {
+    /// Margin in use at the current quotes.
+    #[must_use]
+    pub fn margin(&self) -> Money {
         self.markets.iter().map(|market| market.margin).sum()
     }
 
-    pub(crate) fn equity(&self) -> Money {
+    /// Balance, credit and floating profit at the current quotes.
+    #[must_use]
+    pub fn equity(&self) -> Money {
         self.balance + self.credit + self.floating()
     }
 

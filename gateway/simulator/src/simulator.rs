@@ -72,7 +72,7 @@ impl Simulator {
     pub fn account(&self) -> AccountRow {
         let profit = self.floating();
         let margin = self.margin();
-        let equity = self.balance + self.credit + profit;
+        let equity = self.equity();
         AccountRow {
             account: MaskedAccount::of(self.account.login),
             server: self.account.server.clone(),
@@ -90,6 +90,12 @@ impl Simulator {
             margin_level: self.margin_level(),
             trade_allowed: self.account.trade_allowed,
         }
+    }
+
+    /// Balance: what deals made of the beginning.
+    #[must_use]
+    pub const fn balance(&self) -> Money {
+        self.balance
     }
 
     /// The open positions, symbol by symbol in the order of the list, the oldest first.

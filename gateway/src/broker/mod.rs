@@ -1,13 +1,12 @@
 //! The seam to whatever executes orders. The simulator and the terminal stand behind it; nothing
 //! above knows which.
 
-pub mod outcome;
 mod simulated;
 pub mod terminal;
 
 pub use simulated::{Feed, KeptError, Simulated, SimulatedSettings, Speed};
 
-pub use mymt5_orders::{History, SendFailure, Snapshot, Unreadable};
+pub use mymt5_orders::{History, SendFailure, Snapshot, Unreadable, judge, settled};
 
 use async_trait::async_trait;
 use mymt5_model::{

@@ -427,7 +427,10 @@ fn a_position_that_closed_while_nobody_looked_counts_as_a_loss() {
     let mut first = restarted(keys, folder.path());
     tick_at(&mut first, MONDAY, 100_000);
     first.on_event(&opened(Side::Sell));
-    let mut next = trader_without_snapshot(Risk::open(settings(keys), &folder.path().join(FILE)));
+    let mut next = trader_without_snapshot(
+        Risk::open(settings(keys), &folder.path().join(FILE)),
+        Reverse::CloseFirst,
+    );
     let told = Account {
         as_of: Moment {
             utc: None,
@@ -521,7 +524,7 @@ fn no_rule_holds_an_exit_back() {
 fn an_entry_in_flight_counts_until_its_position_is_told() {
     let mut portfolio = Portfolio::default();
     let lots = |portfolio: &Portfolio| {
-        let open = portfolio.open();
+        let open = portfolio.open_but(None);
         open.iter().map(|open| open.lots.to_f64()).sum::<f64>()
     };
     let entry = Open {

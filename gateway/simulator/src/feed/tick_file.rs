@@ -63,6 +63,12 @@ impl TickFile {
         })
     }
 
+    /// What is wrong with the line of the tick that was read last, for who knows what is right.
+    #[must_use]
+    pub fn refuse(&self, reason: &'static str) -> FeedError {
+        self.lines.malformed(reason)
+    }
+
     fn advance(&mut self) -> Result<Option<Tick>, FeedError> {
         loop {
             let Some(line) = self.lines.next_line()? else {

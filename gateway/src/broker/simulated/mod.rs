@@ -8,8 +8,7 @@ pub use store::KeptError;
 
 use super::{
     Broker, BrokerError, BrokerEvent, Dispatch, Events, History, Pace, Part, SendFailure, Snapshot,
-    TickPlace,
-    outcome::{judge, settled},
+    TickPlace, judge, settled,
 };
 use async_trait::async_trait;
 use driver::{Driver, FeedTicks};

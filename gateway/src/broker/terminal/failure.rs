@@ -2,7 +2,7 @@
 //! nothing was done; everything else may have happened.
 
 use super::{
-    super::{SendFailure, outcome::judge},
+    super::{SendFailure, judge},
     rows::receipt,
     wire::{Answer, RowError},
 };

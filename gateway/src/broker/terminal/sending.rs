@@ -2,7 +2,7 @@
 //! second send.
 
 use super::{
-    super::{Dispatch, SendFailure, outcome::settled},
+    super::{Dispatch, SendFailure, settled},
     Terminal, calls,
     connection::{Connection, Pending},
     failure::{CallOutcome, decide},

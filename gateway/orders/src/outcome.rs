@@ -1,6 +1,6 @@
-//! The one place that decides what a trade server's answer means.
+//! The one place that decides what a trade server's answer means, for every shell.
 
-use super::SendFailure;
+use crate::SendFailure;
 use mymt5_model::{Receipt, Retcode, RetcodeClass, TradeRequest};
 
 /// Receipts of accepted requests stay receipts; all other return codes become a failure of the

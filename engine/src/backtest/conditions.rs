@@ -1,0 +1,100 @@
+//! `[backtest]`: the account on which past ticks are traded.
+
+use mymt5_chassis::loader::{Reader, Section};
+use mymt5_model::{AccountMode, Money, SymbolSpec};
+use mymt5_simulator::AccountConfig;
+use std::collections::BTreeMap;
+
+/// The account's conditions.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// The simulated account.
+    pub account: AccountConfig,
+    /// Positions are charged or paid swap each night.
+    pub swap: bool,
+    /// From the decision to the trade server, milliseconds of the broker's clock.
+    pub latency_ms: i64,
+}
+
+/// Longest way to the trade server, milliseconds.
+const MAX_LATENCY_MS: i64 = 60_000;
+/// Rows of orders and deals that the account's history keeps.
+const HISTORY_ROWS: usize = 2_000;
+
+impl Conditions {
+    /// Reads them. None: there were faults.
+    pub fn read(reader: &mut Reader) -> Option<Self> {
+        let mut section = reader.section("backtest");
+        let account = account(&mut section);
+        let swap = section.or("swap", "true or false", true);
+        let latency_ms = section.ranged("latency_ms", "milliseconds", 0, 0..=MAX_LATENCY_MS);
+        Some(Self {
+            account: account?,
+            swap,
+            latency_ms: latency_ms?,
+        })
+    }
+
+    /// A symbol under these conditions.
+    #[must_use]
+    pub fn of_symbol(&self, spec: SymbolSpec) -> SymbolSpec {
+        if self.swap {
+            return spec;
+        }
+        SymbolSpec {
+            swap_long_points: 0.0,
+            swap_short_points: 0.0,
+            ..spec
+        }
+    }
+}
+
+fn account(section: &mut Section<'_>) -> Option<AccountConfig> {
+    let default = AccountConfig::default();
+    let mode = section.or("mode", "\"netting\" or \"hedging\"", AccountMode::Netting);
+    let balance = money(section, "balance", 100_000.0, |balance| balance > 0.0);
+    let commission = money(section, "commission_per_lot", 0.0, |paid| paid >= 0.0);
+    let currency = section.or(
+        "currency",
+        "a currency such as USD",
+        default.currency.clone(),
+    );
+    let leverage = section.ranged("leverage", "", default.leverage, 1..=10_000);
+    let rates: BTreeMap<String, f64> = section.or(
+        "rates",
+        "a table such as { USDJPY = 150.0 }",
+        BTreeMap::new(),
+    );
+    let slippage_points = section.ranged("slippage_points", "points", 0, 0..=100_000);
+    let seed = section.or("seed", "a number", default.seed);
+    Some(AccountConfig {
+        mode,
+        balance: balance?,
+        commission_per_lot: commission?,
+        currency,
+        leverage: leverage?,
+        rates,
+        slippage_points: slippage_points?,
+        seed,
+        max_history_rows: HISTORY_ROWS,
+        ..default
+    })
+}
+
+fn money(
+    section: &mut Section<'_>,
+    part: &str,
+    default: f64,
+    fits: impl Fn(f64) -> bool,
+) -> Option<Money> {
+    let amount = section.or(part, "an amount of money", default);
+    let read = Money::from_f64(amount).ok().filter(|_| fits(amount));
+    if read.is_none() {
+        section.reject(
+            part,
+            "is not an amount that fits",
+            "set it to an amount such as 100000",
+        );
+    }
+    read
+}

@@ -1,0 +1,526 @@
+//! The shell of the orders core beside a simulated trade server: what the gateway's desk does with
+//! tasks and a journal, done at once. Nothing is kept, so that everything is durable as soon as it is
+//! decided.
+
+use super::{Conditions, Trade, trades::Trades};
+use crate::trader::{self, Account, Held, Intent, OrderUpdate, Snapshot};
+use mymt5_guard::{ScopeLimits, TradingState};
+use mymt5_model::{
+    AccountMode, BrokerTime, ClientName, Comment, Moment, Money, OrderState, OrderType, PositionId,
+    Price, RequestId, Symbol, SymbolSpec, Tick, TimeInForce, UtcTime,
+};
+use mymt5_orders::{
+    Answer, Asker, Call, Command, Config, Core, Event, Exit, Found, Grant, History, Input, Loaded,
+    Market, NewOrder, Now, Order, Outgoing, Position, Purpose, Quote, ReconcileConfig, Record,
+    judge, settled,
+};
+use mymt5_simulator::{SetupError, Simulator};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+/// Orders in flight at a time, as many as an account has at a terminal.
+const IN_FLIGHT: usize = 1;
+/// A quote older than this is none, for entries, milliseconds.
+const QUOTE_AGE_MS: i64 = 60_000;
+/// Longest time that an order may wait to be sent, milliseconds.
+const QUEUE_MS: i64 = 2_000;
+/// Between two comparisons with the account when nothing calls for one, milliseconds.
+const COMPARE_MS: i64 = 3_600_000;
+/// So many new deals call for one: the account's history must still hold them.
+const COMPARE_DEALS: usize = 500;
+
+/// An order on its way to the trade server.
+struct Flight {
+    due: BrokerTime,
+    outgoing: Outgoing,
+}
+
+/// What was done, counted.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    /// Orders that the core took.
+    pub(super) orders: u64,
+    /// Orders that were filled whole.
+    pub(super) fills: u64,
+    /// Intents that the core refused, by reason.
+    pub(super) refused: BTreeMap<String, u64>,
+    /// Orders that ended otherwise, by reason.
+    pub(super) failed: BTreeMap<String, u64>,
+    pub(super) trades: Trades,
+    /// The balance before the first trade.
+    pub(super) initial: Money,
+    pub(super) balance: Money,
+}
+
+/// The core, the account, and what is on the way between them.
+pub(super) struct Desk {
+    core: Core,
+    simulator: Simulator,
+    specs: BTreeMap<Symbol, Arc<SymbolSpec>>,
+    client: ClientName,
+    mode: AccountMode,
+    leverage: u32,
+    latency_ms: i64,
+    now: Now,
+    origin: Option<BrokerTime>,
+    askers: u64,
+    /// Records that the core made, and that it knows to be durable.
+    made: u64,
+    durable: u64,
+    sends: VecDeque<Outgoing>,
+    flights: VecDeque<Flight>,
+    events: VecDeque<trader::Event>,
+    /// What the newest call was answered with at once.
+    refused: Option<String>,
+    new_deals: usize,
+    book: Book,
+}
+
+impl Desk {
+    /// An account in which nothing happened yet.
+    pub(super) fn open(
+        conditions: &Conditions,
+        specs: Vec<SymbolSpec>,
+    ) -> Result<Self, SetupError> {
+        let specs = specs.into_iter().map(|spec| conditions.of_symbol(spec));
+        let specs: Vec<SymbolSpec> = specs.collect();
+        let shared = specs.iter().cloned();
+        let shared = shared.map(|spec| (spec.symbol.clone(), Arc::new(spec)));
+        let client = ClientName::local();
+        let now = Now {
+            utc: UtcTime(0),
+            elapsed_ms: 0,
+        };
+        let loaded = Loaded {
+            slots: BTreeMap::from([(client.clone(), 1)]),
+            ..Loaded::default()
+        };
+        let simulator = Simulator::new(conditions.account.clone(), specs.clone())?;
+        let initial = simulator.balance();
+        let mut desk = Self {
+            core: Core::new(config(&client), loaded, now),
+            specs: shared.collect(),
+            simulator,
+            client,
+            mode: conditions.account.mode,
+            leverage: conditions.account.leverage,
+            latency_ms: conditions.latency_ms,
+            now,
+            origin: None,
+            askers: 0,
+            made: 0,
+            durable: 0,
+            sends: VecDeque::new(),
+            flights: VecDeque::new(),
+            events: VecDeque::new(),
+            refused: None,
+            new_deals: 0,
+            book: Book {
+                initial,
+                balance: initial,
+                ..Book::default()
+            },
+        };
+        desk.step(Input::Link(true));
+        desk.compare();
+        desk.settle();
+        Ok(desk)
+    }
+
+    /// What a trader begins with.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            mode: self.mode,
+            positions: Vec::new(),
+            account: Some(self.account()),
+            trading_state: TradingState::Active,
+        }
+    }
+
+    /// The account's figures now.
+    pub(super) fn account(&self) -> Account {
+        Account {
+            balance: self.simulator.balance(),
+            equity: self.simulator.equity(),
+            margin: self.simulator.margin(),
+            leverage: self.leverage,
+            as_of: Moment {
+                utc: Some(self.now.utc),
+                broker: self.simulator.time(),
+            },
+        }
+    }
+
+    /// Moves the account to a tick, and takes what that led to.
+    pub(super) fn on_tick(&mut self, tick: &Tick) {
+        while let Some(flight) = self.flights.pop_front_if(|flight| flight.due <= tick.time) {
+            self.set_time(flight.due);
+            self.deliver(&flight.outgoing);
+            self.settle();
+        }
+        let new_second = self.set_time(tick.time);
+        let events = self.simulator.on_tick(tick);
+        if !events.is_empty() {
+            self.report(events);
+        }
+        if new_second && self.watches() {
+            self.step(Input::Second);
+            self.read();
+        }
+        self.settle();
+    }
+
+    /// True while something depends on the time that passes.
+    fn watches(&self) -> bool {
+        self.core.open_orders().next().is_some()
+    }
+
+    /// The clock goes on. True: into another second.
+    fn set_time(&mut self, time: BrokerTime) -> bool {
+        let origin = *self.origin.get_or_insert(time);
+        let elapsed_ms = (time.0 - origin.0).max(self.now.elapsed_ms);
+        let second = elapsed_ms / 1_000 != self.now.elapsed_ms / 1_000;
+        self.now = Now {
+            utc: UtcTime(origin.0 + elapsed_ms),
+            elapsed_ms,
+        };
+        second
+    }
+
+    /// Does what a trader wants done.
+    ///
+    /// # Errors
+    /// The reason for which the core refuses it.
+    pub(super) fn take(&mut self, intent: &Intent) -> Result<(), String> {
+        let (method, command) = match intent {
+            Intent::Submit(submit) => {
+                let Some(spec) = self.specs.get(&submit.symbol).cloned() else {
+                    return Err("SYMBOL_UNKNOWN".to_owned());
+                };
+                let order = NewOrder {
+                    spec,
+                    side: submit.side,
+                    kind: OrderType::Market,
+                    lots: submit.lots,
+                    price: None,
+                    stop_limit_price: None,
+                    levels: submit.levels,
+                    time_in_force: TimeInForce::Gtc,
+                    max_deviation_points: None,
+                    tag: submit.tag.clone(),
+                    comment: Comment::default(),
+                };
+                ("SubmitOrder", Command::Submit(Ok(Box::new(order))))
+            }
+            Intent::Close(close) => (
+                "ClosePosition",
+                close_command(close.position_id, close.tag.clone()),
+            ),
+        };
+        // Limits are judged by the account as it is now.
+        self.read();
+        self.call(method, intent.request_id().clone(), command)
+    }
+
+    fn call(
+        &mut self,
+        method: &'static str,
+        request_id: RequestId,
+        command: Command,
+    ) -> Result<(), String> {
+        self.askers += 1;
+        self.refused = None;
+        self.step(Input::Call(Box::new(Call {
+            asker: Asker(self.askers),
+            client: self.client.clone(),
+            control: false,
+            session: None,
+            request_id,
+            method,
+            content: [0; 32],
+            trace_id: String::new(),
+            send_before_ms: self.now.utc.0 + QUEUE_MS,
+            not_after_ms: None,
+            command,
+        })));
+        self.settle();
+        match self.refused.take() {
+            Some(reason) => {
+                *self.book.refused.entry(reason.clone()).or_default() += 1;
+                Err(reason)
+            }
+            None => {
+                self.book.orders += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Closes every position at once, at the last prices.
+    pub(super) fn close_all(&mut self) {
+        while let Some(flight) = self.flights.pop_front() {
+            self.deliver(&flight.outgoing);
+            self.settle();
+        }
+        self.latency_ms = 0;
+        let held = self.core.book().positions();
+        let held: Vec<(PositionId, String)> =
+            held.map(|held| (held.row.id, held.tag.clone())).collect();
+        for (position, tag) in held {
+            let id = RequestId::of_number(u128::MAX - u128::from(position.0));
+            // A refusal is counted, and the position stays in the equity.
+            let _ = self.call("ClosePosition", id, close_command(position, tag));
+        }
+    }
+
+    /// One step of the core, and what it leads to at once.
+    fn step(&mut self, input: Input) {
+        let market = Prices {
+            simulator: &self.simulator,
+            specs: &self.specs,
+            now: self.now,
+        };
+        // What the core has forgotten never comes again: each id is used once, and no row is lost.
+        self.core.step(self.now, input, Found::default(), &market);
+        let outbox = self.core.take_outbox();
+        self.made += outbox.records.len() as u64;
+        self.sends.extend(outbox.sends);
+        for (asker, answer) in outbox.answers {
+            if let Answer::Refused(refusal) = answer
+                && asker == Asker(self.askers)
+            {
+                self.refused = Some(refusal.reason().name().to_owned());
+            }
+        }
+        for record in outbox.records {
+            if let Record::Event(recorded) = record {
+                self.note(&recorded.event);
+            }
+        }
+    }
+
+    /// Makes everything durable, and sends what may leave then, until nothing is left to do.
+    fn settle(&mut self) {
+        loop {
+            if self.durable < self.made {
+                self.durable = self.made;
+                self.step(Input::Durable(self.made));
+            } else if let Some(outgoing) = self.sends.pop_front() {
+                self.send(outgoing);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn send(&mut self, outgoing: Outgoing) {
+        if self.latency_ms == 0 {
+            return self.deliver(&outgoing);
+        }
+        let due = BrokerTime(self.now.utc.0 + self.latency_ms);
+        self.flights.push_back(Flight { due, outgoing });
+    }
+
+    /// A request reaches the trade server, and its answer is back at once.
+    fn deliver(&mut self, outgoing: &Outgoing) {
+        let (receipt, events) = self.simulator.send(&outgoing.request);
+        self.step(Input::Answered {
+            job: outgoing.job,
+            outcome: settled(&outgoing.request, judge(receipt)),
+            late: false,
+        });
+        self.report(events);
+    }
+
+    /// Takes what changed in the account: deals in their order, then its rows.
+    fn report(&mut self, events: Vec<mymt5_simulator::Event>) {
+        for event in events {
+            if let mymt5_simulator::Event::Deal(deal) = event {
+                self.new_deals += 1;
+                self.step(Input::Deal(deal));
+            }
+        }
+        self.read();
+    }
+
+    /// Reads the account's rows, and its history where the core wants to compare it.
+    fn read(&mut self) {
+        if self.new_deals >= COMPARE_DEALS || self.core.wants_pass() {
+            self.compare();
+        } else {
+            let rows = self.rows();
+            self.step(Input::Rows(rows));
+        }
+    }
+
+    fn compare(&mut self) {
+        self.new_deals = 0;
+        let (from, to) = self.core.lookback().window(self.simulator.time());
+        let (orders, deals) = self.simulator.history(from, to);
+        let history = History {
+            from,
+            to,
+            orders,
+            deals,
+            unreadable: Vec::new(),
+        };
+        let rows = self.rows();
+        self.step(Input::Pass(rows, history));
+    }
+
+    fn rows(&self) -> mymt5_orders::Snapshot {
+        mymt5_orders::Snapshot {
+            account: self.simulator.account(),
+            positions: self.simulator.positions(),
+            orders: self.simulator.orders(),
+            unreadable: Vec::new(),
+            time: self.simulator.time(),
+            begun: self.core.news(),
+        }
+    }
+
+    /// Counts an event, and keeps it for the trader where it concerns it.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Order(order) => {
+                self.count(order);
+                self.events.push_back(trader::Event::Order(update(order)));
+            }
+            Event::Deal { deal, tag, .. } => self.book.trades.add(deal, tag),
+            Event::Position(position) => {
+                let held = trader::Event::PositionChanged(held(position));
+                self.events.push_back(held);
+            }
+            Event::PositionClosed(position) => {
+                let row = &position.row;
+                let made = row.profit + row.swap;
+                let closed = trader::Event::PositionClosed(row.id, Some(made));
+                self.events.push_back(closed);
+            }
+            Event::TradingState(_, state, _) => {
+                self.events.push_back(trader::Event::TradingState(*state));
+            }
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, order: &Order) {
+        if order.state == OrderState::Filled {
+            self.book.fills += 1;
+        } else if order.state.is_final() {
+            let reason = self.book.failed.entry(order.reason.clone());
+            *reason.or_default() += 1;
+        }
+    }
+
+    /// The next event for the trader.
+    pub(super) fn next_event(&mut self) -> Option<trader::Event> {
+        self.events.pop_front()
+    }
+
+    /// The specifications with the value that a tick has now.
+    pub(super) fn value(&mut self) -> Vec<SymbolSpec> {
+        let specs = self.simulator.symbols();
+        let shared = specs.iter().cloned();
+        let shared = shared.map(|spec| (spec.symbol.clone(), Arc::new(spec)));
+        self.specs = shared.collect();
+        specs
+    }
+
+    pub(super) fn equity(&self) -> Money {
+        self.simulator.equity()
+    }
+
+    pub(super) const fn balance(&self) -> Money {
+        self.simulator.balance()
+    }
+
+    pub(super) const fn time(&self) -> Option<BrokerTime> {
+        self.simulator.time()
+    }
+
+    pub(super) fn into_book(self) -> Book {
+        Book {
+            balance: self.simulator.balance(),
+            ..self.book
+        }
+    }
+}
+
+fn config(client: &ClientName) -> Config {
+    Config {
+        grants: BTreeMap::from([(client.clone(), Grant::default())]),
+        account: ScopeLimits::default(),
+        reconcile: ReconcileConfig {
+            between_passes_ms: 0,
+            period_ms: COMPARE_MS,
+            ..ReconcileConfig::default()
+        },
+        max_in_flight: IN_FLIGHT,
+        max_quote_age_ms: QUOTE_AGE_MS,
+    }
+}
+
+fn close_command(position: PositionId, tag: String) -> Command {
+    Command::Close(Ok(Exit {
+        position,
+        lots: None,
+        max_deviation_points: None,
+        tag,
+        comment: Comment::default(),
+    }))
+}
+
+fn update(order: &Order) -> OrderUpdate {
+    OrderUpdate {
+        request_id: Some(order.request_id.clone()),
+        closes: match order.purpose {
+            Purpose::Exit(position) => Some(position),
+            Purpose::Entry => None,
+        },
+        state: order.state,
+        filled: order.filled,
+    }
+}
+
+fn held(position: &Position) -> Held {
+    let row = &position.row;
+    Held {
+        position_id: row.id,
+        symbol: row.symbol.clone(),
+        side: row.side,
+        lots: row.lots,
+        open_price: row.open_price.to_f64(),
+        stop_loss: row.levels.stop_loss.map(Price::to_f64),
+    }
+}
+
+/// The market as a step of the core sees it.
+struct Prices<'a> {
+    simulator: &'a Simulator,
+    specs: &'a BTreeMap<Symbol, Arc<SymbolSpec>>,
+    now: Now,
+}
+
+impl Market for Prices<'_> {
+    fn quote(&self, symbol: &Symbol) -> Option<Quote> {
+        let tick = self.simulator.quote(symbol)?;
+        Some(Quote {
+            tick: Arc::new(tick.clone()),
+            age_ms: self.now.utc.0 - tick.time.0,
+        })
+    }
+
+    fn spec(&self, symbol: &Symbol) -> Option<Arc<SymbolSpec>> {
+        self.specs.get(symbol).cloned()
+    }
+}
+
+/// What was traded, without what only the desk needs.
+impl Book {
+    pub(super) fn trades(&self) -> &[Trade] {
+        self.trades.list()
+    }
+}

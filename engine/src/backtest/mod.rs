@@ -1,0 +1,135 @@
+//! The live trader over past ticks: the same loop, the gateway's own orders core and a simulated
+//! account, in one thread and without a file. Ids, limits, refusals and states are so those of the
+//! live pair, and the same ticks always give the same result.
+//!
+//! # The way of a tick
+//! [`Ticks`] (files, merged by time) -> `desk` (the account moves: levels, swaps; what that led to) ->
+//! [`Trader`] -> its intent -> `desk` (the orders core, the simulated server) -> its events -> the
+//! trader, until nothing is left to do. Then the next tick.
+//!
+//! What is told in the end: [`Outcome`], with its trades of `trades` and its curve of `equity`.
+
+mod conditions;
+mod desk;
+mod equity;
+mod outcome;
+mod ticks;
+mod trades;
+
+pub use conditions::Conditions;
+pub use equity::{Equity, Point};
+pub use outcome::Outcome;
+pub use ticks::{Span, TickError, Ticks};
+pub use trades::Trade;
+
+use crate::{
+    risk::{Risk, RiskSettings},
+    strategy::StrategySettings,
+    trader::{Event, Step, Trader},
+};
+use desk::Desk;
+use mymt5_model::{BrokerTime, RequestId, SymbolSpec, Tick};
+use mymt5_simulator::SetupError;
+use std::collections::VecDeque;
+
+/// Between two readings of the rates that value a tick, milliseconds of the broker's clock.
+const RATES_MS: i64 = 3_600_000;
+
+/// A backtest under way.
+pub struct Backtest {
+    trader: Trader,
+    desk: Desk,
+    equity: Equity,
+    first: Option<BrokerTime>,
+    ticks: u64,
+    rates: Option<BrokerTime>,
+}
+
+impl Backtest {
+    /// An account under these conditions, in which these strategies trade.
+    ///
+    /// # Errors
+    /// Conditions or symbols that make no account.
+    pub fn new(
+        conditions: &Conditions,
+        specs: Vec<SymbolSpec>,
+        strategies: Vec<StrategySettings>,
+        risk: RiskSettings,
+    ) -> Result<Self, SetupError> {
+        let desk = Desk::open(conditions, specs)?;
+        let mut ids = 0;
+        let new_id = Box::new(move || {
+            ids += 1;
+            RequestId::of_number(ids)
+        });
+        let mut trader = Trader::new(strategies, Risk::new(risk), new_id);
+        trader.on_snapshot(desk.snapshot());
+        Ok(Self {
+            trader,
+            equity: Equity::new(desk.balance()),
+            desk,
+            first: None,
+            ticks: 0,
+            rates: None,
+        })
+    }
+
+    /// Moves on to a tick, and does all that follows.
+    pub fn on_tick(&mut self, tick: &Tick) {
+        self.first.get_or_insert(tick.time);
+        self.ticks += 1;
+        self.desk.on_tick(tick);
+        self.value(tick);
+        self.follow(Step::default());
+        let account = self.desk.account();
+        self.trader.on_event(&Event::Account(Some(account)));
+        let step = self.trader.on_tick(tick);
+        self.follow(step);
+        let balance = self.desk.balance();
+        self.equity.take(tick.time, balance, self.desk.equity());
+    }
+
+    /// Learns now and then what a tick is worth.
+    fn value(&mut self, tick: &Tick) {
+        let known = self.rates.is_some_and(|at| tick.time.0 - at.0 < RATES_MS);
+        if known && !self.trader.lacks_rates() {
+            return;
+        }
+        self.rates = Some(tick.time);
+        self.trader.specify(self.desk.value());
+    }
+
+    /// Does what a step wants done, and all that follows from it.
+    fn follow(&mut self, step: Step) {
+        let mut intents = VecDeque::from_iter(step.intent);
+        loop {
+            let step = if let Some(intent) = intents.pop_front() {
+                match self.desk.take(&intent) {
+                    Ok(()) => continue,
+                    Err(reason) => self.trader.on_refused(intent.request_id(), reason),
+                }
+            } else if let Some(event) = self.desk.next_event() {
+                self.trader.on_event(&event)
+            } else {
+                return;
+            };
+            intents.extend(step.intent);
+        }
+    }
+
+    /// Closes what is open at the last prices, and tells how it went.
+    #[must_use]
+    pub fn finish(mut self) -> Outcome {
+        self.desk.close_all();
+        while let Some(event) = self.desk.next_event() {
+            self.trader.on_event(&event);
+        }
+        let last = self.desk.time();
+        let balance = self.desk.balance();
+        if let Some(time) = last {
+            self.equity.end(time, balance, self.desk.equity());
+        }
+        let span = self.first.zip(last);
+        Outcome::of(self.desk.into_book(), self.equity, self.ticks, span)
+    }
+}

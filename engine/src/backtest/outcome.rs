@@ -1,0 +1,145 @@
+//! What a backtest came to: plain figures, for people, programs and reports.
+
+use super::{Equity, Trade, desk::Book};
+use mymt5_model::{BrokerTime, Money};
+use serde::{Serialize, Serializer, ser::Error};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// What a backtest came to. Money is in the account's currency.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Time of the first tick, broker time; none without a tick.
+    #[serde(serialize_with = "time")]
+    pub from: Option<BrokerTime>,
+    /// Time of the last tick.
+    #[serde(serialize_with = "time")]
+    pub to: Option<BrokerTime>,
+    /// Ticks that were traded on.
+    pub ticks: u64,
+    /// Orders that the core took, the last closes included.
+    pub orders: u64,
+    /// Orders that were filled whole.
+    pub fills: u64,
+    /// Intents that the core refused, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Orders that ended without being filled, by reason.
+    pub failed: BTreeMap<String, u64>,
+    /// Closed trades.
+    pub trades: u64,
+    /// Those that gained.
+    pub won: u64,
+    /// What the balance gained.
+    #[serde(serialize_with = "money")]
+    pub net_profit: Money,
+    /// Sum of the trades that gained, commission and swap included.
+    #[serde(serialize_with = "money")]
+    pub gross_profit: Money,
+    /// Sum of those that lost, below 0.
+    #[serde(serialize_with = "money")]
+    pub gross_loss: Money,
+    /// Commission of all deals, negative when paid.
+    #[serde(serialize_with = "money")]
+    pub commission: Money,
+    /// Swap of all deals.
+    #[serde(serialize_with = "money")]
+    pub swap: Money,
+    /// Greatest fall of the equity from a peak.
+    #[serde(serialize_with = "money")]
+    pub max_drawdown: Money,
+    /// Balance before the first tick.
+    #[serde(serialize_with = "money")]
+    pub initial_balance: Money,
+    /// Balance after the last close.
+    #[serde(serialize_with = "money")]
+    pub balance: Money,
+    /// Equity after the last close.
+    #[serde(serialize_with = "money")]
+    pub equity: Money,
+    /// The trades themselves, at most a million of them, in the order of their closes.
+    #[serde(skip)]
+    pub list: Vec<Trade>,
+    /// The curve.
+    #[serde(skip)]
+    pub curve: Equity,
+}
+
+impl Outcome {
+    pub(super) fn of(
+        book: Book,
+        curve: Equity,
+        ticks: u64,
+        span: Option<(BrokerTime, BrokerTime)>,
+    ) -> Self {
+        let trades = &book.trades;
+        let equity = curve.points().last().map(|point| point.equity);
+        Self {
+            from: span.map(|(from, _)| from),
+            to: span.map(|(_, to)| to),
+            ticks,
+            orders: book.orders,
+            fills: book.fills,
+            trades: trades.count,
+            won: trades.won,
+            net_profit: book.balance - book.initial,
+            gross_profit: trades.gross_profit,
+            gross_loss: trades.gross_loss,
+            commission: trades.commission,
+            swap: trades.swap,
+            max_drawdown: curve.drawdown(),
+            initial_balance: book.initial,
+            balance: book.balance,
+            equity: equity.unwrap_or(book.balance),
+            list: book.trades().to_vec(),
+            curve,
+            refused: book.refused,
+            failed: book.failed,
+        }
+    }
+
+    /// The figures for people, a line each: name and value.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, String)> {
+        let time =
+            |time: Option<BrokerTime>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+        let counts = |counts: &BTreeMap<String, u64>| {
+            let counts: Vec<String> = counts
+                .iter()
+                .map(|(reason, count)| format!("{count} {reason}"))
+                .collect();
+            if counts.is_empty() {
+                "none".to_owned()
+            } else {
+                counts.join(", ")
+            }
+        };
+        vec![
+            ("from", time(self.from)),
+            ("to", time(self.to)),
+            ("ticks", self.ticks.to_string()),
+            ("orders", self.orders.to_string()),
+            ("filled", self.fills.to_string()),
+            ("refused", counts(&self.refused)),
+            ("failed", counts(&self.failed)),
+            ("trades", format!("{}, {} won", self.trades, self.won)),
+            ("net profit", self.net_profit.to_string()),
+            ("gross profit", self.gross_profit.to_string()),
+            ("gross loss", self.gross_loss.to_string()),
+            ("commission", self.commission.to_string()),
+            ("swap", self.swap.to_string()),
+            ("max drawdown", self.max_drawdown.to_string()),
+            ("balance", self.balance.to_string()),
+            ("equity", self.equity.to_string()),
+        ]
+    }
+}
+
+/// An amount with its decimals, two at least: no double that hides them.
+fn money<S: Serializer>(amount: &Money, to: S) -> Result<S::Ok, S::Error> {
+    let number = RawValue::from_string(amount.to_string()).map_err(S::Error::custom)?;
+    number.serialize(to)
+}
+
+fn time<S: Serializer>(time: &Option<BrokerTime>, to: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.to_string()).serialize(to)
+}

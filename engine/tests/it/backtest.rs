@@ -1,0 +1,280 @@
+//! `backtest`: what the whole way through files, trader, orders core and simulated account comes to
+//! must be what plain arithmetic over the same ticks comes to.
+
+use serde_json::Value;
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ema_reverse.toml");
+const HEADER: &str = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n";
+
+fn backtest(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mymt5-engine"))
+        .arg("backtest")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// Runs it, and reads what it prints for programs.
+fn outcome(config: &str, ticks: &[&Path], more: &[&str]) -> Value {
+    let output = backtest(&arguments(config, ticks, more));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn arguments<'a>(config: &'a str, ticks: &[&'a Path], more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["--config", config, "--json", "--ticks"];
+    arguments.extend(ticks.iter().map(|path| path.to_str().unwrap()));
+    arguments.extend(more);
+    arguments
+}
+
+fn complaint(arguments: &[&str]) -> String {
+    let output = backtest(arguments);
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A quote in points of 1e-5.
+#[derive(Clone, Copy)]
+struct Quote {
+    ms: i64,
+    bid: i64,
+    ask: i64,
+}
+
+/// A walk with trends, from a seed.
+fn walk(seed: u64, count: usize) -> Vec<Quote> {
+    let mut state = seed;
+    let mut dice = move |sides: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % sides) as i64
+    };
+    let (mut ms, mut bid, mut drift) = (0, 67_000, 1);
+    let quotes = (0..count).map(|_| {
+        ms += 1 + dice(3_000);
+        if dice(20) == 0 {
+            drift = -drift;
+        }
+        bid += dice(7) - 3 + drift;
+        let ask = bid + 1 + dice(3);
+        Quote { ms, bid, ask }
+    });
+    quotes.collect()
+}
+
+/// The quotes as the terminal exports them: a side that did not change is blank.
+fn export(quotes: &[Quote]) -> String {
+    let mut text = HEADER.to_owned();
+    let mut last = (0, 0);
+    for quote in quotes {
+        let seconds = quote.ms / 1_000;
+        let (hour, minute) = (seconds / 3_600, seconds / 60 % 60);
+        let (second, ms) = (seconds % 60, quote.ms % 1_000);
+        let side = |now: i64, before: i64| match now {
+            _ if now == before => String::new(),
+            _ => format!("0.{now:05}"),
+        };
+        let (bid, ask) = (side(quote.bid, last.0), side(quote.ask, last.1));
+        last = (quote.bid, quote.ask);
+        write!(
+            text,
+            "2020.01.30\t{hour:02}:{minute:02}:{second:02}.{ms:03}\t{bid}\t{ask}\t\t\t6\r\n"
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// Orders and profit in whole points, which are dollars: always in the market, turned by each cross.
+fn computed(quotes: &[Quote]) -> (i64, i64) {
+    let (mut fast, mut slow, mut above) = (None, None, None);
+    let (mut held, mut cash, mut orders) = (0, 0, 0);
+    let mut trade = |to: i64, held: &mut i64, quote: &Quote| {
+        let volume = to - *held;
+        cash -= volume * if volume > 0 { quote.ask } else { quote.bid };
+        *held = to;
+        orders += 1;
+    };
+    let average = |value: &mut Option<f64>, alpha: f64, input: f64| {
+        let next = value.map_or(input, |value: f64| value + alpha * (input - value));
+        *value = Some(next);
+        next
+    };
+    for (at, quote) in quotes.iter().enumerate() {
+        let mid = (quote.bid as f64 / 1e5 + quote.ask as f64 / 1e5) / 2.0;
+        let fast = average(&mut fast, 2.0 / 11.0, mid);
+        let slow = average(&mut slow, 2.0 / 21.0, mid);
+        if at + 1 < 20 || fast == slow {
+            continue;
+        }
+        let now = fast > slow;
+        if above.replace(now).is_some_and(|before: bool| before != now) {
+            trade(if now { 1 } else { -1 }, &mut held, quote);
+        }
+    }
+    if held != 0 {
+        trade(0, &mut held, quotes.last().unwrap());
+    }
+    (orders, cash)
+}
+
+fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn generated_ticks_come_to_what_plain_arithmetic_comes_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotes = walk(7, 20_000);
+    let (orders, profit) = computed(&quotes);
+    assert!(orders > 200, "{orders}");
+    let ticks = written(folder.path(), "AUDUSD_ticks.csv", &export(&quotes));
+    let outcome = outcome(EXAMPLE, &[&ticks], &[]);
+    assert_eq!(outcome["orders"], orders);
+    assert_eq!(outcome["fills"], orders);
+    assert_eq!(outcome["net_profit"], profit as f64);
+    assert_eq!(outcome["ticks"], 20_000);
+    assert_eq!(outcome["trades"], orders - 1);
+    let sum = |name: &str| outcome[name].as_f64().unwrap();
+    assert_eq!(sum("gross_profit") + sum("gross_loss"), profit as f64);
+    assert_eq!(sum("balance"), 100_000.0 + profit as f64);
+    assert_eq!(sum("equity"), sum("balance"));
+}
+
+/// A file of real market data beside the project, unless it is not there.
+fn real_ticks() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let path = root.join("shared/data/AUDUSD_ticks_20200130-31.csv");
+    if path.exists() {
+        return Some(path);
+    }
+    let required = std::env::var("MYMT5_REQUIRE").is_ok_and(|value| value == "1");
+    assert!(!required, "{} is required but absent", path.display());
+    println!("skipped: {} is not beside the project", path.display());
+    None
+}
+
+#[test]
+fn real_ticks_come_to_the_known_result() {
+    let Some(ticks) = real_ticks() else {
+        return;
+    };
+    let output = backtest(&arguments(EXAMPLE, &[&ticks], &[]));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("\"orders\": 4460,"), "{text}");
+    assert!(text.contains("\"net_profit\": -11461.00,"), "{text}");
+    let outcome: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(outcome["ticks"], 100_000);
+    assert_eq!(outcome["from"], "2020-01-30T15:28:09.820");
+    assert_eq!(outcome["to"], "2020-01-31T20:59:54.501");
+}
+
+#[test]
+fn the_same_ticks_give_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&walk(11, 3_000)));
+    let chance = example_with(folder.path(), "slippage_points = 0", "slippage_points = 9");
+    let bytes = || backtest(&arguments(chance.to_str().unwrap(), &[&ticks], &[])).stdout;
+    let first = bytes();
+    assert!(!first.is_empty());
+    assert_eq!(first, bytes());
+}
+
+/// The example with one line of it changed.
+fn example_with(folder: &Path, line: &str, other: &str) -> PathBuf {
+    let text = fs::read_to_string(EXAMPLE).unwrap();
+    assert!(text.contains(line), "{line}");
+    written(folder, "changed.toml", &text.replace(line, other))
+}
+
+#[test]
+fn costs_are_paid_for_each_lot_and_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotes = walk(7, 5_000);
+    let (orders, profit) = computed(&quotes);
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&quotes));
+    let (from, to) = ("commission_per_lot = 0.0", "commission_per_lot = 3.5");
+    let paying = example_with(folder.path(), from, to);
+    let outcome = outcome(paying.to_str().unwrap(), &[&ticks], &[]);
+    // One lot at first and at last, two lots at each turn.
+    let paid = 3.5 * (2 * (orders - 1)) as f64;
+    assert_eq!(outcome["commission"], -paid);
+    assert_eq!(outcome["net_profit"], profit as f64 - paid);
+}
+
+#[test]
+fn a_file_split_in_two_is_the_same_as_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotes = walk(3, 4_000);
+    let at = |name: &str, quotes: &[Quote]| written(folder.path(), name, &export(quotes));
+    let whole = at("AUDUSD.csv", &quotes);
+    let (first, second) = quotes.split_at(1_500);
+    let (first, second) = (at("AUDUSD_1.csv", first), at("AUDUSD_2.csv", second));
+    let expected = outcome(EXAMPLE, &[&whole], &[]);
+    assert_eq!(outcome(EXAMPLE, &[&second, &first], &[]), expected);
+    let named = at("ticks.csv", &quotes);
+    let symbol = ["--symbol", "AUDUSD"];
+    assert_eq!(outcome(EXAMPLE, &[&named], &symbol), expected);
+}
+
+#[test]
+fn a_span_trades_what_lies_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotes = walk(5, 4_000);
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&quotes));
+    let (from, to) = (quotes[900], quotes[3_000]);
+    let inside: Vec<Quote> = quotes[900..3_000].to_vec();
+    let time = |quote: Quote| {
+        let seconds = quote.ms / 1_000;
+        let (hour, minute) = (seconds / 3_600, seconds / 60 % 60);
+        let (second, ms) = (seconds % 60, quote.ms % 1_000);
+        format!("2020-01-30T{hour:02}:{minute:02}:{second:02}.{ms:03}")
+    };
+    let (from, to) = (time(from), time(to));
+    let outcome = outcome(EXAMPLE, &[&ticks], &["--from", &from, "--to", &to]);
+    let (orders, profit) = computed(&inside);
+    assert_eq!(outcome["from"], from.as_str());
+    assert_eq!(outcome["ticks"], 2_100);
+    assert_eq!(outcome["orders"], orders);
+    assert_eq!(outcome["net_profit"], profit as f64);
+}
+
+#[test]
+fn what_is_wrong_with_ticks_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotes = walk(1, 30);
+    let good = export(&quotes);
+    let told = |name: &str, text: &str| {
+        let path = written(folder.path(), name, text);
+        complaint(&arguments(EXAMPLE, &[&path], &[]))
+    };
+    let mut lines: Vec<&str> = good.split_inclusive('\n').collect();
+    lines.swap(10, 20);
+    let back = told("AUDUSD_back.csv", &lines.concat());
+    assert!(
+        back.contains("AUDUSD_back.csv line 12: invalid time"),
+        "{back}"
+    );
+    lines.swap(10, 20);
+    lines[4] = "2020.01.30\t00:00:09.000\tabout 0.67\t\t\t\t6\r\n";
+    let price = told("AUDUSD_price.csv", &lines.concat());
+    assert!(price.contains("AUDUSD_price.csv line 5: "), "{price}");
+    let columns = told("AUDUSD_columns.csv", &good.replacen("<BID>", "<BIT>", 1));
+    assert!(columns.contains("AUDUSD_columns.csv line 1: "), "{columns}");
+    let nameless = told("ticks.csv", &good);
+    assert!(nameless.contains("--symbol"), "{nameless}");
+    let absent = folder.path().join("AUDUSD_absent.csv");
+    let absent = complaint(&arguments(EXAMPLE, &[&absent], &[]));
+    assert!(absent.contains("cannot open"), "{absent}");
+}
