@@ -115,18 +115,15 @@ impl StrategyRunner {
         new_id: &mut dyn FnMut() -> RequestId,
     ) -> Option<Intent> {
         let wanted = self.wanted.filter(|_| self.waits_for.is_none())?;
-        let mut held = gate.portfolio.of(&self.settings.symbol);
-        let holds = held.next().cloned();
-        let other_side = |held: &&Held| held.side != wanted.side;
-        let against = holds.iter().chain(held).find(other_side).cloned();
+        let held: Vec<Held> = gate.portfolio.of(&self.settings.symbol).cloned().collect();
         let turns = self.settings.reverse == Reverse::OneOrder && gate.portfolio.nets();
-        let intent = match against {
+        let intent = match held.iter().find(|held| held.side != wanted.side) {
             // What may not be turned is closed nevertheless.
             Some(against) if turns => self
-                .open(wanted, Some(&against), spec, gate, new_id())
-                .or_else(|| Some(self.close(&against, new_id()))),
-            Some(against) => Some(self.close(&against, new_id())),
-            None if holds.is_some() => None,
+                .open(wanted, Some(against), spec, gate, new_id())
+                .or_else(|| Some(self.close(against, new_id()))),
+            Some(against) => Some(self.close(against, new_id())),
+            None if !held.is_empty() => None,
             None => self.open(wanted, None, spec, gate, new_id()),
         };
         match &intent {
