@@ -6,7 +6,7 @@ use super::{
     drawdown::Peak,
     record::{PriceRange, Record, Trade},
     series::{curve, has_equity},
-    svg::{COLUMNS, Chart, Plane, plain},
+    svg::{COLUMNS, Chart, Plane, plain, ticks},
     text::{escape, number, price},
 };
 use mymt5_model::{BrokerTime, Side};
@@ -297,14 +297,12 @@ pub(super) fn histogram(record: &Record) -> Option<Figure> {
     }
     chart.path("bar loss", &bars[0]);
     chart.path("bar gain", &bars[1]);
-    let every = counts.len().div_ceil(10);
-    for at in (0..=counts.len()).step_by(every) {
-        let value = (first + at as i64) as f64 * width;
-        let decimals = if width < 1.0 { 2 } else { 0 };
-        chart.name_below(
-            Plane::x_share(at as f64 * share),
-            &number(value, decimals).replace(".00", ""),
-        );
+    let begin = first as f64 * width;
+    let whole = counts.len() as f64 * width;
+    let (names, decimals) = ticks(begin, begin + whole, 10.0);
+    for value in names {
+        let x = Plane::x_share((value - begin) / whole);
+        chart.name_below(x, &number(value, decimals));
     }
     let title = format!("Results of the trades in {unit}");
     let (low, high) = range(values.iter().copied());
@@ -353,7 +351,7 @@ pub(super) fn exposure(record: &Record, span: Span) -> Figure {
         let mut changes: Vec<(i64, f64)> = of_side
             .flat_map(|trade| [(trade.opened.0, trade.lots), (trade.closed.0, -trade.lots)])
             .collect();
-        changes.sort_by_key(|(one, _)| *one);
+        changes.sort_by_key(|(time, _)| *time);
         peaks(&changes, span, COLUMNS)
     };
     let (long, short) = (lots_of(Side::Buy), lots_of(Side::Sell));

@@ -142,13 +142,18 @@ impl Chart {
         }
     }
 
-    /// Adds the line of columns: within each from the first over both extremes to the last.
+    /// Adds the line of columns: within each from the first over both extremes to the last, and
+    /// level until the next, as an account is.
     pub(super) fn line(&mut self, class: &str, columns: &[Column]) {
         let mut path = String::new();
         for column in columns {
             let x = Plane::x(column.at);
-            let command = if path.is_empty() { 'M' } else { 'L' };
-            let _ = write!(path, "{command}{x:.0} {:.1}", self.plane.y(column.first));
+            let y = self.plane.y(column.first);
+            let _ = if path.is_empty() {
+                write!(path, "M{x:.0} {y:.1}")
+            } else {
+                write!(path, "H{x:.0}V{y:.1}")
+            };
             let mut at = column.first;
             for value in [column.low, column.high, column.last] {
                 if value != at {
@@ -205,7 +210,7 @@ impl Chart {
 }
 
 /// At most so many round values between two, and the decimals that they need.
-fn ticks(low: f64, high: f64, most: f64) -> (Vec<f64>, usize) {
+pub(super) fn ticks(low: f64, high: f64, most: f64) -> (Vec<f64>, usize) {
     let rough = (high - low) / most.max(1.0);
     let power = 10f64.powf(rough.log10().floor());
     let factors = [1.0, 2.0, 2.5, 5.0, 10.0];
