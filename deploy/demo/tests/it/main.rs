@@ -7,6 +7,7 @@ mod foreign;
 mod history;
 mod leak;
 mod recovery;
+mod reports;
 mod sandbox;
 mod shipped;
 mod stage;
