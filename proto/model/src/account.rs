@@ -104,4 +104,15 @@ mod tests {
         assert_eq!(MaskedAccount::of(12_345_678).to_string(), "****5678");
         assert_eq!(MaskedAccount::of(1234).to_string(), "****");
     }
+
+    #[test]
+    fn reads_only_what_is_masked() {
+        for login in [12_345_678, 1234] {
+            let masked = MaskedAccount::of(login);
+            assert_eq!(MaskedAccount::parse(&masked.to_string()), Some(masked));
+        }
+        for shown in ["", "12345678", "***5678", "****45678", "****<b>"] {
+            assert_eq!(MaskedAccount::parse(shown), None, "{shown}");
+        }
+    }
 }

@@ -18,7 +18,8 @@ impl Provenance {
         &self.warnings
     }
 
-    /// The keys of a section, such as `risk`, and their values; without those that are not shown.
+    /// The keys of a section, such as `risk`, and their values as they are displayed; without those
+    /// that have none.
     pub fn section<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let is_inside = move |key: &str| {
             key.strip_prefix(name)

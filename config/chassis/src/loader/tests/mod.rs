@@ -53,6 +53,21 @@ impl Place {
     }
 }
 
+#[test]
+fn a_section_tells_its_own_keys() {
+    let place = Place::new("[risk]\nmax_per_trade = 1.5\n[risky]\nlots = 2\n");
+    let mut reader = place.open(&[]);
+    reader.or("risk.max_per_trade", "a number", 0.5);
+    reader.or("risk.max_lots", "a number", 3.0);
+    reader.or("risky.lots", "a number", 1);
+    let provenance = reader.finish().unwrap();
+    let values: Vec<_> = provenance.section("risk").collect();
+    assert_eq!(
+        values,
+        [("risk.max_lots", "3.0"), ("risk.max_per_trade", "1.5")]
+    );
+}
+
 fn report(reader: Reader) -> String {
     reader.finish().unwrap_err().to_string()
 }
