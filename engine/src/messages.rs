@@ -81,8 +81,9 @@ fn of_files(messages: &mut Messages) {
     let sql = || rusqlite::Error::InvalidQuery;
     for error in every_variant!(PastError:
         PastError::Call(..) => PastError::Call("its deals", Box::new(tonic::Status::ok(""))),
+        PastError::NoAccount => PastError::NoAccount,
     ) {
-        messages.error("its deals", &error);
+        messages.error("the gateway", &error);
     }
     for error in every_variant!(ReportError:
         ReportError::Write(..) => ReportError::Write("/srv/report.html".into(), denied.into()),

@@ -29,13 +29,16 @@ pub enum PastError {
     /// The gateway refused to tell, or did not answer.
     #[error("the gateway did not tell {0}; check that it runs and lets this client read")]
     Call(&'static str, #[source] Box<Status>),
+    /// The gateway has not seen the account since it started.
+    #[error("the gateway does not know its account yet; wait until its link to the broker is up")]
+    NoAccount,
 }
 
 impl Gateway {
     /// Reads the whole past.
     ///
     /// # Errors
-    /// A call that is refused or not answered.
+    /// A call that is refused or not answered, or an account that the gateway does not know yet.
     pub async fn past(&self) -> Result<Past, PastError> {
         let trace = TraceContext::new();
         let failed = |what| move |status| PastError::Call(what, Box::new(status));
@@ -45,6 +48,7 @@ impl Gateway {
             .await
             .map_err(failed("its account"))?
             .into_inner();
+        let account = snapshot.account.ok_or(PastError::NoAccount)?;
         let deals = pages(async |page_token| {
             let request = v1::ListDealsRequest {
                 page_size: PAGE,
@@ -66,7 +70,7 @@ impl Gateway {
         });
         let (orders, has_all_orders) = orders.await.map_err(failed("its orders"))?;
         Ok(Past {
-            account: snapshot.account.unwrap_or_default(),
+            account,
             deals,
             orders,
             is_whole: has_all_deals && has_all_orders,

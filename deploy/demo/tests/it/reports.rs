@@ -17,10 +17,20 @@ fn report(stage: &Stage, page: &str) -> Output {
         .unwrap()
 }
 
+/// The balance, once the gateway knows it, while no position is open.
+async fn balance(stage: &Stage) -> f64 {
+    eventually("a balance without positions", async || {
+        let snapshot = stage.snapshot().await?;
+        let account = snapshot.account?;
+        snapshot.positions.is_empty().then_some(account.balance)
+    })
+    .await
+}
+
 /// Buys, closes, and returns the balances before and after.
 async fn trade_once(stage: &Stage) -> (f64, f64) {
     let mut trading = TradingServiceClient::new(stage.operator().await);
-    let before = stage.snapshot().await.unwrap();
+    let before = balance(stage).await;
     let position = eventually("a position", async || {
         let buy = v1::SubmitOrderRequest {
             request_id: "in".to_owned(),
@@ -35,19 +45,17 @@ async fn trade_once(stage: &Stage) -> (f64, f64) {
         stage.snapshot().await?.positions.first().cloned()
     })
     .await;
-    let after = eventually("its end", async || {
+    eventually("its end", async || {
         let close = v1::ClosePositionRequest {
             request_id: "out".to_owned(),
             position_id: position.position_id,
             ..Default::default()
         };
         let _ = trading.close_position(close).await;
-        let snapshot = stage.snapshot().await?;
-        snapshot.positions.is_empty().then_some(snapshot)
+        stage.snapshot().await?.positions.is_empty().then_some(())
     })
     .await;
-    let balance = |snapshot: v1::GetSnapshotResponse| snapshot.account.unwrap().balance;
-    (balance(before), balance(after))
+    (before, balance(stage).await)
 }
 
 #[tokio::test]
