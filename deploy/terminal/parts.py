@@ -193,6 +193,6 @@ class Chain(bench.Stage):
         symbols = ", ".join(f'{name} = "{name}"' for name in SYMBOLS)
         ports = {"api": self.api, "operations": lasting_port()}
         ports["bridge"] = self.parts["bridge"].port
-        text = bench.CONFIGURATION.format(symbols=symbols, **ports)
+        text = bench.CONFIGURATION.format(symbols=symbols, hop=bench.MyMT5.hop, **ports)
         (self.folder / "gateway.toml").write_text(text + self._more)
         self.give_password(self._password)
