@@ -194,7 +194,7 @@ async fn alert(gateway: &Gateway, id: &str, text: &str) -> Result<(), tonic::Sta
 async fn tried(gateway: &Gateway) -> (Option<i32>, Value) {
     let arguments = ["notify-test", "--json", "--data-folder", "data"];
     let output = gateway.command(&arguments, None).await;
-    let told = String::from_utf8(output.stdout).unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
     let rows = serde_json::from_str(&told).unwrap_or_else(|_| panic!("{told} {output:?}"));
     (output.status.code(), rows)
 }

@@ -5,8 +5,7 @@ use async_trait::async_trait;
 use mymt5_chassis::secrets::Secret;
 use mymt5_gateway::{
     broker::{
-        Broker, BrokerError, BrokerEvent, Dispatch, Events, History, SendFailure, Snapshot,
-        outcome::judge,
+        Broker, BrokerError, BrokerEvent, Dispatch, Events, History, SendFailure, Snapshot, judge,
     },
     desk::{EventLog, Orders, Setup, Told, Turn, read_pass},
     journal::{Identity, Journal, Reader, Readers, SIMULATOR, Sqlite, Writer},
