@@ -8,7 +8,7 @@ use crate::wire::{Answer, Ask, Rows};
 use async_trait::async_trait;
 use connection::Connection;
 use mymt5_gateway::broker::{
-    Broker, BrokerError, Dispatch, Events, History, Pace, SendFailure, Snapshot, outcome::judge,
+    Broker, BrokerError, Dispatch, Events, History, Pace, SendFailure, Snapshot, judge,
 };
 use mymt5_model::{AccountRow, BrokerTime, Receipt, SymbolSpec, TradeRequest};
 use std::{
