@@ -81,6 +81,7 @@ async fn pages_of_the_past_lose_and_double_no_tick() {
         .filter(|(ms, ..)| (from..to).contains(ms))
         .collect();
     assert!(theirs.len() > 150, "{}", theirs.len());
+    let eurusd = symbol("EURUSD");
     // A page of 7 is less than a second has.
     for page in [7, 200, 5_000] {
         let mut place = Some(TickPlace {
@@ -89,7 +90,7 @@ async fn pages_of_the_past_lose_and_double_no_tick() {
         });
         let mut ours = Vec::new();
         while let Some(from) = place {
-            let part = terminal.ticks(&symbol("EURUSD"), from, BrokerTime(to), page);
+            let part = terminal.ticks(&eurusd, from, BrokerTime(to), page);
             let part = bounded(part).await.unwrap();
             ours.extend(
                 part.rows
