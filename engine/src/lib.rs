@@ -3,15 +3,19 @@
 //!
 //! # Rooms
 //! * The way of a tick: [`session`] (the gateway seen from here) -> [`trader`] (the one loop) ->
-//!   [`strategy`] (what it would do) -> [`risk`] (whether, and how much) -> [`intents`] (durable
-//!   before they are sent) -> [`session`].
+//!   [`bars`] -> [`strategy`] (what it would do) -> [`risk`] (whether, and how much) -> [`intents`]
+//!   (durable before they are sent) -> [`session`].
 //! * Past instead of present: [`backtest`], the same trader over ticks of files.
 //! * What is held: [`portfolio`], as the gateway reported it.
 //! * What became of it: [`report`].
 //! * The past of a symbol, into a file: [`history`].
 //! * How it starts: [`cli`], [`settings`].
+//!
+//! # Strategies of one's own
+//! A crate of its own registers them and calls [`run()`]: `engine/examples/own_strategy` is one.
 
 pub mod backtest;
+pub mod bars;
 pub mod cli;
 pub mod history;
 pub mod intents;
@@ -24,3 +28,15 @@ pub mod session;
 pub mod settings;
 pub mod strategy;
 pub mod trader;
+
+use clap::Parser;
+use std::process::ExitCode;
+use strategy::Registry;
+
+/// The whole program, with all its commands: the engine's `main`, and that of a crate that brings
+/// strategies of its own.
+#[must_use]
+pub fn run(registry: Registry) -> ExitCode {
+    registry.install();
+    cli::execute(cli::Cli::parse())
+}

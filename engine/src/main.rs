@@ -1,9 +1,8 @@
-//! `mymt5-engine`: parses the command and hands over.
+//! `mymt5-engine`, with the strategies that come with it.
 
-use clap::Parser;
-use mymt5_engine::cli::{self, Cli};
+use mymt5_engine::strategy::Registry;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::execute(Cli::parse())
+    mymt5_engine::run(Registry::shipped())
 }

@@ -8,9 +8,9 @@ use crate::{
     risk::{MemoryError, RiskRefused},
     session::{ConnectError, PastError},
     settings::{Settings, TABLE},
+    strategy::Registry,
 };
 use mymt5_chassis::{
-    cli::ProgramSettings,
     every_variant,
     loader::{Environment, Reader},
     secrets::read_file,
@@ -21,13 +21,22 @@ use mymt5_proto::WireError;
 use mymt5_simulator::feed::FeedError;
 use std::{fs, io, path::Path};
 
-const WRONG: [&str; 7] = [
+const WRONG: [&str; 13] = [
+    "[backtest]\nbalance = -1.0",
     "[engine]\nname = 'a b'\n[gateway]\naddress = 'http://127.0.0.1:1'\ncertificate = 'a.pem'\n\
      [risk]\nmax_per_trade = 0.0\nmax_lots = 0.0\nlots = 0.0",
     "[[strategies]]\nkind = 'guess'\nname = 'a b'\nsymbol = 'EURUSD'\nfast = 9\nslow = 5\n\
      stop_points = -1",
-    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\n[[strategies]]\nname = 'two'\n\
-     symbol = 'EURUSD'",
+    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\n[[strategies]]\nname = 'one'\n\
+     symbol = 'USDJPY'",
+    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\nrisk_share = 0.0\nmax_per_trade = 101.0",
+    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\nmax_per_trade = 1.0",
+    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\nkind = 'donchian_breakout'\n\
+     entry_bars = 0\nexit_bars = 2001\ntimeframe = 'M2'",
+    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\nkind = 'rsi_reversion'\nbars = 1\n\
+     oversold = 60.0",
+    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\nkind = 'bollinger_squeeze'\nbars = 11\n\
+     deviations = 3.5\nsqueeze_bars = 1",
     "[risk]\nlots = 0.1\nmax_per_trade_amount = 5.0\ndaily_loss.amount = 0.0\n\
      daily_loss.action = 'close'\ndrawdown.amount = 5.0\ndrawdown.percent = 5.0\n\
      sessions.monday = ['17:00-08:00']\nfriday_flat = '8 pm'\ncooldown.losses = 3\n\
@@ -50,7 +59,7 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
         fs::write(&file, wrong).unwrap();
         let environment = Environment::from_pairs([("", ""); 0]);
         let mut reader = Reader::open(&TABLE, &file, environment).unwrap();
-        Settings::read(&mut reader);
+        Settings::read_with(&mut reader, &Registry::shipped());
         messages.errors(&reader.finish().unwrap_err(), place.path());
     }
     of_files(&mut messages);

@@ -2,11 +2,14 @@
 
 use crate::risk::{Account, Open};
 use mymt5_guard::TradingState;
-use mymt5_model::{AccountMode, Lots, Money, OrderState, PositionId, RequestId, Side, Symbol};
+use mymt5_model::{
+    AccountMode, Levels, Lots, Money, OrderId, OrderState, OrderType, PositionId, Price, RequestId,
+    Side, Symbol,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A position of this engine.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The broker's name of it.
     pub position_id: PositionId,
@@ -16,10 +19,35 @@ pub struct Held {
     pub side: Side,
     /// Its volume.
     pub lots: Lots,
-    /// Average opening price.
-    pub open_price: f64,
-    /// Stop loss; none: it has none.
-    pub stop_loss: Option<f64>,
+    /// Its average opening price; none: it is not known.
+    pub open_price: Option<Price>,
+    /// Its stop loss and take profit.
+    pub levels: Levels,
+    /// The strategy that opened it; empty: none did.
+    pub tag: String,
+}
+
+/// An order of this engine that waits for its price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkingOrder {
+    /// The gateway's name of it.
+    pub order_id: OrderId,
+    /// The intent that made it.
+    pub request_id: RequestId,
+    /// Canonical symbol.
+    pub symbol: Symbol,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit, stop or stop-limit.
+    pub kind: OrderType,
+    /// Volume asked for.
+    pub lots: Lots,
+    /// Its price; none: it is not known.
+    pub price: Option<Price>,
+    /// The stop loss and take profit of its position.
+    pub levels: Levels,
+    /// The strategy that placed it; empty: none did.
+    pub tag: String,
 }
 
 /// How an order stands.
@@ -33,6 +61,8 @@ pub struct OrderUpdate {
     pub state: OrderState,
     /// Volume filled so far.
     pub filled: Lots,
+    /// The order while it waits for its price; none: it does not, or not any more.
+    pub working: Option<WorkingOrder>,
 }
 
 impl OrderUpdate {
@@ -44,7 +74,7 @@ impl OrderUpdate {
 }
 
 /// What the gateway reports of this engine's account.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An order changed.
     Order(OrderUpdate),
@@ -62,12 +92,14 @@ pub enum Event {
 }
 
 /// All that events report, at one moment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// How positions of one symbol live together.
     pub mode: AccountMode,
     /// What is held.
     pub positions: Vec<Held>,
+    /// What waits for its price.
+    pub orders: Vec<WorkingOrder>,
     /// The account's figures; none: they are not known.
     pub account: Option<Account>,
     /// Whether new risk may be taken.
@@ -80,24 +112,29 @@ struct InFlight {
     entry: Open,
     /// It is filled.
     filled: bool,
-    /// A position of its symbol was reported since it was made.
+    /// A position of its symbol was reported since it was made, or since it waits for its price.
     reported: bool,
 }
 
-/// Positions, entries in flight, and whether new risk may be taken.
+/// Positions, orders, entries in flight, and whether new risk may be taken.
 #[derive(Debug, Default)]
 pub struct Portfolio {
     positions: BTreeMap<PositionId, Held>,
+    orders: BTreeMap<RequestId, WorkingOrder>,
     in_flight: HashMap<RequestId, InFlight>,
-    active: bool,
     nets: bool,
+    active: bool,
 }
 
 impl Portfolio {
     /// Replaces everything by a snapshot; what is still on its way stays.
-    pub fn read(&mut self, snapshot: &Snapshot) {
-        let positions = snapshot.positions.iter().cloned();
+    pub fn read(&mut self, snapshot: Snapshot) {
+        let positions = snapshot.positions.into_iter();
         self.positions = positions.map(|held| (held.position_id, held)).collect();
+        let orders = snapshot.orders.into_iter();
+        self.orders = orders
+            .map(|order| (order.request_id.clone(), order))
+            .collect();
         self.in_flight.retain(|_, order| !order.filled);
         self.nets = snapshot.mode == AccountMode::Netting;
         self.active = snapshot.trading_state == TradingState::Active;
@@ -116,19 +153,43 @@ impl Portfolio {
                 }
             }
             Event::Order(order) => {
+                self.follow(order);
                 // A close that is done may be reported before its position.
                 let closed = order.closes.filter(|_| order.state == OrderState::Filled);
                 if let Some(position_id) = closed {
                     self.reduce(position_id, order.filled);
                 }
-                if let Some(request_id) = &order.request_id
-                    && order.state.is_final()
-                {
-                    self.end(request_id, order.is_done());
-                }
             }
             Event::Account(_) | Event::Flow(_) => {}
             Event::TradingState(state) => self.active = *state == TradingState::Active,
+        }
+    }
+
+    /// Keeps the orders that wait for their prices.
+    fn follow(&mut self, order: &OrderUpdate) {
+        match (&order.working, &order.request_id) {
+            (Some(working), _) => {
+                if let Some(entry) = self.in_flight.get_mut(&working.request_id) {
+                    entry.reported = false;
+                }
+                self.orders
+                    .insert(working.request_id.clone(), working.clone());
+            }
+            (None, Some(request_id)) if order.state.is_final() => {
+                self.orders.remove(request_id);
+                self.end(request_id, order.is_done());
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets an order that is cancelled: its own event may come later.
+    pub fn cancel(&mut self, order_id: OrderId) {
+        let mut orders = self.orders.values();
+        let cancelled = orders.find(|order| order.order_id == order_id);
+        if let Some(request_id) = cancelled.map(|order| order.request_id.clone()) {
+            self.orders.remove(&request_id);
+            self.end(&request_id, false);
         }
     }
 
@@ -152,6 +213,13 @@ impl Portfolio {
         }
     }
 
+    /// True for an entry that is filled and whose position is not reported yet.
+    #[must_use]
+    pub fn awaits_position(&self, request_id: &RequestId) -> bool {
+        let order = self.in_flight.get(request_id);
+        order.is_some_and(|order| order.filled)
+    }
+
     fn on_reported(&mut self, symbol: &Symbol) {
         self.in_flight.retain(|_, order| {
             let same = order.entry.symbol == *symbol;
@@ -170,11 +238,22 @@ impl Portfolio {
             side: held.side,
             lots: held.lots,
             price: held.open_price,
-            stop: held.stop_loss,
+            stop: held.levels.stop_loss,
             in_flight: false,
         });
-        let in_flight = self.in_flight.values().map(|order| order.entry.clone());
-        held.chain(in_flight).collect()
+        let sent = self.in_flight.values().map(|order| order.entry.clone());
+        // Those of an earlier process; what this one sent counts already.
+        let orders = self.orders.values();
+        let others = orders.filter(|order| !self.in_flight.contains_key(&order.request_id));
+        let waiting = others.map(|order| Open {
+            symbol: order.symbol.clone(),
+            side: order.side,
+            lots: order.lots,
+            price: order.price,
+            stop: order.levels.stop_loss,
+            in_flight: true,
+        });
+        held.chain(sent).chain(waiting).collect()
     }
 
     /// The positions' names.
@@ -200,17 +279,39 @@ impl Portfolio {
         }
     }
 
-    /// Positions of a symbol, oldest first.
-    pub fn of<'a>(&'a self, symbol: &'a Symbol) -> impl Iterator<Item = &'a Held> {
-        self.positions
-            .values()
-            .filter(move |held| held.symbol == *symbol)
+    /// All positions, oldest first.
+    pub fn positions(&self) -> impl Iterator<Item = &Held> {
+        self.positions.values()
+    }
+
+    /// A position.
+    #[must_use]
+    pub fn position(&self, position_id: PositionId) -> Option<&Held> {
+        self.positions.get(&position_id)
+    }
+
+    /// What waits for its price.
+    pub fn orders(&self) -> impl Iterator<Item = &WorkingOrder> {
+        self.orders.values()
+    }
+
+    /// The order that an intent made, while it waits for its price.
+    #[must_use]
+    pub fn order(&self, request_id: &RequestId) -> Option<&WorkingOrder> {
+        self.orders.get(request_id)
     }
 
     /// True where an order against a position changes that position, and opens none beside it.
     #[must_use]
     pub const fn nets(&self) -> bool {
         self.nets
+    }
+
+    /// Positions of a symbol, oldest first.
+    pub fn of<'a>(&'a self, symbol: &'a Symbol) -> impl Iterator<Item = &'a Held> {
+        self.positions
+            .values()
+            .filter(move |held| held.symbol == *symbol)
     }
 
     /// True while the gateway lets this client open positions.

@@ -1,7 +1,10 @@
 //! The typed configuration, validated whole at start: every problem in one report.
 
 use crate::{
-    backtest::Conditions, risk::RiskSettings, session::GatewaySettings, strategy::StrategySettings,
+    backtest::Conditions,
+    risk::RiskSettings,
+    session::GatewaySettings,
+    strategy::{Registry, StrategySettings},
 };
 use mymt5_chassis::{
     cli::ProgramSettings,
@@ -44,7 +47,7 @@ pub struct Settings {
     pub gateway: GatewaySettings,
     /// The operations port.
     pub operations: OperationsSettings,
-    /// What to trade, one strategy per symbol.
+    /// What to trade. On a netting account each symbol has one strategy.
     pub strategies: Vec<StrategySettings>,
     /// What may be risked.
     pub risk: RiskSettings,
@@ -92,6 +95,14 @@ impl ProgramSettings for Settings {
     }
 
     fn read(reader: &mut Reader) -> Option<Self> {
+        Self::read_with(reader, Registry::of_program())
+    }
+}
+
+impl Settings {
+    /// Reads all keys, with the strategies of that registry; faults are collected by the reader. None:
+    /// there were some.
+    pub fn read_with(reader: &mut Reader, registry: &Registry) -> Option<Self> {
         let name: String = reader.or("engine.name", "1 to 32 of [A-Za-z0-9_-]", "main".to_owned());
         if ClientName::parse(&name).is_err() {
             reader.reject(
@@ -102,7 +113,7 @@ impl ProgramSettings for Settings {
         }
         let gateway = gateway(reader);
         let operations = OperationsSettings::read(reader, "127.0.0.1:9102");
-        let strategies = strategies(reader);
+        let strategies = strategies(reader, registry);
         let risk = RiskSettings::read(&mut reader.section("risk"));
         // What a backtest reads of the same file is looked at as well.
         Conditions::read(reader);
@@ -180,20 +191,23 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
     })
 }
 
-pub(crate) fn strategies(reader: &mut Reader) -> Option<Vec<StrategySettings>> {
+pub(crate) fn strategies(
+    reader: &mut Reader,
+    registry: &Registry,
+) -> Option<Vec<StrategySettings>> {
     let count = reader.count("strategies");
     let read = (0..count).map(|at| {
         let mut section = reader.section(format!("strategies.{at}"));
-        StrategySettings::read(&mut section)
+        StrategySettings::read(&mut section, registry)
     });
     let read: Vec<_> = read.collect();
     let strategies: Vec<StrategySettings> = read.into_iter().collect::<Option<_>>()?;
-    let symbols: BTreeSet<_> = strategies.iter().map(|strategy| &strategy.symbol).collect();
-    if symbols.len() != strategies.len() {
+    let names: BTreeSet<_> = strategies.iter().map(|strategy| &strategy.name).collect();
+    if names.len() != strategies.len() {
         reader.reject(
             "strategies",
-            "give one symbol to two strategies",
-            "give each symbol to one strategy",
+            "give one name to two strategies",
+            "give each strategy a name of its own",
         );
     }
     Some(strategies)

@@ -3,16 +3,19 @@
 //! decided.
 
 use super::{Conditions, Trade, trades::Trades};
-use crate::trader::{self, Account, Held, Intent, OrderUpdate, Snapshot};
+use crate::{
+    strategy::At,
+    trader::{self, Account, Held, Intent, OrderUpdate, Snapshot, WorkingOrder},
+};
 use mymt5_guard::{ScopeLimits, TradingState};
 use mymt5_model::{
-    AccountMode, BrokerTime, ClientName, Comment, Moment, Money, OrderState, OrderType, PositionId,
-    Price, RequestId, Symbol, SymbolSpec, Tick, TimeInForce, UtcTime,
+    AccountMode, BrokerTime, ClientName, Comment, Edit, Moment, Money, OrderState, OrderType,
+    PositionId, Price, RequestId, Symbol, SymbolSpec, Tick, TimeInForce, UtcTime,
 };
 use mymt5_orders::{
-    Answer, Asker, Call, Command, Config, Core, Event, Exit, Found, Grant, History, Input, Loaded,
-    Market, NewOrder, Now, Order, Outgoing, Position, Purpose, Quote, ReconcileConfig, Record,
-    judge, settled,
+    Answer, Asker, Call, ChangeOutcome, Command, Config, Core, Event, Exit, Found, Grant, History,
+    Input, Loaded, Market, NewOrder, Now, Order, Outgoing, Position, PositionEdit, Purpose, Quote,
+    ReconcileConfig, Record, judge, settled,
 };
 use mymt5_simulator::{SetupError, Simulator};
 use std::{
@@ -72,6 +75,9 @@ pub(super) struct Desk {
     sends: VecDeque<Outgoing>,
     flights: VecDeque<Flight>,
     events: VecDeque<trader::Event>,
+    /// Changes without an answer yet, and those with one: done or not.
+    changing: Vec<(Asker, RequestId)>,
+    changed: VecDeque<(RequestId, bool)>,
     /// What the newest call was answered with at once.
     refused: Option<String>,
     new_deals: usize,
@@ -115,6 +121,8 @@ impl Desk {
             sends: VecDeque::new(),
             flights: VecDeque::new(),
             events: VecDeque::new(),
+            changing: Vec::new(),
+            changed: VecDeque::new(),
             refused: None,
             new_deals: 0,
             book: Book {
@@ -134,6 +142,7 @@ impl Desk {
         Snapshot {
             mode: self.mode,
             positions: Vec::new(),
+            orders: Vec::new(),
             account: Some(self.account()),
             trading_state: TradingState::Active,
         }
@@ -202,9 +211,16 @@ impl Desk {
                 let order = NewOrder {
                     spec,
                     side: submit.side,
-                    kind: OrderType::Market,
+                    kind: match submit.at {
+                        At::Market => OrderType::Market,
+                        At::Limit(_) => OrderType::Limit,
+                        At::Stop(_) => OrderType::Stop,
+                    },
                     lots: submit.lots,
-                    price: None,
+                    price: match submit.at {
+                        At::Market => None,
+                        At::Limit(price) | At::Stop(price) => Some(price),
+                    },
                     stop_limit_price: None,
                     levels: submit.levels,
                     time_in_force: TimeInForce::Gtc,
@@ -218,7 +234,20 @@ impl Desk {
                 "ClosePosition",
                 close_command(close.position_id, close.tag.clone()),
             ),
+            Intent::Move(change) => {
+                let edit = PositionEdit {
+                    stop_loss: unread(change.levels.stop_loss),
+                    take_profit: unread(change.levels.take_profit),
+                };
+                let command = Command::ModifyPosition(change.position_id, Ok(edit));
+                ("ModifyPosition", command)
+            }
+            Intent::Cancel(cancel) => ("CancelOrder", Command::Cancel(cancel.order_id)),
         };
+        if !intent.is_order() {
+            let asker = Asker(self.askers + 1);
+            self.changing.push((asker, intent.request_id().clone()));
+        }
         // Limits are judged by the account as it is now.
         self.read();
         self.call(method, intent.request_id().clone(), command)
@@ -288,6 +317,12 @@ impl Desk {
         self.made += outbox.records.len() as u64;
         self.sends.extend(outbox.sends);
         for (asker, answer) in outbox.answers {
+            let of_change = self.changing.iter().position(|(of, _)| *of == asker);
+            let request_id = of_change.map(|at| self.changing.swap_remove(at).1);
+            if let (Answer::Change(change), Some(request_id)) = (&answer, request_id) {
+                let done = change.outcome == ChangeOutcome::Done;
+                self.changed.push_back((request_id, done));
+            }
             if let Answer::Refused(refusal) = answer
                 && asker == Asker(self.askers)
             {
@@ -420,6 +455,11 @@ impl Desk {
         self.events.pop_front()
     }
 
+    /// The next change that ended, done or not.
+    pub(super) fn next_change(&mut self) -> Option<(RequestId, bool)> {
+        self.changed.pop_front()
+    }
+
     /// The specifications with the value that a tick has now.
     pub(super) fn value(&mut self) -> Vec<SymbolSpec> {
         let specs = self.simulator.symbols();
@@ -482,6 +522,35 @@ fn update(order: &Order) -> OrderUpdate {
         },
         state: order.state,
         filled: order.filled,
+        working: working(order),
+    }
+}
+
+/// An order that waits for its price.
+fn working(order: &Order) -> Option<WorkingOrder> {
+    use OrderState::{PartiallyFilled, Working};
+    let waits = matches!(order.state, Working | PartiallyFilled)
+        && order.purpose == Purpose::Entry
+        && order.kind != OrderType::Market;
+    waits.then(|| WorkingOrder {
+        order_id: order.id,
+        request_id: order.request_id.clone(),
+        symbol: order.symbol.clone(),
+        side: order.side,
+        kind: order.kind,
+        lots: order.lots,
+        price: order.price,
+        levels: order.levels,
+        tag: order.tag.clone(),
+    })
+}
+
+/// As a request has it: the core reads prices itself.
+fn unread(edit: Edit<Price>) -> Edit<f64> {
+    match edit {
+        Edit::Keep => Edit::Keep,
+        Edit::Remove => Edit::Remove,
+        Edit::Set(price) => Edit::Set(price.to_f64()),
     }
 }
 
@@ -492,8 +561,9 @@ fn held(position: &Position) -> Held {
         symbol: row.symbol.clone(),
         side: row.side,
         lots: row.lots,
-        open_price: row.open_price.to_f64(),
-        stop_loss: row.levels.stop_loss.map(Price::to_f64),
+        open_price: Some(row.open_price),
+        levels: row.levels,
+        tag: position.tag.clone(),
     }
 }
 

@@ -101,19 +101,21 @@ impl Backtest {
 
     /// Does what a step wants done, and all that follows from it.
     fn follow(&mut self, step: Step) {
-        let mut intents = VecDeque::from_iter(step.intent);
+        let mut intents = VecDeque::from(step.intents);
         loop {
             let step = if let Some(intent) = intents.pop_front() {
                 match self.desk.take(&intent) {
                     Ok(()) => continue,
                     Err(reason) => self.trader.on_refused(intent.request_id(), reason),
                 }
+            } else if let Some((request_id, done)) = self.desk.next_change() {
+                self.trader.on_changed(&request_id, done)
             } else if let Some(event) = self.desk.next_event() {
                 self.trader.on_event(&event)
             } else {
                 return;
             };
-            intents.extend(step.intent);
+            intents.extend(step.intents);
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     backtest::{Backtest, Conditions, Outcome, Span, Ticks},
     risk::RiskSettings,
     settings::{self, TABLE},
-    strategy::StrategySettings,
+    strategy::{Registry, StrategySettings},
 };
 use anyhow::Context;
 use clap::Args;
@@ -55,7 +55,7 @@ const OTHERS: [&str; 5] = ["engine", "gateway", "operations", "process", "loggin
 pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let setup = read(&asked.config)?;
     let symbol = asked.symbol.as_deref().map(Symbol::parse).transpose();
-    let symbol = symbol.context("invalid --symbol")?;
+    let symbol = symbol.context("invalid --symbol: expected a symbol such as EURUSD")?;
     let span = Span {
         from: asked.from,
         to: asked.to,
@@ -78,12 +78,12 @@ fn read(config: &Path) -> anyhow::Result<Setup> {
         reader.optional::<IgnoredAny>(table, "a table");
     }
     let conditions = Conditions::read(&mut reader);
-    let strategies = settings::strategies(&mut reader);
+    let strategies = settings::strategies(&mut reader, Registry::of_program());
     let risk = RiskSettings::read(&mut reader.section("risk"));
     reader.finish()?;
     let setup = conditions.zip(strategies).zip(risk);
-    let ((conditions, strategies), risk) =
-        setup.context("faults of the configuration were lost")?;
+    let ((conditions, strategies), risk) = setup
+        .context("the configuration was not read whole; check it against config/engine.toml")?;
     Ok(Setup {
         conditions,
         strategies,

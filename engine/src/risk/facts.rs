@@ -1,6 +1,7 @@
 //! What the rules judge by.
 
 use super::RiskRefused;
+use crate::strategy::Budget;
 use mymt5_model::{BrokerTime, Lots, Moment, Money, Price, Side, Symbol, SymbolSpec, UtcTime};
 use std::collections::HashMap;
 
@@ -32,6 +33,10 @@ pub struct Entry<'a> {
     pub spread: i64,
     /// From the opening price to the stop loss, points; none: it has no stop loss.
     pub stop: Option<i64>,
+    /// What its strategy may risk of all that may be.
+    pub budget: Budget,
+    /// Lots of the other side that the same order closes; zero: none.
+    pub closes: Lots,
 }
 
 impl Entry<'_> {
@@ -52,10 +57,10 @@ pub struct Open {
     pub side: Side,
     /// Its volume.
     pub lots: Lots,
-    /// Where it opened or is expected to; an average may lie between two prices.
-    pub price: f64,
-    /// Its stop loss; none: it has none.
-    pub stop: Option<f64>,
+    /// Where it opened or is expected to; none: it is not known.
+    pub price: Option<Price>,
+    /// Its stop loss; none: it has none, or it is not known.
+    pub stop: Option<Price>,
     /// It is an order that takes no margin yet.
     pub in_flight: bool,
 }

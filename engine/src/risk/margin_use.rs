@@ -4,7 +4,7 @@
 use super::{Entry, Facts, RiskRefused, facts::worth, keys::PERCENT};
 use mymt5_chassis::loader::Section;
 use mymt5_guard::Percent;
-use mymt5_model::{Lots, SymbolSpec};
+use mymt5_model::{Lots, Price, SymbolSpec};
 
 /// The most margin in use after the entry, of equity.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,11 +28,12 @@ impl MarginUse {
         if account.leverage == 0 {
             return Err(RiskRefused::MarginUnknown);
         }
-        let mut sum = value(entry.spec, entry.price.to_f64(), lots)?;
+        let mut sum = value(entry.spec, entry.price, lots)?;
         for order in facts.open.iter().filter(|open| open.in_flight) {
             let spec = facts.specs.get(&order.symbol);
-            let spec = spec.ok_or(RiskRefused::MarginUnknown)?;
-            sum += value(spec, order.price, order.lots)?;
+            let known = spec.zip(order.price);
+            let (spec, price) = known.ok_or(RiskRefused::MarginUnknown)?;
+            sum += value(spec, price, order.lots)?;
         }
         let after = account.margin.to_f64() + sum / f64::from(account.leverage);
         if after > equity * self.0.get() / 100.0 {
@@ -43,6 +44,6 @@ impl MarginUse {
 }
 
 /// What so many lots are worth, in the account's currency.
-fn value(spec: &SymbolSpec, price: f64, lots: Lots) -> Result<f64, RiskRefused> {
-    Ok(worth(spec, price / spec.point())? * lots.to_f64())
+fn value(spec: &SymbolSpec, price: Price, lots: Lots) -> Result<f64, RiskRefused> {
+    Ok(worth(spec, price.points() as f64)? * lots.to_f64())
 }

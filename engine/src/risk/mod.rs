@@ -164,6 +164,12 @@ impl Risk {
         }
     }
 
+    /// The account's figures, as last told; none: they are not known.
+    #[must_use]
+    pub const fn account(&self) -> Option<Account> {
+        self.account
+    }
+
     /// A deposit, or a withdrawal below 0.
     pub fn on_flow(&mut self, amount: Money) {
         self.meter.flow(amount);

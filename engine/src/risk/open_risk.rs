@@ -75,9 +75,10 @@ impl OpenRisk {
 
 fn at_risk<'a>(open: &Open, facts: &Facts<'a>, sizing: &Sizing) -> Result<AtRisk<'a>, RiskRefused> {
     let spec = facts.specs.get(&open.symbol);
-    let (spec, stop) = spec.zip(open.stop).ok_or(RiskRefused::OpenRiskUnknown)?;
-    let points = (open.price - stop) / spec.point() * open.side.sign() as f64;
-    let of_move = worth(spec, points.max(0.0))?;
+    let known = spec.zip(open.price).zip(open.stop);
+    let ((spec, price), stop) = known.ok_or(RiskRefused::OpenRiskUnknown)?;
+    let points = (price.points() - stop.points()) * open.side.sign();
+    let of_move = worth(spec, points.max(0) as f64)?;
     Ok(AtRisk {
         spec,
         amount: sizing.loss_per_lot(of_move) * open.lots.to_f64(),

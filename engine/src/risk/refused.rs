@@ -38,6 +38,7 @@ refusals! {
     StopDistance, "stop_distance", "the stop loss is outside risk.min_stop_distance_points and max_stop_distance_points; move it within the range";
     TickValueUnknown, "tick_value_unknown", "risk cannot be told without the value of a tick; wait for the gateway to report a rate";
     VolumeTooSmall, "volume_too_small", "the smallest volume is more than risk.max_per_trade, risk.lots or risk.max_lots allows; set them higher";
+    ReversalVolume, "reversal_volume", "what is held and what risk allows make no volume of one order; set the strategy's reverse to \"close-first\"";
     PositionsPerSymbol, "positions_per_symbol", "risk.max_positions_per_symbol is reached; close one first";
     Positions, "positions", "risk.max_open_positions is reached; close one first";
     LotsPerSymbol, "lots_per_symbol", "more lots of the symbol than risk.max_lots_per_symbol allows; close some first";

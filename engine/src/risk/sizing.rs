@@ -5,6 +5,7 @@ use super::{
     facts::{Entry, Facts, worth},
     keys::{self, PERCENT},
 };
+use crate::strategy::Budget;
 use mymt5_chassis::loader::Section;
 use mymt5_guard::Percent;
 use mymt5_model::Lots;
@@ -96,16 +97,29 @@ impl Sizing {
                     Capital::Equity => facts.equity()?,
                     Capital::Balance => facts.balance()?,
                 };
-                self.lots_that_lose(of * percent.get() / 100.0, entry)?
+                self.lots_that_lose(of * percent.get() / 100.0, entry, facts)?
             }
-            SizeBy::Amount(amount) => self.lots_that_lose(amount, entry)?,
+            SizeBy::Amount(amount) => self.lots_that_lose(amount, entry, facts)?,
         };
         let capped = self.max_lots.map_or(most, |cap| most.min(cap.to_f64()));
         let grid = &entry.spec.volume;
-        grid.floor(capped).ok_or(RiskRefused::VolumeTooSmall)
+        let lots = grid.floor(capped).ok_or(RiskRefused::VolumeTooSmall)?;
+        let of_order = lots.plus(entry.closes);
+        let fits = entry.closes.is_zero() || grid.floor(of_order.to_f64()) == Some(of_order);
+        fits.then_some(lots).ok_or(RiskRefused::ReversalVolume)
     }
 
-    fn lots_that_lose(&self, amount: f64, entry: &Entry<'_>) -> Result<f64, RiskRefused> {
+    /// The volume that loses at most what the strategy may risk of that amount.
+    fn lots_that_lose(
+        &self,
+        most: f64,
+        entry: &Entry<'_>,
+        facts: &Facts<'_>,
+    ) -> Result<f64, RiskRefused> {
+        let amount = match entry.budget {
+            Budget::Share(share) => most * (share / 100.0),
+            Budget::Own(percent) => most.min(facts.equity()? * percent / 100.0),
+        };
         let points = entry.at_risk().ok_or(RiskRefused::StopMissing)?;
         // A hair below, since the floor forgives half a unit of rounding upwards. Volumes that are
         // given need none: they are whole numbers of units.
@@ -172,6 +186,55 @@ mod tests {
         account.balance = mymt5_model::Money::from_f64(10_000.0).unwrap();
         let sized = balance.lots(&entry(&spec, Some(197)), &known);
         assert_eq!(sized, Ok(lots(0.5)));
+    }
+
+    #[test]
+    fn a_strategy_may_risk_a_part_of_the_whole_and_a_fixed_volume_stays() {
+        let spec = spec();
+        let fixed = SizeBy::Fixed(lots(0.5));
+        let percent = SizeBy::Share(Percent::try_from(1.000_01).unwrap(), Capital::Equity);
+        let amount = SizeBy::Amount(100.001);
+        for (by, budget, expected) in [
+            (percent, Budget::Share(50.0), 0.25),
+            (percent, Budget::Own(0.5), 0.24),
+            (percent, Budget::Own(2.0), 0.5),
+            (amount, Budget::Share(50.0), 0.25),
+            (amount, Budget::Own(0.5), 0.24),
+            (amount, Budget::Own(2.0), 0.5),
+            (fixed, Budget::Share(50.0), 0.5),
+            (fixed, Budget::Own(0.5), 0.5),
+        ] {
+            let sizing = Sizing {
+                by,
+                max_lots: None,
+                commission_per_lot: 0.0,
+            };
+            let entry = Entry {
+                budget,
+                ..entry(&spec, Some(197))
+            };
+            let sized = sizing.lots(&entry, &facts(10_000.0));
+            assert_eq!(sized, Ok(lots(expected)), "{by:?} {budget:?}");
+        }
+    }
+
+    #[test]
+    fn one_order_of_both_sides_is_refused_where_its_volume_does_not_fit() {
+        let fixed = Sizing {
+            by: SizeBy::Fixed(lots(60.0)),
+            ..percent(1.0)
+        };
+        let spec = spec();
+        let size = |closes| {
+            let entry = Entry {
+                closes: lots(closes),
+                ..entry(&spec, None)
+            };
+            fixed.lots(&entry, &facts(10_000.0))
+        };
+        assert_eq!(size(40.0), Ok(lots(60.0)));
+        assert_eq!(size(40.01), Err(RiskRefused::ReversalVolume));
+        assert_eq!(size(0.005), Err(RiskRefused::ReversalVolume));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{Account, Entry, Facts, RiskSettings};
+use crate::strategy::Budget;
 use mymt5_chassis::loader::{Environment, Reader};
-use mymt5_model::{BrokerTime, Moment, Money, Price, Side, Symbol, SymbolSpec};
+use mymt5_model::{BrokerTime, Lots, Moment, Money, Price, Side, Symbol, SymbolSpec};
 use std::{collections::HashMap, sync::LazyLock};
 
 static NO_SPECS: LazyLock<HashMap<Symbol, SymbolSpec>> = LazyLock::new(HashMap::new);
@@ -16,6 +17,8 @@ pub(crate) fn entry(spec: &SymbolSpec, stop: Option<i64>) -> Entry<'_> {
         price: Price::from_points(100_000, spec.digits),
         spread: 2,
         stop,
+        budget: Budget::WHOLE,
+        closes: Lots::ZERO,
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{testing::*, *};
 use crate::trader::tests::spec;
 use mymt5_guard::{LimitAction, LossSettings};
+use mymt5_model::Price;
 use std::{fs, path::PathBuf};
 
 /// A file of the repository, without the other tables; the calendar is found from the tests, too.
@@ -118,13 +119,13 @@ fn pair(symbol: &str, base: &str, quote: &str) -> SymbolSpec {
 }
 
 /// A purchase of one lot that loses that many points at its stop.
-fn bought(symbol: &str, points: f64) -> Open {
+fn bought(symbol: &str, points: i64) -> Open {
     Open {
         symbol: Symbol::parse(symbol).unwrap(),
         side: mymt5_model::Side::Buy,
         lots: Lots::from_f64(1.0).unwrap(),
-        price: 1.2,
-        stop: Some(1.2 - points * 1e-5),
+        price: Some(Price::from_points(120_000, 5)),
+        stop: Some(Price::from_points(120_000 - points, 5)),
         in_flight: false,
     }
 }
@@ -147,7 +148,7 @@ fn may_buy(keys: &str, open: &[Open]) -> Result<Lots, RiskRefused> {
 
 #[test]
 fn what_is_at_risk_adds_up_by_symbol_by_currency_and_in_total() {
-    let open = [bought("GBPUSD", 50.0), bought("AUDNZD", 50.0)];
+    let open = [bought("GBPUSD", 50), bought("AUDNZD", 50)];
     for (limit, at_risk, refused) in [
         ("max_open_risk_percent", 2.0, RiskRefused::OpenRisk),
         (
@@ -166,7 +167,7 @@ fn what_is_at_risk_adds_up_by_symbol_by_currency_and_in_total() {
         let less = format!("{limit} = {}", at_risk - 0.001);
         assert_eq!(may_buy(&less, &open), Err(refused));
     }
-    let euro = [bought("EURGBP", 50.0)];
+    let euro = [bought("EURGBP", 50)];
     let less = may_buy("max_open_risk_per_currency_percent = 1.49", &euro);
     assert_eq!(less, Err(RiskRefused::OpenRiskPerCurrency));
 }
@@ -174,22 +175,27 @@ fn what_is_at_risk_adds_up_by_symbol_by_currency_and_in_total() {
 #[test]
 fn a_stop_in_profit_risks_nothing_and_no_stop_risks_an_unknown_amount() {
     let limit = "max_open_risk_percent = 1.0";
-    assert!(may_buy(limit, &[bought("GBPUSD", -30.0)]).is_ok());
-    let without = Open {
+    assert!(may_buy(limit, &[bought("GBPUSD", -30)]).is_ok());
+    let known = bought("GBPUSD", 0);
+    let without_stop = Open {
         stop: None,
-        ..bought("GBPUSD", 0.0)
+        ..known.clone()
     };
-    assert_eq!(
-        may_buy(limit, &[without]),
-        Err(RiskRefused::OpenRiskUnknown)
-    );
-    let unknown = may_buy(limit, &[bought("USDJPY", 10.0)]);
+    let without_price = Open {
+        price: None,
+        ..known
+    };
+    for unknown in [without_stop, without_price] {
+        let refused = may_buy(limit, &[unknown]);
+        assert_eq!(refused, Err(RiskRefused::OpenRiskUnknown));
+    }
+    let unknown = may_buy(limit, &[bought("USDJPY", 10)]);
     assert_eq!(unknown, Err(RiskRefused::OpenRiskUnknown));
 }
 
 #[test]
 fn positions_and_lots_are_counted_by_symbol_and_in_total() {
-    let open = [bought("EURUSD", 10.0), bought("GBPUSD", 10.0)];
+    let open = [bought("EURUSD", 10), bought("GBPUSD", 10)];
     for (limit, least, refused) in [
         (
             "max_positions_per_symbol",
@@ -209,11 +215,11 @@ fn positions_and_lots_are_counted_by_symbol_and_in_total() {
 fn what_is_in_flight_takes_margin_already() {
     let order = Open {
         in_flight: true,
-        ..bought("GBPUSD", 10.0)
+        ..bought("GBPUSD", 10)
     };
     // A lot at 1.0 and one at 1.2 with a leverage of 100: 1000 and 1200.
     for (limit, open, fits) in [
-        (10.1, bought("GBPUSD", 10.0), true),
+        (10.1, bought("GBPUSD", 10), true),
         (21.9, order.clone(), false),
         (22.1, order, true),
     ] {
@@ -226,6 +232,13 @@ fn what_is_in_flight_takes_margin_already() {
         };
         assert_eq!(admitted.map(|_| ()), expected, "{limit}");
     }
+    let unknown = Open {
+        price: None,
+        in_flight: true,
+        ..bought("GBPUSD", 10)
+    };
+    let refused = may_buy("max_margin_use_percent = 99.0", &[unknown]);
+    assert_eq!(refused, Err(RiskRefused::MarginUnknown));
 }
 
 #[test]

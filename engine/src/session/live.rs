@@ -3,7 +3,8 @@
 use super::{
     ConnectError, Gateway, Session,
     send::{Answer, send},
-    wire::{self, Request},
+    warm_up::WarmUps,
+    wire::{self, Request, Specs},
 };
 use crate::{
     intents::{IntentError, Unsettled},
@@ -12,7 +13,7 @@ use crate::{
 use mymt5_chassis::{clock, trace_context::TraceContext};
 use mymt5_model::{OrderState, RequestId, SymbolSpec};
 use mymt5_proto::{Reason, reason_of, retry_after, v1};
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -44,6 +45,7 @@ pub(super) enum SessionEnd {
     Call(&'static str, Status),
     StreamEnded(&'static str),
     Symbol(String),
+    Shared(String),
     Intents(IntentError),
     /// The process ends.
     Stopping,
@@ -85,6 +87,10 @@ impl fmt::Display for SessionEnd {
                 f,
                 "the gateway has no {symbol} for this client; add it to clients.NAME.symbols there"
             ),
+            Self::Shared(symbol) => write!(
+                f,
+                "several strategies trade {symbol} on an account that nets; give each symbol to one strategy"
+            ),
             Self::Intents(error) => write!(f, "{error}"),
             Self::Stopping => f.write_str("the engine is stopping"),
         }
@@ -110,7 +116,8 @@ pub(super) struct Live {
     /// old one behind its back.
     calls: JoinSet<Answered>,
     /// Canonical names as the ticks carry them, so that none is parsed again for each tick.
-    specs: HashMap<String, SymbolSpec>,
+    specs: Specs,
+    warm_ups: WarmUps,
     clock: GatewayClock,
 }
 
@@ -158,7 +165,12 @@ impl Live {
         let snapshot = snapshot
             .map_err(|status| SessionEnd::Call("snapshot", status))?
             .into_inner();
-        session.trader.on_snapshot(wire::snapshot(&snapshot));
+        session
+            .trader
+            .on_snapshot(wire::snapshot(&snapshot, &specs));
+        if let Some(symbol) = session.trader.shared_symbol() {
+            return Err(SessionEnd::Shared(symbol.to_string()));
+        }
         let from = v1::StreamEventsRequest {
             journal_id: snapshot.journal_id,
             after_sequence: snapshot.sequence,
@@ -187,6 +199,8 @@ impl Live {
         let ticks = ticks
             .map_err(|status| SessionEnd::Call("ticks", status))?
             .into_inner();
+        let mut warm_ups = WarmUps::new(&mut session.trader);
+        warm_ups.refresh(&gateway, &mut session.trader).await;
         let kind = status.account_kind();
         tracing::info!(
             gateway = status.version,
@@ -207,6 +221,7 @@ impl Live {
             },
             calls: JoinSet::new(),
             specs,
+            warm_ups,
             clock,
         })
     }
@@ -335,7 +350,11 @@ impl Live {
             .map_err(|status| SessionEnd::Call("events", status))?
             .ok_or(SessionEnd::StreamEnded("events"))?;
         self.in_step.newest_event = self.in_step.newest_event.max(event.sequence);
-        let Some(event) = event.event.as_ref().and_then(wire::event) else {
+        let Some(event) = event
+            .event
+            .as_ref()
+            .and_then(|wire| wire::event(wire, &self.specs))
+        else {
             return Ok(());
         };
         // A feed that waits tells the account with its ticks: an update comes by the clock.
@@ -354,6 +373,10 @@ impl Live {
     ) -> Result<(), SessionEnd> {
         match answer {
             Answer::Accepted => Ok(()),
+            Answer::Changed { done } => {
+                let step = session.trader.on_changed(request_id, done);
+                self.take(session, step)
+            }
             Answer::Refused(reason) => {
                 tracing::warn!(%request_id, reason, "intent refused by the gateway");
                 let step = session.trader.on_refused(request_id, reason);
@@ -363,11 +386,13 @@ impl Live {
         }
     }
 
-    /// Asks for the specifications again while a rate is missing.
+    /// Asks for the specifications again while a rate is missing, and for bars that are.
     async fn refresh(&mut self, session: &mut Session) -> Result<(), SessionEnd> {
         if session.trader.lacks_rates() {
             self.specs = specify(&self.gateway, session, &TraceContext::new()).await?;
         }
+        let trader = &mut session.trader;
+        self.warm_ups.refresh(&self.gateway, trader).await;
         Ok(())
     }
 
@@ -379,22 +404,28 @@ impl Live {
                 .intents
                 .settle(settled.request_id.as_str(), outcome)?;
         }
-        let Some(intent) = step.intent else {
-            return Ok(());
-        };
+        let mut intents = step.intents.into_iter();
+        intents.try_for_each(|intent| self.begin_call(session, &intent))
+    }
+
+    /// An order is durable before it is sent. A change needs no record: it is safe to repeat, and after
+    /// a break nothing waits for it.
+    fn begin_call(&mut self, session: &Session, intent: &Intent) -> Result<(), SessionEnd> {
         let request_id = intent.request_id().clone();
         let not_after_ms = self.clock.now_ms() + VALID_MS;
-        let request = Request::of(&intent, &session.session_id, not_after_ms);
-        let times = (clock::utc_now_ms(), not_after_ms);
-        session.intents.record(
-            request_id.as_str(),
-            request.method(),
-            &request.encode(),
-            times,
-        )?;
-        metrics::counter!("mymt5_engine_orders_submitted_total").increment(1);
+        let request = Request::of(intent, &session.session_id, not_after_ms);
+        if intent.is_order() {
+            let times = (clock::utc_now_ms(), not_after_ms);
+            session.intents.record(
+                request_id.as_str(),
+                request.method(),
+                &request.encode(),
+                times,
+            )?;
+            metrics::counter!("mymt5_engine_orders_submitted_total").increment(1);
+        }
         let trace = TraceContext::new();
-        log(&intent, &trace);
+        log(intent, &trace);
         let gateway = self.gateway.clone();
         self.calls.spawn(async move {
             let answer = send(&gateway, &request_id, &request, &trace).await;
@@ -417,6 +448,16 @@ fn log(intent: &Intent, trace: &TraceContext) {
             let request_id = &close.request_id;
             let position_id = &close.position_id;
             tracing::info!(trace_id, %request_id, %position_id, "close decided");
+        }
+        Intent::Move(change) => {
+            let request_id = &change.request_id;
+            let position_id = &change.position_id;
+            tracing::info!(trace_id, %request_id, %position_id, "move of levels decided");
+        }
+        Intent::Cancel(cancel) => {
+            let request_id = &cancel.request_id;
+            let order_id = &cancel.order_id;
+            tracing::info!(trace_id, %request_id, %order_id, "cancellation decided");
         }
     }
 }
@@ -447,7 +488,7 @@ async fn specify(
     gateway: &Gateway,
     session: &mut Session,
     trace: &TraceContext,
-) -> Result<HashMap<String, SymbolSpec>, SessionEnd> {
+) -> Result<Specs, SessionEnd> {
     let answer = gateway
         .market_data()
         .list_symbols(gateway.call(v1::ListSymbolsRequest {}, trace))
@@ -466,7 +507,7 @@ async fn specify(
     session
         .trader
         .specify(wire.iter().filter_map(readable).collect());
-    let mut specs = HashMap::new();
+    let mut specs = Specs::new();
     for symbol in session.trader.symbols() {
         let spec = session
             .trader
@@ -617,6 +658,7 @@ mod tests {
             ("ticks", SessionEnd::Call("ticks", Status::unknown("h2"))),
             ("answers", SessionEnd::StreamEnded("answers")),
             ("EURUSD", SessionEnd::Symbol("EURUSD".into())),
+            ("EURUSD", SessionEnd::Shared("EURUSD".into())),
         ] {
             assert_eq!(flaw(subject, &end.to_string()), None);
         }

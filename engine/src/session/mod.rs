@@ -5,6 +5,7 @@ mod gateway;
 mod live;
 mod past;
 mod send;
+mod warm_up;
 mod wire;
 
 pub use backoff::Backoff;

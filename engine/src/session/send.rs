@@ -14,6 +14,8 @@ use tonic::{Code, Status};
 pub(super) enum Answer {
     /// The gateway took it. The order's end comes by events.
     Accepted,
+    /// A change ended, done or not, as far as the gateway knows.
+    Changed { done: bool },
     /// The gateway definitely did not take it: why.
     Refused(String),
     /// Unknown: the session must begin again and ask.
@@ -37,9 +39,9 @@ pub(super) async fn send(
         let answer = once(gateway, request, trace).await;
         super::count_call(!answer.as_ref().is_err_and(is_unsure));
         let status = match answer {
-            Ok(order) => {
-                tracing::debug!(%request_id, state = ?order.map(|order| order.state()), "intent taken");
-                return Answer::Accepted;
+            Ok(taken) => {
+                tracing::debug!(%request_id, ?taken, "intent taken");
+                return taken;
             }
             Err(status) => status,
         };
@@ -76,24 +78,37 @@ async fn once(
     gateway: &Gateway,
     request: &Request,
     trace: &TraceContext,
-) -> Result<Option<v1::Order>, Status> {
+) -> Result<Answer, Status> {
     let mut trading = gateway.trading();
     Ok(match request {
         Request::Submit(request) => {
-            trading
-                .submit_order(gateway.call(request.clone(), trace))
-                .await?
-                .into_inner()
-                .order
+            let call = gateway.call(request.clone(), trace);
+            trading.submit_order(call).await?;
+            Answer::Accepted
         }
         Request::Close(request) => {
-            trading
-                .close_position(gateway.call(request.clone(), trace))
-                .await?
-                .into_inner()
-                .order
+            let call = gateway.call(request.clone(), trace);
+            trading.close_position(call).await?;
+            Answer::Accepted
+        }
+        Request::Move(request) => {
+            let call = gateway.call(request.clone(), trace);
+            let answer = trading.modify_position(call).await?.into_inner();
+            changed(answer.change)
+        }
+        Request::Cancel(request) => {
+            let call = gateway.call(request.clone(), trace);
+            let answer = trading.cancel_order(call).await?.into_inner();
+            changed(answer.change)
         }
     })
+}
+
+fn changed(change: Option<v1::Change>) -> Answer {
+    let outcome = change.map(|change| change.outcome());
+    Answer::Changed {
+        done: outcome == Some(v1::ChangeOutcome::Done),
+    }
 }
 
 /// True when the call may have been taken, or may be taken if repeated. A passed deadline arrives

@@ -1,12 +1,18 @@
 //! Between the wire and the trader's words: what comes in is checked here, and trusted from here on.
 
-use crate::trader::{Account, Event, Held, Intent, OrderUpdate, Outcome, Snapshot};
+use crate::{
+    bars::{History, Timeframe},
+    strategy::At,
+    trader::{Account, Event, Held, Intent, OrderUpdate, Outcome, Snapshot, WarmUp, WorkingOrder},
+};
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    AccountMode, Lots, Moment, Money, OrderState, PositionId, RequestId, Side, Symbol,
+    AccountMode, Bar, BrokerTime, Edit, Levels, Lots, Moment, Money, OrderId, OrderState,
+    OrderType, PositionId, Price, RequestId, Side, Symbol, SymbolSpec,
 };
 use mymt5_proto::{parse_enum, v1};
 use prost::Message;
+use std::collections::HashMap;
 use v1::stream_events_response::Event as WireEvent;
 
 /// An intent as it is sent.
@@ -14,7 +20,12 @@ use v1::stream_events_response::Event as WireEvent;
 pub(super) enum Request {
     Submit(v1::SubmitOrderRequest),
     Close(v1::ClosePositionRequest),
+    Move(v1::ModifyPositionRequest),
+    Cancel(v1::CancelOrderRequest),
 }
+
+/// The symbols that the trader knows, by their names.
+pub(super) type Specs = HashMap<String, SymbolSpec>;
 
 impl Request {
     /// Binds an intent to a process and a time: past that time of the gateway's clock it is refused, so
@@ -27,7 +38,8 @@ impl Request {
                 request_id: submit.request_id.to_string(),
                 symbol: submit.symbol.to_string(),
                 side: v1::Side::from(submit.side).into(),
-                r#type: v1::OrderType::Market.into(),
+                r#type: order_type(submit.at).into(),
+                price: price(submit.at),
                 lots: submit.lots.to_f64(),
                 stop_loss: submit.levels.stop_loss.map(|price| price.to_f64()),
                 take_profit: submit.levels.take_profit.map(|price| price.to_f64()),
@@ -44,6 +56,20 @@ impl Request {
                 session_id,
                 ..Default::default()
             }),
+            Intent::Move(change) => Self::Move(v1::ModifyPositionRequest {
+                request_id: change.request_id.to_string(),
+                position_id: change.position_id.0,
+                stop_loss: edit(change.levels.stop_loss),
+                take_profit: edit(change.levels.take_profit),
+                not_after,
+                session_id,
+            }),
+            Intent::Cancel(cancel) => Self::Cancel(v1::CancelOrderRequest {
+                request_id: cancel.request_id.to_string(),
+                order_id: cancel.order_id.0,
+                not_after,
+                session_id,
+            }),
         }
     }
 
@@ -52,6 +78,8 @@ impl Request {
         match self {
             Self::Submit(_) => "SubmitOrder",
             Self::Close(_) => "ClosePosition",
+            Self::Move(_) => "ModifyPosition",
+            Self::Cancel(_) => "CancelOrder",
         }
     }
 
@@ -60,7 +88,33 @@ impl Request {
         match self {
             Self::Submit(request) => request.encode_to_vec(),
             Self::Close(request) => request.encode_to_vec(),
+            Self::Move(request) => request.encode_to_vec(),
+            Self::Cancel(request) => request.encode_to_vec(),
         }
+    }
+}
+
+const fn order_type(at: At) -> v1::OrderType {
+    match at {
+        At::Market => v1::OrderType::Market,
+        At::Limit(_) => v1::OrderType::Limit,
+        At::Stop(_) => v1::OrderType::Stop,
+    }
+}
+
+fn price(at: At) -> Option<f64> {
+    match at {
+        At::Market => None,
+        At::Limit(price) | At::Stop(price) => Some(price.to_f64()),
+    }
+}
+
+/// An absent level is kept, 0 removes it.
+fn edit(edit: Edit<Price>) -> Option<f64> {
+    match edit {
+        Edit::Keep => None,
+        Edit::Remove => Some(0.0),
+        Edit::Set(price) => Some(price.to_f64()),
     }
 }
 
@@ -73,24 +127,31 @@ pub(super) fn outcome_name(outcome: &Outcome) -> &str {
 }
 
 /// What a trader begins with.
-pub(super) fn snapshot(wire: &v1::GetSnapshotResponse) -> Snapshot {
+pub(super) fn snapshot(wire: &v1::GetSnapshotResponse, specs: &Specs) -> Snapshot {
+    let positions = wire.positions.iter();
+    let orders = wire.orders.iter();
     let mode = wire.account.as_ref().map_or(0, |account| account.mode);
     let mode = parse_enum::<v1::AccountMode, AccountMode>(mode, "");
     Snapshot {
         // Where positions do not net, a close names its position: that is right on both.
         mode: mode.unwrap_or(AccountMode::Hedging),
-        positions: wire.positions.iter().filter_map(held).collect(),
+        positions: positions.filter_map(|wire| held(wire, specs)).collect(),
+        orders: orders.filter_map(|wire| working(wire, specs)).collect(),
         account: wire.account.as_ref().and_then(figures),
         trading_state: trading_state(wire.trading_state()),
     }
 }
 
 /// What a trader learns by an event; none: it does not concern it.
-pub(super) fn event(wire: &WireEvent) -> Option<Event> {
+pub(super) fn event(wire: &WireEvent, specs: &Specs) -> Option<Event> {
     match wire {
-        WireEvent::OrderChanged(changed) => changed.order.as_ref().and_then(order),
+        WireEvent::OrderChanged(changed) => {
+            let order = changed.order.as_ref();
+            order.and_then(|wire| self::order(wire, specs))
+        }
         WireEvent::PositionChanged(changed) => {
-            let held = changed.position.as_ref().and_then(held);
+            let position = changed.position.as_ref();
+            let held = position.and_then(|wire| held(wire, specs));
             held.map(Event::PositionChanged)
         }
         WireEvent::PositionClosed(closed) => {
@@ -137,7 +198,7 @@ fn trading_state(wire: v1::TradingState) -> TradingState {
     }
 }
 
-fn order(wire: &v1::Order) -> Option<Event> {
+fn order(wire: &v1::Order, specs: &Specs) -> Option<Event> {
     let state = parse_enum::<v1::OrderState, OrderState>(wire.state, "").ok()?;
     let is_close = wire.action() == v1::OrderAction::Close;
     Some(Event::Order(OrderUpdate {
@@ -145,10 +206,43 @@ fn order(wire: &v1::Order) -> Option<Event> {
         closes: is_close.then_some(PositionId(wire.position_id)),
         state,
         filled: Lots::from_f64(wire.filled_lots).unwrap_or_default(),
+        working: working(wire, specs),
     }))
 }
 
-fn held(wire: &v1::Position) -> Option<Held> {
+/// An order of this engine that waits for its price.
+fn working(wire: &v1::Order, specs: &Specs) -> Option<WorkingOrder> {
+    use v1::OrderState::{PartiallyFilled, Working};
+    let waits = matches!(wire.state(), Working | PartiallyFilled)
+        && wire.action() == v1::OrderAction::Submit;
+    let kind = parse_enum::<v1::OrderType, OrderType>(wire.r#type, "").ok();
+    let kind = kind.filter(|kind| waits && *kind != OrderType::Market)?;
+    Some(WorkingOrder {
+        order_id: OrderId(wire.order_id),
+        request_id: RequestId::parse(&wire.client_order_id).ok()?,
+        symbol: Symbol::parse(&wire.symbol).ok()?,
+        side: parse_enum::<v1::Side, Side>(wire.side, "").ok()?,
+        kind,
+        lots: Lots::from_f64(wire.lots).ok()?,
+        price: level(wire.price, &wire.symbol, specs),
+        levels: levels(wire.stop_loss, wire.take_profit, &wire.symbol, specs),
+        tag: wire.tag.clone(),
+    })
+}
+
+/// A price of a symbol that the trader knows.
+fn level(wire: Option<f64>, symbol: &str, specs: &Specs) -> Option<Price> {
+    Price::nearest(wire?, specs.get(symbol)?.digits).ok()
+}
+
+fn levels(stop: Option<f64>, profit: Option<f64>, symbol: &str, specs: &Specs) -> Levels {
+    Levels {
+        stop_loss: level(stop, symbol, specs),
+        take_profit: level(profit, symbol, specs),
+    }
+}
+
+fn held(wire: &v1::Position, specs: &Specs) -> Option<Held> {
     let side = parse_enum::<v1::Side, Side>(wire.side, "").ok();
     let symbol = Symbol::parse(&wire.symbol).ok();
     let lots = Lots::from_f64(wire.lots).ok();
@@ -164,8 +258,63 @@ fn held(wire: &v1::Position) -> Option<Held> {
         symbol,
         side,
         lots,
-        open_price: wire.open_price,
-        stop_loss: wire.stop_loss,
+        open_price: level(Some(wire.open_price), &wire.symbol, specs),
+        levels: levels(wire.stop_loss, wire.take_profit, &wire.symbol, specs),
+        tag: wire.tag.clone(),
+    })
+}
+
+/// The question for bars of the past.
+pub(super) fn bars_request(warm_up: &WarmUp) -> v1::ListBarsRequest {
+    v1::ListBarsRequest {
+        symbol: warm_up.symbol.to_string(),
+        timeframe: timeframe(warm_up.timeframe).into(),
+        limit: warm_up.bars,
+        ..Default::default()
+    }
+}
+
+const fn timeframe(timeframe: Timeframe) -> v1::Timeframe {
+    match timeframe {
+        Timeframe::M1 => v1::Timeframe::M1,
+        Timeframe::M5 => v1::Timeframe::M5,
+        Timeframe::M15 => v1::Timeframe::M15,
+        Timeframe::M30 => v1::Timeframe::M30,
+        Timeframe::H1 => v1::Timeframe::H1,
+        Timeframe::H4 => v1::Timeframe::H4,
+        Timeframe::D1 => v1::Timeframe::D1,
+    }
+}
+
+/// Bars of the past; one that is not understood is left out.
+pub(super) fn history(wire: &v1::ListBarsResponse, spec: &SymbolSpec) -> History {
+    let mut history = History::default();
+    for wire in &wire.bars {
+        let Some(bar) = bar(wire, spec) else {
+            tracing::warn!(symbol = %spec.symbol, "bar not understood");
+            continue;
+        };
+        if wire.finished {
+            history.finished.push(bar);
+        } else {
+            history.running = Some(bar);
+        }
+    }
+    history
+}
+
+fn bar(wire: &v1::Bar, spec: &SymbolSpec) -> Option<Bar> {
+    let price = |price| Price::nearest(price, spec.digits).ok();
+    Some(Bar {
+        symbol: spec.symbol.clone(),
+        time: BrokerTime(wire.time?.broker_ms?),
+        open: price(wire.open)?,
+        high: price(wire.high)?,
+        low: price(wire.low)?,
+        close: price(wire.close)?,
+        tick_volume: wire.tick_volume,
+        real_volume: wire.real_volume,
+        spread_points: wire.spread_points,
     })
 }
 
@@ -173,8 +322,8 @@ fn held(wire: &v1::Position) -> Option<Held> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::trader::{Close, Submit};
-    use mymt5_model::{BrokerTime, Levels, Price, UtcTime};
+    use crate::trader::{Cancel, Close, Move, Submit, tests::spec};
+    use mymt5_model::{LevelsEdit, UtcTime};
 
     fn wire_position(side: v1::Side, lots: f64) -> v1::Position {
         v1::Position {
@@ -184,8 +333,30 @@ mod tests {
             lots,
             open_price: 1.1,
             stop_loss: Some(1.09),
+            tag: "jumps".into(),
             ..Default::default()
         }
+    }
+
+    fn wire_order(kind: v1::OrderType, state: v1::OrderState) -> v1::Order {
+        v1::Order {
+            order_id: 9,
+            client_order_id: "id-1".into(),
+            action: v1::OrderAction::Submit.into(),
+            symbol: "EURUSD".into(),
+            side: v1::Side::Buy.into(),
+            r#type: kind.into(),
+            state: state.into(),
+            lots: 0.2,
+            price: Some(1.08),
+            stop_loss: Some(1.07),
+            tag: "jumps".into(),
+            ..Default::default()
+        }
+    }
+
+    fn specs() -> Specs {
+        [("EURUSD".to_owned(), spec())].into()
     }
 
     fn submit() -> Intent {
@@ -193,6 +364,7 @@ mod tests {
             request_id: RequestId::parse("id-1").unwrap(),
             symbol: Symbol::parse("EURUSD").unwrap(),
             side: Side::Sell,
+            at: At::Market,
             lots: Lots::from_f64(0.48).unwrap(),
             levels: Levels {
                 stop_loss: Some(Price::from_points(100_102, 5)),
@@ -240,6 +412,83 @@ mod tests {
     }
 
     #[test]
+    fn an_order_with_a_price_and_changes_are_sent_as_they_are() {
+        let Intent::Submit(submit) = submit() else {
+            panic!("a submit is one")
+        };
+        let at = At::Stop(Price::from_points(99_900, 5));
+        let pending = Intent::Submit(Submit { at, ..submit });
+        let Request::Submit(request) = Request::of(&pending, "process", 17) else {
+            panic!("a submit is one")
+        };
+        assert_eq!(request.r#type(), v1::OrderType::Stop);
+        assert_eq!(request.price, Some(0.999));
+        let change = Intent::Move(Move {
+            request_id: RequestId::parse("id-2").unwrap(),
+            position_id: PositionId(7),
+            levels: LevelsEdit {
+                stop_loss: Edit::Set(Price::from_points(109_000, 5)),
+                take_profit: Edit::Keep,
+            },
+        });
+        let Request::Move(request) = Request::of(&change, "process", 18) else {
+            panic!("a move is one")
+        };
+        assert_eq!((request.position_id, request.stop_loss), (7, Some(1.09)));
+        assert_eq!((request.take_profit, request.not_after), (None, Some(18)));
+        let cancel = Intent::Cancel(Cancel {
+            request_id: RequestId::parse("id-3").unwrap(),
+            order_id: OrderId(9),
+        });
+        let Request::Cancel(request) = Request::of(&cancel, "process", 19) else {
+            panic!("a cancel is one")
+        };
+        assert_eq!((request.order_id, request.not_after), (9, Some(19)));
+        assert!(!cancel.is_order() && !change.is_order() && pending.is_order());
+    }
+
+    #[test]
+    fn bars_are_asked_for_and_read() {
+        let warm_up = WarmUp {
+            symbol: spec().symbol,
+            timeframe: Timeframe::H4,
+            bars: 21,
+        };
+        let request = bars_request(&warm_up);
+        assert_eq!(
+            (request.timeframe(), request.limit),
+            (v1::Timeframe::H4, 21)
+        );
+        let wire = |time: i64, finished: bool| v1::Bar {
+            time: Some(v1::Moment {
+                broker_ms: Some(time),
+                ..Default::default()
+            }),
+            open: 1.1,
+            high: 1.2,
+            low: 1.0,
+            close: 1.15,
+            tick_volume: 3,
+            real_volume: 0,
+            spread_points: 2,
+            finished,
+        };
+        let odd = v1::Bar {
+            low: f64::NAN,
+            ..wire(1, true)
+        };
+        let response = v1::ListBarsResponse {
+            bars: vec![wire(0, true), odd, wire(2, false)],
+            ..Default::default()
+        };
+        let history = history(&response, &spec());
+        let times = |bars: &[Bar]| bars.iter().map(|bar| bar.time.0).collect::<Vec<_>>();
+        assert_eq!(times(&history.finished), [0]);
+        assert_eq!(history.finished[0].high, Price::from_points(120_000, 5));
+        assert_eq!(history.running.map(|bar| bar.time.0), Some(2));
+    }
+
+    #[test]
     fn a_snapshot_is_read_whole() {
         let wire = v1::GetSnapshotResponse {
             account: Some(v1::Account {
@@ -259,6 +508,11 @@ mod tests {
                 wire_position(v1::Side::Unspecified, 0.49),
                 wire_position(v1::Side::Buy, f64::NAN),
             ],
+            orders: vec![
+                wire_order(v1::OrderType::Limit, v1::OrderState::Working),
+                wire_order(v1::OrderType::Limit, v1::OrderState::Sent),
+                wire_order(v1::OrderType::Market, v1::OrderState::PartiallyFilled),
+            ],
             trading_state: v1::TradingState::Active.into(),
             ..Default::default()
         };
@@ -267,8 +521,26 @@ mod tests {
             symbol: Symbol::parse("EURUSD").unwrap(),
             side: Side::Buy,
             lots: Lots::from_f64(0.49).unwrap(),
-            open_price: 1.1,
-            stop_loss: Some(1.09),
+            open_price: Some(Price::from_points(110_000, 5)),
+            levels: Levels {
+                stop_loss: Some(Price::from_points(109_000, 5)),
+                take_profit: None,
+            },
+            tag: "jumps".into(),
+        };
+        let waiting = WorkingOrder {
+            order_id: OrderId(9),
+            request_id: RequestId::parse("id-1").unwrap(),
+            symbol: Symbol::parse("EURUSD").unwrap(),
+            side: Side::Buy,
+            kind: OrderType::Limit,
+            lots: Lots::from_f64(0.2).unwrap(),
+            price: Some(Price::from_points(108_000, 5)),
+            levels: Levels {
+                stop_loss: Some(Price::from_points(107_000, 5)),
+                take_profit: None,
+            },
+            tag: "jumps".into(),
         };
         let money = |amount| Money::from_f64(amount).unwrap();
         let account = Account {
@@ -284,15 +556,16 @@ mod tests {
         let expected = Snapshot {
             mode: AccountMode::Netting,
             positions: vec![held],
+            orders: vec![waiting],
             account: Some(account),
             trading_state: TradingState::Active,
         };
-        assert_eq!(snapshot(&wire), expected);
+        assert_eq!(snapshot(&wire, &specs()), expected);
     }
 
     #[test]
     fn what_is_missing_or_not_understood_takes_no_new_risk() {
-        let empty = snapshot(&v1::GetSnapshotResponse::default());
+        let empty = snapshot(&v1::GetSnapshotResponse::default(), &specs());
         assert_eq!(empty.account, None);
         assert_eq!(empty.trading_state, TradingState::Halted);
         let changed = v1::TradingStateChanged {
@@ -300,7 +573,7 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(
-            event(&WireEvent::TradingStateChanged(changed)),
+            event(&WireEvent::TradingStateChanged(changed), &specs()),
             Some(Event::TradingState(TradingState::Halted))
         );
         let account_of = |equity| v1::Account {
@@ -319,7 +592,10 @@ mod tests {
                 ..wire_position(v1::Side::Buy, 0.49)
             };
             let position = Some(position);
-            event(&WireEvent::PositionClosed(v1::PositionClosed { position }))
+            event(
+                &WireEvent::PositionClosed(v1::PositionClosed { position }),
+                &specs(),
+            )
         };
         let told = |result| Some(Event::PositionClosed(PositionId(7), result));
         assert_eq!(closed(1.0), told(Money::from_f64(-0.5).ok()));
@@ -333,7 +609,7 @@ mod tests {
             balance: 0.0,
         });
         let amount = Money::from_f64(-250.0).unwrap();
-        assert_eq!(event(&withdrawn), Some(Event::Flow(amount)));
+        assert_eq!(event(&withdrawn, &specs()), Some(Event::Flow(amount)));
     }
 
     #[test]
@@ -347,15 +623,15 @@ mod tests {
                 filled_lots: 0.25,
                 ..Default::default()
             };
-            event(&WireEvent::OrderChanged(v1::OrderChanged {
-                order: Some(order),
-            }))
+            let changed = v1::OrderChanged { order: Some(order) };
+            event(&WireEvent::OrderChanged(changed), &specs())
         };
         let update = |request_id: Option<&str>| OrderUpdate {
             request_id: request_id.map(|id| RequestId::parse(id).unwrap()),
             closes: Some(PositionId(7)),
             state: OrderState::Filled,
             filled: Lots::from_f64(0.25).unwrap(),
+            working: None,
         };
         let filled = v1::OrderState::Filled.into();
         assert_eq!(wire("", filled), Some(Event::Order(update(None))));

@@ -1,8 +1,9 @@
-//! Two exponential averages of the mid price; the tick on which they cross is the signal.
+//! Two exponential averages, of the mid price tick by tick or of closes bar by bar; the input on which
+//! they cross is the signal.
 
-use super::{Distances, Signal, Strategy};
-use mymt5_chassis::loader::Section;
-use mymt5_model::{Side, Tick};
+use super::{
+    Bar, Context, Distances, Section, Series, Side, Strategy, Tick, Timeframe, indicators::Ema,
+};
 
 /// Reads the inputs of both averages, those before the first signal, and the levels.
 pub(super) fn build(section: &mut Section<'_>) -> Option<Box<dyn Strategy>> {
@@ -12,13 +13,19 @@ pub(super) fn build(section: &mut Section<'_>) -> Option<Box<dyn Strategy>> {
         section.reject("fast", "does not fit slow", "set 1 <= fast < slow <= 10000");
     }
     let warmup = section.or("warmup", "a count", slow);
+    let timeframe = section.optional("timeframe", super::TIMEFRAMES);
     let distances = Distances::read(section);
-    Some(Box::new(EmaCross::new(fast, slow, warmup, distances)))
+    Some(Box::new(EmaCross {
+        timeframe,
+        ..EmaCross::new(fast, slow, warmup, distances)
+    }))
 }
 
 /// The strategy's state.
 #[derive(Debug)]
 struct EmaCross {
+    /// None: its inputs are ticks.
+    timeframe: Option<Timeframe>,
     fast: Ema,
     slow: Ema,
     warmup: u32,
@@ -27,34 +34,11 @@ struct EmaCross {
     above: Option<bool>,
 }
 
-#[derive(Debug)]
-struct Ema {
-    alpha: f64,
-    value: Option<f64>,
-}
-
-impl Ema {
-    fn of(inputs: u32) -> Self {
-        Self {
-            alpha: 2.0 / (f64::from(inputs) + 1.0),
-            value: None,
-        }
-    }
-
-    /// The first input is the first value.
-    fn next(&mut self, input: f64) -> f64 {
-        let value = self
-            .value
-            .map_or(input, |value| value + self.alpha * (input - value));
-        self.value = Some(value);
-        value
-    }
-}
-
 impl EmaCross {
     /// Averages over so many inputs; no signal before `warmup` of them.
     fn new(fast: u32, slow: u32, warmup: u32, distances: Distances) -> Self {
         Self {
+            timeframe: None,
             fast: Ema::of(fast),
             slow: Ema::of(slow),
             warmup,
@@ -63,24 +47,40 @@ impl EmaCross {
             above: None,
         }
     }
+
+    fn next(&mut self, input: f64, context: &mut Context<'_>) {
+        let fast = self.fast.next(input);
+        let slow = self.slow.next(input);
+        self.seen = self.seen.saturating_add(1);
+        if self.seen < self.warmup || fast == slow {
+            return;
+        }
+        let above = fast > slow;
+        let before = self.above.replace(above);
+        if before.is_some_and(|before| before != above) {
+            let side = if above { Side::Buy } else { Side::Sell };
+            context.reverse(self.distances.market(side));
+        }
+    }
 }
 
 impl Strategy for EmaCross {
-    fn on_tick(&mut self, tick: &Tick) -> Option<Signal> {
-        let mid = (tick.bid.to_f64() + tick.ask.to_f64()) / 2.0;
-        let (fast, slow) = (self.fast.next(mid), self.slow.next(mid));
-        self.seen = self.seen.saturating_add(1);
-        if self.seen < self.warmup || fast == slow {
-            return None;
+    fn series(&self) -> Vec<Series> {
+        let warm_up = self.warmup.min(Series::MOST);
+        let series = self
+            .timeframe
+            .map(|timeframe| Series { timeframe, warm_up });
+        series.into_iter().collect()
+    }
+
+    fn on_tick(&mut self, tick: &Tick, context: &mut Context<'_>) {
+        if self.timeframe.is_none() {
+            self.next((tick.bid.to_f64() + tick.ask.to_f64()) / 2.0, context);
         }
-        let above = fast > slow;
-        let crossed = self
-            .above
-            .replace(above)
-            .is_some_and(|before| before != above);
-        let side = if above { Side::Buy } else { Side::Sell };
-        let distances = self.distances;
-        crossed.then_some(Signal { side, distances })
+    }
+
+    fn on_bar(&mut self, _: Timeframe, bar: &Bar, context: &mut Context<'_>) {
+        self.next(bar.close.to_f64(), context);
     }
 }
 
@@ -88,24 +88,10 @@ impl Strategy for EmaCross {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use mymt5_model::{BrokerTime, Price, Symbol};
+    use crate::strategy::testing::{Said, Stage};
 
-    fn run(points: &[i64], strategy: &mut EmaCross) -> Vec<(usize, Side)> {
-        let tick = |points: i64| Tick {
-            symbol: Symbol::parse("EURUSD").unwrap(),
-            time: BrokerTime(0),
-            bid: Price::from_points(points, 5),
-            ask: Price::from_points(points + 2, 5),
-            last: None,
-            volume: 0.0,
-            flags: 6,
-        };
-        points
-            .iter()
-            .enumerate()
-            .filter_map(|(at, p)| strategy.on_tick(&tick(*p)).map(|signal| (at, signal.side)))
-            .collect()
-    }
+    const BUY: Said = Said::Reverse(Side::Buy);
+    const SELL: Said = Said::Reverse(Side::Sell);
 
     fn cross(fast: u32, slow: u32, warmup: u32) -> EmaCross {
         let distances = Distances {
@@ -118,17 +104,35 @@ mod tests {
     #[test]
     fn signals_on_the_tick_that_crosses() {
         // EMA 1 is the price itself; EMA 3 halves the distance each time.
-        let mut strategy = cross(1, 3, 2);
-        let signals = run(
-            &[100_000, 100_010, 100_020, 100_000, 99_990, 100_030],
-            &mut strategy,
-        );
-        assert_eq!(signals, [(3, Side::Sell), (5, Side::Buy)]);
+        let mut stage = Stage::of(cross(1, 3, 2));
+        let said = stage.ticks(&[100_000, 100_010, 100_020, 100_000, 99_990, 100_030]);
+        assert_eq!(said, [(3, SELL), (5, BUY)]);
     }
 
     #[test]
     fn keeps_quiet_while_it_warms_up() {
-        let mut strategy = cross(1, 3, 6);
-        assert!(run(&[100_000, 100_010, 99_900, 100_100, 99_900], &mut strategy).is_empty());
+        let mut stage = Stage::of(cross(1, 3, 6));
+        assert!(
+            stage
+                .ticks(&[100_000, 100_010, 99_900, 100_100, 99_900])
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn on_bars_it_follows_their_closes_and_no_tick() {
+        let on_bars = EmaCross {
+            timeframe: Some(Timeframe::M5),
+            ..cross(1, 3, 2)
+        };
+        let wanted = Series {
+            timeframe: Timeframe::M5,
+            warm_up: 2,
+        };
+        assert_eq!(on_bars.series(), [wanted]);
+        let mut stage = Stage::of(on_bars);
+        assert!(stage.ticks(&[100_000, 99_000, 101_000]).is_empty());
+        let said = stage.closes(&[100_000, 100_010, 100_020, 100_000, 99_990, 100_030]);
+        assert_eq!(said, [(3, SELL), (5, BUY)]);
     }
 }

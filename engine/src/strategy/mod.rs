@@ -1,133 +1,82 @@
-//! Strategies: data in, signals out. Pure, and unable to tell live from past.
+//! Strategies: data in, decisions out. Pure, and unable to tell live from past.
 //!
 //! A new one is a file here, which implements [`Strategy`] and reads its own keys, and a line of
-//! `KINDS`.
+//! [`Registry::shipped`]; or a crate of its own, as `engine/examples/own_strategy`.
 
+mod bollinger_squeeze;
+mod context;
+mod decision;
+mod distances;
+mod donchian_breakout;
 mod ema_cross;
+pub mod indicators;
+mod registry;
+mod rsi_reversion;
+mod settings;
+#[cfg(test)]
+mod testing;
 
-use mymt5_chassis::loader::Section;
-use mymt5_model::{ClientName, Side, Symbol, Tick};
-use serde::{Deserialize, Serialize};
+pub use crate::{
+    bars::Timeframe,
+    portfolio::{Held, OrderUpdate, WorkingOrder},
+};
+pub use context::{Context, Quote};
+pub(crate) use context::{Owner, View};
+pub use decision::{At, Entry, Level};
+pub(crate) use decision::{Plan, Wanted};
+pub use distances::Distances;
+pub use mymt5_chassis::loader::Section;
+pub use mymt5_model::{Bar, BrokerTime, Lots, Money, OrderState, Price, Side, Symbol, Tick};
+pub use registry::{Build, Registry};
+pub use settings::{Budget, Reverse, StrategySettings};
+
 use std::fmt::Debug;
 
-/// Reads the keys of a kind and makes its strategy. None: there were faults.
-type Build = fn(&mut Section<'_>) -> Option<Box<dyn Strategy>>;
+/// What a timeframe is set to.
+const TIMEFRAMES: &str = "M1, M5, M15, M30, H1, H4 or D1";
+/// Most bars that a shipped strategy looks back.
+const MOST_BARS: u32 = 2_000;
 
-/// The kinds by their names in the configuration; the first is the default.
-const KINDS: &[(&str, Build)] = &[("ema_cross", ema_cross::build)];
-
-/// Turns ticks into signals.
+/// Turns what happens to one symbol into decisions. What it does not take is left out: each function
+/// has a default that does nothing.
 pub trait Strategy: Debug + Send {
-    /// Takes a live tick; returns a signal when it wants to change sides.
-    fn on_tick(&mut self, tick: &Tick) -> Option<Signal>;
-}
+    /// The bars that it wants; none: it lives on ticks alone.
+    fn series(&self) -> Vec<Series> {
+        Vec::new()
+    }
 
-/// The side that a strategy wants to be on, and the levels of its position there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signal {
-    /// The side.
-    pub side: Side,
-    /// How far its levels are.
-    pub distances: Distances,
-}
+    /// A tick of its symbol, after the bars that this tick ended.
+    fn on_tick(&mut self, tick: &Tick, context: &mut Context<'_>) {
+        let _ = (tick, context);
+    }
 
-/// Distances of a position's levels from the price at which it closes, points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Distances {
-    /// To the stop loss, from which the volume follows; none: no stop loss.
-    pub stop: Option<i64>,
-    /// To the take profit; none: no take profit.
-    pub take_profit: Option<i64>,
-}
+    /// A bar that is complete. First come those of the past, for its warm-up, and after an outage those
+    /// that it missed: what it decides upon them is dropped.
+    fn on_bar(&mut self, timeframe: Timeframe, bar: &Bar, context: &mut Context<'_>) {
+        let _ = (timeframe, bar, context);
+    }
 
-impl Distances {
-    /// Reads fixed distances.
-    fn read(section: &mut Section<'_>) -> Self {
-        let stop = section.or("stop_points", "points", 200);
-        let take_profit: Option<i64> = section.optional("take_profit_points", "points");
-        if stop < 0 || take_profit.is_some_and(|points| points < 1) {
-            section.reject(
-                "stop_points",
-                "is below 0, or take_profit_points is below 1",
-                "set both to distances in points; 0 for no stop loss",
-            );
-        }
-        Self {
-            stop: (stop > 0).then_some(stop),
-            take_profit,
-        }
+    /// An order of its own changed, or was refused.
+    fn on_order(&mut self, order: &OrderUpdate, context: &mut Context<'_>) {
+        let _ = (order, context);
+    }
+
+    /// A position of its own was opened or changed, or is gone: then its volume is zero.
+    fn on_position(&mut self, position: &Held, context: &mut Context<'_>) {
+        let _ = (position, context);
     }
 }
 
-/// How a strategy changes from one side to the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reverse {
-    /// It closes the position, and opens the other one once that is done.
-    #[default]
-    CloseFirst,
-    /// One order does both, on a netting account; on a hedging one it closes first.
-    OneOrder,
+/// Bars that a strategy wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// Their length.
+    pub timeframe: Timeframe,
+    /// Complete bars of the past that it wants before the first live one, at most 4999.
+    pub warm_up: u32,
 }
 
-/// One strategy of the configuration.
-#[derive(Debug)]
-pub struct StrategySettings {
-    /// Its name: the tag of its orders.
-    pub name: String,
-    /// What it trades.
-    pub symbol: Symbol,
-    /// How it changes sides.
-    pub reverse: Reverse,
-    /// The strategy, ready for its first tick.
-    pub strategy: Box<dyn Strategy>,
-}
-
-impl StrategySettings {
-    /// Reads its keys. None: there were faults.
-    pub fn read(section: &mut Section<'_>) -> Option<Self> {
-        let names: Vec<String> = KINDS
-            .iter()
-            .map(|(kind, _)| format!("\"{kind}\""))
-            .collect();
-        let expected = names.join(" or ");
-        let kind = section.or("kind", &expected, KINDS[0].0.to_owned());
-        if !KINDS.iter().any(|(known, _)| *known == kind) {
-            section.reject(
-                "kind",
-                "is not a strategy of this engine",
-                format!("set it to {expected}"),
-            );
-        }
-        let name: Option<String> = section.required("name", "a name of at most 32 characters");
-        let name = name.filter(|name| ClientName::parse(name).is_ok());
-        let symbol: Option<Symbol> = section.required("symbol", "a symbol such as EURUSD");
-        let reverse = section.or(
-            "reverse",
-            "\"close-first\" or \"one-order\"",
-            Reverse::default(),
-        );
-        let strategy = build(&kind, section);
-        if name.is_none() {
-            section.reject(
-                "name",
-                "is not a valid name",
-                "use 1 to 32 of [A-Za-z0-9_-]",
-            );
-        }
-        Some(Self {
-            name: name?,
-            symbol: symbol?,
-            reverse,
-            strategy: strategy?,
-        })
-    }
-}
-
-/// Makes a strategy of that kind. In place of an unknown kind the default is read, so that faults of
-/// its keys are found at once.
-fn build(kind: &str, section: &mut Section<'_>) -> Option<Box<dyn Strategy>> {
-    let known = KINDS.iter().find(|(known, _)| *known == kind);
-    let (_, build) = known.unwrap_or(&KINDS[0]);
-    build(section)
+impl Series {
+    /// Most bars of the past: with the one under way, as many as the gateway lists at once.
+    pub const MOST: u32 = 4_999;
 }

@@ -1,6 +1,9 @@
 //! What a trader wants done, and how that ended.
 
-use mymt5_model::{Levels, Lots, OrderState, PositionId, RequestId, Side, Symbol};
+use crate::strategy::At;
+use mymt5_model::{
+    Levels, LevelsEdit, Lots, OrderId, OrderState, PositionId, RequestId, Side, Symbol,
+};
 
 /// What to send. The request ids are the trader's own and never used twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,9 +12,13 @@ pub enum Intent {
     Submit(Submit),
     /// Close one.
     Close(Close),
+    /// Move the levels of one.
+    Move(Move),
+    /// Cancel an order that waits for its price.
+    Cancel(Cancel),
 }
 
-/// A market order.
+/// An order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submit {
     /// Its request id.
@@ -20,6 +27,8 @@ pub struct Submit {
     pub symbol: Symbol,
     /// Buy or sell.
     pub side: Side,
+    /// How it meets the market; a price is on the symbol's price grid.
+    pub at: At,
     /// Volume, on the symbol's volume grid.
     pub lots: Lots,
     /// Stop loss and take profit, on the symbol's price grid.
@@ -39,6 +48,26 @@ pub struct Close {
     pub tag: String,
 }
 
+/// A change of a position's levels. Done twice it is done once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Its request id.
+    pub request_id: RequestId,
+    /// The position.
+    pub position_id: PositionId,
+    /// What becomes of its levels; prices are on the symbol's price grid.
+    pub levels: LevelsEdit,
+}
+
+/// The end of an order that waits for its price. Done twice it is done once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancel {
+    /// Its request id.
+    pub request_id: RequestId,
+    /// The order.
+    pub order_id: OrderId,
+}
+
 impl Intent {
     /// Its request id.
     #[must_use]
@@ -46,7 +75,15 @@ impl Intent {
         match self {
             Self::Submit(submit) => &submit.request_id,
             Self::Close(close) => &close.request_id,
+            Self::Move(change) => &change.request_id,
+            Self::Cancel(cancel) => &cancel.request_id,
         }
+    }
+
+    /// True for what makes an order, whose end events report. A change ends with its answer.
+    #[must_use]
+    pub const fn is_order(&self) -> bool {
+        matches!(self, Self::Submit(_) | Self::Close(_))
     }
 }
 

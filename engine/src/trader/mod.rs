@@ -1,6 +1,8 @@
 //! The one loop: event -> strategy -> risk -> intent. Synchronous, and the same wherever events
 //! come from and intents go to.
 
+mod entry;
+mod feed;
 mod intent;
 mod runner;
 
@@ -8,18 +10,21 @@ mod runner;
 pub(crate) mod tests;
 
 pub use crate::{
-    portfolio::{Event, Held, OrderUpdate, Snapshot},
+    portfolio::{Event, Held, OrderUpdate, Snapshot, WorkingOrder},
     risk::Account,
 };
-pub use intent::{Close, Intent, Outcome, Settled, Submit};
+pub use feed::WarmUp;
+pub use intent::{Cancel, Close, Intent, Move, Outcome, Settled, Submit};
 
 use crate::{
+    bars::{History, Timeframe},
     portfolio::Portfolio,
-    risk::{Risk, RiskRefused},
+    risk::Risk,
     strategy::StrategySettings,
 };
-use mymt5_model::{OrderState, RequestId, Symbol, SymbolSpec};
-use runner::{Gate, StrategyRunner};
+use entry::World;
+use mymt5_model::{Lots, OrderState, RequestId, Symbol, SymbolSpec};
+use runner::StrategyRunner;
 use std::collections::HashMap;
 
 /// Makes request ids, none of them twice.
@@ -28,15 +33,17 @@ pub type NewId = Box<dyn FnMut() -> RequestId + Send>;
 /// What a step led to.
 #[derive(Debug, Default, PartialEq)]
 pub struct Step {
-    /// Intents that ended.
+    /// An intent that ended.
     pub settled: Option<Settled>,
-    /// An intent to record and send.
-    pub intent: Option<Intent>,
+    /// Intents to record and send: at most one of each strategy.
+    pub intents: Vec<Intent>,
 }
 
 /// The trader.
 pub struct Trader {
-    runners: HashMap<Symbol, StrategyRunner>,
+    runners: Vec<StrategyRunner>,
+    /// Which of them trade a symbol.
+    of_symbol: HashMap<Symbol, Vec<usize>>,
     specs: HashMap<Symbol, SymbolSpec>,
     portfolio: Portfolio,
     risk: Risk,
@@ -47,12 +54,18 @@ impl Trader {
     /// A trader without any knowledge of the market yet.
     #[must_use]
     pub fn new(strategies: Vec<StrategySettings>, risk: Risk, new_id: NewId) -> Self {
-        let runners = strategies
-            .into_iter()
-            .map(|settings| (settings.symbol.clone(), StrategyRunner::new(settings)))
-            .collect();
+        let mut of_symbol: HashMap<Symbol, Vec<usize>> = HashMap::new();
+        for (at, settings) in strategies.iter().enumerate() {
+            let same = of_symbol.entry(settings.symbol.clone()).or_default();
+            same.push(at);
+        }
+        let new = |settings: StrategySettings| {
+            let shares = of_symbol[&settings.symbol].len() > 1;
+            StrategyRunner::new(settings, shares)
+        };
         Self {
-            runners,
+            runners: strategies.into_iter().map(new).collect(),
+            of_symbol,
             specs: HashMap::new(),
             portfolio: Portfolio::default(),
             risk,
@@ -63,14 +76,22 @@ impl Trader {
     /// What it trades.
     #[must_use]
     pub fn symbols(&self) -> Vec<Symbol> {
-        self.runners.keys().cloned().collect()
+        self.of_symbol.keys().cloned().collect()
+    }
+
+    /// A symbol that several strategies share on an account that nets: none of them may enter there.
+    #[must_use]
+    pub fn shared_symbol(&self) -> Option<&Symbol> {
+        let nets = self.portfolio.nets();
+        let shared = self.runners.iter().find(|runner| nets && runner.shares());
+        shared.map(|runner| &runner.settings().symbol)
     }
 
     /// Takes the specifications; those of other symbols do not matter.
     pub fn specify(&mut self, specs: Vec<SymbolSpec>) {
         let ours = specs
             .into_iter()
-            .filter(|spec| self.runners.contains_key(&spec.symbol));
+            .filter(|spec| self.of_symbol.contains_key(&spec.symbol));
         self.specs = ours.map(|spec| (spec.symbol.clone(), spec)).collect();
     }
 
@@ -89,133 +110,283 @@ impl Trader {
     /// True when no order is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.runners.values().all(StrategyRunner::is_idle)
+        self.runners.iter().all(StrategyRunner::is_idle)
+    }
+
+    /// From now on bars wait for their past: [`Trader::on_history`] has to bring it. Without this
+    /// call they begin with the first tick.
+    pub fn await_history(&mut self) {
+        let runners = self.runners.iter_mut();
+        runners.for_each(StrategyRunner::await_history);
+    }
+
+    /// The bars that wait for their past.
+    #[must_use]
+    pub fn warm_ups(&self) -> Vec<WarmUp> {
+        let mut wanted: Vec<WarmUp> = Vec::new();
+        for runner in &self.runners {
+            let symbol = &runner.settings().symbol;
+            for feed in runner.feeds().iter().filter(|feed| feed.waits()) {
+                let series = feed.series;
+                let bars = series.warm_up.min(crate::strategy::Series::MOST) + 1;
+                let is_same = |known: &&mut WarmUp| {
+                    known.symbol == *symbol && known.timeframe == series.timeframe
+                };
+                match wanted.iter_mut().find(is_same) {
+                    Some(known) => known.bars = known.bars.max(bars),
+                    None => wanted.push(WarmUp {
+                        symbol: symbol.clone(),
+                        timeframe: series.timeframe,
+                        bars,
+                    }),
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Bars of the past, as they are when no later tick came than those given; none: there are none to
+    /// be had. What is decided upon them is dropped.
+    pub fn on_history(&mut self, symbol: &Symbol, timeframe: Timeframe, history: &History) {
+        self.each(symbol, |runner, world| {
+            runner.on_history(timeframe, history, world);
+        });
     }
 
     /// Starts again from a snapshot.
     pub fn on_snapshot(&mut self, snapshot: Snapshot) {
-        self.portfolio.read(&snapshot);
-        self.risk.on_account(snapshot.account);
+        let account = snapshot.account;
+        self.portfolio.read(snapshot);
+        self.risk.on_account(account);
         self.risk.on_positions(&self.portfolio.ids());
-        self.portfolio.measure(self.runners.keys().cloned());
+        self.measure();
+        for runner in &mut self.runners {
+            runner.on_snapshot(&self.portfolio);
+        }
+    }
+
+    fn measure(&self) {
+        self.portfolio.measure(self.of_symbol.keys().cloned());
     }
 
     /// A live tick.
     pub fn on_tick(&mut self, tick: &mymt5_model::Tick) -> Step {
-        let Some(runner) = self.runners.get_mut(&tick.symbol) else {
+        if !self.of_symbol.contains_key(&tick.symbol) {
             return Step::default();
-        };
-        self.risk.at(tick.time);
-        let signals = runner.on_tick(tick);
-        if let Some(why) = self.risk.must_close() {
-            self.close_out(tick, why)
-        } else if signals {
-            self.act(&tick.symbol)
-        } else {
-            Step::default()
         }
+        self.risk.at(tick.time);
+        let must_close = self.risk.must_close();
+        let step = self.each(&tick.symbol, |runner, world| {
+            runner.on_tick(tick, world);
+            if must_close.is_some() {
+                runner.close_out();
+            }
+        });
+        if let Some(why) = must_close
+            && !step.intents.is_empty()
+        {
+            tracing::warn!(symbol = %tick.symbol, reason = why.name(), "closed out by risk");
+        }
+        step
     }
 
     /// An event of the gateway. These alone report an order's end.
     pub fn on_event(&mut self, event: &Event) -> Step {
-        self.portfolio.apply(event);
-        match event {
-            Event::Account(account) => self.risk.on_account(*account),
-            Event::Flow(amount) => self.risk.on_flow(*amount),
-            Event::PositionChanged(held) => self.risk.on_opened(held.position_id),
-            Event::PositionClosed(position, result) => self.risk.on_closed(*position, *result),
-            Event::Order(_) | Event::TradingState(_) => {}
-        }
-        if matches!(event, Event::PositionChanged(_) | Event::PositionClosed(..)) {
-            self.portfolio.measure(self.runners.keys().cloned());
-        }
         match event {
             Event::Order(order) => self.on_order(order),
-            _ => Step::default(),
+            Event::PositionChanged(held) => {
+                self.portfolio.apply(event);
+                self.risk.on_opened(held.position_id);
+                self.on_position(held)
+            }
+            Event::PositionClosed(position_id, result) => {
+                let held = self.portfolio.position(*position_id).cloned();
+                self.portfolio.apply(event);
+                self.risk.on_closed(*position_id, *result);
+                self.measure();
+                let gone = held.map(|held| Held {
+                    lots: Lots::ZERO,
+                    ..held
+                });
+                gone.map(|held| self.on_position(&held)).unwrap_or_default()
+            }
+            Event::Account(account) => {
+                self.risk.on_account(*account);
+                Step::default()
+            }
+            Event::Flow(amount) => {
+                self.risk.on_flow(*amount);
+                Step::default()
+            }
+            Event::TradingState(_) => {
+                self.portfolio.apply(event);
+                Step::default()
+            }
         }
     }
 
-    /// An intent of before the snapshot that has ended. The runner waits for the next signal: what
+    fn on_position(&mut self, held: &Held) -> Step {
+        self.measure();
+        self.each(&held.symbol, |runner, world| {
+            if runner.owns_position(held) {
+                runner.on_position(held, world);
+            }
+        })
+    }
+
+    fn on_order(&mut self, order: &OrderUpdate) -> Step {
+        let owner = self.owner(order);
+        let closed = order
+            .closes
+            .and_then(|id| self.portfolio.position(id))
+            .cloned();
+        self.portfolio.apply(&Event::Order(order.clone()));
+        let is_gone = |held: &Held| self.portfolio.position(held.position_id).is_none();
+        let gone = closed.filter(is_gone).map(|held| Held {
+            lots: Lots::ZERO,
+            ..held
+        });
+        let ended = order.request_id.as_ref().filter(|_| order.state.is_final());
+        let settled = ended.map(|request_id| Settled {
+            request_id: request_id.clone(),
+            outcome: Outcome::Ended(order.state),
+        });
+        self.on_progress(order);
+        let intents = owner.map(|at| {
+            self.one(at, |runner, world| {
+                runner.on_order(order, world);
+                if let Some(held) = &gone {
+                    runner.on_position(held, world);
+                }
+            })
+        });
+        Step {
+            settled,
+            intents: intents.flatten().into_iter().collect(),
+        }
+    }
+
+    /// Tells risk how an order that is waited for went: it ended, or waits for its price now, which
+    /// the broker took. What becomes of the latter is told by its position.
+    fn on_progress(&mut self, order: &OrderUpdate) {
+        let Some(request_id) = &order.request_id else {
+            return;
+        };
+        let mut runners = self.runners.iter_mut();
+        let Some(runner) = runners.find(|runner| runner.waits_for(request_id)) else {
+            return;
+        };
+        if order.working.is_some() {
+            self.risk.on_done();
+        } else if order.state.is_final() {
+            let opens = runner.end(order.state == OrderState::Filled);
+            if order.is_done() {
+                self.risk.on_done();
+            } else {
+                self.risk.on_failed(opens);
+            }
+        }
+    }
+
+    /// Whose order it is; none: of another run.
+    fn owner(&self, order: &OrderUpdate) -> Option<usize> {
+        let request_id = order.request_id.as_ref()?;
+        let known = self.portfolio.order(request_id).or(order.working.as_ref());
+        self.runners.iter().position(|runner| {
+            runner.waits_for(request_id) || known.is_some_and(|order| runner.owns_order(order))
+        })
+    }
+
+    /// An intent of before the snapshot that has ended. The runner waits for the next decision: what
     /// it wanted then is no reason to trade now.
     pub fn on_recalled(&mut self, request_id: &RequestId) {
-        if let Some(runner) = self
-            .runners
-            .values_mut()
-            .find(|runner| runner.waits_for(request_id))
-        {
+        let mut runners = self.runners.iter_mut();
+        if let Some(runner) = runners.find(|runner| runner.waits_for(request_id)) {
             runner.end(false);
         }
         self.portfolio.end(request_id, false);
     }
 
-    fn on_order(&mut self, order: &OrderUpdate) -> Step {
-        match &order.request_id {
-            Some(request_id) if order.state.is_final() => {
-                self.end(request_id, Outcome::Ended(order.state), order.is_done())
-            }
-            _ => Step::default(),
-        }
-    }
-
-    /// An intent that the gateway definitely did not take.
+    /// An order that the gateway definitely did not take.
     pub fn on_refused(&mut self, request_id: &RequestId, reason: String) -> Step {
-        self.portfolio.end(request_id, false);
-        self.end(request_id, Outcome::Refused(reason), false)
-    }
-
-    fn end(&mut self, request_id: &RequestId, outcome: Outcome, traded: bool) -> Step {
-        let done = outcome == Outcome::Ended(OrderState::Filled);
-        let waiting = self
-            .runners
-            .iter_mut()
-            .find(|(_, runner)| runner.waits_for(request_id));
-        let symbol = waiting.map(|(symbol, runner)| {
-            let opened = runner.end(done);
-            if traded {
-                self.risk.on_done();
-            } else {
-                self.risk.on_failed(opened);
-            }
-            symbol.clone()
-        });
+        let refused = OrderUpdate {
+            request_id: Some(request_id.clone()),
+            closes: None,
+            state: OrderState::Rejected,
+            filled: Lots::ZERO,
+            working: None,
+        };
+        let step = self.on_order(&refused);
         let settled = Settled {
             request_id: request_id.clone(),
-            outcome,
+            outcome: Outcome::Refused(reason),
         };
-        let next = symbol.map(|symbol| self.act(&symbol)).unwrap_or_default();
         Step {
             settled: Some(settled),
-            ..next
+            ..step
         }
     }
 
-    fn act(&mut self, symbol: &Symbol) -> Step {
-        let (Some(runner), Some(spec)) = (self.runners.get_mut(symbol), self.specs.get(symbol))
+    /// A change of a position or an order has ended, done or not.
+    pub fn on_changed(&mut self, request_id: &RequestId, done: bool) -> Step {
+        let waiting = |runner: &StrategyRunner| runner.waits_for(request_id);
+        let Some(at) = self.runners.iter().position(waiting) else {
+            return Step::default();
+        };
+        if let Some(order_id) = self.runners[at].cancels().filter(|_| done) {
+            self.portfolio.cancel(order_id);
+        }
+        self.runners[at].end(done);
+        Step {
+            settled: None,
+            intents: self.one(at, |_, _| {}).into_iter().collect(),
+        }
+    }
+
+    /// Does something with each strategy of a symbol, then lets it act on what it decided.
+    fn each(
+        &mut self,
+        symbol: &Symbol,
+        mut does: impl FnMut(&mut StrategyRunner, &World<'_>),
+    ) -> Step {
+        let (Some(runners), Some(spec)) = (self.of_symbol.get(symbol), self.specs.get(symbol))
         else {
             return Step::default();
         };
-        let mut gate = Gate {
-            risk: &mut self.risk,
-            portfolio: &mut self.portfolio,
+        let mut world = World {
+            spec,
             specs: &self.specs,
+            portfolio: &mut self.portfolio,
+            risk: &mut self.risk,
         };
+        let mut intents = Vec::new();
+        for at in runners {
+            let runner = &mut self.runners[*at];
+            does(runner, &world);
+            if runner.has_decided() {
+                intents.extend(runner.act(&mut world, &mut self.new_id));
+            }
+        }
         Step {
             settled: None,
-            intent: runner.act(spec, &mut gate, &mut self.new_id),
+            intents,
         }
     }
 
-    /// Closes what is held of a tick's symbol, where nothing may stay open.
-    fn close_out(&mut self, tick: &mymt5_model::Tick, why: RiskRefused) -> Step {
-        let runner = self.runners.get_mut(&tick.symbol);
-        let intent = runner
-            .and_then(|runner| runner.close_out(tick.time, &self.portfolio, &mut self.new_id));
-        if intent.is_some() {
-            tracing::warn!(symbol = %tick.symbol, reason = why.name(), "closed out by risk");
-        }
-        Step {
-            settled: None,
-            intent,
-        }
+    /// Does something with one strategy, then lets it go on with what it decided before, too.
+    fn one(
+        &mut self,
+        at: usize,
+        does: impl FnOnce(&mut StrategyRunner, &World<'_>),
+    ) -> Option<Intent> {
+        let runner = &mut self.runners[at];
+        let mut world = World {
+            spec: self.specs.get(&runner.settings().symbol)?,
+            specs: &self.specs,
+            portfolio: &mut self.portfolio,
+            risk: &mut self.risk,
+        };
+        does(runner, &world);
+        runner.act(&mut world, &mut self.new_id)
     }
 }

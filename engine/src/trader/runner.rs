@@ -1,211 +1,451 @@
-//! One strategy at work: the side it wants, the order it waits for, and the next step from one
-//! to the other. One order in flight, never two.
+//! One strategy at work: what it decided, the order it waits for, and the next step from one to the
+//! other. One order in flight, never two.
 
-use crate::{
-    portfolio::{Held, Portfolio},
-    risk::{Entry, Open, Risk, RiskRefused},
-    strategy::{Reverse, Signal, StrategySettings},
-    trader::{Close, Intent, Submit},
+use super::{
+    entry::{self, EntryRefused, Order, World},
+    feed::Feed,
+    intent::{Cancel, Close, Intent, Move, Submit},
 };
-use mymt5_model::{BrokerTime, Levels, Lots, Price, RequestId, Side, Symbol, SymbolSpec, Tick};
-use std::collections::HashMap;
+use crate::{
+    bars::{History, Timeframe},
+    portfolio::{Held, OrderUpdate, Portfolio, WorkingOrder},
+    strategy::{
+        At, Context, Entry, Owner, Plan, Quote, Reverse, Strategy, StrategySettings, View, Wanted,
+    },
+};
+use mymt5_model::{
+    BrokerTime, Edit, LevelsEdit, OrderId, PositionId, RequestId, Side, SymbolSpec, Tick,
+};
 
-/// Between two tries to close what may not stay open, milliseconds.
+/// Between two tries to close what may not stay open, or to cancel for an exit, milliseconds.
 const CLOSE_AGAIN_MS: i64 = 1_000;
-
-/// What an entry has to pass.
-pub(super) struct Gate<'a> {
-    pub(super) risk: &'a mut Risk,
-    pub(super) portfolio: &'a mut Portfolio,
-    pub(super) specs: &'a HashMap<Symbol, SymbolSpec>,
-}
-
-impl Gate<'_> {
-    /// The volume of an entry, whose order also closes that position, if any.
-    fn admit(&mut self, entry: &Entry<'_>, closes: Option<&Held>) -> Result<Lots, RiskRefused> {
-        let open = self.portfolio.open_but(closes.map(|held| held.position_id));
-        self.risk.admit(entry, &open, self.specs)
-    }
-}
 
 pub(super) struct StrategyRunner {
     settings: StrategySettings,
-    /// The side to get to; none once it is reached or given up.
-    wanted: Option<Signal>,
-    waits_for: Option<Waiting>,
-    quote: Option<(Price, Price)>,
-    /// When it last tried to close what may not stay open.
-    closed_out: Option<BrokerTime>,
+    feeds: Vec<Feed>,
+    plan: Plan,
+    in_flight: Option<InFlight>,
+    /// The position of an entry that is filled is still to be told.
+    is_unseen: bool,
+    /// Another strategy trades the symbol, too: what belongs to this one bears its name.
+    shares: bool,
+    time: BrokerTime,
+    quote: Option<Quote>,
+    /// When it last tried to close or to cancel; none: that was done.
+    tried: Option<BrokerTime>,
 }
 
-/// The order that a runner waits for.
-struct Waiting {
+/// What a runner waits for.
+struct InFlight {
     request_id: RequestId,
-    /// It opens what is wanted; else it closes what is in the way.
-    opens: bool,
+    what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// An order of that side; its position is told already or not.
+    Open {
+        side: Side,
+        told: bool,
+    },
+    Close,
+    Cancel(OrderId),
+    Move,
+}
+
+/// The next thing to do.
+enum Next {
+    Open(Order),
+    Close(PositionId),
+    Cancel(OrderId),
+    Move(PositionId, LevelsEdit),
 }
 
 impl StrategyRunner {
-    pub(super) fn new(settings: StrategySettings) -> Self {
+    pub(super) fn new(settings: StrategySettings, shares: bool) -> Self {
+        let series = settings.strategy.series();
         Self {
             settings,
-            wanted: None,
-            waits_for: None,
+            feeds: series.into_iter().map(Feed::new).collect(),
+            plan: Plan::default(),
+            in_flight: None,
+            is_unseen: false,
+            shares,
+            time: BrokerTime(0),
             quote: None,
-            closed_out: None,
+            tried: None,
         }
     }
 
-    /// True when the strategy wants to change sides.
-    pub(super) fn on_tick(&mut self, tick: &Tick) -> bool {
-        self.quote = Some((tick.bid, tick.ask));
-        let signal = self.settings.strategy.on_tick(tick);
-        self.wanted = signal.or(self.wanted);
-        signal.is_some()
+    pub(super) const fn settings(&self) -> &StrategySettings {
+        &self.settings
+    }
+
+    pub(super) fn feeds(&self) -> &[Feed] {
+        &self.feeds
+    }
+
+    pub(super) fn await_history(&mut self) {
+        self.feeds.iter_mut().for_each(Feed::await_history);
+    }
+
+    pub(super) const fn shares(&self) -> bool {
+        self.shares
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        Owner {
+            symbol: &self.settings.symbol,
+            tag: self.shares.then_some(self.settings.name.as_str()),
+        }
+    }
+
+    pub(super) fn owns_position(&self, held: &Held) -> bool {
+        self.owner().owns(&held.symbol, &held.tag)
+    }
+
+    pub(super) fn owns_order(&self, order: &WorkingOrder) -> bool {
+        self.owner().owns(&order.symbol, &order.tag)
+    }
+
+    /// Tells the strategy something. What it decides upon the past is dropped.
+    fn tell(
+        &mut self,
+        world: &World<'_>,
+        is_live: bool,
+        tell: impl FnOnce(&mut dyn Strategy, &mut Context<'_>),
+    ) {
+        let StrategySettings {
+            strategy,
+            name,
+            symbol,
+            ..
+        } = &mut self.settings;
+        let view = View {
+            time: self.time,
+            quote: self.quote,
+            spec: world.spec,
+            owner: Owner {
+                symbol,
+                tag: self.shares.then_some(name.as_str()),
+            },
+            portfolio: world.portfolio,
+            equity: world.risk.account().map(|account| account.equity),
+            is_busy: self.in_flight.is_some(),
+            is_live,
+        };
+        let mut dropped = Plan::default();
+        let plan = if is_live {
+            &mut self.plan
+        } else {
+            &mut dropped
+        };
+        tell(strategy.as_mut(), &mut Context::new(view, plan));
+    }
+
+    pub(super) fn on_tick(&mut self, tick: &Tick, world: &World<'_>) {
+        self.time = tick.time;
+        self.quote = Some(Quote {
+            bid: tick.bid,
+            ask: tick.ask,
+        });
+        for at in 0..self.feeds.len() {
+            let feed = &mut self.feeds[at];
+            let timeframe = feed.series.timeframe;
+            if let Some(bar) = feed.on_tick(tick) {
+                self.tell(world, true, |strategy, context| {
+                    strategy.on_bar(timeframe, &bar, context);
+                });
+            }
+        }
+        self.tell(world, true, |strategy, context| {
+            strategy.on_tick(tick, context);
+        });
+    }
+
+    pub(super) fn on_history(
+        &mut self,
+        timeframe: Timeframe,
+        history: &History,
+        world: &World<'_>,
+    ) {
+        for at in 0..self.feeds.len() {
+            if self.feeds[at].series.timeframe != timeframe {
+                continue;
+            }
+            for bar in self.feeds[at].on_history(history.clone()) {
+                self.tell(world, false, |strategy, context| {
+                    strategy.on_bar(timeframe, &bar, context);
+                });
+            }
+        }
+    }
+
+    /// A position of its own changed, or is gone.
+    pub(super) fn on_position(&mut self, held: &Held, world: &World<'_>) {
+        self.is_unseen = false;
+        // An exit may have waited for it.
+        self.plan.is_fresh = true;
+        if let Some(in_flight) = &mut self.in_flight
+            && let What::Open { told, .. } = &mut in_flight.what
+        {
+            *told = true;
+        }
+        self.tell(world, true, |strategy, context| {
+            strategy.on_position(held, context);
+        });
+    }
+
+    /// An order of its own changed. One that waits for its price is not in flight any more.
+    pub(super) fn on_order(&mut self, order: &OrderUpdate, world: &World<'_>) {
+        let awaited = order.request_id.as_ref();
+        if order.working.is_some() && awaited.is_some_and(|id| self.waits_for(id)) {
+            self.in_flight = None;
+        }
+        // One that waited for its price ends while nobody waits for it.
+        self.is_unseen |= awaited.is_some_and(|id| world.portfolio.awaits_position(id));
+        self.tell(world, true, |strategy, context| {
+            strategy.on_order(order, context);
+        });
     }
 
     /// True when no order is under way.
     pub(super) const fn is_idle(&self) -> bool {
-        self.waits_for.is_none()
+        self.in_flight.is_none()
     }
 
     pub(super) fn waits_for(&self, request_id: &RequestId) -> bool {
-        let waiting = self.waits_for.as_ref();
-        waiting.is_some_and(|waiting| waiting.request_id == *request_id)
+        let in_flight = self.in_flight.as_ref();
+        in_flight.is_some_and(|in_flight| in_flight.request_id == *request_id)
     }
 
-    /// The order waited for has ended. One that failed is not tried again before the next signal, and
-    /// one that opened has reached what was wanted: its position may be reported only later. True: it
-    /// was to open.
+    /// True when something was decided, and not yet looked at.
+    pub(super) const fn has_decided(&self) -> bool {
+        self.plan.is_fresh
+    }
+
+    /// What is waited for has ended. What failed is not tried again before the next decision, and an
+    /// entry that was decided while another one was under way lapses: of a reversal its exit is left.
+    /// True: it was to open.
     pub(super) fn end(&mut self, done: bool) -> bool {
-        let opens = self.waits_for.take().is_some_and(|waiting| waiting.opens);
-        if !done || opens {
-            self.wanted = None;
+        let Some(InFlight { what, .. }) = self.in_flight.take() else {
+            return false;
+        };
+        if done && matches!(what, What::Close | What::Cancel(_)) {
+            self.tried = None;
         }
-        opens
+        match what {
+            What::Open { side, told } => {
+                let entry = self.plan.entry.take();
+                let turns = |wanted: Wanted| wanted.reverses && wanted.entry.side != side;
+                self.plan.exit |= done && entry.is_some_and(turns);
+                self.is_unseen = done && !told;
+            }
+            What::Close if !done => self.plan = Plan::default(),
+            What::Cancel(_) if !done => {
+                self.plan.cancel = false;
+                self.plan.entry = None;
+            }
+            What::Close | What::Cancel(_) | What::Move => {}
+        }
+        matches!(what, What::Open { .. })
     }
 
-    /// The next close of what may not stay open; what is wanted is given up.
-    pub(super) fn close_out(
+    /// Nothing may stay open now: what is held is closed and what waits is cancelled, whatever else is
+    /// wanted. What failed is tried again after a while.
+    pub(super) fn close_out(&mut self) {
+        self.plan.lapse();
+        if !self.failed_lately() {
+            self.plan.exit();
+        }
+    }
+
+    fn failed_lately(&self) -> bool {
+        let lately = |tried: BrokerTime| (0..CLOSE_AGAIN_MS).contains(&(self.time.0 - tried.0));
+        self.tried.is_some_and(lately)
+    }
+
+    /// The session began again: what was wanted before is no reason to trade now, and changes are not
+    /// waited for.
+    pub(super) fn on_snapshot(&mut self, portfolio: &Portfolio) {
+        self.plan.lapse();
+        self.is_unseen = false;
+        let is_over = |in_flight: &mut InFlight| {
+            matches!(in_flight.what, What::Cancel(_) | What::Move)
+                || portfolio.order(&in_flight.request_id).is_some()
+        };
+        let _ = self.in_flight.take_if(is_over);
+    }
+
+    /// The next step towards what is decided, if there is one to take now.
+    pub(super) fn act(
         &mut self,
-        now: BrokerTime,
-        portfolio: &Portfolio,
+        world: &mut World<'_>,
         new_id: &mut dyn FnMut() -> RequestId,
     ) -> Option<Intent> {
-        self.wanted = None;
-        let tried = |last: BrokerTime| (0..CLOSE_AGAIN_MS).contains(&(now.0 - last.0));
-        if self.waits_for.is_some() || self.closed_out.is_some_and(tried) {
+        self.plan.is_fresh = false;
+        if self.in_flight.is_some() {
             return None;
         }
-        let held = portfolio.of(&self.settings.symbol).next()?;
-        let intent = self.close(held, new_id());
-        self.closed_out = Some(now);
-        self.waits_for = Some(Waiting {
+        let next = self.next(world)?;
+        let intent = self.intent(&next, new_id());
+        let what = match next {
+            Next::Open(order) => {
+                let open = order.open(&self.settings.symbol);
+                world.portfolio.send(intent.request_id().clone(), open);
+                What::Open {
+                    side: order.side,
+                    told: false,
+                }
+            }
+            Next::Close(_) => What::Close,
+            Next::Cancel(order_id) => What::Cancel(order_id),
+            Next::Move(..) => What::Move,
+        };
+        if matches!(what, What::Close | What::Cancel(_)) {
+            self.tried = Some(self.time);
+        }
+        self.in_flight = Some(InFlight {
             request_id: intent.request_id().clone(),
-            opens: false,
+            what,
         });
         Some(intent)
     }
 
-    /// The next step towards the wanted side, if there is one to take now.
-    pub(super) fn act(
-        &mut self,
-        spec: &SymbolSpec,
-        gate: &mut Gate<'_>,
-        new_id: &mut dyn FnMut() -> RequestId,
-    ) -> Option<Intent> {
-        let wanted = self.wanted.filter(|_| self.waits_for.is_none())?;
-        let held: Vec<Held> = gate.portfolio.of(&self.settings.symbol).cloned().collect();
-        let turns = self.settings.reverse == Reverse::OneOrder && gate.portfolio.nets();
-        let intent = match held.iter().find(|held| held.side != wanted.side) {
-            // What may not be turned is closed nevertheless.
-            Some(against) if turns => self
-                .open(wanted, Some(against), spec, gate, new_id())
-                .or_else(|| Some(self.close(against, new_id()))),
-            Some(against) => Some(self.close(against, new_id())),
-            None if !held.is_empty() => None,
-            None => self.open(wanted, None, spec, gate, new_id()),
-        };
-        match &intent {
-            Some(intent) => {
-                self.waits_for = Some(Waiting {
-                    request_id: intent.request_id().clone(),
-                    opens: matches!(intent, Intent::Submit(_)),
-                });
+    /// Exits first, and never an entry beside an order that waits for its price.
+    fn next(&mut self, world: &mut World<'_>) -> Option<Next> {
+        let owner = self.owner();
+        let held: Vec<Held> = world
+            .portfolio
+            .positions()
+            .filter(|held| owner.owns(&held.symbol, &held.tag))
+            .cloned()
+            .collect();
+        let cancel = self.waiting(world.portfolio).map(Next::Cancel);
+        if self.plan.exit {
+            let close = held.first().map(|held| Next::Close(held.position_id));
+            if close.is_some() {
+                return close;
             }
-            None => self.wanted = None,
+            if cancel.is_some() {
+                // The exit stays, and is looked at again with the next tick.
+                self.plan.is_fresh = self.failed_lately();
+                return cancel.filter(|_| !self.failed_lately());
+            }
+            self.plan.exit = self.is_unseen;
         }
-        intent
-    }
-
-    fn close(&self, held: &Held, request_id: RequestId) -> Intent {
-        Intent::Close(Close {
-            request_id,
-            position_id: held.position_id,
-            tag: self.settings.name.clone(),
-        })
-    }
-
-    /// Opens what is wanted; where there is a position against it, the same order closes that.
-    fn open(
-        &self,
-        Signal { side, distances }: Signal,
-        against: Option<&Held>,
-        spec: &SymbolSpec,
-        gate: &mut Gate<'_>,
-        request_id: RequestId,
-    ) -> Option<Intent> {
-        if !gate.portfolio.may_open() {
+        if self.plan.cancel && cancel.is_some() {
+            return cancel;
+        }
+        self.plan.cancel = false;
+        if self.is_unseen {
             return None;
         }
-        let (bid, ask) = self.quote?;
-        let spread = (ask.points() - bid.points()).max(0);
-        let price = if side == Side::Buy { ask } else { bid };
-        let entry = Entry {
-            spec,
-            side,
-            price,
-            spread,
-            stop: distances.stop.map(|stop| stop + spread),
-        };
-        let lots = match gate.admit(&entry, against) {
-            Ok(lots) => lots,
-            Err(refused) => {
-                let reason = refused.name();
-                metrics::counter!("mymt5_engine_decisions_refused_total", "reason" => reason)
-                    .increment(1);
-                tracing::warn!(strategy = self.settings.name, %refused, "decision refused by risk");
-                return None;
+        if let Some(wanted) = self.plan.entry {
+            let step = cancel.or_else(|| self.towards(&wanted, &held, world));
+            if !matches!(step, Some(Next::Close(_) | Next::Cancel(_))) {
+                self.plan.entry = None;
             }
+            if step.is_some() {
+                return step;
+            }
+        }
+        let levels = std::mem::take(&mut self.plan.levels);
+        let held = held.first().filter(|_| levels != LevelsEdit::default())?;
+        Some(Next::Move(held.position_id, on_grid(levels, world.spec)))
+    }
+
+    /// Its order that waits for its price.
+    fn waiting(&self, portfolio: &Portfolio) -> Option<OrderId> {
+        let mut orders = portfolio.orders();
+        let own = orders.find(|order| self.owns_order(order));
+        own.map(|order| order.order_id)
+    }
+
+    fn towards(&self, wanted: &Wanted, held: &[Held], world: &mut World<'_>) -> Option<Next> {
+        let Wanted { entry, reverses } = wanted;
+        let against = held.iter().find(|held| held.side != entry.side);
+        match against {
+            Some(against) if *reverses => {
+                let at_once = self.reversal(entry, against, world).map(Next::Open);
+                Some(at_once.unwrap_or(Next::Close(against.position_id)))
+            }
+            _ if !held.is_empty() => None,
+            _ => self.order(entry, None, world).map(Next::Open),
+        }
+    }
+
+    /// One order that closes what is held and opens the other side: where the account nets, and
+    /// nothing keeps the entry from being made.
+    fn reversal(&self, entry: &Entry, against: &Held, world: &mut World<'_>) -> Option<Order> {
+        let is_one = self.settings.reverse == Reverse::OneOrder
+            && entry.at == At::Market
+            && world.portfolio.nets()
+            && world.portfolio.may_open();
+        is_one.then(|| self.order(entry, Some(against), world))?
+    }
+
+    fn order(&self, entry: &Entry, closes: Option<&Held>, world: &mut World<'_>) -> Option<Order> {
+        let shared = self.shares && world.portfolio.nets();
+        let order = if shared {
+            Err(EntryRefused::Shared)
+        } else {
+            entry::order(entry, self.quote, self.settings.budget, closes, world)
         };
-        // Levels are measured from the side that closes the position.
-        let closing = if side == Side::Buy { bid } else { ask };
-        let level =
-            |points: i64| on_grid(closing.moved(points * side.sign()), spec.tick_size_points);
-        let stop_loss = distances.stop.map(|stop| level(-stop));
-        let sent = Open {
-            symbol: spec.symbol.clone(),
-            side,
-            lots,
-            price: price.to_f64(),
-            stop: stop_loss.map(Price::to_f64),
-            in_flight: true,
-        };
-        gate.portfolio.send(request_id.clone(), sent);
-        Some(Intent::Submit(Submit {
-            request_id,
-            symbol: self.settings.symbol.clone(),
-            side,
-            lots: against.map_or(lots, |held| lots.plus(held.lots)),
-            levels: Levels {
-                stop_loss,
-                take_profit: distances.take_profit.map(level),
-            },
-            tag: self.settings.name.clone(),
-        }))
+        let told = order.inspect_err(|refused| {
+            let reason = refused.name();
+            metrics::counter!("mymt5_engine_decisions_refused_total", "reason" => reason)
+                .increment(1);
+            tracing::warn!(strategy = self.settings.name, %refused, "decision refused");
+        });
+        told.ok()
+    }
+
+    fn intent(&self, next: &Next, request_id: RequestId) -> Intent {
+        let tag = self.settings.name.clone();
+        match *next {
+            Next::Open(order) => Intent::Submit(Submit {
+                request_id,
+                symbol: self.settings.symbol.clone(),
+                side: order.side,
+                at: order.at,
+                lots: order.lots.plus(order.closes),
+                levels: order.levels,
+                tag,
+            }),
+            Next::Close(position_id) => Intent::Close(Close {
+                request_id,
+                position_id,
+                tag,
+            }),
+            Next::Cancel(order_id) => Intent::Cancel(Cancel {
+                request_id,
+                order_id,
+            }),
+            Next::Move(position_id, levels) => Intent::Move(Move {
+                request_id,
+                position_id,
+                levels,
+            }),
+        }
+    }
+
+    /// The order whose cancellation is under way.
+    pub(super) fn cancels(&self) -> Option<OrderId> {
+        match self.in_flight.as_ref()?.what {
+            What::Cancel(order_id) => Some(order_id),
+            _ => None,
+        }
     }
 }
 
-fn on_grid(price: Price, tick_points: i64) -> Price {
-    price.moved(-(price.points().rem_euclid(tick_points.max(1))))
+fn on_grid(levels: LevelsEdit, spec: &SymbolSpec) -> LevelsEdit {
+    let edit = |edit: Edit<_>| match edit {
+        Edit::Set(price) => Edit::Set(entry::on_grid(price, spec)),
+        other => other,
+    };
+    LevelsEdit {
+        stop_loss: edit(levels.stop_loss),
+        take_profit: edit(levels.take_profit),
+    }
 }

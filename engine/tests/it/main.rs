@@ -1,7 +1,8 @@
 //! The engine as a process.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod backtest;
+mod own_strategy;
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::{

@@ -9,32 +9,33 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 /// Noon of the first Monday of 1970.
-const MONDAY: i64 = 4 * DAY + 12 * HOUR;
+pub(super) const MONDAY: i64 = 4 * DAY + 12 * HOUR;
 const FRIDAY: i64 = MONDAY + 4 * DAY;
 /// No rule but a volume.
 const FREE: &str = "lots = 0.5";
 
-fn under(keys: &str) -> Trader {
-    trader_of(Risk::new(settings(&format!("{FREE}\n{keys}"))))
+pub(super) fn free_but(keys: &str) -> Risk {
+    Risk::new(rules(&format!("{FREE}\n{keys}")))
+}
+
+fn jumps() -> Vec<StrategySettings> {
+    vec![settings("jumps", Jumps(None))]
+}
+
+pub(super) fn under(keys: &str) -> Trader {
+    trader_under(free_but(keys), jumps())
 }
 
 /// A trader that goes on from what the folder holds.
 fn restarted(keys: &str, folder: &Path) -> Trader {
-    let settings = settings(&format!("{FREE}\n{keys}"));
-    trader_of(Risk::open(settings, &folder.join(FILE)))
+    let settings = rules(&format!("{FREE}\n{keys}"));
+    trader_under(Risk::open(settings, &folder.join(FILE)), jumps())
 }
 
-fn tick_at(trader: &mut Trader, time: i64, points: i64) -> Option<Intent> {
-    let tick = Tick {
-        symbol: spec().symbol,
-        time: BrokerTime(time),
-        bid: Price::from_points(points, 5),
-        ask: Price::from_points(points + 2, 5),
-        last: None,
-        volume: 0.0,
-        flags: 6,
-    };
-    trader.on_tick(&tick).intent
+pub(super) fn tick_at(trader: &mut Trader, time: i64, points: i64) -> Option<Intent> {
+    let mut intents = trader.on_tick(&tick(time, points)).intents;
+    assert!(intents.len() < 2, "{intents:?}");
+    intents.pop()
 }
 
 /// What a signal to sell at that time leads to.
@@ -45,7 +46,7 @@ fn sell_at(trader: &mut Trader, time: i64) -> Option<Intent> {
     tick_at(trader, time, 99_900)
 }
 
-fn trades_at(trader: &mut Trader, time: i64) -> bool {
+pub(super) fn trades_at(trader: &mut Trader, time: i64) -> bool {
     matches!(sell_at(trader, time), Some(Intent::Submit(_)))
 }
 
@@ -243,7 +244,7 @@ fn what_is_held_alone_stops_an_entry() {
     alone_stops("max_lots_per_symbol = 0.49", MONDAY, nothing);
     alone_stops("max_lots_total = 0.49", MONDAY, nothing);
     let foreign = |trader: &mut Trader| {
-        trader.on_event(&held_in("GBPUSD", Some(1.2)));
+        trader.on_event(&held_in("GBPUSD", Some(price(120_000))));
     };
     alone_stops("max_lots_total = 0.98", MONDAY, foreign);
     alone_stops("max_open_positions = 1", MONDAY, foreign);
@@ -427,10 +428,8 @@ fn a_position_that_closed_while_nobody_looked_counts_as_a_loss() {
     let mut first = restarted(keys, folder.path());
     tick_at(&mut first, MONDAY, 100_000);
     first.on_event(&opened(Side::Sell));
-    let mut next = trader_without_snapshot(
-        Risk::open(settings(keys), &folder.path().join(FILE)),
-        Reverse::CloseFirst,
-    );
+    let mut next =
+        trader_without_snapshot(Risk::open(rules(keys), &folder.path().join(FILE)), jumps());
     let told = Account {
         as_of: Moment {
             utc: None,
@@ -461,7 +460,7 @@ fn a_state_that_cannot_be_read_refuses_entries_until_it_is_reset() {
         assert!(matches!(exit, Some(Intent::Close(_))), "exits go on");
         assert_eq!(fs::read_to_string(&file).unwrap(), spoilt, "evidence stays");
     }
-    Risk::reset(&settings(keys), &file).unwrap();
+    Risk::reset(&rules(keys), &file).unwrap();
     assert!(trades_at(&mut restarted(keys, folder.path()), MONDAY));
 }
 
@@ -478,7 +477,7 @@ fn a_state_that_cannot_be_written_refuses_entries_and_no_exit() {
     assert!(matches!(exit, Intent::Close(_)));
     trader.on_event(&CLOSED);
     let done = order(exit.request_id().as_str(), OrderState::Filled);
-    assert_eq!(trader.on_event(&done).intent, None);
+    assert_eq!(trader.on_event(&done).intents, []);
     fs::create_dir(&gone).unwrap();
     assert!(trades_at(&mut trader, MONDAY), "it is written again");
 }
@@ -491,7 +490,7 @@ fn an_operator_lifts_the_latch_and_it_is_measured_again() {
     tell(&mut first, MONDAY, 10_000.0);
     fail(&mut first, MONDAY);
     tell(&mut first, MONDAY, 9_000.0);
-    Risk::reset(&settings(keys), &folder.path().join(FILE)).unwrap();
+    Risk::reset(&rules(keys), &folder.path().join(FILE)).unwrap();
     let mut next = restarted(keys, folder.path());
     tell(&mut next, MONDAY, 8_200.0);
     assert!(trades_at(&mut next, MONDAY));
@@ -521,51 +520,54 @@ fn no_rule_holds_an_exit_back() {
 }
 
 #[test]
-fn an_entry_in_flight_counts_until_its_position_is_told() {
-    let mut portfolio = Portfolio::default();
-    let lots = |portfolio: &Portfolio| {
-        let open = portfolio.open_but(None);
-        open.iter().map(|open| open.lots.to_f64()).sum::<f64>()
-    };
-    let entry = Open {
-        symbol: spec().symbol,
-        side: Side::Sell,
-        lots: Lots::from_f64(0.49).unwrap(),
-        price: 1.0,
-        stop: None,
-        in_flight: true,
-    };
-    for position_first in [false, true] {
-        portfolio.send(id("a"), entry.clone());
-        assert_eq!(lots(&portfolio), 0.49);
-        if position_first {
-            portfolio.apply(&opened(Side::Sell));
-            portfolio.apply(&order("a", OrderState::Filled));
-        } else {
-            portfolio.apply(&order("a", OrderState::Filled));
-            assert_eq!(
-                lots(&portfolio),
-                0.49,
-                "filled, its position is not told yet"
-            );
-            portfolio.apply(&opened(Side::Sell));
-        }
-        assert_eq!(lots(&portfolio), 0.49, "once");
-        portfolio.apply(&CLOSED);
-        assert_eq!(lots(&portfolio), 0.0);
-    }
-    portfolio.send(id("b"), entry);
-    portfolio.apply(&order("b", OrderState::Rejected));
-    assert_eq!(lots(&portfolio), 0.0);
+fn a_loss_that_closes_cancels_what_waits_for_its_price_and_goes_on_until_it_is_gone() {
+    let strategy = settings("jumps", script(&[limit]));
+    let mut trader = trader_under(free_but("drawdown.percent = 5.0"), vec![strategy]);
+    tell(&mut trader, MONDAY, 10_000.0);
+    assert!(tick_at(&mut trader, MONDAY, 100_000).is_some());
+    trader.on_event(&Event::Order(working("id-1")));
+    tell(&mut trader, MONDAY, 9_500.0);
+    let cancel = tick_at(&mut trader, MONDAY, 100_000).unwrap();
+    assert!(matches!(&cancel, Intent::Cancel(cancel) if cancel.order_id == OrderId(9)));
+    assert_eq!(tick_at(&mut trader, MONDAY + 1, 100_000), None, "in flight");
+    let failed = trader.on_changed(cancel.request_id(), false);
+    assert_eq!(failed, Step::default());
+    let paced = tick_at(&mut trader, MONDAY + 999, 100_000);
+    assert_eq!(paced, None, "paced");
+    let again = tick_at(&mut trader, MONDAY + 1_000, 100_000).unwrap();
+    assert!(matches!(&again, Intent::Cancel(_)));
+    assert_eq!(trader.on_changed(again.request_id(), true), Step::default());
+    assert_eq!(tick_at(&mut trader, MONDAY + 3_000, 100_000), None);
 }
 
-fn held_in(symbol: &str, stop_loss: Option<f64>) -> Event {
+#[test]
+fn a_loss_that_closes_goes_on_with_what_waits_once_the_position_is_closed() {
+    let strategy = settings("jumps", script(&[limit]));
+    let mut trader = trader_under(free_but("drawdown.percent = 5.0"), vec![strategy]);
+    tell(&mut trader, MONDAY, 10_000.0);
+    tick_at(&mut trader, MONDAY, 100_000);
+    trader.on_event(&Event::Order(working("id-1")));
+    trader.on_event(&opened(Side::Buy));
+    tell(&mut trader, MONDAY, 9_500.0);
+    let close = tick_at(&mut trader, MONDAY, 100_000).unwrap();
+    assert!(matches!(&close, Intent::Close(_)));
+    trader.on_event(&CLOSED);
+    let done = order(close.request_id().as_str(), OrderState::Filled);
+    let step = trader.on_event(&done);
+    assert!(matches!(&step.intents[..], [Intent::Cancel(_)]), "{step:?}");
+}
+
+fn held_in(symbol: &str, stop_loss: Option<Price>) -> Event {
     Event::PositionChanged(Held {
         position_id: PositionId(8),
         symbol: Symbol::parse(symbol).unwrap(),
         side: Side::Buy,
         lots: Lots::from_f64(0.49).unwrap(),
-        open_price: 1.2,
-        stop_loss,
+        open_price: Some(price(120_000)),
+        levels: Levels {
+            stop_loss,
+            take_profit: None,
+        },
+        tag: String::new(),
     })
 }

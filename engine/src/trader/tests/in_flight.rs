@@ -1,0 +1,183 @@
+//! What is in flight or waits for its price counts as what it may become, and once; and a cancel that
+//! fails is not tried without end, nor holds it an exit back.
+
+use super::{
+    risk::{MONDAY, free_but, tick_at, trades_at, under},
+    *,
+};
+use crate::risk::Open;
+
+#[test]
+fn an_entry_in_flight_counts_until_its_position_is_told() {
+    let mut portfolio = Portfolio::default();
+    let lots = |portfolio: &Portfolio| {
+        let open = portfolio.open_but(None);
+        open.iter().map(|open| open.lots.to_f64()).sum::<f64>()
+    };
+    let entry = Open {
+        symbol: spec().symbol,
+        side: Side::Sell,
+        lots: Lots::from_f64(0.49).unwrap(),
+        price: Some(price(100_000)),
+        stop: None,
+        in_flight: true,
+    };
+    for position_first in [false, true] {
+        portfolio.send(id("a"), entry.clone());
+        assert_eq!(lots(&portfolio), 0.49);
+        if position_first {
+            portfolio.apply(&opened(Side::Sell));
+            portfolio.apply(&order("a", OrderState::Filled));
+        } else {
+            portfolio.apply(&order("a", OrderState::Filled));
+            assert_eq!(
+                lots(&portfolio),
+                0.49,
+                "filled, its position is not told yet"
+            );
+            portfolio.apply(&opened(Side::Sell));
+        }
+        assert_eq!(lots(&portfolio), 0.49, "once");
+        portfolio.apply(&CLOSED);
+        assert_eq!(lots(&portfolio), 0.0);
+    }
+    portfolio.send(id("b"), entry);
+    portfolio.apply(&order("b", OrderState::Rejected));
+    assert_eq!(lots(&portfolio), 0.0);
+}
+
+#[test]
+fn an_order_that_waits_counts_once_and_that_of_an_earlier_process_counts_too() {
+    let lots = |portfolio: &Portfolio| {
+        let open = portfolio.open_but(None);
+        assert!(open.iter().all(|open| open.in_flight));
+        open.iter().map(|open| open.lots.to_f64()).sum::<f64>()
+    };
+    let waiting = Event::Order(working("a"));
+    let mut earlier = Portfolio::default();
+    earlier.apply(&waiting);
+    assert_eq!(lots(&earlier), 0.48);
+    let stops = earlier.open_but(None);
+    assert_eq!(stops[0].stop, Some(price(99_698)));
+
+    let mut portfolio = Portfolio::default();
+    portfolio.send(id("a"), stops[0].clone());
+    portfolio.apply(&waiting);
+    assert_eq!(lots(&portfolio), 0.48);
+    portfolio.cancel(OrderId(9));
+    assert_eq!(lots(&portfolio), 0.0);
+
+    portfolio.send(id("a"), stops[0].clone());
+    portfolio.apply(&waiting);
+    portfolio.apply(&order("a", OrderState::Filled));
+    assert_eq!(lots(&portfolio), 0.48, "its position is not told yet");
+    portfolio.apply(&opened(Side::Buy));
+    let held = portfolio.open_but(None);
+    assert_eq!(held.len(), 1);
+    assert!(!held[0].in_flight);
+}
+
+#[test]
+fn an_order_that_waits_stops_another_entry_of_the_account() {
+    let mut trader = under("max_open_positions = 1");
+    let mut elsewhere = working("old");
+    elsewhere.working.as_mut().unwrap().symbol = Symbol::parse("GBPUSD").unwrap();
+    trader.on_event(&Event::Order(elsewhere));
+    assert!(!trades_at(&mut trader, MONDAY));
+}
+
+#[test]
+fn of_a_reversal_by_one_order_the_position_that_it_closes_counts_no_more() {
+    for (most, turns) in [
+        ("max_lots_total = 0.5", true),
+        ("max_lots_total = 0.4", false),
+    ] {
+        let strategy = StrategySettings {
+            reverse: Reverse::OneOrder,
+            ..settings("jumps", script(&[turn_to_buy]))
+        };
+        let mut trader = trader_under(free_but(most), vec![strategy]);
+        trader.on_event(&opened(Side::Sell));
+        let intent = tick_at(&mut trader, MONDAY, 100_000);
+        match intent {
+            Some(Intent::Submit(submit)) if turns => {
+                assert_eq!(submit.lots, Lots::from_f64(0.99).unwrap());
+            }
+            Some(Intent::Close(_)) if !turns => {}
+            other => panic!("{most}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn changes_that_fail_are_no_failed_orders_and_an_order_that_waits_is_done() {
+    let trail: fn(&mut Context<'_>) = |context| context.move_stop(price(99_950));
+    let decisions = [trail, buy];
+    let strategy = settings("jumps", script(&decisions));
+    let mut trader = trader_under(free_but("max_errors = 1"), vec![strategy]);
+    trader.on_event(&opened(Side::Buy));
+    let change = tick_at(&mut trader, MONDAY, 100_000).unwrap();
+    trader.on_changed(change.request_id(), false);
+    trader.on_event(&CLOSED);
+    assert!(tick_at(&mut trader, MONDAY, 100_000).is_some());
+
+    let strategy = settings("jumps", script(&[buy, limit, buy, buy]));
+    let mut trader = trader_under(free_but("max_errors = 2"), vec![strategy]);
+    let fail = |trader: &mut Trader| {
+        let intent = tick_at(trader, MONDAY, 100_000).unwrap();
+        trader.on_event(&order(intent.request_id().as_str(), OrderState::Rejected));
+    };
+    fail(&mut trader);
+    tick_at(&mut trader, MONDAY, 100_000).unwrap();
+    trader.on_event(&Event::Order(working("id-2")));
+    trader.on_event(&order("id-2", OrderState::Expired));
+    fail(&mut trader);
+    assert!(
+        tick_at(&mut trader, MONDAY, 100_000).is_some(),
+        "not in a row"
+    );
+}
+
+#[test]
+fn what_could_not_be_cancelled_is_not_entered_beside() {
+    let mut trader = deciding(&[limit, buy]);
+    go(&mut trader);
+    trader.on_event(&Event::Order(working("id-1")));
+    go(&mut trader);
+    assert_eq!(trader.on_changed(&id("id-2"), false), Step::default());
+}
+
+#[test]
+fn a_cancel_that_fails_holds_no_exit_back() {
+    let cancel: fn(&mut Context<'_>) = |context| context.cancel();
+    let exit: fn(&mut Context<'_>) = |context| context.exit();
+    let mut trader = deciding(&[limit, cancel, exit]);
+    go(&mut trader);
+    trader.on_event(&Event::Order(working("id-1")));
+    trader.on_event(&opened(Side::Buy));
+    assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+    assert_eq!(go(&mut trader), [], "the cancellation is under way");
+    let step = trader.on_changed(&id("id-2"), false);
+    assert!(matches!(&step.intents[..], [Intent::Close(_)]), "{step:?}");
+}
+
+#[test]
+fn an_exit_whose_cancel_failed_closes_what_the_order_became() {
+    let exit: fn(&mut Context<'_>) = |context| context.exit();
+    let mut trader = deciding(&[limit, exit]);
+    go(&mut trader);
+    trader.on_event(&Event::Order(working("id-1")));
+    assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+    let failed = trader.on_changed(&id("id-2"), false);
+    assert_eq!(failed, Step::default(), "it is not tried again at once");
+    assert_eq!(trader.on_tick(&tick(999, 100_000)).intents, []);
+    let again = trader.on_tick(&tick(1_000, 100_000)).intents;
+    assert!(matches!(&again[..], [Intent::Cancel(_)]), "{again:?}");
+    assert_eq!(trader.on_changed(&id("id-3"), false), Step::default());
+    assert_eq!(
+        trader.on_event(&order("id-1", OrderState::Filled)).intents,
+        []
+    );
+    let step = trader.on_event(&opened(Side::Buy));
+    assert!(matches!(&step.intents[..], [Intent::Close(_)]), "{step:?}");
+}
