@@ -36,12 +36,11 @@ END_S, LAST_S, FLUSH_S = 5, 1, 0.2  # at the end: for the call in flight, its an
 BEAT_S, HANG_S = 10, 120  # the main thread shows that it runs; without that, the process ends
 PENDING_HANDSHAKES = 128  # connections that have not proven the secret
 TOLD = 60  # lines a minute about what strangers do: they must not fill a disk
-QUEUE = 256  # calls of a session that wait
+QUEUE, ROOM = 256, (256, 128, 8)  # calls that wait: of a class and the later ones, at most
 PUSHES = 64  # frames on their way out, beyond which nothing is polled
 REMEMBERED, WAITING = 1000, 8  # sends, and further calls that wait for the answer to one
 DRIFT = 0.002  # of the clocks of two hosts
-ROWS = 5000  # in the answer to a history
-OVERLAP_S = 60  # of the deals in one push and the next
+ROWS, OVERLAP_S = 5000, 60  # in the answer to a history; of the deals in one push and the next
 PAGE, LAST_PAGE, STUCK_PAGE = 1024, 65536, 2**18  # ticks in a read: first, most, in one second
 PUSHED_ROWS = 8192  # ticks in one push
 FEW, LONGEST = 4, 80  # ticks by which a symbol's pace is known, and polls that they took at most
@@ -321,7 +320,7 @@ class Session:
             return {"ok": {"state": state, "answer": answer}}
         if send:
             return send.answer or send.wait(self, call)
-        if self.ended or len(self.calls) >= QUEUE:
+        if self.ended or sum(c.level >= call.level for c in self.calls) >= ROOM[call.level]:
             full = {"refused": "queue full"}
             self.bridge.note(call, "dropped", full)  # nor is the same call done when there is room
             return full

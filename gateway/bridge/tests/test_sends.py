@@ -309,8 +309,8 @@ class Keys(Sending):
 
     def test_a_call_that_found_the_queue_full_is_never_done(self):
         slow = self.busy(self.peer)
-        for _ in range(256):
-            self.peer.send("terminal", {})
+        for n in range(256):
+            self.peer.send("order_send", {"key": str(n), "wait_ms": 1, "request": BUY})
         self.assertEqual(self.peer.order("over"), {"refused": "queue full"})
         recalled = self.peer.call("recall", {"key": "over"})["ok"]
         self.assertEqual(recalled, {"state": "dropped", "answer": {"refused": "queue full"}})
@@ -318,6 +318,18 @@ class Keys(Sending):
         until(lambda: self.peer.call("ping")["ok"]["queued"] == 0)
         self.assertEqual(self.peer.order("over"), {"refused": "queue full"})
         self.assertEqual(self.state.sends(), 1)
+
+    def test_reads_leave_room_for_orders(self):
+        self.busy(self.peer)
+        ticks = {"symbol": "EURUSD", "from": 1, "count": 1}
+        for call, args in [("ticks", ticks), ("terminal", {})]:
+            for _ in range(256):
+                self.peer.send(call, args)
+        self.peer.send("order_send", {"key": "exit", "request": BUY})
+        self.assertLessEqual(self.peer.call("ping")["ok"]["queued"], 128 + 1)
+        until(lambda: self.peer.call("recall", {"key": "exit"})["ok"]["state"] == "done")
+        answer = self.peer.call("recall", {"key": "exit"})["ok"]["answer"]
+        self.assertEqual(answer["ok"]["retcode"], 10009)
 
 
 if __name__ == "__main__":
