@@ -13,8 +13,10 @@ use std::{ops::Range, time::Duration};
 /// Rows of a page.
 const DEFAULT: usize = 1_000;
 const MAX: usize = 5_000;
-/// The last second that a terminal takes, milliseconds.
+/// The last second that a terminal takes, milliseconds: 2038-01-19.
 const LATEST: i64 = 2_147_483_647_000;
+/// Ticks of one millisecond that a terminal tells at most.
+const MOST_SKIPPED: usize = 65_536;
 /// Longest span that ticks are asked of.
 const SPAN_DAYS: i64 = 366;
 const DAY_MS: i64 = 86_400_000;
@@ -52,7 +54,7 @@ pub(super) fn bars(
     let limit = limit(&mut violations, "limit", request.limit);
     let to = request.to_broker_ms;
     let span = match request.from_broker_ms {
-        Some(from) => Some(span(&mut violations, from, to.unwrap_or(LATEST))),
+        Some(from) => Some(span(&mut violations, from, to)),
         None => {
             if to.is_some() {
                 let text = "expected with from_broker_ms, and only with it";
@@ -88,7 +90,7 @@ pub(super) fn ticks(
     let span = span(
         &mut violations,
         request.from_broker_ms,
-        request.to_broker_ms,
+        Some(request.to_broker_ms),
     );
     if span.end.0.saturating_sub(span.start.0) > SPAN_DAYS * DAY_MS {
         let text = format!("expected at most {SPAN_DAYS} days after from_broker_ms");
@@ -97,7 +99,7 @@ pub(super) fn ticks(
     let place = place(&mut violations, &request.page_token, &span, |text| {
         let (time, skip) = text.split_once('.')?;
         let (time, skip) = (BrokerTime(time.parse().ok()?), skip.parse().ok()?);
-        Some(TickPlace { time, skip })
+        (skip < MOST_SKIPPED).then_some(TickPlace { time, skip })
     });
     violations.done()?;
     let first = TickPlace {
@@ -127,8 +129,13 @@ pub(super) fn ticks_token(rest: Option<TickPlace>) -> String {
 /// What a caller learns of a past that was not read.
 pub(super) fn unread(error: &BrokerError) -> Refusal {
     tracing::warn!(%error, "the past was not read");
+    let untold = |why: &str| {
+        let text = Reason::PastUnavailable.text();
+        Refusal::because(Reason::PastUnavailable, format!("{text}: {why}"))
+    };
     match error {
-        BrokerError::NotAvailable(_) => Refusal::new(Reason::PastUnavailable),
+        BrokerError::NotAvailable(what) => untold(what),
+        BrokerError::PastUnavailable { why, pause } => untold(why).after(*pause),
         _ => Refusal::new(Reason::LinkDown).after(Duration::from_secs(1)),
     }
 }
@@ -166,18 +173,19 @@ fn limit(violations: &mut Violations, field: &str, asked: u32) -> usize {
     }
 }
 
-fn span(violations: &mut Violations, from: i64, to: i64) -> Range<BrokerTime> {
-    for (field, time) in [("from_broker_ms", from), ("to_broker_ms", to)] {
-        if !(0..=LATEST).contains(&time) {
-            let text = "expected milliseconds of a time from 1970 to 2037";
+/// No end: the last second.
+fn span(violations: &mut Violations, from: i64, to: Option<i64>) -> Range<BrokerTime> {
+    for (field, time) in [("from_broker_ms", Some(from)), ("to_broker_ms", to)] {
+        if time.is_some_and(|time| !(0..=LATEST).contains(&time)) {
+            let text = "expected milliseconds of a time from 1970 to 2038-01-19";
             violations.add(field, Reason::FieldInvalid, text);
         }
     }
-    if to <= from {
+    if to.is_some_and(|to| to <= from) {
         let text = "expected a time after from_broker_ms";
         violations.add("to_broker_ms", Reason::FieldInvalid, text);
     }
-    BrokerTime(from)..BrokerTime(to)
+    BrokerTime(from)..BrokerTime(to.unwrap_or(LATEST))
 }
 
 /// Where a token leads; none where it is empty, or leads out of the span.
@@ -270,8 +278,30 @@ mod tests {
     }
 
     #[test]
+    fn what_the_broker_does_not_tell_says_why_and_when_to_ask_again() {
+        let untold = unread(&BrokerError::PastUnavailable {
+            why: "not found (-4)".into(),
+            pause: Duration::from_secs(9),
+        });
+        let text = Reason::PastUnavailable.text();
+        let expected = Refusal::because(Reason::PastUnavailable, format!("{text}: not found (-4)"));
+        assert_eq!(untold, expected.after(Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_fault_names_the_field_that_was_sent() {
+        let late = ask_bars(|request| request.from_broker_ms = Some(LATEST + 1));
+        let text = late.unwrap_err().to_string();
+        assert!(
+            text.contains("from_broker_ms") && !text.contains("to_broker_ms"),
+            "{text}"
+        );
+        assert!(ask_bars(|request| request.from_broker_ms = Some(LATEST)).is_ok());
+    }
+
+    #[test]
     fn a_token_of_another_question_is_refused() {
-        for token in ["999.0", "2000.0", "1500", "1500.-1", "x"] {
+        for token in ["999.0", "2000.0", "1500", "1500.-1", "1500.65536", "x"] {
             assert!(ask_ticks(|request| request.page_token = token.into()).is_err());
         }
         for token in ["999", "1500.0", "-"] {

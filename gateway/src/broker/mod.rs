@@ -86,6 +86,14 @@ pub enum BrokerError {
     /// It does not answer this kind of question.
     #[error("not available: {0}; try again later, or do without it")]
     NotAvailable(&'static str),
+    /// It does not tell that part of the past now.
+    #[error("the past was not told: {why}")]
+    PastUnavailable {
+        /// Why, with the fix.
+        why: String,
+        /// When it may be asked again.
+        pause: Duration,
+    },
 }
 
 impl BrokerError {

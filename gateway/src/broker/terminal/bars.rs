@@ -3,14 +3,13 @@
 use super::{
     super::{BrokerError, Part},
     Terminal,
-    calls::ask,
 };
 use mymt5_chassis::clock;
 use mymt5_model::{Bar, BrokerTime, Price, Symbol};
 use serde_json::{json, value::RawValue};
 
-/// Bars that one call brings at most.
-const MOST: i64 = 5_000;
+/// Bars that one call brings at most: the terminal may have to load them first.
+const MOST: i64 = 2_000;
 /// Calls that one question may take: each skips a stretch without bars.
 const CALLS: usize = 16;
 const MINUTE_MS: i64 = 60_000;
@@ -53,7 +52,6 @@ impl Terminal {
         limit: usize,
     ) -> Result<Part<Bar, BrokerTime>, BrokerError> {
         let series = self.series(symbol, minutes)?;
-        let _alone = self.past.lock().await;
         let most = i64::try_from(limit).unwrap_or(MOST).clamp(1, MOST - 1);
         let stretch = (most * series.period_ms).max(DAY_MS);
         let to = to.0.min(latest());
@@ -90,10 +88,26 @@ impl Terminal {
         limit: usize,
     ) -> Result<Vec<Bar>, BrokerError> {
         let series = self.series(symbol, minutes)?;
-        let _alone = self.past.lock().await;
-        let span = i64::try_from(limit).unwrap_or(MOST).min(MOST) - 1;
-        self.last_bars(&series, latest(), span * series.period_ms)
-            .await
+        let mut until = latest();
+        let mut bars = Vec::new();
+        while bars.len() < limit {
+            let missing = limit - bars.len();
+            let asked = i64::try_from(missing).unwrap_or(MOST).min(MOST);
+            let span = (asked - 1) * series.period_ms;
+            let mut older = self.last_bars(&series, until, span).await?;
+            older.retain(|bar| bar.time.0 <= until);
+            let Some(first) = older.first() else {
+                break;
+            };
+            until = first.time.0 - 1;
+            let is_all = i64::try_from(older.len()).unwrap_or(MOST) < asked;
+            older.append(&mut bars);
+            bars = older;
+            if is_all {
+                break;
+            }
+        }
+        Ok(bars)
     }
 
     fn series<'a>(&self, symbol: &'a Symbol, minutes: u32) -> Result<Series<'a>, BrokerError> {
@@ -121,7 +135,7 @@ impl Terminal {
             "from": (until / 1_000).max(1),
             "count": (span / series.period_ms + 1).clamp(1, MOST),
         });
-        let raw = ask(&self.link()?, "bars", &args, self.settings.call_timeout).await?;
+        let raw = self.ask_past("bars", &args).await?;
         parse(&raw, series.symbol, series.digits)
     }
 }

@@ -178,13 +178,18 @@ impl Connection {
 }
 
 impl Pending {
+    /// Waits until the bridge answers or the session ends.
+    pub(crate) async fn answered(&mut self) -> CallOutcome {
+        match (&mut self.answer).await {
+            Ok(answer) => CallOutcome::Answer(answer),
+            Err(_) => self.unanswered(self.connection.why()),
+        }
+    }
+
     /// Waits for the answer. None: it is still out.
     pub(crate) async fn wait(&mut self, timeout: Duration) -> Option<CallOutcome> {
-        match tokio::time::timeout(timeout, &mut self.answer).await {
-            Ok(Ok(answer)) => Some(CallOutcome::Answer(answer)),
-            Ok(Err(_)) => Some(self.unanswered(self.connection.why())),
-            Err(_) => None,
-        }
+        let answered = tokio::time::timeout(timeout, self.answered());
+        answered.await.ok()
     }
 
     /// Waits for the answer, and gives up then.

@@ -8,6 +8,7 @@ use super::{
     expected_account::{ExpectedAccount, tests::account},
     failure::{CallOutcome, explained},
     opening::unread,
+    past,
     rows::{
         self, TerminalRow,
         tests::{raw, raw_account},
@@ -53,6 +54,7 @@ async fn of_the_way(messages: &mut Messages) {
     let lost = lost.unwrap_err().to_string();
     messages.error("MT5_PASSWORD", &unread(&lost));
     messages.error("a rate", &BrokerError::NotAvailable("a rate"));
+    messages.error("the terminal", &past::loading());
 }
 
 fn of_frames(messages: &mut Messages) {

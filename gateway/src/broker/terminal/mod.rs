@@ -16,6 +16,7 @@ mod history;
 #[cfg(test)]
 mod messages;
 mod opening;
+mod past;
 mod past_ticks;
 mod requests;
 mod rows;
@@ -123,9 +124,9 @@ pub struct Terminal {
     /// Held for reading by every send, and for writing while a session that works is replaced:
     /// that comes between two sends, and who wants to send waits for the next session.
     turn: RwLock<()>,
-    /// Held by who reads bars or ticks of the past: however many ask, the bridge has one such call
-    /// at a time.
-    past: Mutex<()>,
+    /// Held by the one call about bars or ticks of the past that the bridge has, however many ask.
+    /// In it: when the next may begin, after one that took long.
+    past: Arc<Mutex<Option<tokio::time::Instant>>>,
 }
 
 impl Terminal {
@@ -145,7 +146,7 @@ impl Terminal {
             shared: Arc::new(SharedState::new(symbol_map, expected)),
             session: watch::Sender::new(None),
             turn: RwLock::new(()),
-            past: Mutex::new(()),
+            past: Arc::default(),
         })
     }
 

@@ -3,22 +3,22 @@
 
 use super::{
     super::{BrokerError, Part, TickPlace},
-    Terminal,
-    calls::ask,
-    ticks,
-    wire::RawTick,
+    Terminal, past, ticks,
+    wire::{Cursor, RawTick},
 };
 use mymt5_model::{BrokerTime, Symbol, Tick};
 use serde_json::{json, value::RawValue};
 
-/// Most ticks that one call brings: more than these of one second cannot be read.
+/// Ticks that a call brings at first: the terminal may have to load them.
+const FIRST: usize = 2_000;
+/// Ticks that one brings where a second has more. What is beyond these cannot be read.
 const MOST: usize = 65_536;
 
 impl Terminal {
     /// Up to `limit` ticks from that place on and before `to`.
     ///
     /// # Errors
-    /// Too many ticks of one second, or no answer.
+    /// Too many ticks of one second, a place that is none, or no answer.
     pub(super) async fn read_ticks(
         &self,
         symbol: &Symbol,
@@ -27,14 +27,16 @@ impl Terminal {
         limit: usize,
     ) -> Result<Part<Tick, TickPlace>, BrokerError> {
         let (name, digits) = self.name_and_digits(symbol)?;
-        let _alone = self.past.lock().await;
+        let newest = self.shared.lock().cursors.of(symbol);
         let second = from.time.0.div_euclid(1_000).max(1);
-        let mut count = limit.saturating_add(from.skip).min(MOST);
+        let mut count = limit.saturating_add(from.skip).min(FIRST);
         loop {
             let args = json!({ "symbol": name, "from": second, "count": count });
-            let raw = ask(&self.link()?, "ticks", &args, self.settings.call_timeout).await?;
+            let raw = self.ask_past("ticks", &args).await?;
             let rows = parse(&raw)?;
-            let later = later(ticks::of_rows(&rows, symbol, digits), from);
+            let ticks = ticks::of_rows(&rows, symbol, digits);
+            let beside = ticks.iter().filter(|tick| tick.time == from.time).count();
+            let later = later(ticks, from);
             if later.is_empty() && rows.len() >= count {
                 if count == MOST {
                     let what = "more ticks of one second than a call brings";
@@ -42,6 +44,13 @@ impl Terminal {
                 }
                 count = (count * 2).min(MOST);
                 continue;
+            }
+            if beside < from.skip {
+                let what = "as many ticks of that millisecond as the page before had";
+                return Err(BrokerError::NotAvailable(what));
+            }
+            if later.is_empty() && !reaches(&rows, second, newest) {
+                return Err(past::loading());
             }
             return Ok(part(later, from, to, limit));
         }
@@ -54,6 +63,13 @@ pub(super) fn parse(raw: &RawValue) -> Result<Vec<RawTick>, BrokerError> {
             "a tick cannot be read; look at the symbol's ticks in the terminal".into(),
         )
     })
+}
+
+/// True where the ticks from that second on, of which none is new, go as far as the newest that
+/// was pushed. Else the terminal is still loading them.
+fn reaches(rows: &[RawTick], second: i64, newest: Option<Cursor>) -> bool {
+    let last = rows.last().map_or(second, |row| row.0.div_euclid(1_000));
+    newest.is_some_and(|(newest, _)| newest <= last)
 }
 
 /// The ticks from that place on.
@@ -99,6 +115,15 @@ mod tests {
             volume: 0.0,
             flags: 6,
         }
+    }
+
+    #[test]
+    fn no_tick_more_is_believed_only_up_to_the_newest_that_was_pushed() {
+        let row = |ms| (ms, Some(1.1), Some(1.2), None, None, 6, None);
+        assert!(reaches(&[], 9, Some((9, 1))));
+        assert!(reaches(&[row(10_500)], 9, Some((10, 1))));
+        assert!(!reaches(&[], 9, Some((10, 1))));
+        assert!(!reaches(&[], 9, None));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Reads that take more than one call.
 
-use super::bridge::{Scripted, account, deal, terminal as terminal_row, usual};
+use super::bridge::{Scripted, account, deal, terminal as terminal_row, tick, usual};
 use crate::{
     real::market,
     support::{bounded, send, symbol, terminal, until},
@@ -9,6 +9,13 @@ use mymt5_gateway::broker::{Broker, BrokerError, TickPlace};
 use mymt5_model::{BrokerTime, Ticket};
 use mymt5_orders::RowKind;
 use serde_json::{Value, json};
+
+fn place(ms: i64, skip: usize) -> TickPlace {
+    TickPlace {
+        time: BrokerTime(ms),
+        skip,
+    }
+}
 
 fn seconds(args: &Value) -> (i64, i64) {
     (args["from"].as_i64().unwrap(), args["to"].as_i64().unwrap())
@@ -131,6 +138,86 @@ async fn however_many_read_the_past_the_bridge_has_one_such_call_and_orders_go()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn readers_who_give_up_do_not_fill_the_bridge() {
+    let silent = |call: &str, _: &Value| (call == "ticks").then(Vec::new);
+    let bridge = Scripted::start(usual(silent)).await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    let euro = symbol("EURUSD");
+    let read = || terminal.ticks(&euro, place(5_000, 0), BrokerTime(9_000), 10);
+    tokio::select! {
+        _ = read() => panic!("there is no answer"),
+        _ = until(async || bridge.calls("ticks").pop()) => {}
+    }
+    // What a further one asks would reach the bridge before the order does.
+    tokio::select! {
+        biased;
+        _ = read() => panic!("there is no answer"),
+        receipt = bounded(send(&terminal, &market(1, None))) => {
+            assert!(receipt.is_ok(), "{receipt:?}");
+        }
+    }
+    assert_eq!(bridge.calls("ticks").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_past_that_is_not_told_says_why_and_the_link_stays() {
+    let nothing =
+        |call: &str, _: &Value| (call == "ticks").then(|| vec![json!({"none": [-4, "not found"]})]);
+    let bridge = Scripted::start(usual(nothing)).await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    let euro = symbol("EURUSD");
+    let read = terminal.ticks(&euro, place(5_000, 0), BrokerTime(9_000), 10);
+    let Err(BrokerError::PastUnavailable { why, .. }) = bounded(read).await else {
+        panic!("the package told nothing");
+    };
+    assert!(why.contains("not found (-4)"), "{why}");
+    assert!(bounded(terminal.snapshot(0)).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_ends_only_where_the_newest_tick_does() {
+    let bridge = Scripted::start(usual(|call, _| {
+        (call == "ticks").then(|| vec![json!({"ok": []})])
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let mut events = bounded(terminal.open()).await.unwrap();
+    bridge.push(tick(9, 1));
+    bounded(events.ticks.recv()).await.unwrap();
+    let euro = symbol("EURUSD");
+    let read = |from| terminal.ticks(&euro, place(from, 0), BrokerTime(20_000), 10);
+    let loading = bounded(read(5_000)).await;
+    assert!(
+        matches!(loading, Err(BrokerError::PastUnavailable { .. })),
+        "{loading:?}"
+    );
+    let part = bounded(read(10_000)).await.unwrap();
+    assert_eq!((part.rows.len(), part.rest), (0, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_behind_more_ticks_than_there_are_is_refused_with_one_small_call() {
+    let bridge = Scripted::start(usual(|call, _| {
+        let row = |ms: i64| json!([ms, 1.1, 1.1001, 0.0, 0, 6, 0.0]);
+        (call == "ticks").then(|| vec![json!({"ok": [row(5_000), row(6_000)]})])
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    let euro = symbol("EURUSD");
+    let forged = terminal.ticks(&euro, place(5_000, 65_000), BrokerTime(9_000), 1);
+    let forged = bounded(forged).await;
+    assert!(
+        matches!(forged, Err(BrokerError::NotAvailable(_))),
+        "{forged:?}"
+    );
+    let asked = [json!({"symbol": "EURUSD", "from": 5, "count": 2_000})];
+    assert_eq!(bridge.calls("ticks"), asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_full_of_ticks_is_read_with_a_greater_call_and_no_endless_one() {
     // So many ticks of one millisecond, and one of the next second.
     const CROWD: usize = 40;
@@ -166,5 +253,8 @@ async fn a_second_full_of_ticks_is_read_with_a_greater_call_and_no_endless_one()
         skip: 0,
     };
     let stuck = bounded(terminal.ticks(&euro, stuck, BrokerTime(9_900), 5_000)).await;
-    assert!(matches!(stuck, Err(BrokerError::NotAvailable(_))), "{stuck:?}");
+    assert!(
+        matches!(stuck, Err(BrokerError::NotAvailable(_))),
+        "{stuck:?}"
+    );
 }

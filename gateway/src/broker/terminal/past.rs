@@ -1,0 +1,97 @@
+//! Calls about the past of the market. A past that the terminal must load first holds the package,
+//! and with it every order: so one such call at a time, none that begins while an order is on its
+//! way, and a pause after one that took long.
+
+use super::{
+    super::BrokerError, Terminal, calls::value, connection::Pending, failure::CallOutcome,
+};
+use serde_json::{Value, value::RawValue};
+use std::time::Duration;
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{Instant, sleep, timeout},
+};
+
+/// A call that took longer has held up what else there was to do.
+const LONG: Duration = Duration::from_secs(1);
+/// The past is not asked for during so long after such a call; nor need it be after one in vain.
+const PAUSE: Duration = Duration::from_secs(10);
+/// While an order is on its way, it is looked again after so long.
+const ORDER_PAUSE: Duration = Duration::from_millis(20);
+
+/// Who has it has the bridge's one call about the past. In it: when the next may begin; none: at
+/// once.
+type Turn = OwnedMutexGuard<Option<Instant>>;
+
+impl Terminal {
+    /// Asks about the past. Who gives up meanwhile gives no place free: the call holds it until the
+    /// bridge has answered or the session ended.
+    ///
+    /// # Errors
+    /// `PastUnavailable`, or no link.
+    pub(super) async fn ask_past(
+        &self,
+        call: &str,
+        args: &Value,
+    ) -> Result<Box<RawValue>, BrokerError> {
+        let turn = timeout(self.settings.read_timeout(), self.past_turn()).await;
+        let busy = "the terminal is busy with orders or with another such call; ask when it is not";
+        let turn = turn.map_err(|_| unavailable(busy, PAUSE))??;
+        let pending = match self.link()?.begin(call, args) {
+            Ok(pending) => pending,
+            Err(outcome) => return value(outcome),
+        };
+        let answer = tokio::spawn(answered(pending, turn));
+        let Ok(Ok(outcome)) = timeout(self.settings.call_timeout, answer).await else {
+            return Err(unavailable(
+                "no answer in time; look at the bridge's log",
+                PAUSE,
+            ));
+        };
+        let is_answer = matches!(outcome, CallOutcome::Answer(_));
+        value(outcome).map_err(|error| {
+            if is_answer {
+                unavailable(&error.why(), PAUSE)
+            } else {
+                error
+            }
+        })
+    }
+
+    /// Waits until no other call about the past and no order is under way.
+    async fn past_turn(&self) -> Result<Turn, BrokerError> {
+        let turn = self.past.clone().lock_owned().await;
+        let left = turn.map(|next| next.saturating_duration_since(Instant::now()));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            let why = "the last such call held the terminal for long; load it when nothing trades";
+            return Err(unavailable(why, left));
+        }
+        // Every send holds it for reading.
+        while self.turn.try_write().is_err() {
+            sleep(ORDER_PAUSE).await;
+        }
+        Ok(turn)
+    }
+}
+
+/// Waits for the answer, however long, and with the turn.
+async fn answered(mut pending: Pending, mut turn: Turn) -> CallOutcome {
+    let begun = Instant::now();
+    let outcome = pending.answered().await;
+    *turn = (begun.elapsed() > LONG).then(|| Instant::now() + PAUSE);
+    outcome
+}
+
+/// The past is not told now.
+fn unavailable(why: &str, pause: Duration) -> BrokerError {
+    BrokerError::PastUnavailable {
+        why: why.to_owned(),
+        pause,
+    }
+}
+
+/// The terminal told less than it has: it is still loading.
+pub(super) fn loading() -> BrokerError {
+    let why = "the terminal may still be loading it; look at the symbol's history there";
+    unavailable(why, PAUSE)
+}
