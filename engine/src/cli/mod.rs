@@ -55,6 +55,9 @@ enum Command {
         config: PathBuf,
     },
     /// Write a symbol's past into a file, as the terminal exports it; what was interrupted is continued.
+    ///
+    /// A terminal that must load a long past for the first time does nothing else meanwhile, and no
+    /// order goes out: do it when nothing trades.
     History(history::HistoryArgs),
     /// Trade past ticks with the configured strategies, and tell how it went.
     Backtest(backtest::BacktestArgs),

@@ -1,7 +1,7 @@
 //! Clients that are not ours: grpcurl, buf, and Python's health checking, and the READMEs' own
 //! commands. Their paths come by environment; without them the tests are skipped.
 
-use crate::stage::{BOUND, Stage};
+use crate::stage::{BOUND, Stage, eventually};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -150,16 +150,22 @@ async fn the_readmes_grpcurl_commands_work_and_buf_sees_the_same() {
         let script = block
             .replace("grpcurl ", &format!("{} ", grpcurl.display()))
             .replace("localhost:50051", &format!("localhost:{}", stage.port()));
-        let output = Command::new("bash")
-            .args(["-euc", &script])
-            .current_dir(stage.path(""))
-            .output()
-            .unwrap();
-        let told = if block.contains("GetStatus") {
-            "ACCOUNT_KIND_SIMULATED"
-        } else {
-            "{"
+        let run = || {
+            Command::new("bash")
+                .args(["-euc", &script])
+                .current_dir(stage.path(""))
+                .output()
+                .unwrap()
         };
+        let mut told = "ACCOUNT_KIND_SIMULATED";
+        if block.contains("ListTicks") {
+            told = "\"ticks\"";
+            eventually("a tick of EURUSD", async || {
+                said(&run()).contains(told).then_some(())
+            })
+            .await;
+        }
+        let output = run();
         assert!(
             output.status.success() && said(&output).contains(told),
             "{script}\n{}",

@@ -150,14 +150,35 @@ async fn readers_who_give_up_do_not_fill_the_bridge() {
         _ = until(async || bridge.calls("ticks").pop()) => {}
     }
     // What a further one asks would reach the bridge before the order does.
+    let order = market(1, None);
     tokio::select! {
         biased;
         _ = read() => panic!("there is no answer"),
-        receipt = bounded(send(&terminal, &market(1, None))) => {
+        receipt = bounded(send(&terminal, &order)) => {
             assert!(receipt.is_ok(), "{receipt:?}");
         }
     }
     assert_eq!(bridge.calls("ticks").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_not_asked_for_while_an_order_is_on_its_way() {
+    let silent = |call: &str, _: &Value| (call == "order_send").then(Vec::new);
+    let bridge = Scripted::start(usual(silent)).await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    let (euro, order) = (symbol("EURUSD"), market(1, None));
+    let heard = async {
+        until(async || bridge.calls("order_send").pop()).await;
+        bounded(terminal.snapshot(0)).await.unwrap();
+    };
+    tokio::select! {
+        biased;
+        _ = send(&terminal, &order) => panic!("there is no answer"),
+        _ = terminal.ticks(&euro, place(5_000, 0), BrokerTime(9_000), 10) => panic!("it waits"),
+        () = heard => {}
+    }
+    assert!(bridge.calls("ticks").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
