@@ -55,6 +55,9 @@ async fn of_the_way(messages: &mut Messages) {
     messages.error("MT5_PASSWORD", &unread(&lost));
     messages.error("a rate", &BrokerError::NotAvailable("a rate"));
     messages.error("the terminal", &past::loading());
+    for why in [past::BUSY, past::HELD, past::UNANSWERED] {
+        messages.text("the terminal", why);
+    }
 }
 
 fn of_frames(messages: &mut Messages) {

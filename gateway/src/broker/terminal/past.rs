@@ -19,6 +19,14 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// While an order is on its way, it is looked again after so long.
 const ORDER_PAUSE: Duration = Duration::from_millis(20);
 
+// Why the past is not told, with the fix.
+pub(super) const BUSY: &str =
+    "the terminal is busy with orders or another such call; try again when it is not";
+pub(super) const HELD: &str =
+    "the call before held the terminal for long; wait, and ask for a long past when nothing trades";
+pub(super) const UNANSWERED: &str = "the terminal did not answer in time; look at the bridge's log";
+const LOADING: &str = "the terminal may still be loading it; look at the symbol's history there";
+
 /// Who has it has the bridge's one call about the past. In it: when the next may begin; none: at
 /// once.
 type Turn = OwnedMutexGuard<Option<Instant>>;
@@ -35,18 +43,14 @@ impl Terminal {
         args: &Value,
     ) -> Result<Box<RawValue>, BrokerError> {
         let turn = timeout(self.settings.read_timeout(), self.past_turn()).await;
-        let busy = "the terminal is busy with orders or with another such call; ask when it is not";
-        let turn = turn.map_err(|_| unavailable(busy, PAUSE))??;
+        let turn = turn.map_err(|_| unavailable(BUSY, PAUSE))??;
         let pending = match self.link()?.begin(call, args) {
             Ok(pending) => pending,
             Err(outcome) => return value(outcome),
         };
         let answer = tokio::spawn(answered(pending, turn));
         let Ok(Ok(outcome)) = timeout(self.settings.call_timeout, answer).await else {
-            return Err(unavailable(
-                "no answer in time; look at the bridge's log",
-                PAUSE,
-            ));
+            return Err(unavailable(UNANSWERED, PAUSE));
         };
         let is_answer = matches!(outcome, CallOutcome::Answer(_));
         value(outcome).map_err(|error| {
@@ -63,8 +67,7 @@ impl Terminal {
         let turn = self.past.clone().lock_owned().await;
         let left = turn.map(|next| next.saturating_duration_since(Instant::now()));
         if let Some(left) = left.filter(|left| !left.is_zero()) {
-            let why = "the last such call held the terminal for long; load it when nothing trades";
-            return Err(unavailable(why, left));
+            return Err(unavailable(HELD, left));
         }
         // Every send holds it for reading.
         while self.turn.try_write().is_err() {
@@ -78,8 +81,13 @@ impl Terminal {
 async fn answered(mut pending: Pending, mut turn: Turn) -> CallOutcome {
     let begun = Instant::now();
     let outcome = pending.answered().await;
-    *turn = (begun.elapsed() > LONG).then(|| Instant::now() + PAUSE);
+    *turn = pause_after(begun.elapsed());
     outcome
+}
+
+/// When the next call may begin, after one that took so long.
+fn pause_after(took: Duration) -> Option<Instant> {
+    (took > LONG).then(|| Instant::now() + PAUSE)
 }
 
 /// The past is not told now.
@@ -92,6 +100,35 @@ fn unavailable(why: &str, pause: Duration) -> BrokerError {
 
 /// The terminal told less than it has: it is still loading.
 pub(super) fn loading() -> BrokerError {
-    let why = "the terminal may still be loading it; look at the symbol's history there";
-    unavailable(why, PAUSE)
+    unavailable(LOADING, PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::{
+        super::{TerminalSettings, expected_account::tests::account},
+        *,
+    };
+    use mymt5_model::AccountKind;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_held_the_terminal_for_long_is_followed_by_a_pause() {
+        let settings = TerminalSettings {
+            address: "127.0.0.1:1".into(),
+            certificate: None,
+            symbols: [].into(),
+            kind: AccountKind::Real,
+            poll_interval: LONG,
+            rows_interval: LONG,
+            call_timeout: LONG,
+        };
+        let terminal = Terminal::new(settings, || account("10005678", "Live-1")).unwrap();
+        *terminal.past_turn().await.unwrap() = pause_after(LONG + ORDER_PAUSE);
+        let held = terminal.past_turn().await.map(drop);
+        assert_eq!(held, Err(unavailable(HELD, PAUSE)));
+        tokio::time::advance(PAUSE).await;
+        *terminal.past_turn().await.unwrap() = pause_after(LONG);
+        assert!(terminal.past_turn().await.is_ok());
+    }
 }
