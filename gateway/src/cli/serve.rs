@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 use mymt5_chassis::{
     cli::Running, clock, health::Health, logs, operations, secrets::SecretReader, shutdown,
 };
-use mymt5_model::{Reason, UtcTime};
+use mymt5_model::UtcTime;
 use mymt5_orders::{Config, Core, Loaded, Now};
 use std::{
     path::PathBuf,
@@ -124,8 +124,10 @@ pub(super) async fn serve(
         }
         () = stop.cancelled() => None,
         damage = damage(path), if !checked => Some(damage),
-        () = supervisor.watch(async || turns_over(&app.orders).await) => None,
+        () = supervisor.watch(async || app.orders.turns_over().await) => None,
     };
+    // Whatever ended it: no signal tells of a journal that does not hold, or of a server that broke.
+    supervisor.stopping();
     following.iter().for_each(tokio::task::JoinHandle::abort);
     drain(&health, &app).await;
     stop.cancel();
@@ -155,13 +157,6 @@ async fn damage(path: PathBuf) -> JournalError {
         }
         Ok(Ok(())) | Err(_) => std::future::pending().await,
     }
-}
-
-/// Whether the core answers what is asked of it, which it does once the journal holds what came
-/// before. A journal that failed is not stuck: until it is restarted, the gateway serves what it can.
-async fn turns_over(orders: &Orders) -> bool {
-    let answered = orders.ask(|_| ()).await;
-    answered.map_or_else(|refusal| refusal.reason() == Reason::JournalDown, |()| true)
 }
 
 /// Not ready; no new order; streams end with a place to resume; orders under way are awaited.

@@ -23,7 +23,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -54,6 +54,7 @@ pub struct Orders {
     readers: Readers,
     journal_id: Arc<str>,
     journal_up: watch::Receiver<bool>,
+    broke: Arc<AtomicBool>,
     askers: Arc<AtomicU64>,
 }
 
@@ -73,7 +74,9 @@ impl Orders {
         let log = setup.log.clone();
         let journal_id = setup.journal_id.clone();
         let (up, journal_up) = watch::channel(true);
-        let broke = up.clone();
+        let broke = Arc::new(AtomicBool::new(false));
+        let up_of_broken = up.clone();
+        let breaks = broke.clone();
         let weak = mailbox.downgrade();
         let task = OrdersTask::new(core, setup, (hub, instruments), weak, sends.clone(), up);
         tokio::spawn(async move {
@@ -84,7 +87,8 @@ impl Orders {
                 .is_err()
             {
                 tracing::error!("the orders desk broke");
-                broke.send_replace(false);
+                breaks.store(true, Ordering::Release);
+                up_of_broken.send_replace(false);
             }
         });
         Self {
@@ -95,6 +99,7 @@ impl Orders {
             readers,
             journal_id,
             journal_up,
+            broke,
             askers: Arc::default(),
         }
     }
@@ -121,6 +126,22 @@ impl Orders {
     #[must_use]
     pub fn journal_up(&self) -> watch::Receiver<bool> {
         self.journal_up.clone()
+    }
+
+    /// Whether the core's task panicked: unlike a journal that failed, that is a fault of the gateway.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broke.load(Ordering::Acquire)
+    }
+
+    /// Whether the core answers what is asked of it, which it does once the journal holds what came
+    /// before. A journal that failed is not stuck: until it is restarted, the gateway serves what it
+    /// can. A core that broke serves nothing any more.
+    pub async fn turns_over(&self) -> bool {
+        match self.ask(|_| ()).await {
+            Ok(()) => true,
+            Err(refusal) => refusal.reason() == Reason::JournalDown && !self.is_broken(),
+        }
     }
 
     /// The id of the next asker.

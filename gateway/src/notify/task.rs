@@ -238,6 +238,7 @@ impl Hub {
             link: link.status(),
             core: core.ok().and_then(Result::ok),
             journal_up: *orders.journal_up().borrow(),
+            core_broke: orders.is_broken(),
             disk_low: free.filter(|free| disk.is_low(*free)),
             certificate_days: identity.borrow().days_left(clock::utc_now_ms()),
             secrets: digests.collect(),

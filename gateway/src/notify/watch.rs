@@ -34,6 +34,8 @@ pub(super) struct Standing {
     pub(super) core: Option<CoreView>,
     /// The journal can be written.
     pub(super) journal_up: bool,
+    /// The orders core panicked.
+    pub(super) core_broke: bool,
     /// Bytes free on the journal's disk, where the alarm for it is on.
     pub(super) disk_low: Option<u64>,
     /// Days until the end of the gateway's certificate.
@@ -181,6 +183,10 @@ impl Watch {
             calm_ms,
             over,
         });
+        if after_ms == NEVER {
+            // What is not counted against it now does not count later.
+            lasting.since = now.0;
+        }
         if lasting.told || now.0.saturating_sub(lasting.since) < after_ms {
             return None;
         }
@@ -252,7 +258,12 @@ fn of_link(link: &LinkStatus) -> Vec<Condition> {
 fn of_gateway(standing: &Standing) -> Vec<Condition> {
     let critical = |text: &str| Alert::new(Kind::Gateway, Severity::Critical, text);
     let mut found = Vec::new();
-    if !standing.journal_up {
+    if standing.core_broke {
+        let alert = critical(
+            "the orders core broke, and trading is closed: look at the crash report in the data folder, and restart the gateway",
+        );
+        found.push(Condition::new("broke", 0, alert));
+    } else if !standing.journal_up {
         let alert = critical(
             "the journal cannot be written, and trading is closed: make room on its disk, and restart the gateway",
         );

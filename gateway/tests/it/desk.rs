@@ -230,6 +230,8 @@ async fn a_journal_that_fails_closes_trading_and_nothing_leaves() {
     let read = desk.orders.ask(|core| core.counts()).await;
     assert_eq!(read.unwrap_err().reason(), Reason::JournalDown);
     assert!(!*desk.orders.journal_up().borrow());
+    assert!(!desk.orders.is_broken());
+    assert!(desk.orders.turns_over().await, "it serves what it can");
     assert_eq!(
         desk.broker.received().len(),
         1,
@@ -482,6 +484,8 @@ async fn a_desk_that_breaks_takes_nothing_more_and_says_so() {
     assert!(broke.is_err());
     let mut up = desk.orders.journal_up();
     timeout(SOON, up.wait_for(|up| !up)).await.unwrap().unwrap();
+    assert!(desk.orders.is_broken());
+    assert!(!desk.orders.turns_over().await);
     let entry = desk.submit("entry", Side::Buy, 0.1).await;
     assert_eq!(entry.unwrap_err().reason(), Reason::JournalDown);
 }

@@ -9,6 +9,7 @@ fn fine() -> Standing {
         link: link(LinkState::Ready, true),
         core: Some(CoreView::default()),
         journal_up: true,
+        core_broke: false,
         disk_low: None,
         certificate_days: 300,
         secrets: BTreeMap::new(),
@@ -105,6 +106,26 @@ fn outside_sessions_a_silent_link_is_not_told_and_does_not_count_as_back() {
     assert_eq!(looking.for_seconds(60, &down).len(), 1);
     assert!(looking.for_seconds(1_000, &closed).is_empty());
     assert_eq!(looking.for_seconds(100, &fine()).len(), 1);
+}
+
+#[test]
+fn a_link_counts_as_lost_from_the_opening_of_the_market() {
+    let mut looking = Looking::default();
+    let closed = Standing {
+        link: link(LinkState::MarketClosed, false),
+        ..fine()
+    };
+    let down = Standing {
+        link: link(LinkState::BackingOff, false),
+        ..fine()
+    };
+    for _ in 0..3 {
+        assert!(looking.for_seconds(1_000, &closed).is_empty());
+        assert!(looking.for_seconds(29, &down).is_empty());
+        assert!(looking.for_seconds(100, &fine()).is_empty());
+    }
+    assert!(looking.for_seconds(1_000, &closed).is_empty());
+    assert_eq!(looking.for_seconds(31, &down).len(), 1);
 }
 
 #[test]
@@ -241,6 +262,20 @@ fn a_full_disk_a_dead_journal_and_new_secrets_are_told() {
     standing.disk_low = None;
     let told = looking.for_seconds(100, &standing);
     assert_eq!(told[0].1, "the journal's disk has room again");
+}
+
+#[test]
+fn a_core_that_broke_is_told_in_its_own_words() {
+    let broken = Standing {
+        journal_up: false,
+        core_broke: true,
+        core: None,
+        ..fine()
+    };
+    let told = Looking::default().for_seconds(100, &broken);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.contains("the orders core broke"), "{told:?}");
+    assert!(!told[0].1.contains("make room"), "{told:?}");
 }
 
 #[test]
