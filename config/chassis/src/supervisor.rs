@@ -14,6 +14,9 @@ use std::{
 };
 use tokio::time::{MissedTickBehavior, interval};
 
+/// A patience below this is warned of.
+const HASTY: Duration = Duration::from_secs(20);
+
 /// The way to the supervisor; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Supervisor {
@@ -44,7 +47,7 @@ impl Supervisor {
         })
     }
 
-    /// The process serves from now on.
+    /// The process serves from now on. What it cannot do meanwhile is for [`Supervisor::status`].
     pub fn ready(&self) {
         self.tell("READY=1\nSTATUS=serving");
     }
@@ -59,14 +62,23 @@ impl Supervisor {
         self.tell("STOPPING=1\nSTATUS=stopping");
     }
 
-    /// Says twice within the supervisor's patience that the process turns over, as long as
+    /// Warns of a patience that a slow disk or a busy machine would end.
+    pub(crate) fn warn_of_haste(&self) {
+        if self.patience.is_some_and(|patience| patience < HASTY) {
+            tracing::warn!(
+                "the supervisor's patience is below 20 s, and a slow disk would end this process: set WatchdogSec=30 or more"
+            );
+        }
+    }
+
+    /// Says three times within the supervisor's patience that the process turns over, as long as
     /// `turns_over` comes back with true: what is stuck neither comes back nor is told alive. Never
     /// ends; it belongs beside what it watches, in the same task.
     pub async fn watch(&self, turns_over: impl AsyncFn() -> bool) {
         let Some(patience) = self.patience else {
             return std::future::pending().await;
         };
-        let mut beat = interval(patience / 2);
+        let mut beat = interval(patience / 3);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             beat.tick().await;
@@ -153,6 +165,22 @@ mod tests {
         for wrong in ["0", "-1", "soon", ""] {
             assert_eq!(patience(&[("WATCHDOG_USEC", wrong)]), None, "{wrong}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_beats_three_times_within_the_patience() {
+        let (socket, systemd) = UnixDatagram::pair().unwrap();
+        systemd.set_nonblocking(true).unwrap();
+        let supervisor = Supervisor {
+            socket: Some(Arc::new(socket)),
+            patience: Some(Duration::from_secs(30)),
+        };
+        let almost = Duration::from_secs(29);
+        let watched = tokio::time::timeout(almost, supervisor.watch(async || true));
+        assert!(watched.await.is_err());
+        let mut bytes = [0; 64];
+        let beats = std::iter::from_fn(|| systemd.recv(&mut bytes).ok()).count();
+        assert_eq!(beats, 3);
     }
 
     #[tokio::test(start_paused = true)]

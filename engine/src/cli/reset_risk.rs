@@ -9,7 +9,7 @@ use std::{path::Path, process::ExitCode};
 
 pub(super) fn reset_risk(config: &Path) -> anyhow::Result<ExitCode> {
     // The folder is claimed: a running engine would write over what is reset.
-    configure::<Settings>(config)?.open(|settings, _| {
+    configure::<Settings>(config)?.claim(|settings| {
         let file = settings.data_folder.join(risk::FILE);
         Ok(Risk::reset(&settings.risk, &file)?)
     })?;

@@ -157,6 +157,8 @@ fn a_latched_risk_is_reset_by_a_command_while_no_engine_runs() {
     let reset = || {
         let reset = engine(folder.path(), &["reset-risk"]).output().unwrap();
         let said = String::from_utf8(reset.stderr).unwrap();
+        // It is no run that could have crashed.
+        assert!(!data.join("running.json").exists());
         (reset.status.code(), said)
     };
     let (code, said) = reset();

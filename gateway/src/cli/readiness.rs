@@ -51,7 +51,7 @@ pub(super) async fn follow(
             }
             if ready {
                 tracing::info!("gateway ready");
-                supervisor.ready();
+                supervisor.status("serving");
             } else {
                 tracing::error!(
                     certificate_valid = valid,

@@ -88,23 +88,10 @@ pub(super) async fn serve(
     );
     let told = (trail, identity.clone());
     let app = app_state(&settings, deps, reloader.clone(), told, &stop);
-    let following = [
-        tokio::spawn(readiness::follow(
-            (health.clone(), supervisor.clone()),
-            identity.clone(),
-            app.orders.journal_up(),
-        )),
-        tokio::spawn(reloader.clone().follow_certificate()),
-        tokio::spawn(secrets.watch(SECRETS, stop.clone())),
-        tokio::spawn(settings.disk.clone().watch()),
-        tokio::spawn(app.trail.clone().keep()),
-        // Its outcome is in the log.
-        tokio::spawn(logs::on_sighup(async move || drop(reloader.reload().await))),
-    ];
     let api = Api {
         listener: opened.api,
         control: opened.control,
-        tls: identity,
+        tls: identity.clone(),
         registry,
         app: app.clone(),
         health: health.clone(),
@@ -117,6 +104,21 @@ pub(super) async fn serve(
         stop.clone(),
     ));
     let serving = tokio::spawn(server::serve(api, stop.clone()));
+    // What is not ready serves all the same: its operator must reach it, and see why.
+    supervisor.ready();
+    let following = [
+        tokio::spawn(readiness::follow(
+            (health.clone(), supervisor.clone()),
+            identity,
+            app.orders.journal_up(),
+        )),
+        tokio::spawn(reloader.clone().follow_certificate()),
+        tokio::spawn(secrets.watch(SECRETS, stop.clone())),
+        tokio::spawn(settings.disk.clone().watch()),
+        tokio::spawn(app.trail.clone().keep()),
+        // Its outcome is in the log.
+        tokio::spawn(logs::on_sighup(async move || drop(reloader.reload().await))),
+    ];
     let damage = tokio::select! {
         () = signal.cancelled() => {
             tracing::info!("stopping");

@@ -134,6 +134,11 @@ impl Gateway {
         self.ready().await;
     }
 
+    /// Starts it again on the same folders once it has stopped, and does not wait until it is ready.
+    pub(crate) fn start_again(&mut self, variables: &[(&str, &str)]) {
+        self.child = launch(self.folder.path(), variables);
+    }
+
     async fn ready(&mut self) {
         let end = Instant::now() + BOUND;
         while tokio::net::TcpStream::connect(self.api).await.is_err() || !self.is_ready().await {

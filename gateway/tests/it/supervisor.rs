@@ -69,6 +69,36 @@ async fn it_tells_when_it_serves_that_it_turns_over_and_that_it_stops() {
     hears(&systemd, "STOPPING=1").await;
 }
 
+/// Puts a certificate that ended long ago in the place of the gateway's.
+fn let_certificate_end(gateway: &Gateway) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let certificate = params.self_signed(&key).unwrap().pem();
+    let folder = gateway.folder.path().join("tls/gateway");
+    fs::write(folder.join("certificate.pem"), certificate).unwrap();
+    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+}
+
+#[tokio::test]
+async fn one_that_is_not_ready_has_started_all_the_same_and_obeys_its_operator() {
+    let mut gateway = Gateway::start("").await;
+    gateway.stop().await;
+    let_certificate_end(&gateway);
+    let path = gateway.folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    gateway.start_again(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    hears(&systemd, "READY=1").await;
+    hears(&systemd, "STATUS=not ready").await;
+    let halt = ["halt", "--reason", "certificate", "--data-folder", "data"];
+    let halt = gateway.command(&halt, None).await;
+    let said = String::from_utf8_lossy(&halt.stderr);
+    assert!(halt.status.success(), "{said}");
+    gateway.stop().await;
+    hears(&systemd, "STOPPING=1").await;
+}
+
 /// Holds a thread of another process until it is killed, and says when it does.
 const HOLD: &str = "
 import ctypes, os, sys

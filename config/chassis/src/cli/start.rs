@@ -128,6 +128,16 @@ pub(super) fn read<S: ProgramSettings>(
 }
 
 impl<S: ProgramSettings> Configured<S> {
+    /// Claims the data folder for a short command. It is no run: it leaves no marker, and that of a
+    /// run that died waits for the next one.
+    ///
+    /// # Errors
+    /// The folder is not to be had, or `work`'s own.
+    pub fn claim<T>(self, work: impl FnOnce(&S) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let _data = Folder::claim(self.settings.data_folder())?;
+        work(&self.settings)
+    }
+
     /// Claims the folders and opens what needs rights.
     ///
     /// # Errors
@@ -203,6 +213,7 @@ impl<S: ProgramSettings, O> Confined<S, O> {
             tracing::warn!(%error, "cannot reach the supervisor by NOTIFY_SOCKET: it is told nothing");
             Supervisor::default()
         });
+        supervisor.warn_of_haste();
         let running = Running {
             configured,
             opened,
