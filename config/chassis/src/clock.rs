@@ -32,7 +32,8 @@ pub(crate) fn day_after(ms: i64, days: i64) -> Date {
 }
 
 /// A moment as RFC 3339 with milliseconds, such as `2026-01-31T23:59:59.999Z`.
-pub(crate) fn rfc3339(ms: i64) -> String {
+#[must_use]
+pub fn rfc3339(ms: i64) -> String {
     format!("{:.3}", timestamp(ms))
 }
 

@@ -1,5 +1,6 @@
 //! What an operator is told: how urgent it is, what it is about, and the words.
 
+use mymt5_chassis::clock::rfc3339;
 use mymt5_model::UtcTime;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,8 @@ pub struct Alert {
     pub client: String,
     /// How urgent.
     pub severity: Severity,
+    /// It tells that what was told before is over.
+    pub is_end: bool,
     /// What happened.
     pub text: String,
 }
@@ -101,7 +104,17 @@ impl Alert {
             kind,
             client: String::new(),
             severity,
+            is_end: false,
             text: text.into(),
+        }
+    }
+
+    /// Word that what was told before is over.
+    #[must_use]
+    pub(super) fn end(kind: Kind, text: impl Into<String>) -> Self {
+        Self {
+            is_end: true,
+            ..Self::new(kind, Severity::Info, text)
         }
     }
 }
@@ -133,15 +146,8 @@ impl Message {
     /// What follows the summary.
     #[must_use]
     pub(super) fn body(&self) -> String {
-        format!("{}\n{}", self.alert.text, moment(self.at))
+        format!("{}\n{}", self.alert.text, rfc3339(self.at.0))
     }
-}
-
-/// A moment as people read it, such as `2026-01-31 23:59:59 UTC`.
-pub(super) fn moment(at: UtcTime) -> String {
-    let second = jiff::Timestamp::from_second(at.0.div_euclid(1_000));
-    let second = second.unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    second.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 #[cfg(test)]
@@ -155,7 +161,7 @@ mod tests {
             alert: Alert::new(Kind::Link, Severity::Critical, "the link is lost"),
         };
         assert_eq!(message.head("one"), "[one] CRITICAL: link");
-        assert_eq!(message.body(), "the link is lost\n2026-01-31 23:59:59 UTC");
+        assert_eq!(message.body(), "the link is lost\n2026-01-31T23:59:59.999Z");
         message.alert.kind = Kind::Raised;
         message.alert.client = "alpha".into();
         assert_eq!(message.head("one"), "[one] CRITICAL: alert of alpha");

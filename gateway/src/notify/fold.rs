@@ -1,8 +1,10 @@
 //! Repeats become one message. Of each kind a few different alerts go out at once within a window;
 //! what is beyond them, or says the same again, is counted, and told as one when the window is over.
-//! What is more urgent than all that was told of the kind always goes out.
+//! What is more urgent than all that was told of the kind always goes out, and so does that a state is
+//! over: after it the same is news again.
 
-use super::alert::{Alert, Kind, Severity, moment};
+use super::alert::{Alert, Kind, Severity};
+use mymt5_chassis::clock::rfc3339;
 use mymt5_model::UtcTime;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,11 +24,13 @@ pub(super) struct Folds {
 #[derive(Debug)]
 struct Window {
     since: UtcTime,
-    /// The texts that went out.
+    /// The texts that went out since something was over.
     told: Vec<String>,
     highest: Severity,
     /// The last of the most urgent that were folded, and how many were.
     folded: Option<(Alert, u64)>,
+    /// How things stand: the text that came last, folded or not.
+    last: String,
 }
 
 impl Window {
@@ -36,6 +40,7 @@ impl Window {
             told: vec![alert.text.clone()],
             highest: alert.severity,
             folded: None,
+            last: alert.text.clone(),
         }
     }
 
@@ -46,6 +51,12 @@ impl Window {
 
     /// The alert, where it goes out at once.
     fn take(&mut self, alert: Alert) -> Option<Alert> {
+        self.last.clone_from(&alert.text);
+        if alert.is_end {
+            self.told.clear();
+            self.highest = alert.severity;
+            return Some(alert);
+        }
         let repeats = self.told.contains(&alert.text);
         let has_room = self.told.len() < BURST && !repeats;
         if has_room || alert.severity > self.highest {
@@ -98,9 +109,20 @@ impl Folds {
             let Some((mut alert, count)) = window.folded.take() else {
                 return false;
             };
-            let since = moment(window.since);
-            *window = Window::begun_by(&alert, now);
-            alert.text = format!("{count} more since {since}, such as: {}", alert.text);
+            let since = rfc3339(window.since.0);
+            let worst = std::mem::take(&mut alert.text);
+            let last = std::mem::take(&mut window.last);
+            alert.text = format!("{count} more since {since}, such as: {worst}");
+            if last != worst {
+                alert.text += &format!("; the last: {last}");
+            }
+            *window = Window {
+                since: now,
+                told: vec![last.clone()],
+                highest: alert.severity,
+                folded: None,
+                last,
+            };
             out.push(alert);
             true
         });
@@ -138,7 +160,7 @@ mod tests {
         }
         assert!(folds.take(Vec::new(), UtcTime(10 * MINUTE - 1)).is_empty());
         let told = folds.take(Vec::new(), UtcTime(10 * MINUTE));
-        let text = "9 more since 1970-01-01 00:00:00 UTC, such as: lost";
+        let text = "9 more since 1970-01-01T00:00:00.000Z, such as: lost";
         assert_eq!(told, [alert(Severity::Warning, text)]);
         // The next window has begun, and ends without a word.
         assert!(take(&mut folds, lost(), 11).is_empty());
@@ -172,7 +194,44 @@ mod tests {
         assert!(take(&mut folds, alert(Severity::Info, "mild"), 3).is_empty());
         let out = folds.take(Vec::new(), UtcTime(10 * MINUTE));
         assert_eq!(out[0].severity, Severity::Critical);
-        assert!(out[0].text.ends_with("such as: as bad"), "{out:?}");
+        assert!(
+            out[0].text.ends_with("such as: as bad; the last: mild"),
+            "{out:?}"
+        );
+    }
+
+    fn back() -> Alert {
+        Alert::end(Kind::Link, "back")
+    }
+
+    #[test]
+    fn what_is_lost_again_after_it_was_back_is_told_again() {
+        let mut folds = folds();
+        let lost = || alert(Severity::Critical, "lost");
+        for minute in [0, 2, 4] {
+            assert_eq!(take(&mut folds, lost(), minute), ["lost"]);
+            assert_eq!(take(&mut folds, back(), minute + 1), ["back"]);
+        }
+        assert!(folds.take(Vec::new(), UtcTime(60 * MINUTE)).is_empty());
+    }
+
+    #[test]
+    fn that_something_is_over_is_never_folded_and_is_a_summarys_last_word() {
+        let mut folds = folds();
+        for n in 0..BURST {
+            take(&mut folds, alert(Severity::Critical, &n.to_string()), 0);
+        }
+        assert!(take(&mut folds, alert(Severity::Critical, "lost"), 1).is_empty());
+        assert_eq!(take(&mut folds, back(), 2), ["back"]);
+        let out = folds.take(Vec::new(), UtcTime(10 * MINUTE));
+        assert_eq!(out[0].severity, Severity::Critical);
+        assert!(
+            out[0].text.ends_with("such as: lost; the last: back"),
+            "{out:?}"
+        );
+        // It is lost anew.
+        let lost = alert(Severity::Critical, "lost");
+        assert_eq!(take(&mut folds, lost, 11), ["lost"]);
     }
 
     #[test]

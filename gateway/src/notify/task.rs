@@ -263,11 +263,16 @@ impl Hub {
 
     fn tell(&mut self, mut alerts: Vec<Alert>) {
         let now = UtcTime(clock::utc_now_ms());
-        alerts.retain(|alert| alert.severity >= self.least);
+        // What is over makes the same news again, though it may not be told itself.
+        alerts.retain(|alert| alert.severity >= self.least || alert.is_end);
         for alert in &mut alerts {
             alert.text = self.clean(&alert.text);
         }
-        for alert in self.folds.take(alerts, now) {
+        let told = self.folds.take(alerts, now);
+        for alert in told
+            .into_iter()
+            .filter(|alert| alert.severity >= self.least)
+        {
             let message = Message { at: now, alert };
             for (name, outbox) in &self.outboxes {
                 if outbox.try_send(message.clone()).is_err() {

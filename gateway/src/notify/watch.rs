@@ -175,7 +175,7 @@ impl Watch {
             alert,
             over,
         } = condition;
-        let over = over.map(|text| Alert::new(alert.kind, Severity::Info, text));
+        let over = over.map(|text| Alert::end(alert.kind, text));
         let lasting = self.lasting.entry(key).or_insert(Lasting {
             since: now.0,
             gone: None,
