@@ -1,16 +1,17 @@
 //! `RaiseAlert`: a client's own words become a bounded alert.
 
 use super::{AppState, call, control::outcome, facts::Facts};
-use crate::notify::{Admission, Alert, Kind, Severity};
-use mymt5_chassis::{clock, letters};
-use mymt5_model::{ClientName, RequestId};
+use crate::notify::{Admission, Alert, Kind, Raise, Severity};
+use mymt5_chassis::letters;
+use mymt5_model::{ClientName, RequestId, UtcTime};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
 use tonic::Request;
 
 /// Takes a client's alert. It is on record before it is told.
 ///
 /// # Errors
-/// `AUDIT_UNWRITABLE`; `RATE_LIMITED`; `NOT_AFTER_PASSED`; a field that is not valid.
+/// `AUDIT_UNWRITABLE`; `IDEMPOTENCY_MISMATCH`; `RATE_LIMITED`; `NOT_AFTER_PASSED`; a field that is not
+/// valid.
 pub(super) fn raise(
     app: &AppState,
     request: Request<v1::RaiseAlertRequest>,
@@ -30,12 +31,15 @@ fn take(
     message: &v1::RaiseAlertRequest,
 ) -> Result<(), Refusal> {
     let (id, alert) = parse(client, message)?;
-    let is_past = |not_after: i64| not_after < clock::utc_now_ms();
-    if message.not_after.is_some_and(is_past) {
-        return Err(Refusal::new(Reason::NotAfterPassed));
-    }
-    match app.notifier.raise(client, &id, alert) {
+    let raise = Raise {
+        id,
+        alert,
+        not_after: message.not_after.map(UtcTime),
+    };
+    match app.notifier.raise(client, raise) {
         Admission::New | Admission::Repeat => Ok(()),
+        Admission::Mismatch => Err(Refusal::new(Reason::IdempotencyMismatch)),
+        Admission::Late => Err(Refusal::new(Reason::NotAfterPassed)),
         Admission::Wait(pause) => {
             let why = "the client raised too many alerts within a minute";
             Err(Refusal::because(Reason::RateLimited, why).after(pause))

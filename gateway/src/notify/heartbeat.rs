@@ -8,27 +8,29 @@ use super::{
 use std::time::Duration;
 use tokio::{
     sync::watch,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
 /// Between two signs.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// An answer of the core that is older than this proves nothing.
+const STALE: Duration = Duration::from_secs(10);
 /// Longest attempt.
 const ATTEMPT: Duration = Duration::from_secs(15);
 
-/// Gives a sign each minute while the orders core answers, for ever. One that fails is not repeated:
-/// the next one comes.
+/// Gives a sign each minute while the orders core answers, for ever: `answered` is when it last did;
+/// none: it did not, the last time. One that fails is not repeated: the next one comes.
 pub(super) async fn beat(
     address: Address,
     trust: Option<Trust>,
-    core_answers: watch::Receiver<bool>,
+    answered: watch::Receiver<Option<Instant>>,
 ) {
     let mut beats = interval(INTERVAL);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failed = false;
     loop {
         beats.tick().await;
-        if !*core_answers.borrow() {
+        if !lives(&answered) {
             continue;
         }
         let why = missed(&address, trust.as_ref()).await;
@@ -44,6 +46,12 @@ pub(super) async fn beat(
     }
 }
 
+/// What watches the core may be stuck, or gone.
+fn lives(answered: &watch::Receiver<Option<Instant>>) -> bool {
+    let is_watched = answered.has_changed().is_ok();
+    is_watched && answered.borrow().is_some_and(|at| at.elapsed() <= STALE)
+}
+
 /// Why a sign did not arrive; none: it did.
 async fn missed(address: &Address, trust: Option<&Trust>) -> Option<String> {
     let asked = Asked {
@@ -56,5 +64,27 @@ async fn missed(address: &Address, trust: Option<&Trust>) -> Option<String> {
         Ok(Ok((status, _))) => Some(format!("answered {}", status.as_u16())),
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some("no answer in time".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn no_sign_is_given_when_the_watch_is_stuck_or_gone() {
+        let (answers, answered) = watch::channel(Some(Instant::now()));
+        assert!(lives(&answered));
+        answers.send_replace(None);
+        assert!(!lives(&answered));
+        answers.send_replace(Some(Instant::now()));
+        tokio::time::advance(STALE).await;
+        assert!(lives(&answered));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!lives(&answered));
+        answers.send_replace(Some(Instant::now()));
+        assert!(lives(&answered));
+        drop(answers);
+        assert!(!lives(&answered));
     }
 }

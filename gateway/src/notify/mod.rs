@@ -20,7 +20,7 @@ pub use alert::{Alert, Kind, Severity};
 pub use email::{EmailSettings, PASSWORDS, Security};
 pub use http::Address;
 pub use net::{Trust, is_loopback};
-pub use raised::Admission;
+pub use raised::{Admission, Raise};
 pub use settings::NotifySettings;
 pub use task::{Notifier, Sources, Tested};
 pub use telegram::{TOKEN, TelegramSettings, is_token};

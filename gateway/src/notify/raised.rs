@@ -1,6 +1,9 @@
-//! Alerts that clients raise: so many of each within a minute, and each but once.
+//! Alerts that clients raise: so many of each within a minute, and each but once. What is remembered is
+//! bounded, and gone with the process.
 
+use super::alert::Alert;
 use mymt5_model::{ClientName, RequestId, UtcTime};
+use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
@@ -14,7 +17,26 @@ const REMEMBERED: usize = 128;
 
 /// The alerts that clients raised last.
 #[derive(Debug, Default)]
-pub(super) struct Raised(BTreeMap<ClientName, VecDeque<(UtcTime, RequestId)>>);
+pub(super) struct Raised(BTreeMap<ClientName, VecDeque<Known>>);
+
+/// An alert that was taken.
+#[derive(Debug)]
+struct Known {
+    at: UtcTime,
+    id: RequestId,
+    content: [u8; 32],
+}
+
+/// A client's request to raise an alert.
+#[derive(Clone, Debug)]
+pub struct Raise {
+    /// Its id.
+    pub id: RequestId,
+    /// What it tells.
+    pub alert: Alert,
+    /// When it is too late for it; none: never.
+    pub not_after: Option<UtcTime>,
+}
 
 /// What becomes of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,28 +45,45 @@ pub enum Admission {
     New,
     /// It was told already.
     Repeat,
+    /// Another one was told under its id.
+    Mismatch,
+    /// It came too late.
+    Late,
     /// There were too many: that long.
     Wait(Duration),
 }
 
 impl Raised {
-    /// Takes an alert of a client, by its id.
-    pub(super) fn admit(&mut self, client: &ClientName, id: &RequestId, now: UtcTime) -> Admission {
+    /// Takes an alert of a client, by its id. A repeat is one however late it comes.
+    pub(super) fn admit(&mut self, client: &ClientName, raise: &Raise, now: UtcTime) -> Admission {
         let last = self.0.entry(client.clone()).or_default();
-        if last.iter().any(|(_, known)| known == id) {
-            return Admission::Repeat;
+        let content = content(&raise.alert);
+        if let Some(known) = last.iter().find(|known| known.id == raise.id) {
+            let repeats = known.content == content;
+            return if repeats {
+                Admission::Repeat
+            } else {
+                Admission::Mismatch
+            };
+        }
+        if raise.not_after.is_some_and(|end| end < now) {
+            return Admission::Late;
         }
         // A clock that was set back keeps nobody waiting for longer than a minute.
         let left = |at: &UtcTime| at.0.saturating_add(MINUTE_MS).saturating_sub(now.0);
         let recent = last
             .iter()
-            .filter(|(at, _)| (1..=MINUTE_MS).contains(&left(at)));
-        let recent: Vec<i64> = recent.map(|(at, _)| left(at)).collect();
+            .filter(|known| (1..=MINUTE_MS).contains(&left(&known.at)));
+        let recent: Vec<i64> = recent.map(|known| left(&known.at)).collect();
         if recent.len() >= MOST {
             let soonest = recent.iter().min().copied().unwrap_or_default();
             return Admission::Wait(Duration::from_millis(u64::try_from(soonest).unwrap_or(0)));
         }
-        last.push_back((now, id.clone()));
+        last.push_back(Known {
+            at: now,
+            id: raise.id.clone(),
+            content,
+        });
         if last.len() > REMEMBERED {
             last.pop_front();
         }
@@ -52,15 +91,29 @@ impl Raised {
     }
 }
 
+/// What of an alert a repeat must have as well.
+fn content(alert: &Alert) -> [u8; 32] {
+    let urgency = Sha256::new_with_prefix(alert.severity.name());
+    urgency.chain_update(&alert.text).finalize().into()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::notify::alert::{Kind, Severity};
+
+    fn raise(id: usize, text: &str) -> Raise {
+        Raise {
+            id: RequestId::parse(&format!("id-{id}")).unwrap(),
+            alert: Alert::new(Kind::Raised, Severity::Info, text),
+            not_after: None,
+        }
+    }
 
     fn admit(raised: &mut Raised, client: &str, id: usize, now: i64) -> Admission {
         let client = ClientName::parse(client).unwrap();
-        let id = RequestId::parse(&format!("id-{id}")).unwrap();
-        raised.admit(&client, &id, UtcTime(now))
+        raised.admit(&client, &raise(id, "same"), UtcTime(now))
     }
 
     #[test]
@@ -76,6 +129,24 @@ mod tests {
         assert_eq!(admit(&mut raised, "b", 99, 2_000), Admission::New);
         assert_eq!(admit(&mut raised, "a", 99, 61_000), Admission::New);
         assert_eq!(admit(&mut raised, "a", 3, 900_000), Admission::Repeat);
+    }
+
+    #[test]
+    fn an_id_stands_for_one_content_and_a_repeat_is_never_late() {
+        let mut raised = Raised::default();
+        let client = ClientName::parse("a").unwrap();
+        let mut until = |id, text: &str, end, now| {
+            let raise = Raise {
+                not_after: Some(UtcTime(end)),
+                ..raise(id, text)
+            };
+            raised.admit(&client, &raise, UtcTime(now))
+        };
+        assert_eq!(until(1, "one", 10, 10), Admission::New);
+        assert_eq!(until(1, "one", 10, 20), Admission::Repeat);
+        assert_eq!(until(1, "two", 30, 20), Admission::Mismatch);
+        assert_eq!(until(2, "two", 10, 20), Admission::Late);
+        assert_eq!(until(2, "two", 30, 20), Admission::New);
     }
 
     #[test]

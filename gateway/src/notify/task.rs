@@ -8,7 +8,7 @@ use super::{
     fold::Folds,
     heartbeat,
     queue::{Queue, Taken},
-    raised::{Admission, Raised},
+    raised::{Admission, Raise, Raised},
     settings::NotifySettings,
     telegram::Telegram,
     watch::{CoreView, Standing, Watch},
@@ -21,7 +21,7 @@ use mymt5_chassis::{
     secrets::{Credential, SecretReader},
     tls::ServerIdentity,
 };
-use mymt5_model::{ClientName, RequestId, UtcTime};
+use mymt5_model::{ClientName, UtcTime};
 use std::{
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -29,7 +29,7 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -109,11 +109,12 @@ impl Notifier {
             watch: Watch::default(),
             folds: Folds::new(settings.repeat),
             outboxes: outboxes.collect(),
-            answers: watch::Sender::new(true),
+            answered: watch::Sender::new(Some(Instant::now())),
             sources,
         };
         if let Some(address) = settings.heartbeat.clone() {
-            let beating = heartbeat::beat(address, settings.trust.clone(), hub.answers.subscribe());
+            let beating =
+                heartbeat::beat(address, settings.trust.clone(), hub.answered.subscribe());
             tokio::spawn(stop.clone().run_until_cancelled_owned(beating));
         }
         if settings.is_on() || settings.heartbeat.is_some() {
@@ -124,11 +125,12 @@ impl Notifier {
 
     /// Takes a client's alert. Without a channel it stays in the log.
     #[must_use]
-    pub fn raise(&self, client: &ClientName, id: &RequestId, alert: Alert) -> Admission {
+    pub fn raise(&self, client: &ClientName, raise: Raise) -> Admission {
         let now = UtcTime(clock::utc_now_ms());
         let mut raised = self.0.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        let admission = raised.admit(client, id, now);
+        let admission = raised.admit(client, &raise, now);
         drop(raised);
+        let alert = raise.alert;
         if admission == Admission::New {
             let severity = alert.severity.name();
             tracing::warn!(
@@ -188,8 +190,8 @@ struct Hub {
     watch: Watch,
     folds: Folds,
     outboxes: Vec<(&'static str, mpsc::Sender<Message>)>,
-    /// Whether the core answered the last time.
-    answers: watch::Sender<bool>,
+    /// When the core answered; none: it did not, the last time.
+    answered: watch::Sender<Option<Instant>>,
     sources: Sources,
 }
 
@@ -212,7 +214,8 @@ impl Hub {
 
     async fn look(&mut self) {
         let standing = self.standing().await;
-        self.answers.send_replace(standing.core.is_some());
+        let now = standing.core.is_some().then(Instant::now);
+        self.answered.send_replace(now);
         let alerts = self.watch.look(&standing, UtcTime(clock::utc_now_ms()));
         self.tell(alerts);
     }

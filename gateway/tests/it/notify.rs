@@ -223,6 +223,8 @@ async fn alerts_reach_telegram_once_and_without_a_secret() {
     for _ in 0..2 {
         alert(&gateway, "alert-1", &words).await.unwrap();
     }
+    let other = alert(&gateway, "alert-1", "other words").await;
+    assert_eq!(other.unwrap_err().code(), tonic::Code::AlreadyExists);
     let told = telegram.hears("look").await;
     assert!(
         told.starts_with("[mymt5] WARNING: alert of all\n"),
