@@ -306,6 +306,48 @@ fn an_error_that_ends_it_is_reported() {
     }
 }
 
+fn a_version_that_is_killed_again_and_again_keeps_one_report() {
+    let stage = Stage::new();
+    for _ in 0..3 {
+        stage.run("abort");
+    }
+    assert!(stage.run("clean").success(), "{}", stage.said());
+    let report = stage.report();
+    assert_eq!(report["kind"], "killed", "{report}");
+}
+
+fn a_report_that_cannot_be_written_leaves_no_marker_of_a_kill() {
+    let stage = Stage::new();
+    assert!(stage.run("clean").success(), "{}", stage.said());
+    let folder = stage.0.path().join("data/crash");
+    fs::write(&folder, "in the way").unwrap();
+    assert_eq!(stage.run("error").code(), Some(70), "{}", stage.said());
+    assert!(!stage.is_marked());
+    fs::remove_file(folder).unwrap();
+    assert!(stage.run("clean").success(), "{}", stage.said());
+    assert_eq!(stage.reports(), []);
+}
+
+fn what_no_start_has_told_of_stays_longest() {
+    let stage = Stage::new();
+    stage.run("clean");
+    let folder = stage.0.path().join("data/crash");
+    fs::create_dir(&folder).unwrap();
+    let old = "2020-01-01T00-00-00.000Z.panic.1-0.json";
+    let mut names = vec![old.to_owned()];
+    names.extend((1..20).map(|n| format!("2021-01-01T00-00-00.000Z.panic.1-{n}.told.json")));
+    for name in &names {
+        let path = folder.join(name);
+        fs::write(&path, "{}").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    // It ends before a start would tell of anything.
+    stage.run("no port");
+    let kept = stage.reports();
+    assert_eq!(kept.len(), 20);
+    assert!(kept.iter().any(|(name, _)| *name == old), "{kept:?}");
+}
+
 fn reports_are_bounded_in_number() {
     let stage = Stage::new();
     assert!(stage.run("panics").success(), "{}", stage.said());
@@ -365,6 +407,9 @@ fn main() -> ExitCode {
     what_is_gone_at_once_is_reported_by_the_next_start();
     a_panic_is_reported_whichever_thread_it_is_in();
     an_error_that_ends_it_is_reported();
+    a_version_that_is_killed_again_and_again_keeps_one_report();
+    a_report_that_cannot_be_written_leaves_no_marker_of_a_kill();
+    what_no_start_has_told_of_stays_longest();
     reports_are_bounded_in_number();
     a_second_start_leaves_the_first_alone();
     a_marker_that_cannot_be_read_is_reported_all_the_same();

@@ -123,9 +123,9 @@ impl Run {
         let report = self.reports.of_now(Kind::Error, error);
         let reports = self.reports.clone();
         bounded(move || {
-            if reports.write(&report) {
-                reports.marker.take_away();
-            }
+            // Without its report it ended by an error all the same, and was not killed.
+            reports.write(&report);
+            reports.marker.take_away();
         });
     }
 

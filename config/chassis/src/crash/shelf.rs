@@ -1,4 +1,5 @@
-//! The reports' folder: bounded in number, with the oldest going first, and each told once.
+//! The reports' folder: bounded in number, with the oldest that were told going first, and each told
+//! once.
 
 use super::report::{Kind, Report};
 use crate::{clock, process::write_atomically};
@@ -38,7 +39,8 @@ impl Shelf {
         Self { folder, put }
     }
 
-    /// Keeps a report. A start that fails again and again for one reason keeps one.
+    /// Keeps a report. A start that fails again and again for one reason keeps one, and so does a version
+    /// that is killed again and again.
     pub(super) fn put(&self, report: &Report, json: &[u8]) -> io::Result<()> {
         let made = DirBuilder::new().mode(0o700).create(&self.folder);
         made.or_else(|error| match error.kind() {
@@ -51,11 +53,12 @@ impl Shelf {
         let name = format!("{time}.{kind}.{pid}-{number}{ENDING}");
         let earlier = self.kept();
         write_atomically(&self.folder.join(name), json)?;
-        let last = earlier.last().filter(|_| report.kind == Kind::Error);
+        let last = earlier.last().filter(|_| report.kind != Kind::Panic);
         let repeated = last.filter(|last| last.repeats(json));
         let surplus = (earlier.len() + 1).saturating_sub(MOST);
-        let superfluous = earlier.iter().take(surplus).chain(repeated);
-        superfluous.for_each(Kept::remove);
+        let (told, untold): (Vec<_>, Vec<_>) = earlier.iter().partition(|kept| kept.is_told());
+        let superfluous = told.into_iter().chain(untold).take(surplus);
+        superfluous.chain(repeated).for_each(Kept::remove);
         Ok(())
     }
 
@@ -82,7 +85,7 @@ impl Shelf {
     /// Those that no start has told of.
     pub(super) fn untold(&self) -> Vec<Kept> {
         let mut kept = self.kept();
-        kept.retain(|report| !report.name().ends_with(TOLD));
+        kept.retain(|report| !report.is_told());
         kept
     }
 }
@@ -91,6 +94,10 @@ impl Kept {
     fn name(&self) -> &str {
         let name = self.0.file_name().and_then(|name| name.to_str());
         name.unwrap_or_default()
+    }
+
+    fn is_told(&self) -> bool {
+        self.name().ends_with(TOLD)
     }
 
     /// One that stays is a report too many, which the next one makes good.
