@@ -23,6 +23,8 @@ pub(super) struct Queue {
     next_place: u64,
     failures: u32,
     not_before: UtcTime,
+    /// Messages gave way since it was empty.
+    gave_way: bool,
     most_age_ms: i64,
 }
 
@@ -43,6 +45,7 @@ impl Queue {
             next_place: 0,
             failures: 0,
             not_before: UtcTime(i64::MIN),
+            gave_way: false,
             most_age_ms: i64::try_from(most_age.as_millis()).unwrap_or(i64::MAX),
         }
     }
@@ -50,6 +53,7 @@ impl Queue {
     /// Takes a message. Where there are too many the oldest of the least urgent gives way: it is
     /// returned.
     pub(super) fn push(&mut self, message: Message) -> Option<Message> {
+        self.gave_way &= !self.waiting.is_empty();
         let place = (Reverse(message.alert.severity), self.next_place);
         self.next_place += 1;
         self.waiting.insert(place, message);
@@ -117,6 +121,11 @@ impl Queue {
         self.shrunk()
     }
 
+    /// Whether the message that just gave way is the first that did since the queue was empty.
+    pub(super) fn begins_to_give_way(&mut self) -> bool {
+        !std::mem::replace(&mut self.gave_way, true)
+    }
+
     /// How many wait.
     #[must_use]
     pub(super) fn len(&self) -> usize {
@@ -179,6 +188,20 @@ mod tests {
         }
         assert_eq!(dropped(&mut queue, Severity::Info), "new");
         assert_eq!(queue.len(), CAPACITY);
+    }
+
+    #[test]
+    fn a_burst_that_gives_way_begins_once() {
+        let mut queue = queue();
+        let mut begins = 0;
+        for _ in 0..2 {
+            for _ in 0..3 * CAPACITY {
+                let dropped = queue.push(message(Severity::Info, "new", 0));
+                begins += u32::from(dropped.is_some() && queue.begins_to_give_way());
+            }
+            drained(&mut queue);
+        }
+        assert_eq!(begins, 2);
     }
 
     #[test]

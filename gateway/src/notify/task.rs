@@ -325,7 +325,7 @@ async fn deliver(channel: Arc<Channel>, mut messages: mpsc::Receiver<Message>, m
             () = sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             message = messages.recv() => match message {
                 Some(message) => push(&mut queue, message, name),
-                None => return,
+                None => return leave(&queue, name),
             },
         }
     }
@@ -349,7 +349,30 @@ async fn send(
 
 fn push(queue: &mut Queue, message: Message, name: &'static str) {
     let dropped = queue.push(message);
-    undelivered(name, "crowded", u64::from(dropped.is_some()));
+    give_way(queue, dropped, name);
+}
+
+/// Counts a message that gave way; of a burst the first is logged.
+fn give_way(queue: &mut Queue, dropped: Option<Message>, name: &'static str) {
+    if dropped.is_none() {
+        return;
+    }
+    undelivered(name, "crowded", 1);
+    if queue.begins_to_give_way() {
+        tracing::error!(
+            channel = name,
+            "alerts give way, too many wait: look at why the channel does not deliver"
+        );
+    }
+}
+
+/// The end: what still waits never arrives.
+fn leave(queue: &Queue, name: &'static str) {
+    let waiting = queue.len() as u64;
+    if waiting > 0 {
+        tracing::error!(channel = name, waiting, "alerts still waited at the end");
+        undelivered(name, "stopped", waiting);
+    }
 }
 
 fn judge(queue: &mut Queue, taken: Taken, sent: Result<(), Undelivered>, name: &'static str) {
@@ -363,7 +386,7 @@ fn judge(queue: &mut Queue, taken: Taken, sent: Result<(), Undelivered>, name: &
             if again {
                 let now = UtcTime(clock::utc_now_ms());
                 let dropped = queue.failed(taken, asked, now);
-                undelivered(name, "crowded", u64::from(dropped.is_some()));
+                give_way(queue, dropped, name);
             } else {
                 queue.delivered();
                 undelivered(name, "refused", 1);

@@ -112,6 +112,7 @@ fn every_fault_names_its_key_and_what_to_do() {
         take(&format!("{CLIENT}{terminal}{wrong}"), &UNFIT_ACCOUNT);
     }
     take(&format!("{CLIENT}{CHANNELS}"), &CHANNELS_SECRETS);
+    take(&format!("{CLIENT}{CHANNELS}"), &CHANNELS_SECRETS[..1]);
     take("", &[]);
     let client = |number: u16| CLIENT.replace("clients.a", &format!("clients.c{number}"));
     take(&(0..2048).map(client).collect::<String>(), &[]);

@@ -141,9 +141,9 @@ fn email(reader: &mut Reader, passwords: &[Option<Secret>; 2]) -> Option<EmailSe
     let host: Option<String> = email.required("host", "the mail server's name");
     let security = security(&mut email, host.as_deref());
     let standard = match security {
-        Some(Security::Tls) => 465,
+        Some(Security::Tls) | None => 465,
         Some(Security::Plain) => 25,
-        Some(Security::StartTls) | None => 587,
+        Some(Security::StartTls) => 587,
     };
     let port = email.ranged("port", "as a port", standard, 1..=u16::MAX);
     let username: Option<String> = email.optional("username", "the login's name");
@@ -175,14 +175,23 @@ fn password(reader: &mut Reader, passwords: &[Option<Secret>; 2], needed: bool) 
             reader.reject(name, "is missing, and notify.email.username is set", fix);
             false
         }
+        [Some(_), None] | [None, Some(_)] if !needed => {
+            let set = if passwords[0].is_some() { name } else { other };
+            let reason = format!("is missing, and {set} is set");
+            let fix = "set it to the login's name, or remove the password";
+            reader.reject("notify.email.username", reason, fix);
+            false
+        }
         _ => true,
     }
 }
 
+/// TLS from the start by default: the first words of STARTTLS are in plain text, which others on the way
+/// can change.
 fn security(email: &mut Section<'_>, host: Option<&str>) -> Option<Security> {
     const KEY: &str = "security";
-    let expected = "\"starttls\", \"tls\" or \"plain\"";
-    let named = email.or(KEY, expected, "starttls".to_owned());
+    let expected = "\"tls\", \"starttls\" or \"plain\"";
+    let named = email.or(KEY, expected, "tls".to_owned());
     match named.as_str() {
         "starttls" => Some(Security::StartTls),
         "tls" => Some(Security::Tls),
@@ -191,7 +200,7 @@ fn security(email: &mut Section<'_>, host: Option<&str>) -> Option<Security> {
             email.reject(
                 KEY,
                 "is \"plain\", and notify.email.host is not a literal loopback address: others on the way would read the password",
-                "set it to \"starttls\" or \"tls\", or set the host to 127.0.0.1 or ::1",
+                "set it to \"tls\" or \"starttls\", or set the host to 127.0.0.1 or ::1",
             );
             None
         }

@@ -430,7 +430,7 @@ async fn mail_goes_out_over_starttls_after_a_login() {
     );
     let settings = format!(
         "[secrets]\nfolder = {secrets:?}\n[notify]\nchannels = [\"email\"]\nauthorities = {authority:?}\n\
-         [notify.email]\nhost = \"127.0.0.1\"\nport = {port}\nusername = \"gateway\"\n\
+         [notify.email]\nhost = \"127.0.0.1\"\nport = {port}\nsecurity = \"starttls\"\nusername = \"gateway\"\n\
          from = \"gateway@example.org\"\nto = [\"a@example.org\", \"b@example.org\"]\n"
     );
     let gateway = Gateway::start_in(folder, &settings).await;

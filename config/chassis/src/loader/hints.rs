@@ -35,14 +35,44 @@ pub(super) fn sounds_secret(name: &str, secrets: &[&str]) -> bool {
     redact::names_a_secret(&name) || name == "login" || name.ends_with("_login")
 }
 
-/// Whether a value must stay unprinted though it may stand in a file.
-pub(super) fn is_unprinted(key: &str) -> bool {
-    key.ends_with("_sha256")
+/// A value as it may be printed. A hash stays unprinted, and of an address all but its host: its path is
+/// often what gives access.
+pub(super) fn printed(key: &str, value: String) -> String {
+    const HIDDEN: &str = "***";
+    if key.ends_with("_sha256") {
+        return HIDDEN.to_owned();
+    }
+    if !key.ends_with("_url") {
+        return value;
+    }
+    let parts = value.split_once("://").map(|(scheme, rest)| {
+        let authority = rest.split(['/', '?', '#', '"']).next().unwrap_or_default();
+        // A login may stand before the host.
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        format!("{scheme}://{host}/{HIDDEN}\"")
+    });
+    parts.unwrap_or_else(|| HIDDEN.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_an_address_only_the_host_is_printed() {
+        for address in [
+            "https://monitor.example.org:8443/ping/canary",
+            "https://monitor.example.org:8443?key=canary",
+            "https://canary@monitor.example.org:8443",
+        ] {
+            let printed = printed("notify.heartbeat_url", format!("{address:?}"));
+            assert_eq!(printed, "\"https://monitor.example.org:8443/***\"");
+        }
+        let printed = |key: &str| printed(key, "\"canary\"".to_owned());
+        assert_eq!(printed("heartbeat_url"), "***");
+        assert_eq!(printed("client.token_sha256"), "***");
+        assert_eq!(printed("notify.name"), "\"canary\"");
+    }
 
     #[test]
     fn near_keys_are_found_and_far_ones_are_not() {

@@ -362,11 +362,7 @@ impl Reader {
             node.leaves(key, &mut leaves);
         }
         for (key, value, source) in leaves {
-            let shown = if hints::is_unprinted(&key) {
-                "***".to_owned()
-            } else {
-                value
-            };
+            let shown = hints::printed(&key, value);
             self.lines.insert(key, (shown, source.to_string()));
         }
     }
