@@ -78,9 +78,10 @@ mod tests {
         answers.send_replace(None);
         assert!(!lives(&answered));
         answers.send_replace(Some(Instant::now()));
-        tokio::time::advance(STALE).await;
+        let second = Duration::from_secs(1);
+        tokio::time::advance(STALE - second).await;
         assert!(lives(&answered));
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(2 * second).await;
         assert!(!lives(&answered));
         answers.send_replace(Some(Instant::now()));
         assert!(lives(&answered));
