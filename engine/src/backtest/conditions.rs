@@ -1,7 +1,7 @@
 //! `[backtest]`: the account on which past ticks are traded.
 
 use mymt5_chassis::loader::{Reader, Section};
-use mymt5_model::{AccountMode, Money, SymbolSpec};
+use mymt5_model::{AccountMode, BrokerZone, Money, SymbolSpec};
 use mymt5_simulator::AccountConfig;
 use std::collections::BTreeMap;
 
@@ -14,6 +14,8 @@ pub struct Conditions {
     pub swap: bool,
     /// From the decision to the trade server, milliseconds of the broker's clock.
     pub latency_ms: i64,
+    /// The zone of the ticks' clock; none: no time is known in UTC.
+    pub zone: Option<BrokerZone>,
 }
 
 /// Longest way to the trade server, milliseconds.
@@ -28,10 +30,12 @@ impl Conditions {
         let account = account(&mut section);
         let swap = section.or("swap", "true or false", true);
         let latency_ms = section.ranged("latency_ms", "milliseconds", 0, 0..=MAX_LATENCY_MS);
+        let zone = zone(&mut section);
         Some(Self {
             account: account?,
             swap,
             latency_ms: latency_ms?,
+            zone,
         })
     }
 
@@ -47,6 +51,22 @@ impl Conditions {
             ..spec
         }
     }
+}
+
+fn zone(section: &mut Section<'_>) -> Option<BrokerZone> {
+    let name: String = section.optional(
+        "time_zone",
+        "an IANA name such as Europe/Athens, or new_york+7",
+    )?;
+    let zone = BrokerZone::parse(&name).ok();
+    if zone.is_none() {
+        section.reject(
+            "time_zone",
+            "is not a known time zone",
+            "set it to an IANA name such as Europe/Athens, to new_york+7, or to a fixed offset such as UTC+03:00",
+        );
+    }
+    zone
 }
 
 fn account(section: &mut Section<'_>) -> Option<AccountConfig> {

@@ -9,8 +9,8 @@ use crate::{
 };
 use mymt5_guard::{ScopeLimits, TradingState};
 use mymt5_model::{
-    AccountMode, BrokerTime, ClientName, Comment, Edit, Moment, Money, OrderState, OrderType,
-    PositionId, Price, RequestId, Symbol, SymbolSpec, Tick, TimeInForce, UtcTime,
+    AccountMode, BrokerTime, BrokerZone, ClientName, Comment, Edit, Moment, Money, OrderState,
+    OrderType, PositionId, Price, RequestId, Symbol, SymbolSpec, Tick, TimeInForce, UtcTime,
 };
 use mymt5_orders::{
     Answer, Asker, Call, ChangeOutcome, Command, Config, Core, Event, Exit, Found, Grant, History,
@@ -66,6 +66,8 @@ pub(super) struct Desk {
     mode: AccountMode,
     leverage: u32,
     latency_ms: i64,
+    zone: Option<BrokerZone>,
+    /// The core's clock: the broker's wall clock, which never goes back here.
     now: Now,
     origin: Option<BrokerTime>,
     askers: u64,
@@ -113,6 +115,7 @@ impl Desk {
             mode: conditions.account.mode,
             leverage: conditions.account.leverage,
             latency_ms: conditions.latency_ms,
+            zone: conditions.zone.clone(),
             now,
             origin: None,
             askers: 0,
@@ -150,14 +153,16 @@ impl Desk {
 
     /// The account's figures now.
     pub(super) fn account(&self) -> Account {
+        let broker = self.simulator.time();
+        let zone = self.zone.as_ref();
         Account {
             balance: self.simulator.balance(),
             equity: self.simulator.equity(),
             margin: self.simulator.margin(),
             leverage: self.leverage,
             as_of: Moment {
-                utc: Some(self.now.utc),
-                broker: self.simulator.time(),
+                utc: zone.zip(broker).and_then(|(zone, time)| zone.to_utc(time)),
+                broker,
             },
         }
     }
