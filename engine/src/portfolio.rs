@@ -6,7 +6,7 @@ use mymt5_model::{
     AccountMode, Levels, Lots, Money, OrderId, OrderState, OrderType, PositionId, Price, RequestId,
     Side, Symbol,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A position of this engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ struct InFlight {
 pub struct Portfolio {
     positions: BTreeMap<PositionId, Held>,
     orders: BTreeMap<RequestId, WorkingOrder>,
-    in_flight: HashMap<RequestId, InFlight>,
+    in_flight: BTreeMap<RequestId, InFlight>,
     nets: bool,
     active: bool,
 }
