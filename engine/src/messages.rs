@@ -21,8 +21,7 @@ use mymt5_proto::WireError;
 use mymt5_simulator::feed::FeedError;
 use std::{fs, io, path::Path};
 
-const WRONG: [&str; 13] = [
-    "[backtest]\nbalance = -1.0",
+const WRONG: [&str; 12] = [
     "[engine]\nname = 'a b'\n[gateway]\naddress = 'http://127.0.0.1:1'\ncertificate = 'a.pem'\n\
      [risk]\nmax_per_trade = 0.0\nmax_lots = 0.0\nlots = 0.0",
     "[[strategies]]\nkind = 'guess'\nname = 'a b'\nsymbol = 'EURUSD'\nfast = 9\nslow = 5\n\
@@ -45,6 +44,7 @@ const WRONG: [&str; 13] = [
     "[risk]\nnews.calendar = 'DIR/wrong.csv'",
     "[risk]\nnews.calendar = 'DIR/empty.csv'",
     "[risk]\ncommission_per_lot = -1.0\nnews.minutes_before = 1441",
+    "[backtest]\nbalance = -1.0\ntime_zone = 'nowhere'",
 ];
 
 #[test]

@@ -132,6 +132,10 @@ impl Backtest {
             self.equity.end(time, balance, self.desk.equity());
         }
         let span = self.first.zip(last);
-        Outcome::of(self.desk.into_book(), self.equity, self.ticks, span)
+        let mut book = self.desk.into_book();
+        for (reason, count) in self.trader.refusals() {
+            *book.refused.entry((*reason).to_owned()).or_default() += count;
+        }
+        Outcome::of(book, self.equity, self.ticks, span)
     }
 }

@@ -21,7 +21,8 @@ pub struct Outcome {
     pub orders: u64,
     /// Orders that were filled whole.
     pub fills: u64,
-    /// Intents that the core refused, by reason.
+    /// Entries that risk refused (`news`), and intents that the core refused (`LIMIT_LOTS`), by
+    /// reason.
     pub refused: BTreeMap<String, u64>,
     /// Orders that ended without being filled, by reason.
     pub failed: BTreeMap<String, u64>,

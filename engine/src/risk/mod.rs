@@ -51,7 +51,7 @@ use memory::Memory;
 use mymt5_guard::{LossMeter, LossSettings};
 use mymt5_model::{BrokerTime, Lots, Money, PositionId, Symbol, SymbolSpec, UtcTime};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -67,6 +67,8 @@ pub struct Risk {
     now: Option<BrokerTime>,
     /// How far UTC is ahead of it, milliseconds.
     utc_ahead_ms: Option<i64>,
+    /// How often each rule refused an entry, by its name.
+    refusals: BTreeMap<&'static str, u64>,
 }
 
 /// Where the memory is kept.
@@ -116,6 +118,7 @@ impl Risk {
             account: None,
             now: None,
             utc_ahead_ms: None,
+            refusals: BTreeMap::new(),
         }
     }
 
@@ -245,13 +248,24 @@ impl Risk {
         open: &[Open],
         specs: &HashMap<Symbol, SymbolSpec>,
     ) -> Result<Lots, RiskRefused> {
-        let lots = self.judge(entry, open, specs)?;
-        self.memory.trades = self.memory.trades.saturating_add(1);
-        if self.keep() {
-            return Ok(lots);
+        let admitted = self.judge(entry, open, specs).and_then(|lots| {
+            self.memory.trades = self.memory.trades.saturating_add(1);
+            if self.keep() {
+                return Ok(lots);
+            }
+            self.memory.trades -= 1;
+            Err(RiskRefused::StateUnwritable)
+        });
+        if let Err(refused) = admitted {
+            *self.refusals.entry(refused.name()).or_default() += 1;
         }
-        self.memory.trades -= 1;
-        Err(RiskRefused::StateUnwritable)
+        admitted
+    }
+
+    /// How often each rule refused an entry, by its name.
+    #[must_use]
+    pub const fn refusals(&self) -> &BTreeMap<&'static str, u64> {
+        &self.refusals
     }
 
     fn judge(

@@ -28,7 +28,7 @@ refusals! {
     SessionClosed, "session_closed", "risk.sessions has no window now; wait for the next one";
     FridayFlat, "friday_flat", "risk.friday_flat has closed the week; wait for Monday";
     News, "news", "risk.news holds entries back around a release; wait until it is over";
-    NewsTimeUnknown, "news_time_unknown", "risk.news needs the time in UTC; set broker.time_zone at the gateway";
+    NewsTimeUnknown, "news_time_unknown", "risk.news needs the time in UTC; set broker.time_zone at the gateway, or backtest.time_zone for a backtest";
     CalendarEnded, "calendar_ended", "risk.news.calendar has no release after now; replace it by a newer one and restart this engine";
     Cooldown, "cooldown", "risk.cooldown holds entries back after losses in a row; wait until it is over";
     TradesPerDay, "trades_per_day", "risk.max_trades_per_day is reached; wait for the next reset";
@@ -47,6 +47,6 @@ refusals! {
     OpenRiskPerSymbol, "open_risk_per_symbol", "more is at risk in the symbol than risk.max_open_risk_per_symbol_percent allows; close some first";
     OpenRiskPerCurrency, "open_risk_per_currency", "more is at risk in a currency than risk.max_open_risk_per_currency_percent allows; close some first";
     OpenRisk, "open_risk", "more is at risk in total than risk.max_open_risk_percent allows; close some first";
-    MarginUnknown, "margin_unknown", "risk.max_margin_use_percent needs the account's leverage; wait for the gateway to report it";
+    MarginUnknown, "margin_unknown", "risk.max_margin_use_percent needs the account's leverage and the value of what is on its way; wait for the gateway to report them";
     Margin, "margin", "more margin than risk.max_margin_use_percent allows; close some first";
 }

@@ -25,7 +25,7 @@ use crate::{
 use entry::World;
 use mymt5_model::{Lots, OrderState, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Makes request ids, none of them twice.
 pub type NewId = Box<dyn FnMut() -> RequestId + Send>;
@@ -105,6 +105,12 @@ impl Trader {
     #[must_use]
     pub fn lacks_rates(&self) -> bool {
         self.specs.values().any(|spec| spec.tick_value.is_none())
+    }
+
+    /// How often each rule of risk refused an entry, by its name.
+    #[must_use]
+    pub const fn refusals(&self) -> &BTreeMap<&'static str, u64> {
+        self.risk.refusals()
     }
 
     /// True when no order is under way.

@@ -278,3 +278,32 @@ fn what_is_wrong_with_ticks_is_told_with_its_line() {
     let absent = complaint(&arguments(EXAMPLE, &[&absent], &[]));
     assert!(absent.contains("cannot open"), "{absent}");
 }
+
+#[test]
+fn news_are_judged_by_the_zone_of_the_ticks_and_what_risk_refuses_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotes = walk(7, 200);
+    let (orders, _) = computed(&quotes);
+    assert!(orders > 0);
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&quotes));
+    // The ticks are of the first minutes of 2020-01-30, by the broker's clock.
+    let releases = "2020-01-29 22:03,USD,high\n2030-01-01 00:00,USD,high\n";
+    let calendar = written(folder.path(), "news.csv", releases);
+    let rules = format!("lots = 1.0\nnews.calendar = \"{}\"", calendar.display());
+    let under = |zone: &str| {
+        let text = fs::read_to_string(EXAMPLE).unwrap();
+        let text = text.replace("lots = 1.0", &rules);
+        let config = written(folder.path(), "news.toml", &format!("{text}\n{zone}\n"));
+        outcome(config.to_str().unwrap(), &[&ticks], &[])
+    };
+    let during = under("time_zone = \"UTC+2\"");
+    assert_eq!(during["orders"], 0);
+    assert!(during["refused"]["news"].as_u64().unwrap() > 0, "{during}");
+    let hours_after = under("time_zone = \"UTC\"");
+    assert_eq!(hours_after["orders"], orders);
+    assert_eq!(hours_after["refused"], serde_json::json!({}));
+    let unknown = under("");
+    assert_eq!(unknown["orders"], 0);
+    let refused = unknown["refused"]["news_time_unknown"].as_u64();
+    assert!(refused.unwrap() > 0, "{unknown}");
+}
