@@ -96,6 +96,7 @@ fn of_files(messages: &mut Messages) {
     }
     for error in every_variant!(ReportError:
         ReportError::Write(..) => ReportError::Write("/srv/report.html".into(), denied.into()),
+        ReportError::Foreign(_) => ReportError::Foreign("/srv/report.html".into()),
     ) {
         messages.error("/srv/report.html", &error);
     }

@@ -42,7 +42,7 @@ enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
         config: PathBuf,
-        /// The page; the same name with .csv and with .json is written beside it.
+        /// The page; the same name with .trades.csv and with .report.json is written beside it.
         #[arg(long, value_name = "FILE", default_value = "report.html", value_parser = report::page)]
         out: PathBuf,
     },

@@ -9,8 +9,12 @@ use super::{
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write};
 
-const HEADER: &str = "symbol,strategy,side,lots,opened,closed,open_price,close_price,profit,\
+/// What the trades' file begins with.
+pub(super) const HEADER: &str = "symbol,strategy,side,lots,opened,closed,open_price,close_price,profit,\
                       commission,swap,net,risk,r,mfe,mae\n";
+const KIND: &str = "mymt5_report";
+/// What the other file begins with.
+pub(super) const BEGIN: &str = "{\n  \"kind\": \"mymt5_report\"";
 
 /// The trades, one a line (RFC 4180), times in broker time. What is not known is empty.
 pub(super) fn csv(trades: &[Trade]) -> String {
@@ -48,6 +52,8 @@ pub(super) fn csv(trades: &[Trade]) -> String {
 
 #[derive(Serialize)]
 struct Document<'a> {
+    /// What the file is, for who finds it.
+    kind: &'static str,
     title: &'a str,
     /// Masked. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +77,7 @@ pub(super) fn json(report: &Report) -> Result<String, serde_json::Error> {
     let record = &report.record;
     let settings = record.settings.iter();
     serde_json::to_string_pretty(&Document {
+        kind: KIND,
         title: &record.title,
         account: record.account.as_ref().map(ToString::to_string),
         currency: &record.currency,

@@ -36,9 +36,11 @@ pub use record::{Excursion, Point, PriceRange, Record, Trade};
 pub use series::Year;
 pub use statistics::{Excursions, Holding, Kind, Statistics, Streak, Won, ZScore};
 
+use mymt5_chassis::process::write_atomically;
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -48,6 +50,9 @@ pub enum ReportError {
     /// A file cannot be written.
     #[error("cannot write {}; name a file in a folder that this user may write", .0.display())]
     Write(PathBuf, #[source] io::Error),
+    /// Another file has that name.
+    #[error("{} is there already, and not of a report; move it away, or name another page", .0.display())]
+    Foreign(PathBuf),
 }
 
 /// A record and what follows from it.
@@ -102,31 +107,41 @@ impl Report {
         data::json(self)
     }
 
-    /// Writes the page, and beside it the same name with `.csv` and with `.json`. A file is there
-    /// whole or not at all.
+    /// Writes the page, and beside it the same name with `.trades.csv` and with `.report.json`. A
+    /// file is there whole or not at all. Those of an earlier report are replaced.
     ///
     /// # Errors
-    /// A file cannot be written.
+    /// A file cannot be written, or one of another kind is in its place: then none is written.
     pub fn write(&self, page: &Path) -> Result<[PathBuf; 3], ReportError> {
+        let document = page.with_extension("report.json");
         let json = self
             .json()
-            .map_err(|error| ReportError::Write(page.with_extension("json"), error.into()))?;
+            .map_err(|error| ReportError::Write(document.clone(), error.into()))?;
         let files = [
-            (page.to_owned(), self.html()),
-            (page.with_extension("csv"), self.csv()),
-            (page.with_extension("json"), json),
+            (page.to_owned(), self.html(), page::BEGIN),
+            (page.with_extension("trades.csv"), self.csv(), data::HEADER),
+            (document, json, data::BEGIN),
         ];
-        for (file, text) in &files {
-            put(file, text).map_err(|error| ReportError::Write(file.clone(), error))?;
+        for (file, _, begin) in &files {
+            if !is_free(file, begin).map_err(|error| ReportError::Write(file.clone(), error))? {
+                return Err(ReportError::Foreign(file.clone()));
+            }
         }
-        Ok(files.map(|(file, _)| file))
+        for (file, text, _) in &files {
+            write_atomically(file, text.as_bytes())
+                .map_err(|error| ReportError::Write(file.clone(), error))?;
+        }
+        Ok(files.map(|(file, _, _)| file))
     }
 }
 
-/// Writes a file beside its place, and moves it there.
-fn put(file: &Path, text: &str) -> io::Result<()> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".part");
-    fs::write(&beside, text)?;
-    fs::rename(&beside, file)
+/// True where there is no file, or one that begins as a report's does.
+fn is_free(file: &Path, begin: &str) -> io::Result<bool> {
+    let file = match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        opened => opened?,
+    };
+    let mut begun = Vec::new();
+    file.take(begin.len() as u64).read_to_end(&mut begun)?;
+    Ok(begun == begin.as_bytes())
 }

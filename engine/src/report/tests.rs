@@ -5,6 +5,7 @@ use super::*;
 use mymt5_model::{BrokerTime, MaskedAccount, Side};
 use proptest::prelude::*;
 use serde_json::Value;
+use std::fs;
 
 const HOUR: i64 = 3_600_000;
 // 2024-01-01, a Monday.
@@ -280,13 +281,48 @@ fn all_three_files_are_written() {
         .iter()
         .map(|file| file.file_name().unwrap().to_str().unwrap())
         .collect();
-    assert_eq!(names, ["out.html", "out.csv", "out.json"]);
+    assert_eq!(names, ["out.html", "out.trades.csv", "out.report.json"]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    assert_eq!(report.write(&page).unwrap(), files);
     let csv = fs::read_to_string(&files[1]).unwrap();
     let line = "EURUSD,cross,buy,0.1,2024-01-01 00:00:00,2024-01-01 02:00:00,1.1,1.1005,8,-2,-1,5,50,0.1,,";
     assert_eq!(csv.lines().nth(1), Some(line));
     let nowhere = folder.path().join("none/out.html");
     assert!(report.write(&nowhere).is_err());
+}
+
+#[test]
+fn no_other_file_is_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("out.html");
+    let report = Report::of(record(&[5.0, -3.0]));
+    for name in ["out.html", "out.trades.csv", "out.report.json"] {
+        let other = folder.path().join(name);
+        for text in [
+            "",
+            "<!DOCTYPE html>\n<p>",
+            "symbol,side\n",
+            "{\n  \"kind\": 1}",
+        ] {
+            fs::write(&other, text).unwrap();
+            let refused = report.write(&page);
+            assert!(matches!(refused, Err(ReportError::Foreign(file)) if file == other));
+            assert_eq!(fs::read_to_string(&other).unwrap(), text);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+        fs::remove_file(&other).unwrap();
+    }
+    // An export of the past, and one that grows, have other names.
+    let exports = ["out.csv", "out.csv.part", "out.json"];
+    for name in exports {
+        fs::write(folder.path().join(name), "ticks").unwrap();
+    }
+    report.write(&page).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
+    for name in exports {
+        let kept = fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(kept, "ticks");
+    }
 }
 
 proptest! {

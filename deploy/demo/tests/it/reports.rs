@@ -72,8 +72,8 @@ async fn a_report_tells_what_the_gateway_knows_of_the_past() {
     let said = String::from_utf8_lossy(&told.stderr).into_owned();
     assert!(told.status.success(), "{said}");
     let files = String::from_utf8(told.stdout).unwrap();
-    assert_eq!(files, "past.html\npast.csv\npast.json\n");
-    let json = fs::read_to_string(stage.path("past.json")).unwrap();
+    assert_eq!(files, "past.html\npast.trades.csv\npast.report.json\n");
+    let json = fs::read_to_string(stage.path("past.report.json")).unwrap();
     let json: Value = serde_json::from_str(&json).unwrap();
     let statistics = &json["statistics"];
     assert_eq!(statistics["total_trades"], 1, "{json}");
@@ -90,7 +90,7 @@ async fn a_report_tells_what_the_gateway_knows_of_the_past() {
     assert!(account.starts_with("****"), "{account}");
     let page = fs::read_to_string(stage.path("past.html")).unwrap();
     assert!(page.contains("Trades in EURUSD") && page.contains(account));
-    let csv = fs::read_to_string(stage.path("past.csv")).unwrap();
+    let csv = fs::read_to_string(stage.path("past.trades.csv")).unwrap();
     assert_eq!(csv.lines().count(), 2, "{csv}");
 
     stage.kill("gateway");
