@@ -2,7 +2,7 @@
 //! tasks and a journal, done at once. Nothing is kept, so that everything is durable as soon as it is
 //! decided.
 
-use super::{Conditions, Trade, trades::Trades};
+use super::{Conditions, trades::Trades};
 use crate::{
     strategy::At,
     trader::{self, Account, Held, Intent, OrderUpdate, Snapshot, WorkingOrder},
@@ -55,6 +55,7 @@ pub(super) struct Book {
     /// The balance before the first trade.
     pub(super) initial: Money,
     pub(super) balance: Money,
+    pub(super) equity: Money,
 }
 
 /// The core, the account, and what is on the way between them.
@@ -131,6 +132,7 @@ impl Desk {
             book: Book {
                 initial,
                 balance: initial,
+                equity: initial,
                 ..Book::default()
             },
         };
@@ -489,6 +491,7 @@ impl Desk {
     pub(super) fn into_book(self) -> Book {
         Book {
             balance: self.simulator.balance(),
+            equity: self.simulator.equity(),
             ..self.book
         }
     }
@@ -590,12 +593,5 @@ impl Market for Prices<'_> {
 
     fn spec(&self, symbol: &Symbol) -> Option<Arc<SymbolSpec>> {
         self.specs.get(symbol).cloned()
-    }
-}
-
-/// What was traded, without what only the desk needs.
-impl Book {
-    pub(super) fn trades(&self) -> &[Trade] {
-        self.trades.list()
     }
 }

@@ -1,24 +1,14 @@
 //! The curve of balance and equity: sampled, so that its size has a bound however long the past is.
 
+use crate::report::Point;
 use mymt5_model::{BrokerTime, Money};
 
 /// Points that the curve has at most; it has half of them at least once it is long enough.
 const MOST: usize = 4_096;
 
-/// Balance and equity at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Point {
-    /// When.
-    pub time: BrokerTime,
-    /// Balance.
-    pub balance: Money,
-    /// Balance and floating profit.
-    pub equity: Money,
-}
-
 /// The curve, and the extremes of all ticks.
 #[derive(Debug)]
-pub struct Equity {
+pub(super) struct Equity {
     points: Vec<Point>,
     /// Each so many ticks make a point.
     every: u64,
@@ -54,21 +44,13 @@ impl Equity {
             self.every *= 2;
         }
         self.until_next = self.every - 1;
-        self.points.push(Point {
-            time,
-            balance,
-            equity,
-        });
+        self.points.push(point(time, balance, equity));
     }
 
     /// The last point, whatever came before.
     pub(super) fn end(&mut self, time: BrokerTime, balance: Money, equity: Money) {
         self.measure(equity);
-        self.points.push(Point {
-            time,
-            balance,
-            equity,
-        });
+        self.points.push(point(time, balance, equity));
     }
 
     fn measure(&mut self, equity: Money) {
@@ -77,14 +59,26 @@ impl Equity {
     }
 
     /// The curve, in the order of time.
-    #[must_use]
-    pub fn points(&self) -> &[Point] {
-        &self.points
+    pub(super) fn into_points(self) -> Vec<Point> {
+        self.points
+    }
+
+    /// Each so many ticks are a point of the curve.
+    pub(super) const fn every(&self) -> u64 {
+        self.every
     }
 
     /// Greatest fall of the equity from a peak, measured at each tick.
-    #[must_use]
-    pub const fn drawdown(&self) -> Money {
+    pub(super) const fn drawdown(&self) -> Money {
         self.drawdown
+    }
+}
+
+fn point(time: BrokerTime, balance: Money, equity: Money) -> Point {
+    Point {
+        time,
+        balance: balance.to_f64(),
+        equity: Some(equity.to_f64()),
+        paid_in: 0.0,
     }
 }

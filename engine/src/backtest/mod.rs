@@ -7,7 +7,8 @@
 //! [`Trader`] -> its intent -> `desk` (the orders core, the simulated server) -> its events -> the
 //! trader, until nothing is left to do. Then the next tick.
 //!
-//! What is told in the end: [`Outcome`], with its trades of `trades` and its curve of `equity`.
+//! What is told in the end: [`Outcome`], and with its trades of `trades` and its curve of `equity`
+//! the record of a report.
 
 mod conditions;
 mod desk;
@@ -17,17 +18,17 @@ mod ticks;
 mod trades;
 
 pub use conditions::Conditions;
-pub use equity::{Equity, Point};
 pub use outcome::Outcome;
 pub use ticks::{Span, TickError, Ticks};
-pub use trades::Trade;
 
 use crate::{
+    report::Record,
     risk::{Risk, RiskSettings},
     strategy::StrategySettings,
     trader::{Event, Step, Trader},
 };
 use desk::Desk;
+use equity::Equity;
 use mymt5_model::{BrokerTime, RequestId, SymbolSpec, Tick};
 use mymt5_simulator::SetupError;
 use std::collections::VecDeque;
@@ -43,6 +44,8 @@ pub struct Backtest {
     first: Option<BrokerTime>,
     ticks: u64,
     rates: Option<BrokerTime>,
+    currency: String,
+    currency_digits: u8,
 }
 
 impl Backtest {
@@ -71,6 +74,8 @@ impl Backtest {
             first: None,
             ticks: 0,
             rates: None,
+            currency: conditions.account.currency.clone(),
+            currency_digits: conditions.account.currency_digits,
         })
     }
 
@@ -119,9 +124,10 @@ impl Backtest {
         }
     }
 
-    /// Closes what is open at the last prices, and tells how it went.
+    /// Closes what is open at the last prices, and tells how it went: its figures, and what a report
+    /// tells of it, without title and settings.
     #[must_use]
-    pub fn finish(mut self) -> Outcome {
+    pub fn finish(mut self) -> (Outcome, Record) {
         self.desk.close_all();
         while let Some(event) = self.desk.next_event() {
             self.trader.on_event(&event);
@@ -136,6 +142,12 @@ impl Backtest {
         for (reason, count) in self.trader.refusals() {
             *book.refused.entry((*reason).to_owned()).or_default() += count;
         }
-        Outcome::of(book, self.equity, self.ticks, span)
+        let outcome = Outcome::of(&book, &self.equity, self.ticks, span);
+        let record = Record {
+            currency: self.currency,
+            currency_digits: self.currency_digits,
+            ..outcome::record(book, self.equity)
+        };
+        (outcome, record)
     }
 }

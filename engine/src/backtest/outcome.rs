@@ -1,6 +1,7 @@
-//! What a backtest came to: plain figures, for people, programs and reports.
+//! What a backtest came to: plain figures for people and programs, and the record of a report.
 
-use super::{Equity, Trade, desk::Book};
+use super::{desk::Book, equity::Equity};
+use crate::report::Record;
 use mymt5_model::{BrokerTime, Money};
 use serde::{Serialize, Serializer, ser::Error};
 use serde_json::value::RawValue;
@@ -57,23 +58,16 @@ pub struct Outcome {
     /// Equity after the last close.
     #[serde(serialize_with = "money")]
     pub equity: Money,
-    /// The trades themselves, at most a million of them, in the order of their closes.
-    #[serde(skip)]
-    pub list: Vec<Trade>,
-    /// The curve.
-    #[serde(skip)]
-    pub curve: Equity,
 }
 
 impl Outcome {
     pub(super) fn of(
-        book: Book,
-        curve: Equity,
+        book: &Book,
+        curve: &Equity,
         ticks: u64,
         span: Option<(BrokerTime, BrokerTime)>,
     ) -> Self {
         let trades = &book.trades;
-        let equity = curve.points().last().map(|point| point.equity);
         Self {
             from: span.map(|(from, _)| from),
             to: span.map(|(_, to)| to),
@@ -90,11 +84,9 @@ impl Outcome {
             max_drawdown: curve.drawdown(),
             initial_balance: book.initial,
             balance: book.balance,
-            equity: equity.unwrap_or(book.balance),
-            list: book.trades().to_vec(),
-            curve,
-            refused: book.refused,
-            failed: book.failed,
+            equity: book.equity,
+            refused: book.refused.clone(),
+            failed: book.failed.clone(),
         }
     }
 
@@ -132,6 +124,36 @@ impl Outcome {
             ("balance", self.balance.to_string()),
             ("equity", self.equity.to_string()),
         ]
+    }
+}
+
+/// What a report tells of it, without title, currency and settings. It lists at most a million
+/// trades.
+pub(super) fn record(book: Book, curve: Equity) -> Record {
+    let mut notes = Vec::new();
+    if curve.every() > 1 {
+        notes.push(format!(
+            "The curve has one of {} ticks each; measured at every tick, the equity fell by at most {}.",
+            curve.every(),
+            curve.drawdown()
+        ));
+    }
+    let unlisted = book.trades.count - book.trades.list.len() as u64;
+    if unlisted > 0 {
+        notes.push(format!("The last {unlisted} trades are not listed."));
+    }
+    let mut refusals = book.refused;
+    for (reason, count) in book.failed {
+        *refusals.entry(reason).or_default() += count;
+    }
+    Record {
+        initial: book.initial.to_f64(),
+        trades: book.trades.list,
+        deals: book.trades.deals,
+        series: curve.into_points(),
+        refusals,
+        notes,
+        ..Record::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Deals become trades: what each closing deal fixed, with its share of what opening cost.
 
+use crate::report::Trade;
 use mymt5_model::{
     BrokerTime, DealKind, DealRow, Entry, Lots, Money, PositionId, Price, Side, Symbol,
 };
@@ -7,41 +8,6 @@ use std::collections::BTreeMap;
 
 /// Trades that are listed; those beyond them are counted in the sums alone.
 const MOST: usize = 1_000_000;
-
-/// A closed trade: what one closing deal fixed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trade {
-    /// Canonical symbol.
-    pub symbol: Symbol,
-    /// The strategy's name. Empty: none.
-    pub strategy: String,
-    /// Long or short.
-    pub side: Side,
-    /// Volume that was closed.
-    pub lots: Lots,
-    /// When the position was opened.
-    pub opened: BrokerTime,
-    /// When it was closed.
-    pub closed: BrokerTime,
-    /// Average opening price.
-    pub open_price: f64,
-    /// Closing price.
-    pub close_price: Price,
-    /// Profit without commission and swap, in the account's currency.
-    pub profit: Money,
-    /// Commission of opening and closing, negative when paid.
-    pub commission: Money,
-    /// Swap.
-    pub swap: Money,
-}
-
-impl Trade {
-    /// Profit with commission and swap.
-    #[must_use]
-    pub fn net(&self) -> Money {
-        self.profit + self.commission + self.swap
-    }
-}
 
 /// What is open of a position.
 #[derive(Debug)]
@@ -60,7 +26,10 @@ struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Trades {
     open: BTreeMap<PositionId, Open>,
-    list: Vec<Trade>,
+    /// In the order of their closes.
+    pub(super) list: Vec<Trade>,
+    /// Deals that opened or closed a position.
+    pub(super) deals: u64,
     pub(super) count: u64,
     pub(super) won: u64,
     pub(super) gross_profit: Money,
@@ -77,6 +46,7 @@ impl Trades {
         else {
             return;
         };
+        self.deals += 1;
         self.commission += deal.commission;
         self.swap += deal.swap;
         let mut left = deal.lots;
@@ -85,13 +55,13 @@ impl Trades {
         if closes && let Some(open) = self.open.get_mut(&id) {
             let lots = open.lots.min(left);
             let paid = share(commission, lots, left);
-            let trade = open.close(deal, (symbol, price), lots, paid);
+            let (trade, net) = open.close(deal, (symbol, price), lots, paid);
             left = left.minus(lots);
             commission = commission - paid;
             if open.lots.is_zero() {
                 self.open.remove(&id);
             }
-            self.note(trade);
+            self.note(trade, net);
         }
         if !left.is_zero() && matches!(deal.entry, Some(Entry::In | Entry::InOut)) {
             let open = self.open.entry(id).or_insert_with(|| Open {
@@ -108,8 +78,7 @@ impl Trades {
         }
     }
 
-    fn note(&mut self, trade: Trade) {
-        let net = trade.net();
+    fn note(&mut self, trade: Trade, net: Money) {
         self.count += 1;
         if net.is_negative() {
             self.gross_loss += net;
@@ -121,41 +90,41 @@ impl Trades {
             self.list.push(trade);
         }
     }
-
-    pub(super) fn list(&self) -> &[Trade] {
-        &self.list
-    }
 }
 
 impl Open {
-    /// Takes so many lots out. `paid`: the closing deal's commission of them.
+    /// Takes so many lots out: their trade, and what it made with commission and swap. `paid`: the
+    /// closing deal's commission of them.
     fn close(
         &mut self,
         deal: &DealRow,
         (symbol, price): (&Symbol, Price),
         lots: Lots,
         paid: Money,
-    ) -> Trade {
+    ) -> (Trade, Money) {
         let points = self.point_lots as f64 / self.lots.units().max(1) as f64;
         let open_paid = share(self.commission, lots, self.lots);
         let taken = part(self.point_lots, lots, self.lots);
+        let commission = open_paid + paid;
         let trade = Trade {
-            symbol: symbol.clone(),
+            symbol: symbol.to_string(),
             strategy: self.strategy.clone(),
             side: self.side,
-            lots,
+            lots: lots.to_f64(),
             opened: self.opened,
             closed: deal.time,
             open_price: points / 10f64.powi(i32::from(price.digits())),
-            close_price: price,
-            profit: deal.profit,
-            commission: open_paid + paid,
-            swap: deal.swap,
+            close_price: price.to_f64(),
+            profit: deal.profit.to_f64(),
+            commission: commission.to_f64(),
+            swap: deal.swap.to_f64(),
+            risk: None,
+            excursion: None,
         };
         self.point_lots -= taken;
         self.commission = self.commission - open_paid;
         self.lots = self.lots.minus(lots);
-        trade
+        (trade, deal.profit + commission + deal.swap)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `backtest`: trades past ticks with the strategies of a configuration, and tells how it went.
 
+use super::report::{names, page, shown};
 use crate::{
     backtest::{Backtest, Conditions, Outcome, Span, Ticks},
+    report::{Record, Report},
     risk::RiskSettings,
     settings::{self, TABLE},
     strategy::{Registry, StrategySettings},
@@ -10,7 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use mymt5_chassis::{
     cli::say,
-    loader::{Environment, Reader},
+    loader::{Environment, Provenance, Reader},
 };
 use mymt5_model::{BrokerTime, Symbol};
 use serde::de::IgnoredAny;
@@ -40,6 +42,10 @@ pub(super) struct BacktestArgs {
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,
+    /// Write a report as well: this page, and beside it the same name with .trades.csv and with
+    /// .report.json.
+    #[arg(long, value_name = "FILE", value_parser = page)]
+    report: Option<PathBuf>,
 }
 
 /// What a configuration tells a backtest.
@@ -47,6 +53,7 @@ struct Setup {
     conditions: Conditions,
     strategies: Vec<StrategySettings>,
     risk: RiskSettings,
+    provenance: Provenance,
 }
 
 /// Tables that only a running engine reads.
@@ -61,13 +68,20 @@ pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
         to: asked.to,
     };
     let ticks = Ticks::open(&asked.ticks, symbol.as_ref(), span)?;
-    let outcome = run(setup, ticks)?;
+    let (outcome, record) = run(setup, ticks)?;
     if asked.json {
         say(&serde_json::to_string_pretty(&outcome)?);
     } else {
         let rows = outcome.rows();
         rows.iter()
             .for_each(|(name, value)| say(&format!("{name:<16} {value}")));
+    }
+    if let Some(page) = &asked.report {
+        let files = Report::of(record).write(page)?;
+        if !asked.json {
+            let file = |file: &PathBuf| say(&format!("{:<16} {}", "report", file.display()));
+            files.iter().for_each(file);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -80,7 +94,7 @@ fn read(config: &Path) -> anyhow::Result<Setup> {
     let conditions = Conditions::read(&mut reader);
     let strategies = settings::strategies(&mut reader, Registry::of_program());
     let risk = RiskSettings::read(&mut reader.section("risk"));
-    reader.finish()?;
+    let provenance = reader.finish()?;
     let setup = conditions.zip(strategies).zip(risk);
     let ((conditions, strategies), risk) = setup
         .context("the configuration was not read whole; check it against config/engine.toml")?;
@@ -88,10 +102,11 @@ fn read(config: &Path) -> anyhow::Result<Setup> {
         conditions,
         strategies,
         risk,
+        provenance,
     })
 }
 
-fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<Outcome> {
+fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<(Outcome, Record)> {
     let specs = ticks.specs();
     let mut strategies = setup.strategies;
     // One strategy trades whatever symbol the ticks are of.
@@ -107,10 +122,15 @@ fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<Outcome> {
             strategy.symbol
         );
     }
+    let symbols: Vec<&str> = specs.iter().map(|spec| spec.symbol.as_str()).collect();
+    let traded = format!("{} on {}", names(&strategies), symbols.join(", "));
     let mut backtest = Backtest::new(&setup.conditions, specs, strategies, setup.risk)
         .context("cannot set up the account of [backtest]; correct it")?;
     while let Some(tick) = ticks.next_tick()? {
         backtest.on_tick(&tick);
     }
-    Ok(backtest.finish())
+    let (outcome, mut record) = backtest.finish();
+    record.title = format!("Backtest of {traded}");
+    record.settings = shown(&setup.provenance, &["strategies", "risk", "backtest"]);
+    Ok((outcome, record))
 }

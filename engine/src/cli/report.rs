@@ -4,10 +4,12 @@ use crate::{
     report::{History, Record, Report},
     session::{Gateway, Past},
     settings::Settings,
+    strategy::StrategySettings,
 };
 use mymt5_chassis::{
     cli::{Configured, block_on, configure, say},
     exit::Unavailable,
+    loader::Provenance,
 };
 use mymt5_model::MaskedAccount;
 use std::{
@@ -53,23 +55,34 @@ fn record(configured: &Configured<Settings>, past: Past) -> Record {
         orders: past.orders,
     };
     let mut record = history.record(&past.account);
-    let strategies = &configured.settings.strategies;
-    let names: Vec<&str> = strategies
-        .iter()
-        .map(|strategy| strategy.name.as_str())
-        .collect();
-    record.title = format!("Trades of {}", names.join(", "));
+    let names = names(&configured.settings.strategies);
+    record.title = format!("Trades of {names}");
     record.account = MaskedAccount::parse(&past.account.account);
-    for section in ["strategies", "risk"] {
-        let values = configured.provenance.section(section);
-        let shown = values.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        record.settings.extend(shown);
-    }
+    record.settings = shown(&configured.provenance, &["strategies", "risk"]);
     if !past.is_whole {
         let note = "There are more than a million deals or orders; the oldest are missing.";
         record.notes.push(note.to_owned());
     }
     record
+}
+
+/// The strategies' names, for a title.
+pub(super) fn names(strategies: &[StrategySettings]) -> String {
+    let names: Vec<&str> = strategies
+        .iter()
+        .map(|strategy| strategy.name.as_str())
+        .collect();
+    names.join(", ")
+}
+
+/// The settings of those sections as a report shows them.
+pub(super) fn shown(provenance: &Provenance, sections: &[&str]) -> Vec<(String, String)> {
+    let values = sections
+        .iter()
+        .flat_map(|section| provenance.section(section));
+    values
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]

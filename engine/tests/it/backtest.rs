@@ -307,3 +307,29 @@ fn news_are_judged_by_the_zone_of_the_ticks_and_what_risk_refuses_is_counted() {
     let refused = unknown["refused"]["news_time_unknown"].as_u64();
     assert!(refused.unwrap() > 0, "{unknown}");
 }
+
+#[test]
+fn a_report_tells_of_the_same_trades() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotes = walk(7, 20_000);
+    let (orders, profit) = computed(&quotes);
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&quotes));
+    let page = folder.path().join("out.html");
+    let more = ["--report", page.to_str().unwrap()];
+    let outcome = outcome(EXAMPLE, &[&ticks], &more);
+    let document = fs::read_to_string(folder.path().join("out.report.json")).unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let statistics = &document["statistics"];
+    assert_eq!(document["title"], "Backtest of ema-reverse on AUDUSD");
+    assert_eq!(document["settings"]["backtest.leverage"], "100");
+    assert_eq!(statistics["total_trades"], outcome["trades"]);
+    assert_eq!(statistics["total_deals"], orders);
+    assert_eq!(statistics["initial_deposit"], 100_000.0);
+    let net = statistics["total_net_profit"].as_f64().unwrap();
+    assert!((net - profit as f64).abs() < 1e-6, "{net}, not {profit}");
+    let notes = document["notes"].to_string();
+    assert!(notes.contains("measured at every tick"), "{notes}");
+    let trades = fs::read_to_string(folder.path().join("out.trades.csv")).unwrap();
+    assert_eq!(trades.lines().count() as i64, orders);
+    assert!(fs::read_to_string(&page).unwrap().contains("ema-reverse"));
+}
