@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
+    backtest::TickError,
     history::{HistoryError, OpenError, SourceError},
     intents::IntentError,
     report::ReportError,
@@ -16,7 +17,7 @@ use mymt5_chassis::{
     secrets::read_file,
     testing::messages::Messages,
 };
-use mymt5_model::Symbol;
+use mymt5_model::{BrokerTime, Symbol};
 use mymt5_proto::WireError;
 use mymt5_simulator::feed::FeedError;
 use std::{fs, io, path::Path};
@@ -44,7 +45,8 @@ const WRONG: [&str; 12] = [
     "[risk]\nnews.calendar = 'DIR/wrong.csv'",
     "[risk]\nnews.calendar = 'DIR/empty.csv'",
     "[risk]\ncommission_per_lot = -1.0\nnews.minutes_before = 1441",
-    "[backtest]\nbalance = -1.0\ntime_zone = 'nowhere'",
+    "[backtest]\nbalance = -1.0\ntime_zone = 'nowhere'\n\
+     [backtest.symbols.NAS100]\ndigits = 9",
 ];
 
 #[test]
@@ -64,6 +66,7 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
     }
     of_files(&mut messages);
     of_history(&mut messages);
+    of_ticks(&mut messages);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     messages.contexts(&sources).unwrap();
     messages.judge(&sources).unwrap();
@@ -157,6 +160,43 @@ fn of_history(messages: &mut Messages) {
     ) {
         let subject = match &error {
             HistoryError::Source(_) => "EURUSD",
+            _ => FILE,
+        };
+        messages.error(subject, &error);
+    }
+}
+
+fn of_ticks(messages: &mut Messages) {
+    const FILE: &str = "/srv/past/EURUSD.csv";
+    let symbol = || Symbol::parse("EURUSD").unwrap();
+    let odd = FeedError::Malformed {
+        file: FILE.into(),
+        line: 7,
+        reason: "not a date and time",
+    };
+    for error in every_variant!(TickError:
+        TickError::Feed(_) => TickError::Feed(odd),
+        TickError::Nameless(_) => TickError::Nameless(FILE.into()),
+        TickError::TooMany(_) => TickError::TooMany(300),
+        TickError::Several(..) => TickError::Several("/srv/past/GBPUSD.csv".into(), FILE.into()),
+        TickError::Unknown(..) => TickError::Unknown(FILE.into(), symbol()),
+        TickError::Digits { .. } => TickError::Digits {
+            file: FILE.into(),
+            decimals: 4,
+            symbol: symbol(),
+            digits: 5,
+        },
+        TickError::Overlap { .. } => TickError::Overlap {
+            symbol: symbol(),
+            one: "/srv/past/EURUSD_1.csv".into(),
+            one_from: BrokerTime(0),
+            other: FILE.into(),
+            other_from: BrokerTime(1),
+            at: BrokerTime(2),
+        },
+    ) {
+        let subject = match &error {
+            TickError::TooMany(_) => "files of ticks",
             _ => FILE,
         };
         messages.error(subject, &error);

@@ -1,5 +1,6 @@
 //! `[backtest]`: the account on which past ticks are traded.
 
+use super::Contracts;
 use mymt5_chassis::loader::{Reader, Section};
 use mymt5_model::{AccountMode, BrokerZone, Money, SymbolSpec};
 use mymt5_simulator::AccountConfig;
@@ -16,6 +17,8 @@ pub struct Conditions {
     pub latency_ms: i64,
     /// The zone of the ticks' clock; none: no time is known in UTC.
     pub zone: Option<BrokerZone>,
+    /// What symbols are contracts of.
+    pub contracts: Contracts,
 }
 
 /// Longest way to the trade server, milliseconds.
@@ -31,11 +34,13 @@ impl Conditions {
         let swap = section.or("swap", "true or false", true);
         let latency_ms = section.ranged("latency_ms", "milliseconds", 0, 0..=MAX_LATENCY_MS);
         let zone = zone(&mut section);
+        let contracts = Contracts::read(&mut section);
         Some(Self {
             account: account?,
             swap,
             latency_ms: latency_ms?,
             zone,
+            contracts: contracts?,
         })
     }
 

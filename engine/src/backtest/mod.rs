@@ -11,6 +11,7 @@
 //! the record of a report.
 
 mod conditions;
+mod contracts;
 mod desk;
 mod equity;
 mod outcome;
@@ -18,6 +19,7 @@ mod ticks;
 mod trades;
 
 pub use conditions::Conditions;
+pub use contracts::Contracts;
 pub use outcome::Outcome;
 pub use ticks::{Span, TickError, Ticks};
 

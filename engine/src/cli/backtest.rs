@@ -67,7 +67,8 @@ pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
         from: asked.from,
         to: asked.to,
     };
-    let ticks = Ticks::open(&asked.ticks, symbol.as_ref(), span)?;
+    let contracts = &setup.conditions.contracts;
+    let ticks = Ticks::open(&asked.ticks, symbol.as_ref(), span, contracts)?;
     let (outcome, record) = run(setup, ticks)?;
     if asked.json {
         say(&serde_json::to_string_pretty(&outcome)?);

@@ -333,3 +333,38 @@ fn a_report_tells_of_the_same_trades() {
     assert_eq!(trades.lines().count() as i64, orders);
     assert!(fs::read_to_string(&page).unwrap().contains("ema-reverse"));
 }
+
+#[test]
+fn ticks_that_files_have_twice_or_of_an_unknown_contract_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotes = walk(9, 2_000);
+    let at = |name: &str, quotes: &[Quote]| written(folder.path(), name, &export(quotes));
+    let first = at("AUDUSD_1.csv", &quotes[..1_500]);
+    let second = at("AUDUSD_2.csv", &quotes[1_200..]);
+    let inside = at("AUDUSD_3.csv", &quotes[700..900]);
+    for other in [&second, &inside] {
+        let said = complaint(&arguments(EXAMPLE, &[&first, other], &[]));
+        for path in [&first, other] {
+            assert!(said.contains(path.to_str().unwrap()), "{said}");
+        }
+        assert!(said.contains("both have ticks of AUDUSD"), "{said}");
+    }
+    let euro = at("EURUSD_1.csv", &quotes[1_500..]);
+    let symbol = ["--symbol", "AUDUSD"];
+    let said = complaint(&arguments(EXAMPLE, &[&first, &euro], &symbol));
+    assert!(said.contains("--symbol names one symbol"), "{said}");
+    let unknown = at("NAS100_1.csv", &quotes);
+    let said = complaint(&arguments(EXAMPLE, &[&unknown], &[]));
+    assert!(said.contains("unknown symbol NAS100"), "{said}");
+    assert!(said.contains("EURUSD") && said.contains("[backtest.symbols.NAS100]"));
+    let contract = "latency_ms = 0\nsymbols.NAS100 = { digits = 5, contract_size = 100000.0 }";
+    let told = example_with(folder.path(), "latency_ms = 0", contract);
+    let outcome = outcome(told.to_str().unwrap(), &[&unknown], &[]);
+    assert_eq!(outcome["orders"], computed(&quotes).0);
+    let short = export(&quotes)
+        .replace("0.67", "0.7")
+        .replace("0.66", "0.6");
+    let short = written(folder.path(), "AUDUSD_4.csv", &short);
+    let said = complaint(&arguments(EXAMPLE, &[&short], &[]));
+    assert!(said.contains("prices of 4 decimals"), "{said}");
+}

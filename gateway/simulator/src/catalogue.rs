@@ -102,6 +102,17 @@ pub fn spec(symbol: &Symbol) -> SymbolSpec {
     }
 }
 
+/// True where the catalogue has that symbol, so that nothing of [`spec`] is a guess.
+#[must_use]
+pub fn knows(symbol: &Symbol) -> bool {
+    line(symbol).is_some()
+}
+
+/// The symbols that the catalogue has.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    LINES.iter().map(|line| line.symbol)
+}
+
 /// Base and quote currency by the name alone.
 fn currencies(symbol: &Symbol) -> (&str, &str) {
     let name = symbol.as_str();
@@ -149,5 +160,7 @@ mod tests {
         assert_eq!(spec(&Symbol::parse("CHFJPY").unwrap()).digits, 3);
         let other = spec(&Symbol::parse("AAPL.nas").unwrap());
         assert_eq!((other.digits, other.quote_currency.as_str()), (2, "USD"));
+        assert!(!knows(&other.symbol));
+        assert!(names().all(|name| knows(&Symbol::parse(name).unwrap())));
     }
 }

@@ -9,6 +9,9 @@ use super::{
 use mymt5_model::{Price, SymbolSpec, Tick};
 use std::path::Path;
 
+/// Lines that are looked at for the digits of a file's prices.
+const SAMPLE: usize = 1_000;
+
 const NAMES: [&str; 7] = ["DATE", "TIME", "BID", "ASK", "LAST", "VOLUME", "FLAGS"];
 
 /// Ticks of one symbol, read from a file as they are asked for.
@@ -61,6 +64,24 @@ impl TickFile {
             },
             ended: false,
         })
+    }
+
+    /// The most decimals that the bids and asks of a file's first thousand lines are written with;
+    /// none: they have no prices.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read, or is no tick file.
+    pub fn decimals(path: impl AsRef<Path>, spec: &SymbolSpec) -> Result<Option<u8>, FeedError> {
+        let mut file = Self::open(path, spec)?;
+        let mut most: Option<u8> = None;
+        for _ in 0..SAMPLE {
+            let Some(line) = file.lines.next_line()? else {
+                break;
+            };
+            let [_, _, bid, ask, ..] = file.columns.split(line);
+            most = most.max(decimals(bid)).max(decimals(ask));
+        }
+        Ok(most)
     }
 
     /// What is wrong with the line of the tick that was read last, for who knows what is right.
@@ -120,6 +141,16 @@ impl Reader {
             flags,
         }))
     }
+}
+
+/// How many digits a price has after its point; none: it is blank.
+fn decimals(field: &[u8]) -> Option<u8> {
+    if field.is_empty() {
+        return None;
+    }
+    let point = field.iter().position(|byte| *byte == b'.');
+    let digits = point.map_or(0, |at| field.len() - at - 1);
+    u8::try_from(digits).ok()
 }
 
 fn carry(side: &mut Option<Price>, field: &[u8], digits: u8) -> Result<(), &'static str> {

@@ -86,6 +86,24 @@ fn a_blank_last_price_is_unchanged_too() {
 }
 
 #[test]
+fn prices_are_written_with_the_digits_of_the_broker() {
+    let decimals = |text: &str| {
+        let file = file(text.as_bytes());
+        TickFile::decimals(&file.path, &spec("EURUSD")).unwrap()
+    };
+    assert_eq!(decimals(ROWS), Some(5));
+    assert_eq!(
+        decimals("DATE,TIME,BID,ASK\n2024.01.08,00:00,4000.1,4001\n"),
+        Some(1)
+    );
+    assert_eq!(
+        decimals("DATE,TIME,BID,ASK\n2024.01.08,00:00,4000,\n"),
+        Some(0)
+    );
+    assert_eq!(decimals("DATE,TIME,BID,ASK\n"), None);
+}
+
+#[test]
 fn columns_are_found_by_name() {
     let text = "ASK,BID,EXTRA,TIME,DATE\n1.10010,1.10000,x,00:00:01,2024.01.08\n";
     assert_eq!(
