@@ -1,7 +1,8 @@
 //! `history`: writes a symbol's past into a file, as the terminal exports it.
 
+use super::report::unavailable;
 use crate::{
-    history::{Kind, Progress, Source, Timeframe, Wanted, download},
+    history::{HistoryError, Kind, Progress, Source, SourceError, Timeframe, Wanted, download},
     session::Gateway,
     settings::Settings,
 };
@@ -56,16 +57,26 @@ pub(super) fn history(asked: HistoryArgs) -> anyhow::Result<ExitCode> {
     let out = asked.out;
     block_on(async {
         let gateway = Gateway::connect(&configured.settings.gateway, &configured.redactor);
-        let source = Source::of(gateway.await?, &wanted.symbol).await?;
+        let gateway = gateway.await.map_err(unavailable)?;
+        let source = Source::of(gateway, &wanted.symbol).await;
+        let source = source.map_err(|error| failed(error.into()))?;
         let bar = bar(&wanted)?;
         let rows = download(&source, &wanted, &out, |progress| {
             show(&bar, &wanted, progress);
         });
-        let rows = rows.await?;
+        let rows = rows.await.map_err(failed)?;
         bar.finish_and_clear();
         say(&format!("{}: {rows} rows", out.display()));
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// What a supervisor can wait for is told from what needs another command.
+fn failed(error: HistoryError) -> anyhow::Error {
+    match error {
+        HistoryError::Source(SourceError::Refused(_)) => unavailable(error),
+        _ => error.into(),
+    }
 }
 
 /// On standard error, and only where that is a terminal. Its length is the span's.

@@ -44,7 +44,7 @@ async fn read(configured: &Configured<Settings>) -> anyhow::Result<Past> {
 }
 
 /// An error of the gateway's, with all its causes.
-fn unavailable(error: impl Into<anyhow::Error>) -> anyhow::Error {
+pub(super) fn unavailable(error: impl Into<anyhow::Error>) -> anyhow::Error {
     Unavailable(format!("{:#}", error.into())).into()
 }
 

@@ -120,12 +120,15 @@ impl<R: Row> Part<R> {
 
     /// Gives the whole file its name.
     pub(super) fn complete(self, out: &Path) -> Result<(), OpenError> {
-        if out.exists() {
-            return Err(OpenError::Exists(out.to_owned()));
-        }
-        let renamed = self.file.sync_all();
-        let renamed = renamed.and_then(|()| fs::rename(&self.path, out));
-        renamed.map_err(|error| OpenError::Open(self.path, error))
+        let synced = self.file.sync_all();
+        // A link is never made over a file that appeared meanwhile.
+        let named = synced.and_then(|()| fs::hard_link(&self.path, out));
+        named
+            .and_then(|()| fs::remove_file(&self.path))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => OpenError::Exists(out.to_owned()),
+                _ => OpenError::Open(self.path, error),
+            })
     }
 
     fn note(&mut self, row: R) {
@@ -229,7 +232,14 @@ mod tests {
         let first = open(&out).unwrap();
         assert!(matches!(open(&out), Err(OpenError::Busy(_))));
         drop(first);
-        fs::write(&out, "").unwrap();
+        let completed = open(&out).unwrap();
+        fs::write(&out, "another's").unwrap();
+        assert!(matches!(
+            completed.complete(&out),
+            Err(OpenError::Exists(_))
+        ));
+        assert_eq!(fs::read(&out).unwrap(), b"another's");
+        assert_eq!(fs::read(&begun).unwrap(), whole);
         assert!(matches!(open(&out), Err(OpenError::Exists(_))));
     }
 }

@@ -1,13 +1,12 @@
 //! Where the past comes from: the gateway, page by page.
 
 use super::{Kind, Wanted, export::Row};
-use crate::session::Gateway;
+use crate::session::{Gateway, persistently};
 use mymt5_chassis::trace_context::TraceContext;
 use mymt5_model::{Bar, BrokerTime, Symbol, SymbolSpec, Tick};
-use mymt5_proto::{WireError, reason_of, retry_after, v1};
+use mymt5_proto::{WireError, v1};
 use std::{marker::PhantomData, ops::Range, time::Duration};
-use tokio::time::sleep;
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// Rows that a call asks for, at most.
 const PAGE: u32 = 5_000;
@@ -15,9 +14,6 @@ const PAGE: u32 = 5_000;
 const CALL: Duration = Duration::from_secs(60);
 /// Longest span that a gateway tells the ticks of.
 const SPAN_MS: i64 = 366 * 86_400_000;
-/// How often a call that may succeed later is tried, and how long after the one before.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the past is not told.
 #[derive(Debug, thiserror::Error)]
@@ -206,22 +202,6 @@ impl<R: Told> Pages<'_, R> {
 
     async fn ask(&self, page: Page) -> Result<(Vec<R::Wire>, String), Status> {
         let Source { gateway, spec } = self.source;
-        let mut tries = 1;
-        loop {
-            match R::ask(gateway, spec, page.clone()).await {
-                Err(status) if tries < TRIES && may_succeed(&status) => {
-                    tries += 1;
-                    sleep(retry_after(&status).unwrap_or(PAUSE)).await;
-                }
-                told => return told,
-            }
-        }
+        persistently(async || R::ask(gateway, spec, page.clone()).await).await
     }
-}
-
-/// True where the same call may be answered later.
-fn may_succeed(status: &Status) -> bool {
-    reason_of(status).map_or(status.code() == Code::Unavailable, |reason| {
-        reason.retryable()
-    })
 }

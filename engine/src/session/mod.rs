@@ -4,6 +4,7 @@ mod backoff;
 mod gateway;
 mod live;
 mod past;
+mod retry;
 mod send;
 mod warm_up;
 mod wire;
@@ -11,6 +12,7 @@ mod wire;
 pub use backoff::Backoff;
 pub use gateway::{ConnectError, Gateway, GatewaySettings};
 pub use past::{Past, PastError};
+pub(crate) use retry::persistently;
 
 use crate::{intents::Intents, trader::Trader};
 use live::{Live, SessionEnd};

@@ -1,6 +1,6 @@
 //! The past as the gateway tells it, page by page: for reports.
 
-use super::Gateway;
+use super::{Gateway, persistently};
 use mymt5_chassis::trace_context::TraceContext;
 use mymt5_proto::v1;
 use tonic::Status;
@@ -42,12 +42,11 @@ impl Gateway {
     pub async fn past(&self) -> Result<Past, PastError> {
         let trace = TraceContext::new();
         let failed = |what| move |status| PastError::Call(what, Box::new(status));
-        let snapshot = self
-            .trading()
-            .get_snapshot(self.call(v1::GetSnapshotRequest {}, &trace))
-            .await
-            .map_err(failed("its account"))?
-            .into_inner();
+        let snapshot = persistently(async || {
+            let request = self.call(v1::GetSnapshotRequest {}, &trace);
+            self.trading().get_snapshot(request).await
+        });
+        let snapshot = snapshot.await.map_err(failed("its account"))?.into_inner();
         let account = snapshot.account.ok_or(PastError::NoAccount)?;
         let deals = pages(async |page_token| {
             let request = v1::ListDealsRequest {
@@ -58,7 +57,9 @@ impl Gateway {
             page.map(|page| page.into_inner())
                 .map(|page| (page.deals, page.next_page_token))
         });
-        let (deals, has_all_deals) = deals.await.map_err(failed("its deals"))?;
+        let (mut deals, has_all_deals) = deals.await.map_err(failed("its deals"))?;
+        // The balance does not have yet what was done while the pages came.
+        deals.retain(|deal| !is_later(deal, &account));
         let orders = pages(async |page_token| {
             let request = v1::ListOrdersRequest {
                 page_size: PAGE,
@@ -78,6 +79,13 @@ impl Gateway {
     }
 }
 
+/// True for a deal that the account's figures do not have yet.
+fn is_later(deal: &v1::Deal, account: &v1::Account) -> bool {
+    let broker = |moment: Option<v1::Moment>| moment.and_then(|moment| moment.broker_ms);
+    let times = broker(deal.time).zip(broker(account.as_of));
+    times.is_some_and(|(done, told)| done > told)
+}
+
 /// Asks for page after page, each by the token that the one before it gave; false when there are
 /// more than the limit.
 async fn pages<T>(
@@ -86,7 +94,7 @@ async fn pages<T>(
     let mut rows = Vec::new();
     let mut token = String::new();
     for _ in 0..PAGES {
-        let (page, next) = ask(token).await?;
+        let (page, next) = persistently(async || ask(token.clone()).await).await?;
         rows.extend(page);
         token = next;
         if token.is_empty() {
@@ -101,7 +109,28 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[tokio::test]
+    #[test]
+    fn a_deal_after_the_account_was_told_is_not_in_its_balance() {
+        let moment = |broker_ms| {
+            Some(v1::Moment {
+                broker_ms: Some(broker_ms),
+                utc_ms: None,
+            })
+        };
+        let account = v1::Account {
+            as_of: moment(1_000),
+            ..v1::Account::default()
+        };
+        for (time, later) in [(moment(1_000), false), (moment(1_001), true), (None, false)] {
+            let deal = v1::Deal {
+                time,
+                ..v1::Deal::default()
+            };
+            assert_eq!(is_later(&deal, &account), later);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn pages_follow_each_other_to_the_last_or_to_the_limit() {
         let three = pages(async |token: String| {
             let at: usize = token.parse().unwrap_or(0);
@@ -113,6 +142,14 @@ mod tests {
             Ok((vec![at], next))
         });
         assert_eq!(three.await.unwrap(), (vec![0, 1, 2], true));
+        let mut refused = false;
+        let late = pages(async |_| {
+            if !std::mem::replace(&mut refused, true) {
+                return Err(Status::unavailable("not yet"));
+            }
+            Ok((vec![7], String::new()))
+        });
+        assert_eq!(late.await.unwrap(), (vec![7], true));
         let endless = pages(async |_| Ok((vec![0_u8], "again".to_owned())));
         let (rows, is_whole) = endless.await.unwrap();
         assert_eq!((rows.len(), is_whole), (PAGES, false));
