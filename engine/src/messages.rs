@@ -144,11 +144,13 @@ fn of_history(messages: &mut Messages) {
     for error in every_variant!(SourceError:
         SourceError::Symbol(_) => SourceError::Symbol(symbol()),
         SourceError::Refused(_) => SourceError::from(lost()),
+        SourceError::Future(_) => SourceError::Future(BrokerTime(0)),
         SourceError::Unreadable(_) => SourceError::from(WireError("bid")),
     ) {
         let subject = match &error {
             SourceError::Symbol(_) => "EURUSD",
             SourceError::Refused(_) | SourceError::Unreadable(_) => "gateway",
+            SourceError::Future(_) => "--to",
         };
         messages.error(subject, &error);
     }

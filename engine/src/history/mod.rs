@@ -122,6 +122,7 @@ async fn write<R: Told>(
     out: &Path,
     mut told: impl FnMut(Progress),
 ) -> Result<u64, HistoryError> {
+    source.check(wanted).await?;
     let mut part = Part::<R>::open(out, wanted.kind, source.spec())?;
     verify(source, wanted, &part).await?;
     let from = part.last().map_or(wanted.from, Row::time);

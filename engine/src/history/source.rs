@@ -2,7 +2,7 @@
 
 use super::{Kind, Wanted, export::Row};
 use crate::session::{Gateway, persistently};
-use mymt5_chassis::trace_context::TraceContext;
+use mymt5_chassis::{clock::utc_now_ms, trace_context::TraceContext};
 use mymt5_model::{Bar, BrokerTime, Symbol, SymbolSpec, Tick};
 use mymt5_proto::{WireError, v1};
 use std::{marker::PhantomData, ops::Range, time::Duration};
@@ -12,6 +12,7 @@ use tonic::Status;
 const PAGE: u32 = 5_000;
 /// How long a call may take: a terminal may have to load what it tells.
 const CALL: Duration = Duration::from_secs(60);
+const MINUTE_MS: i64 = 60_000;
 /// Longest span that a gateway tells the ticks of.
 const SPAN_MS: i64 = 366 * 86_400_000;
 
@@ -26,6 +27,9 @@ pub enum SourceError {
         "the gateway does not tell the history ({}); correct that and repeat the command, which continues it", .0.message()
     )]
     Refused(Box<Status>),
+    /// The span ends in the future: what is to come would be missing from a file that is whole.
+    #[error("invalid --to: expected a time that has passed at the broker, at most {0}")]
+    Future(BrokerTime),
     /// What came is no row.
     #[error("cannot read what the gateway tells; use engine and gateway of one release")]
     Unreadable(#[from] WireError),
@@ -60,6 +64,20 @@ impl Source {
         })
     }
 
+    /// Whether the span has passed, as far as the broker's time is known.
+    pub(super) async fn check(&self, wanted: &Wanted) -> Result<(), SourceError> {
+        let request = self
+            .gateway
+            .call(v1::GetStatusRequest {}, &TraceContext::new());
+        let status = self.gateway.control().get_status(request).await;
+        // Who may read the past need not be let to read the status.
+        let now = status.ok().and_then(|status| time_of(&status.into_inner()));
+        match now {
+            Some(now) if now < wanted.to => Err(SourceError::Future(now)),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) const fn spec(&self) -> &SymbolSpec {
         &self.spec
     }
@@ -91,6 +109,16 @@ impl Source {
         }
         Ok(None)
     }
+}
+
+/// The minute that it is at the broker; none: that is not known, or a replay has its own time.
+fn time_of(status: &v1::GetStatusResponse) -> Option<BrokerTime> {
+    if status.account_kind() == v1::AccountKind::Simulated {
+        return None;
+    }
+    let offset = status.broker_clock.as_ref()?.offset_seconds?;
+    let now = utc_now_ms() + i64::from(offset) * 1_000;
+    Some(BrokerTime(now - now.rem_euclid(MINUTE_MS)))
 }
 
 /// A page that is asked for.
@@ -203,5 +231,26 @@ impl<R: Told> Pages<'_, R> {
     async fn ask(&self, page: Page) -> Result<(Vec<R::Wire>, String), Status> {
         let Source { gateway, spec } = self.source;
         persistently(async || R::ask(gateway, spec, page.clone()).await).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_broker_s_minute_is_known_by_its_clock_alone() {
+        let mut status = v1::GetStatusResponse::default();
+        assert_eq!(time_of(&status), None);
+        status.broker_clock = Some(v1::BrokerClock {
+            offset_seconds: Some(7_200),
+            ..v1::BrokerClock::default()
+        });
+        let before = utc_now_ms() + 7_200_000 - MINUTE_MS;
+        let told = time_of(&status).map_or(0, |time| time.0);
+        assert!(told > before && told <= utc_now_ms() + 7_200_000);
+        assert_eq!(told % MINUTE_MS, 0);
+        status.set_account_kind(v1::AccountKind::Simulated);
+        assert_eq!(time_of(&status), None);
     }
 }

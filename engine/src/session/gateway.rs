@@ -126,7 +126,7 @@ impl Gateway {
     }
 
     /// Status.
-    pub(super) fn control(&self) -> ControlServiceClient<Channel> {
+    pub(crate) fn control(&self) -> ControlServiceClient<Channel> {
         ControlServiceClient::new(self.calls.clone())
     }
 
