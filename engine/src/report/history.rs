@@ -9,6 +9,9 @@ use v1::DealEntry;
 /// A volume below half of this, in lots, is none: lots are multiples of it.
 const LOTS_STEP: f64 = 1e-8;
 
+/// The first moment beyond the times that are taken: 2100-01-01, broker time.
+const TIMES_END: i64 = 4_102_444_800_000;
+
 /// The past as a gateway lists it, in any order.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -41,6 +44,9 @@ impl History {
     /// opening.
     #[must_use]
     pub fn record(mut self, now: &v1::Account) -> Record {
+        let count = self.deals.len();
+        self.deals.retain(has_time);
+        let timeless = count - self.deals.len();
         self.deals.sort_by_key(|deal| (time_of(deal), deal.deal_id));
         let all: f64 = self.deals.iter().map(amount).sum();
         let mut record = Record {
@@ -49,6 +55,7 @@ impl History {
             initial: now.balance - all,
             deals: self.deals.iter().filter(|deal| !is_balance(deal)).count() as u64,
             refusals: refusals(&self.orders),
+            notes: self.notes(timeless),
             ..Record::default()
         };
         self.series(&mut record);
@@ -69,6 +76,35 @@ impl History {
             ));
         }
         record
+    }
+
+    /// What these deals do not tell.
+    fn notes(&self, timeless: usize) -> Vec<String> {
+        let mut notes = Vec::new();
+        if timeless > 0 {
+            notes.push(format!(
+                "{timeless} deals without a usable time are in the initial deposit, not among the trades."
+            ));
+        }
+        let others = self.deals.iter().filter(|deal| is_balance(deal));
+        match others.count() {
+            0 if !self.deals.is_empty() => notes.push(
+                "No deposit is among these deals: the initial deposit is the balance now less what these deals made, so that it has what others made in the account."
+                    .to_owned(),
+            ),
+            count if self.has_charges() => notes.push(format!(
+                "Which of {count} balance rows are deposits, and which are charges or bonuses, is not told: all count as paid in or out, none as gained or lost."
+            )),
+            _ => {}
+        }
+        notes
+    }
+
+    /// True where a balance row after the first trade may be a charge.
+    fn has_charges(&self) -> bool {
+        let later = self.deals.iter().skip_while(|deal| is_balance(deal));
+        let mut rows = later.filter(|deal| is_balance(deal));
+        rows.any(|deal| amount(deal) != 0.0)
     }
 
     /// The balance after each deal. What was paid in before the first trade is where it begins.
@@ -95,6 +131,11 @@ impl History {
 fn time_of(deal: &v1::Deal) -> BrokerTime {
     let moment = deal.time.unwrap_or_default();
     BrokerTime(moment.broker_ms.or(moment.utc_ms).unwrap_or_default())
+}
+
+/// True where a deal's time may be one: neither absent nor beyond all that a report can draw.
+fn has_time(deal: &v1::Deal) -> bool {
+    (1..TIMES_END).contains(&time_of(deal).0)
 }
 
 /// True for deposits, withdrawals, credits and charges.
@@ -359,7 +400,8 @@ mod tests {
         };
         let record = history.record(&account(0.0));
         assert!(record.trades.is_empty());
-        assert_eq!(record.notes.len(), 2);
+        assert_eq!(record.notes.len(), 3);
+        assert!(record.notes[0].contains("No deposit"), "{record:?}");
         let counts: Vec<_> = record.refusals.into_iter().collect();
         assert_eq!(
             counts,
@@ -368,5 +410,45 @@ mod tests {
                 ("REJECTED".to_owned(), 2)
             ]
         );
+    }
+
+    #[test]
+    fn a_deal_without_a_usable_time_makes_no_day() {
+        let mut paid = deal(1, 0, DealEntry::Unspecified, v1::Side::Unspecified);
+        paid.profit = 1000.0;
+        let at = |ms: Option<i64>| {
+            let mut deal = deal(9, 0, DealEntry::Unspecified, v1::Side::Unspecified);
+            deal.profit = 1.0;
+            deal.time = ms.map(|ms| v1::Moment {
+                broker_ms: Some(ms),
+                utc_ms: None,
+            });
+            deal
+        };
+        let wild = [None, Some(0), Some(-1), Some(i64::MAX), Some(i64::MIN)];
+        let mut deals: Vec<v1::Deal> = wild.into_iter().map(at).collect();
+        deals.push(paid);
+        let history = History {
+            deals,
+            orders: Vec::new(),
+        };
+        let record = history.record(&account(1005.0));
+        assert_eq!(record.initial, 1005.0);
+        assert!(record.series.is_empty());
+        assert!(record.notes[0].contains("5 deals"), "{record:?}");
+    }
+
+    #[test]
+    fn a_balance_row_between_trades_may_be_a_charge() {
+        let enter = deal(1, 7, DealEntry::In, v1::Side::Buy);
+        let mut row = deal(2, 0, DealEntry::Unspecified, v1::Side::Unspecified);
+        row.profit = -12.0;
+        let exit = deal(3, 7, DealEntry::Out, v1::Side::Sell);
+        let history = History {
+            deals: vec![enter, row, exit],
+            orders: Vec::new(),
+        };
+        let notes = history.record(&account(988.0)).notes;
+        assert!(notes[0].contains("1 balance rows"), "{notes:?}");
     }
 }

@@ -6,7 +6,7 @@
 //! names and definitions of MetaTrader 5's testing report), its drawdown in other orders
 //! (`bootstrap`) and its months (`series`) -> `page` draws it with `charts` and `figures`, `data`
 //! writes it as CSV and JSON -> [`Report::write`] puts the three files down.
-//! [`History`] makes a record of a gateway's deals and orders.
+//! [`History`] makes a record of a gateway's deals and orders; a backtest makes its own.
 //!
 //! The page is whole in itself: it loads nothing and runs no script. Whatever comes from data is
 //! escaped, and however long the data, the page stays within a few megabytes.
