@@ -2,12 +2,7 @@
 
 It lends the official ``MetaTrader5`` package, which works only there, to one gateway elsewhere, in
 protocol 2 (README.md). It is dumb on purpose: it decides nothing, repeats no trade, logs no
-request, writes no file.
-
-One thread calls the package, one call after the other: trades first, then reads, polls, history.
-The main thread does the rest, `ping` and `recall` too, between calls: the package keeps Python's
-lock through each, `initialize` too, and a gateway bears 15 s of silence. A newly proven session
-takes over after the call in flight. An order older than its `wait_ms` is never sent.
+request, writes no file. One thread calls the package; the main thread does the rest between calls.
 """
 
 import argparse
@@ -340,16 +335,19 @@ class Session:
         while True:
             await self.filled.wait()
             self.filled.clear()
-            while self.out:
-                n = len(self.out) if sum(map(len, self.out)) <= PIECE else 1  # go out together
-                data = b"".join(self.out[:n])
+            while self.out and not self.ended:
+                out = self.out[:]
+                if sum(map(len, out)) > PIECE:
+                    out = out[:1]  # only what is short goes out together
+                data = b"".join(out)
                 for start in range(0, len(data), PIECE):
                     self.writer.write(data[start : start + PIECE])
                     if self.ended or self.writer.transport.get_write_buffer_size():
                         await self._patiently(self.writer.drain())
                 with self.bridge.turn:
-                    del self.out[:n]
-                    if self.bridge.package.stop or len(self.out) < PUSHES <= len(self.out) + n:
+                    del self.out[: len(out)]
+                    left = len(self.out)
+                    if self.bridge.package.stop or left < PUSHES <= left + len(out):
                         self.bridge.turn.notify_all()  # it is waited for
 
 
@@ -679,8 +677,7 @@ def read_private(path, name):
 
 
 def weakness(secret):
-    """Why a secret can be guessed, if so. A repetition takes no new step from one byte to the next,
-    a walk goes along the alphabet, or over a keyboard's rows and columns, in either direction."""
+    """Why a secret can be guessed, if so: too few steps between its bytes are new and no walk."""
     if len(secret) < SHORTEST:
         return f"the secret has fewer than {SHORTEST} characters" if secret else "no secret"
     word = secret.lower()
@@ -712,8 +709,7 @@ def load_package():
 
 
 def listen(host, port, family):
-    """Listens where nobody else can: on Windows that is an option, and SO_REUSEADDR would be the
-    opposite; elsewhere that one only takes a port whose last connections linger."""
+    """Listens where nobody else can. SO_REUSEADDR takes a lingering port; on Windows, anybody's."""
     listener = socket.socket(family)
     alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
     listener.setsockopt(socket.SOL_SOCKET, alone, 1)
