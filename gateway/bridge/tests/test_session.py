@@ -65,8 +65,19 @@ class Session(unittest.TestCase):
         return "".join(self.module.LINES.queue)
 
     async def until_lost(self):
-        await self.running
+        await asyncio.wait_for(asyncio.shield(self.running), 30)
         self.assertIn("session ended: connection lost: TimeoutError", self.told())
+
+    async def ends_although_the_peer_says(self, say):
+        """The peer says something each second of the clock, until the session ends: in time."""
+        begun = self.loop.ahead
+        while not self.session.ended and self.loop.ahead < begun + 3 * self.module.IDLE_S:
+            self.loop.ahead += 1
+            say()
+            for _ in range(10):  # turns of the loop, within which it is heard
+                await asyncio.sleep(0)
+        self.assertLessEqual(self.loop.ahead - begun, self.module.IDLE_S + 1)
+        await self.until_lost()
 
     def test_silence_ends_it_and_each_frame_prolongs_it(self):
         async def test():
@@ -83,11 +94,8 @@ class Session(unittest.TestCase):
         async def test():
             self.ping(1)
             await self.read()
-            for byte in (b"\0", b"\0", b"\0"):
-                self.peer.write(byte)
-                await asyncio.sleep(0)
-                self.loop.ahead += self.module.IDLE_S / 2
-            await self.until_lost()
+            self.peer.write((1000).to_bytes(4, "big"))
+            await self.ends_although_the_peer_says(lambda: self.peer.write(b" "))
 
         self.run_with(test)
 
@@ -96,14 +104,7 @@ class Session(unittest.TestCase):
             self.session.put({"id": 1, "ok": "x" * (self.module.OUT_LIMIT - 100)})
             while not self.session.writer.transport.get_write_buffer_size():
                 await asyncio.sleep(0)
-            heard = self.session.heard
-            for number in (2, 3, 4):
-                self.ping(number)
-                while not self.session.ended and self.session.heard == heard:
-                    await asyncio.sleep(0)
-                heard = self.session.heard
-                self.loop.ahead += self.module.IDLE_S / 2
-            await self.until_lost()
+            await self.ends_although_the_peer_says(lambda: self.ping(2))
 
         self.run_with(test)
 
@@ -123,6 +124,19 @@ class Session(unittest.TestCase):
                 self.assertEqual((await self.read())["id"], number)
             self.assertLessEqual(max(sizes), self.module.PIECE)
             self.assertEqual(self.session.out, [])
+
+        self.run_with(test)
+
+    def test_once_ended_it_writes_no_more(self):
+        async def test():
+            self.ping(1)
+            await self.read()
+            written = []
+            self.session.writer.write = written.append
+            self.session.put({"id": 2, "ok": {}})
+            self.session.end("over")
+            await asyncio.wait_for(asyncio.shield(self.running), 30)
+            self.assertEqual(written, [])
 
         self.run_with(test)
 
