@@ -17,6 +17,7 @@ import socket
 import ssl
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import http2
@@ -45,10 +46,10 @@ def address(number):
 
 
 class Arrivals:
-    """How far each stranger got: its attack took place, or each of its handshakes was cut."""
+    """How far each stranger of a kind got: its attack took place, or its last handshake was cut."""
 
-    def __init__(self, count):
-        self.missing, self.cut = set(range(count)), set()
+    def __init__(self, kinds):
+        self.kinds, self.missing, self.cut = kinds, set(range(len(kinds))), set()
         self.complete = asyncio.Event()
 
     def note(self, number):
@@ -56,33 +57,39 @@ class Arrivals:
         if not self.missing:
             self.complete.set()
 
-    def told(self, count):
-        cut = len(self.missing & self.cut)
-        return {"strangers": count, "came": count - len(self.missing), "cut": cut}
+    def told(self):
+        came = Counter(kind for i, kind in enumerate(self.kinds) if i not in self.missing)
+        counts = {kind: [came[kind], count] for kind, count in Counter(self.kinds).items()}
+        told = {"strangers": len(self.kinds), "came": sum(came.values()), "kinds": counts}
+        return dict(told, cut=len(self.missing & self.cut))
 
 
 async def forever(coming, number, arrivals):
-    """Comes again and again, however often it is turned away."""
+    """Comes again and again, however often it is turned away. Whom it does not trust is a fault."""
     arrive = functools.partial(arrivals.note, number)
     while True:
+        cut = False
         try:
             await coming(arrive)
+        except ssl.SSLCertVerificationError:
+            raise
         except CUT:
-            arrivals.cut.add(number)
+            cut = True
         except (OSError, asyncio.TimeoutError):
             pass
+        (arrivals.cut.add if cut else arrivals.cut.discard)(number)
         await asyncio.sleep(RETURN_S * random.uniform(0.5, 1.5))
 
 
 async def for_seconds(seconds, comings):
     """Lets all of them come for so long, from when each has attacked once, or had time enough to.
 
-    Each calls what it is given once its attack takes place.
+    Each has a kind, and calls what it is given once its attack takes place.
     """
-    arrivals = Arrivals(len(comings))
+    arrivals = Arrivals([kind for kind, _ in comings])
     tasks = [
         asyncio.ensure_future(forever(coming, number, arrivals))
-        for number, coming in enumerate(comings)
+        for number, (_, coming) in enumerate(comings)
     ]
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(arrivals.complete.wait(), ARRIVE_S)
@@ -92,7 +99,7 @@ async def for_seconds(seconds, comings):
         task.cancel()
     ended = await asyncio.gather(*tasks, return_exceptions=True)
     faults = [repr(end) for end in ended if not isinstance(end, asyncio.CancelledError)]
-    return {**arrivals.told(len(tasks)), "faults": faults[:3]}
+    return {**arrivals.told(), "faults": faults[:3]}
 
 
 async def half_open(port, number, arrive, begin=CLIENT_HELLO, tls=None):
@@ -127,15 +134,15 @@ async def besiege(port, authority, count, seconds):
 
     def come(number):
         if number % 4 < 2:
-            return lambda arrive: half_open(port, number, arrive)
-        return lambda arrive: watch(port, number, arrive, tls)
+            return "half-open", lambda arrive: half_open(port, number, arrive)
+        return "watching", lambda arrive: watch(port, number, arrive, tls)
 
     return await for_seconds(seconds, [come(number) for number in range(count)])
 
 
 async def watch_operations(port, count, seconds):
     def come(number):
-        return lambda arrive: watch(port, number, arrive)
+        return "watching", lambda arrive: watch(port, number, arrive)
 
     return await for_seconds(seconds, [come(number) for number in range(count)])
 
@@ -147,7 +154,8 @@ async def besiege_bridge(port, count, seconds):
     kinds = [half, {"begin": b""}, half, {"begin": CLIENT_HELLO}]
 
     def come(number):
-        return lambda arrive: half_open(port, number, arrive, **kinds[number % len(kinds)])
+        how = kinds[number % len(kinds)]
+        return "unproven", lambda arrive: half_open(port, number, arrive, **how)
 
     return await for_seconds(seconds, [come(number) for number in range(count)])
 
@@ -213,7 +221,7 @@ async def flood(port, authority, kind, seconds, connections=4):
             reading.cancel()
             connection.close()
 
-    told = await for_seconds(seconds, [come] * connections)
+    told = await for_seconds(seconds, [(kind, come)] * connections)
     return dict(told, frames=sum(counts))
 
 
@@ -235,7 +243,7 @@ async def call_on_and_on(port, authority, proof, path, seconds, message="", conn
         finally:
             connection.close()
 
-    told = await for_seconds(seconds, [come] * connections)
+    told = await for_seconds(seconds, [("calling", come)] * connections)
     return dict(told, calls=len(counts), answered=sum(answered))
 
 
@@ -253,7 +261,7 @@ async def hold_streams(port, authority, proof, path, count, seconds):
         finally:
             connection.close()
 
-    return await for_seconds(seconds, [come] * 4)
+    return await for_seconds(seconds, [("holding", come)] * 4)
 
 
 async def reach(files, sockets):

@@ -267,17 +267,17 @@ class Crowd:
         return self.told["came"] == self.told["strangers"]
 
     def all_came_or_were_cut(self):
-        """Whether most attacked, and the rest tried: each of their handshakes was cut."""
-        came, strangers = self.told["came"], self.told["strangers"]
-        return came + self.told["cut"] == strangers and 2 * came >= strangers
+        """Whether most of each kind attacked, and the rest tried: their last handshake was cut."""
+        most = all(2 * came >= count for came, count in self.told["kinds"].values())
+        return most and self.told["came"] + self.told["cut"] == self.told["strangers"]
 
     def absence(self):
         """What the table adds where some did not."""
-        came, strangers = self.told["came"], self.told["strangers"]
         if self.all_came():
             return ""
-        cut = f"{self.told['cut']} were cut in each handshake"
-        return f"; but {came} of {strangers} strangers attacked, {cut}"
+        kinds = self.told["kinds"].items()
+        came = ", ".join(f"{came} of {count} {kind}" for kind, (came, count) in kinds)
+        return f"; but only {came} attacked, {self.told['cut']} were cut in their last handshake"
 
     def __enter__(self):
         if self.process.stdout.readline().strip() != "ready":
