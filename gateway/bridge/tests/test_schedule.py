@@ -8,6 +8,7 @@ from support import BRIDGE
 
 NAMES = [f"S{i}" for i in range(10)]
 POLL_MS = 20
+AWAKE_MS = 250  # until a symbol whose ticks come fast is polled as fast again, after any silence
 
 
 class Table(list):
@@ -104,32 +105,39 @@ class Schedule(unittest.TestCase):
             self.assertEqual([push["symbol"] for push in pushes], ["S3"], wait)
 
     def ticking(self, name, apart, ms):
-        """The pauses between polls of a symbol whose ticks come at that pace."""
-        polled = []
+        """The pauses between polls of a symbol whose ticks come at that pace, and each tick's age
+        when it was seen."""
+        came, polled = [], []
         for _ in range(0, ms, apart):
             self.tick(name)
+            came.append(self.now)
             self.run_for(apart)
             polled += self.polled
         self.polled = polled
-        return self.pauses(name)
+        times = [at for at, polled in self.polled if polled == name]
+        seen = [next((at for at in times if at >= tick), self.now) for tick in came]
+        return self.pauses(name), [at - tick for at, tick in zip(seen, came)]
 
     def test_it_is_polled_fast_again_soon_after_any_silence(self):
-        for silence in (5000, 3_600_000):
+        for name, silence in zip(NAMES, (*range(5000, 5100, 11), 600_000)):
             self.run_for(silence)
-            self.assertGreater(min(self.pauses("S3")[-10:]), 4 * POLL_MS)
-            self.ticking("S3", 10, 1000)
-            pauses = self.ticking("S3", 10, 1000)
+            self.assertGreater(min(self.pauses(name)[-10:]), 4 * POLL_MS)
+            _, ages = self.ticking(name, 10, AWAKE_MS)
+            self.assertLessEqual(max(ages), 5 * POLL_MS + 5, silence)
+            pauses, ages = self.ticking(name, 10, 1000)
             self.assertGreaterEqual(len(pauses), 40)
-            self.assertLessEqual(max(pauses), POLL_MS + 5)
+            self.assertLessEqual(max(pauses), POLL_MS + 5, silence)
+            self.assertLessEqual(max(ages), POLL_MS + 5, silence)
 
     def test_it_is_polled_at_the_pace_of_its_ticks(self):
         """The slower they come, the rarer: a single tick after many does not change that."""
         for apart, most in ((200, 15), (100, 35), (50, 35), (10, 60)):
             self.ticking("S3", apart, 3000)
-            pauses = self.ticking("S3", apart, 1000)
+            pauses, ages = self.ticking("S3", apart, 1000)
             self.assertLessEqual(len(pauses), most, apart)
-            self.assertLessEqual(max(pauses), 5 * POLL_MS + 5)
-            self.assertLessEqual(max(pauses), max(POLL_MS, apart // 2 + POLL_MS) + 5, apart)
+            for late in (max(pauses), max(ages)):
+                self.assertLessEqual(late, 5 * POLL_MS + 5)
+                self.assertLessEqual(late, max(POLL_MS, apart // 2 + POLL_MS) + 5, apart)
 
     def test_slow_ticks_wake_it_up_ten_times_a_second_for_all_symbols(self):
         """Ten symbols, each with five ticks a second, however they fall."""
