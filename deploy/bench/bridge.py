@@ -80,12 +80,14 @@ BARE = """
 import sys, time, MetaTrader5
 MetaTrader5.initialize()
 pause, names = float(sys.argv[1]), sys.argv[2:]
+due = time.monotonic()
 newest = {name: MetaTrader5.symbol_info_tick(name).time for name in names}
 while True:
     for name, second in newest.items():
         rows = MetaTrader5.copy_ticks_from(name, second, 1024, -1).tolist()
         newest[name] = rows[-1][0] if rows else second
-    time.sleep(pause)
+    due += pause
+    time.sleep(max(0, due - time.monotonic()))
 """
 
 # What the bridge asks of the package for an order, a purchase and a close in turn: the milliseconds
@@ -512,7 +514,9 @@ def sync_ms(stage, times):
 def package_ms(stage, orders):
     """The median's milliseconds that the stand-in takes for what the bridge asks of it."""
     stage.start_with_broker("asked", "-c", ASKED, SYMBOLS[0], str(orders // 2))
-    stage.children.pop("asked").wait(PATIENCE_S)
+    status = stage.children.pop("asked").wait(PATIENCE_S)
+    if status:
+        raise Failure(f"the package's calls ended with status {status}\n{stage.logs()}")
     return median(map(float, (stage.folder / "asked.log").read_text().split()))
 
 
