@@ -123,3 +123,40 @@ fn money(
     }
     read
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_chassis::loader::Environment;
+
+    /// The conditions of a file, of which every key is known.
+    fn conditions(text: &str) -> Conditions {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("engine.toml");
+        std::fs::write(&file, text).unwrap();
+        let environment = Environment::from_pairs([("", ""); 0]);
+        let mut reader = Reader::open(&crate::settings::TABLE, &file, environment).unwrap();
+        let conditions = Conditions::read(&mut reader);
+        reader.finish().unwrap();
+        conditions.unwrap()
+    }
+
+    #[test]
+    fn the_documented_account_is_the_default_one() {
+        let shipped = include_str!("../../../config/engine.toml");
+        let (_, lines) = shipped.split_once("#[backtest]\n").unwrap();
+        let keys: Vec<&str> = lines
+            .lines()
+            .filter_map(|line| line.strip_prefix('#'))
+            .filter(|line| !line.starts_with(' '))
+            .collect();
+        let mut documented = conditions(&format!("[backtest]\n{}\n", keys.join("\n")));
+        assert_eq!(documented.account.rates.len(), 1);
+        documented.account.rates.clear();
+        let default = conditions("");
+        assert_eq!(documented.account, default.account);
+        assert_eq!(documented.swap, default.swap);
+        assert_eq!(documented.latency_ms, default.latency_ms);
+    }
+}
