@@ -22,7 +22,7 @@ use mymt5_proto::WireError;
 use mymt5_simulator::feed::FeedError;
 use std::{fs, io, path::Path};
 
-const WRONG: [&str; 12] = [
+const WRONG: [&str; 13] = [
     "[engine]\nname = 'a b'\n[gateway]\naddress = 'http://127.0.0.1:1'\ncertificate = 'a.pem'\n\
      [risk]\nmax_per_trade = 0.0\nmax_lots = 0.0\nlots = 0.0",
     "[[strategies]]\nkind = 'guess'\nname = 'a b'\nsymbol = 'EURUSD'\nfast = 9\nslow = 5\n\

@@ -38,7 +38,7 @@ async fn replayed() -> Gateway {
     let file = tempfile::NamedTempFile::with_prefix("AUDUSD_").unwrap();
     fs::write(file.path(), export()).unwrap();
     let feed = format!(
-        "feed = \"ticks\"\nfile = \"{}\"\nspeed = \"100000\"\nmode = \"netting\"",
+        "feed = \"ticks\"\nfile = \"{}\"\nspeed = \"10000\"\nmode = \"netting\"",
         file.path().display()
     );
     let gateway = Gateway::start(&feed).await;

@@ -24,9 +24,9 @@ fn export() -> String {
         let ms = n / GROUP * 20;
         let (minute, second, ms) = (ms / 60_000, ms / 1_000 % 60, ms % 1_000);
         let now = (65_000 + n / 2 % 300, 65_400 + n / 5 % 300);
-        let side = |now: u64, before: u64| {
-            let changed = now != before;
-            changed.then(|| format!("0.{now}")).unwrap_or_default()
+        let side = |now: u64, before: u64| match now {
+            same if same == before => String::new(),
+            _ => format!("0.{now}"),
         };
         let (bid, ask) = (side(now.0, before.0), side(now.1, before.1));
         before = now;
@@ -44,7 +44,7 @@ async fn replayed() -> Stage {
     let text = fs::read_to_string(&config).unwrap();
     let synthetic = "speed = \"10\"\nsymbols = [\"EURUSD\", \"GBPUSD\"]\n";
     assert!(text.contains(synthetic));
-    let replay = "feed = \"ticks\"\nfile = \"AUDUSD_ticks.csv\"\nspeed = \"100000\"\n";
+    let replay = "feed = \"ticks\"\nfile = \"AUDUSD_ticks.csv\"\nspeed = \"10000\"\n";
     fs::write(&config, text.replace(synthetic, replay)).unwrap();
     stage.start("gateway");
     stage.serving("gateway", true).await;
