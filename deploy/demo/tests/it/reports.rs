@@ -55,7 +55,17 @@ async fn trade_once(stage: &Stage) -> (f64, f64) {
         stage.snapshot().await?.positions.is_empty().then_some(())
     })
     .await;
+    let seen = as_of(stage).await;
+    eventually("figures of after its end", async || {
+        (as_of(stage).await > seen).then_some(())
+    })
+    .await;
     (before, balance(stage).await)
+}
+
+/// When the account's figures are of.
+async fn as_of(stage: &Stage) -> Option<i64> {
+    stage.snapshot().await?.account?.as_of?.broker_ms
 }
 
 #[tokio::test]
