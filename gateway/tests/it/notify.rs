@@ -366,7 +366,7 @@ class Handler:
 
 def login(server, session, envelope, mechanism, data):
     fits = (data.login, data.password) == (b'gateway', password.encode())
-    return AuthResult(success=fits)
+    return AuthResult(success=fits, handled=False)
 
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -23,7 +23,7 @@ const ORDER_PAUSE: Duration = Duration::from_millis(20);
 pub(super) const BUSY: &str =
     "the terminal is busy with orders or another such call; try again when it is not";
 pub(super) const HELD: &str =
-    "the call before held the terminal for long; wait, and ask for a long past when nothing trades";
+    "the call before held the terminal for long; wait until nothing trades, and ask again";
 pub(super) const UNANSWERED: &str = "the terminal did not answer in time; look at the bridge's log";
 const LOADING: &str = "the terminal may still be loading it; look at the symbol's history there";
 
