@@ -218,6 +218,15 @@ class Market:
             start += size
         return bars
 
+    def last_bars(self, name, timeframe, last, count):
+        """The last `count` bars that open at or before `last`: a period without ticks has none."""
+        size = seconds_of(timeframe)
+        if self.settings["feed"] != "manual":
+            return self.bars(name, timeframe, last - size * count, last)[-count:]
+        openings = {tick[0] // size * size for tick in self.ticks(name, 1, 1 << 20)}
+        openings = [start for start in sorted(openings) if start <= last]
+        return [self._bar(name, start, size) for start in openings[-count:]]
+
     def _bar(self, name, start, size):
         if self.settings["feed"] == "manual":
             end = start + size

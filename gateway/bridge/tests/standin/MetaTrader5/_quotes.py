@@ -119,9 +119,9 @@ def copy_rates_range(desk, symbol, timeframe, date_from, date_to):
 @package_call
 def copy_rates_from(desk, symbol, timeframe, date_from, count):
     """The last `count` bars that open at or before `date_from`, as the terminal gives them."""
+    length_of(timeframe)
     last = min(date_from, desk.market.now // 1000)
-    rows = _bars(desk, symbol, timeframe, last - length_of(timeframe) * count, last)
-    return Table(RATES, rows[-count:])
+    return Table(RATES, desk.market.last_bars(known(desk, symbol), timeframe, last, count))
 
 
 @package_call
