@@ -285,7 +285,11 @@ impl Trader {
         if order.working.is_some() {
             self.risk.on_done();
         } else if order.state.is_final() {
-            let opens = runner.end(order.state == OrderState::Filled);
+            let done = order.state == OrderState::Filled;
+            if !done {
+                runner.fall_short(order.filled);
+            }
+            let opens = runner.end(done);
             if order.is_done() {
                 self.risk.on_done();
             } else {

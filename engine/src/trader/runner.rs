@@ -14,7 +14,7 @@ use crate::{
     },
 };
 use mymt5_model::{
-    BrokerTime, Edit, LevelsEdit, OrderId, PositionId, RequestId, Side, SymbolSpec, Tick,
+    BrokerTime, Edit, LevelsEdit, Lots, OrderId, PositionId, RequestId, Side, SymbolSpec, Tick,
 };
 
 /// Between two tries to close what may not stay open, or to cancel for an exit, milliseconds.
@@ -47,6 +47,8 @@ enum What {
     Open {
         side: Side,
         told: bool,
+        /// Lots of the other side that it closes; zero: none.
+        closes: Lots,
     },
     Close,
     Cancel(OrderId),
@@ -235,7 +237,7 @@ impl StrategyRunner {
             self.tried = None;
         }
         match what {
-            What::Open { side, told } => {
+            What::Open { side, told, .. } => {
                 let entry = self.plan.entry.take();
                 let turns = |wanted: Wanted| wanted.reverses && wanted.entry.side != side;
                 self.plan.exit |= done && entry.is_some_and(turns);
@@ -249,6 +251,15 @@ impl StrategyRunner {
             What::Close | What::Cancel(_) | What::Move => {}
         }
         matches!(what, What::Open { .. })
+    }
+
+    /// What is waited for will not be filled any further. Where it was to turn a position and did not
+    /// close all of it, the rest stands against what was decided: it is closed.
+    pub(super) fn fall_short(&mut self, filled: Lots) {
+        let what = self.in_flight.as_ref().map(|in_flight| in_flight.what);
+        if let Some(What::Open { closes, .. }) = what {
+            self.plan.exit |= filled < closes;
+        }
     }
 
     /// Nothing may stay open now: what is held is closed and what waits is cancelled, whatever else is
@@ -296,6 +307,7 @@ impl StrategyRunner {
                 What::Open {
                     side: order.side,
                     told: false,
+                    closes: order.closes,
                 }
             }
             Next::Close(_) => What::Close,

@@ -110,6 +110,49 @@ fn of_a_reversal_by_one_order_the_position_that_it_closes_counts_no_more() {
 }
 
 #[test]
+fn a_reversal_by_one_order_that_falls_short_leaves_the_exit() {
+    for (state, filled, exits) in [
+        (OrderState::Rejected, 0.0, true),
+        (OrderState::Cancelled, 0.3, true),
+        (OrderState::Cancelled, 0.5, false),
+        (OrderState::Filled, 0.97, false),
+    ] {
+        let strategy = StrategySettings {
+            reverse: Reverse::OneOrder,
+            ..settings("jumps", script(&[turn_to_buy]))
+        };
+        let mut trader = trader_of(vec![strategy]);
+        trader.on_event(&opened(Side::Sell));
+        let intents = go(&mut trader);
+        assert!(matches!(&intents[..], [Intent::Submit(_)]), "{intents:?}");
+        let ended = OrderUpdate {
+            request_id: Some(intents[0].request_id().clone()),
+            closes: None,
+            state,
+            filled: Lots::from_f64(filled).unwrap(),
+            working: None,
+        };
+        let step = trader.on_event(&Event::Order(ended));
+        let closes =
+            matches!(&step.intents[..], [Intent::Close(close)] if close.position_id == POSITION);
+        assert_eq!(closes, exits, "{state:?} {filled}: {step:?}");
+    }
+}
+
+#[test]
+fn a_reversal_by_one_order_that_the_gateway_refuses_leaves_the_exit() {
+    let strategy = StrategySettings {
+        reverse: Reverse::OneOrder,
+        ..settings("jumps", script(&[turn_to_buy]))
+    };
+    let mut trader = trader_of(vec![strategy]);
+    trader.on_event(&opened(Side::Sell));
+    let reversal = go(&mut trader).remove(0);
+    let step = trader.on_refused(reversal.request_id(), "LIMIT_LOTS".into());
+    assert!(matches!(&step.intents[..], [Intent::Close(_)]), "{step:?}");
+}
+
+#[test]
 fn changes_that_fail_are_no_failed_orders_and_an_order_that_waits_is_done() {
     let trail: fn(&mut Context<'_>) = |context| context.move_stop(price(99_950));
     let decisions = [trail, buy];
