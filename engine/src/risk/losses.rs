@@ -96,11 +96,13 @@ pub(super) fn check(meter: &LossMeter) -> Result<(), RiskRefused> {
     }
 }
 
-/// The limit that closes everything now.
-pub(super) fn closes(meter: &LossMeter) -> Option<RiskRefused> {
+/// The limit that closes everything now, without those that are spared.
+pub(super) fn closes(meter: &LossMeter, spares: impl Fn(Reason) -> bool) -> Option<RiskRefused> {
     let state = meter.state()?;
     let LossSettings { daily, drawdown } = meter.settings();
     let closes = |action: LimitAction| action == LimitAction::Flatten;
+    let drawdown = drawdown.filter(|_| !spares(Reason::LimitDrawdown));
+    let daily = daily.filter(|_| !spares(Reason::LimitDailyLoss));
     if state.drawdown_latched && drawdown.is_some_and(|limit| closes(limit.action)) {
         return Some(RiskRefused::Drawdown);
     }

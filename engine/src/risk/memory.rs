@@ -1,5 +1,6 @@
 //! What the rules must know after a restart: a small file, written whole before it is relied upon.
 
+use super::loss_watch::Spared;
 use mymt5_chassis::process::write_atomically;
 use mymt5_guard::LossState;
 use mymt5_model::{BrokerTime, PositionId};
@@ -17,6 +18,8 @@ pub const FILE: &str = "risk.json";
 const LARGEST: u64 = 1 << 20;
 /// The equity last seen is kept at least as often, milliseconds.
 const OFTEN: i64 = 60_000;
+/// The part of the highest equity by which it may have risen without being kept.
+const STEP: f64 = 0.000_5;
 
 /// The file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,9 @@ pub enum MemoryError {
 pub(super) struct Memory {
     /// The losses' levels and latches.
     pub(super) losses: Option<LossState>,
+    /// Limits that close nothing today.
+    #[serde(default)]
+    pub(super) spared: Spared,
     /// The reset that began the day.
     pub(super) day: Option<BrokerTime>,
     /// Entries of the day.
@@ -91,10 +97,12 @@ impl Memory {
     }
 
     /// True where a restart with `kept` in place of this one would decide otherwise. The equity last
-    /// seen matters only for a reset that is missed.
-    pub(super) fn differs(&self, kept: &Self) -> bool {
+    /// seen matters only for a reset that is missed, and the highest one only for a drawdown that
+    /// `trails`, and by steps.
+    pub(super) fn differs(&self, kept: &Self, trails: bool) -> bool {
         let levels = |memory: &Self| {
             memory.losses.clone().map(|losses| LossState {
+                high_water: losses.base,
                 last_equity: losses.base,
                 last_seen: losses.day,
                 ..losses
@@ -110,8 +118,52 @@ impl Memory {
             losses: None,
             ..memory.clone()
         };
+        let highest = |memory: &Self| {
+            let losses = memory.losses.as_ref();
+            losses.map_or(0.0, |losses| losses.high_water.to_f64())
+        };
+        let rise = highest(self) - highest(kept);
         levels(self) != levels(kept)
+            || (trails && rise > STEP * highest(kept))
             || rest(self) != rest(kept)
             || (seen(self) - seen(kept)).abs() >= OFTEN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_model::Money;
+
+    #[test]
+    fn a_new_high_is_kept_by_steps_and_for_a_trailing_drawdown_alone() {
+        let memory = |high: f64, seen: i64| {
+            let start = Money::from_f64(10_000.0).unwrap();
+            let high = Money::from_f64(high).unwrap();
+            let losses = LossState {
+                day: BrokerTime(0),
+                base: start,
+                start,
+                high_water: high,
+                last_equity: high,
+                last_seen: BrokerTime(seen),
+                daily_reached: false,
+                drawdown_latched: false,
+            };
+            Memory {
+                losses: Some(losses),
+                ..Memory::default()
+            }
+        };
+        let kept = memory(10_000.0, 0);
+        for (now, trails, differs) in [
+            (memory(10_004.0, 1), true, false),
+            (memory(10_006.0, 1), true, true),
+            (memory(10_006.0, 1), false, false),
+            (memory(10_001.0, OFTEN), true, true),
+        ] {
+            assert_eq!(now.differs(&kept, trails), differs, "{now:?}");
+        }
     }
 }

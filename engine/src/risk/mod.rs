@@ -4,7 +4,7 @@
 //! # Rooms
 //! * What rules judge by: `facts`, and what happened before a restart: `memory`.
 //! * What they say: `refused`, a closed list.
-//! * Before the volume is known: `losses`, `sessions`, `friday_flat` (both in `day_time`), `news`,
+//! * Before the volume is known: `losses`, measured as `loss_watch` has it, `sessions`, `friday_flat` (both in `day_time`), `news`,
 //!   `cooldown`, `day`, `spread`, `stop_distance`.
 //! * The volume: `sizing`. With it: `holdings`, `open_risk`, `margin_use`.
 //! * What the configuration says: `settings`, read with `keys`.
@@ -16,6 +16,7 @@ mod facts;
 mod friday_flat;
 mod holdings;
 mod keys;
+mod loss_watch;
 mod losses;
 mod margin_use;
 mod memory;
@@ -47,19 +48,23 @@ pub use settings::RiskSettings;
 pub use sizing::{Capital, SizeBy, Sizing};
 pub use stop_distance::StopDistance;
 
+use loss_watch::{LossWatch, Reading, Spared};
 use memory::Memory;
-use mymt5_guard::{LossMeter, LossSettings};
+use mymt5_guard::{Breach, DrawdownKind, LimitAction, LossMeter};
 use mymt5_model::{BrokerTime, Lots, Money, PositionId, Symbol, SymbolSpec, UtcTime};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
+/// Figures of the account that are older than that are not known, milliseconds by the broker's clock.
+const FRESH_MS: i64 = 60_000;
+
 /// The rules at work.
 #[derive(Debug)]
 pub struct Risk {
     settings: RiskSettings,
-    meter: LossMeter,
+    watch: LossWatch,
     memory: Memory,
     keeper: Keeper,
     account: Option<Account>,
@@ -89,11 +94,11 @@ impl Risk {
         Self::with(settings, Memory::default(), Keeper::Nowhere)
     }
 
-    /// Rules that go on from what the file holds, and keep it there, where one of them must. While it
-    /// cannot be read they refuse every entry.
+    /// Rules that go on from what the file holds, and keep it there, where one of them must or one of
+    /// before did: to remove a limit lifts no latch. While it cannot be read they refuse every entry.
     #[must_use]
     pub fn open(settings: RiskSettings, file: &Path) -> Self {
-        if !settings.remembers() {
+        if !settings.remembers() && !file.try_exists().unwrap_or(true) {
             return Self::new(settings);
         }
         match Memory::read(file) {
@@ -110,8 +115,9 @@ impl Risk {
     }
 
     fn with(settings: RiskSettings, memory: Memory, keeper: Keeper) -> Self {
+        let meter = LossMeter::resume(settings.losses, memory.losses.clone());
         Self {
-            meter: LossMeter::resume(settings.losses, memory.losses.clone()),
+            watch: LossWatch::new(meter, memory.spared),
             settings,
             memory,
             keeper,
@@ -123,8 +129,9 @@ impl Risk {
     }
 
     /// An operator's word that trading may go on: lifts the latch of the drawdown, which is measured
-    /// again from the equity last seen, and forgets failed orders and losses in a row. A file that
-    /// cannot be read is replaced by an empty one.
+    /// again from the equity last seen, as is the loss of a day that the first reading of a session
+    /// reached, and forgets failed orders and losses in a row. A file that cannot be read is replaced by
+    /// an empty one.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -132,8 +139,16 @@ impl Risk {
         let memory = Memory::read(file).unwrap_or_default();
         let mut meter = LossMeter::resume(settings.losses, memory.losses.clone());
         meter.clear();
+        let mut losses = meter.state().cloned();
+        if let Some(state) = &mut losses
+            && memory.spared.daily == Some(state.day)
+        {
+            state.daily_reached = false;
+            state.base = state.last_equity;
+        }
         let memory = Memory {
-            losses: meter.state().cloned(),
+            losses,
+            spared: Spared::default(),
             errors: 0,
             losses_in_a_row: 0,
             last_loss: None,
@@ -146,6 +161,15 @@ impl Risk {
     pub fn at(&mut self, time: BrokerTime) {
         self.now = Some(time);
         self.memory.begin(self.settings.reset_hour.last(time));
+        let breaches = self.watch.pass(time);
+        if !breaches.is_empty() {
+            self.on_breaches(&breaches);
+        }
+    }
+
+    /// A session begins: deposits and withdrawals before it may be missed.
+    pub fn begin(&mut self) {
+        self.watch.begin();
     }
 
     /// Takes the account's figures; none: they are not known.
@@ -156,15 +180,31 @@ impl Risk {
             self.at(time);
             self.utc_ahead_ms = account.as_of.utc.map(|utc| utc.0 - time.0);
         }
-        if let Some(now) = self.now
-            && self.settings.losses != LossSettings::default()
+        if let Some(time) = self.now
+            && self.watch.is_used()
         {
-            for breach in self.meter.observe(now, account.equity, account.balance) {
-                let limit = breach.limit.name();
+            let breaches = self.watch.observe(Reading {
+                time,
+                equity: account.equity,
+                balance: account.balance,
+            });
+            self.on_breaches(&breaches);
+        }
+    }
+
+    fn on_breaches(&mut self, breaches: &[Breach]) {
+        for breach in breaches {
+            let limit = breach.limit.name();
+            if breach.action == LimitAction::Flatten && self.watch.spares(breach.limit) {
+                tracing::error!(
+                    limit,
+                    "the first reading of a session reached a limit of losses: entries are refused, and nothing is closed today; run `mymt5-engine reset-risk` after a deposit or withdrawal, else close what is open"
+                );
+            } else {
                 tracing::error!(limit, "a limit of losses is reached");
             }
-            self.keep();
         }
+        self.keep();
     }
 
     /// The account's figures, as last told; none: they are not known.
@@ -175,8 +215,8 @@ impl Risk {
 
     /// A deposit, or a withdrawal below 0.
     pub fn on_flow(&mut self, amount: Money) {
-        self.meter.flow(amount);
-        self.keep();
+        let breaches = self.watch.flow(amount);
+        self.on_breaches(&breaches);
     }
 
     /// A position is open.
@@ -230,7 +270,7 @@ impl Risk {
     #[must_use]
     pub fn must_close(&self) -> Option<RiskRefused> {
         let flat = || self.check_week(self.now?).err();
-        losses::closes(&self.meter).or_else(flat)
+        self.watch.closes().or_else(flat)
     }
 
     fn check_week(&self, now: BrokerTime) -> Result<(), RiskRefused> {
@@ -275,10 +315,14 @@ impl Risk {
         specs: &HashMap<Symbol, SymbolSpec>,
     ) -> Result<Lots, RiskRefused> {
         let now = self.now.ok_or(RiskRefused::AccountUnknown)?;
+        let is_fresh = |account: &Account| {
+            let told = account.as_of.broker;
+            told.is_some_and(|told| now.0 - told.0 <= FRESH_MS)
+        };
         let facts = &Facts {
             time: now,
             utc: self.utc_ahead_ms.map(|ahead| UtcTime(now.0 + ahead)),
-            account: self.account,
+            account: self.account.filter(is_fresh),
             open,
             specs,
         };
@@ -301,7 +345,7 @@ impl Risk {
             return Err(RiskRefused::StateUnreadable);
         }
         let rules = &self.settings;
-        losses::check(&self.meter)?;
+        self.watch.check(facts.account.is_some())?;
         self.check_week(facts.time)?;
         if let Some(sessions) = &rules.sessions {
             sessions.check(facts.time)?;
@@ -321,8 +365,12 @@ impl Risk {
         let Keeper::File(path, kept) = &mut self.keeper else {
             return true;
         };
-        self.memory.losses = self.meter.state().cloned();
-        if kept.as_ref().is_some_and(|kept| !self.memory.differs(kept)) {
+        self.memory.losses = self.watch.meter().state().cloned();
+        self.memory.spared = self.watch.spared();
+        let drawdown = self.settings.losses.drawdown;
+        let trails = drawdown.is_some_and(|limit| limit.kind == DrawdownKind::Trailing);
+        let is_kept = |kept: &Memory| !self.memory.differs(kept, trails);
+        if kept.as_ref().is_some_and(is_kept) {
             return true;
         }
         let written = self.memory.write(path);

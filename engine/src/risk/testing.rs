@@ -33,6 +33,7 @@ pub(crate) fn facts(equity: f64) -> Facts<'static> {
     }
 }
 
+/// An account of that equity and balance at 0 of the broker's clock, without margin in use.
 pub(crate) fn account(equity: f64) -> Account {
     let money = Money::from_f64(equity).unwrap();
     Account {
@@ -40,7 +41,10 @@ pub(crate) fn account(equity: f64) -> Account {
         equity: money,
         margin: Money::ZERO,
         leverage: 100,
-        as_of: Moment::default(),
+        as_of: Moment {
+            utc: None,
+            broker: Some(BrokerTime(0)),
+        },
     }
 }
 

@@ -163,6 +163,7 @@ impl Trader {
     pub fn on_snapshot(&mut self, snapshot: Snapshot) {
         let account = snapshot.account;
         self.portfolio.read(snapshot);
+        self.risk.begin();
         self.risk.on_account(account);
         self.risk.on_positions(&self.portfolio.ids());
         self.measure();

@@ -113,8 +113,8 @@ fn of_a_reversal_by_one_order_the_position_that_it_closes_counts_no_more() {
 fn a_reversal_by_one_order_that_falls_short_leaves_the_exit() {
     for (state, filled, exits) in [
         (OrderState::Rejected, 0.0, true),
-        (OrderState::Cancelled, 0.3, true),
-        (OrderState::Cancelled, 0.5, false),
+        (OrderState::Canceled, 0.3, true),
+        (OrderState::Canceled, 0.5, false),
         (OrderState::Filled, 0.97, false),
     ] {
         let strategy = StrategySettings {

@@ -29,7 +29,13 @@ pub(super) fn under(keys: &str) -> Trader {
 /// A trader that goes on from what the folder holds.
 fn restarted(keys: &str, folder: &Path) -> Trader {
     let settings = rules(&format!("{FREE}\n{keys}"));
-    trader_under(Risk::open(settings, &folder.join(FILE)), jumps())
+    let risk = Risk::open(settings, &folder.join(FILE));
+    let mut trader = trader_without_snapshot(risk, jumps());
+    trader.on_snapshot(Snapshot {
+        account: None,
+        ..snapshot(TradingState::Active)
+    });
+    trader
 }
 
 pub(super) fn tick_at(trader: &mut Trader, time: i64, points: i64) -> Option<Intent> {
@@ -40,6 +46,7 @@ pub(super) fn tick_at(trader: &mut Trader, time: i64, points: i64) -> Option<Int
 
 /// What a signal to sell at that time leads to.
 fn sell_at(trader: &mut Trader, time: i64) -> Option<Intent> {
+    tell_again(trader, time);
     // Small steps are no signal.
     tick_at(trader, time, 99_950);
     tick_at(trader, time, 100_000);
@@ -50,13 +57,34 @@ pub(super) fn trades_at(trader: &mut Trader, time: i64) -> bool {
     matches!(sell_at(trader, time), Some(Intent::Submit(_)))
 }
 
+/// Tells an equity of a balance of 10,000.
 fn tell(trader: &mut Trader, time: i64, equity: f64) {
+    tell_with_balance(trader, time, equity, 10_000.0);
+}
+
+fn tell_with_balance(trader: &mut Trader, time: i64, equity: f64, balance: f64) {
     let told = Account {
+        balance: Money::from_f64(balance).unwrap(),
         as_of: Moment {
             utc: Some(UtcTime(time - 2 * HOUR)),
             broker: Some(BrokerTime(time)),
         },
         ..account(equity)
+    };
+    trader.on_event(&Event::Account(Some(told)));
+}
+
+/// Tells the figures that are known once more, as the gateway does time and again.
+fn tell_again(trader: &mut Trader, time: i64) {
+    let Some(known) = trader.risk.account() else {
+        return;
+    };
+    let told = Account {
+        as_of: Moment {
+            utc: known.as_of.utc.map(|_| UtcTime(time - 2 * HOUR)),
+            broker: Some(BrokerTime(time)),
+        },
+        ..known
     };
     trader.on_event(&Event::Account(Some(told)));
 }
@@ -321,8 +349,76 @@ fn a_withdrawal_is_no_loss() {
     tell(&mut trader, MONDAY, 10_000.0);
     let withdrawn = Money::from_f64(-2_000.0).unwrap();
     trader.on_event(&Event::Flow(withdrawn));
-    tell(&mut trader, MONDAY, 8_000.0);
+    tell_with_balance(&mut trader, MONDAY, 8_000.0, 8_000.0);
     assert!(trades_at(&mut trader, MONDAY));
+}
+
+#[test]
+fn a_withdrawal_that_is_told_after_its_reading_closes_nothing() {
+    let mut trader = under("drawdown.percent = 10.0");
+    tell(&mut trader, MONDAY, 10_000.0);
+    trader.on_event(&opened(Side::Buy));
+    tell_with_balance(&mut trader, MONDAY + 1_000, 8_000.0, 8_000.0);
+    assert_eq!(tick_at(&mut trader, MONDAY + 1_000, 100_000), None);
+    trader.on_event(&Event::Flow(Money::from_f64(-2_000.0).unwrap()));
+    assert_eq!(tick_at(&mut trader, MONDAY + 10_000, 100_000), None);
+    tell_with_balance(&mut trader, MONDAY + 11_000, 7_000.0, 7_000.0);
+    let held_back = tick_at(&mut trader, MONDAY + 15_999, 100_000);
+    assert_eq!(
+        held_back, None,
+        "a loss, or a withdrawal that is not told yet"
+    );
+    let close = tick_at(&mut trader, MONDAY + 16_000, 100_000);
+    assert!(matches!(close, Some(Intent::Close(_))));
+}
+
+#[test]
+fn what_the_first_reading_after_a_start_reaches_blocks_until_it_is_reset_and_closes_nothing() {
+    for keys in ["daily_loss.percent = 5.0", "drawdown.percent = 5.0"] {
+        let folder = tempfile::tempdir().unwrap();
+        tell(&mut restarted(keys, folder.path()), MONDAY, 10_000.0);
+        let mut next = restarted(keys, folder.path());
+        next.on_event(&opened(Side::Buy));
+        tell_with_balance(&mut next, MONDAY + HOUR, 9_000.0, 9_000.0);
+        assert_eq!(tick_at(&mut next, MONDAY + HOUR, 100_000), None, "{keys}");
+        next.on_event(&CLOSED);
+        assert!(!trades_at(&mut next, MONDAY + HOUR), "{keys}");
+        Risk::reset(&rules(keys), &folder.path().join(FILE)).unwrap();
+        let mut next = restarted(keys, folder.path());
+        tell_with_balance(&mut next, MONDAY + HOUR, 9_000.0, 9_000.0);
+        assert!(trades_at(&mut next, MONDAY + HOUR), "{keys}");
+    }
+}
+
+#[test]
+fn figures_that_are_old_refuse_entries_that_need_them_and_no_exit() {
+    for keys in ["max_margin_use_percent = 50.0", "daily_loss.percent = 5.0"] {
+        for (age, trades) in [(MINUTE, true), (MINUTE + 1, false)] {
+            let mut trader = under(keys);
+            tell(&mut trader, MONDAY, 10_000.0);
+            tick_at(&mut trader, MONDAY + age, 100_000);
+            let intent = tick_at(&mut trader, MONDAY + age, 99_900);
+            assert_eq!(intent.is_some(), trades, "{keys} {age}");
+        }
+        let mut trader = under(keys);
+        tell(&mut trader, MONDAY, 10_000.0);
+        trader.on_event(&opened(Side::Buy));
+        tick_at(&mut trader, MONDAY + HOUR, 100_000);
+        let exit = tick_at(&mut trader, MONDAY + HOUR, 99_900);
+        assert!(matches!(exit, Some(Intent::Close(_))), "{keys}");
+    }
+}
+
+#[test]
+fn a_limit_that_is_removed_lifts_no_latch() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = restarted("drawdown.percent = 5.0", folder.path());
+    tell(&mut first, MONDAY, 10_000.0);
+    tell(&mut first, MONDAY, 9_000.0);
+    let mut next = restarted("", folder.path());
+    assert!(!trades_at(&mut next, MONDAY));
+    Risk::reset(&rules(FREE), &folder.path().join(FILE)).unwrap();
+    assert!(trades_at(&mut restarted("", folder.path()), MONDAY));
 }
 
 #[test]
