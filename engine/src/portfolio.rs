@@ -80,6 +80,8 @@ pub enum Event {
     Order(OrderUpdate),
     /// A position was opened or changed.
     PositionChanged(Held),
+    /// A position was opened or changed in a way that is not understood.
+    PositionUnknown(PositionId),
     /// A position is gone, and what it made without commission, in the account's currency; none: that
     /// is not known.
     PositionClosed(PositionId, Option<Money>),
@@ -98,6 +100,8 @@ pub struct Snapshot {
     pub mode: AccountMode,
     /// What is held.
     pub positions: Vec<Held>,
+    /// All that is held is understood, and among these.
+    pub is_whole: bool,
     /// What waits for its price.
     pub orders: Vec<WorkingOrder>,
     /// The account's figures; none: they are not known.
@@ -124,6 +128,8 @@ pub struct Portfolio {
     in_flight: BTreeMap<RequestId, InFlight>,
     nets: bool,
     active: bool,
+    /// All positions since the snapshot were understood.
+    is_whole: bool,
 }
 
 impl Portfolio {
@@ -138,6 +144,7 @@ impl Portfolio {
         self.in_flight.retain(|_, order| !order.filled);
         self.nets = snapshot.mode == AccountMode::Netting;
         self.active = snapshot.trading_state == TradingState::Active;
+        self.is_whole = snapshot.is_whole;
     }
 
     /// Takes an event.
@@ -147,6 +154,7 @@ impl Portfolio {
                 self.on_reported(&held.symbol);
                 self.positions.insert(held.position_id, held.clone());
             }
+            Event::PositionUnknown(_) => self.is_whole = false,
             Event::PositionClosed(position_id, _) => {
                 if let Some(held) = self.positions.remove(position_id) {
                     self.on_reported(&held.symbol);
@@ -314,9 +322,15 @@ impl Portfolio {
             .filter(move |held| held.symbol == *symbol)
     }
 
-    /// True while the gateway lets this client open positions.
+    /// True while the gateway lets this client open positions, and all that is held is known.
     #[must_use]
     pub const fn may_open(&self) -> bool {
-        self.active
+        self.active && self.is_whole
+    }
+
+    /// True while all that is held is known.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.is_whole
     }
 }

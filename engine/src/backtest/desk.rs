@@ -147,6 +147,7 @@ impl Desk {
         Snapshot {
             mode: self.mode,
             positions: Vec::new(),
+            is_whole: true,
             orders: Vec::new(),
             account: Some(self.account()),
             trading_state: TradingState::Active,

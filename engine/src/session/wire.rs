@@ -129,13 +129,15 @@ pub(super) fn outcome_name(outcome: &Outcome) -> &str {
 /// What a trader begins with.
 pub(super) fn snapshot(wire: &v1::GetSnapshotResponse, specs: &Specs) -> Snapshot {
     let positions = wire.positions.iter();
+    let positions: Vec<Held> = positions.filter_map(|wire| held(wire, specs)).collect();
     let orders = wire.orders.iter();
     let mode = wire.account.as_ref().map_or(0, |account| account.mode);
     let mode = parse_enum::<v1::AccountMode, AccountMode>(mode, "");
     Snapshot {
         // Where positions do not net, a close names its position: that is right on both.
         mode: mode.unwrap_or(AccountMode::Hedging),
-        positions: positions.filter_map(|wire| held(wire, specs)).collect(),
+        is_whole: positions.len() == wire.positions.len(),
+        positions,
         orders: orders.filter_map(|wire| working(wire, specs)).collect(),
         account: wire.account.as_ref().and_then(figures),
         trading_state: trading_state(wire.trading_state()),
@@ -151,8 +153,10 @@ pub(super) fn event(wire: &WireEvent, specs: &Specs) -> Option<Event> {
         }
         WireEvent::PositionChanged(changed) => {
             let position = changed.position.as_ref();
-            let held = position.and_then(|wire| held(wire, specs));
-            held.map(Event::PositionChanged)
+            position.map(|wire| {
+                let unknown = Event::PositionUnknown(PositionId(wire.position_id));
+                held(wire, specs).map_or(unknown, Event::PositionChanged)
+            })
         }
         WireEvent::PositionClosed(closed) => {
             let position = closed.position.as_ref();
@@ -250,7 +254,7 @@ fn held(wire: &v1::Position, specs: &Specs) -> Option<Held> {
     let read = side.zip(symbol).zip(lots);
     let Some(((side, symbol), lots)) = read else {
         let symbol = &wire.symbol;
-        tracing::warn!(%position_id, symbol, "position not understood; look at it by GetSnapshot");
+        tracing::warn!(%position_id, symbol, "position not understood: entries are refused; look at it by GetSnapshot");
         return None;
     };
     Some(Held {
@@ -556,11 +560,17 @@ mod tests {
         let expected = Snapshot {
             mode: AccountMode::Netting,
             positions: vec![held],
+            is_whole: false,
             orders: vec![waiting],
             account: Some(account),
             trading_state: TradingState::Active,
         };
         assert_eq!(snapshot(&wire, &specs()), expected);
+        let understood = v1::GetSnapshotResponse {
+            positions: vec![wire_position(v1::Side::Buy, 0.49)],
+            ..wire
+        };
+        assert!(snapshot(&understood, &specs()).is_whole);
     }
 
     #[test]
@@ -568,6 +578,20 @@ mod tests {
         let empty = snapshot(&v1::GetSnapshotResponse::default(), &specs());
         assert_eq!(empty.account, None);
         assert_eq!(empty.trading_state, TradingState::Halted);
+        let position = wire_position(v1::Side::Unspecified, 0.49);
+        let unread = v1::PositionChanged {
+            position: Some(position),
+        };
+        assert_eq!(
+            event(&WireEvent::PositionChanged(unread), &specs()),
+            Some(Event::PositionUnknown(PositionId(7)))
+        );
+        let no_price = v1::Position {
+            open_price: f64::NAN,
+            ..wire_position(v1::Side::Buy, 0.49)
+        };
+        let unpriced = held(&no_price, &specs()).unwrap();
+        assert_eq!(unpriced.open_price, None);
         let changed = v1::TradingStateChanged {
             state: 99,
             ..Default::default()

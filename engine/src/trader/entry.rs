@@ -23,6 +23,11 @@ pub(super) enum EntryRefused {
     /// The gateway takes no new risk now.
     #[error("the gateway lets nothing be opened")]
     Closed,
+    /// A position is not understood, so that nobody knows what is at risk.
+    #[error(
+        "a position is not understood; look at it by GetSnapshot, and restart this engine once it is gone"
+    )]
+    PositionUnknown,
     /// No tick came yet.
     #[error("there is no quote yet")]
     NoQuote,
@@ -42,6 +47,7 @@ impl EntryRefused {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Closed => "closed",
+            Self::PositionUnknown => "position_unknown",
             Self::NoQuote => "no_quote",
             Self::Shared => "shared",
             Self::WrongSide => "wrong_side",
@@ -86,6 +92,9 @@ pub(super) fn order(
     closes: Option<&Held>,
     world: &mut World<'_>,
 ) -> Result<Order, EntryRefused> {
+    if !world.portfolio.is_whole() {
+        return Err(EntryRefused::PositionUnknown);
+    }
     if !world.portfolio.may_open() {
         return Err(EntryRefused::Closed);
     }

@@ -225,7 +225,7 @@ impl Trader {
                 self.risk.on_flow(*amount);
                 Step::default()
             }
-            Event::TradingState(_) => {
+            Event::TradingState(_) | Event::PositionUnknown(_) => {
                 self.portfolio.apply(event);
                 Step::default()
             }

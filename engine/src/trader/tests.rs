@@ -107,6 +107,7 @@ fn snapshot(trading_state: TradingState) -> Snapshot {
     Snapshot {
         mode: AccountMode::Netting,
         positions: Vec::new(),
+        is_whole: true,
         orders: Vec::new(),
         account: Some(account(10_000.0)),
         trading_state,

@@ -140,6 +140,23 @@ fn a_reversal_by_one_order_that_falls_short_leaves_the_exit() {
 }
 
 #[test]
+fn while_a_position_is_not_understood_nothing_is_opened_and_exits_still_go() {
+    let mut trader = trader();
+    trader.on_event(&Event::PositionUnknown(PositionId(8)));
+    assert!(feed(&mut trader, DOWN).is_empty());
+    trader.on_event(&opened(Side::Sell));
+    assert!(matches!(&feed(&mut trader, UP)[..], [Intent::Close(_)]));
+    let mut trader = super::trader();
+    trader.on_snapshot(Snapshot {
+        is_whole: false,
+        ..snapshot(TradingState::Active)
+    });
+    assert!(feed(&mut trader, DOWN).is_empty());
+    trader.on_snapshot(snapshot(TradingState::Active));
+    assert!(!feed(&mut trader, &[100_500]).is_empty());
+}
+
+#[test]
 fn a_reversal_by_one_order_that_the_gateway_refuses_leaves_the_exit() {
     let strategy = StrategySettings {
         reverse: Reverse::OneOrder,
