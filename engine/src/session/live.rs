@@ -3,6 +3,7 @@
 use super::{
     ConnectError, Gateway, Session,
     send::{Answer, send},
+    symbols::{self, Listings},
     warm_up::WarmUps,
     wire::{self, Request, Specs},
 };
@@ -157,7 +158,8 @@ impl Live {
         let status = status
             .map_err(|status| SessionEnd::Call("status", status))?
             .into_inner();
-        let specs = specify(&gateway, session, &trace).await?;
+        let listed = symbols::list(&gateway, &trace).await?;
+        let specs = symbols::specify(&mut session.trader, listed)?;
         let snapshot = gateway
             .trading()
             .get_snapshot(gateway.call(v1::GetSnapshotRequest {}, &trace))
@@ -233,6 +235,7 @@ impl Live {
         shutdown: &CancellationToken,
     ) -> SessionEnd {
         let mut beats = JoinSet::new();
+        let mut listings = Listings::new();
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -249,11 +252,18 @@ impl Live {
                     Ok((id, answer)) => self.on_answer(session, &id, answer),
                     Err(_) => Err(SessionEnd::StreamEnded("answers")),
                 },
+                Some(listed) = listings.join() => {
+                    self.on_listed(session, listed);
+                    Ok(())
+                }
                 // Beside the loop: a slow answer must not hold ticks and events back.
                 _ = heartbeat.tick(), if beats.is_empty() => {
                     let session_id = session.session_id.clone();
                     beats.spawn(beat(self.gateway.clone(), session_id, false));
-                    self.refresh(session).await
+                    listings.refresh(&self.gateway, &session.trader);
+                    let trader = &mut session.trader;
+                    self.warm_ups.refresh(&self.gateway, trader).await;
+                    Ok(())
                 }
                 Some(beaten) = beats.join_next() => match beaten {
                     Ok(clock) => clock.map(|clock| self.clock = clock),
@@ -386,14 +396,12 @@ impl Live {
         }
     }
 
-    /// Asks for the specifications again while a rate is missing, and for bars that are.
-    async fn refresh(&mut self, session: &mut Session) -> Result<(), SessionEnd> {
-        if session.trader.lacks_rates() {
-            self.specs = specify(&self.gateway, session, &TraceContext::new()).await?;
+    /// Takes specifications that were listed again. Without them the session goes on with those it has.
+    fn on_listed(&mut self, session: &mut Session, listed: Result<Vec<SymbolSpec>, SessionEnd>) {
+        match listed.and_then(|listed| symbols::specify(&mut session.trader, listed)) {
+            Ok(specs) => self.specs = specs,
+            Err(reason) => tracing::warn!(%reason, "rates not refreshed; check the gateway"),
         }
-        let trader = &mut session.trader;
-        self.warm_ups.refresh(&self.gateway, trader).await;
-        Ok(())
     }
 
     /// Makes a step durable, then sends what it wants to send.
@@ -482,40 +490,6 @@ async fn beat(
     Ok(GatewayClock {
         ahead_ms: server_ms.unwrap_or(now) - now,
     })
-}
-
-async fn specify(
-    gateway: &Gateway,
-    session: &mut Session,
-    trace: &TraceContext,
-) -> Result<Specs, SessionEnd> {
-    let answer = gateway
-        .market_data()
-        .list_symbols(gateway.call(v1::ListSymbolsRequest {}, trace))
-        .await;
-    let wire = answer
-        .map_err(|status| SessionEnd::Call("symbols", status))?
-        .into_inner()
-        .symbols;
-    let readable = |spec: &v1::SymbolSpec| {
-        SymbolSpec::try_from(spec)
-            .inspect_err(
-                |error| tracing::warn!(symbol = spec.symbol, %error, "symbol not understood"),
-            )
-            .ok()
-    };
-    session
-        .trader
-        .specify(wire.iter().filter_map(readable).collect());
-    let mut specs = Specs::new();
-    for symbol in session.trader.symbols() {
-        let spec = session
-            .trader
-            .spec(symbol.as_str())
-            .ok_or_else(|| SessionEnd::Symbol(symbol.to_string()))?;
-        specs.insert(symbol.to_string(), spec.clone());
-    }
-    Ok(specs)
 }
 
 /// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not

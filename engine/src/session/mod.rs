@@ -6,6 +6,7 @@ mod live;
 mod past;
 mod retry;
 mod send;
+mod symbols;
 mod warm_up;
 mod wire;
 
