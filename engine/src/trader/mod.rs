@@ -25,7 +25,7 @@ use crate::{
 use entry::World;
 use mymt5_model::{Lots, OrderState, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Makes request ids, none of them twice.
 pub type NewId = Box<dyn FnMut() -> RequestId + Send>;
@@ -48,6 +48,8 @@ pub struct Trader {
     portfolio: Portfolio,
     risk: Risk,
     new_id: NewId,
+    /// Symbols of positions that no strategy trades, as told in the log.
+    unattended: BTreeSet<Symbol>,
 }
 
 impl Trader {
@@ -70,6 +72,7 @@ impl Trader {
             portfolio: Portfolio::default(),
             risk,
             new_id,
+            unattended: BTreeSet::new(),
         }
     }
 
@@ -167,8 +170,22 @@ impl Trader {
         self.risk.on_account(account);
         self.risk.on_positions(&self.portfolio.ids());
         self.measure();
+        self.tell_unattended();
         for runner in &mut self.runners {
             runner.on_snapshot(&self.portfolio);
+        }
+    }
+
+    /// Tells once of each symbol that has a position and no strategy.
+    fn tell_unattended(&mut self) {
+        for held in self.portfolio.positions() {
+            let symbol = &held.symbol;
+            if !self.of_symbol.contains_key(symbol) && self.unattended.insert(symbol.clone()) {
+                tracing::warn!(
+                    %symbol,
+                    "positions of a symbol that no strategy trades: no rule closes them; close them by hand, or add a strategy for the symbol"
+                );
+            }
         }
     }
 

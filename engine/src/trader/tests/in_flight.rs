@@ -157,6 +157,22 @@ fn while_a_position_is_not_understood_nothing_is_opened_and_exits_still_go() {
 }
 
 #[test]
+fn positions_of_a_symbol_that_no_strategy_trades_are_told() {
+    let mut trader = trader();
+    let symbol = Symbol::parse("GBPUSD").unwrap();
+    let foreign = Held {
+        position_id: PositionId(8),
+        symbol: symbol.clone(),
+        ..held(Side::Buy)
+    };
+    trader.on_snapshot(Snapshot {
+        positions: vec![foreign, held(Side::Sell)],
+        ..snapshot(TradingState::Active)
+    });
+    assert_eq!(trader.unattended, [symbol].into());
+}
+
+#[test]
 fn a_reversal_by_one_order_that_the_gateway_refuses_leaves_the_exit() {
     let strategy = StrategySettings {
         reverse: Reverse::OneOrder,
