@@ -13,6 +13,8 @@ pub(super) fn reset_risk(config: &Path) -> anyhow::Result<ExitCode> {
         let file = settings.data_folder.join(risk::FILE);
         Ok(Risk::reset(&settings.risk, &file)?)
     })?;
-    say("the latch of the drawdown, failed orders and losses in a row are reset");
+    say(
+        "the latch of the drawdown, limits that a first reading reached, failed orders and losses in a row are reset",
+    );
     Ok(ExitCode::SUCCESS)
 }

@@ -121,10 +121,11 @@ impl LossWatch {
         let last = self.waiting.pop();
         self.waiting.clear();
         let explained = last.filter(|reading| reading.balance == expected);
-        explained.map_or_else(Vec::new, |reading| {
-            self.forget();
-            self.measure(reading)
-        })
+        let Some(reading) = explained else {
+            return Vec::new();
+        };
+        self.forget();
+        self.measure(reading)
     }
 
     fn hold(&mut self, reading: Reading) {

@@ -4,8 +4,8 @@
 //! # Rooms
 //! * What rules judge by: `facts`, and what happened before a restart: `memory`.
 //! * What they say: `refused`, a closed list.
-//! * Before the volume is known: `losses`, measured as `loss_watch` has it, `sessions`, `friday_flat` (both in `day_time`), `news`,
-//!   `cooldown`, `day`, `spread`, `stop_distance`.
+//! * Before the volume is known: `losses`, measured by `loss_watch`, `sessions`, `friday_flat` (both in
+//!   `day_time`), `news`, `cooldown`, `day`, `spread`, `stop_distance`.
 //! * The volume: `sizing`. With it: `holdings`, `open_risk`, `margin_use`.
 //! * What the configuration says: `settings`, read with `keys`.
 
