@@ -174,7 +174,8 @@ async fn the_readmes_commands_work_on_the_shipped_configuration() {
     let port = shipped.stage.port();
     let mut answers = Vec::new();
     for block in blocks("proto/README.md", "sh") {
-        if !block.contains("grpcurl ") {
+        // Ticks of the past are asked for in `foreign`, which waits for some.
+        if !block.contains("grpcurl ") || block.contains("ListTicks") {
             continue;
         }
         let script = block
