@@ -84,7 +84,7 @@ enum Keeper {
     /// A file that could not be read, and is not overwritten.
     Unreadable,
     /// A file and what it holds; none: writing failed.
-    File(PathBuf, Option<Memory>),
+    File(PathBuf, Option<Box<Memory>>),
 }
 
 impl Risk {
@@ -103,7 +103,7 @@ impl Risk {
         }
         match Memory::read(file) {
             Ok(memory) => {
-                let keeper = Keeper::File(file.to_owned(), Some(memory.clone()));
+                let keeper = Keeper::File(file.to_owned(), Some(Box::new(memory.clone())));
                 Self::with(settings, memory, keeper)
             }
             Err(error) => {
@@ -370,7 +370,7 @@ impl Risk {
         let drawdown = self.settings.losses.drawdown;
         let trails = drawdown.is_some_and(|limit| limit.kind == DrawdownKind::Trailing);
         let is_kept = |kept: &Memory| !self.memory.differs(kept, trails);
-        if kept.as_ref().is_some_and(is_kept) {
+        if kept.as_deref().is_some_and(is_kept) {
             return true;
         }
         let written = self.memory.write(path);
@@ -380,7 +380,7 @@ impl Risk {
             let source = std::error::Error::source(error).map(ToString::to_string);
             tracing::error!(%error, source, "entries are refused until it can be written");
         }
-        *kept = written.is_ok().then(|| self.memory.clone());
+        *kept = written.is_ok().then(|| Box::new(self.memory.clone()));
         kept.is_some()
     }
 }

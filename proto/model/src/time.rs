@@ -55,7 +55,9 @@ impl FromStr for BrokerTime {
     /// Reads what [`BrokerTime`] prints, and shorter forms of it.
     fn from_str(text: &str) -> Result<Self, BrokerTimeError> {
         let time: DateTime = text.parse().map_err(|_| BrokerTimeError)?;
-        let time = Offset::UTC.to_timestamp(time).map_err(|_| BrokerTimeError)?;
+        let time = Offset::UTC
+            .to_timestamp(time)
+            .map_err(|_| BrokerTimeError)?;
         Ok(Self(time.as_millisecond()))
     }
 }
