@@ -3,9 +3,9 @@
 
 use super::{
     alert::Message,
-    channel::Undelivered,
     http::told,
     net::{Bounded, Trust},
+    undelivered::Undelivered,
 };
 use lettre::{
     message::{Mailbox, header::ContentType},

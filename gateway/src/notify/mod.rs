@@ -14,6 +14,7 @@ mod raised;
 mod settings;
 mod task;
 mod telegram;
+mod undelivered;
 mod watch;
 
 pub use alert::{Alert, Kind, Severity};

@@ -3,7 +3,7 @@
 
 use super::{
     alert::{Alert, Kind, Message, Severity},
-    channel::{Channel, Undelivered},
+    channel::Channel,
     email::Email,
     fold::Folds,
     heartbeat,
@@ -11,6 +11,7 @@ use super::{
     raised::{Admission, Raise, Raised},
     settings::NotifySettings,
     telegram::Telegram,
+    undelivered::Undelivered,
     watch::{CoreView, Standing, Watch},
 };
 use crate::{desk::Orders, journal::Disk, link::Link};

@@ -3,9 +3,9 @@
 
 use super::{
     alert::Message,
-    channel::Undelivered,
     http::{Address, Asked},
     net::Trust,
+    undelivered::Undelivered,
 };
 use http::StatusCode;
 use mymt5_chassis::secrets::SecretReader;
