@@ -1,7 +1,6 @@
 //! What the rules judge by.
 
-use super::RiskRefused;
-use crate::strategy::Budget;
+use super::{RiskRefused, budget::Budget};
 use mymt5_model::{BrokerTime, Lots, Moment, Money, Price, Side, Symbol, SymbolSpec, UtcTime};
 use std::collections::HashMap;
 

@@ -6,9 +6,10 @@
 //! * What they say: `refused`, a closed list.
 //! * Before the volume is known: `losses`, measured by `loss_watch`, `sessions`, `friday_flat` (both in
 //!   `day_time`), `news`, `cooldown`, `day`, `spread`, `stop_distance`.
-//! * The volume: `sizing`. With it: `holdings`, `open_risk`, `margin_use`.
+//! * The volume: `sizing`, of a strategy's `budget`. With it: `holdings`, `open_risk`, `margin_use`.
 //! * What the configuration says: `settings`, read with `keys`.
 
+mod budget;
 mod cooldown;
 mod day;
 mod day_time;
@@ -34,6 +35,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use budget::Budget;
 pub use cooldown::Cooldown;
 pub use day_time::DayTime;
 pub use facts::{Account, Entry, Facts, Open};

@@ -2,10 +2,10 @@
 
 use super::{
     RiskRefused,
+    budget::Budget,
     facts::{Entry, Facts, worth},
     keys::{self, PERCENT},
 };
-use crate::strategy::Budget;
 use mymt5_chassis::loader::Section;
 use mymt5_guard::Percent;
 use mymt5_model::Lots;

@@ -1,8 +1,7 @@
 //! Facts for the rules' tests.
 #![allow(clippy::unwrap_used)]
 
-use super::{Account, Entry, Facts, RiskSettings};
-use crate::strategy::Budget;
+use super::{Account, Budget, Entry, Facts, RiskSettings};
 use mymt5_chassis::loader::{Environment, Reader};
 use mymt5_model::{BrokerTime, Lots, Moment, Money, Price, Side, Symbol, SymbolSpec};
 use std::{collections::HashMap, sync::LazyLock};

@@ -1,20 +1,21 @@
 //! A session that works: what it begins with, and the loop that follows the gateway.
 
 use super::{
-    ConnectError, Gateway, Session,
+    Gateway, Session,
+    end::SessionEnd,
     send::{Answer, send},
     symbols::{self, Listings},
     warm_up::WarmUps,
     wire::{self, Request, Specs},
 };
 use crate::{
-    intents::{IntentError, Unsettled},
+    intents::Unsettled,
     trader::{Event, Intent, Step},
 };
 use mymt5_chassis::{clock, trace_context::TraceContext};
 use mymt5_model::{OrderState, RequestId, SymbolSpec};
 use mymt5_proto::{Reason, reason_of, retry_after, v1};
-use std::{fmt, time::Duration};
+use std::time::Duration;
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -38,71 +39,6 @@ const LOOKUP_AGAIN: Duration = Duration::from_millis(200);
 const RATES: Duration = Duration::from_secs(5);
 /// How long the last heartbeat may take.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// Why a session ended.
-#[derive(Debug)]
-pub(super) enum SessionEnd {
-    NotConnected(ConnectError),
-    Call(&'static str, Status),
-    StreamEnded(&'static str),
-    Symbol(String),
-    Shared(String),
-    Intents(IntentError),
-    /// The process ends.
-    Stopping,
-}
-
-impl fmt::Display for SessionEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotConnected(error) => {
-                write!(f, "{error}")?;
-                let mut source = std::error::Error::source(error);
-                while let Some(error) = source {
-                    write!(f, ": {error}")?;
-                    source = error.source();
-                }
-                Ok(())
-            }
-            Self::Call(what, status) => {
-                let message = status.message();
-                match reason_of(status) {
-                    Some(reason) => {
-                        write!(
-                            f,
-                            "the gateway refused {what} ({}): {message}",
-                            reason.name()
-                        )
-                    }
-                    None => write!(
-                        f,
-                        "the connection to the gateway broke during {what} ({:?}: {message}); check that it runs",
-                        status.code()
-                    ),
-                }
-            }
-            Self::StreamEnded(what) => {
-                write!(f, "the stream of {what} ended; check that the gateway runs")
-            }
-            Self::Symbol(symbol) => write!(
-                f,
-                "the gateway has no {symbol} for this client; add it to clients.NAME.symbols there"
-            ),
-            Self::Shared(symbol) => write!(
-                f,
-                "several strategies trade {symbol} on an account that nets; give each symbol to one strategy"
-            ),
-            Self::Intents(error) => write!(f, "{error}"),
-            Self::Stopping => f.write_str("the engine is stopping"),
-        }
-    }
-}
-
-impl From<IntentError> for SessionEnd {
-    fn from(error: IntentError) -> Self {
-        Self::Intents(error)
-    }
-}
 
 /// A request id and how its call was answered.
 type Answered = (RequestId, Answer);

@@ -1,6 +1,7 @@
 //! The gateway seen from here: connect, take a snapshot, follow, send, beat, and begin again.
 
 mod backoff;
+mod end;
 mod gateway;
 mod live;
 mod past;
@@ -16,7 +17,8 @@ pub use past::{Past, PastError};
 pub(crate) use retry::persistently;
 
 use crate::{intents::Intents, trader::Trader};
-use live::{Live, SessionEnd};
+use end::SessionEnd;
+use live::Live;
 use mymt5_chassis::{
     health::{Health, READINESS},
     redact::Redactor,

@@ -1,7 +1,7 @@
 //! The specifications of what is traded. The value of a tick follows the rates, so that they are
 //! listed again now and then, beside the loop.
 
-use super::{gateway::Gateway, live::SessionEnd, wire::Specs};
+use super::{end::SessionEnd, gateway::Gateway, wire::Specs};
 use crate::trader::Trader;
 use mymt5_chassis::trace_context::TraceContext;
 use mymt5_model::SymbolSpec;
@@ -85,8 +85,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
-        risk::{Risk, testing::settings},
-        strategy::{Budget, Context, Reverse, Strategy, StrategySettings},
+        risk::{Budget, Risk, testing::settings},
+        strategy::{Context, Reverse, Strategy, StrategySettings},
         trader::tests::spec,
     };
     use mymt5_model::{RequestId, Tick};

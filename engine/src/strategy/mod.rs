@@ -28,7 +28,7 @@ pub use distances::Distances;
 pub use mymt5_chassis::loader::Section;
 pub use mymt5_model::{Bar, BrokerTime, Lots, Money, OrderState, Price, Side, Symbol, Tick};
 pub use registry::{Build, Registry};
-pub use settings::{Budget, Reverse, StrategySettings};
+pub use settings::{Reverse, StrategySettings};
 
 use std::fmt::Debug;
 

@@ -2,8 +2,8 @@
 
 use crate::{
     portfolio::{Held, Portfolio},
-    risk::{self, Open, Risk, RiskRefused},
-    strategy::{At, Budget, Entry, Level, Quote},
+    risk::{self, Budget, Open, Risk, RiskRefused},
+    strategy::{At, Entry, Level, Quote},
 };
 use mymt5_model::{Levels, Lots, Price, Side, Symbol, SymbolSpec};
 use std::collections::HashMap;

@@ -4,10 +4,11 @@ mod in_flight;
 mod risk;
 
 use super::*;
-use crate::risk::testing::{account, settings as rules};
-use crate::strategy::{
-    At, Bar, Budget, Context, Distances, Entry, Level, Reverse, Series, Strategy,
+use crate::risk::{
+    Budget,
+    testing::{account, settings as rules},
 };
+use crate::strategy::{At, Bar, Context, Distances, Entry, Level, Reverse, Series, Strategy};
 use mymt5_guard::TradingState;
 use mymt5_model::{
     AccountMode, BrokerTime, Edit, Execution, FillingModes, Levels, Money, OrderId, OrderType,
