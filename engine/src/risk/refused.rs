@@ -34,7 +34,7 @@ refusals! {
     TradesPerDay, "trades_per_day", "risk.max_trades_per_day is reached; wait for the next reset";
     Errors, "errors", "risk.max_errors orders in a row failed; look at the log, and wait for the next reset or run `mymt5-engine reset-risk`";
     Spread, "spread", "the spread is wider than risk.max_spread_points; wait until it is narrower";
-    StopMissing, "stop_missing", "the entry has no stop loss, and [risk] needs one; let the strategy set one, or size by risk.lots without limits of stops";
+    StopMissing, "stop_missing", "the entry has no stop loss, and a rule of risk needs one; let the strategy set one, or size by risk.lots without limits of stops";
     StopDistance, "stop_distance", "the stop loss is outside risk.min_stop_distance_points and max_stop_distance_points; move it within the range";
     TickValueUnknown, "tick_value_unknown", "risk cannot be told without the value of a tick; wait for the gateway to report a rate";
     VolumeTooSmall, "volume_too_small", "the smallest volume is more than risk.max_per_trade, risk.lots or risk.max_lots allows; set them higher";
