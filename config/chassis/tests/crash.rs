@@ -84,7 +84,7 @@ fn start(way: String) -> anyhow::Result<ExitCode> {
         .open(open)?
         .confine(|_, (), plan| plan)?;
     confined.run(None, |_| async move {
-        let call = tracing::info_span!("call", trace_id = "0af7651916cd43dd8448eb211c80319c");
+        let call = tracing::info_span!("call", trace_id = "0af70af70af70af70af70af70af70af7");
         call.in_scope(|| tracing::info!(lots = 3, "about to end"));
         // What waits in the log's queue goes down with the process.
         until("the log has it", || is_logged(Path::new("logs")));
@@ -225,7 +225,7 @@ fn holds(report: &Value, kind: &str, error: &str) {
 
 /// What it did last, and for which request.
 fn holds_the_last_action(report: &Value) {
-    let id = "0af7651916cd43dd8448eb211c80319c";
+    let id = "0af70af70af70af70af70af70af70af7";
     assert_eq!(report["correlation_id"], id, "{report}");
     let actions = report["last_actions"].as_array().unwrap();
     let last = actions.last().unwrap().as_str().unwrap();

@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_id_of_a_request_is_found_in_both_formats() {
-        let id = "0af7651916cd43dd".repeat(2);
+        let id = "0af7".repeat(8);
         let text = format!("INFO call{{trace_id=\"{id}\" path=\"/x\"}}: audit: ended");
         let json = format!("{{\"message\":\"x\",\"trace_id\":\"{id}\"}}");
         for line in [text, json] {
