@@ -6,7 +6,20 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Length of a bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+)]
+#[value(rename_all = "UPPER")]
 pub enum Timeframe {
     /// One minute.
     M1,

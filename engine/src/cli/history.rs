@@ -2,7 +2,8 @@
 
 use super::report::unavailable;
 use crate::{
-    history::{HistoryError, Kind, Progress, Source, SourceError, Timeframe, Wanted, download},
+    bars::Timeframe,
+    history::{HistoryError, Kind, Progress, Source, SourceError, Wanted, download},
     session::Gateway,
     settings::Settings,
 };

@@ -1,7 +1,8 @@
 //! Rows as the terminal's export has them: tab-separated, CRLF, the broker's clock, and what a tick
 //! did not change left empty.
 
-use super::{Kind, Timeframe};
+use super::Kind;
+use crate::bars::Timeframe;
 use mymt5_model::{Bar, BrokerTime, Price, SymbolSpec, Tick};
 use mymt5_proto::{WireError, v1};
 use mymt5_simulator::feed::{BarFile, FeedError, TickFile};

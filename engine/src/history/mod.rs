@@ -8,46 +8,12 @@ mod source;
 pub use part::OpenError;
 pub use source::{Source, SourceError};
 
+use crate::bars::Timeframe;
 use export::Row;
 use mymt5_model::{Bar, BrokerTime, Symbol, Tick};
-use mymt5_proto::v1;
 use part::Part;
 use source::Told;
 use std::path::{Path, PathBuf};
-
-/// Length of a bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-#[value(rename_all = "UPPER")]
-pub enum Timeframe {
-    /// One minute.
-    M1,
-    /// Five minutes.
-    M5,
-    /// Fifteen minutes.
-    M15,
-    /// Thirty minutes.
-    M30,
-    /// One hour.
-    H1,
-    /// Four hours.
-    H4,
-    /// One day.
-    D1,
-}
-
-impl From<Timeframe> for v1::Timeframe {
-    fn from(timeframe: Timeframe) -> Self {
-        match timeframe {
-            Timeframe::M1 => Self::M1,
-            Timeframe::M5 => Self::M5,
-            Timeframe::M15 => Self::M15,
-            Timeframe::M30 => Self::M30,
-            Timeframe::H1 => Self::H1,
-            Timeframe::H4 => Self::H4,
-            Timeframe::D1 => Self::D1,
-        }
-    }
-}
 
 /// What a file has rows of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

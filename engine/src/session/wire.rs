@@ -272,21 +272,23 @@ fn held(wire: &v1::Position, specs: &Specs) -> Option<Held> {
 pub(super) fn bars_request(warm_up: &WarmUp) -> v1::ListBarsRequest {
     v1::ListBarsRequest {
         symbol: warm_up.symbol.to_string(),
-        timeframe: timeframe(warm_up.timeframe).into(),
+        timeframe: v1::Timeframe::from(warm_up.timeframe).into(),
         limit: warm_up.bars,
         ..Default::default()
     }
 }
 
-const fn timeframe(timeframe: Timeframe) -> v1::Timeframe {
-    match timeframe {
-        Timeframe::M1 => v1::Timeframe::M1,
-        Timeframe::M5 => v1::Timeframe::M5,
-        Timeframe::M15 => v1::Timeframe::M15,
-        Timeframe::M30 => v1::Timeframe::M30,
-        Timeframe::H1 => v1::Timeframe::H1,
-        Timeframe::H4 => v1::Timeframe::H4,
-        Timeframe::D1 => v1::Timeframe::D1,
+impl From<Timeframe> for v1::Timeframe {
+    fn from(timeframe: Timeframe) -> Self {
+        match timeframe {
+            Timeframe::M1 => Self::M1,
+            Timeframe::M5 => Self::M5,
+            Timeframe::M15 => Self::M15,
+            Timeframe::M30 => Self::M30,
+            Timeframe::H1 => Self::H1,
+            Timeframe::H4 => Self::H4,
+            Timeframe::D1 => Self::D1,
+        }
     }
 }
 
