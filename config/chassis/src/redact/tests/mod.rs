@@ -279,3 +279,18 @@ proptest! {
         let _ = clean(&text);
     }
 }
+/// Each round of masking uncovers one more of the nested values.
+#[test]
+fn what_is_nested_too_deeply_is_withheld_whole() {
+    let redactor = Redactor::new();
+    for layers in 0..4 * MOST_ROUNDS {
+        let line = format!("x://u]&cred:8{}", ")b@[p]//".repeat(layers));
+        let clean = redactor.clean(&line);
+        assert_eq!(redactor.clean(&clean), clean, "{layers} layers");
+        assert_eq!(
+            clean == WITHHELD,
+            layers >= MOST_ROUNDS,
+            "{layers}: {clean}"
+        );
+    }
+}
