@@ -2,15 +2,19 @@
 //! tasks and a journal, done at once. Nothing is kept, so that everything is durable as soon as it is
 //! decided.
 
-use super::{Conditions, trades::Trades};
+use super::{
+    Conditions,
+    trades::{Told, Trades},
+};
 use crate::{
     strategy::At,
     trader::{self, Account, Held, Intent, OrderUpdate, Snapshot, WorkingOrder},
 };
 use mymt5_guard::{ScopeLimits, TradingState};
 use mymt5_model::{
-    AccountMode, BrokerTime, BrokerZone, ClientName, Comment, Edit, Moment, Money, OrderState,
-    OrderType, PositionId, Price, RequestId, Symbol, SymbolSpec, Tick, TimeInForce, UtcTime,
+    AccountMode, BrokerTime, BrokerZone, ClientName, Comment, DealRow, Edit, Entry, Lots, Moment,
+    Money, OrderState, OrderType, PositionId, Price, RequestId, Side, Symbol, SymbolSpec, Tick,
+    TimeInForce, UtcTime,
 };
 use mymt5_orders::{
     Answer, Asker, Call, ChangeOutcome, Command, Config, Core, Event, Exit, Found, Grant, History,
@@ -33,6 +37,9 @@ const QUEUE_MS: i64 = 2_000;
 const COMPARE_MS: i64 = 3_600_000;
 /// So many new deals call for one: the account's history must still hold them.
 const COMPARE_DEALS: usize = 500;
+
+/// The move of a price that tells what a lot gains: so far that cents are no matter.
+const VALUED_MOVE: i64 = 1_000;
 
 /// An order on its way to the trade server.
 struct Flight {
@@ -182,6 +189,7 @@ impl Desk {
         if !events.is_empty() {
             self.report(events);
         }
+        self.book.trades.see(tick);
         if new_second && self.watches() {
             self.step(Input::Second);
             self.read();
@@ -431,7 +439,15 @@ impl Desk {
                 self.count(order);
                 self.events.push_back(trader::Event::Order(update(order)));
             }
-            Event::Deal { deal, tag, .. } => self.book.trades.add(deal, tag),
+            Event::Deal { deal, order, tag } => {
+                let order = order.and_then(|id| self.core.order(id));
+                let told = Told {
+                    strategy: tag,
+                    stop: order.and_then(|order| order.levels.stop_loss),
+                    value: self.value_of(deal),
+                };
+                self.book.trades.add(deal, &told);
+            }
             Event::Position(position) => {
                 let held = trader::Event::PositionChanged(held(position));
                 self.events.push_back(held);
@@ -447,6 +463,22 @@ impl Desk {
             }
             _ => {}
         }
+    }
+
+    /// What one lot of a deal that closes gains when its price rises by 1.
+    fn value_of(&self, deal: &DealRow) -> Option<f64> {
+        if deal.entry == Some(Entry::In) {
+            return None;
+        }
+        let symbol = deal.symbol.as_ref()?;
+        let price = deal.price?;
+        let far = VALUED_MOVE * 10i64.pow(u32::from(price.digits()));
+        let lot = Lots::from_units(Lots::SCALE);
+        let opened = price.moved(-far);
+        let made = self
+            .simulator
+            .profit_for(symbol, Side::Buy, lot, opened, price)?;
+        Some(made.to_f64() / VALUED_MOVE as f64)
     }
 
     fn count(&mut self, order: &Order) {

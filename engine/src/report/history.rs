@@ -1,13 +1,10 @@
 //! A record of what a gateway knows: its deals and orders of the past.
 
-use super::{Point, Record, Trade};
-use mymt5_model::{BrokerTime, Side};
+use super::{Deal, Point, Positions, Record};
+use mymt5_model::{BrokerTime, Entry, Lots, Money, PositionId, Side};
 use mymt5_proto::{parse_enum, v1};
 use std::collections::{BTreeMap, HashMap};
 use v1::DealEntry;
-
-/// A volume below half of this, in lots, is none: lots are multiples of it.
-const LOTS_STEP: f64 = 1e-8;
 
 /// The first moment beyond the times that are taken: 2100-01-01, broker time.
 const TIMES_END: i64 = 4_102_444_800_000;
@@ -19,23 +16,6 @@ pub struct History {
     pub deals: Vec<v1::Deal>,
     /// Orders.
     pub orders: Vec<v1::Order>,
-}
-
-/// A position as its deals left it.
-#[derive(Clone, Debug)]
-struct Open {
-    symbol: String,
-    strategy: String,
-    side: Side,
-    lots: f64,
-    opened: BrokerTime,
-    /// Average.
-    price: f64,
-    /// Paid for opening, not yet told with a trade.
-    commission: f64,
-    swap: f64,
-    /// Stop loss of the order that opened it.
-    stop: Option<f64>,
 }
 
 impl History {
@@ -59,22 +39,19 @@ impl History {
             ..Record::default()
         };
         self.series(&mut record);
-        let mut book = Book::of(&self.orders);
+        let stops = stops(&self.orders);
+        let mut positions = Positions::default();
+        let mut unreadable = 0;
         for deal in self.deals.iter().filter(|deal| !is_balance(deal)) {
-            record.trades.extend(book.take(deal));
+            match read(deal, &stops) {
+                Some(deal) => {
+                    let closed = positions.take(&deal);
+                    record.trades.extend(closed.map(|closed| closed.trade));
+                }
+                None => unreadable += 1,
+            }
         }
-        if book.unopened > 0 {
-            record.notes.push(format!(
-                "{} closings of positions that were opened before these deals begin are in the balance, not among the trades.",
-                book.unopened
-            ));
-        }
-        if !book.open.is_empty() {
-            record.notes.push(format!(
-                "{} positions are still open and not among the trades.",
-                book.open.len()
-            ));
-        }
+        record.notes.extend(untold(&positions, unreadable));
         record
     }
 
@@ -127,6 +104,29 @@ impl History {
     }
 }
 
+/// What is not among the trades.
+fn untold(positions: &Positions, unreadable: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    if unreadable > 0 {
+        notes.push(format!(
+            "{unreadable} deals have figures that cannot be read, and are not among the trades."
+        ));
+    }
+    if positions.unopened() > 0 {
+        notes.push(format!(
+            "{} closings of positions that were opened before these deals begin are in the balance, not among the trades.",
+            positions.unopened()
+        ));
+    }
+    if positions.count() > 0 {
+        notes.push(format!(
+            "{} positions are still open and not among the trades.",
+            positions.count()
+        ));
+    }
+    notes
+}
+
 /// The broker's time; where only UTC is known, that.
 fn time_of(deal: &v1::Deal) -> BrokerTime {
     let moment = deal.time.unwrap_or_default();
@@ -164,128 +164,37 @@ fn refusals(orders: &[v1::Order]) -> BTreeMap<String, u64> {
     refusals
 }
 
-/// The open positions while the deals pass.
-struct Book {
-    open: BTreeMap<u64, Open>,
-    stops: HashMap<u64, f64>,
-    unopened: u64,
+/// Stop losses of the orders, by their ids.
+fn stops(orders: &[v1::Order]) -> HashMap<u64, f64> {
+    let stop = |order: &v1::Order| Some((order.order_id, order.stop_loss?));
+    orders.iter().filter_map(stop).collect()
 }
 
-impl Book {
-    fn of(orders: &[v1::Order]) -> Self {
-        let stops = orders
-            .iter()
-            .filter_map(|order| Some((order.order_id, order.stop_loss?)));
-        Self {
-            open: BTreeMap::new(),
-            stops: stops.collect(),
-            unopened: 0,
-        }
-    }
-
-    /// Takes a deal; returns the trade that it closed.
-    fn take(&mut self, deal: &v1::Deal) -> Option<Trade> {
-        match deal.entry() {
-            DealEntry::In => {
-                self.enter(deal, deal.lots, 1.0);
-                None
-            }
-            DealEntry::Out | DealEntry::OutBy => self.leave(deal, deal.lots, 1.0),
-            DealEntry::Inout => {
-                let held = self
-                    .open
-                    .get(&deal.position_id)
-                    .map_or(0.0, |open| open.lots);
-                let share = if deal.lots > 0.0 {
-                    (held / deal.lots).min(1.0)
-                } else {
-                    1.0
-                };
-                let trade = self.leave(deal, held, share);
-                self.enter(deal, deal.lots - held, 1.0 - share);
-                trade
-            }
-            DealEntry::Unspecified => None,
-        }
-    }
-
-    /// Opens or adds so many lots, which bear that share of the deal's commission.
-    fn enter(&mut self, deal: &v1::Deal, lots: f64, share: f64) {
-        let Ok(side) = parse_enum::<v1::Side, Side>(deal.side, "buy or sell") else {
-            return;
-        };
-        if lots < LOTS_STEP / 2.0 {
-            return;
-        }
-        let open = self.open.entry(deal.position_id).or_insert_with(|| Open {
-            symbol: deal.symbol.clone(),
-            strategy: deal.tag.clone(),
-            side,
-            lots: 0.0,
-            opened: time_of(deal),
-            price: 0.0,
-            commission: 0.0,
-            swap: 0.0,
-            stop: self.stops.get(&deal.order_id).copied(),
-        });
-        open.price = (open.price * open.lots + deal.price * lots) / (open.lots + lots);
-        open.lots += lots;
-        open.commission += deal.commission * share;
-        open.swap += if deal.entry() == DealEntry::In {
-            deal.swap
-        } else {
-            0.0
-        };
-    }
-
-    /// Closes so many lots, which bear that share of the deal's commission.
-    fn leave(&mut self, deal: &v1::Deal, lots: f64, share: f64) -> Option<Trade> {
-        let Some(open) = self.open.get_mut(&deal.position_id) else {
-            self.unopened += 1;
-            return None;
-        };
-        let part = (lots / open.lots).clamp(0.0, 1.0);
-        let (entry_commission, entry_swap) = (open.commission * part, open.swap * part);
-        let trade = Trade {
-            symbol: open.symbol.clone(),
-            strategy: open.strategy.clone(),
-            side: open.side,
-            lots,
-            opened: open.opened,
-            closed: time_of(deal),
-            open_price: open.price,
-            close_price: deal.price,
-            profit: deal.profit,
-            commission: entry_commission + deal.commission * share,
-            swap: entry_swap + deal.swap,
-            risk: risk(open, deal),
-            excursion: None,
-        };
-        open.lots -= lots;
-        open.commission -= entry_commission;
-        open.swap -= entry_swap;
-        if open.lots < LOTS_STEP / 2.0 {
-            self.open.remove(&deal.position_id);
-        }
-        Some(trade)
-    }
-}
-
-/// What the closed part would have lost at its stop loss, with the value that the price's way had
-/// when it closed. None: no stop loss on the losing side, or it closed where it opened.
-fn risk(open: &Open, deal: &v1::Deal) -> Option<f64> {
-    let sign = open.side.sign() as f64;
-    let distance = (open.price - open.stop?) * sign;
-    let way = (deal.price - open.price) * sign;
-    let value = deal.profit / way;
-    let risk = distance * value;
-    (distance > 0.0 && risk.is_finite() && risk > 0.0).then_some(risk)
+/// A deal of a position. None: it is none that a gateway tells.
+fn read<'a>(deal: &'a v1::Deal, stops: &HashMap<u64, f64>) -> Option<Deal<'a>> {
+    let entry = parse_enum::<DealEntry, Entry>(deal.entry, "an effect on the position").ok()?;
+    Some(Deal {
+        position: PositionId(deal.position_id),
+        symbol: &deal.symbol,
+        strategy: &deal.tag,
+        side: parse_enum::<v1::Side, Side>(deal.side, "buy or sell").ok()?,
+        entry,
+        lots: Lots::from_f64(deal.lots).ok()?,
+        price: Some(deal.price).filter(|price| price.is_finite())?,
+        profit: Money::from_f64(deal.profit).ok()?,
+        swap: Money::from_f64(deal.swap).ok()?,
+        commission: Money::from_f64(deal.commission).ok()?,
+        time: time_of(deal),
+        stop: stops.get(&deal.order_id).copied(),
+        value: None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::report::Trade;
 
     fn deal(id: u64, position: u64, entry: DealEntry, side: v1::Side) -> v1::Deal {
         v1::Deal {

@@ -6,7 +6,8 @@
 //! names and definitions of MetaTrader 5's testing report), its drawdown in other orders
 //! (`bootstrap`) and its months (`series`) -> `page` draws it with `charts` and `figures`, `data`
 //! writes it as CSV and JSON -> [`Report::write`] puts the three files down.
-//! [`History`] makes a record of a gateway's deals and orders; a backtest makes its own.
+//! [`History`] makes a record of a gateway's deals and orders; a backtest makes its own. The deals of
+//! both become trades in `positions`.
 //!
 //! The page is whole in itself: it loads nothing and runs no script. Whatever comes from data is
 //! escaped, and however long the data, the page stays within a few megabytes.
@@ -21,6 +22,7 @@ mod figures;
 mod history;
 mod mathematics;
 mod page;
+mod positions;
 mod record;
 mod series;
 mod statistics;
@@ -32,6 +34,7 @@ mod text;
 pub use bootstrap::{Bootstrap, Percentiles};
 pub use drawdown::Drawdown;
 pub use history::History;
+pub(crate) use positions::{Deal, Positions};
 pub use record::{Excursion, Point, PriceRange, Record, Trade};
 pub use series::Year;
 pub use statistics::{Excursions, Holding, Kind, Statistics, Streak, Won, ZScore};
