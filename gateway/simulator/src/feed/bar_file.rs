@@ -1,17 +1,28 @@
 //! The terminal's bar export: as bars, and as the few ticks that a bar surely had.
 
 use super::{
-    FeedError,
-    columns::{Clock, Columns, price, whole},
+    FeedError, SAMPLE,
+    columns::{Clock, Columns, decimals, price, whole},
     lines::Lines,
 };
 use mymt5_model::{Bar, BrokerTime, Price, SymbolSpec, Tick};
-use std::{collections::VecDeque, path::Path};
+use std::{cmp::Ordering, collections::VecDeque, io::Read, path::Path};
 
 const NAMES: [&str; 9] = [
     "DATE", "TIME", "OPEN", "HIGH", "LOW", "CLOSE", "TICKVOL", "VOL", "SPREAD",
 ];
+/// The place of the spread in these.
+const SPREAD: usize = 8;
 const MINUTE_MS: i64 = 60_000;
+
+/// What the first thousand lines of a bar file tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BarSample {
+    /// The most decimals that its prices are written with; none: it has no prices.
+    pub decimals: Option<u8>,
+    /// Milliseconds between the two bars that are nearest to each other; none: it has no two bars.
+    pub period_ms: Option<i64>,
+}
 
 /// Bars of one symbol, read from a file as they are asked for.
 pub struct BarFile {
@@ -33,6 +44,18 @@ impl BarFile {
         Self::of(Lines::open(path.as_ref())?, spec)
     }
 
+    /// The same of a file that is open and unpacked; `path` is for what is told of it.
+    ///
+    /// # Errors
+    /// As [`BarFile::open`].
+    pub fn read(
+        path: &Path,
+        file: impl Read + Send + 'static,
+        spec: &SymbolSpec,
+    ) -> Result<Self, FeedError> {
+        Self::of(Lines::of(path, file)?, spec)
+    }
+
     pub(super) fn of(mut lines: Lines, spec: &SymbolSpec) -> Result<Self, FeedError> {
         let header = lines.next_line()?.unwrap_or_default();
         let columns = Columns::parse(header, NAMES);
@@ -51,6 +74,46 @@ impl BarFile {
             clock: Clock::default(),
             ended: false,
         })
+    }
+
+    /// Whether the file has a column for the spread.
+    #[must_use]
+    pub fn has_spread(&self) -> bool {
+        self.columns.has(SPREAD)
+    }
+
+    /// Looks at the beginning of the file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a bar is not after the one before it.
+    pub fn sample(mut self) -> Result<BarSample, FeedError> {
+        let mut sample = BarSample::default();
+        let mut last: Option<BrokerTime> = None;
+        for _ in 0..SAMPLE {
+            let Some(line) = self.lines.next_line()? else {
+                break;
+            };
+            if line.is_empty() {
+                continue;
+            }
+            let [date, time, open, high, low, close, ..] = self.columns.split(line);
+            for price in [open, high, low, close] {
+                sample.decimals = sample.decimals.max(decimals(price));
+            }
+            let Some(time) = self.clock.read(date, time) else {
+                return Err(self.lines.malformed("not a date and time"));
+            };
+            if let Some(last) = last.replace(time) {
+                let step = time.0 - last.0;
+                if step <= 0 {
+                    let reason = "invalid time: expected one after that of the line above";
+                    return Err(self.lines.malformed(reason));
+                }
+                let least = sample.period_ms.map_or(step, |least| least.min(step));
+                sample.period_ms = Some(least);
+            }
+        }
+        Ok(sample)
     }
 
     fn advance(&mut self) -> Result<Option<Bar>, FeedError> {
@@ -109,12 +172,26 @@ impl Iterator for BarFile {
     }
 }
 
-/// Bars told as four ticks each: the open, then the extreme on the way against the bar's
-/// direction, then the other one, then the close, evenly spread over the bar, with its spread.
+/// Bars told as four ticks each, in the order of MetaTrader 5's tester: the open, then the extreme
+/// on the way against the bar's direction, then the other one, then the close; of a bar that closes
+/// where it opened, as if it went against the bar before it. They are evenly spread over the bar,
+/// with its spread.
 pub struct BarTicks<B> {
     bars: B,
     period_ms: i64,
+    /// In place of the bars' own, points.
+    spread: Option<u32>,
     ticks: VecDeque<Tick>,
+    /// The last bar went up.
+    rose: bool,
+}
+
+impl BarTicks<BarFile> {
+    /// What is wrong with the line of the bar that was read last, for who knows what is right.
+    #[must_use]
+    pub fn refuse(&self, reason: &'static str) -> FeedError {
+        self.bars.lines.malformed(reason)
+    }
 }
 
 impl<B: Iterator<Item = Result<Bar, FeedError>>> BarTicks<B> {
@@ -123,23 +200,40 @@ impl<B: Iterator<Item = Result<Bar, FeedError>>> BarTicks<B> {
         Self {
             bars,
             period_ms,
+            spread: None,
             ticks: VecDeque::with_capacity(4),
+            rose: false,
+        }
+    }
+
+    /// The same with that spread, in points, in place of the bars' own.
+    #[must_use]
+    pub fn with_spread(self, points: u32) -> Self {
+        Self {
+            spread: Some(points),
+            ..self
         }
     }
 
     fn add_ticks(&mut self, bar: &Bar) {
-        let (first, second) = if bar.close >= bar.open {
+        self.rose = match bar.close.cmp(&bar.open) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => !self.rose,
+        };
+        let (first, second) = if self.rose {
             (bar.low, bar.high)
         } else {
             (bar.high, bar.low)
         };
         let step = (self.period_ms / 4).max(1);
+        let spread = self.spread.unwrap_or(bar.spread_points);
         let prices = [bar.open, first, second, bar.close];
         let tick = |(i, bid): (i64, Price)| Tick {
             symbol: bar.symbol.clone(),
             time: BrokerTime(bar.time.0 + i * step),
             bid,
-            ask: bid.moved(i64::from(bar.spread_points)),
+            ask: bid.moved(i64::from(spread)),
             last: None,
             volume: 0.0,
             flags: 6,

@@ -89,6 +89,16 @@ pub(super) fn price(field: &[u8], digits: u8) -> Option<Price> {
     (points > 0).then(|| Price::from_points(points, digits))
 }
 
+/// How many digits a price has after its point; none: it is blank.
+pub(super) fn decimals(field: &[u8]) -> Option<u8> {
+    if field.is_empty() {
+        return None;
+    }
+    let point = field.iter().position(|byte| *byte == b'.');
+    let digits = point.map_or(0, |at| field.len() - at - 1);
+    u8::try_from(digits).ok()
+}
+
 /// A number of any form that a double may have, at least 0.
 pub(super) fn number(field: &[u8]) -> Option<f64> {
     let number: f64 = std::str::from_utf8(field).ok()?.parse().ok()?;

@@ -5,7 +5,7 @@
 use super::FeedError;
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Cursor, Read},
     path::{Path, PathBuf},
 };
 
@@ -32,11 +32,8 @@ impl Lines {
         Self::of(path, file)
     }
 
-    /// The lines of a file that is open; `path` is for what is told of it.
-    pub(super) fn of(
-        path: &Path,
-        mut file: impl Read + Seek + Send + 'static,
-    ) -> Result<Self, FeedError> {
+    /// The lines of a file that is open, from its beginning; `path` is for what is told of it.
+    pub(super) fn of(path: &Path, mut file: impl Read + Send + 'static) -> Result<Self, FeedError> {
         let fail = |source| FeedError::Open {
             file: path.to_owned(),
             source,
@@ -52,7 +49,7 @@ impl Lines {
         file.by_ref().take(3).read_to_end(&mut mark).map_err(fail)?;
         let (skip, wide) = match mark.as_slice() {
             [] => return refuse("the file is empty"),
-            [0x1F, 0x8B, ..] | [b'P', b'K', ..] => {
+            [0x1F, 0x8B, ..] | [0x28, 0xB5, 0x2F] | [b'P', b'K', ..] => {
                 return refuse("the file is compressed: unpack it");
             }
             [0xEF, 0xBB, 0xBF] => (3, false),
@@ -62,7 +59,8 @@ impl Lines {
             }
             _ => (0, false),
         };
-        file.seek(SeekFrom::Start(skip)).map_err(fail)?;
+        mark.drain(..skip);
+        let file = Cursor::new(mark).chain(file);
         let reader: Box<dyn BufRead + Send> = if wide {
             Box::new(BufReader::with_capacity(CHUNK, Narrow::new(file)))
         } else {

@@ -9,12 +9,15 @@ mod lines;
 mod synthetic;
 mod tick_file;
 
-pub use bar_file::{BarFile, BarTicks, period_of};
+pub use bar_file::{BarFile, BarSample, BarTicks, period_of};
 pub use synthetic::Synthetic;
 pub use tick_file::TickFile;
 
 use mymt5_model::Symbol;
 use std::{io, path::Path, path::PathBuf};
+
+/// Lines at the beginning of a file that tell what it is like.
+const SAMPLE: usize = 1_000;
 
 /// Why a feed ended early.
 #[derive(Debug, thiserror::Error)]

@@ -2,15 +2,12 @@
 //! before both sides are known are skipped.
 
 use super::{
-    FeedError,
-    columns::{Clock, Columns, number, price, whole},
+    FeedError, SAMPLE,
+    columns::{Clock, Columns, decimals, number, price, whole},
     lines::Lines,
 };
 use mymt5_model::{Price, SymbolSpec, Tick};
-use std::path::Path;
-
-/// Lines that are looked at for the digits of a file's prices.
-const SAMPLE: usize = 1_000;
+use std::{io::Read, path::Path};
 
 const NAMES: [&str; 7] = ["DATE", "TIME", "BID", "ASK", "LAST", "VOLUME", "FLAGS"];
 
@@ -41,6 +38,18 @@ impl TickFile {
         Self::of(Lines::open(path.as_ref())?, spec)
     }
 
+    /// The same of a file that is open and unpacked; `path` is for what is told of it.
+    ///
+    /// # Errors
+    /// As [`TickFile::open`].
+    pub fn read(
+        path: &Path,
+        file: impl Read + Send + 'static,
+        spec: &SymbolSpec,
+    ) -> Result<Self, FeedError> {
+        Self::of(Lines::of(path, file)?, spec)
+    }
+
     pub(super) fn of(mut lines: Lines, spec: &SymbolSpec) -> Result<Self, FeedError> {
         let header = lines.next_line()?.unwrap_or_default();
         let columns = Columns::parse(header, NAMES);
@@ -66,19 +75,18 @@ impl TickFile {
         })
     }
 
-    /// The most decimals that the bids and asks of a file's first thousand lines are written with;
+    /// The most decimals that the bids and asks of the file's first thousand lines are written with;
     /// none: they have no prices.
     ///
     /// # Errors
-    /// The file cannot be opened or read, or is no tick file.
-    pub fn decimals(path: impl AsRef<Path>, spec: &SymbolSpec) -> Result<Option<u8>, FeedError> {
-        let mut file = Self::open(path, spec)?;
+    /// The file cannot be read.
+    pub fn decimals(mut self) -> Result<Option<u8>, FeedError> {
         let mut most: Option<u8> = None;
         for _ in 0..SAMPLE {
-            let Some(line) = file.lines.next_line()? else {
+            let Some(line) = self.lines.next_line()? else {
                 break;
             };
-            let [_, _, bid, ask, ..] = file.columns.split(line);
+            let [_, _, bid, ask, ..] = self.columns.split(line);
             most = most.max(decimals(bid)).max(decimals(ask));
         }
         Ok(most)
@@ -141,16 +149,6 @@ impl Reader {
             flags,
         }))
     }
-}
-
-/// How many digits a price has after its point; none: it is blank.
-fn decimals(field: &[u8]) -> Option<u8> {
-    if field.is_empty() {
-        return None;
-    }
-    let point = field.iter().position(|byte| *byte == b'.');
-    let digits = point.map_or(0, |at| field.len() - at - 1);
-    u8::try_from(digits).ok()
 }
 
 fn carry(side: &mut Option<Price>, field: &[u8], digits: u8) -> Result<(), &'static str> {

@@ -4,9 +4,12 @@ use crate::{oracle::real_data, support::*};
 use mymt5_model::*;
 use mymt5_simulator::{
     Weekday,
-    feed::{BarFile, BarTicks, FeedError, Synthetic, TickFile, period_of},
+    feed::{BarFile, BarSample, BarTicks, FeedError, Synthetic, TickFile, period_of},
 };
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
 
 const ROWS: &str = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n\
@@ -89,7 +92,8 @@ fn a_blank_last_price_is_unchanged_too() {
 fn prices_are_written_with_the_digits_of_the_broker() {
     let decimals = |text: &str| {
         let file = file(text.as_bytes());
-        TickFile::decimals(&file.path, &spec("EURUSD")).unwrap()
+        let file = TickFile::open(&file.path, &spec("EURUSD")).unwrap();
+        file.decimals().unwrap()
     };
     assert_eq!(decimals(ROWS), Some(5));
     assert_eq!(
@@ -186,9 +190,10 @@ fn what_is_wrong_with_a_file_is_told_by_its_first_bytes() {
     let little = utf16(ROWS);
     let big: Vec<u8> = ROWS.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let marked = [&[0xFE, 0xFF][..], &big].concat();
-    let cases: [(&[u8], &str); 7] = [
+    let cases: [(&[u8], &str); 8] = [
         (b"", "empty"),
         (&[0x1F, 0x8B, 8, 0], "compressed"),
+        (&[0x28, 0xB5, 0x2F, 0xFD], "compressed"),
         (b"PK\x03\x04", "compressed"),
         (&marked, "UTF-16"),
         (&big, "UTF-16"),
@@ -268,6 +273,93 @@ fn bars_read_and_told_as_ticks() {
     assert!(matches!(error, Err(FeedError::Malformed { line: 2, .. })));
 }
 
+/// Bids and spreads of the ticks of bars, each told by its open, high, low and close.
+fn told(bars: &[[i64; 4]], spread: Option<u32>) -> Vec<(i64, i64)> {
+    let bar = |(hour, [open, high, low, close]): (i64, &[i64; 4])| {
+        Ok(Bar {
+            symbol: symbol("EURUSD"),
+            time: BrokerTime(MONDAY + hour * HOUR),
+            open: px(*open),
+            high: px(*high),
+            low: px(*low),
+            close: px(*close),
+            tick_volume: 1,
+            real_volume: 0,
+            spread_points: 7,
+        })
+    };
+    let bars: Vec<Result<Bar, FeedError>> = (0..).zip(bars).map(bar).collect();
+    let ticks = BarTicks::new(bars.into_iter(), HOUR);
+    let ticks = match spread {
+        Some(points) => ticks.with_spread(points),
+        None => ticks,
+    };
+    let told = |tick: Tick| (tick.bid.points(), tick.ask.points() - tick.bid.points());
+    ticks.map(Result::unwrap).map(told).collect()
+}
+
+#[test]
+fn a_bar_without_a_direction_goes_against_the_one_before_it() {
+    let rising = [10, 20, 5, 15];
+    let falling = [15, 20, 5, 10];
+    let neither = [10, 20, 5, 10];
+    let bids = |bars: &[[i64; 4]]| -> Vec<i64> {
+        told(bars, None).into_iter().map(|(bid, _)| bid).collect()
+    };
+    assert_eq!(bids(&[rising, neither])[4..], [10, 20, 5, 10]);
+    assert_eq!(bids(&[falling, neither])[4..], [10, 5, 20, 10]);
+    assert_eq!(bids(&[neither, neither])[..5], [10, 5, 20, 10, 10]);
+    assert_eq!(bids(&[neither, neither])[5..], [20, 5, 10]);
+}
+
+#[test]
+fn a_spread_that_is_given_stands_in_place_of_the_bars_own() {
+    let spreads = |spread| -> Vec<i64> {
+        let told = told(&[[10, 20, 5, 15]], spread);
+        told.into_iter().map(|(_, spread)| spread).collect()
+    };
+    assert_eq!(spreads(None), [7; 4]);
+    assert_eq!(spreads(Some(0)), [0; 4]);
+}
+
+#[test]
+fn the_beginning_of_a_bar_file_tells_its_period_and_its_digits() {
+    let look = |rows: &str| {
+        let file = file(format!("DATE,TIME,OPEN,HIGH,LOW,CLOSE\n{rows}").as_bytes());
+        let file = BarFile::open(&file.path, &spec("EURUSD")).unwrap();
+        assert!(!file.has_spread());
+        file.sample()
+    };
+    let sample = look(
+        "2024.01.08,00:00,1.1,1.1,1.1,1.1\n2024.01.08,03:00,1,1.12,1,1\n2024.01.08,04:00,1,1,1,1\n",
+    );
+    let sample = sample.unwrap();
+    assert_eq!((sample.period_ms, sample.decimals), (Some(HOUR), Some(2)));
+    assert_eq!(look("").unwrap(), BarSample::default());
+    let back = look("2024.01.08,01:00,1,1,1,1\n2024.01.08,01:00,1,1,1,1\n");
+    assert!(matches!(back, Err(FeedError::Malformed { line: 3, .. })));
+}
+
+/// Hands out one byte at a time, and cannot go back.
+struct Stream(std::io::Cursor<Vec<u8>>);
+
+impl std::io::Read for Stream {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let most = out.len().min(1);
+        self.0.read(&mut out[..most])
+    }
+}
+
+#[test]
+fn a_stream_is_read_as_its_file_is() {
+    for bytes in [ROWS.as_bytes().to_vec(), utf16(ROWS)] {
+        let stream = Stream(std::io::Cursor::new(bytes.clone()));
+        let read = TickFile::read(Path::new("stream"), stream, &spec("EURUSD")).unwrap();
+        let read: Vec<Tick> = read.map(Result::unwrap).collect();
+        assert_eq!(read, ticks(&bytes));
+    }
+}
+
 #[test]
 fn real_bars_read_to_the_end() {
     for (name, symbol, rows) in [
@@ -275,7 +367,8 @@ fn real_bars_read_to_the_end() {
         ("XAUUSD_M5_2026.csv", "XAUUSD", 10_000),
     ] {
         let Some(path) = real_data(name) else { return };
-        assert!(period_of(&path).is_some());
+        let sample = BarFile::open(&path, &spec(symbol)).unwrap().sample();
+        assert_eq!(sample.unwrap().period_ms, period_of(&path));
         let bars = BarFile::open(&path, &spec(symbol)).unwrap();
         assert_eq!(bars.map(Result::unwrap).count(), rows);
     }
