@@ -61,11 +61,21 @@ impl Timeframe {
         }
     }
 
+    const fn milliseconds(self) -> i64 {
+        self.minutes() * 60_000
+    }
+
+    /// The timeframe of that length; none: there is none.
+    #[must_use]
+    pub fn of_milliseconds(length: i64) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|timeframe| timeframe.milliseconds() == length)
+    }
+
     /// Opening of the bar that a moment belongs to.
     #[must_use]
     pub const fn opening(self, time: BrokerTime) -> BrokerTime {
-        let length = self.minutes() * 60_000;
-        BrokerTime(time.0 - time.0.rem_euclid(length))
+        BrokerTime(time.0 - time.0.rem_euclid(self.milliseconds()))
     }
 }
 

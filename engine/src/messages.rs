@@ -171,13 +171,26 @@ fn of_history(messages: &mut Messages) {
 fn of_ticks(messages: &mut Messages) {
     const FILE: &str = "/srv/past/EURUSD.csv";
     let symbol = || Symbol::parse("EURUSD").unwrap();
+    let denied = || io::ErrorKind::PermissionDenied.into();
     let odd = FeedError::Malformed {
         file: FILE.into(),
         line: 7,
         reason: "not a date and time",
     };
     for error in every_variant!(TickError:
-        TickError::Feed(_) => TickError::Feed(odd),
+        TickError::Open(..) => TickError::Open(FILE.into(), denied()),
+        TickError::Read { .. } => TickError::Read {
+            file: FILE.into(),
+            line: 7,
+            source: denied(),
+        },
+        TickError::Malformed(_) => TickError::from(odd),
+        TickError::Spread(..) => TickError::Spread(FILE.into(), symbol()),
+        TickError::Short(_) => TickError::Short(FILE.into()),
+        TickError::Period { .. } => TickError::Period {
+            file: FILE.into(),
+            seconds: 120,
+        },
         TickError::Nameless(_) => TickError::Nameless(FILE.into()),
         TickError::TooMany(_) => TickError::TooMany(300),
         TickError::Several(..) => TickError::Several("/srv/past/GBPUSD.csv".into(), FILE.into()),

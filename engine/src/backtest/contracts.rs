@@ -22,6 +22,8 @@ struct Contract {
     contract_size: Option<f64>,
     /// Of its price.
     currency: Option<String>,
+    /// Of its bars; none: as their files have it.
+    spread_points: Option<u32>,
 }
 
 impl Contract {
@@ -49,6 +51,12 @@ impl Contracts {
             return None;
         }
         Some(Self(contracts))
+    }
+
+    /// The spread of a symbol's bars, points; none: as their files have it.
+    #[must_use]
+    pub fn spread(&self, symbol: &Symbol) -> Option<u32> {
+        self.0.get(symbol)?.spread_points
     }
 
     /// The specification of a symbol; none: neither the catalogue knows it nor are its digits and
@@ -107,6 +115,10 @@ mod tests {
         assert_eq!(none.spec(&symbol("NAS100")), None);
         let part = contracts(r#"{ "NAS100": { "digits": 1 } }"#);
         assert_eq!(part.spec(&symbol("NAS100")), None);
+        let spread = contracts(r#"{ "EURUSD": { "spread_points": 12 } }"#);
+        assert_eq!(spread.spread(&known), Some(12));
+        assert_eq!(spread.spec(&known), Some(catalogue::spec(&known)));
+        assert_eq!(spread.spread(&symbol("NAS100")), None);
         let whole = r#"{ "GER40": { "digits": 1, "contract_size": 25, "currency": "EUR" } }"#;
         let spec = contracts(whole).spec(&symbol("GER40")).unwrap();
         assert_eq!((spec.digits, spec.contract_size), (1, 25.0));

@@ -3,7 +3,8 @@
 //! live pair, and the same ticks always give the same result.
 //!
 //! # The way of a tick
-//! [`Ticks`] (files, merged by time) -> `desk` (the account moves: levels, swaps; what that led to) ->
+//! `open` (unpacks a file) -> `rows` (its ticks, or those that its bars had) -> [`Ticks`] (files, merged
+//! by time) -> `desk` (the account moves: levels, swaps; what that led to) ->
 //! [`Trader`] -> its intent -> `desk` (the orders core, the simulated server) -> its events -> the
 //! trader, until nothing is left to do. Then the next tick.
 //!
@@ -14,14 +15,19 @@ mod conditions;
 mod contracts;
 mod desk;
 mod equity;
+mod errors;
+mod open;
 mod outcome;
+mod rows;
 mod ticks;
 mod trades;
 
 pub use conditions::Conditions;
 pub use contracts::Contracts;
+pub use errors::TickError;
 pub use outcome::Outcome;
-pub use ticks::{Span, TickError, Ticks};
+pub use rows::Kind;
+pub use ticks::{Span, Ticks};
 
 use crate::{
     report::Record,

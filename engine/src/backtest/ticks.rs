@@ -1,87 +1,19 @@
-//! Past ticks: the terminal's tick exports, of one or several symbols, merged by time.
+//! Past ticks: the terminal's exports, of one or several symbols, merged by time.
 
-use super::Contracts;
-use mymt5_model::{BrokerTime, Symbol, SymbolSpec, Tick};
-use mymt5_simulator::{
-    catalogue,
-    feed::{FeedError, TickFile, symbol_of},
+use super::{
+    Contracts,
+    errors::{MOST_FILES, TickError},
+    open::{Meter, unpacked},
+    rows::{Kind, Rows},
 };
+use crate::bars::Timeframe;
+use mymt5_model::{BrokerTime, Symbol, SymbolSpec, Tick};
+use mymt5_simulator::feed::symbol_of;
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
 };
-
-/// Files that are read at a time.
-const MOST_FILES: usize = 256;
-
-/// Why ticks cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum TickError {
-    /// A file is not what the terminal writes.
-    #[error("{0}; correct it, or export it again")]
-    Feed(#[source] FeedError),
-    /// A name does not tell the symbol.
-    #[error(
-        "{}: the name does not begin with a symbol; rename it such as EURUSD_ticks.csv, or give --symbol",
-        .0.display()
-    )]
-    Nameless(PathBuf),
-    /// More files than are read at a time.
-    #[error("{0} files of ticks; give at most {MOST_FILES}")]
-    TooMany(usize),
-    /// One symbol for files of several.
-    #[error(
-        "--symbol names one symbol, {} and {} begin with others; give it for files of one symbol alone",
-        .0.display(), .1.display()
-    )]
-    Several(PathBuf, PathBuf),
-    /// Nothing tells what the symbol is a contract of.
-    #[error(
-        "{}: unknown symbol {}; set its digits and contract_size in [backtest.symbols.{}], or give --symbol, one of {}",
-        .0.display(), .1, .1, known()
-    )]
-    Unknown(PathBuf, Symbol),
-    /// A point of the file is not a point of the symbol.
-    #[error(
-        "{}: prices of {decimals} decimals, where {symbol} has {digits} digits; set digits = {decimals} in [backtest.symbols.{symbol}]",
-        .file.display()
-    )]
-    Digits {
-        /// The file.
-        file: PathBuf,
-        /// As its prices are written.
-        decimals: u8,
-        /// Its symbol.
-        symbol: Symbol,
-        /// The digits of the symbol.
-        digits: u8,
-    },
-    /// The same time twice.
-    #[error(
-        "{} from {one_from} on and {} from {other_from} on both have ticks of {symbol} at {at}; give each span in one file alone",
-        .one.display(), .other.display()
-    )]
-    Overlap {
-        /// The symbol of both.
-        symbol: Symbol,
-        /// A file.
-        one: PathBuf,
-        /// Its first time.
-        one_from: BrokerTime,
-        /// Another file.
-        other: PathBuf,
-        /// Its first time.
-        other_from: BrokerTime,
-        /// A time that both have.
-        at: BrokerTime,
-    },
-}
-
-/// The symbols that need no contract told.
-fn known() -> String {
-    let names: Vec<&str> = catalogue::names().collect();
-    names.join(", ")
-}
 
 /// A span of the broker's time; none: from the first tick, or to the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +27,7 @@ pub struct Span {
 /// A file and its next tick.
 struct Source {
     path: PathBuf,
-    file: TickFile,
+    rows: Rows,
     spec: SymbolSpec,
     next: Option<Tick>,
     /// The time of its first tick in the span.
@@ -106,15 +38,20 @@ struct Source {
 pub struct Ticks {
     sources: Vec<Source>,
     span: Span,
+    meter: Meter,
+    /// Of all files, as they lie on the disk.
+    bytes: u64,
 }
 
 impl Ticks {
-    /// Opens the files. Each is of the symbol that its name begins with, unless one is given.
+    /// Opens the files, plain, gzip or zstd. Each is of the symbol that its name begins with, unless
+    /// one is given.
     ///
     /// # Errors
     /// See [`TickError`].
     pub fn open(
         files: &[PathBuf],
+        kind: Kind,
         symbol: Option<&Symbol>,
         span: Span,
         contracts: &Contracts,
@@ -125,15 +62,41 @@ impl Ticks {
         if symbol.is_some() {
             of_one_symbol(files)?;
         }
+        let meter = Meter::default();
         let open = |path: &PathBuf| {
-            let symbol = symbol.cloned().or_else(|| symbol_of(path));
+            let symbol = symbol.cloned().or_else(|| symbol_named(path));
             let symbol = symbol.ok_or_else(|| TickError::Nameless(path.clone()))?;
+            let spread = contracts.spread(&symbol);
             let spec = contracts.spec(&symbol);
             let spec = spec.ok_or_else(|| TickError::Unknown(path.clone(), symbol))?;
-            Source::open(path, spec, span.from)
+            let rows = match kind {
+                Kind::Ticks => Rows::of_ticks(path, &spec, &meter),
+                Kind::Bars => Rows::of_bars(path, &spec, spread, &meter),
+            };
+            Source::open(path, rows?, spec, span.from)
         };
         let sources = files.iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { sources, span })
+        let size = |path: &PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        Ok(Self {
+            sources,
+            span,
+            bytes: files.iter().map(size).sum(),
+            meter,
+        })
+    }
+
+    /// How much of the files was read, and how much there is, in bytes as they lie on the disk.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        (self.meter.bytes(), self.bytes)
+    }
+
+    /// The longest bars that a symbol's ticks are made of; none: they are no bars'.
+    #[must_use]
+    pub fn timeframe(&self, symbol: &Symbol) -> Option<Timeframe> {
+        let of_symbol = self.sources.iter();
+        let of_symbol = of_symbol.filter(|source| source.spec.symbol == *symbol);
+        of_symbol.filter_map(|source| source.rows.timeframe()).max()
     }
 
     /// The symbols of the files, each once.
@@ -197,11 +160,16 @@ impl Ticks {
     }
 }
 
+/// The symbol that a file is named after, whatever it is packed as.
+fn symbol_named(path: &Path) -> Option<Symbol> {
+    symbol_of(&unpacked(path))
+}
+
 /// Whether no two names begin with different symbols.
 fn of_one_symbol(files: &[PathBuf]) -> Result<(), TickError> {
     let mut named: BTreeMap<Symbol, &PathBuf> = BTreeMap::new();
     for path in files {
-        if let Some(symbol) = symbol_of(path) {
+        if let Some(symbol) = symbol_named(path) {
             named.entry(symbol).or_insert(path);
         }
     }
@@ -213,19 +181,15 @@ fn of_one_symbol(files: &[PathBuf]) -> Result<(), TickError> {
 }
 
 impl Source {
-    fn open(path: &Path, spec: SymbolSpec, from: Option<BrokerTime>) -> Result<Self, TickError> {
-        let decimals = TickFile::decimals(path, &spec).map_err(TickError::Feed)?;
-        if let Some(decimals) = decimals.filter(|decimals| *decimals < spec.digits) {
-            return Err(TickError::Digits {
-                file: path.to_owned(),
-                decimals,
-                symbol: spec.symbol,
-                digits: spec.digits,
-            });
-        }
+    fn open(
+        path: &Path,
+        rows: Rows,
+        spec: SymbolSpec,
+        from: Option<BrokerTime>,
+    ) -> Result<Self, TickError> {
         let mut source = Self {
             path: path.to_owned(),
-            file: TickFile::open(path, &spec).map_err(TickError::Feed)?,
+            rows,
             spec,
             next: None,
             first: None,
@@ -241,15 +205,14 @@ impl Source {
 
     /// Takes the next tick, and reads the one after it.
     fn advance(&mut self) -> Result<Option<Tick>, TickError> {
-        let next = self.file.next().transpose().map_err(TickError::Feed)?;
+        let next = self.rows.next_tick()?;
         let last = std::mem::replace(&mut self.next, next);
         let goes_back = last
             .as_ref()
             .zip(self.next.as_ref())
             .is_some_and(|(last, next)| next.time < last.time);
         if goes_back {
-            let reason = "invalid time: expected one not before that of the line above";
-            return Err(TickError::Feed(self.file.refuse(reason)));
+            return Err(self.rows.too_early().into());
         }
         Ok(last)
     }

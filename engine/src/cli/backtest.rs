@@ -1,8 +1,9 @@
-//! `backtest`: trades past ticks with the strategies of a configuration, and tells how it went.
+//! `backtest`: trades past ticks or bars with the strategies of a configuration, and tells how it
+//! went.
 
 use super::report::{names, page, shown};
 use crate::{
-    backtest::{Backtest, Conditions, Outcome, Span, Ticks},
+    backtest::{Backtest, Conditions, Kind, Outcome, Span, Ticks},
     report::{Record, Report},
     risk::RiskSettings,
     settings::{self, TABLE},
@@ -10,6 +11,7 @@ use crate::{
 };
 use anyhow::Context;
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use mymt5_chassis::{
     cli::say,
     loader::{Environment, Provenance, Reader},
@@ -27,10 +29,20 @@ pub(super) struct BacktestArgs {
     /// The configuration: its strategies, risk and account ([backtest]).
     #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
     config: PathBuf,
-    /// A tick export of the terminal; several are merged by time.
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    /// A tick export of the terminal, plain, gzip or zstd; several are merged by time.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 1..,
+        required_unless_present = "bars",
+        conflicts_with = "bars"
+    )]
     ticks: Vec<PathBuf>,
-    /// The symbol of the ticks; else the one that each file's name begins with.
+    /// A bar export instead, M1 to D1: each bar is traded as four ticks, its open, its extremes and
+    /// its close.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    bars: Vec<PathBuf>,
+    /// The symbol of the files; else the one that each file's name begins with.
     #[arg(long)]
     symbol: Option<String>,
     /// Trade from that time on, in the broker's time, such as 2020-01-30 or 2020-01-30T16:00.
@@ -56,6 +68,9 @@ struct Setup {
     provenance: Provenance,
 }
 
+/// Ticks between two looks at how far it is.
+const BETWEEN_LOOKS: u64 = 4_096;
+
 /// Tables that only a running engine reads.
 const OTHERS: [&str; 5] = ["engine", "gateway", "operations", "process", "logging"];
 
@@ -67,8 +82,13 @@ pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
         from: asked.from,
         to: asked.to,
     };
+    let (files, kind) = if asked.bars.is_empty() {
+        (&asked.ticks, Kind::Ticks)
+    } else {
+        (&asked.bars, Kind::Bars)
+    };
     let contracts = &setup.conditions.contracts;
-    let ticks = Ticks::open(&asked.ticks, symbol.as_ref(), span, contracts)?;
+    let ticks = Ticks::open(files, kind, symbol.as_ref(), span, contracts)?;
     let (outcome, record) = run(setup, ticks)?;
     if asked.json {
         say(&serde_json::to_string_pretty(&outcome)?);
@@ -118,20 +138,67 @@ fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<(Outcome, Record)> {
         let quoted = specs.iter().any(|spec| spec.symbol == strategy.symbol);
         anyhow::ensure!(
             quoted,
-            "strategy {} trades {}, of which there are no ticks; give them by --ticks",
+            "strategy {} trades {}, of which there are no ticks; give them by --ticks or --bars",
             strategy.name,
             strategy.symbol
         );
+        can_make_bars(&ticks, strategy)?;
     }
     let symbols: Vec<&str> = specs.iter().map(|spec| spec.symbol.as_str()).collect();
     let traded = format!("{} on {}", names(&strategies), symbols.join(", "));
+    let longest = specs
+        .iter()
+        .filter_map(|spec| ticks.timeframe(&spec.symbol));
+    let longest = longest.max();
     let mut backtest = Backtest::new(&setup.conditions, specs, strategies, setup.risk)
         .context("cannot set up the account of [backtest]; correct it")?;
+    let bar = bar(&ticks)?;
+    let mut count = 0u64;
     while let Some(tick) = ticks.next_tick()? {
         backtest.on_tick(&tick);
+        count += 1;
+        if count.is_multiple_of(BETWEEN_LOOKS) {
+            show(&bar, &ticks, count, tick.time);
+        }
     }
+    bar.finish_and_clear();
     let (outcome, mut record) = backtest.finish();
+    if let Some(timeframe) = longest {
+        record.notes.push(format!(
+            "The ticks are made of {timeframe} bars, four of each: in which order its prices came, and what was between them, is not known."
+        ));
+    }
     record.title = format!("Backtest of {traded}");
     record.settings = shown(&setup.provenance, &["strategies", "risk", "backtest"]);
     Ok((outcome, record))
+}
+
+/// Whether the bars that a strategy wants can be made of the ticks of its symbol.
+fn can_make_bars(ticks: &Ticks, strategy: &StrategySettings) -> anyhow::Result<()> {
+    let Some(of_file) = ticks.timeframe(&strategy.symbol) else {
+        return Ok(());
+    };
+    for series in strategy.strategy.series() {
+        anyhow::ensure!(
+            series.timeframe >= of_file,
+            "strategy {} wants {} bars, which {of_file} bars cannot tell; set its timeframe to {of_file} or longer, or give shorter bars by --bars",
+            strategy.name,
+            series.timeframe
+        );
+    }
+    Ok(())
+}
+
+/// On standard error, and only where that is a terminal. Its length is the files'.
+fn bar(ticks: &Ticks) -> anyhow::Result<ProgressBar> {
+    let (_, bytes) = ticks.progress();
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}  {eta} left")?;
+    Ok(ProgressBar::new(bytes).with_style(style))
+}
+
+fn show(bar: &ProgressBar, ticks: &Ticks, count: u64, at: BrokerTime) {
+    let (read, _) = ticks.progress();
+    let seconds = bar.elapsed().as_secs_f64();
+    bar.set_position(read);
+    bar.set_message(format!("{at}, {:.0} ticks/s", count as f64 / seconds));
 }

@@ -34,8 +34,9 @@ impl Lines {
 
     /// The lines of a file that is open, from its beginning; `path` is for what is told of it.
     pub(super) fn of(path: &Path, mut file: impl Read + Send + 'static) -> Result<Self, FeedError> {
-        let fail = |source| FeedError::Open {
+        let fail = |source| FeedError::Read {
             file: path.to_owned(),
+            line: 0,
             source,
         };
         let refuse = |reason| {
