@@ -9,10 +9,10 @@ use std::{
     process::{Command, Output},
 };
 
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ema_reverse.toml");
+pub(super) const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ema_reverse.toml");
 const HEADER: &str = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n";
 
-fn backtest(arguments: &[&str]) -> Output {
+pub(super) fn backtest(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mymt5-engine"))
         .arg("backtest")
         .args(arguments)
@@ -21,21 +21,21 @@ fn backtest(arguments: &[&str]) -> Output {
 }
 
 /// Runs it, and reads what it prints for programs.
-fn outcome(config: &str, ticks: &[&Path], more: &[&str]) -> Value {
+pub(super) fn outcome(config: &str, ticks: &[&Path], more: &[&str]) -> Value {
     let output = backtest(&arguments(config, ticks, more));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn arguments<'a>(config: &'a str, ticks: &[&'a Path], more: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn arguments<'a>(config: &'a str, ticks: &[&'a Path], more: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = vec!["--config", config, "--json", "--ticks"];
     arguments.extend(ticks.iter().map(|path| path.to_str().unwrap()));
     arguments.extend(more);
     arguments
 }
 
-fn complaint(arguments: &[&str]) -> String {
+pub(super) fn complaint(arguments: &[&str]) -> String {
     let output = backtest(arguments);
     assert!(!output.status.success());
     String::from_utf8(output.stderr).unwrap()
@@ -43,14 +43,14 @@ fn complaint(arguments: &[&str]) -> String {
 
 /// A quote in points of 1e-5.
 #[derive(Clone, Copy)]
-struct Quote {
+pub(super) struct Quote {
     ms: i64,
     bid: i64,
     ask: i64,
 }
 
 /// A walk with trends, from a seed.
-fn walk(seed: u64, count: usize) -> Vec<Quote> {
+pub(super) fn walk(seed: u64, count: usize) -> Vec<Quote> {
     let mut state = seed;
     let mut dice = move |sides: u64| {
         state = state
@@ -72,7 +72,7 @@ fn walk(seed: u64, count: usize) -> Vec<Quote> {
 }
 
 /// The quotes as the terminal exports them: a side that did not change is blank.
-fn export(quotes: &[Quote]) -> String {
+pub(super) fn export(quotes: &[Quote]) -> String {
     let mut text = HEADER.to_owned();
     let mut last = (0, 0);
     for quote in quotes {
@@ -127,7 +127,7 @@ fn computed(quotes: &[Quote]) -> (i64, i64) {
     (orders, cash)
 }
 
-fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
+pub(super) fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
     fs::write(&path, text).unwrap();
     path
@@ -153,9 +153,9 @@ fn generated_ticks_come_to_what_plain_arithmetic_comes_to() {
 }
 
 /// A file of real market data beside the project, unless it is not there.
-fn real_ticks() -> Option<PathBuf> {
+pub(super) fn real_data(name: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let path = root.join("shared/data/AUDUSD_ticks_20200130-31.csv");
+    let path = root.join("shared/data").join(name);
     if path.exists() {
         return Some(path);
     }
@@ -167,7 +167,7 @@ fn real_ticks() -> Option<PathBuf> {
 
 #[test]
 fn real_ticks_come_to_the_known_result() {
-    let Some(ticks) = real_ticks() else {
+    let Some(ticks) = real_data("AUDUSD_ticks_20200130-31.csv") else {
         return;
     };
     let output = backtest(&arguments(EXAMPLE, &[&ticks], &[]));
@@ -266,6 +266,7 @@ fn what_is_wrong_with_ticks_is_told_with_its_line() {
         back.contains("AUDUSD_back.csv line 12: invalid time"),
         "{back}"
     );
+    assert_eq!(back.matches("AUDUSD_back.csv").count(), 1, "{back}");
     lines.swap(10, 20);
     lines[4] = "2020.01.30\t00:00:09.000\tabout 0.67\t\t\t\t6\r\n";
     let price = told("AUDUSD_price.csv", &lines.concat());

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod backtest;
+mod bars;
 mod own_strategy;
+mod packed;
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
