@@ -8,8 +8,8 @@
 //! [`Trader`] -> its intent -> `desk` (the orders core, the simulated server) -> its events -> the
 //! trader, until nothing is left to do. Then the next tick.
 //!
-//! What is told in the end: [`Outcome`], and with its trades of `trades` and its curve of `equity`
-//! the record of a report.
+//! What is told in the end: [`Outcome`], and with its trades of `trades`, its curve of `equity` and the
+//! `prices` they were traded at the record of a report.
 
 mod conditions;
 mod contracts;
@@ -18,6 +18,7 @@ mod equity;
 mod errors;
 mod open;
 mod outcome;
+mod prices;
 mod rows;
 mod ticks;
 mod trades;
@@ -39,6 +40,7 @@ use desk::Desk;
 use equity::Equity;
 use mymt5_model::{BrokerTime, RequestId, SymbolSpec, Tick};
 use mymt5_simulator::SetupError;
+use prices::Prices;
 use std::collections::VecDeque;
 
 /// Between two readings of the rates that value a tick, milliseconds of the broker's clock.
@@ -49,6 +51,7 @@ pub struct Backtest {
     trader: Trader,
     desk: Desk,
     equity: Equity,
+    prices: Prices,
     first: Option<BrokerTime>,
     ticks: u64,
     rates: Option<BrokerTime>,
@@ -79,6 +82,7 @@ impl Backtest {
             trader,
             equity: Equity::new(desk.balance()),
             desk,
+            prices: Prices::default(),
             first: None,
             ticks: 0,
             rates: None,
@@ -100,6 +104,7 @@ impl Backtest {
         self.follow(step);
         let balance = self.desk.balance();
         self.equity.take(tick.time, balance, self.desk.equity());
+        self.prices.take(tick);
     }
 
     /// Learns now and then what a tick is worth.
@@ -154,6 +159,7 @@ impl Backtest {
         let record = Record {
             currency: self.currency,
             currency_digits: self.currency_digits,
+            prices: self.prices.into_record(),
             ..outcome::record(book, self.equity)
         };
         (outcome, record)

@@ -135,7 +135,11 @@ fn reported(folder: &Path, config: &str, bars: &Path) -> Value {
     let excursions = &document["statistics"]["excursions"];
     assert!(excursions["profits_mfe"].is_number(), "{excursions}");
     let page = fs::read_to_string(page).unwrap();
-    assert!(page.contains("Results of the trades in R"), "no histogram of R");
+    assert!(page.contains("class=\"price\""), "no price is drawn");
+    assert!(
+        page.contains("Results of the trades in R"),
+        "no histogram of R"
+    );
     outcome
 }
 
