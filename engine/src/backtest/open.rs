@@ -229,6 +229,31 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_read_than_is_asked_for() {
+        // Digits without a pattern, so that no packing makes them small.
+        let mut state = 1u64;
+        let digits = (0..2_000_000).map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            b'0' + (state >> 33) as u8 % 10
+        });
+        let text: Vec<u8> = digits.collect();
+        let folder = tempfile::tempdir().unwrap();
+        for packed in [text.clone(), gzip(&text), zstd(&text)] {
+            let path = folder.path().join("file");
+            fs::write(&path, &packed).unwrap();
+            let meter = Meter::default();
+            let mut begin = [0; 1_000];
+            let mut file = open(&path, meter.clone()).unwrap();
+            file.read_exact(&mut begin).unwrap();
+            assert!(begin == text[..1_000]);
+            let read = meter.bytes();
+            assert!(read < packed.len() as u64, "{read} of {}", packed.len());
+        }
+    }
+
+    #[test]
     fn what_is_cut_off_or_damaged_is_no_end() {
         let text = text();
         for packed in [gzip(&text), zstd(&text)] {

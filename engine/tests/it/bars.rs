@@ -28,7 +28,8 @@ fn hours(seed: u64, count: usize) -> Vec<Prices> {
             .wrapping_add(1_442_695_040_888_963_407);
         ((state >> 33) % sides) as i64
     };
-    let (mut open, mut drift) = (110_000, 8);
+    let mut open = 110_000i64;
+    let mut drift = 8i64;
     let bars = (0..count).map(|at| {
         if dice(40) == 0 {
             drift = -drift;
@@ -55,7 +56,8 @@ fn export(bars: &[Prices]) -> String {
         "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\r\n".to_owned();
     for (hour, bar) in (0..).zip(bars) {
         let prices = bar.map(|points| format!("{:.5}", points as f64 / 1e5));
-        let (time, prices) = (clock(hour * HOUR), prices.join("\t"));
+        let prices = prices.join("\t");
+        let time = clock(hour * HOUR);
         write!(text, "{time}\t{prices}\t100\t0\t{SPREAD}\r\n").unwrap();
     }
     text
