@@ -59,7 +59,7 @@ enum Command {
     /// A terminal that must load a long past for the first time does nothing else meanwhile, and no
     /// order goes out: do it when nothing trades.
     History(history::HistoryArgs),
-    /// Trade past ticks with the configured strategies, and tell how it went.
+    /// Trade past ticks or bars with the configured strategies, and tell how it went.
     Backtest(backtest::BacktestArgs),
     /// Tell how a running engine stands: connection, last success, error rate, freshness.
     Status {
