@@ -53,7 +53,7 @@ pub(super) fn span(record: &Record) -> Option<Span> {
 }
 
 /// The lowest and the highest of some values.
-fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+pub(super) fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     values
         .into_iter()
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {

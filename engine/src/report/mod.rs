@@ -4,8 +4,8 @@
 //! # The way of a record
 //! [`Record`] is what is told -> [`Report::of`] works out its statistics (`statistics`, by the
 //! names and definitions of MetaTrader 5's testing report), its drawdown in other orders
-//! (`bootstrap`) and its months (`series`) -> `page` draws it with `charts` and `figures`, `data`
-//! writes it as CSV and JSON -> [`Report::write`] puts the three files down.
+//! (`bootstrap`) and its months (`series`) -> `page` draws it with `charts`, `excursions` and
+//! `figures`, `data` writes it as CSV and JSON -> [`Report::write`] puts the three files down.
 //! [`History`] makes a record of a gateway's deals and orders; a backtest makes its own. The deals of
 //! both become trades in `positions`.
 //!
@@ -18,6 +18,7 @@ mod charts;
 mod columns;
 mod data;
 mod drawdown;
+mod excursions;
 mod figures;
 mod history;
 mod mathematics;

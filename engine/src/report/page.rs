@@ -5,6 +5,7 @@ use super::{
     calendar::{clock, day},
     charts::{self, Figure},
     columns::Span,
+    excursions,
     figures::{self, Group},
     record::{Trade, name_of},
     text::{duration, escape, number, price},
@@ -154,6 +155,9 @@ fn course(report: &Report, span: Span) -> String {
         text.push_str(&figure(&chart));
     }
     if let Some(chart) = charts::histogram(record) {
+        text.push_str(&figure(&chart));
+    }
+    for chart in excursions::excursions(record) {
         text.push_str(&figure(&chart));
     }
     text.push_str(&figure(&charts::exposure(record, span)));

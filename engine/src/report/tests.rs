@@ -132,13 +132,19 @@ fn excursions_correlate_where_they_are_known() {
     {
         trade.excursion = Some(Excursion { favorable, adverse });
     }
-    let excursions = Report::of(record).statistics().excursions;
+    let report = Report::of(record);
+    let excursions = report.statistics().excursions;
     assert!(excursions.profits_mfe.unwrap() > 0.9);
     assert!(excursions.profits_mae.unwrap() > 0.9);
-    let none = Report::of(self::record(&[1.0, 2.0]))
-        .statistics()
-        .excursions;
-    assert_eq!(none, Excursions::default());
+    let none = Report::of(self::record(&[1.0, 2.0]));
+    assert_eq!(none.statistics().excursions, Excursions::default());
+    for title in [
+        "Results by maximum favorable excursion",
+        "Results by maximum adverse excursion",
+    ] {
+        assert!(report.html().contains(title), "{title}");
+        assert!(!none.html().contains(title), "{title}");
+    }
 }
 
 #[test]
@@ -243,6 +249,10 @@ fn long() -> Record {
             let mut closed = trade(0, Side::Buy, 20.0 * wave + 1.0);
             closed.opened = BrokerTime(time.0 - 5 * HOUR);
             closed.closed = time;
+            closed.excursion = Some(Excursion {
+                favorable: closed.net().max(0.0) + (bar % 89) as f64,
+                adverse: closed.net().min(0.0) - (bar % 83) as f64,
+            });
             closed.open_price = 1.2 + 0.1 * wave;
             closed.close_price = closed.open_price + 0.001;
             balance += closed.net();
