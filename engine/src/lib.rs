@@ -6,7 +6,7 @@
 //!   [`bars`] -> [`strategy`] (what it would do) -> [`risk`] (whether, and how much) -> [`intents`]
 //!   (durable before they are sent) -> [`session`].
 //! * Past instead of present: [`backtest`], the same trader over ticks of files.
-//! * What is held: [`portfolio`], as the gateway reported it.
+//! * What is held: [`portfolio`], as the gateway reported it; its stops and its end, too: [`care`].
 //! * What became of it: [`report`].
 //! * The past of a symbol, into a file: [`history`].
 //! * How it starts: [`cli`], [`settings`].
@@ -16,6 +16,7 @@
 
 pub mod backtest;
 pub mod bars;
+pub mod care;
 pub mod cli;
 pub mod history;
 pub mod intents;

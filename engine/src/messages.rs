@@ -3,6 +3,7 @@
 
 use crate::{
     backtest::TickError,
+    care::Missing,
     history::{HistoryError, OpenError, SourceError},
     intents::IntentError,
     report::ReportError,
@@ -22,7 +23,7 @@ use mymt5_proto::WireError;
 use mymt5_simulator::feed::FeedError;
 use std::{fs, io, path::Path};
 
-const WRONG: [&str; 13] = [
+const WRONG: [&str; 15] = [
     "[engine]\nname = 'a b'\n[gateway]\naddress = 'http://127.0.0.1:1'\ncertificate = 'a.pem'\n\
      [risk]\nmax_per_trade = 0.0\nmax_lots = 0.0\nlots = 0.0",
     "[[strategies]]\nkind = 'guess'\nname = 'a b'\nsymbol = 'EURUSD'\nfast = 9\nslow = 5\n\
@@ -45,6 +46,10 @@ const WRONG: [&str; 13] = [
     "[risk]\nnews.calendar = 'DIR/wrong.csv'",
     "[risk]\nnews.calendar = 'DIR/empty.csv'",
     "[risk]\ncommission_per_lot = -1.0\nnews.minutes_before = 1441",
+    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\ncare.break_even.plus_points = 5\n\
+     care.trailing.points = 0\ncare.trailing.atr = 3.0\ncare.partial_close.percent = 50.0",
+    "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\ncare.trailing.from_r = 0.0\n\
+     care.trailing.atr_bars = 14",
     "[backtest]\nbalance = -1.0\ntime_zone = 'nowhere'\n\
      [backtest.symbols.NAS100]\ndigits = 9",
 ];
@@ -116,6 +121,9 @@ fn of_files(messages: &mut Messages) {
         MemoryError::Write(_) => MemoryError::Write(denied.into()),
     ) {
         messages.error("risk.json", &error);
+    }
+    for missing in Missing::ALL {
+        messages.error("position", &missing);
     }
     for refused in RiskRefused::ALL {
         messages.error("risk", refused);

@@ -3,8 +3,8 @@
 use crate::risk::{Account, Open};
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    AccountMode, Levels, Lots, Money, OrderId, OrderState, OrderType, PositionId, Price, RequestId,
-    Side, Symbol,
+    AccountMode, BrokerTime, Levels, Lots, Money, OrderId, OrderState, OrderType, PositionId,
+    Price, RequestId, Side, Symbol,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,8 @@ pub struct Held {
     pub lots: Lots,
     /// Its average opening price; none: it is not known.
     pub open_price: Option<Price>,
+    /// When it was opened; none: it is not known.
+    pub opened: Option<BrokerTime>,
     /// Its stop loss and take profit.
     pub levels: Levels,
     /// The strategy that opened it; empty: none did.

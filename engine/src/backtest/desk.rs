@@ -248,7 +248,7 @@ impl Desk {
             }
             Intent::Close(close) => (
                 "ClosePosition",
-                close_command(close.position_id, close.tag.clone()),
+                close_command(close.position_id, close.lots, close.tag.clone()),
             ),
             Intent::Move(change) => {
                 let edit = PositionEdit {
@@ -316,7 +316,7 @@ impl Desk {
         for (position, tag) in held {
             let id = RequestId::of_number(u128::MAX - u128::from(position.0));
             // A refusal is counted, and the position stays in the equity.
-            let _ = self.call("ClosePosition", id, close_command(position, tag));
+            let _ = self.call("ClosePosition", id, close_command(position, None, tag));
         }
     }
 
@@ -544,10 +544,11 @@ fn config(client: &ClientName) -> Config {
     }
 }
 
-fn close_command(position: PositionId, tag: String) -> Command {
+/// The close of a position, or of so many lots of it.
+fn close_command(position: PositionId, lots: Option<Lots>, tag: String) -> Command {
     Command::Close(Ok(Exit {
         position,
-        lots: None,
+        lots: lots.map(Lots::to_f64),
         max_deviation_points: None,
         tag,
         comment: Comment::default(),
@@ -603,6 +604,7 @@ fn held(position: &Position) -> Held {
         side: row.side,
         lots: row.lots,
         open_price: Some(row.open_price),
+        opened: Some(row.opened),
         levels: row.levels,
         tag: position.tag.clone(),
     }

@@ -55,7 +55,9 @@ fn open(settings: &Settings, redactor: &Redactor) -> anyhow::Result<Opened> {
     settings.gateway.token(redactor)?;
     let intents = Intents::open(&settings.data_folder.join("intents.db"))?;
     let risk = settings.data_folder.join(risk::FILE);
-    let risk = Risk::open(settings.risk.clone(), &risk);
+    let mut strategies = settings.strategies.iter();
+    let cares = strategies.any(|strategy| strategy.care.is_on());
+    let risk = Risk::open(settings.risk.clone(), cares, &risk);
     let operations = operations::bind(&settings.operations)?;
     Ok(Opened {
         operations,

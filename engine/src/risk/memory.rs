@@ -1,6 +1,7 @@
 //! What the rules must know after a restart: a small file, written whole before it is relied upon.
 
 use super::loss_watch::Spared;
+use crate::care::Book;
 use mymt5_chassis::process::write_atomically;
 use mymt5_guard::LossState;
 use mymt5_model::{BrokerTime, PositionId};
@@ -57,6 +58,14 @@ pub(super) struct Memory {
     pub(super) last_loss: Option<BrokerTime>,
     /// Positions whose result is to come.
     pub(super) open: BTreeSet<PositionId>,
+    /// What position care must know later.
+    #[serde(default, skip_serializing_if = "is_blank")]
+    pub(super) care: Book,
+}
+
+/// Nothing is written where there is no care, so that an earlier version can read the file.
+fn is_blank(care: &Book) -> bool {
+    *care == Book::default()
 }
 
 impl Memory {

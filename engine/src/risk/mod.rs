@@ -50,6 +50,7 @@ pub use settings::RiskSettings;
 pub use sizing::{Capital, SizeBy, Sizing};
 pub use stop_distance::StopDistance;
 
+use crate::care::Book;
 use loss_watch::{LossWatch, Reading, Spared};
 use memory::Memory;
 use mymt5_guard::{Breach, DrawdownKind, LimitAction, LossMeter};
@@ -96,11 +97,13 @@ impl Risk {
         Self::with(settings, Memory::default(), Keeper::Nowhere)
     }
 
-    /// Rules that go on from what the file holds, and keep it there, where one of them must or one of
-    /// before did: to remove a limit lifts no latch. While it cannot be read they refuse every entry.
+    /// Rules that go on from what the file holds, and keep it there, where one of them must, or one of
+    /// before did, or a strategy cares for its positions: to remove a limit lifts no latch. While it
+    /// cannot be read they refuse every entry.
     #[must_use]
-    pub fn open(settings: RiskSettings, file: &Path) -> Self {
-        if !settings.remembers() && !file.try_exists().unwrap_or(true) {
+    pub fn open(settings: RiskSettings, cares: bool, file: &Path) -> Self {
+        let remembers = cares || settings.remembers();
+        if !remembers && !file.try_exists().unwrap_or(true) {
             return Self::new(settings);
         }
         match Memory::read(file) {
@@ -249,6 +252,18 @@ impl Risk {
         for position in open {
             self.on_opened(*position);
         }
+    }
+
+    /// What position care remembers.
+    pub(crate) const fn cared(&self) -> &Book {
+        &self.memory.care
+    }
+
+    /// Lets position care remember something, at that time of the broker's clock. False: it does not
+    /// outlive this process.
+    pub(crate) fn remember(&mut self, note: impl FnOnce(&mut Book, Option<BrokerTime>)) -> bool {
+        note(&mut self.memory.care, self.now);
+        self.keep() && !matches!(self.keeper, Keeper::Unreadable)
     }
 
     /// An order of ours was done, at least in part.

@@ -37,6 +37,8 @@ const LOOKUPS: u32 = 8;
 const LOOKUP_AGAIN: Duration = Duration::from_millis(200);
 /// How long a feed that waits is held back for the rates that sizing needs.
 const RATES: Duration = Duration::from_secs(5);
+/// The end of an intent that the gateway never got.
+const NEVER_ARRIVED: &str = "NEVER_ARRIVED";
 /// How long the last heartbeat may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -442,7 +444,8 @@ async fn settle(
             let request_id = &unsettled.request_id;
             session.intents.settle(request_id, &outcome)?;
             if let Ok(request_id) = RequestId::parse(request_id) {
-                session.trader.on_recalled(&request_id);
+                let arrived = outcome != NEVER_ARRIVED;
+                session.trader.on_recalled(&request_id, arrived);
             }
         }
     }
@@ -511,7 +514,7 @@ async fn recall(
         }
     }
     tracing::warn!(request_id, "intent dropped: the gateway never got it");
-    Ok(Some("NEVER_ARRIVED".to_owned()))
+    Ok(Some(NEVER_ARRIVED.to_owned()))
 }
 
 #[cfg(test)]

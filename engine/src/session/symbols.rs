@@ -85,6 +85,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
+        care::CareSettings,
         risk::{Budget, Risk, testing::settings},
         strategy::{Context, Reverse, Strategy, StrategySettings},
         trader::tests::spec,
@@ -105,6 +106,7 @@ mod tests {
             symbol: spec().symbol,
             budget: Budget::WHOLE,
             reverse: Reverse::CloseFirst,
+            care: CareSettings::default(),
             strategy: Box::new(Idle),
         };
         let new_id = Box::new(|| RequestId::of_number(1));

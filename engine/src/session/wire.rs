@@ -51,6 +51,7 @@ impl Request {
             Intent::Close(close) => Self::Close(v1::ClosePositionRequest {
                 request_id: close.request_id.to_string(),
                 position_id: close.position_id.0,
+                lots: close.lots.map(Lots::to_f64),
                 tag: close.tag.clone(),
                 not_after,
                 session_id,
@@ -263,6 +264,10 @@ fn held(wire: &v1::Position, specs: &Specs) -> Option<Held> {
         side,
         lots,
         open_price: level(Some(wire.open_price), &wire.symbol, specs),
+        opened: wire
+            .opened
+            .and_then(|opened| opened.broker_ms)
+            .map(BrokerTime),
         levels: levels(wire.stop_loss, wire.take_profit, &wire.symbol, specs),
         tag: wire.tag.clone(),
     })
@@ -339,6 +344,10 @@ mod tests {
             lots,
             open_price: 1.1,
             stop_loss: Some(1.09),
+            opened: Some(v1::Moment {
+                broker_ms: Some(5),
+                ..Default::default()
+            }),
             tag: "jumps".into(),
             ..Default::default()
         }
@@ -401,6 +410,7 @@ mod tests {
         let close = Intent::Close(Close {
             request_id: RequestId::parse("id-2").unwrap(),
             position_id: PositionId(7),
+            lots: Lots::from_f64(0.24).ok(),
             tag: "jumps".into(),
         });
         let Request::Close(request) = Request::of(&close, "process", 18) else {
@@ -409,6 +419,7 @@ mod tests {
         let expected = v1::ClosePositionRequest {
             request_id: "id-2".into(),
             position_id: 7,
+            lots: Some(0.24),
             tag: "jumps".into(),
             not_after: Some(18),
             session_id: "process".into(),
@@ -528,6 +539,7 @@ mod tests {
             side: Side::Buy,
             lots: Lots::from_f64(0.49).unwrap(),
             open_price: Some(Price::from_points(110_000, 5)),
+            opened: Some(BrokerTime(5)),
             levels: Levels {
                 stop_loss: Some(Price::from_points(109_000, 5)),
                 take_profit: None,

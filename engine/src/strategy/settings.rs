@@ -1,7 +1,7 @@
 //! One strategy of the configuration.
 
 use super::{Registry, Strategy};
-use crate::risk::Budget;
+use crate::{care::CareSettings, risk::Budget};
 use mymt5_chassis::loader::Section;
 use mymt5_model::{ClientName, Symbol};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ pub struct StrategySettings {
     pub budget: Budget,
     /// How it changes sides.
     pub reverse: Reverse,
+    /// How its positions are cared for.
+    pub care: CareSettings,
     /// The strategy, ready for its first tick.
     pub strategy: Box<dyn Strategy>,
 }
@@ -56,6 +58,7 @@ impl StrategySettings {
             "\"close-first\" or \"one-order\"",
             Reverse::default(),
         );
+        let care = CareSettings::read(&mut section.section("care"));
         // In place of an unknown kind the default is read, so that faults of its keys are found at once.
         let build = known.or_else(|| registry.build(default));
         let strategy = build.and_then(|build| build(section));
@@ -71,6 +74,7 @@ impl StrategySettings {
             symbol: symbol?,
             budget,
             reverse,
+            care,
             strategy: strategy?,
         })
     }

@@ -125,6 +125,7 @@ impl Stage {
             side,
             lots: Lots::from_f64(0.1).unwrap(),
             open_price: Some(Price::from_points(points, 5)),
+            opened: None,
             levels: Levels::default(),
             tag: String::new(),
         }));

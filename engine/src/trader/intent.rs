@@ -37,13 +37,15 @@ pub struct Submit {
     pub tag: String,
 }
 
-/// The close of all of a position.
+/// The close of a position, or of a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
     /// Its request id.
     pub request_id: RequestId,
     /// The position.
     pub position_id: PositionId,
+    /// How much of it, on the symbol's volume grid; none: all.
+    pub lots: Option<Lots>,
     /// The strategy's name.
     pub tag: String,
 }

@@ -1,6 +1,8 @@
 //! The one loop: event -> strategy -> risk -> intent. Synchronous, and the same wherever events
 //! come from and intents go to.
 
+mod carer;
+mod caring;
 mod entry;
 mod feed;
 mod intent;
@@ -135,7 +137,7 @@ impl Trader {
         let mut wanted: Vec<WarmUp> = Vec::new();
         for runner in &self.runners {
             let symbol = &runner.settings().symbol;
-            for feed in runner.feeds().iter().filter(|feed| feed.waits()) {
+            for feed in runner.feeds().filter(|feed| feed.waits()) {
                 let series = feed.series;
                 let bars = series.warm_up.min(crate::strategy::Series::MOST) + 1;
                 let is_same = |known: &&mut WarmUp| {
@@ -169,6 +171,7 @@ impl Trader {
         self.risk.begin();
         self.risk.on_account(account);
         self.risk.on_positions(&self.portfolio.ids());
+        self.note_positions();
         self.measure();
         self.tell_unattended();
         for runner in &mut self.runners {
@@ -221,12 +224,14 @@ impl Trader {
             Event::PositionChanged(held) => {
                 self.portfolio.apply(event);
                 self.risk.on_opened(held.position_id);
+                self.note_position(held);
                 self.on_position(held)
             }
             Event::PositionClosed(position_id, result) => {
                 let held = self.portfolio.position(*position_id).cloned();
                 self.portfolio.apply(event);
                 self.risk.on_closed(*position_id, *result);
+                self.note_closed(*position_id);
                 self.measure();
                 let gone = held.map(|held| Held {
                     lots: Lots::ZERO,
@@ -260,11 +265,14 @@ impl Trader {
 
     fn on_order(&mut self, order: &OrderUpdate) -> Step {
         let owner = self.owner(order);
-        let closed = order
-            .closes
-            .and_then(|id| self.portfolio.position(id))
-            .cloned();
-        self.portfolio.apply(&Event::Order(order.clone()));
+        let part = self.note_part(order);
+        // What is left of a position is told by its own event alone.
+        let closes = order.closes.filter(|_| !part);
+        let closed = closes.and_then(|id| self.portfolio.position(id)).cloned();
+        self.portfolio.apply(&Event::Order(OrderUpdate {
+            closes,
+            ..order.clone()
+        }));
         let is_gone = |held: &Held| self.portfolio.position(held.position_id).is_none();
         let gone = closed.filter(is_gone).map(|held| Held {
             lots: Lots::ZERO,
@@ -326,13 +334,14 @@ impl Trader {
     }
 
     /// An intent of before the snapshot that has ended. The runner waits for the next decision: what
-    /// it wanted then is no reason to trade now.
-    pub fn on_recalled(&mut self, request_id: &RequestId) {
+    /// it wanted then is no reason to trade now. One that `arrived` at the gateway may have been done.
+    pub fn on_recalled(&mut self, request_id: &RequestId, arrived: bool) {
         let mut runners = self.runners.iter_mut();
         if let Some(runner) = runners.find(|runner| runner.waits_for(request_id)) {
             runner.end(false);
         }
         self.portfolio.end(request_id, false);
+        self.note_part_end(request_id, arrived);
     }
 
     /// An order that the gateway definitely did not take.

@@ -2,12 +2,14 @@
 //! other. One order in flight, never two.
 
 use super::{
+    carer::{Carer, Moment},
     entry::{self, EntryRefused, Order, World},
     feed::Feed,
     intent::{Cancel, Close, Intent, Move, Submit},
 };
 use crate::{
     bars::{History, Timeframe},
+    care::Action,
     portfolio::{Held, OrderUpdate, Portfolio, WorkingOrder},
     strategy::{
         At, Context, Entry, Owner, Plan, Quote, Reverse, Strategy, StrategySettings, View, Wanted,
@@ -24,6 +26,7 @@ pub(super) struct StrategyRunner {
     settings: StrategySettings,
     feeds: Vec<Feed>,
     plan: Plan,
+    carer: Carer,
     in_flight: Option<InFlight>,
     /// The position of an entry that is filled is still to be told.
     is_unseen: bool,
@@ -51,6 +54,8 @@ enum What {
         closes: Lots,
     },
     Close,
+    /// A part of a position is closed.
+    Reduce,
     Cancel(OrderId),
     Move,
 }
@@ -59,6 +64,7 @@ enum What {
 enum Next {
     Open(Order),
     Close(PositionId),
+    Reduce(PositionId, Lots),
     Cancel(OrderId),
     Move(PositionId, LevelsEdit),
 }
@@ -67,6 +73,7 @@ impl StrategyRunner {
     pub(super) fn new(settings: StrategySettings, shares: bool) -> Self {
         let series = settings.strategy.series();
         Self {
+            carer: Carer::new(settings.care),
             settings,
             feeds: series.into_iter().map(Feed::new).collect(),
             plan: Plan::default(),
@@ -83,12 +90,22 @@ impl StrategyRunner {
         &self.settings
     }
 
-    pub(super) fn feeds(&self) -> &[Feed] {
-        &self.feeds
+    pub(super) fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// True where positions are cared for.
+    pub(super) fn cares(&self) -> bool {
+        self.carer.is_on()
+    }
+
+    pub(super) fn feeds(&self) -> impl Iterator<Item = &Feed> {
+        self.feeds.iter().chain(self.carer.feed())
     }
 
     pub(super) fn await_history(&mut self) {
         self.feeds.iter_mut().for_each(Feed::await_history);
+        self.carer.await_history();
     }
 
     pub(super) const fn shares(&self) -> bool {
@@ -163,6 +180,31 @@ impl StrategyRunner {
         self.tell(world, true, |strategy, context| {
             strategy.on_tick(tick, context);
         });
+        if self.cares() {
+            self.care(tick, world);
+        }
+    }
+
+    /// Looks at what it holds.
+    fn care(&mut self, tick: &Tick, world: &World<'_>) {
+        self.carer.on_tick(tick);
+        let moment = Moment {
+            strategy: &self.settings.name,
+            spec: world.spec,
+            now: tick.time,
+            quote: Quote {
+                bid: tick.bid,
+                ask: tick.ask,
+            },
+            may_close: !self.failed_lately(),
+        };
+        let owner = Owner {
+            symbol: &self.settings.symbol,
+            tag: self.shares.then_some(self.settings.name.as_str()),
+        };
+        let positions = world.portfolio.positions();
+        let own = positions.filter(|held| owner.owns(&held.symbol, &held.tag));
+        self.carer.look(&moment, own, world.risk.cared());
     }
 
     pub(super) fn on_history(
@@ -181,6 +223,7 @@ impl StrategyRunner {
                 });
             }
         }
+        self.carer.on_history(timeframe, history);
     }
 
     /// A position of its own changed, or is gone.
@@ -223,7 +266,7 @@ impl StrategyRunner {
 
     /// True when something was decided, and not yet looked at.
     pub(super) const fn has_decided(&self) -> bool {
-        self.plan.is_fresh
+        self.plan.is_fresh || self.carer.wants()
     }
 
     /// What is waited for has ended. What failed is not tried again before the next decision, and an
@@ -248,7 +291,9 @@ impl StrategyRunner {
                 self.plan.cancel = false;
                 self.plan.entry = None;
             }
-            What::Close | What::Cancel(_) | What::Move => {}
+            What::Move if !done => self.carer.on_move_failed(self.time),
+            What::Reduce if !done => self.carer.on_part_failed(self.time),
+            What::Close | What::Reduce | What::Cancel(_) | What::Move => {}
         }
         matches!(what, What::Open { .. })
     }
@@ -266,6 +311,7 @@ impl StrategyRunner {
     /// wanted. What failed is tried again after a while.
     pub(super) fn close_out(&mut self) {
         self.plan.lapse();
+        self.carer.take();
         if !self.failed_lately() {
             self.plan.exit();
         }
@@ -286,6 +332,8 @@ impl StrategyRunner {
                 || portfolio.order(&in_flight.request_id).is_some()
         };
         let _ = self.in_flight.take_if(is_over);
+        self.carer.take();
+        self.carer.retain(|id| portfolio.position(id).is_some());
     }
 
     /// The next step towards what is decided, if there is one to take now.
@@ -295,13 +343,15 @@ impl StrategyRunner {
         new_id: &mut dyn FnMut() -> RequestId,
     ) -> Option<Intent> {
         self.plan.is_fresh = false;
+        let care = self.carer.take();
         if self.in_flight.is_some() {
             return None;
         }
-        let next = self.next(world)?;
+        let next = self.next(care, world)?;
         let intent = self.intent(&next, new_id());
         let what = match next {
             Next::Open(order) => {
+                self.note_entry(&order, world);
                 let open = order.open(&self.settings.symbol);
                 world.portfolio.send(intent.request_id().clone(), open);
                 What::Open {
@@ -311,8 +361,17 @@ impl StrategyRunner {
                 }
             }
             Next::Close(_) => What::Close,
+            Next::Reduce(position_id, _) => {
+                if !self.note_part(position_id, intent.request_id(), world) {
+                    return None;
+                }
+                What::Reduce
+            }
             Next::Cancel(order_id) => What::Cancel(order_id),
-            Next::Move(..) => What::Move,
+            Next::Move(..) => {
+                self.carer.on_move(self.time);
+                What::Move
+            }
         };
         if matches!(what, What::Close | What::Cancel(_)) {
             self.tried = Some(self.time);
@@ -324,8 +383,39 @@ impl StrategyRunner {
         Some(intent)
     }
 
-    /// Exits first, and never an entry beside an order that waits for its price.
-    fn next(&mut self, world: &mut World<'_>) -> Option<Next> {
+    /// Lets position care know with which stop loss the strategy entered.
+    fn note_entry(&self, order: &Order, world: &mut World<'_>) {
+        if self.cares() {
+            let stop = order.levels.stop_loss;
+            world
+                .risk
+                .remember(|book, _| book.on_entry(&self.settings.name, stop));
+        }
+    }
+
+    /// Notes that a part of a position is about to be closed, so that it is closed once. False: that
+    /// would not outlive this process, and it is not closed.
+    fn note_part(
+        &mut self,
+        position_id: PositionId,
+        order: &RequestId,
+        world: &mut World<'_>,
+    ) -> bool {
+        let asked = order.clone();
+        if world
+            .risk
+            .remember(|book, _| book.on_asked(position_id, asked))
+        {
+            return true;
+        }
+        world.risk.remember(|book, _| book.on_ended(order, false));
+        self.carer.on_part_failed(self.time);
+        false
+    }
+
+    /// Exits first, and never an entry beside an order that waits for its price. What position care
+    /// wants, but for an exit, comes after what the strategy wants.
+    fn next(&mut self, care: Option<(PositionId, Action)>, world: &mut World<'_>) -> Option<Next> {
         let owner = self.owner();
         let held: Vec<Held> = world
             .portfolio
@@ -346,6 +436,9 @@ impl StrategyRunner {
             }
             self.plan.exit = self.is_unseen;
         }
+        if let Some((position_id, Action::Close)) = care {
+            return Some(Next::Close(position_id));
+        }
         if self.plan.cancel && cancel.is_some() {
             return cancel;
         }
@@ -363,8 +456,9 @@ impl StrategyRunner {
             }
         }
         let levels = std::mem::take(&mut self.plan.levels);
-        let held = held.first().filter(|_| levels != LevelsEdit::default())?;
-        Some(Next::Move(held.position_id, on_grid(levels, world.spec)))
+        let held = held.first().filter(|_| levels != LevelsEdit::default());
+        let moved = held.map(|held| Next::Move(held.position_id, on_grid(levels, world.spec)));
+        moved.or_else(|| care.map(of_care))
     }
 
     /// Its order that waits for its price.
@@ -428,6 +522,13 @@ impl StrategyRunner {
             Next::Close(position_id) => Intent::Close(Close {
                 request_id,
                 position_id,
+                lots: None,
+                tag,
+            }),
+            Next::Reduce(position_id, lots) => Intent::Close(Close {
+                request_id,
+                position_id,
+                lots: Some(lots),
                 tag,
             }),
             Next::Cancel(order_id) => Intent::Cancel(Cancel {
@@ -447,6 +548,20 @@ impl StrategyRunner {
         match self.in_flight.as_ref()?.what {
             What::Cancel(order_id) => Some(order_id),
             _ => None,
+        }
+    }
+}
+
+fn of_care((position_id, action): (PositionId, Action)) -> Next {
+    match action {
+        Action::Close => Next::Close(position_id),
+        Action::Reduce(lots) => Next::Reduce(position_id, lots),
+        Action::MoveStop(price) => {
+            let levels = LevelsEdit {
+                stop_loss: Edit::Set(price),
+                take_profit: Edit::Keep,
+            };
+            Next::Move(position_id, levels)
         }
     }
 }

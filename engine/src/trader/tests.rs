@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
+mod care;
 mod in_flight;
 mod risk;
 
 use super::*;
+use crate::care::CareSettings;
 use crate::risk::{
     Budget,
     testing::{account, settings as rules},
@@ -70,6 +72,7 @@ fn settings(name: &str, strategy: impl Strategy + 'static) -> StrategySettings {
         symbol: spec().symbol,
         budget: Budget::WHOLE,
         reverse: Reverse::CloseFirst,
+        care: CareSettings::default(),
         strategy: Box::new(strategy),
     }
 }
@@ -157,6 +160,7 @@ fn held(side: Side) -> Held {
         side,
         lots: Lots::from_f64(0.49).unwrap(),
         open_price: Some(Price::from_points(100_000, 5)),
+        opened: None,
         levels: Levels::default(),
         tag: "jumps".into(),
     }

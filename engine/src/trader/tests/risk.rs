@@ -29,7 +29,7 @@ pub(super) fn under(keys: &str) -> Trader {
 /// A trader that goes on from what the folder holds.
 fn restarted(keys: &str, folder: &Path) -> Trader {
     let settings = rules(&format!("{FREE}\n{keys}"));
-    let risk = Risk::open(settings, &folder.join(FILE));
+    let risk = Risk::open(settings, false, &folder.join(FILE));
     let mut trader = trader_without_snapshot(risk, jumps());
     trader.on_snapshot(Snapshot {
         account: None,
@@ -524,8 +524,10 @@ fn a_position_that_closed_while_nobody_looked_counts_as_a_loss() {
     let mut first = restarted(keys, folder.path());
     tick_at(&mut first, MONDAY, 100_000);
     first.on_event(&opened(Side::Sell));
-    let mut next =
-        trader_without_snapshot(Risk::open(rules(keys), &folder.path().join(FILE)), jumps());
+    let mut next = trader_without_snapshot(
+        Risk::open(rules(keys), false, &folder.path().join(FILE)),
+        jumps(),
+    );
     let told = Account {
         as_of: Moment {
             utc: None,
@@ -660,6 +662,7 @@ fn held_in(symbol: &str, stop_loss: Option<Price>) -> Event {
         side: Side::Buy,
         lots: Lots::from_f64(0.49).unwrap(),
         open_price: Some(price(120_000)),
+        opened: None,
         levels: Levels {
             stop_loss,
             take_profit: None,

@@ -1,0 +1,180 @@
+//! Position care of one strategy at work: what its rules want next, and how often they may ask for it.
+
+use super::feed::Feed;
+use crate::{
+    bars::{History, Timeframe},
+    care::{Action, Atr, Book, CareSettings, Facts, Missing},
+    portfolio::Held,
+    strategy::{Quote, Series},
+};
+use mymt5_model::{BrokerTime, PositionId, Side, SymbolSpec, Tick};
+use std::collections::BTreeSet;
+
+/// Between two requests of a kind at least, milliseconds of the broker's clock: a stop loss that follows
+/// each tick would use up what the trade server takes.
+const AGAIN_MS: i64 = 1_000;
+/// After one that failed, milliseconds.
+const AFTER_FAILURE_MS: i64 = 10_000;
+
+pub(super) struct Carer {
+    settings: CareSettings,
+    /// The bars whose ranges are to be known.
+    ranges: Option<(Feed, Atr)>,
+    wanted: Option<(PositionId, Action)>,
+    moves: Pause,
+    parts: Pause,
+    /// What is missing for which position, as told in the log.
+    told: BTreeSet<(PositionId, Missing)>,
+}
+
+/// What is the same for all positions of a strategy.
+pub(super) struct Moment<'a> {
+    pub(super) strategy: &'a str,
+    pub(super) spec: &'a SymbolSpec,
+    pub(super) now: BrokerTime,
+    pub(super) quote: Quote,
+    /// A close may be tried now.
+    pub(super) may_close: bool,
+}
+
+/// A time in which something is not tried again.
+#[derive(Debug, Default)]
+struct Pause(Option<(BrokerTime, i64)>);
+
+impl Pause {
+    const fn begin(&mut self, now: BrokerTime, ms: i64) {
+        self.0 = Some((now, ms));
+    }
+
+    /// The broker's clock may go back.
+    fn is_over(&self, now: BrokerTime) -> bool {
+        let lasts = |(begun, ms): (BrokerTime, i64)| (0..ms).contains(&(now.0 - begun.0));
+        !self.0.is_some_and(lasts)
+    }
+}
+
+impl Carer {
+    pub(super) fn new(settings: CareSettings) -> Self {
+        let ranges = settings.ranges().map(|ranges| {
+            // The first range needs the close before.
+            let series = Series {
+                timeframe: ranges.timeframe,
+                warm_up: ranges.bars + 1,
+            };
+            (Feed::new(series), Atr::of(ranges.bars))
+        });
+        Self {
+            settings,
+            ranges,
+            wanted: None,
+            moves: Pause::default(),
+            parts: Pause::default(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.settings.is_on()
+    }
+
+    pub(super) fn feed(&self) -> Option<&Feed> {
+        self.ranges.as_ref().map(|(feed, _)| feed)
+    }
+
+    pub(super) fn await_history(&mut self) {
+        if let Some((feed, _)) = &mut self.ranges {
+            feed.await_history();
+        }
+    }
+
+    pub(super) fn on_history(&mut self, timeframe: Timeframe, history: &History) {
+        if let Some((feed, atr)) = &mut self.ranges
+            && feed.series.timeframe == timeframe
+        {
+            let bars = feed.on_history(history.clone());
+            bars.iter().for_each(|bar| atr.take(bar));
+        }
+    }
+
+    pub(super) fn on_tick(&mut self, tick: &Tick) {
+        if let Some((feed, atr)) = &mut self.ranges
+            && let Some(bar) = feed.on_tick(tick)
+        {
+            atr.take(&bar);
+        }
+    }
+
+    /// Looks at each position, and wants the first thing that is to be done.
+    pub(super) fn look<'a>(
+        &mut self,
+        moment: &Moment<'_>,
+        positions: impl Iterator<Item = &'a Held>,
+        book: &Book,
+    ) {
+        self.wanted = None;
+        for held in positions {
+            let facts = self.facts(moment, held, book);
+            let id = held.position_id;
+            if let Some(missing) = self.settings.missing(&facts)
+                && self.told.insert((id, missing))
+            {
+                tracing::warn!(strategy = moment.strategy, position_id = %id, "{missing}");
+            }
+            let action = self.settings.decide(&facts);
+            self.wanted = self.wanted.or(action.map(|action| (id, action)));
+        }
+    }
+
+    fn facts<'a>(&self, moment: &Moment<'a>, held: &Held, book: &Book) -> Facts<'a> {
+        let id = held.position_id;
+        let atr = self.ranges.as_ref().and_then(|(_, atr)| atr.points());
+        Facts {
+            spec: moment.spec,
+            now: moment.now,
+            side: held.side,
+            lots: held.lots,
+            open: held.open_price,
+            levels: held.levels,
+            closing: match held.side {
+                Side::Buy => moment.quote.bid,
+                Side::Sell => moment.quote.ask,
+            },
+            since: book.since(id),
+            risk: book.risk(id),
+            atr,
+            may_close: moment.may_close,
+            may_move: self.moves.is_over(moment.now),
+            may_reduce: book.is_whole(id) && self.parts.is_over(moment.now),
+        }
+    }
+
+    /// True while something is to be done.
+    pub(super) const fn wants(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// What is to be done; it is wanted again with the next tick, as long as there is reason to.
+    pub(super) fn take(&mut self) -> Option<(PositionId, Action)> {
+        self.wanted.take()
+    }
+
+    /// A stop loss is about to be moved.
+    pub(super) const fn on_move(&mut self, now: BrokerTime) {
+        self.moves.begin(now, AGAIN_MS);
+    }
+
+    /// A stop loss could not be moved.
+    pub(super) const fn on_move_failed(&mut self, now: BrokerTime) {
+        self.moves.begin(now, AFTER_FAILURE_MS);
+    }
+
+    /// A part could not be closed.
+    pub(super) const fn on_part_failed(&mut self, now: BrokerTime) {
+        self.parts.begin(now, AFTER_FAILURE_MS);
+    }
+
+    /// Forgets what it told of positions that are gone.
+    pub(super) fn retain(&mut self, is_open: impl Fn(PositionId) -> bool) {
+        self.told.retain(|(id, _)| is_open(*id));
+    }
+}
