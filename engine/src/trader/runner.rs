@@ -36,6 +36,8 @@ pub(super) struct StrategyRunner {
     quote: Option<Quote>,
     /// When it last tried to close or to cancel; none: that was done.
     tried: Option<BrokerTime>,
+    /// The close that was tried last failed.
+    close_failed: bool,
 }
 
 /// What a runner waits for.
@@ -83,6 +85,7 @@ impl StrategyRunner {
             time: BrokerTime(0),
             quote: None,
             tried: None,
+            close_failed: false,
         }
     }
 
@@ -279,6 +282,7 @@ impl StrategyRunner {
         if done && matches!(what, What::Close | What::Cancel(_)) {
             self.tried = None;
         }
+        self.close_failed = what == What::Close && !done;
         match what {
             What::Open { side, told, .. } => {
                 let entry = self.plan.entry.take();
@@ -425,9 +429,11 @@ impl StrategyRunner {
             .collect();
         let cancel = self.waiting(world.portfolio).map(Next::Cancel);
         if self.plan.exit {
-            let close = held.first().map(|held| Next::Close(held.position_id));
-            if close.is_some() {
-                return close;
+            // A close that fails for ever must not keep what waits for its price.
+            let cancels = self.close_failed && cancel.is_some() && !self.failed_lately();
+            let close = held.first().filter(|_| !cancels);
+            if let Some(held) = close {
+                return Some(Next::Close(held.position_id));
             }
             if cancel.is_some() {
                 // The exit stays, and is looked at again with the next tick.

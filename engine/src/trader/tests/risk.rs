@@ -639,6 +639,27 @@ fn a_loss_that_closes_cancels_what_waits_for_its_price_and_goes_on_until_it_is_g
 }
 
 #[test]
+fn a_close_that_fails_keeps_no_order_and_a_cancel_that_fails_keeps_no_position() {
+    for cancelled in [true, false] {
+        let strategy = settings("jumps", script(&[limit]));
+        let mut trader = trader_under(free_but("drawdown.percent = 5.0"), vec![strategy]);
+        tell(&mut trader, MONDAY, 10_000.0);
+        tick_at(&mut trader, MONDAY, 100_000);
+        trader.on_event(&Event::Order(working("id-1")));
+        trader.on_event(&opened(Side::Buy));
+        tell(&mut trader, MONDAY, 9_500.0);
+        let close = tick_at(&mut trader, MONDAY, 100_000).unwrap();
+        assert!(matches!(&close, Intent::Close(_)), "{close:?}");
+        let failed = order(close.request_id().as_str(), OrderState::Rejected);
+        assert_eq!(trader.on_event(&failed).intents, []);
+        let cancel = tick_at(&mut trader, MONDAY + 1_000, 100_000).unwrap();
+        assert!(matches!(&cancel, Intent::Cancel(_)), "{cancel:?}");
+        let step = trader.on_changed(cancel.request_id(), cancelled);
+        assert!(matches!(&step.intents[..], [Intent::Close(_)]), "{step:?}");
+    }
+}
+
+#[test]
 fn a_loss_that_closes_goes_on_with_what_waits_once_the_position_is_closed() {
     let strategy = settings("jumps", script(&[limit]));
     let mut trader = trader_under(free_but("drawdown.percent = 5.0"), vec![strategy]);
