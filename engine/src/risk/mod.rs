@@ -236,11 +236,7 @@ impl Risk {
         if self.settings.cooldown.is_none() || !self.memory.open.remove(&position) {
             return;
         }
-        if let Some(now) = self.now {
-            let lost = result.is_none_or(Money::is_negative);
-            self.memory.end(lost, now);
-        }
-        self.keep();
+        self.end_trade(result.is_none_or(Money::is_negative));
     }
 
     /// All positions that are open now. What closed unseen has no known result.
@@ -252,6 +248,21 @@ impl Risk {
         for position in open {
             self.on_opened(*position);
         }
+    }
+
+    /// One order turned a position to its other side: what it was before has ended. None: it is not
+    /// known whether it lost, which counts as a loss.
+    pub fn on_turned(&mut self, position: PositionId, lost: Option<bool>) {
+        if self.settings.cooldown.is_some() && self.memory.open.contains(&position) {
+            self.end_trade(lost.unwrap_or(true));
+        }
+    }
+
+    fn end_trade(&mut self, lost: bool) {
+        if let Some(now) = self.now {
+            self.memory.end(lost, now);
+        }
+        self.keep();
     }
 
     /// What position care remembers.

@@ -222,6 +222,7 @@ impl Trader {
         match event {
             Event::Order(order) => self.on_order(order),
             Event::PositionChanged(held) => {
+                self.note_turn(held);
                 self.portfolio.apply(event);
                 self.risk.on_opened(held.position_id);
                 self.note_position(held);
@@ -252,6 +253,19 @@ impl Trader {
                 Step::default()
             }
         }
+    }
+
+    /// Tells risk of a position that one order turned. The other side opened where it closed; what it
+    /// cost is not counted.
+    fn note_turn(&mut self, held: &Held) {
+        let known = self.portfolio.position(held.position_id);
+        let Some(turned) = known.filter(|known| known.side != held.side) else {
+            return;
+        };
+        let prices = turned.open_price.zip(held.open_price);
+        let gain = prices.map(|(from, to)| (to.points() - from.points()) * turned.side.sign());
+        self.risk
+            .on_turned(held.position_id, gain.map(|gain| gain < 0));
     }
 
     fn on_position(&mut self, held: &Held) -> Step {

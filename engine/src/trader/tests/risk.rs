@@ -660,6 +660,29 @@ fn a_close_that_fails_keeps_no_order_and_a_cancel_that_fails_keeps_no_position()
 }
 
 #[test]
+fn a_position_that_one_order_turned_ended_as_a_trade() {
+    // Sold at 1.00000, and turned where the other side opened.
+    for (turned_at, trades) in [
+        (Some(price(100_200)), false),
+        (Some(price(99_800)), true),
+        (None, false),
+    ] {
+        let mut trader = under("cooldown.losses = 2\ncooldown.minutes = 60");
+        tick_at(&mut trader, MONDAY, 100_000);
+        trader.on_event(&opened(Side::Sell));
+        let turned = Held {
+            open_price: turned_at,
+            ..held(Side::Buy)
+        };
+        trader.on_event(&Event::PositionChanged(turned));
+        let lost = Money::from_f64(-1.0).ok();
+        trader.on_event(&Event::PositionClosed(POSITION, lost));
+        let traded = trades_at(&mut trader, MONDAY + MINUTE);
+        assert_eq!(traded, trades, "{turned_at:?}");
+    }
+}
+
+#[test]
 fn a_loss_that_closes_goes_on_with_what_waits_once_the_position_is_closed() {
     let strategy = settings("jumps", script(&[limit]));
     let mut trader = trader_under(free_but("drawdown.percent = 5.0"), vec![strategy]);
