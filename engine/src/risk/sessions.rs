@@ -1,8 +1,8 @@
 //! When entries may be made: windows per weekday, by the broker's clock.
 
-use super::{DayTime, RiskRefused, day_time::Weekday};
+use super::{DayTime, RiskRefused};
 use mymt5_chassis::loader::Section;
-use mymt5_model::BrokerTime;
+use mymt5_model::{BrokerTime, Weekday};
 
 /// The windows of each weekday; a weekday without any is closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

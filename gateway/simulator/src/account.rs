@@ -1,7 +1,7 @@
 //! What the account is like: its mode, its money, its conditions, and how kind the market is.
 
-use crate::{Week, Weekday};
-use mymt5_model::{AccountMode, Lots, MaskedAccount, Money, Symbol};
+use crate::Week;
+use mymt5_model::{AccountMode, Lots, MaskedAccount, Money, Symbol, Weekday};
 use std::{collections::BTreeMap, fmt};
 
 /// The conditions of the simulated account.

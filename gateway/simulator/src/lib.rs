@@ -45,6 +45,6 @@ pub use event::Event;
 pub use feed::fuzz;
 pub use history::Past;
 pub use quotes::Quotes;
-pub use sessions::{Week, Weekday};
+pub use sessions::Week;
 pub use simulator::Simulator;
 pub use state::{RestoreError, State};

@@ -1,8 +1,8 @@
 //! The end of the broker's day: every open position is charged or paid its swap, once a night,
 //! three times on one day of the week, never at a weekend.
 
-use crate::{Simulator, Weekday, convert::in_quote, event::Log, position::Position};
-use mymt5_model::{BrokerTime, Lots, Money, Side, SymbolSpec};
+use crate::{Simulator, convert::in_quote, event::Log, position::Position};
+use mymt5_model::{BrokerTime, Lots, Money, Side, SymbolSpec, Weekday};
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -1,58 +1,12 @@
 //! Trading hours: for each weekday, the minutes of the broker's day in which a symbol trades.
 
-use mymt5_model::BrokerTime;
-use serde::{Deserialize, Serialize};
+use mymt5_model::{BrokerTime, Weekday};
 use std::ops::Range;
 
 const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
 /// Minutes of a day.
 const DAY_MINUTES: u16 = 1440;
-
-/// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weekday {
-    /// Monday.
-    Monday,
-    /// Tuesday.
-    Tuesday,
-    /// Wednesday.
-    Wednesday,
-    /// Thursday.
-    Thursday,
-    /// Friday.
-    Friday,
-    /// Saturday.
-    Saturday,
-    /// Sunday.
-    Sunday,
-}
-
-impl Weekday {
-    const ALL: [Self; 7] = [
-        Self::Monday,
-        Self::Tuesday,
-        Self::Wednesday,
-        Self::Thursday,
-        Self::Friday,
-        Self::Saturday,
-        Self::Sunday,
-    ];
-
-    /// The weekday of the broker's wall clock.
-    #[must_use]
-    pub fn of(time: BrokerTime) -> Self {
-        // Day 0, 1970-01-01, was a Thursday.
-        Self::ALL[(time.0.div_euclid(DAY_MS) + 3).rem_euclid(7) as usize]
-    }
-
-    /// True on Saturday and Sunday.
-    #[must_use]
-    pub const fn is_weekend(self) -> bool {
-        matches!(self, Self::Saturday | Self::Sunday)
-    }
-}
 
 /// The trading hours of a week, in broker time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,14 +54,6 @@ mod tests {
     use super::*;
 
     const FRIDAY: i64 = DAY_MS;
-
-    #[test]
-    fn knows_the_days() {
-        assert_eq!(Weekday::of(BrokerTime(0)), Weekday::Thursday);
-        assert_eq!(Weekday::of(BrokerTime(FRIDAY)), Weekday::Friday);
-        assert_eq!(Weekday::of(BrokerTime(-1)), Weekday::Wednesday);
-        assert_eq!(Weekday::of(BrokerTime(1_580_428_800_000)), Weekday::Friday);
-    }
 
     #[test]
     fn sessions_are_half_open() {

@@ -1,7 +1,8 @@
 //! When a market trades: `sessions` per weekday, or the simulator's short form `weekends`.
 
 use mymt5_chassis::loader::Reader;
-use mymt5_simulator::{Week, Weekday};
+use mymt5_model::Weekday;
+use mymt5_simulator::Week;
 use serde::{
     Deserialize,
     de::{
@@ -13,15 +14,6 @@ use std::{collections::BTreeMap, ops::Range};
 
 const SESSIONS: &str = "broker.simulator.sessions";
 const WEEKENDS: &str = "broker.simulator.weekends";
-const DAYS: [Weekday; 7] = [
-    Weekday::Monday,
-    Weekday::Tuesday,
-    Weekday::Wednesday,
-    Weekday::Thursday,
-    Weekday::Friday,
-    Weekday::Saturday,
-    Weekday::Sunday,
-];
 /// Most sessions of a day.
 const MAX_SESSIONS: usize = 16;
 
@@ -76,7 +68,7 @@ pub(super) fn of_week(reader: &mut Reader, key: &str) -> Option<Hours> {
 
 /// A day that is not named has no session.
 fn of_days(reader: &mut Reader, table: &str, sessions: &Days) -> Option<Hours> {
-    let mut week = DAYS
+    let mut week = Weekday::ALL
         .into_iter()
         .fold(Week::always(), |week, day| week.with(day, Vec::new()));
     let mut weekdays = 0;

@@ -3,7 +3,7 @@
 //! and MetaTrader 5, and are parsed into these types there.
 //!
 //! # Rooms
-//! * Numbers: `lots`, `price`, `money`, `time`.
+//! * Numbers: `lots`, `price`, `money`, `time`, `weekday`.
 //! * Names: `ids`, `symbol` (with its contract).
 //! * What is traded: `order` (states), `trade` (what is sent and what is answered), `rows` and
 //!   `account` (what the server lists), `retcode`, `market` (ticks and bars), `link`.
@@ -35,6 +35,7 @@ mod status;
 mod symbol;
 mod time;
 mod trade;
+mod weekday;
 
 pub use account::{AccountKind, AccountMode, AccountRow, MaskedAccount};
 pub use ids::{ClientName, IdError, Magic, OrderId, PositionId, RequestId, Ticket};
@@ -53,3 +54,4 @@ pub use status::{DOMAIN, reason_of, retry_after};
 pub use symbol::{Execution, FillingModes, Symbol, SymbolError, SymbolSpec, TradeMode};
 pub use time::{BrokerTime, BrokerTimeError, BrokerZone, Moment, UtcTime, ZoneError};
 pub use trade::{Comment, Edit, Levels, LevelsEdit, Receipt, TermsEdit, TradeRequest};
+pub use weekday::Weekday;

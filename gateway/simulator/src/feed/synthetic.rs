@@ -4,8 +4,8 @@
 //! gained, so that no strategy can earn more than its spread costs.
 
 use super::FeedError;
-use crate::{Weekday, catalogue::beginning, dice::Dice};
-use mymt5_model::{BrokerTime, Price, SymbolSpec, Tick};
+use crate::{catalogue::beginning, dice::Dice};
+use mymt5_model::{BrokerTime, Price, SymbolSpec, Tick, Weekday};
 
 /// A tick's usual step as a part of the price.
 const STEP: f64 = 1e-6;

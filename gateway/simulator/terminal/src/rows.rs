@@ -4,8 +4,9 @@ use crate::{layout, quotes::Quoted};
 use mymt5_model::{
     AccountMode, AccountRow, BrokerTime, DealKind, DealReason, DealRow, Entry, Execution, Magic,
     OrderRow, OrderType, PositionRow, Price, RowState, Side, SymbolSpec, TimeInForce, TradeMode,
+    Weekday,
 };
-use mymt5_simulator::{AccountConfig, Weekday};
+use mymt5_simulator::AccountConfig;
 
 /// An order may be placed at any time to come: until cancelled, for a day, until a time or a day.
 const EXPIRATIONS: i32 = 1 | 2 | 4 | 8;

@@ -164,7 +164,7 @@ fn a_margin_call_is_told_once_and_the_stop_out_closes_the_greatest_loser() {
 
 #[test]
 fn outside_the_sessions_prices_move_but_nothing_is_done() {
-    let morning = Week::always().with(mymt5_simulator::Weekday::Monday, vec![0..30, 30..60]);
+    let morning = Week::always().with(Weekday::Monday, vec![0..30, 30..60]);
     let account = AccountConfig {
         symbol_sessions: [(symbol("EURUSD"), morning)].into(),
         ..hedging()

@@ -2,9 +2,8 @@
 
 use crate::{oracle::real_data, support::*};
 use mymt5_model::*;
-use mymt5_simulator::{
-    Weekday,
-    feed::{BarFile, BarSample, BarTicks, FeedError, Synthetic, TickFile, period_of},
+use mymt5_simulator::feed::{
+    BarFile, BarSample, BarTicks, FeedError, Synthetic, TickFile, period_of,
 };
 use std::{
     fs,

@@ -50,7 +50,7 @@ fn requests_on_a_fresh_account() {
         max_symbol_lots: Some(lots(1.0)),
         ..hedging()
     };
-    let closed = Week::always().with(mymt5_simulator::Weekday::Monday, Vec::new());
+    let closed = Week::always().with(Weekday::Monday, Vec::new());
     let closed = AccountConfig {
         sessions: closed,
         ..hedging()

@@ -4,7 +4,7 @@ use super::super::{conforms, play::Play, requests::*, setup::Setup};
 use mymt5_model::{
     OrderType::{Limit, Market, Stop, StopLimit},
     Side::{Buy, Sell},
-    Ticket, TimeInForce, TradeMode,
+    Ticket, TimeInForce, TradeMode, Weekday,
 };
 use mymt5_simulator::Week;
 
@@ -121,11 +121,8 @@ async fn a_market_that_is_closed() {
 }
 
 fn closed() -> Week {
-    use mymt5_simulator::Weekday::*;
-    let days = [
-        Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday,
-    ];
-    days.into_iter()
+    Weekday::ALL
+        .into_iter()
         .fold(Week::always(), |week, day| week.with(day, Vec::new()))
 }
 
