@@ -277,6 +277,7 @@ impl Desk {
     ) -> Result<(), String> {
         self.askers += 1;
         self.refused = None;
+        let is_order = matches!(command, Command::Submit(_) | Command::Close(_));
         self.step(Input::Call(Box::new(Call {
             asker: Asker(self.askers),
             client: self.client.clone(),
@@ -297,7 +298,7 @@ impl Desk {
                 Err(reason)
             }
             None => {
-                self.book.orders += 1;
+                self.book.orders += u64::from(is_order);
                 Ok(())
             }
         }

@@ -178,3 +178,57 @@ impl Carer {
         self.told.retain(|(id, _)| is_open(*id));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{
+        care::testing::{price, settings},
+        trader::tests::spec,
+    };
+    use mymt5_model::{Levels, Lots};
+
+    #[test]
+    fn what_is_missing_is_told_once_for_each_position() {
+        let mut carer = Carer::new(settings("break_even.at_r = 1.0"));
+        let spec = spec();
+        let moment = Moment {
+            strategy: "one",
+            spec: &spec,
+            now: BrokerTime(0),
+            quote: Quote {
+                bid: price(100_000),
+                ask: price(100_002),
+            },
+            may_close: true,
+        };
+        let held = |id: u64| Held {
+            position_id: PositionId(id),
+            symbol: spec.symbol.clone(),
+            side: Side::Buy,
+            lots: Lots::from_f64(0.1).unwrap(),
+            open_price: Some(price(100_000)),
+            opened: None,
+            levels: Levels::default(),
+            tag: String::new(),
+        };
+        let both = [held(7), held(8)];
+        for _ in 0..2 {
+            carer.look(&moment, both.iter(), &Book::default());
+            assert_eq!(carer.told.len(), 2);
+        }
+        carer.retain(|id| id == PositionId(8));
+        assert_eq!(carer.told.len(), 1);
+    }
+
+    #[test]
+    fn a_pause_ends_with_its_time_and_where_the_clock_goes_back() {
+        let mut pause = Pause::default();
+        assert!(pause.is_over(BrokerTime(0)));
+        pause.begin(BrokerTime(5_000), 1_000);
+        for (now, over) in [(4_999, true), (5_000, false), (5_999, false), (6_000, true)] {
+            assert_eq!(pause.is_over(BrokerTime(now)), over, "{now}");
+        }
+    }
+}

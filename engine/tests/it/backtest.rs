@@ -310,6 +310,39 @@ fn news_are_judged_by_the_zone_of_the_ticks_and_what_risk_refuses_is_counted() {
 }
 
 #[test]
+fn positions_are_cared_for_as_they_are_live() {
+    let folder = tempfile::tempdir().unwrap();
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&walk(7, 8_000)));
+    for mode in ["netting", "hedging"] {
+        let under = |care: &str| {
+            let text = fs::read_to_string(EXAMPLE).unwrap();
+            let text = text.replace("stop_points = 0", &format!("stop_points = 60\n{care}"));
+            let text = text.replace("mode = \"netting\"", &format!("mode = \"{mode}\""));
+            let config = written(folder.path(), "care.toml", &text);
+            outcome(config.to_str().unwrap(), &[&ticks], &[])
+        };
+        let plain = under("");
+        for care in [
+            "care.break_even.at_r = 0.3",
+            "care.trailing.points = 30\ncare.trailing.step_points = 5",
+            "care.trailing.atr = 1.0\ncare.trailing.atr_timeframe = \"M1\"",
+            "care.partial_close.at_r = 0.3",
+            "care.time_exit.minutes = 1",
+        ] {
+            let cared = under(care);
+            assert_ne!(cared["net_profit"], plain["net_profit"], "{mode} {care}");
+            assert_eq!(cared["refused"], plain["refused"], "{mode} {care}");
+            assert_eq!(cared["failed"], plain["failed"], "{mode} {care}");
+            let count = |name: &str| cared[name].as_u64().unwrap();
+            assert!(count("orders") <= count("fills"), "a move is not an order");
+        }
+        let trades = |outcome: &Value| outcome["trades"].as_u64().unwrap();
+        let parted = under("care.partial_close.at_r = 0.3");
+        assert!(trades(&parted) > trades(&plain), "{mode}: {parted}");
+    }
+}
+
+#[test]
 fn a_report_tells_of_the_same_trades() {
     let folder = tempfile::tempdir().unwrap();
     let quotes = walk(7, 20_000);
