@@ -148,6 +148,14 @@ impl Book {
         }
     }
 
+    /// The orders that are to close a part and have not ended.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &RequestId> {
+        self.positions.values().filter_map(|kept| match &kept.part {
+            Part::Asked(order) => Some(order),
+            Part::Whole | Part::Done(_) => None,
+        })
+    }
+
     /// True for an order that closes a part alone.
     pub(crate) fn is_part(&self, order: &RequestId) -> bool {
         let mut all = self.positions.values();
@@ -255,6 +263,7 @@ mod tests {
         book.on_asked(ID, order(1));
         let mut book = restarted(&book);
         assert!(!book.is_whole(ID) && book.is_part(&order(1)));
+        assert_eq!(book.asked().collect::<Vec<_>>(), [&order(1)]);
         book.on_ended(&order(2), false);
         assert!(!book.is_whole(ID), "another order");
         book.on_ended(&order(1), false);
@@ -264,6 +273,7 @@ mod tests {
         book.on_ended(&order(3), false);
         let book = restarted(&book);
         assert!(!book.is_whole(ID) && book.is_part(&order(3)));
+        assert_eq!(book.asked().count(), 0);
     }
 
     #[test]

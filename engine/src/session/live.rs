@@ -438,7 +438,10 @@ async fn settle(
     clock: GatewayClock,
     trace: &TraceContext,
 ) -> Result<(), SessionEnd> {
-    for unsettled in session.intents.unsettled()? {
+    let all = session.intents.unsettled()?;
+    let is_recorded = |id: &RequestId| all.iter().any(|known| known.request_id == id.as_str());
+    session.trader.on_records(is_recorded);
+    for unsettled in all {
         let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
         if let Some(outcome) = recalled.await? {
             let request_id = &unsettled.request_id;

@@ -358,6 +358,19 @@ impl Trader {
         self.note_part_end(request_id, arrived);
     }
 
+    /// Tells which intents of before the snapshot were recorded and have not ended. An order without a
+    /// record was never sent.
+    pub fn on_records(&mut self, is_recorded: impl Fn(&RequestId) -> bool) {
+        let awaited = self.runners.iter().filter_map(StrategyRunner::awaited);
+        let unsent = awaited
+            .chain(self.risk.cared().asked())
+            .filter(|request_id| !is_recorded(request_id));
+        let unsent: BTreeSet<RequestId> = unsent.cloned().collect();
+        for request_id in &unsent {
+            self.on_recalled(request_id, false);
+        }
+    }
+
     /// An order that the gateway definitely did not take.
     pub fn on_refused(&mut self, request_id: &RequestId, reason: String) -> Step {
         let refused = OrderUpdate {

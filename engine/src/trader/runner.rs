@@ -262,6 +262,12 @@ impl StrategyRunner {
         self.in_flight.is_none()
     }
 
+    /// The order or change that is under way.
+    pub(super) fn awaited(&self) -> Option<&RequestId> {
+        let in_flight = self.in_flight.as_ref();
+        in_flight.map(|in_flight| &in_flight.request_id)
+    }
+
     pub(super) fn waits_for(&self, request_id: &RequestId) -> bool {
         let in_flight = self.in_flight.as_ref();
         in_flight.is_some_and(|in_flight| in_flight.request_id == *request_id)

@@ -650,6 +650,18 @@ fn bars_wait_for_their_past_which_decides_nothing() {
 }
 
 #[test]
+fn an_order_that_could_not_be_recorded_is_not_waited_for() {
+    let mut trader = deciding(&[buy, buy]);
+    go(&mut trader);
+    trader.on_snapshot(snapshot(TradingState::Active));
+    trader.on_records(|request_id| *request_id == id("id-1"));
+    assert!(!trader.is_idle());
+    trader.on_records(|_| false);
+    assert!(trader.is_idle());
+    assert!(matches!(&go(&mut trader)[..], [Intent::Submit(_)]));
+}
+
+#[test]
 fn what_was_wanted_before_a_new_session_is_no_reason_to_trade_now() {
     let mut trader = deciding(&[turn_to_buy, limit]);
     trader.on_event(&opened(Side::Sell));

@@ -344,6 +344,27 @@ fn a_part_whose_order_was_under_way_waits_for_its_end_after_a_restart() {
 }
 
 #[test]
+fn a_part_whose_order_was_never_recorded_was_never_sent() {
+    let keys = "partial_close.at_r = 1.0";
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = restarted(keys, folder.path(), Vec::new());
+    told(&mut first, position(Side::Buy, 99_800));
+    let intent = tick_at(&mut first, MONDAY, 100_200).unwrap();
+    drop(first);
+    let whole = vec![position(Side::Buy, 99_800)];
+    let mut next = restarted(keys, folder.path(), whole);
+    next.on_records(|id| id == intent.request_id());
+    assert_eq!(
+        tick_at(&mut next, MONDAY, 100_200),
+        None,
+        "its end is to come"
+    );
+    next.on_records(|_| false);
+    let again = tick_at(&mut next, MONDAY, 100_200);
+    assert_eq!(closed(again.as_ref()), Some(lots(0.24)));
+}
+
+#[test]
 fn a_restart_forgets_no_opening() {
     let keys = "time_exit.minutes = 5";
     let untold = || Held {
