@@ -1,11 +1,152 @@
-//! The recorder of metrics. It only records; the operations port renders what it holds.
+//! The metrics of a process: what describes them, and the recorder that holds them. It only records;
+//! the operations port renders what it holds.
 
+use metrics::Label;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines of the log lost, whether the queue was full or the write failed.
 pub const LOG_LINES_DROPPED: &str = "mymt5_log_lines_dropped_total";
 /// Crash reports that this start found, which no start before it had told of, and those written since.
 pub const CRASH_REPORTS: &str = "mymt5_crash_reports";
+
+/// What every process exports.
+pub const COMMON: [Metric; 3] = [
+    Metric::gauge("mymt5_build_info", "1, with the version that runs").by(&["version"]),
+    Metric::counter(
+        LOG_LINES_DROPPED,
+        "Lines of the log lost because the queue was full or the write failed",
+    ),
+    Metric::gauge(
+        CRASH_REPORTS,
+        "Crash reports that this start found and told of, and those written since",
+    ),
+];
+
+/// Upper bounds of the buckets of every histogram, seconds: from a commit on a fast disk to an answer
+/// that is given up.
+const BUCKETS: [f64; 16] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
+
+/// What kind of number a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows, from 0 at the start.
+    Counter,
+    /// Stands at some value.
+    Gauge,
+    /// Counts of how long something took, in seconds, by buckets.
+    Histogram,
+}
+
+impl MetricKind {
+    /// Its name in Prometheus.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// A metric that a process exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name, with its unit.
+    pub name: &'static str,
+    /// What kind of number it is.
+    pub kind: MetricKind,
+    /// The labels of its series; none: it has one.
+    pub labels: &'static [&'static str],
+    /// What it tells.
+    pub help: &'static str,
+}
+
+impl Metric {
+    /// One that only grows.
+    #[must_use]
+    pub const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, MetricKind::Counter, help)
+    }
+
+    /// One that stands at some value.
+    #[must_use]
+    pub const fn gauge(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, MetricKind::Gauge, help)
+    }
+
+    /// How long something takes, seconds.
+    #[must_use]
+    pub const fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, MetricKind::Histogram, help)
+    }
+
+    const fn new(name: &'static str, kind: MetricKind, help: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            labels: &[],
+            help,
+        }
+    }
+
+    /// The same, with a series for each value of these labels.
+    #[must_use]
+    pub const fn by(self, labels: &'static [&'static str]) -> Self {
+        Self { labels, ..self }
+    }
+}
+
+/// A gauge whose series come and go with what they tell of, such as symbols that are frozen. It makes
+/// no more of them than [`Family::MOST`]: nothing from outside grows what is exported without end.
+#[derive(Debug)]
+pub struct Family {
+    name: &'static str,
+    labels: &'static [&'static str],
+    gone: f64,
+    known: BTreeSet<Vec<String>>,
+}
+
+impl Family {
+    /// Most series of one.
+    pub const MOST: usize = 1_024;
+
+    /// One with these labels; `gone` is what a series stands at once nothing is told of it.
+    #[must_use]
+    pub const fn new(name: &'static str, labels: &'static [&'static str], gone: f64) -> Self {
+        Self {
+            name,
+            labels,
+            gone,
+            known: BTreeSet::new(),
+        }
+    }
+
+    /// Takes all there is to tell now: the values of the labels, and what stands there.
+    pub fn set(&mut self, now: BTreeMap<Vec<String>, f64>) {
+        for gone in self.known.iter().filter(|it| !now.contains_key(*it)) {
+            self.gauge(gone).set(self.gone);
+        }
+        for (values, value) in now {
+            if self.known.contains(&values) || self.known.len() < Self::MOST {
+                self.gauge(&values).set(value);
+                self.known.insert(values);
+            }
+        }
+    }
+
+    fn gauge(&self, values: &[String]) -> metrics::Gauge {
+        let labels = self.labels.iter().zip(values);
+        let labels: Vec<Label> = labels
+            .map(|(label, value)| Label::new(*label, value.clone()))
+            .collect();
+        metrics::gauge!(self.name, labels)
+    }
+}
 
 /// Why no recorder could be installed.
 #[derive(Debug, thiserror::Error)]
@@ -20,17 +161,84 @@ pub struct MetricsError {
 /// # Errors
 /// Another recorder is installed already.
 pub fn install() -> Result<PrometheusHandle, MetricsError> {
-    let handle = PrometheusBuilder::new()
-        .install_recorder()
+    let handle = builder()
+        .and_then(PrometheusBuilder::install_recorder)
         .map_err(|source| MetricsError { source })?;
-    metrics::describe_counter!(
-        LOG_LINES_DROPPED,
-        "Lines of the log lost because the queue was full or the write failed"
-    );
-    metrics::counter!(LOG_LINES_DROPPED).increment(0);
-    metrics::describe_gauge!(
-        CRASH_REPORTS,
-        "Crash reports that this start found and told of, and those written since"
-    );
+    describe(&COMMON);
+    metrics::gauge!("mymt5_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new().set_buckets(&BUCKETS)
+}
+
+/// Describes metrics. Those counters and histograms that have no label begin at 0: what was never
+/// counted must not look like what nobody counts.
+pub fn describe(all: &[Metric]) {
+    for metric in all {
+        let (name, help) = (metric.name, metric.help);
+        match metric.kind {
+            MetricKind::Counter => metrics::describe_counter!(name, help),
+            MetricKind::Gauge => metrics::describe_gauge!(name, help),
+            MetricKind::Histogram => metrics::describe_histogram!(name, help),
+        }
+        if !metric.labels.is_empty() {
+            continue;
+        }
+        match metric.kind {
+            MetricKind::Counter => metrics::counter!(name).increment(0),
+            MetricKind::Histogram => metrics::histogram!(name).record_many(0.0, 0),
+            MetricKind::Gauge => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_family_says_what_is_gone_and_is_bounded() {
+        let recorder = builder().unwrap().build_recorder();
+        let value = |name: &str| vec![name.to_owned()];
+        let text = metrics::with_local_recorder(&recorder, || {
+            let mut frozen = Family::new("frozen", &["symbol"], 0.0);
+            frozen.set([(value("EURUSD"), 1.0), (value("AUDUSD"), 1.0)].into());
+            let many = (0..2 * Family::MOST).map(|n| (value(&format!("S{n:03}")), 1.0));
+            frozen.set(many.chain([(value("EURUSD"), 1.0)]).collect());
+            recorder.handle().render()
+        });
+        for line in ["frozen{symbol=\"EURUSD\"} 1", "frozen{symbol=\"AUDUSD\"} 0"] {
+            assert!(text.lines().any(|told| told == line), "{line}: {text}");
+        }
+        assert_eq!(text.matches("symbol=").count(), Family::MOST);
+    }
+
+    #[test]
+    fn what_was_never_counted_stands_at_zero() {
+        let recorder = builder().unwrap().build_recorder();
+        let text = metrics::with_local_recorder(&recorder, || {
+            describe(&[
+                Metric::counter("a_total", "A."),
+                Metric::counter("b_total", "B.").by(&["why"]),
+                Metric::histogram("c_seconds", "C."),
+                Metric::gauge("d", "D."),
+            ]);
+            recorder.handle().render()
+        });
+        for line in [
+            "# HELP a_total A.",
+            "a_total 0",
+            "# TYPE c_seconds histogram",
+            "c_seconds_bucket{le=\"0.0001\"} 0",
+            "c_seconds_count 0",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}: {text}");
+        }
+        for absent in ["b_total", "# TYPE d "] {
+            assert!(!text.contains(absent), "{absent}: {text}");
+        }
+    }
 }

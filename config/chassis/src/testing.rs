@@ -1,9 +1,11 @@
 //! For leak tests: every form in which a secret may have got out. Written apart from the
 //! redactor, plain and slow, so that a form which the redactor misses is not missed here too. And
-//! what an operator reads, by [`messages`].
+//! what an operator reads, by [`messages`] and [`metrics`].
 
 #[doc(hidden)]
 pub mod messages;
+#[doc(hidden)]
+pub mod metrics;
 
 /// A port of loopback that is free now, and that no outgoing connection is given by chance: below
 /// the kernel's ephemeral ones, so that a process which is killed finds it free again. None: all

@@ -17,7 +17,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
@@ -39,6 +39,9 @@ const LIMITS: Limits = Limits {
 /// A probe is a matter of moments.
 const MAX_AGE: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_millis(300);
+/// Between two times at which what histograms took is added up, though nobody asks: until then each
+/// measurement is kept.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Where the operations port listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +136,7 @@ pub async fn serve(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let port = Port {
         health: health.service(),
-        handle,
+        handle: handle.clone(),
     };
     let places = Places::new(PLACES);
     let connections = TaskTracker::new();
@@ -157,11 +160,22 @@ pub async fn serve(
         });
     };
     let accepting = server::accept(|| listener.accept(), take);
-    shutdown.run_until_cancelled(accepting).await;
+    let working = async { tokio::join!(accepting, keep_up(handle)) };
+    shutdown.run_until_cancelled(working).await;
     drop(listener);
     connections.close();
     connections.wait().await;
     Ok(())
+}
+
+/// Adds up what histograms took, for ever.
+async fn keep_up(handle: PrometheusHandle) {
+    let mut turns = interval(UPKEEP);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        handle.run_upkeep();
+    }
 }
 
 #[derive(Clone)]
@@ -189,7 +203,6 @@ impl Port {
                 "use GET\n".to_owned(),
             ));
         }
-        self.handle.run_upkeep();
         Ok(plain(StatusCode::OK, self.handle.render()))
     }
 }

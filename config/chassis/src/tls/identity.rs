@@ -143,6 +143,12 @@ impl ServerIdentity {
         })
     }
 
+    /// When the certificate ends, Unix seconds.
+    #[must_use]
+    pub const fn ends(&self) -> i64 {
+        self.valid.1
+    }
+
     /// Whole days until the certificate ends, from that time on; negative once it has.
     #[must_use]
     pub const fn days_left(&self, unix_ms: i64) -> i64 {
