@@ -23,8 +23,8 @@ mod state;
 pub use exit::{ExitRefused, exit_allowed};
 pub use limits::{EntryFacts, Exposure, Fact, Holding, Limits, StopFacts};
 pub use loss::{
-    Allowance, BaseKind, Breach, DailyLoss, Drawdown, DrawdownKind, LimitAction, LossMeter,
-    LossSettings, LossState, ResetHour, ResetHourError, ScopeLimits,
+    Allowance, BaseKind, Breach, DailyLoss, Drawdown, DrawdownKind, Headroom, LimitAction,
+    LossMeter, LossSettings, LossState, ResetHour, ResetHourError, ScopeLimits,
 };
 pub use percent::{Percent, PercentError};
 pub use rate::Rate;

@@ -428,8 +428,9 @@ impl Core {
 
     /// Orders taken, deals of ours and orders rejected since the start.
     #[must_use]
-    pub const fn counts(&self) -> (u64, u64, u64) {
-        (self.orders.taken, self.orders.fills, self.orders.rejected)
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let rejected = self.outcomes(OrderState::Rejected);
+        (self.orders.taken, self.orders.fills, rejected)
     }
 
     /// Whether these can be granted.

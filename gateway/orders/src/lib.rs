@@ -23,7 +23,8 @@
 //!   limits), `foreign`, `unread` (rows that nobody understands), `reconcile` (passes).
 //! * Who may what: `grants`, `sessions`, `states`, `limits` (what losses do), `flatten`,
 //!   `closed_markets`; `watch` looks after all of it each second.
-//! * What an operator or a caller asks first: `operator`, `obstacles`, `check`.
+//! * What an operator or a caller asks first: `operator`, `obstacles`, `check`; what a monitor is told:
+//!   `figures`.
 //!
 //! # Words
 //! * *Entry*: what may open or add; *exit*: a close of a named position.
@@ -48,6 +49,7 @@ mod entries;
 mod events;
 mod exits;
 mod exposure;
+mod figures;
 mod flatten;
 mod foreign;
 mod grants;
@@ -85,6 +87,7 @@ pub use broker::{History, RowKind, SendFailure, Snapshot, Unreadable};
 pub use calls::{Acceptance, Adoption, Call, Command, OrderEdit, PositionEdit, Resolution};
 pub use check::{BrokerFigures, CheckReport};
 pub use events::{Audience, Event, Recorded};
+pub use figures::ScopeLosses;
 pub use flatten::{FlattenReport, Item, Leftover};
 pub use grants::Grant;
 pub use input::{Found, Input, Wanted};

@@ -78,10 +78,11 @@ pub(crate) struct Orders {
     ended: VecDeque<OrderId>,
     dirty: BTreeSet<OrderId>,
     last: u64,
-    /// Orders taken, deals of ours and orders rejected since the start.
+    /// Orders taken and deals of ours since the start.
     pub(crate) taken: u64,
     pub(crate) fills: u64,
-    pub(crate) rejected: u64,
+    /// How often an order came to that state since the start.
+    outcomes: HashMap<OrderState, u64>,
 }
 
 impl Orders {
@@ -292,10 +293,17 @@ impl Orders {
             self.ended.retain(|ended| *ended != id);
         }
         self.dirty.insert(id);
-        self.rejected += u64::from(to == OrderState::Rejected && from != to);
+        if from != to {
+            *self.outcomes.entry(to).or_default() += 1;
+        }
         // That it was sent changes nothing for the next start: what was taken may be there.
         emit(order, out, to == OrderState::Sent);
         true
+    }
+
+    /// How often an order came to that state since the start.
+    pub(crate) fn outcomes(&self, state: OrderState) -> u64 {
+        self.outcomes.get(&state).copied().unwrap_or(0)
     }
 
     /// Records what changed in this step. A caller that waits for a change waits for its event or its

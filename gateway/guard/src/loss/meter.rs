@@ -181,6 +181,14 @@ impl LossState {
         (self.day, self.base, self.daily_reached) = (day, base, false);
     }
 
+    /// What a drawdown is measured from.
+    pub(super) const fn reference(&self, kind: DrawdownKind) -> Money {
+        match kind {
+            DrawdownKind::Static => self.start,
+            DrawdownKind::Trailing => self.high_water,
+        }
+    }
+
     fn breaches(&mut self, settings: &LossSettings) -> Vec<Breach> {
         let equity = self.last_equity;
         let lost = |level: Money, allowed: Money| level > equity && level - equity >= allowed;
@@ -198,10 +206,7 @@ impl LossState {
         if let Some(drawdown) = settings.drawdown
             && !self.drawdown_latched
         {
-            let reference = match drawdown.kind {
-                DrawdownKind::Static => self.start,
-                DrawdownKind::Trailing => self.high_water,
-            };
+            let reference = self.reference(drawdown.kind);
             if lost(reference, drawdown.allowance.of(reference)) {
                 self.drawdown_latched = true;
                 breaches.push(Breach {
