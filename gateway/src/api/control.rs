@@ -115,6 +115,7 @@ impl ControlService for Control {
             obstacles: trading_status.obstacles,
             flattens: trading_status.flattens,
             disk: Some(render::disk(&self.0.disk)),
+            losses: trading_status.losses,
         }))
     }
 

@@ -8,7 +8,7 @@ use mymt5_model::{
 };
 use mymt5_orders::{
     ChangeOutcome, CheckReport, Event, Item, Leftover, Obstacle, Order, OwnedDeal, Position,
-    Purpose, Recorded,
+    Purpose, Recorded, ScopeLosses,
 };
 use mymt5_proto::v1;
 
@@ -281,6 +281,20 @@ pub(super) fn obstacle(obstacle: &Obstacle) -> v1::Obstacle {
         why: obstacle.why.clone(),
         closes: obstacle.kind.closes().to_owned(),
         ends: obstacle.kind.ends().to_owned(),
+    }
+}
+
+/// How the losses of a scope stand.
+pub(super) fn losses(losses: &ScopeLosses) -> v1::ScopeLosses {
+    let limits = losses.limits.iter().map(|room| v1::LossLimit {
+        name: room.limit.name().to_owned(),
+        allowed: room.allowed.to_f64(),
+        left: room.left.to_f64(),
+    });
+    v1::ScopeLosses {
+        client: scope(&losses.client),
+        profit_today: losses.profit_today.to_f64(),
+        limits: limits.collect(),
     }
 }
 

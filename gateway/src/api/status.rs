@@ -18,6 +18,7 @@ pub(super) struct TradingStatus {
     pub(super) frozen: Vec<String>,
     pub(super) obstacles: Vec<v1::Obstacle>,
     pub(super) flattens: Vec<v1::Flattening>,
+    pub(super) losses: Vec<v1::ScopeLosses>,
     pub(super) counts: (u64, u64, u64),
 }
 
@@ -42,6 +43,7 @@ impl TradingStatus {
             frozen: Vec::new(),
             obstacles: Vec::new(),
             flattens: Vec::new(),
+            losses: Vec::new(),
             counts: (0, 0, 0),
         })
     }
@@ -69,6 +71,8 @@ impl View {
         let rows: Vec<&StateRow> = rows.filter(|row| self.sees_scope(&row.client)).collect();
         reasons.extend(rows.iter().map(|row| self.restriction(row)));
         let unknown: Vec<String> = unknown.map(cause_of).collect();
+        let losses = core.scope_losses().into_iter();
+        let losses = losses.filter(|losses| self.sees_scope(&losses.client));
         TradingStatus {
             state: core.account_state(),
             reasons,
@@ -82,6 +86,7 @@ impl View {
                 .iter()
                 .filter_map(|row| self.flatten(core, row))
                 .collect(),
+            losses: losses.map(|losses| render::losses(&losses)).collect(),
             counts: core.counts(),
         }
     }

@@ -4,8 +4,8 @@ use super::operator::{READING, Target, json_line, leftovers, plain};
 use mymt5_chassis::{cli::say, clock};
 use mymt5_proto::v1::{
     Account, BrokerClock, Disk, Flattening, GetSnapshotRequest, GetStatusRequest,
-    GetStatusResponse, Moment, Obstacle, control_service_client::ControlServiceClient,
-    trading_service_client::TradingServiceClient,
+    GetStatusResponse, LossLimit, Moment, Obstacle, ScopeLosses,
+    control_service_client::ControlServiceClient, trading_service_client::TradingServiceClient,
 };
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -67,6 +67,7 @@ fn object(status: &GetStatusResponse, account: &Account) -> Value {
         "balance": known.map(|account| account.balance),
         "equity": known.map(|account| account.equity),
         "currency": account.currency,
+        "losses": status.losses.iter().map(losses).collect::<Vec<_>>(),
         "ticks": counters.ticks,
         "orders": counters.orders,
         "fills": counters.fills,
@@ -76,6 +77,36 @@ fn object(status: &GetStatusResponse, account: &Account) -> Value {
         "disk_low": disk.low,
         "obstacles": status.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
     })
+}
+
+/// How the losses of a scope stand, for programs.
+fn losses(losses: &ScopeLosses) -> Value {
+    let limit = |it: &LossLimit| json!({ "name": it.name, "allowed": it.allowed, "left": it.left });
+    json!({
+        "client": losses.client,
+        "profit_today": losses.profit_today,
+        "limits": losses.limits.iter().map(limit).collect::<Vec<_>>(),
+    })
+}
+
+/// The profit of today and what is left of each limit of losses, for people: a line for each scope.
+fn losses_line(losses: &ScopeLosses, currency: &str) -> (&'static str, String) {
+    let limits = losses.limits.iter().map(|it| {
+        let LossLimit {
+            name,
+            allowed,
+            left,
+        } = it;
+        format!("; {left:.2} of {allowed:.2} left of {name}")
+    });
+    let client = match losses.client.as_str() {
+        "" => String::new(),
+        client => format!("{client}: "),
+    };
+    let profit = losses.profit_today;
+    let limits: String = limits.collect();
+    let text = format!("{client}{profit:.2} {currency}{limits}");
+    ("profit_today", text)
 }
 
 /// The name of an enum's value without that of the enum.
@@ -124,7 +155,7 @@ fn rows(status: &GetStatusResponse, account: &Account) -> Vec<(&'static str, Str
         };
         format!("{scope}: {}", leftovers(&flatten.left))
     });
-    vec![
+    let mut rows = vec![
         ("version", status.version.clone()),
         ("account", account.account.clone()),
         ("account_kind", kind),
@@ -151,7 +182,10 @@ fn rows(status: &GetStatusResponse, account: &Account) -> Vec<(&'static str, Str
         ("fills", counters.fills.to_string()),
         ("rejected", counters.rejected.to_string()),
         ("disk", disk(status.disk.unwrap_or_default())),
-    ]
+    ];
+    let losses = status.losses.iter();
+    rows.extend(losses.map(|it| losses_line(it, &account.currency)));
+    rows
 }
 
 /// How long ago, and how long it took.

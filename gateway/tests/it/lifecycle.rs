@@ -306,6 +306,7 @@ async fn status_is_told_over_the_control_socket_to_its_own_user_alone() {
         assert!(told[name].is_number(), "{name}: {told}");
     }
     assert_eq!(told["frozen_symbols"], serde_json::json!([]));
+    assert!(told["losses"].is_array(), "{told}");
     if rustix::process::geteuid().is_root() {
         let other = gateway
             .command(&["status", "--data-folder", "data"], Some(61_003))
