@@ -9,6 +9,7 @@
 //! * What is held: [`portfolio`], as the gateway reported it; its stops and its end, too: [`care`].
 //! * What became of it: [`report`].
 //! * The past of a symbol, into a file: [`history`].
+//! * What a monitor reads: [`telemetry`] (the list of the metrics).
 //! * How it starts: [`cli`], [`settings`].
 //!
 //! # Strategies of one's own
@@ -28,6 +29,7 @@ pub mod risk;
 pub mod session;
 pub mod settings;
 pub mod strategy;
+pub mod telemetry;
 pub mod trader;
 
 use clap::Parser;

@@ -10,6 +10,7 @@
 //!   the subscribers) -> [`api`].
 //! * What must be told later: [`audit`] (who asked for what, in a chained file of its own). What must
 //!   be told now: [`notify`] (alerts by e-mail and Telegram).
+//! * What a monitor reads: [`telemetry`] (the list of the metrics).
 //! * How it starts, and what it reloads while it runs: [`cli`], [`settings`], [`reload`].
 
 pub mod access;
@@ -25,6 +26,7 @@ pub mod notify;
 pub mod reload;
 pub mod server;
 pub mod settings;
+pub mod telemetry;
 
 #[doc(hidden)]
 pub use api::fuzz;

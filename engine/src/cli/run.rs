@@ -2,9 +2,10 @@
 
 use crate::{
     intents::Intents,
-    risk::{self, Risk},
+    risk::{self, Risk, RiskRefused},
     session::{SERVICE, Session},
     settings::{Settings, TABLE},
+    telemetry,
     trader::Trader,
 };
 use anyhow::Context;
@@ -75,6 +76,7 @@ async fn serve(running: Running<Settings, Opened>) -> anyhow::Result<()> {
         redactor,
         ..
     } = running.configured;
+    telemetry::begin(RiskRefused::ALL.iter().map(|refused| refused.name()));
     let log = running.log;
     let strategies = settings.strategies.len();
     tracing::info!(

@@ -53,7 +53,7 @@ pub use stop_distance::StopDistance;
 use crate::care::Book;
 use loss_watch::{LossWatch, Reading, Spared};
 use memory::Memory;
-use mymt5_guard::{Breach, DrawdownKind, LimitAction, LossMeter};
+use mymt5_guard::{Breach, DrawdownKind, Headroom, LimitAction, LossMeter};
 use mymt5_model::{BrokerTime, Lots, Money, PositionId, Symbol, SymbolSpec, UtcTime};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -336,24 +336,55 @@ impl Risk {
         &self.refusals
     }
 
+    /// What may be lost if all stops of what is open were hit, as a share of equity; none: it is not
+    /// known.
+    #[must_use]
+    pub fn open_risk(&self, open: &[Open], specs: &HashMap<Symbol, SymbolSpec>) -> Option<f64> {
+        let facts = self.facts(open, specs).ok()?;
+        open_risk::share(&facts, &self.settings.sizing).ok()
+    }
+
+    /// What of that `max_open_risk_percent` allows, as a share of equity; none: any.
+    #[must_use]
+    pub fn open_risk_limit(&self) -> Option<f64> {
+        let total = self.settings.open_risk.total;
+        total.map(|percent| percent.get() / 100.0)
+    }
+
+    /// What is left of each limit of losses.
+    #[must_use]
+    pub fn headroom(&self) -> Vec<Headroom> {
+        let meter = self.watch.meter();
+        let state = meter.state();
+        state.map_or_else(Vec::new, |state| state.headroom(&meter.settings()))
+    }
+
+    fn facts<'a>(
+        &self,
+        open: &'a [Open],
+        specs: &'a HashMap<Symbol, SymbolSpec>,
+    ) -> Result<Facts<'a>, RiskRefused> {
+        let now = self.now.ok_or(RiskRefused::AccountUnknown)?;
+        let is_fresh = |account: &Account| {
+            let told = account.as_of.broker;
+            told.is_some_and(|told| now.0 - told.0 <= FRESH_MS)
+        };
+        Ok(Facts {
+            time: now,
+            utc: self.utc_ahead_ms.map(|ahead| UtcTime(now.0 + ahead)),
+            account: self.account.filter(is_fresh),
+            open,
+            specs,
+        })
+    }
+
     fn judge(
         &self,
         entry: &Entry<'_>,
         open: &[Open],
         specs: &HashMap<Symbol, SymbolSpec>,
     ) -> Result<Lots, RiskRefused> {
-        let now = self.now.ok_or(RiskRefused::AccountUnknown)?;
-        let is_fresh = |account: &Account| {
-            let told = account.as_of.broker;
-            told.is_some_and(|told| now.0 - told.0 <= FRESH_MS)
-        };
-        let facts = &Facts {
-            time: now,
-            utc: self.utc_ahead_ms.map(|ahead| UtcTime(now.0 + ahead)),
-            account: self.account.filter(is_fresh),
-            open,
-            specs,
-        };
+        let facts = &self.facts(open, specs)?;
         self.judge_time(entry, facts)?;
         let rules = &self.settings;
         spread::check(rules.max_spread_points, entry)?;

@@ -73,6 +73,14 @@ impl OpenRisk {
     }
 }
 
+/// What all that is open may lose, as a share of equity.
+pub(super) fn share(facts: &Facts<'_>, sizing: &Sizing) -> Result<f64, RiskRefused> {
+    let held = facts.open.iter().map(|open| at_risk(open, facts, sizing));
+    let amounts = held.map(|held| held.map(|held| held.amount));
+    let sum: f64 = amounts.sum::<Result<f64, RiskRefused>>()?;
+    Ok(sum / facts.equity()?)
+}
+
 fn at_risk<'a>(open: &Open, facts: &Facts<'a>, sizing: &Sizing) -> Result<AtRisk<'a>, RiskRefused> {
     let spec = facts.specs.get(&open.symbol);
     let known = spec.zip(open.price).zip(open.stop);

@@ -3,6 +3,7 @@
 use super::{
     Gateway, Session,
     end::SessionEnd,
+    gauges,
     send::{Answer, send},
     symbols::{self, Listings},
     warm_up::WarmUps,
@@ -15,7 +16,7 @@ use crate::{
 use mymt5_chassis::{clock, trace_context::TraceContext};
 use mymt5_model::{OrderState, RequestId, SymbolSpec};
 use mymt5_proto::{Reason, reason_of, retry_after, v1};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -201,6 +202,7 @@ impl Live {
                     listings.refresh(&self.gateway, &session.trader);
                     let trader = &mut session.trader;
                     self.warm_ups.refresh(&self.gateway, trader).await;
+                    gauges::trader(&session.trader.figures());
                     Ok(())
                 }
                 Some(beaten) = beats.join_next() => match beaten {
@@ -284,8 +286,11 @@ impl Live {
             }
         }
         metrics::counter!("mymt5_engine_ticks_received_total").increment(live);
-        metrics::gauge!("mymt5_engine_last_tick_timestamp_seconds")
-            .set(clock::utc_now_ms() as f64 / 1000.0);
+        let ticks = batch.ticks.iter();
+        let ticks = ticks.filter(|tick| tick.kind() == v1::TickKind::Live);
+        let known = ticks.filter(|tick| self.specs.contains_key(&tick.symbol));
+        let symbols: BTreeSet<&str> = known.map(|tick| tick.symbol.as_str()).collect();
+        gauges::ticks(symbols.into_iter());
         Ok(())
     }
 
@@ -345,6 +350,7 @@ impl Live {
     /// Makes a step durable, then sends what it wants to send.
     fn take(&mut self, session: &Session, step: Step) -> Result<(), SessionEnd> {
         if let Some(settled) = &step.settled {
+            gauges::ended(&settled.outcome);
             let outcome = wire::outcome_name(&settled.outcome);
             session
                 .intents
@@ -368,8 +374,8 @@ impl Live {
                 &request.encode(),
                 times,
             )?;
-            metrics::counter!("mymt5_engine_orders_submitted_total").increment(1);
         }
+        gauges::sent(intent);
         let trace = TraceContext::new();
         log(intent, &trace);
         let gateway = self.gateway.clone();
@@ -425,9 +431,10 @@ async fn beat(
     let now = clock::utc_now_ms();
     metrics::gauge!("mymt5_engine_last_success_timestamp_seconds").set(now as f64 / 1000.0);
     let server_ms = answer.into_inner().server_time.and_then(|time| time.utc_ms);
-    Ok(GatewayClock {
-        ahead_ms: server_ms.unwrap_or(now) - now,
-    })
+    let ahead_ms = server_ms.unwrap_or(now) - now;
+    let ahead = ahead_ms as f64 / 1_000.0;
+    metrics::gauge!("mymt5_engine_gateway_clock_ahead_seconds").set(ahead);
+    Ok(GatewayClock { ahead_ms })
 }
 
 /// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not

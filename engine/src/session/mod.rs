@@ -3,6 +3,7 @@
 mod backoff;
 mod end;
 mod gateway;
+mod gauges;
 mod live;
 mod past;
 mod retry;

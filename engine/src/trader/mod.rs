@@ -5,6 +5,7 @@ mod carer;
 mod caring;
 mod entry;
 mod feed;
+mod figures;
 mod intent;
 mod runner;
 
@@ -16,6 +17,7 @@ pub use crate::{
     risk::Account,
 };
 pub use feed::WarmUp;
+pub use figures::Figures;
 pub use intent::{Cancel, Close, Intent, Move, Outcome, Settled, Submit};
 
 use crate::{

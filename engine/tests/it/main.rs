@@ -5,6 +5,7 @@ mod backtest;
 mod bars;
 mod own_strategy;
 mod packed;
+mod telemetry;
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::{

@@ -2,6 +2,7 @@
 
 mod audit;
 mod certs;
+mod gauges;
 mod health;
 #[cfg(test)]
 mod messages;

@@ -43,6 +43,8 @@ pub(super) async fn follow(
         }
         let valid = identity.is_valid_at(now);
         let up = *journal_up.borrow_and_update();
+        metrics::gauge!("mymt5_certificate_expiry_timestamp_seconds").set(identity.ends() as f64);
+        metrics::gauge!("mymt5_journal_up").set(f64::from(u8::from(up)));
         let ready = valid && up;
         if told != Some(ready) {
             told = Some(ready);

@@ -1,6 +1,7 @@
 //! The running gateway: built on what the start opened, served until it is asked to stop.
 
 use super::{
+    gauges,
     opened::Opened,
     readiness::{self, CONTROL, MARKET_DATA, TRADING},
 };
@@ -17,6 +18,7 @@ use crate::{
     reload::{self, Identity, Reloader},
     server::{self, Api},
     settings::{Settings, TABLE},
+    telemetry,
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -41,6 +43,7 @@ pub(super) async fn serve(
     trail: Trail,
     wrap: impl FnOnce(Sqlite) -> Box<dyn Journal>,
 ) -> anyhow::Result<()> {
+    telemetry::begin();
     let configured = running.configured;
     let settings = configured.settings;
     let opened = running.opened;
@@ -112,6 +115,7 @@ pub(super) async fn serve(
             identity,
             app.orders.journal_up(),
         )),
+        tokio::spawn(gauges::follow(app.clone())),
         tokio::spawn(reloader.clone().follow_certificate()),
         tokio::spawn(secrets.watch(SECRETS, stop.clone())),
         tokio::spawn(settings.disk.clone().watch()),

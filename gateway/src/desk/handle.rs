@@ -16,7 +16,7 @@ use crate::{
 use futures_util::FutureExt;
 use mymt5_model::{Reason, Refusal, RequestId};
 use mymt5_orders::{
-    Answer, Asker, BrokerFigures, Call, CheckReport, Core, Denial, Input, NewOrder,
+    Answer, Asker, BrokerFigures, Call, CheckReport, Command, Core, Denial, Input, NewOrder,
 };
 use std::{
     panic::AssertUnwindSafe,
@@ -163,6 +163,8 @@ impl Orders {
         until: Instant,
         taken: impl FnOnce() + Send,
     ) -> Result<Told, Refusal> {
+        let begun = Instant::now();
+        let is_order = matches!(call.command, Command::Submit(_) | Command::Close(_));
         let asker = call.asker;
         let rank = Rank::of(&call.command);
         let (mut answered, was_taken) =
@@ -188,7 +190,11 @@ impl Orders {
             }
             told = &mut answer => told,
         };
-        told.map_or_else(|_| Err(Self::lost()), judged)
+        let told = told.map_or_else(|_| Err(Self::lost()), judged);
+        if is_order && told.is_ok() {
+            metrics::histogram!("mymt5_order_duration_seconds").record(begun.elapsed());
+        }
+        told
     }
 
     /// What would become of an order, were it submitted now.

@@ -2,6 +2,7 @@
 //! things up in and commits to, the sends and the reads that it asks for, and the log of its events.
 
 mod events;
+mod figures;
 mod handle;
 mod messages;
 mod notices;

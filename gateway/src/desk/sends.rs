@@ -5,7 +5,10 @@ use crate::broker::{Dispatch, SendFailure};
 use futures_util::FutureExt;
 use mymt5_model::Receipt;
 use mymt5_orders::{Input, Job, Outgoing};
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 use tokio::time::timeout;
 
 /// How many times the bound of an answer one that is late is still listened for.
@@ -32,6 +35,7 @@ impl OrdersTask {
         let bound = self.setup.send_timeout;
         let mailbox = self.mailbox.clone();
         self.sends.spawn(async move {
+            let begun = Instant::now();
             let answer = AssertUnwindSafe(broker.send(&request, &dispatch)).catch_unwind();
             let mut answer = std::pin::pin!(answer.map(|answer| {
                 answer.unwrap_or_else(|_| {
@@ -42,6 +46,7 @@ impl OrdersTask {
                 Ok(outcome) => (outcome, false),
                 Err(_) => (Err(SendFailure::Unknown("no answer in time".into())), true),
             };
+            metrics::histogram!("mymt5_broker_answer_duration_seconds").record(begun.elapsed());
             let Some(mailbox) = mailbox.upgrade() else {
                 return;
             };

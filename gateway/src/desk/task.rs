@@ -4,6 +4,7 @@
 
 use super::{
     events::EventLog,
+    figures::Figures,
     messages::{Message, Reply, Then, Told, refuse, refuse_one, tell},
     milliseconds, notices,
     quotes::Quotes,
@@ -94,6 +95,7 @@ pub(super) struct OrdersTask {
     handed: u64,
     durable: u64,
     up: watch::Sender<bool>,
+    figures: Figures,
 }
 
 impl OrdersTask {
@@ -121,6 +123,7 @@ impl OrdersTask {
             handed: 0,
             durable: 0,
             up,
+            figures: Figures::new(),
         }
     }
 
@@ -248,7 +251,10 @@ impl OrdersTask {
         if let Some(input) = self.readability() {
             self.step(input)?;
         }
-        self.step(Input::Second)
+        self.step(Input::Second)?;
+        let now = self.now().utc;
+        self.figures.take(&self.core, now, &self.instruments);
+        Ok(())
     }
 
     fn take(&mut self, message: Message) -> Result<ControlFlow<oneshot::Sender<()>>, JournalError> {

@@ -52,6 +52,7 @@ impl Disk {
         let mut polls = interval(POLL_INTERVAL);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut low = false;
+        metrics::gauge!("mymt5_disk_alarm_bytes").set(self.alarm_bytes as f64);
         loop {
             polls.tick().await;
             // The next write reports what cannot be read now.

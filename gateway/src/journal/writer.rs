@@ -5,6 +5,7 @@ use super::{Journal, JournalError, Record};
 use std::{
     sync::mpsc as sync_mpsc,
     thread::{self, JoinHandle},
+    time::Instant,
 };
 use tokio::sync::mpsc;
 
@@ -28,7 +29,10 @@ impl Writer {
             .name("journal".into())
             .spawn(move || {
                 while let Ok(batch) = taken.recv() {
+                    let begun = Instant::now();
                     let result = journal.commit(&batch);
+                    metrics::histogram!("mymt5_journal_commit_duration_seconds")
+                        .record(begun.elapsed());
                     let failed = result.is_err();
                     if told.blocking_send(result).is_err() || failed {
                         return;

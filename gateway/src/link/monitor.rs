@@ -142,7 +142,6 @@ impl Monitor {
             outcomes.add(now, succeeded);
             outcomes.error_rate(now)
         };
-        metrics::gauge!("mymt5_link_error_rate").set(error_rate);
         self.link.0.send_modify(|status| {
             status.error_rate = error_rate;
             if let Some(latency) = latency {

@@ -38,6 +38,7 @@ impl Supervisor {
             self.admitted().await;
             let mut tried = String::new();
             let error = Session::run(&self.0, &mut tried).await;
+            metrics::counter!("mymt5_link_losses_total").increment(1);
             tracing::warn!(%error, "link to the broker lost");
             self.keep(tried, &error);
             if self.0.deps.login.is_some() && matches!(error, BrokerError::Refused(_)) {

@@ -65,6 +65,7 @@ pub(super) struct Queue {
     /// In step: the last batch is not done with.
     unacknowledged: bool,
     overflowed: bool,
+    conflated: metrics::Counter,
 }
 
 impl Queue {
@@ -88,6 +89,7 @@ impl Queue {
             taken: 0,
             unacknowledged: false,
             overflowed: false,
+            conflated: metrics::counter!("mymt5_ticks_conflated_total"),
         }
     }
 
@@ -114,7 +116,8 @@ impl Queue {
                 *waiting = Item {
                     folded: waiting.folded.saturating_add(1),
                     ..item.clone()
-                }
+                };
+                self.conflated.increment(1);
             }
             None => {
                 self.places.insert(

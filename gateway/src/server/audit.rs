@@ -168,7 +168,7 @@ fn denial(path: String, code: Code, audited: &Audited, peer: String, trace_id: S
 fn record(
     path: &str,
     code: Code,
-    reason: Option<&str>,
+    reason: Option<&'static str>,
     audited: &Audited,
     peer: &str,
     begun: Instant,
@@ -176,6 +176,9 @@ fn record(
     let client = audited.name();
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     metrics::counter!("mymt5_calls_total", "code" => format!("{code:?}")).increment(1);
+    if let Some(reason) = reason {
+        metrics::counter!("mymt5_refusals_total", "reason" => reason).increment(1);
+    }
     match code {
         // Health, and what strangers are denied, which the audit trail tells by address.
         _ if client.is_empty() => {

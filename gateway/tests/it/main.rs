@@ -30,3 +30,4 @@ mod replay;
 mod scripted;
 mod strangers;
 mod supervisor;
+mod telemetry;
