@@ -6,6 +6,7 @@ mod ending;
 mod foreign;
 mod history;
 mod leak;
+mod metrics;
 mod recovery;
 mod reports;
 mod sandbox;
