@@ -5,6 +5,7 @@ use crate::{
     stage::{BOUND, Stage},
 };
 use mymt5_proto::v1::{self, control_service_client::ControlServiceClient};
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -231,4 +232,23 @@ async fn a_prometheus_answers_each_query_of_the_dashboard() {
         .output()
         .unwrap();
     prove(&asked);
+}
+
+#[test]
+fn each_panel_of_the_dashboard_has_a_place_of_its_own() {
+    let board: Value = serde_json::from_str(&read("../grafana/dashboards/mymt5.json")).unwrap();
+    let panels = board["panels"].as_array().unwrap();
+    let mut ids = BTreeSet::new();
+    let mut taken = BTreeSet::new();
+    for panel in panels {
+        let title = panel["title"].as_str().unwrap();
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title}");
+        let at = |side: &str| panel["gridPos"][side].as_u64().unwrap();
+        assert!(at("x") + at("w") <= 24, "{title} is too wide");
+        for x in at("x")..at("x") + at("w") {
+            for y in at("y")..at("y") + at("h") {
+                assert!(taken.insert((x, y)), "{title} lies on another panel");
+            }
+        }
+    }
 }
