@@ -130,6 +130,18 @@ async fn all_of(names: &BTreeSet<String>, stage: &Stage) -> [String; 2] {
     }
 }
 
+/// An operator's status tells what is left of the limits, too.
+async fn tells_losses(stage: &Stage) {
+    let mut control = ControlServiceClient::new(stage.operator().await);
+    let status = control.get_status(v1::GetStatusRequest {}).await.unwrap();
+    let losses = status.into_inner().losses;
+    let account = losses.iter().find(|it| it.client.is_empty()).unwrap();
+    let names: Vec<&str> = account.limits.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["LIMIT_DAILY_LOSS", "LIMIT_DRAWDOWN"]);
+    let mut limits = account.limits.iter();
+    assert!(limits.all(|it| it.allowed > 0.0 && it.left > 0.0));
+}
+
 /// A row of the README is what the pair says.
 fn hold(row: &str, exported: &Exported) {
     let cells: Vec<&str> = row.split('|').map(str::trim).collect();
@@ -186,6 +198,7 @@ async fn a_pair_exports_what_its_papers_name() {
     let names: BTreeSet<String> = papers.iter().flat_map(|paper| named(paper)).collect();
     let stage = start().await;
     let bodies = all_of(&names, &stage).await;
+    tells_losses(&stage).await;
     let exported = exported(&bodies);
     let rows = readme.lines().filter(|line| line.starts_with("| `mymt5_"));
     let listed: BTreeSet<&str> = rows
