@@ -4,6 +4,7 @@
 use crate::{
     backtest::TickError,
     care::Missing,
+    cli::doctor,
     history::{HistoryError, OpenError, SourceError},
     intents::IntentError,
     report::ReportError,
@@ -72,6 +73,9 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
     of_files(&mut messages);
     of_history(&mut messages);
     of_ticks(&mut messages);
+    for finding in doctor::messages::samples() {
+        messages.text(finding.check, &finding.to_string());
+    }
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     messages.contexts(&sources).unwrap();
     messages.judge(&sources).unwrap();

@@ -14,13 +14,14 @@
 //! * What it serves: [`server`], whose bounds hold for every port.
 //! * What the process is: [`process`] (its limits, its folders), [`sandbox`], [`tls`].
 //! * How it starts, ends and is asked: [`cli`], [`shutdown`], [`exit`], [`supervisor`]; what it leaves behind when it
-//!   does not end well: `crash`.
+//!   does not end well: `crash`. Whether its set-up is safe: [`doctor`].
 //! * What tests and fuzzers use: [`testing`], [`fuzz`].
 
 pub mod cli;
 pub mod clock;
 pub mod config_errors;
 mod crash;
+pub mod doctor;
 pub mod exit;
 #[doc(hidden)]
 pub mod fuzz;

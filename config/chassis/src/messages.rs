@@ -3,7 +3,7 @@
 
 use crate::{
     config_errors::ConfigErrors,
-    crash, every_variant,
+    crash, doctor, every_variant,
     loader::{Environment, Reader, Table},
     logs::{LogError, LogSettings},
     operations::{ListenError, OperationsClient, OperationsSettings},
@@ -66,6 +66,9 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
     of_the_start(&mut messages);
     of_certificates(&mut messages);
     of_commands(&mut messages);
+    for finding in doctor::messages::samples() {
+        messages.text(finding.check, &finding.to_string());
+    }
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for own in ["cli", "operations"] {
         messages.contexts(&sources.join(own)).unwrap();

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod backtest;
+pub(crate) mod doctor;
 mod history;
 mod report;
 mod reset_risk;
@@ -36,6 +37,17 @@ enum Command {
         /// Print each value and where it comes from.
         #[arg(long)]
         print: bool,
+    },
+    /// Hold the set-up against the security guide: secrets, rights, certificates, the way to the gateway,
+    /// clock, risk, sandbox, health, age of the dependencies. Run it as the engine's own user; exit code 1
+    /// when a check fails.
+    Doctor {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
+        config: PathBuf,
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
     },
     /// Write a report of this client's past trades, from the gateway: a page, a CSV and a JSON file.
     Report {
@@ -87,6 +99,7 @@ pub fn execute(asked: Cli) -> ExitCode {
     let done = match asked.command {
         Command::Run { config } => run::run(&config),
         Command::Check { config, print } => cli::check::<Settings>(&config, print),
+        Command::Doctor { config, json } => doctor::doctor(&config, json),
         Command::Report { config, out } => report::report(&config, &out),
         Command::ResetRisk { config } => reset_risk::reset_risk(&config),
         Command::History(asked) => history::history(asked),

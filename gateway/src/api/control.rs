@@ -116,6 +116,7 @@ impl ControlService for Control {
             flattens: trading_status.flattens,
             disk: Some(render::disk(&self.0.disk)),
             losses: trading_status.losses,
+            server_time: Some(render::utc(clock::utc_now_ms())),
         }))
     }
 

@@ -6,28 +6,16 @@ use mymt5_chassis::{
     loader::{Environment, Reader},
     operations::{OperationsClient, OperationsSettings},
 };
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
-    process::ExitCode,
-};
+use std::{net::SocketAddr, path::Path, process::ExitCode};
 
 /// Where the configuration has the operations port; the default where it cannot be read.
 fn configured(config: &Path) -> SocketAddr {
     let reader = Reader::open(&TABLE, config, Environment::of_process());
     let read = reader.ok().and_then(|mut reader| {
         let settings = OperationsSettings::read(&mut reader, OPERATIONS)?;
-        Some(settings.listen)
+        Some(settings.here())
     });
-    let mut address = read.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9101)));
-    if address.ip().is_unspecified() {
-        // It listens everywhere: here, too.
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
+    read.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9101)))
 }
 
 pub(super) fn health(

@@ -2,6 +2,7 @@
 
 mod audit;
 mod certs;
+mod doctor;
 mod gauges;
 mod health;
 #[cfg(test)]
@@ -54,6 +55,16 @@ enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// Hold the set-up against the security guide: secrets, rights, certificates, limits, sandbox, health,
+    /// disk, age of the dependencies. Run it as the gateway's own user; exit code 1 when a check fails.
+    Doctor {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
+        config: PathBuf,
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a throw-away authority and certificates for the gateway and its clients, or add clients.
     Certs(certs::Certs),
     /// Tell how a running gateway stands, over its control socket.
@@ -104,6 +115,7 @@ pub fn execute(asked: Cli) -> ExitCode {
     let done = match asked.command {
         Command::Run { config } => run::run(&config),
         Command::Check { config, print } => cli::check::<Settings>(&config, print),
+        Command::Doctor { config, json } => doctor::doctor(&config, json),
         Command::Certs(certs) => certs.run(),
         Command::Status { target } => status::status(&target),
         Command::Operator(command) => operator::execute(command),

@@ -7,6 +7,7 @@ use mymt5_chassis::{
     clock,
     health::{Health, READINESS},
     supervisor::Supervisor,
+    tls::SOON_DAYS,
 };
 use std::time::Duration;
 use tokio::{
@@ -20,8 +21,6 @@ pub(super) const CONTROL: &str = "mymt5.v1.ControlService";
 
 /// Between two checks of the certificate.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Days before a certificate's end at which it is logged.
-const SOON_DAYS: i64 = 14;
 
 /// Follows both until the task is ended.
 pub(super) async fn follow(

@@ -10,8 +10,12 @@ use mymt5_proto::v1::{
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-pub(super) fn status(target: &Target) -> anyhow::Result<ExitCode> {
-    let (status, account) = target.talk(READING, async |channel| {
+/// What the gateway says of itself, and the account as it last saw it.
+///
+/// # Errors
+/// See [`Target::talk`].
+pub(super) fn asked(target: &Target) -> anyhow::Result<(GetStatusResponse, Account)> {
+    target.talk(READING, async |channel| {
         let status = ControlServiceClient::new(channel.clone())
             .get_status(GetStatusRequest {})
             .await?
@@ -23,7 +27,11 @@ pub(super) fn status(target: &Target) -> anyhow::Result<ExitCode> {
             .ok()
             .and_then(|snapshot| snapshot.into_inner().account);
         Ok((status, account.unwrap_or_default()))
-    })?;
+    })
+}
+
+pub(super) fn status(target: &Target) -> anyhow::Result<ExitCode> {
+    let (status, account) = asked(target)?;
     if target.json {
         say(&json_line(&object(&status, &account)));
     } else {
@@ -209,7 +217,8 @@ fn disk(disk: Disk) -> String {
     }
 }
 
-fn broker_clock(clock: BrokerClock) -> String {
+/// For people: zone, offset, and where that comes from.
+pub(super) fn broker_clock(clock: BrokerClock) -> String {
     let Some(offset) = clock.offset_seconds else {
         return "unknown: set broker.time_zone".to_owned();
     };

@@ -1,6 +1,7 @@
 //! The space on the journal's disk, watched so that an alarm comes well before it is gone: a
 //! journal that cannot be written closes trading until a restart.
 
+use mymt5_chassis::process;
 use std::{io, path::PathBuf, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -37,8 +38,7 @@ impl Disk {
     /// # Errors
     /// The folder is gone, or the system does not know.
     pub fn free(&self) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(&self.folder)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        process::free_bytes(&self.folder)
     }
 
     /// True where the alarm is on.

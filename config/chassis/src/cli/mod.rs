@@ -13,6 +13,7 @@ use crate::{
     process::{FolderError, RootRefused},
     redact::Redactor,
     sandbox::SandboxError,
+    secret::Secret,
     secrets::SecretStore,
     tls::IdentityError,
 };
@@ -72,18 +73,27 @@ fn warn_of(provenance: &Provenance) {
 /// as this user can read them, by its configuration or, where that is faulty, without it.
 #[must_use]
 pub fn redactor(table: &Table, config: &Path) -> Redactor {
+    redactor_and_secrets(table, config).0
+}
+
+/// The same, and what it masks: each secret with its name.
+pub(crate) fn redactor_and_secrets(
+    table: &Table,
+    config: &Path,
+) -> (Redactor, Vec<(&'static str, Secret)>) {
     let redactor = Redactor::new();
     let environment = Environment::of_process();
     let reader = Reader::open(table, config, environment.clone())
         .or_else(|_| Reader::of_text(table, "", environment));
-    if let Ok(mut reader) = reader {
-        for name in table.secrets {
-            reader.secret(name);
-        }
-        // What the store knew, the redactor still does.
-        drop(SecretStore::new(reader.found_secrets(), &redactor));
-    }
-    redactor
+    let Ok(mut reader) = reader else {
+        return (redactor, Vec::new());
+    };
+    let names = table.secrets.iter();
+    let secrets = names.filter_map(|name| Some((*name, reader.secret(name)?)));
+    let secrets = secrets.collect();
+    // What the store knew, the redactor still does.
+    drop(SecretStore::new(reader.found_secrets(), &redactor));
+    (redactor, secrets)
 }
 
 /// `health`: prints how a service of a running program is; success where it serves.

@@ -22,6 +22,7 @@ use shelf::Shelf;
 use std::{
     io,
     panic::{self, PanicHookInfo},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -41,6 +42,12 @@ const LONGEST_WRITE: Duration = Duration::from_secs(2);
 /// A run reports no more panics than these: what goes on panicking tells nothing new, and would
 /// displace all else.
 const MOST_PANICS: u32 = 5;
+
+/// The process whose run has not ended, by its marker in a data folder: it may be gone all the same.
+pub(crate) fn running(data: &Path) -> Option<u32> {
+    let run = Marker::in_folder(data).left_behind()?;
+    Some(run.pid).filter(|pid| *pid != 0)
+}
 
 /// One run of a process on its data folder, from the claim to the end. Dropping it lets go of the
 /// folder.

@@ -36,6 +36,20 @@ pub struct Table {
 }
 
 impl Table {
+    /// Whether a fault is of a secret, by its key: a secret's name, one that must not be there, or
+    /// where secrets come from.
+    pub(crate) fn is_of_secrets(&self, key: &str) -> bool {
+        let part = key.rsplit('.').next().unwrap_or(key);
+        let part = part.strip_suffix("_file").unwrap_or(part);
+        self.forbids(key)
+            || self
+                .secrets
+                .contains(&key.strip_suffix("_FILE").unwrap_or(key))
+            || key == "secrets.folder"
+            || key.ends_with(".env")
+            || hints::sounds_secret(part, self.secrets)
+    }
+
     /// Whether the process must not be given a variable of that name.
     fn forbids(&self, name: &str) -> bool {
         let plain = name.strip_suffix("_FILE").unwrap_or(name);

@@ -18,6 +18,11 @@ impl Provenance {
         &self.warnings
     }
 
+    /// Where the value of a key came from; none where there is none.
+    pub(crate) fn source(&self, key: &str) -> Option<&str> {
+        self.lines.get(key).map(|(_, source)| source.as_str())
+    }
+
     /// The keys of a section, such as `risk`, and their values as they are displayed; without those
     /// that have none.
     pub fn section<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {

@@ -14,7 +14,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -53,6 +53,19 @@ pub struct OperationsSettings {
 }
 
 impl OperationsSettings {
+    /// Where a command on this host finds the port: one that listens everywhere is here, too.
+    #[must_use]
+    pub fn here(&self) -> SocketAddr {
+        let mut address = self.listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        address
+    }
+
     /// Reads `operations.listen` and `operations.allow_remote`; a fault is recorded when the
     /// address is beyond loopback and not allowed.
     pub fn read(reader: &mut Reader, default_listen: &str) -> Option<Self> {

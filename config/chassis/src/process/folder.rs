@@ -119,6 +119,15 @@ pub fn neighbour(folder: &Path, name: &str) -> Option<PathBuf> {
     found.map(|entry| entry.path())
 }
 
+/// Bytes that this process may still write on the disk of a folder.
+///
+/// # Errors
+/// The folder is not there, or the system does not know.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(folder)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
 fn lock(folder: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .write(true)

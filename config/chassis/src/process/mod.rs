@@ -5,7 +5,7 @@ mod atomic;
 mod folder;
 
 pub use atomic::write_atomically;
-pub use folder::{Folder, FolderError, neighbour};
+pub use folder::{Folder, FolderError, free_bytes, neighbour};
 
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};

@@ -188,6 +188,34 @@ pub fn end_of(chain: &[CertificateDer<'_>]) -> Option<i64> {
     ends.collect::<Option<Vec<i64>>>()?.into_iter().min()
 }
 
+/// When a certificate holds, Unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The first.
+    pub(crate) from_ms: i64,
+    /// The first after its end.
+    pub(crate) until_ms: i64,
+}
+
+/// When each certificate of a PEM file holds.
+///
+/// # Errors
+/// The file cannot be read, or holds something else.
+pub(crate) fn spans(path: &Path) -> Result<Vec<Span>, IdentityError> {
+    let chain = certificates(path)?;
+    let span = |der: &CertificateDer<'_>| {
+        let (from, until) = validity(std::slice::from_ref(der))?;
+        Some(Span {
+            from_ms: from.saturating_mul(1_000),
+            until_ms: until.saturating_add(1).saturating_mul(1_000),
+        })
+    };
+    let spans: Option<Vec<Span>> = chain.iter().map(span).collect();
+    spans.ok_or_else(|| IdentityError::Empty {
+        path: path.to_owned(),
+    })
+}
+
 /// When the first certificate of a chain holds.
 fn validity(chain: &[CertificateDer<'_>]) -> Option<(i64, i64)> {
     let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;

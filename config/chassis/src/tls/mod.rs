@@ -10,6 +10,10 @@ pub use dev_certs::{DevCertsError, add_clients, dev_certs, dev_certs_with_author
 pub use identity::{
     IdentityError, ServerIdentity, check_client, client_name, end_of, server_config,
 };
+pub(crate) use identity::{Span, spans};
+
+/// Days before a certificate's end at which it is told of.
+pub const SOON_DAYS: i64 = 14;
 
 /// Beginning of the URI that names a client; the name follows.
 pub const CLIENT_URI: &str = "spiffe://mymt5/client/";
