@@ -50,7 +50,7 @@ pub(super) fn doctor(config: &Path, json: bool) -> anyhow::Result<ExitCode> {
         Some(settings) => {
             let is_faulty = findings.iter().any(is_failure_of_tls);
             let [reached, clock] = if is_faulty {
-                [GATEWAY, CLOCK].map(|check| after(check, "tls"))
+                [GATEWAY, CLOCK].map(|check| after(check, TLS))
             } else {
                 of_gateway(&set_up, settings)
             };

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod bridge;
+mod doctor;
 mod ending;
 mod foreign;
 mod history;
