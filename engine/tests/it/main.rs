@@ -3,6 +3,7 @@
 
 mod backtest;
 mod bars;
+mod doctor;
 mod own_strategy;
 mod packed;
 mod telemetry;

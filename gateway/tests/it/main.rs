@@ -12,6 +12,7 @@ mod crash;
 mod deadlines;
 mod desk;
 mod disk;
+mod doctor;
 mod fairness;
 mod flood;
 mod garbage;

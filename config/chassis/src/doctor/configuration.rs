@@ -39,11 +39,11 @@ pub(super) fn failure(check: &'static str, faults: &[ConfigError]) -> Option<Fin
     let first = faults.first()?;
     let others = match faults.len() {
         1 => String::new(),
-        more => format!(" (the first of {more} faults)"),
+        more => format!(", the first of {more} faults"),
     };
-    // Only the fix follows a semicolon.
+    // Only the fix follows a semicolon, and what follows a secret's name and a colon would be masked.
     let reason = first.reason.replace("; ", ", ");
-    let seen = format!("{}: {reason}{others}", first.key);
+    let seen = format!("{} ({reason}){others}", first.key);
     Some(Finding::fail(check, seen, first.fix.clone()))
 }
 
@@ -90,7 +90,7 @@ fn warned(check: &'static str, warning: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::{doctor::Verdict, redact::Redactor};
 
     const TABLE: Table = Table {
         program: "demo",
@@ -131,8 +131,11 @@ mod tests {
         let failed = valid(&[fault("a.b"), fault("c")], &[]);
         assert_eq!(
             failed.to_string(),
-            "configuration: a.b: is odd (the first of 2 faults); set it"
+            "configuration: a.b (is odd), the first of 2 faults; set it"
         );
+        let barred = ConfigError::new("MT5_PASSWORD", "/srv/x may be read by others", "chmod it");
+        let seen = secrets(&[barred], &[], &[]).seen;
+        assert_eq!(Redactor::new().clean(&seen), seen);
         let told = "MT5_PASSWORD comes from .env; give MT5_PASSWORD_FILE instead";
         let warned = secrets(&[], &[told], &[]);
         assert_eq!(warned.verdict, Verdict::Warn);
