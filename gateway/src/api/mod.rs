@@ -15,7 +15,7 @@ mod messages;
 mod page;
 pub(crate) mod parse;
 mod past;
-mod render;
+pub(crate) mod render;
 mod status;
 mod tick_stream;
 mod trading;

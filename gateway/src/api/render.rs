@@ -14,7 +14,7 @@ use mymt5_proto::v1;
 
 /// Renders with the broker's zone at hand.
 #[derive(Clone, Copy)]
-pub(super) struct Render<'a>(pub Option<&'a BrokerZone>);
+pub(crate) struct Render<'a>(pub Option<&'a BrokerZone>);
 
 impl Render<'_> {
     /// A raw broker time, and UTC where the zone is known.
@@ -46,7 +46,7 @@ impl Render<'_> {
     }
 
     /// A deal of the past.
-    pub(super) fn owned_deal(self, owned: &OwnedDeal) -> v1::Deal {
+    pub(crate) fn owned_deal(self, owned: &OwnedDeal) -> v1::Deal {
         self.deal(&owned.deal, owned.order, scope(&owned.client), &owned.tag)
     }
 
@@ -83,7 +83,7 @@ impl Render<'_> {
     }
 
     /// An event, with its place in the sequence.
-    pub(super) fn event(self, recorded: &Recorded) -> v1::StreamEventsResponse {
+    pub(crate) fn event(self, recorded: &Recorded) -> v1::StreamEventsResponse {
         use v1::stream_events_response::Event as Wire;
         let owner = match &recorded.audience {
             mymt5_orders::Audience::Client(name) => name.to_string(),
@@ -172,7 +172,7 @@ pub(super) fn utc(ms: i64) -> v1::Moment {
 }
 
 /// An order.
-pub(super) fn order(order: &Order) -> v1::Order {
+pub(crate) fn order(order: &Order) -> v1::Order {
     let action = match order.purpose {
         Purpose::Entry => v1::OrderAction::Submit,
         Purpose::Exit(_) => v1::OrderAction::Close,

@@ -3,6 +3,7 @@
 mod audit;
 mod certs;
 mod doctor;
+mod export;
 mod gauges;
 mod health;
 #[cfg(test)]
@@ -77,6 +78,9 @@ enum Command {
     /// The audit trail: who asked the gateway for what.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Write orders, deals and events of a span of time, without the account's number and without
+    /// comments, for those who must not see them; beside a running gateway, too.
+    Export(export::Export),
     /// Make a bearer token for a client: printed once, alone, and on standard error the lines for
     /// the configuration.
     Token {
@@ -120,6 +124,7 @@ pub fn execute(asked: Cli) -> ExitCode {
         Command::Status { target } => status::status(&target),
         Command::Operator(command) => operator::execute(command),
         Command::Audit(command) => command.run(),
+        Command::Export(export) => export.run(),
         Command::Token { name, permissions } => token::token(&name, &permissions),
         Command::Health {
             operations,

@@ -7,11 +7,12 @@ use super::{
     schema,
     store::EVENTS,
 };
-use mymt5_model::{ClientName, OrderId, PositionId, RequestId, Ticket};
+use mymt5_model::{BrokerTime, ClientName, OrderId, PositionId, RequestId, Ticket, UtcTime};
 use mymt5_orders::{Found, Order, OwnedDeal, Recorded, Request, RequestKey, Subject, Wanted};
 use rusqlite::{Connection, params};
 use std::{
     fmt,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -152,6 +153,58 @@ impl Reader {
                 select(&self.0, &condition, params![before, limit])
             }
         }
+    }
+
+    /// Orders with a higher id that were taken within a span, the oldest first, so many at most.
+    ///
+    /// # Errors
+    /// See [`Reader::find`].
+    pub fn orders_within(
+        &self,
+        span: &Range<UtcTime>,
+        after: OrderId,
+        limit: usize,
+    ) -> Result<Vec<Order>, JournalError> {
+        let condition = "WHERE order_id > ?1 AND created_ms >= ?2 AND created_ms < ?3
+            ORDER BY order_id LIMIT ?4";
+        select(
+            &self.0,
+            condition,
+            params![
+                number(after.0),
+                span.start.0,
+                span.end.0,
+                number(limit as u64)
+            ],
+        )
+    }
+
+    /// Deals of a span of the broker's clock behind that place, in the order of time and ticket, so
+    /// many at most.
+    ///
+    /// # Errors
+    /// See [`Reader::find`].
+    pub fn deals_within(
+        &self,
+        span: &Range<BrokerTime>,
+        (time, ticket): (BrokerTime, Ticket),
+        limit: usize,
+    ) -> Result<Vec<OwnedDeal>, JournalError> {
+        let condition =
+            "WHERE broker_ms >= ?1 AND broker_ms < ?2 AND (broker_ms, ticket) > (?3, ?4)
+            ORDER BY broker_ms, ticket LIMIT ?5";
+        let from = span.start.max(time).0;
+        select(
+            &self.0,
+            condition,
+            params![
+                from,
+                span.end.0,
+                time.0,
+                number(ticket.0),
+                number(limit as u64)
+            ],
+        )
     }
 
     /// Events after that one, so many at most. Fewer than there are: the oldest are gone.

@@ -13,6 +13,7 @@ mod deadlines;
 mod desk;
 mod disk;
 mod doctor;
+mod export;
 mod fairness;
 mod flood;
 mod garbage;

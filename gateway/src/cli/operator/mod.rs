@@ -10,7 +10,7 @@ mod show;
 mod trading_state;
 mod wire;
 
-pub(super) use show::{json_line, leftovers, plain};
+pub(super) use show::{json_line, leftovers, name, plain};
 pub(super) use wire::{NotRunning, READING, Refused, Target};
 
 use clap::{Args, Subcommand};
@@ -95,7 +95,8 @@ pub(super) fn execute(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+/// Whether a reader that stops early ended it, such as `head`.
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
@@ -154,6 +155,8 @@ mod tests {
             "gateway backup --json",
             "gateway notify-test --json",
             "gateway audit verify --folder l --data-folder d --json",
+            "gateway export --from 2026-07-01 --to 2026-07-02T08:30 --format csv",
+            "gateway export --from 2026-07-01 --to 2026-07-02 --format json --out f --config c",
             "gateway restore data/gateway/backup/x.db",
             "gateway certs --folder d --clients a,b --keep-authority",
             "gateway certs --folder d --add c,d --days 30",
@@ -171,6 +174,8 @@ mod tests {
             "gateway halt --client a/b --reason x",
             "gateway flatten",
             "gateway audit",
+            "gateway export --from 2026-07-01 --to 2026-07-02",
+            "gateway export --from yesterday --to 2026-07-02 --format csv",
             "gateway orders --limit 0",
             "gateway resolve 7 --reason x",
             "gateway resolve 7 --not-done --reconcile --reason x",

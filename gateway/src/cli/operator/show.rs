@@ -132,8 +132,13 @@ pub(in crate::cli) fn json_line(value: &Value) -> String {
 }
 
 /// A name of the wire without its enum's prefix, in lower case.
-pub(super) fn word(name: &str, prefix: &str) -> Value {
-    name.trim_start_matches(prefix).to_lowercase().into()
+pub(in crate::cli) fn name(name: &str, prefix: &str) -> String {
+    name.trim_start_matches(prefix).to_lowercase()
+}
+
+/// The same, as a value of a row.
+pub(super) fn word(of: &str, prefix: &str) -> Value {
+    name(of, prefix).into()
 }
 
 /// An id, where 0 means none.

@@ -147,6 +147,52 @@ fn an_outcome_is_known_again_and_settles_its_request() {
 }
 
 #[test]
+fn a_span_is_read_in_pages_that_leave_nothing_out() {
+    let (_folder, path) = place();
+    let (mut journal, _) = open(&path).unwrap();
+    let taken = |id: u64, ms| {
+        let mut order = order(id, OrderState::Filled);
+        order.created.utc = Some(UtcTime(ms));
+        order_record(order)
+    };
+    // Several deals of one millisecond, one before the span and one at its end.
+    let done = |ticket: u64, ms| {
+        let mut deal = deal(ticket, 9);
+        deal.deal.time = BrokerTime(ms);
+        deal_record(deal)
+    };
+    let mut records: Vec<Record> = (1..=7).map(|id| taken(id, 10 * id as i64)).collect();
+    let deals = [(7, 10), (1, 20), (5, 20), (3, 20), (2, 40), (4, 60)];
+    records.extend(deals.map(|(ticket, ms)| done(ticket, ms)));
+    journal.commit(&records).unwrap();
+    let reader = Reader::open(&path).unwrap();
+    for limit in [1, 2, 100] {
+        let mut ids = Vec::new();
+        let mut last = OrderId(0);
+        loop {
+            let page = reader.orders_within(&(UtcTime(20)..UtcTime(60)), last, limit);
+            let page = page.unwrap();
+            assert!(page.len() <= limit);
+            let Some(newest) = page.last() else { break };
+            last = newest.id;
+            ids.extend(page.iter().map(|order| order.id.0));
+        }
+        assert_eq!(ids, [2, 3, 4, 5], "{limit}");
+        let span = BrokerTime(20)..BrokerTime(60);
+        let mut tickets = Vec::new();
+        let mut last = (span.start, Ticket(0));
+        loop {
+            let page = reader.deals_within(&span, last, limit).unwrap();
+            assert!(page.len() <= limit);
+            let Some(newest) = page.last() else { break };
+            last = (newest.deal.time, newest.deal.ticket);
+            tickets.extend(page.iter().map(|owned| owned.deal.ticket.0));
+        }
+        assert_eq!(tickets, [1, 3, 5, 2], "{limit}");
+    }
+}
+
+#[test]
 fn lists_are_paged_newest_first_and_by_owner() {
     let (_folder, path) = place();
     let (mut journal, _) = open(&path).unwrap();
