@@ -90,7 +90,8 @@ pub(super) async fn serve(
         (secrets.reader(), retry),
     );
     let told = (trail, identity.clone());
-    let app = app_state(&settings, deps, reloader.clone(), told, &stop);
+    let first = first_alerts(&settings, &running.crashes);
+    let app = app_state(&settings, deps, reloader.clone(), told, first, &stop);
     let api = Api {
         listener: opened.api,
         control: opened.control,
@@ -260,6 +261,7 @@ fn app_state(
     deps: LinkDeps,
     reloader: Reloader,
     (trail, identity): (Trail, Identity),
+    first: Vec<Alert>,
     stop: &CancellationToken,
 ) -> AppState {
     let link = Link::default();
@@ -272,7 +274,7 @@ fn app_state(
         names: TABLE.secrets,
         redactor: trail.redactor().clone(),
     };
-    let notifier = Notifier::start(&settings.notify, sources, started(settings), stop.clone());
+    let notifier = Notifier::start(&settings.notify, sources, first, stop.clone());
     let app = AppState {
         broker: deps.broker.clone(),
         orders: deps.orders.clone(),
@@ -299,10 +301,16 @@ fn app_state(
     app
 }
 
-/// What an operator is told of the start.
-fn started(settings: &Settings) -> Alert {
+/// What an operator is told of the start, and of the crashes before it.
+fn first_alerts(settings: &Settings, crashes: &[PathBuf]) -> Vec<Alert> {
     let version = env!("CARGO_PKG_VERSION");
     let kind = settings.account_kind();
     let text = format!("the gateway {version} has started; its account is {kind:?}");
-    Alert::new(Kind::Start, Severity::Info, text)
+    let started = Alert::new(Kind::Start, Severity::Info, text);
+    let crashed = crashes.last().map(|newest| {
+        let (count, newest) = (crashes.len(), newest.display());
+        let text = format!("the gateway crashed before this start, new reports: {count}; read {newest}, and the log before it");
+        Alert::new(Kind::Crash, Severity::Critical, text)
+    });
+    crashed.into_iter().chain([started]).collect()
 }

@@ -33,6 +33,8 @@ impl Severity {
 pub enum Kind {
     /// The gateway started.
     Start,
+    /// A run of the gateway before this one crashed.
+    Crash,
     /// The link to the broker.
     Link,
     /// The account's or another secret.
@@ -65,6 +67,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Crash => "crash",
             Self::Link => "link",
             Self::Credentials => "credentials",
             Self::TradingState => "trading state",

@@ -83,12 +83,12 @@ pub struct Tested {
 }
 
 impl Notifier {
-    /// Starts the tasks of what is configured; they end with `stop`. `started` is the first alert.
+    /// Starts the tasks of what is configured; they end with `stop`. `first` are the first alerts.
     #[must_use]
     pub fn start(
         settings: &NotifySettings,
         sources: Sources,
-        started: Alert,
+        first: Vec<Alert>,
         stop: CancellationToken,
     ) -> Self {
         let channels = channels(settings, &sources.secrets);
@@ -119,7 +119,7 @@ impl Notifier {
             tokio::spawn(stop.clone().run_until_cancelled_owned(beating));
         }
         if settings.is_on() || settings.heartbeat.is_some() {
-            tokio::spawn(stop.run_until_cancelled_owned(hub.run(alerts, started)));
+            tokio::spawn(stop.run_until_cancelled_owned(hub.run(alerts, first)));
         }
         notifier
     }
@@ -197,13 +197,13 @@ struct Hub {
 }
 
 impl Hub {
-    async fn run(mut self, mut alerts: mpsc::Receiver<Alert>, started: Alert) {
+    async fn run(mut self, mut alerts: mpsc::Receiver<Alert>, first: Vec<Alert>) {
         let log = self.sources.orders.log().clone();
         let mut newest = log.watch();
         let mut cursor = log.last();
         let mut polls = interval(POLL_INTERVAL);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.tell(vec![started]);
+        self.tell(first);
         loop {
             tokio::select! {
                 _ = polls.tick() => self.look().await,

@@ -248,6 +248,39 @@ async fn alerts_reach_telegram_once_and_without_a_secret() {
 }
 
 #[tokio::test]
+async fn a_crash_is_told_once_by_the_next_start() {
+    let (telegram, port) = Telegram::start().await;
+    let mut gateway = telling(port).await;
+    telegram.hears("has started").await;
+    gateway.crash_and_return().await;
+    let told = telegram.hears("crashed before this start").await;
+    assert!(told.starts_with("[mymt5] CRITICAL: crash\n"), "{told}");
+    // The report's file, with when and how it ended.
+    let folder = gateway.folder.path().join("data/crash");
+    let report = fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+    let report = report.path().display().to_string();
+    assert!(
+        report.contains(".killed.") && told.contains(&report),
+        "{told}"
+    );
+    gateway.stop().await;
+    gateway.start_again(&[]);
+    let end = Instant::now() + BOUND;
+    let texts = loop {
+        let texts = telegram.0.lock().unwrap().texts.clone();
+        let starts = texts.iter().filter(|text| text.contains("has started"));
+        if starts.count() == 3 {
+            break texts;
+        }
+        assert!(Instant::now() < end, "{texts:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let crashes = texts.iter().filter(|text| text.contains("crashed"));
+    assert_eq!(crashes.count(), 1, "{texts:?}");
+    canaries_are_nowhere(&gateway, &texts);
+}
+
+#[tokio::test]
 async fn a_trial_says_what_each_channel_answered() {
     let (telegram, port) = Telegram::start().await;
     let gateway = telling(port).await;

@@ -85,6 +85,8 @@ pub struct Running<S, O> {
     pub log: Weak<LogGuard>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
+    /// Reports of runs before this one that crashed and of which no start has told, oldest first.
+    pub crashes: Vec<PathBuf>,
     /// Is told how the process is.
     pub supervisor: Supervisor,
 }
@@ -207,7 +209,7 @@ impl<S: ProgramSettings, O> Confined<S, O> {
         } = self.opened;
         let started = Threads::start::<S>(&configured, run.recent());
         let threads = run.step(started)?;
-        run.tell();
+        let crashes = run.tell();
         sandbox::warn_of_gaps(configured.settings.sandbox(), self.enforced);
         let supervisor = supervisor.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot reach the supervisor by NOTIFY_SOCKET: it is told nothing");
@@ -221,6 +223,7 @@ impl<S: ProgramSettings, O> Confined<S, O> {
             enforced: self.enforced,
             log: Arc::downgrade(&threads.log),
             metrics: threads.metrics,
+            crashes,
         };
         let served = threads.runtime.block_on(async move {
             #[cfg(debug_assertions)]

@@ -18,11 +18,11 @@ use crate::{
 };
 use marker::Marker;
 use report::{Kind, Report};
-use shelf::Shelf;
+use shelf::{Kept, Shelf};
 use std::{
     io,
     panic::{self, PanicHookInfo},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -105,20 +105,23 @@ impl Run {
         &self.reports.recent
     }
 
-    /// Tells the log, once, of each report that there is, and the metrics of how many.
-    pub(crate) fn tell(&self) {
+    /// Tells the log, once, of each report that there is, and the metrics of how many. Where they are,
+    /// oldest first.
+    pub(crate) fn tell(&self) -> Vec<PathBuf> {
         if let Err(error) = &self.marked {
             tracing::warn!(%error, "cannot mark this run: if it is killed, no crash report will say so");
         }
         let untold = self.reports.shelf.untold();
         metrics::gauge!(CRASH_REPORTS).set(untold.len() as f64);
-        for report in untold {
+        let tell = |report: Kept| {
             let told = report.told_path();
             tracing::warn!(report = %told.display(), "an earlier run crashed: read its report, and the log before it");
             if let Err(error) = report.mark_told() {
                 tracing::warn!(%error, "cannot mark the report as told: the next start tells it again");
             }
-        }
+            told
+        };
+        untold.into_iter().map(tell).collect()
     }
 
     /// Passes a step of the process on; an error, which ends the process, is reported first.
