@@ -13,6 +13,7 @@ use tempfile::TempDir;
 pub(crate) struct Bridge {
     folder: TempDir,
     child: Child,
+    secret: String,
     pub(crate) port: u16,
 }
 
@@ -30,33 +31,62 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../gateway/bridge")
 }
 
+/// Starts the process, on a free port for 0; and on which port it listens.
+fn launch(state: &Path, secret: &str, port: u16) -> (Child, u16) {
+    let mut child = python(state)
+        .arg(sources().join("mymt5_bridge.py"))
+        .args(["--plain", "--listen", &format!("127.0.0.1:{port}")])
+        .env("BRIDGE_SECRET", secret)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let port = told.by_ref().map_while(Result::ok).find_map(|line| {
+        let port = line.split_once("listening on 127.0.0.1:")?.1;
+        port.split([',', ' ']).next()?.parse().ok()
+    });
+    // Nobody may find the pipe full.
+    thread::spawn(move || told.for_each(drop));
+    (child, port.expect("the bridge listens"))
+}
+
 impl Bridge {
     /// Starts it with that secret; its broker has those settings.
     pub(crate) fn start(secret: &str, broker: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let state = folder.path().join("state.db");
         control(&state, &[&["init"], broker].concat());
-        let mut child = python(&state)
-            .arg(sources().join("mymt5_bridge.py"))
-            .args(["--plain", "--listen", "127.0.0.1:0"])
-            .env("BRIDGE_SECRET", secret)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
-        let port = told.by_ref().map_while(Result::ok).find_map(|line| {
-            let port = line.split_once("listening on 127.0.0.1:")?.1;
-            port.split([',', ' ']).next()?.parse().ok()
-        });
-        // Nobody may find the pipe full.
-        thread::spawn(move || told.for_each(drop));
+        let (child, port) = launch(&state, secret, 0);
         Self {
             folder,
             child,
-            port: port.expect("the bridge listens"),
+            secret: secret.to_owned(),
+            port,
         }
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again, on the same port.
+    pub(crate) fn start_again(&mut self) {
+        (self.child, _) = launch(&self.state(), &self.secret, self.port);
+    }
+
+    /// Plants a fault in the next call of that name.
+    pub(crate) fn fault(&self, call: &str, kind: &str) {
+        control(&self.state(), &["fault", call, kind, "1"]);
+    }
+
+    /// Runs a program of somebody else at the same broker.
+    pub(crate) fn program(&self, text: &str) {
+        let output = python(&self.state()).args(["-c", text]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// Sets the password that the broker takes.

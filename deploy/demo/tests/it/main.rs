@@ -10,6 +10,7 @@ mod leak;
 mod metrics;
 mod recovery;
 mod reports;
+mod runbook;
 mod sandbox;
 mod shipped;
 mod stage;
