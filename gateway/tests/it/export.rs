@@ -91,11 +91,13 @@ async fn an_export_tells_all_but_secrets_comments_and_the_account() {
         }
         let lines = lines(&csv);
         let rows: Vec<Value> = serde_json::from_str(&json).unwrap();
-        assert_eq!(lines.len(), rows.len());
         let of = |record: &'static str| lines.iter().filter(move |line| line["record"] == record);
-        assert_eq!(of("order").count(), 4);
-        // A balance row has no side.
-        assert_eq!(of("deal").filter(|deal| deal["side"] != "").count(), 4);
+        if !runs {
+            assert_eq!(lines.len(), rows.len());
+            assert_eq!(of("order").count(), 4);
+            // A balance row has no side.
+            assert_eq!(of("deal").filter(|deal| deal["side"] != "").count(), 4);
+        }
         assert!(lines.iter().all(|line| line["account"] == "****0001"));
         assert!(of("deal").any(|deal| deal["comment"] == "***"));
         assert!(of("order").any(|order| order["tag"] == "'=SUM(\"a\", 1)"));

@@ -102,6 +102,19 @@ impl Telegram {
         let _ = stream.write_all(answer.as_bytes()).await;
     }
 
+    /// Waits until so many requests came whose texts have that in them; all texts.
+    async fn hears_times(&self, part: &str, times: usize) -> Vec<String> {
+        let end = Instant::now() + BOUND;
+        loop {
+            let texts = self.0.lock().unwrap().texts.clone();
+            if texts.iter().filter(|text| text.contains(part)).count() >= times {
+                return texts;
+            }
+            assert!(Instant::now() < end, "no {part:?} in {texts:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until a request whose text has that in it came.
     async fn hears(&self, part: &str) -> String {
         let end = Instant::now() + BOUND;
@@ -263,18 +276,10 @@ async fn a_crash_is_told_once_by_the_next_start() {
         report.contains(".killed.") && told.contains(&report),
         "{told}"
     );
+    telegram.hears_times("has started", 2).await;
     gateway.stop().await;
     gateway.start_again(&[]);
-    let end = Instant::now() + BOUND;
-    let texts = loop {
-        let texts = telegram.0.lock().unwrap().texts.clone();
-        let starts = texts.iter().filter(|text| text.contains("has started"));
-        if starts.count() == 3 {
-            break texts;
-        }
-        assert!(Instant::now() < end, "{texts:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let texts = telegram.hears_times("has started", 3).await;
     let crashes = texts.iter().filter(|text| text.contains("crashed"));
     assert_eq!(crashes.count(), 1, "{texts:?}");
     canaries_are_nowhere(&gateway, &texts);
