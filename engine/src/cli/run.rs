@@ -3,7 +3,7 @@
 use crate::{
     intents::Intents,
     risk::{self, Risk, RiskRefused},
-    session::{SERVICE, Session},
+    session::{CrashAlert, SERVICE, Session},
     settings::{Settings, TABLE},
     telemetry,
     trader::Trader,
@@ -113,6 +113,7 @@ async fn serve(running: Running<Settings, Opened>) -> anyhow::Result<()> {
         redactor,
         health,
         session_id: Uuid::new_v4().simple().to_string(),
+        crash_alert: CrashAlert::of(&running.crashes, Uuid::new_v4().simple().to_string()),
     };
     supervisor.ready();
     // In the task of the loop that trades: while that is stuck, nothing is told.

@@ -97,6 +97,7 @@ impl Live {
         let status = status
             .map_err(|status| SessionEnd::Call("status", status))?
             .into_inner();
+        session.crash_alert.raise(&gateway).await;
         let listed = symbols::list(&gateway, &trace).await?;
         let specs = symbols::specify(&mut session.trader, listed)?;
         let snapshot = gateway

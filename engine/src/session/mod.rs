@@ -1,6 +1,7 @@
 //! The gateway seen from here: connect, take a snapshot, follow, send, beat, and begin again.
 
 mod backoff;
+mod crash;
 mod end;
 mod gateway;
 mod gauges;
@@ -13,6 +14,7 @@ mod warm_up;
 mod wire;
 
 pub use backoff::Backoff;
+pub use crash::CrashAlert;
 pub use gateway::{ConnectError, Gateway, GatewaySettings};
 pub use past::{Past, PastError};
 pub(crate) use retry::persistently;
@@ -44,6 +46,8 @@ pub struct Session {
     pub redactor: Redactor,
     /// Tells this process from another one of the same client.
     pub session_id: String,
+    /// What is told of crashes before this start.
+    pub crash_alert: CrashAlert,
 }
 
 impl Session {

@@ -119,3 +119,15 @@ async fn a_decision_has_the_same_trace_on_both_sides() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_killed_engine_is_an_alert_of_its_next_start() {
+    let mut stage = Stage::set("info", &[]);
+    stage.start("gateway");
+    stage.start("engine");
+    stage.serving("engine", true).await;
+    stage.kill("engine");
+    stage.start("engine");
+    let told = "the engine crashed before this start, new reports: 1";
+    stage.says("gateway", told).await;
+}
