@@ -85,8 +85,8 @@ fn write_program(path: &Path, text: &str) {
 }
 
 impl Home {
-    /// Sets it up, with that in `config/gateway.local.toml`; starts nothing.
-    pub(super) fn set(local: &str) -> Self {
+    /// Sets it up, and starts nothing.
+    pub(super) fn set() -> Self {
         let folder = TempDir::new().unwrap();
         let home = Self {
             folder,
@@ -110,7 +110,6 @@ impl Home {
             .shipped("engine")
             .replace("127.0.0.1:9102", &home.engine);
         fs::write(home.path("config/engine.toml"), engine).unwrap();
-        fs::write(home.path("config/gateway.local.toml"), local).unwrap();
         write_program(&home.path("bin/sudo"), SUDO);
         let systemctl = SYSTEMCTL.replace("ENGINE", &home.engine);
         write_program(&home.path("bin/systemctl"), &systemctl);
@@ -247,6 +246,16 @@ impl Home {
         snapshot.unwrap().into_inner().positions
     }
 
+    /// Waits until that client has so many positions.
+    pub(super) async fn holds(&self, client: &str, count: usize) {
+        eventually("the positions", async || {
+            let positions = self.positions().await;
+            let own = positions.iter().filter(|it| it.client == client);
+            (own.count() == count).then_some(())
+        })
+        .await;
+    }
+
     /// Buys a tenth of a lot as the operator.
     pub(super) async fn try_to_buy(&self, id: &str) -> Result<v1::Order, Status> {
         let order = SubmitOrderRequest {
@@ -335,7 +344,7 @@ impl Reading<'_> {
 
     /// Runs all blocks that are left.
     pub(super) fn rest(mut self) {
-        while self.blocks.len() > 0 {
+        while !self.blocks.as_slice().is_empty() {
             self.block();
         }
     }

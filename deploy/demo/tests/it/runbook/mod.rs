@@ -73,7 +73,7 @@ async fn on_a_terminal() -> (Home, Bridge) {
     let bridge = Bridge::start(SHARED, &[]);
     bridge.password(OLD);
     let port = bridge.port;
-    let home = Home::set("");
+    let home = Home::set();
     let secrets = home.path("secrets");
     // An order of unknown outcome stays so for longer than any machine takes for a section.
     let local = format!(
@@ -100,7 +100,7 @@ async fn on_a_terminal() -> (Home, Bridge) {
 
 /// A gateway on the simulator.
 async fn on_the_simulator() -> Home {
-    let home = Home::set("");
+    let home = Home::set();
     home.bash("systemctl start mymt5-gateway");
     link(&home, LinkState::Ready).await;
     home
@@ -223,7 +223,7 @@ async fn asked(channel: Channel, token: Option<&str>) -> Result<(), Status> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaked_token_opens_nothing_and_another_does() {
-    let home = Home::set("");
+    let home = Home::set();
     home.bash(
         "target/release/mymt5-gateway token dashboard --permissions read,diagnose \
          >dashboard.token 2>config/gateway.local.toml",
@@ -257,7 +257,7 @@ async fn an_order_of_unknown_outcome_is_decided_and_its_symbol_opens() {
     let reading = home.read("unknown-order");
     reading.word("ORDER_ID", order.order_id).rest();
     home.trades("after").await;
-    assert_eq!(home.positions().await.len(), 2);
+    home.holds("operator", 2).await;
 }
 
 /// Somebody else, at the same broker: closes the oldest position, or sells a tenth of a lot.
@@ -352,7 +352,7 @@ impl Drop for Disk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_full_disk_it_trades_again() {
-    let home = Home::set("");
+    let home = Home::set();
     let Some(disk) = Disk::mount(home.path("data/gateway")) else {
         return;
     };
@@ -391,7 +391,7 @@ async fn a_restored_backup_trades_again_with_what_came_after_it() {
     let reading = reading.word("POSITION_ID", lost.position_id);
     reading.word("CLIENT", "operator").rest();
     home.trades("after").await;
-    assert_eq!(home.positions().await.len(), 3);
+    home.holds("operator", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -411,7 +411,5 @@ async fn an_upgrade_and_its_rollback_lose_nothing() {
         assert!(read("target/before") == read("target/release"), "{program}");
     }
     home.trades("old").await;
-    let positions = home.positions().await;
-    let own = positions.iter().filter(|it| it.client == "operator");
-    assert_eq!(own.count(), 3);
+    home.holds("operator", 3).await;
 }
