@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 use tonic_health::ServingStatus;
-use tonic_health::pb::health_server::HealthServer;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus as Answered;
+use tonic_health::pb::health_server::{Health as _, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};
 
 /// The process runs; never depends on anything outside it.
@@ -54,6 +56,16 @@ impl Health {
         for name in self.names.iter().filter(|name| **name != LIVENESS) {
             self.set(name, serving).await;
         }
+    }
+
+    /// Whether a name serves; one not registered at construction does not.
+    pub async fn serves(&self, name: &str) -> bool {
+        let service = HealthService::from_health_reporter(self.reporter.clone());
+        let asked = tonic::Request::new(HealthCheckRequest {
+            service: name.to_owned(),
+        });
+        let answer = service.check(asked).await;
+        answer.is_ok_and(|answer| answer.into_inner().status() == Answered::Serving)
     }
 
     /// The service (`Check` and `Watch`), for any number of ports. An unregistered name is

@@ -26,6 +26,7 @@ pub struct Environment {
     local: BTreeMap<String, Zeroizing<String>>,
     is_again: bool,
     is_left_unread: bool,
+    is_alone: bool,
 }
 
 impl Environment {
@@ -99,6 +100,15 @@ impl Environment {
         let mut this = self.clone().with_dotenv(Path::new(DOTENV));
         this.is_again = true;
         this
+    }
+
+    /// Whether the process's variables are the whole configuration: some set keys, and there is no
+    /// file. For another reading a file that there was before is away by mistake.
+    pub(super) fn stands_alone(&mut self, is_file_missing: bool) -> bool {
+        let sets_keys = self.process_names().any(|name| name.starts_with(PREFIX));
+        let is_meant = !self.is_again || self.is_alone;
+        self.is_alone = is_file_missing && sets_keys && is_meant;
+        self.is_alone
     }
 
     /// Whether the `.env` was not read, since it is not the one of the start, or is away.

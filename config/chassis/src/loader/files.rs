@@ -33,6 +33,16 @@ pub(super) fn read(file: &Path) -> Result<Node, Vec<ConfigError>> {
     }
 }
 
+/// Whether neither the file nor the local one beside it is there. One that cannot be looked at, or a
+/// link that leads nowhere, is.
+pub(super) fn are_missing(file: &Path) -> bool {
+    let is_missing = |file: &Path| {
+        let facts = file.symlink_metadata();
+        facts.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    };
+    is_missing(file) && is_missing(&local_of(file))
+}
+
 /// Reads a text as if it were a file.
 pub(super) fn read_text(text: &str) -> Result<Node, Vec<ConfigError>> {
     const SHOWN: &str = "text";

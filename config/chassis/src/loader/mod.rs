@@ -19,6 +19,8 @@ pub use environment::Environment;
 pub use provenance::Provenance;
 pub use reader::{Reader, Section};
 
+use std::path::{Path, PathBuf};
+
 /// What one program reads: its names, its secrets and what it must never be given.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
@@ -48,6 +50,12 @@ impl Table {
             || key == "secrets.folder"
             || key.ends_with(".env")
             || hints::sounds_secret(part, self.secrets)
+    }
+
+    /// The file that the program reads unless it is told another.
+    fn default_file(&self) -> PathBuf {
+        let name = self.program.trim_start_matches("mymt5-");
+        Path::new("config").join(name).with_extension("toml")
     }
 
     /// Whether the process must not be given a variable of that name.

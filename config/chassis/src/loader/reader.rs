@@ -38,17 +38,26 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads `file`, its `.local.toml` and the environment, and merges them.
+    /// Reads `file`, its `.local.toml` and the environment, and merges them. Where neither the
+    /// program's default file nor its `.local.toml` is there, variables that set keys do without.
     ///
     /// # Errors
     /// A file cannot be read or parsed; the report holds whatever else was found by then.
     pub fn open(
         table: &Table,
         file: &Path,
-        environment: Environment,
+        mut environment: Environment,
     ) -> Result<Self, ConfigErrors> {
         let shown = file.display().to_string();
-        Self::of_root(table, shown, environment, || files::read(file))
+        let is_missing = file == table.default_file() && files::are_missing(file);
+        let is_alone = environment.stands_alone(is_missing);
+        Self::of_root(table, shown, environment, || {
+            if is_alone {
+                files::read_text("")
+            } else {
+                files::read(file)
+            }
+        })
     }
 
     /// Reads a text as the one file, and the environment.

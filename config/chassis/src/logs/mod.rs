@@ -1,6 +1,7 @@
-//! The log: to standard error and, unless told otherwise, to files in one folder, through one queue
-//! and one thread, on which every event passes the redactor as a whole. Logging never stops the
-//! process: a full queue or a failing write costs a line, which is counted.
+//! The log: to standard error and, unless told otherwise, to files in one folder, or to standard
+//! output alone; through one queue and one thread, on which every event passes the redactor as a
+//! whole. Logging never stops the process: a full queue or a failing write costs a line, which is
+//! counted.
 
 mod panics;
 mod recent;
@@ -114,7 +115,12 @@ pub(crate) fn start(
     recent: &Recent,
 ) -> Result<LogGuard, LogError> {
     redactor.set_fields(&settings.sensitive_fields);
-    let (dispatch, guard) = build(settings, redactor, program, io::stderr(), recent)?;
+    let screen: Box<dyn io::Write + Send> = if settings.stdout {
+        Box::new(io::stdout())
+    } else {
+        Box::new(io::stderr())
+    };
+    let (dispatch, guard) = build(settings, redactor, program, screen, recent)?;
     tracing::dispatcher::set_global_default(dispatch).map_err(|_| LogError::Running)?;
     Ok(guard)
 }

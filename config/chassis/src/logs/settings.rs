@@ -25,8 +25,11 @@ pub struct LogSettings {
     pub level: String,
     /// Default text.
     pub format: Format,
-    /// Where the files go, made 0700. None: standard error alone, as containers want it.
+    /// Where the files go, made 0700. None: the screen alone.
     pub folder: Option<PathBuf>,
+    /// Whether the screen is standard output, as containers want it, and no files are written.
+    /// Default false: standard error.
+    pub stdout: bool,
     /// Size at which a file is full, in bytes: 4096 or more. Default 10 MiB.
     pub max_file_bytes: u64,
     /// Size of all files together, in bytes, never below that of one. Default 100 MiB.
@@ -46,6 +49,7 @@ impl LogSettings {
             level: "info".to_owned(),
             format: Format::Text,
             folder: Some(folder.into()),
+            stdout: false,
             max_file_bytes: 10 * 1024 * 1024,
             max_total_bytes: 100 * 1024 * 1024,
             max_files: 14,
@@ -59,6 +63,7 @@ impl LogSettings {
         let level = reader.or("logging.level", "a level like info", defaults.level);
         let format = reader.or("logging.format", "text or json", defaults.format);
         let files = reader.or("logging.files", "true or false", true);
+        let stdout = reader.or("logging.stdout", "true or false", defaults.stdout);
         let folder = reader.path_or("logging.folder", "a folder", default_folder);
         let bytes = "a number of bytes";
         let settings = Self {
@@ -68,7 +73,8 @@ impl LogSettings {
             max_total_bytes: reader.or("logging.max_total_bytes", bytes, defaults.max_total_bytes),
             max_files: reader.or("logging.max_files", "a number of files", defaults.max_files),
             sensitive_fields: reader.or("logging.sensitive_fields", "a list of names", Vec::new()),
-            folder: Some(folder?).filter(|_| files),
+            folder: Some(folder?).filter(|_| files && !stdout),
+            stdout,
         };
         settings.check(reader).then_some(settings)
     }

@@ -508,6 +508,16 @@ fn settings_are_read_with_defaults_and_checked() {
     }
 }
 
+#[test]
+fn standard_output_alone_is_one_key() {
+    let (settings, report) = read("[logging]\nstdout = true\nfiles = true");
+    let settings = settings.unwrap();
+    assert!(settings.stdout && settings.folder.is_none(), "{report}");
+    let (settings, _) = read("");
+    let settings = settings.unwrap();
+    assert!(!settings.stdout && settings.folder.is_some());
+}
+
 /// The one test that starts the process's own log, since there can be only one.
 #[test]
 fn a_panic_is_an_event_of_the_log() {

@@ -1,5 +1,6 @@
 //! The operations port: health and `/metrics` in plain text, and nothing else. Probes speak no
 //! TLS, so this port is apart from the service's own and stays on loopback unless allowed out.
+//! `/healthz` and `/readyz` tell what speaks no gRPC, with 200 or 503, how liveness and readiness are.
 
 mod client;
 #[cfg(test)]
@@ -7,7 +8,7 @@ mod tests;
 
 pub use client::{OperationsClient, ServingStatus, metric};
 
-use crate::health::Health;
+use crate::health::{Health, LIVENESS, READINESS};
 use crate::loader::Reader;
 use crate::server::{self, Bounds, Limits, Pace, Places};
 use http::{Method, Request, Response, StatusCode, header};
@@ -22,8 +23,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
 use tonic::body::Body;
-use tonic_health::pb::health_server::HealthServer;
-use tonic_health::server::HealthService;
 use tower::{ServiceExt, service_fn};
 
 const PLACES: Bounds = Bounds {
@@ -148,7 +147,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let port = Port {
-        health: health.service(),
+        health,
         handle: handle.clone(),
     };
     let places = Places::new(PLACES);
@@ -193,7 +192,7 @@ async fn keep_up(handle: PrometheusHandle) {
 
 #[derive(Clone)]
 struct Port {
-    health: HealthServer<HealthService>,
+    health: Health,
     handle: PrometheusHandle,
 }
 
@@ -201,13 +200,18 @@ impl Port {
     async fn answer(self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
         if path == "/grpc.health.v1.Health/Check" {
-            return self.health.oneshot(request).await;
+            return self.health.service().oneshot(request).await;
         }
         // A watch would hold a place; clients that get this answer check again and again.
         if path.starts_with("/grpc.health.v1.Health/") {
             return Ok(Status::unimplemented("only Check is served here").into_http());
         }
-        if path != "/metrics" {
+        let probed = match path {
+            "/healthz" => Some(LIVENESS),
+            "/readyz" => Some(READINESS),
+            _ => None,
+        };
+        if probed.is_none() && path != "/metrics" {
             return Ok(plain(StatusCode::NOT_FOUND, "not found\n".to_owned()));
         }
         if request.method() != Method::GET {
@@ -216,7 +220,18 @@ impl Port {
                 "use GET\n".to_owned(),
             ));
         }
+        if let Some(service) = probed {
+            return Ok(self.probe(service).await);
+        }
         Ok(plain(StatusCode::OK, self.handle.render()))
+    }
+
+    async fn probe(&self, service: &str) -> Response<Body> {
+        if self.health.serves(service).await {
+            plain(StatusCode::OK, "ok\n".to_owned())
+        } else {
+            plain(StatusCode::SERVICE_UNAVAILABLE, "not serving\n".to_owned())
+        }
     }
 }
 

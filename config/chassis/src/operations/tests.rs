@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
-use crate::health::{LIVENESS, READINESS};
 use crate::loader::{Environment, Table};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -112,6 +111,28 @@ async fn nothing_serves_before_it_says_so() {
         check(&mut client, LIVENESS).await,
         Ok(ServingStatus::Serving)
     );
+    running.end().await;
+}
+
+#[tokio::test]
+async fn liveness_and_readiness_are_told_over_http_too() {
+    let running = Running::start();
+    let asked = async |path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        let answer = running.get(&request).await;
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(asked("/healthz").await, "200");
+    assert_eq!(asked("/readyz").await, "503");
+    running.health.set(READINESS, true).await;
+    assert_eq!(asked("/readyz").await, "200");
+    running.health.all(false).await;
+    assert_eq!(asked("/readyz").await, "503");
+    assert_eq!(asked("/healthz").await, "200");
+    assert_eq!(asked("/readyz/x").await, "404");
+    let posted = running.get("POST /readyz HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert!(posted.await.starts_with("HTTP/1.1 405"));
+    assert!(!running.health.serves("unknown").await);
     running.end().await;
 }
 

@@ -1,10 +1,11 @@
 //! A folder that belongs to one process at a time.
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{AtFlags, CWD, FlockOperation, StatxAttributes, StatxFlags, flock, statx};
 use rustix::io::Errno;
-use std::fs::{DirBuilder, File, OpenOptions};
+use rustix::process::{getegid, geteuid, getgroups};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
@@ -67,7 +68,9 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder (0700) where it is missing and claims it.
+    /// Makes the folder (0700) where it is missing and claims it. An orchestrator hands a volume over
+    /// by a group of the process alone (`fsGroup`): root's own folder, where the volume is mounted, is
+    /// taken so, and an own one, which the next mount opened to that group, is closed again.
     ///
     /// # Errors
     /// It is open to others, belongs to another user, is held by another process, or cannot be
@@ -78,15 +81,16 @@ impl Folder {
         if let Err(source) = made {
             return Err(FolderError::Create { path, source });
         }
-        let facts = match std::fs::metadata(&path) {
-            Ok(facts) => facts,
+        let found = match Found::look(&path) {
+            Ok(found) => found,
             Err(source) => return Err(FolderError::Inspect { path, source }),
         };
-        if facts.uid() != rustix::process::geteuid().as_raw() {
-            return Err(FolderError::Foreign { path });
-        }
-        if facts.mode() & 0o077 != 0 {
-            return Err(FolderError::Open { path });
+        let close = || fs::set_permissions(&path, Permissions::from_mode(0o700));
+        match found.standing(geteuid().as_raw(), &groups()) {
+            Standing::Private | Standing::Volume => {}
+            Standing::OpenedAgain if close().is_ok() => {}
+            Standing::OpenedAgain | Standing::Open => return Err(FolderError::Open { path }),
+            Standing::Foreign => return Err(FolderError::Foreign { path }),
         }
         match lock(&path) {
             Ok(lock) => Ok(Self { path, _lock: lock }),
@@ -104,11 +108,81 @@ impl Folder {
     }
 }
 
+/// What is asked of a folder before it is claimed.
+#[derive(Clone, Copy)]
+struct Found {
+    owner: u32,
+    group: u32,
+    mode: u32,
+    is_mount: bool,
+}
+
+/// What a folder is to this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nobody else's.
+    Private,
+    /// Its own, opened to a group of its own by whoever mounted the volume around it.
+    OpenedAgain,
+    /// A volume's uppermost folder, handed over by a group of its own.
+    Volume,
+    /// Its own, which others may enter.
+    Open,
+    /// Another user's.
+    Foreign,
+}
+
+impl Found {
+    fn look(path: &Path) -> io::Result<Self> {
+        let facts = fs::metadata(path)?;
+        // A kernel that cannot tell says nothing.
+        let told = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
+        let is_mount = told.is_ok_and(|told| {
+            let known = told.stx_attributes & told.stx_attributes_mask;
+            known.contains(StatxAttributes::MOUNT_ROOT)
+        });
+        Ok(Self {
+            owner: facts.uid(),
+            group: facts.gid(),
+            mode: facts.mode(),
+            is_mount,
+        })
+    }
+
+    fn standing(self, user: u32, groups: &[u32]) -> Standing {
+        const HANDED_OVER: u32 = 0o2070;
+        let by_group = self.mode & HANDED_OVER == HANDED_OVER && groups.contains(&self.group);
+        let shuts_out = |others: u32| self.mode & others == 0;
+        if self.owner != user {
+            let is_volume = self.owner == 0 && self.is_mount && by_group && shuts_out(0o002);
+            return if is_volume {
+                Standing::Volume
+            } else {
+                Standing::Foreign
+            };
+        }
+        if shuts_out(0o077) {
+            Standing::Private
+        } else if by_group && shuts_out(0o007) {
+            Standing::OpenedAgain
+        } else {
+            Standing::Open
+        }
+    }
+}
+
+/// This process's groups.
+fn groups() -> Vec<u32> {
+    let further = getgroups().unwrap_or_default();
+    let all = further.into_iter().chain([getegid()]);
+    all.map(|group| group.as_raw()).collect()
+}
+
 /// A claimed folder beside this one whose name begins so and whose user is this process's, too:
 /// between the two there is the sandbox alone.
 #[must_use]
 pub fn neighbour(folder: &Path, name: &str) -> Option<PathBuf> {
-    let own = rustix::process::geteuid().as_raw();
+    let own = geteuid().as_raw();
     let entries = std::fs::read_dir(folder.parent()?).ok()?.flatten();
     let mut named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
     let is_own = |folder: &Path| {
@@ -143,8 +217,6 @@ fn lock(folder: &Path) -> io::Result<File> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn one_holder_at_a_time() {
@@ -184,6 +256,45 @@ mod tests {
                 "{mode:o}: {error}"
             );
             assert!(error.to_string().contains("chmod 700"));
+        }
+    }
+
+    #[test]
+    fn an_own_folder_that_a_mount_opened_to_the_group_is_closed_again() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("data");
+        drop(Folder::claim(&path).unwrap());
+        fs::set_permissions(&path, Permissions::from_mode(0o2770)).unwrap();
+        Folder::claim(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
+    }
+
+    #[test]
+    fn a_volume_is_told_from_a_folder_that_is_open() {
+        let found = |owner, group, mode, is_mount| Found {
+            owner,
+            group,
+            mode,
+            is_mount,
+        };
+        for (found, standing) in [
+            (found(7, 7, 0o700, false), Standing::Private),
+            (found(7, 9, 0o2700, false), Standing::Private),
+            (found(7, 9, 0o2770, false), Standing::OpenedAgain),
+            (found(7, 9, 0o0770, false), Standing::Open),
+            (found(7, 8, 0o2770, false), Standing::Open),
+            (found(7, 9, 0o2775, true), Standing::Open),
+            (found(0, 9, 0o2775, true), Standing::Volume),
+            (found(0, 9, 0o2770, true), Standing::Volume),
+            (found(0, 9, 0o2777, true), Standing::Foreign),
+            (found(0, 9, 0o2775, false), Standing::Foreign),
+            (found(0, 8, 0o2775, true), Standing::Foreign),
+            (found(0, 9, 0o0775, true), Standing::Foreign),
+            (found(0, 9, 0o2755, true), Standing::Foreign),
+            (found(5, 9, 0o2775, true), Standing::Foreign),
+        ] {
+            let Found { owner, mode, .. } = found;
+            assert_eq!(found.standing(7, &[7, 9]), standing, "{owner} {mode:o}");
         }
     }
 

@@ -151,6 +151,39 @@ fn a_variable_takes_the_type_of_its_reader() {
 }
 
 #[test]
+fn variables_do_without_the_default_file() {
+    let default = Path::new("config/demo.toml");
+    let one = [("MYMT5__A__ONE", "1")];
+    let open = |file: &Path, pairs: &[(&str, &str)]| {
+        Reader::open(&TABLE, file, Environment::from_pairs(pairs.iter().copied()))
+    };
+    let mut reader = open(default, &one).unwrap();
+    assert_eq!(reader.required::<u8>("a.one", "a number"), Some(1));
+    assert_eq!(reader.optional::<u8>("a.two", "a number"), None);
+    reader.finish().unwrap();
+    // A name of its own sets a key, but may stand in any process's environment.
+    for (file, pairs) in [
+        (default, &[("LOG_LEVEL", "info")][..]),
+        (default, &[][..]),
+        (Path::new("config/other.toml"), &one[..]),
+    ] {
+        let report = open(file, pairs).map(drop).unwrap_err().to_string();
+        has(&report, &["cannot be read (entity not found)"]);
+    }
+}
+
+#[test]
+fn a_file_that_is_away_when_it_is_read_again_is_a_fault() {
+    let one = [("MYMT5__A__ONE", "1")];
+    let mut with_file = Environment::from_pairs(one);
+    assert!(!with_file.stands_alone(false));
+    assert!(!with_file.again().stands_alone(true));
+    let mut alone = Environment::from_pairs(one);
+    assert!(alone.stands_alone(true));
+    assert!(alone.again().stands_alone(true));
+}
+
+#[test]
 fn tables_and_lists_are_walked_and_overridden_in_place() {
     let place = Place::new(
         "[clients.beta]\nx = 1\n[clients.alpha]\nx = 2\n[[many]]\nkind = 'a'\n[[many]]\nkind = 'b'\n[map]\n'EUR.x' = 'EURUSD'\n[empty]\n[opened]",
