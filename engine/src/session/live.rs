@@ -90,15 +90,8 @@ impl Live {
     pub(super) async fn begin(gateway: Gateway, session: &mut Session) -> Result<Self, SessionEnd> {
         let trace = TraceContext::new();
         let clock = beat(gateway.clone(), session.session_id.clone(), false).await?;
-        let status = gateway
-            .control()
-            .get_status(gateway.call(v1::GetStatusRequest {}, &trace))
-            .await;
-        let status = status
-            .map_err(|status| SessionEnd::Call("status", status))?
-            .into_inner();
         session.crash_alert.raise(&gateway).await;
-        let listed = symbols::list(&gateway, &trace).await?;
+        let (status, listed) = meet(&gateway, session, &trace).await?;
         let specs = symbols::specify(&mut session.trader, listed)?;
         let snapshot = gateway
             .trading()
@@ -436,6 +429,45 @@ async fn beat(
     let ahead = ahead_ms as f64 / 1_000.0;
     metrics::gauge!("mymt5_engine_gateway_clock_ahead_seconds").set(ahead);
     Ok(GatewayClock { ahead_ms })
+}
+
+/// How the gateway stands, and what it lists. One that has not reached its broker since its start
+/// lists nothing yet: the engine is connected, and stays so until it can begin.
+async fn meet(
+    gateway: &Gateway,
+    session: &Session,
+    trace: &TraceContext,
+) -> Result<(v1::GetStatusResponse, Vec<SymbolSpec>), SessionEnd> {
+    let mut told = false;
+    loop {
+        let status = gateway
+            .control()
+            .get_status(gateway.call(v1::GetStatusRequest {}, trace))
+            .await;
+        let status = status
+            .map_err(|status| SessionEnd::Call("status", status))?
+            .into_inner();
+        let listed = symbols::list(gateway, trace).await?;
+        if has_link(&status) || symbols::are_listed(&session.trader, &listed) {
+            return Ok((status, listed));
+        }
+        if !told {
+            told = true;
+            tracing::warn!(
+                "connected, but the gateway has not reached its broker since its start: trading begins once it has; mymt5-gateway status says what it waits for"
+            );
+        }
+        session.connected(true).await;
+        sleep(HEARTBEAT).await;
+        beat(gateway.clone(), session.session_id.clone(), false).await?;
+    }
+}
+
+/// Whether the broker was reached, so that what is not listed does not exist.
+fn has_link(status: &v1::GetStatusResponse) -> bool {
+    use v1::LinkState::{Degraded, MarketClosed, Ready};
+    let link = status.link.as_ref();
+    link.is_some_and(|link| matches!(link.state(), Ready | Degraded | MarketClosed))
 }
 
 /// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not

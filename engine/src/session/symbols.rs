@@ -67,6 +67,13 @@ pub(super) async fn list(gateway: &Gateway, trace: &TraceContext) -> Listed {
     Ok(wire.iter().filter_map(readable).collect())
 }
 
+/// Whether everything that is traded is listed.
+pub(super) fn are_listed(trader: &Trader, listed: &[SymbolSpec]) -> bool {
+    let symbols = trader.symbols();
+    let mut traded = symbols.iter();
+    traded.all(|symbol| listed.iter().any(|spec| spec.symbol == *symbol))
+}
+
 /// Gives the trader the specifications, and returns those of what it trades. Where one of them is
 /// missing it keeps what it has.
 pub(super) fn specify(trader: &mut Trader, listed: Vec<SymbolSpec>) -> Result<Specs, SessionEnd> {
