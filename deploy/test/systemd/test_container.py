@@ -46,6 +46,10 @@ class Machine:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mymt5-systemd-"))
         self.console = self.folder / "console"
+        self.process = None
+        self.leader = ""
+
+    def boot(self):
         self._fill()
         command = [
             "systemd-nspawn",
@@ -56,7 +60,7 @@ class Machine:
             "--private-network",
             "--volatile=overlay",
             "--link-journal=no",
-            f"--machine={self.folder.name}",
+            f"--machine=mymt5-{os.getpid()}",
             f"--directory={os.environ['MYMT5_SYSTEMD_ROOT']}",
             *[f"--bind-ro={self.folder / 'bin' / name}:/usr/local/bin/{name}" for name in ("mymt5-gateway", "mymt5-engine")],
             f"--bind-ro={self.folder}/stage:/stage",
@@ -103,11 +107,13 @@ class Machine:
         return self.run("journalctl", "--no-pager", "--output=cat", "--unit", unit, check=False).stdout
 
     def close(self):
-        # SIGTERM would be handed on to the container, which then takes its time.
-        self.process.kill()
-        self.process.wait()
+        """At once: nothing of the container is kept."""
         if self.leader:
-            eventually("the container is gone", lambda: not pathlib.Path(f"/proc/{self.leader}").exists())
+            os.kill(int(self.leader), signal.SIGKILL)
+        elif self.process:
+            self.process.kill()
+        if self.process:
+            self.process.wait(BOUND)
         shutil.rmtree(self.folder)
 
 
@@ -129,6 +135,7 @@ class Container(unittest.TestCase):
     def setUpClass(cls):
         cls.machine = Machine()
         cls.addClassCleanup(cls.machine.close)
+        cls.machine.boot()
         cls.machine.sh(INSTALL)
 
     def setUp(self):
