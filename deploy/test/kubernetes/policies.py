@@ -1,6 +1,8 @@
 """What NetworkPolicies allow, as Kubernetes documents it: a pod that a policy of a direction selects is
 shut in that direction, but for what all such policies together open."""
 
+from __future__ import annotations
+
 import dataclasses
 import ipaddress
 
@@ -22,12 +24,12 @@ def selects(selector: dict, labels: dict) -> bool:
     for wanted in selector.get("matchExpressions", []):
         found = labels.get(wanted["key"])
         fits = {
-            "In": lambda: found in wanted["values"],
-            "NotIn": lambda: found not in wanted["values"],
-            "Exists": lambda: found is not None,
-            "DoesNotExist": lambda: found is None,
+            "In": found in wanted.get("values", []),
+            "NotIn": found not in wanted.get("values", []),
+            "Exists": found is not None,
+            "DoesNotExist": found is None,
         }
-        if not fits[wanted["operator"]]():
+        if not fits[wanted["operator"]]:
             return False
     return True
 
@@ -49,12 +51,17 @@ def is_peer(rule: dict, other: Peer, home: str) -> bool:
     return here and selects(rule.get("podSelector", {}), other.labels)
 
 
-def opens(rule: dict, other: Peer, port: int, protocol: str, target: Peer, side: str, home: str) -> bool:
+def opens(
+    rule: dict, other: Peer, port: int, protocol: str, target: Peer, side: str, home: str
+) -> bool:
     peers = rule.get(side, [])
     if peers and not any(is_peer(peer, other, home) for peer in peers):
         return False
     ports = rule.get("ports", [])
-    wanted = [(target.ports.get(one.get("port"), one.get("port")), one.get("protocol", "TCP")) for one in ports]
+    wanted = [
+        (target.ports.get(one.get("port"), one.get("port")), one.get("protocol", "TCP"))
+        for one in ports
+    ]
     return not ports or (port, protocol) in wanted
 
 
@@ -88,7 +95,8 @@ class Walls:
 
         def opened(rules: list[dict] | None, own: Peer, other: Peer, side: str) -> bool:
             return rules is None or any(
-                opens(rule, other, port, protocol, target.peer, side, own.namespace) for rule in rules
+                opens(rule, other, port, protocol, target.peer, side, own.namespace)
+                for rule in rules
             )
 
         return opened(self.egress, self.peer, target.peer, "to") and opened(
@@ -96,6 +104,8 @@ class Walls:
         )
 
 
-def allows(policies: list[dict], source: Peer, target: Peer, port: int, protocol: str = "TCP") -> bool:
+def allows(
+    policies: list[dict], source: Peer, target: Peer, port: int, protocol: str = "TCP"
+) -> bool:
     """Whether a connection comes about."""
     return Walls(policies, source).reaches(Walls(policies, target), port, protocol)

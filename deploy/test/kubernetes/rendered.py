@@ -1,5 +1,7 @@
 """The manifests as kustomize renders them, and what is asked of them everywhere."""
 
+from __future__ import annotations
+
 import functools
 import pathlib
 import subprocess
@@ -8,7 +10,13 @@ import yaml
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 ROOM = REPOSITORY / "deploy/kubernetes"
-OVERLAYS = ["overlays/dev", "overlays/production", "overlays/smtp-telegram", "overlays/many-accounts", "sweep"]
+OVERLAYS = [
+    "overlays/dev",
+    "overlays/production",
+    "overlays/smtp-telegram",
+    "overlays/many-accounts",
+    "sweep",
+]
 
 
 @functools.cache

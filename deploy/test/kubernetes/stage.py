@@ -1,5 +1,7 @@
 """The built binaries as a kubelet starts them: with a manifest's environment, mounts, user and group."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pathlib
@@ -62,7 +64,16 @@ class Stage:
     def _made(self) -> dict[str, dict[str, bytes]]:
         made = self.root / "made"
         clients = "engine,engine-trend,engine-reversion"
-        command = [binary("mymt5-gateway"), "certs", "--folder", str(made), "--hosts", HOSTS, "--clients", clients]
+        command = [
+            binary("mymt5-gateway"),
+            "certs",
+            "--folder",
+            str(made),
+            "--hosts",
+            HOSTS,
+            "--clients",
+            clients,
+        ]
         subprocess.run(command, check=True, capture_output=True, env={})
 
         def identity(name: str) -> dict[str, bytes]:
@@ -73,14 +84,19 @@ class Stage:
             }
 
         files = {f"{name}-tls": identity(name) for name in ["gateway", *clients.split(",")]}
-        files["bridge-certificate"] = {"certificate.pem": (made / "bridge/certificate.pem").read_bytes()}
+        files["bridge-certificate"] = {
+            "certificate.pem": (made / "bridge/certificate.pem").read_bytes()
+        }
         files["gateway-account"] = {
             "MT5_LOGIN": b"10000001",
             "MT5_PASSWORD": b"not-a-real-one",
             "MT5_SERVER": b"Nowhere-Demo",
             "BRIDGE_SECRET": secrets.token_hex(32).encode(),
         }
-        files["gateway-notify"] = {"SMTP_PASSWORD": b"not-a-real-one", "TELEGRAM_BOT_TOKEN": b"1:" + b"x" * 35}
+        files["gateway-notify"] = {
+            "SMTP_PASSWORD": b"not-a-real-one",
+            "TELEGRAM_BOT_TOKEN": b"1:" + b"x" * 35,
+        }
         return files
 
     def pod(self, name: str, **changed: str) -> "Pod":
@@ -127,7 +143,9 @@ class Pod:
 
     def volume(self):
         """The claim's volume, as it is the first time: root's, handed over by the group."""
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "volume", str(self.data)], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=256m", "volume", str(self.data)], check=True
+        )
         self.hand_over()
 
     def hand_over(self):
@@ -142,13 +160,26 @@ class Pod:
 
     def command(self, *words: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            self._as_user(*words), cwd=self.folder, env=self.variables, capture_output=True, text=True, timeout=BOUND
+            self._as_user(*words),
+            check=False,
+            cwd=self.folder,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            timeout=BOUND,
         )
 
     def _as_user(self, *words: str) -> list[str]:
         user, group = str(self.user), str(self.group)
         identity = ["--reuid", user, "--regid", user, "--groups", group, "--no-new-privs"]
-        return ["setpriv", *identity, "--inh-caps=-all", "--bounding-set=-all", self.program, *words]
+        return [
+            "setpriv",
+            *identity,
+            "--inh-caps=-all",
+            "--bounding-set=-all",
+            self.program,
+            *words,
+        ]
 
     def start(self):
         with self.said.open("wb") as said, self.complained.open("wb") as complained:
@@ -164,7 +195,9 @@ class Pod:
     def probe(self, service: str) -> bool:
         """As the kubelet's native gRPC probe does."""
         if self.process.poll() is not None:
-            raise AssertionError(f"it ended: {self.process.returncode} {self.complained.read_text()}")
+            raise AssertionError(
+                f"it ended: {self.process.returncode} {self.complained.read_text()}"
+            )
         address = self.variables["MYMT5__OPERATIONS__LISTEN"]
         return self.command("health", "--operations", address, "--service", service).returncode == 0
 

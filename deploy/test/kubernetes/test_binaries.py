@@ -37,14 +37,23 @@ class Names(unittest.TestCase):
 
     def test_every_client_has_an_engine_and_its_certificate(self):
         for overlay in rendered.OVERLAYS:
-            for gateway in [one for one in rendered.of_kind(overlay, "StatefulSet") if "gateway" in rendered.program(one)]:
+            for gateway in [
+                one
+                for one in rendered.of_kind(overlay, "StatefulSet")
+                if "gateway" in rendered.program(one)
+            ]:
                 namespace = gateway["metadata"]["namespace"]
                 variables = rendered.environment(overlay, gateway)
-                identities = {value for key, value in variables.items() if re.fullmatch(r"MYMT5__CLIENTS__.*__CERTIFICATE", key)}
+                identities = {
+                    value
+                    for key, value in variables.items()
+                    if re.fullmatch(r"MYMT5__CLIENTS__.*__CERTIFICATE", key)
+                }
                 engines = {
                     one["metadata"]["name"]
                     for one in rendered.of_kind(overlay, "StatefulSet")
-                    if one["metadata"]["namespace"] == namespace and "engine" in rendered.program(one)
+                    if one["metadata"]["namespace"] == namespace
+                    and "engine" in rendered.program(one)
                 }
                 self.assertEqual(identities, {f"spiffe://mymt5/client/{name}" for name in engines})
                 made = {
@@ -61,7 +70,9 @@ class Configuration(unittest.TestCase):
         for overlay in rendered.OVERLAYS:
             stage = Stage(overlay)
             self.addCleanup(stage.cleanup.close)
-            namespaces = sorted({one["metadata"]["namespace"] for one in rendered.of_kind(overlay, "StatefulSet")})
+            namespaces = sorted(
+                {one["metadata"]["namespace"] for one in rendered.of_kind(overlay, "StatefulSet")}
+            )
             for workload in rendered.of_kind(overlay, "StatefulSet"):
                 # Several accounts have pods of the same names: one of them stands for all.
                 if workload["metadata"]["namespace"] != namespaces[0]:

@@ -1,5 +1,7 @@
 """Exactly the flows that are told, and no other."""
 
+from __future__ import annotations
+
 import copy
 import functools
 import itertools
@@ -21,7 +23,9 @@ OUTSIDE = {
     "node": Peer(address="10.0.0.1"),
     "metadata": Peer(address="169.254.169.254"),
 }
-PORTS = [(port, "TCP") for port in (22, 25, 53, 80, 443, 465, 587, 9101, 9102, 18812, 50051)] + [(53, "UDP")]
+PORTS = [(port, "TCP") for port in (22, 25, 53, 80, 443, 465, 587, 9101, 9102, 18812, 50051)] + [
+    (53, "UDP")
+]
 
 
 @functools.cache
@@ -31,7 +35,10 @@ def peers(overlay: str) -> dict[str, Peer]:
     for workload in rendered.workloads(overlay):
         namespace = workload["metadata"]["namespace"]
         labels = workload["spec"]["template"]["metadata"]["labels"]
-        ports = {port["name"]: port["containerPort"] for port in rendered.container(workload).get("ports", [])}
+        ports = {
+            port["name"]: port["containerPort"]
+            for port in rendered.container(workload).get("ports", [])
+        }
         all_peers[f"{namespace}/{workload['metadata']['name']}"] = Peer(labels, namespace, ports)
         all_peers[f"{namespace}/stranger"] = Peer({"app": "stranger"}, namespace)
     return all_peers
@@ -73,7 +80,8 @@ TOLD = {
         ("mymt5/gateway", name, 443, "TCP")
         for name in ("telegram", "mail", "bridge", "bridge of a", "bridge of b")
     },
-    "overlays/many-accounts": pair("mymt5-a", ENGINES, "bridge of a") | pair("mymt5-b", ENGINES, "bridge of b"),
+    "overlays/many-accounts": pair("mymt5-a", ENGINES, "bridge of a")
+    | pair("mymt5-b", ENGINES, "bridge of b"),
     "sweep": set(),
 }
 
@@ -123,7 +131,10 @@ class Policies(unittest.TestCase):
         (opened,) = rendered.objects("components/monitoring")
         opened["metadata"]["namespace"] = "mymt5"
         more = flows("overlays/dev", [*base, opened]) - TOLD["overlays/dev"]
-        told = {("prometheus", "mymt5/gateway", 9101, "TCP"), ("prometheus", "mymt5/engine", 9102, "TCP")}
+        told = {
+            ("prometheus", "mymt5/gateway", 9101, "TCP"),
+            ("prometheus", "mymt5/engine", 9102, "TCP"),
+        }
         self.assertEqual(more, told)
 
 

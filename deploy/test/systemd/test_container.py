@@ -65,7 +65,10 @@ class Machine:
             "--link-journal=no",
             f"--machine=mymt5-{os.getpid()}",
             f"--directory={os.environ['MYMT5_SYSTEMD_ROOT']}",
-            *[f"--bind-ro={self.folder / 'bin' / name}:/usr/local/bin/{name}" for name in ("mymt5-gateway", "mymt5-engine")],
+            *[
+                f"--bind-ro={self.folder / 'bin' / name}:/usr/local/bin/{name}"
+                for name in ("mymt5-gateway", "mymt5-engine")
+            ],
             f"--bind-ro={self.folder}/stage:/stage",
             "systemd.mask=console-getty.service",
         ]
@@ -78,7 +81,13 @@ class Machine:
                 env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
             )
         self.leader = eventually("the container has a first process", self._leader)
-        eventually("systemd is up", lambda: self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded"))
+        eventually(
+            "systemd is up",
+            lambda: (
+                self.run("systemctl", "is-system-running", check=False).stdout.strip()
+                in ("running", "degraded")
+            ),
+        )
 
     def _fill(self):
         """What an operator would have put in place."""
@@ -86,7 +95,14 @@ class Machine:
         for name in ("mymt5-gateway", "mymt5-engine"):
             shutil.copy(binary(name), self.folder / "bin" / name)
         stage = self.folder / "stage"
-        certs = [self.folder / "bin/mymt5-gateway", "certs", "--folder", stage / "tls", "--clients", "engine"]
+        certs = [
+            self.folder / "bin/mymt5-gateway",
+            "certs",
+            "--folder",
+            stage / "tls",
+            "--clients",
+            "engine",
+        ]
         subprocess.run(certs, check=True, capture_output=True, env={})
         for file in ROOM.iterdir():
             shutil.copy(file, stage)
@@ -96,14 +112,30 @@ class Machine:
     def _leader(self) -> str:
         if self.process.poll() is not None:
             raise AssertionError(self.console.read_text())
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        children = (
+            pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+            .read_text()
+            .split()
+        )
         for child in children:
             if "systemd" in pathlib.Path(f"/proc/{child}/comm").read_text():
                 return child
         return ""
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess:
-        command = ["nsenter", "--target", self.leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--", *words]
+        command = [
+            "nsenter",
+            "--target",
+            self.leader,
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--net",
+            "--pid",
+            "--cgroup",
+            "--",
+            *words,
+        ]
         return subprocess.run(command, check=check, capture_output=True, text=True, timeout=BOUND)
 
     def sh(self, script: str) -> str:
@@ -113,7 +145,9 @@ class Machine:
         return self.run("systemctl", "show", "--property", name, "--value", unit).stdout.strip()
 
     def log(self, unit: str) -> str:
-        return self.run("journalctl", "--no-pager", "--output=cat", "--unit", unit, check=False).stdout
+        return self.run(
+            "journalctl", "--no-pager", "--output=cat", "--unit", unit, check=False
+        ).stdout
 
     def close(self):
         """At once: nothing of the container is kept."""
@@ -158,7 +192,9 @@ class Container(unittest.TestCase):
 
     def drop_in(self, unit: str, text: str):
         folder = f"/etc/systemd/system/{unit.split('@')[0]}{'@' if '@' in unit else ''}.service.d"
-        self.machine.sh(f"mkdir -p {folder}; cat >{folder}/test.conf <<'END'\n{text}\nEND\nsystemctl daemon-reload")
+        self.machine.sh(
+            f"mkdir -p {folder}; cat >{folder}/test.conf <<'END'\n{text}\nEND\nsystemctl daemon-reload"
+        )
 
     def start(self, unit: str):
         done = self.machine.run("systemctl", "start", unit, check=False)
@@ -170,8 +206,13 @@ class Container(unittest.TestCase):
             pid = self.machine.show(unit, "MainPID")
             self.assertEqual(self.machine.sh(f"stat -c %U /proc/{pid}").strip(), user)
             self.assertIn("files, tcp ports", self.machine.log(unit))
-        eventually("the engine is connected", lambda: self.machine.run("mymt5-engine", "health", check=False).returncode == 0)
-        owned = self.machine.sh("stat -c '%U %a' /var/lib/mymt5/* /var/log/mymt5/*").split("\n")[:-1]
+        eventually(
+            "the engine is connected",
+            lambda: self.machine.run("mymt5-engine", "health", check=False).returncode == 0,
+        )
+        owned = self.machine.sh("stat -c '%U %a' /var/lib/mymt5/* /var/log/mymt5/*").split("\n")[
+            :-1
+        ]
         self.assertEqual(set(owned), {"mymt5-gateway 700", "mymt5-engine 700"})
         for unit in (ENGINE, GATEWAY):
             self.machine.run("systemctl", "stop", unit)
@@ -185,25 +226,30 @@ class Container(unittest.TestCase):
             with self.subTest(unit):
                 before = self.machine.show(unit, "MainPID")
                 self.machine.sh(f"kill -STOP {before}")
-                eventually("another process runs", lambda: self.is_another(unit, before))
+                self.replaced(unit, before)
                 self.assertIn("atchdog timeout", self.machine.log(unit))
 
-    def is_another(self, unit: str, before: str) -> bool:
-        state = self.machine.show(unit, "ActiveState")
-        return state == "active" and self.machine.show(unit, "MainPID") != before
+    def replaced(self, unit: str, before: str):
+        def is_another() -> bool:
+            state = self.machine.show(unit, "ActiveState")
+            return state == "active" and self.machine.show(unit, "MainPID") != before
+
+        eventually("another process runs", is_another)
 
     def test_a_process_that_is_killed_is_started_again(self):
         self.drop_in(GATEWAY, HASTY)
         self.start(GATEWAY)
         before = self.machine.show(GATEWAY, "MainPID")
         self.machine.sh(f"kill -KILL {before}")
-        eventually("another process runs", lambda: self.is_another(GATEWAY, before))
+        self.replaced(GATEWAY, before)
 
     def test_a_faulty_configuration_is_not_started_again(self):
         for unit in (GATEWAY, ENGINE):
             with self.subTest(unit):
                 self.drop_in(unit, HASTY + "Environment=MYMT5__LOGGING__LEVEL=loud\n")
-                self.assertNotEqual(self.machine.run("systemctl", "start", unit, check=False).returncode, 0)
+                self.assertNotEqual(
+                    self.machine.run("systemctl", "start", unit, check=False).returncode, 0
+                )
                 self.assertEqual(self.machine.show(unit, "ExecMainStatus"), "78")
                 self.assertEqual(self.machine.show(unit, "ActiveState"), "failed")
                 self.assertEqual(self.machine.show(unit, "NRestarts"), "0")
@@ -222,15 +268,25 @@ class Container(unittest.TestCase):
         self.drop_in(ENGINE, "[Service]\nIPAddressAllow=\nIPAddressAllow=192.0.2.1\n")
         self.start(ENGINE)
         pid = self.machine.show(ENGINE, "MainPID")
-        eventually("it tries in vain", lambda: "session ended" in self.machine.sh(f"journalctl -o cat _PID={pid}"))
+        eventually(
+            "it tries in vain",
+            lambda: "session ended" in self.machine.sh(f"journalctl -o cat _PID={pid}"),
+        )
         self.assertNotIn("session begun", self.machine.sh(f"journalctl -o cat _PID={pid}"))
 
     def test_nothing_else_is_written(self):
         self.start(GATEWAY)
         pid = self.machine.show(GATEWAY, "MainPID")
-        for folder, writable in {"/etc/mymt5": False, "/usr/local": False, "/var/lib": False, "/var/lib/mymt5/gateway": True}.items():
+        for folder, writable in {
+            "/etc/mymt5": False,
+            "/usr/local": False,
+            "/var/lib": False,
+            "/var/lib/mymt5/gateway": True,
+        }.items():
             inside = ["nsenter", "--target", pid, "--mount", "touch", f"{folder}/x"]
-            self.assertEqual(self.machine.run(*inside, check=False).returncode == 0, writable, folder)
+            self.assertEqual(
+                self.machine.run(*inside, check=False).returncode == 0, writable, folder
+            )
 
     def test_a_credential_is_read_and_nobody_else_reads_it(self):
         names = ("MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER", "BRIDGE_SECRET")
@@ -245,23 +301,33 @@ class Container(unittest.TestCase):
             "MYMT5__BROKER__TERMINAL__ADDRESS": "127.0.0.1:18812",
             "MYMT5__BROKER__TERMINAL__PLAIN": "true",
             "MYMT5__BROKER__TERMINAL__ACCOUNT_KIND": "demo",
-            "MYMT5__BROKER__TERMINAL__SYMBOLS": json.dumps({"EURUSD": "EURUSD"}).replace('"', '\\"'),
+            "MYMT5__BROKER__TERMINAL__SYMBOLS": json.dumps({"EURUSD": "EURUSD"}).replace(
+                '"', '\\"'
+            ),
         }
-        environment = "".join(f'Environment="{name}={value}"\n' for name, value in variables.items())
+        environment = "".join(
+            f'Environment="{name}={value}"\n' for name, value in variables.items()
+        )
         self.drop_in(GATEWAY, terminal + environment)
         self.start(GATEWAY)
         folder = f"/run/credentials/{GATEWAY}.service"
         for name in names:
             self.assertTrue(self.machine.sh(f"stat -c %a {folder}/{name}").strip().endswith("0"))
-        refused = self.machine.run("setpriv", "--reuid", "mymt5-engine", "--clear-groups", "ls", folder, check=False)
+        refused = self.machine.run(
+            "setpriv", "--reuid", "mymt5-engine", "--clear-groups", "ls", folder, check=False
+        )
         self.assertNotEqual(refused.returncode, 0)
         pid = self.machine.show(GATEWAY, "MainPID")
         for place in ("environ", "cmdline"):
-            self.assertNotIn("not-a-real-one", self.machine.sh(f"tr '\\0' '\\n' </proc/{pid}/{place}"))
+            self.assertNotIn(
+                "not-a-real-one", self.machine.sh(f"tr '\\0' '\\n' </proc/{pid}/{place}")
+            )
         self.assertNotIn("not-a-real-one", self.machine.log(GATEWAY))
         without = terminal.replace("LoadCredential=MT5_PASSWORD", "#")
         self.drop_in(GATEWAY, without + environment)
-        self.assertNotEqual(self.machine.run("systemctl", "restart", GATEWAY, check=False).returncode, 0)
+        self.assertNotEqual(
+            self.machine.run("systemctl", "restart", GATEWAY, check=False).returncode, 0
+        )
         self.assertEqual(self.machine.show(GATEWAY, "ExecMainStatus"), "78")
         self.assertIn("MT5_PASSWORD", self.machine.log(GATEWAY))
 
