@@ -90,7 +90,7 @@ class Walls:
             return None
         return [rule for policy in holding for rule in policy["spec"].get(direction.lower(), [])]
 
-    def reaches(self, target: "Walls", port: int, protocol: str = "TCP") -> bool:
+    def reaches(self, target: Walls, port: int, protocol: str = "TCP") -> bool:
         """Whether a connection comes about."""
 
         def opened(rules: list[dict] | None, own: Peer, other: Peer, side: str) -> bool:

@@ -99,7 +99,7 @@ class Stage:
         }
         return files
 
-    def pod(self, name: str, **changed: str) -> "Pod":
+    def pod(self, name: str, **changed: str) -> Pod:
         return Pod(self, rendered.named(self.overlay, "StatefulSet", name), changed)
 
 
