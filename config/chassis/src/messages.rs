@@ -277,6 +277,7 @@ fn of_certificates(messages: &mut Messages) {
         DevCertsError::Read { .. } => DevCertsError::Read { path: path(), source: denied() },
         DevCertsError::Make { .. } => DevCertsError::Make { name, source: unmade },
         DevCertsError::Write { .. } => DevCertsError::Write { path: path(), source: denied() },
+        DevCertsError::HandOver { .. } => DevCertsError::HandOver { path: path(), source: denied() },
     ) {
         let subject = match &error {
             DevCertsError::Name => "--clients",
@@ -285,7 +286,8 @@ fn of_certificates(messages: &mut Messages) {
             DevCertsError::Exists { .. }
             | DevCertsError::Authority { .. }
             | DevCertsError::Read { .. }
-            | DevCertsError::Write { .. } => PATH,
+            | DevCertsError::Write { .. }
+            | DevCertsError::HandOver { .. } => PATH,
         };
         messages.error(subject, &error);
     }

@@ -46,10 +46,27 @@ pub(super) struct Certs {
         conflicts_with_all = ["clients", "hosts", "keep_authority"]
     )]
     add: Vec<String>,
+    /// Make none, and succeed, where all of them are there already.
+    #[arg(long, conflicts_with_all = ["add", "keep_authority"])]
+    if_missing: bool,
+    /// Give the folders of these names to these users, as root, and let all read the authority's
+    /// certificate: gateway=10001,engine=10002.
+    #[arg(long, value_name = "NAME=UID", value_delimiter = ',')]
+    owners: Vec<tls::Owner>,
 }
 
 impl Certs {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        if self.if_missing && tls::are_there(&self.folder, &self.clients) {
+            say("all of them are there: none was made");
+        } else {
+            self.make()?;
+        }
+        tls::hand_over(&self.folder, &self.owners)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn make(&self) -> anyhow::Result<()> {
         let Self {
             folder,
             clients,
@@ -57,6 +74,8 @@ impl Certs {
             days,
             keep_authority,
             add,
+            if_missing: _,
+            owners: _,
         } = self;
         let files = if !add.is_empty() {
             tls::add_clients(folder, add, *days)?
@@ -74,7 +93,7 @@ impl Certs {
         } else if add.is_empty() {
             say("the authority's key was not kept: make all again to add a client");
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 }
 

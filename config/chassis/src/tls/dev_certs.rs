@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 const SERVER: &str = "gateway";
 /// The bridge beside a terminal: its certificate is pinned, whatever name it carries.
 const BRIDGE: &str = "bridge";
-const AUTHORITY: &str = "ca.pem";
+pub(super) const AUTHORITY: &str = "ca.pem";
 const AUTHORITY_KEY: &str = "ca.key.pem";
 const MAX_CLIENTS: usize = 256;
 const MAX_DAYS: u32 = 825;
@@ -91,6 +91,15 @@ pub enum DevCertsError {
         #[source]
         source: io::Error,
     },
+    /// A file could not be given to its owner.
+    #[error("cannot give {} to its owner; run it as root with CAP_CHOWN, and name only those it makes", path.display())]
+    HandOver {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// Makes `ca.pem`, `gateway/`, `bridge/` and one folder per client, each with `certificate.pem` and
@@ -127,6 +136,18 @@ pub fn dev_certs_with_authority(
     let key = Zeroizing::new(issuer.key().serialize_pem());
     write(&folder.join(AUTHORITY_KEY), &key)?;
     Ok(files)
+}
+
+/// Whether each file that [`dev_certs`] would make for these clients is there, whatever it holds.
+#[must_use]
+pub fn are_there(folder: &Path, clients: &[String]) -> bool {
+    let clients = clients.iter().map(String::as_str);
+    [SERVER, BRIDGE]
+        .into_iter()
+        .chain(clients)
+        .flat_map(|owner| [certificate_of(folder, owner), key_of(folder, owner)])
+        .chain([folder.join(AUTHORITY)])
+        .all(|file| file.exists())
 }
 
 /// Makes certificates of more clients, by the authority whose key was kept in that folder, valid from
@@ -208,11 +229,11 @@ fn check_names(clients: &[String]) -> Result<(), DevCertsError> {
     }
 }
 
-fn certificate_of(folder: &Path, owner: &str) -> PathBuf {
+pub(super) fn certificate_of(folder: &Path, owner: &str) -> PathBuf {
     folder.join(owner).join("certificate.pem")
 }
 
-fn key_of(folder: &Path, owner: &str) -> PathBuf {
+pub(super) fn key_of(folder: &Path, owner: &str) -> PathBuf {
     folder.join(owner).join("key.pem")
 }
 

@@ -3,14 +3,16 @@
 
 mod dev_certs;
 mod identity;
+mod owners;
 #[cfg(test)]
 mod tests;
 
-pub use dev_certs::{DevCertsError, add_clients, dev_certs, dev_certs_with_authority};
+pub use dev_certs::{DevCertsError, add_clients, are_there, dev_certs, dev_certs_with_authority};
 pub use identity::{
     IdentityError, ServerIdentity, check_client, client_name, end_of, server_config,
 };
 pub(crate) use identity::{Span, spans};
+pub use owners::{Owner, OwnerError, hand_over};
 
 /// Days before a certificate's end at which it is told of.
 pub const SOON_DAYS: i64 = 14;

@@ -350,3 +350,38 @@ async fn an_authority_that_was_kept_adds_a_client_and_no_other_does() {
     assert!(matches!(refused, DevCertsError::Authority { .. }));
     assert!(!other.join("gamma").exists());
 }
+
+#[test]
+fn identities_are_given_to_their_users_and_the_authority_s_certificate_to_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tls");
+    assert!(!are_there(&path, &clients()));
+    dev_certs(&path, &clients(), &[], 7).unwrap();
+    assert!(are_there(&path, &clients()));
+    assert!(!are_there(&path, &["gamma".to_owned()]));
+    let own = fs::metadata(&path).unwrap().uid();
+    // Only root gives files away.
+    let other = if own == 0 { 10_002 } else { own };
+    let owners = [format!("gateway={own}"), format!("beta_2={other}")];
+    let owners = owners.map(|text| text.parse::<Owner>().unwrap());
+    for _ in 0..2 {
+        hand_over(&path, &owners).unwrap();
+        let facts = |file: &str| {
+            let facts = fs::metadata(path.join(file)).unwrap();
+            (facts.uid(), facts.mode() & 0o777)
+        };
+        assert_eq!(facts("beta_2"), (other, 0o700));
+        assert_eq!(facts("beta_2/key.pem"), (other, 0o600));
+        assert_eq!(facts("beta_2/certificate.pem"), (other, 0o600));
+        assert_eq!(facts("gateway/key.pem"), (own, 0o600));
+        assert_eq!(facts("alpha/key.pem"), (own, 0o600));
+        assert_eq!(facts("ca.pem"), (own, 0o644));
+        assert_eq!(facts(""), (own, 0o711));
+    }
+    let unknown = ["gamma=1".parse::<Owner>().unwrap()];
+    let refused = hand_over(&path, &unknown).unwrap_err();
+    assert!(matches!(refused, DevCertsError::HandOver { .. }));
+    for bad in ["", "gateway", "gateway=", "=1", "a/b=1", "a=-1", "a=root"] {
+        assert!(bad.parse::<Owner>().is_err(), "{bad}");
+    }
+}

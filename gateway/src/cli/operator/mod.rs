@@ -160,6 +160,7 @@ mod tests {
             "gateway restore data/gateway/backup/x.db",
             "gateway certs --folder d --clients a,b --keep-authority",
             "gateway certs --folder d --add c,d --days 30",
+            "gateway certs --if-missing --owners gateway=10001,engine=10002",
             "gateway token a --permissions read,trade",
         ] {
             assert!(parses(whole), "{whole}");
@@ -167,6 +168,9 @@ mod tests {
         let long = format!("gateway halt --reason {}", "x".repeat(201));
         for lacking in [
             "gateway certs --add c --clients d",
+            "gateway certs --add c --if-missing",
+            "gateway certs --owners gateway",
+            "gateway certs --owners gateway=mymt5",
             "gateway token a/b",
             "gateway token a --permissions fly",
             "gateway halt",
