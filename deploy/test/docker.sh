@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Images and compose on a Docker of its own. Missing packages are installed where they can be.
+set -euo pipefail
+
+skip() {
+    printf 'skipped: images and compose: %s\n' "$1"
+    [[ ${MYMT5_REQUIRE:-} != 1 ]] || exit 1
+    exit 0
+}
+
+((EUID == 0)) || skip "not root"
+packages=()
+command -v dockerd >/dev/null || packages+=(docker.io)
+command -v docker-compose >/dev/null || packages+=(docker-compose)
+command -v ip >/dev/null || packages+=(iproute2)
+if ((${#packages[@]})); then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "${packages[@]}"; } >/dev/null 2>&1 ||
+        skip "there is no ${packages[*]}"
+fi
+exec python3 "$(dirname "$0")/docker/images.py"
