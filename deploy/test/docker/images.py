@@ -5,6 +5,7 @@ import ctypes
 import io
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -184,6 +185,15 @@ def arguments(folder, bases):
 
 
 # What is tried, in this order: each takes the running composition, or says so.
+
+
+def profiles_are_whole(at):
+    """What the profiles mount is in the repository, and they are valid."""
+    text = at.compose("--profile", "watch", "--profile", "terminal", "config")
+    mounted = set(re.findall(rf"{re.escape(str(at.clone))}/[^:\s]+", text))
+    assert len(mounted) > len(ENGINES), text
+    missing = [path for path in mounted if not Path(path).exists()]
+    assert not missing, missing
 
 
 def users_differ(at):
@@ -381,6 +391,7 @@ def an_invalid_configuration_starts_nothing(at):
 
 
 TRIED = [
+    profiles_are_whole,
     users_differ,
     limits_hold,
     sandbox_holds,
