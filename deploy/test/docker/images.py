@@ -459,6 +459,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # Ended from outside, it cleans up, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         main()
     except daemon.Unavailable as reason:
