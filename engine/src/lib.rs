@@ -9,7 +9,7 @@
 //! * What is held: [`portfolio`], as the gateway reported it; its stops and its end, too: [`care`].
 //! * What became of it: [`report`].
 //! * The past of a symbol, into a file: [`history`].
-//! * What a monitor reads: [`telemetry`] (the list of the metrics).
+//! * What a monitor reads: [`telemetry`] (the list of the metrics); what a trader looks at: [`top`].
 //! * How it starts: [`cli`], [`settings`].
 //!
 //! # Strategies of one's own
@@ -30,6 +30,7 @@ pub mod session;
 pub mod settings;
 pub mod strategy;
 pub mod telemetry;
+pub mod top;
 pub mod trader;
 
 use clap::Parser;

@@ -7,6 +7,7 @@ mod report;
 mod reset_risk;
 mod run;
 mod status;
+mod top;
 
 use crate::{intents::IntentError, settings::Settings};
 use clap::{Parser, Subcommand};
@@ -82,6 +83,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show on this terminal how link, quotes, positions, limits and refusals stand; q, Esc or Ctrl-C ends
+    /// it. It only reads, with the engine's identity.
+    Top(top::TopArgs),
     /// Ask a running engine's operations port how it is; exit code 0 when it serves.
     Health {
         /// The operations port.
@@ -105,6 +109,7 @@ pub fn execute(asked: Cli) -> ExitCode {
         Command::History(asked) => history::history(asked),
         Command::Backtest(asked) => backtest::backtest(&asked),
         Command::Status { operations, json } => status::status(port(operations), json),
+        Command::Top(asked) => top::top(&asked),
         Command::Health {
             operations,
             service,

@@ -8,7 +8,7 @@ use tonic::Status;
 
 /// Why a session ended.
 #[derive(Debug)]
-pub(super) enum SessionEnd {
+pub(crate) enum SessionEnd {
     NotConnected(ConnectError),
     Call(&'static str, Status),
     StreamEnded(&'static str),

@@ -116,7 +116,7 @@ impl Gateway {
     }
 
     /// Orders, snapshot, heartbeat.
-    pub(super) fn trading(&self) -> TradingServiceClient<Channel> {
+    pub(crate) fn trading(&self) -> TradingServiceClient<Channel> {
         TradingServiceClient::new(self.calls.clone()).max_decoding_message_size(ANSWER)
     }
 
@@ -131,12 +131,12 @@ impl Gateway {
     }
 
     /// Ticks.
-    pub(super) fn tick_streams(&self) -> MarketDataServiceClient<Channel> {
+    pub(crate) fn tick_streams(&self) -> MarketDataServiceClient<Channel> {
         MarketDataServiceClient::new(self.streams.clone()).max_decoding_message_size(ANSWER)
     }
 
     /// Events.
-    pub(super) fn event_streams(&self) -> TradingServiceClient<Channel> {
+    pub(crate) fn event_streams(&self) -> TradingServiceClient<Channel> {
         TradingServiceClient::new(self.streams.clone()).max_decoding_message_size(ANSWER)
     }
 
@@ -158,7 +158,7 @@ impl Gateway {
     }
 
     /// A stream: as a call, without a deadline.
-    pub(super) fn stream<T>(&self, message: T, trace: &TraceContext) -> Request<T> {
+    pub(crate) fn stream<T>(&self, message: T, trace: &TraceContext) -> Request<T> {
         let mut request = Request::new(message);
         if let Ok(value) = trace.to_string().parse() {
             request.metadata_mut().insert("traceparent", value);

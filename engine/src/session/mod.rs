@@ -15,12 +15,12 @@ mod wire;
 
 pub use backoff::Backoff;
 pub use crash::CrashAlert;
+pub(crate) use end::SessionEnd;
 pub use gateway::{ConnectError, Gateway, GatewaySettings};
 pub use past::{Past, PastError};
 pub(crate) use retry::persistently;
 
 use crate::{intents::Intents, trader::Trader};
-use end::SessionEnd;
 use live::Live;
 use mymt5_chassis::{
     health::{Health, READINESS},
