@@ -13,6 +13,8 @@ pub mod look;
 pub mod refusals;
 pub mod state;
 mod tables;
+#[cfg(test)]
+mod tests;
 pub mod view;
 pub mod watch;
 

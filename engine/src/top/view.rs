@@ -118,7 +118,7 @@ fn trading(state: &State) -> Line<'static> {
         text += &format!(", this client {}", name(own));
     }
     if status.unknown_orders > 0 {
-        text += &format!("  {} orders UNKNOWN", status.unknown_orders);
+        text += &format!("  orders UNKNOWN {}", status.unknown_orders);
     }
     let active = v1::TradingState::Active;
     let is_closed = of_account != active || (state.has_figures() && own != active);
