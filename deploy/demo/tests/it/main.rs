@@ -14,6 +14,7 @@ mod runbook;
 mod sandbox;
 mod shipped;
 mod stage;
+mod top;
 
 use serde_json::Value;
 use std::{
