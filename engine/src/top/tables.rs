@@ -271,11 +271,8 @@ fn limits(state: &State, look: Look) -> Section {
     ];
     let losses = state.status.iter().flat_map(|status| &status.losses);
     let of_gateway = losses.flat_map(|losses| {
-        let whose = if losses.client.is_empty() {
-            "account"
-        } else {
-            "client"
-        };
+        let client = losses.client.as_str();
+        let whose = if client.is_empty() { "account" } else { client };
         losses
             .limits
             .iter()
