@@ -13,6 +13,7 @@ use mymt5_chassis::{
     operations::OperationsSettings,
     sandbox::{Plan, Wanted},
     tls,
+    traces::TraceSettings,
 };
 use mymt5_model::ClientName;
 use std::{
@@ -57,6 +58,8 @@ pub struct Settings {
     pub sandbox: Wanted,
     /// Logs.
     pub logging: LogSettings,
+    /// Traces.
+    pub tracing: TraceSettings,
 }
 
 impl Settings {
@@ -94,6 +97,10 @@ impl ProgramSettings for Settings {
         &self.logging
     }
 
+    fn tracing(&self) -> Option<&TraceSettings> {
+        Some(&self.tracing)
+    }
+
     fn read(reader: &mut Reader) -> Option<Self> {
         Self::read_with(reader, Registry::of_program())
     }
@@ -125,6 +132,7 @@ impl Settings {
             &format!("data/engine-{name}"),
         );
         let logging = LogSettings::read(reader, &format!("logs/engine-{name}"));
+        let tracing = TraceSettings::read(reader, TABLE.program);
         Some(Self {
             gateway: gateway?,
             operations: operations?,
@@ -133,6 +141,7 @@ impl Settings {
             data_folder: data_folder?,
             sandbox: sandbox?,
             logging: logging?,
+            tracing: tracing?,
         })
     }
 }

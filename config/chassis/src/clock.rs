@@ -21,6 +21,19 @@ pub fn utc_now_ms() -> i64 {
     }
 }
 
+/// Nanoseconds since 1970-01-01 UTC; 0 before it.
+#[must_use]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the clock everything else asks"
+)]
+pub fn utc_now_ns() -> u64 {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
+    passed.map_or(0, |passed| {
+        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+    })
+}
+
 /// The day a moment falls on, UTC.
 pub(crate) fn day(ms: i64) -> Date {
     Offset::UTC.to_datetime(timestamp(ms)).date()

@@ -10,7 +10,7 @@
 //!   (one) and [`secrets`] (all, and their rotation).
 //! * What leaves the process: [`logs`], each line through [`redact`] and [`letters`], with the id of
 //!   [`trace_context`] and the time of [`clock`]; [`metrics`] and [`health`] by the port of
-//!   [`operations`].
+//!   [`operations`]; [`traces`] of orders to a collector.
 //! * What it serves: [`server`], whose bounds hold for every port.
 //! * What the process is: [`process`] (its limits, its folders), [`sandbox`], [`tls`].
 //! * How it starts, ends and is asked: [`cli`], [`shutdown`], [`exit`], [`supervisor`]; what it leaves behind when it
@@ -45,3 +45,4 @@ pub mod supervisor;
 pub mod testing;
 pub mod tls;
 pub mod trace_context;
+pub mod traces;

@@ -13,6 +13,7 @@ use crate::{
     secrets::read_file,
     testing::messages::Messages,
     tls::{DevCertsError, IdentityError},
+    traces::TraceSettings,
 };
 use std::{
     fs::{self, Permissions},
@@ -54,6 +55,10 @@ sensitive_fields = ['a b']
 listen = 'nowhere'
 [process]
 sandbox = 'some'
+[tracing]
+endpoint = 'nowhere'
+service_name = ''
+sampled_share = 2
 ";
 
 #[test]
@@ -90,6 +95,7 @@ fn report(file: &Path, environment: Environment) -> ConfigErrors {
     let read = |mut reader: Reader| {
         LogSettings::read(&mut reader, "logs");
         OperationsSettings::read(&mut reader, "127.0.0.1:9101");
+        TraceSettings::read(&mut reader, "demo");
         Wanted::read(&mut reader);
         reader.optional::<u8>("server.listen", "a number");
         reader.required::<u8>("a.number", "a number");

@@ -11,6 +11,8 @@ pub struct TraceContext {
     pub trace_id: [u8; 16],
     /// This step of it; never all zero.
     pub span_id: [u8; 8],
+    /// Whoever takes part in it may record it.
+    pub sampled: bool,
 }
 
 impl TraceContext {
@@ -24,6 +26,7 @@ impl TraceContext {
         Self {
             trace_id: Uuid::new_v4().into_bytes(),
             span_id: new_span(),
+            sampled: true,
         }
     }
 
@@ -33,6 +36,7 @@ impl TraceContext {
         Self {
             trace_id: self.trace_id,
             span_id: new_span(),
+            sampled: self.sampled,
         }
     }
 
@@ -47,13 +51,17 @@ impl TraceContext {
         let version: [u8; 1] = lower_hex(fields.next()?)?;
         let trace_id: [u8; 16] = lower_hex(fields.next()?)?;
         let span_id: [u8; 8] = lower_hex(fields.next()?)?;
-        let _flags: [u8; 1] = lower_hex(fields.next()?)?;
+        let [flags]: [u8; 1] = lower_hex(fields.next()?)?;
         let extended = fields.next().is_some();
         let valid = version != [0xff]
             && !(version == [0] && extended)
             && trace_id != [0; 16]
             && span_id != [0; 8];
-        valid.then_some(Self { trace_id, span_id })
+        valid.then_some(Self {
+            trace_id,
+            span_id,
+            sampled: flags & 1 == 1,
+        })
     }
 
     /// The trace's id alone, 32 hex digits.
@@ -67,9 +75,10 @@ impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "00-{}-{}-01",
+            "00-{}-{}-{:02x}",
             self.trace_hex(),
-            hex::encode(self.span_id)
+            hex::encode(self.span_id),
+            u8::from(self.sampled)
         )
     }
 }
@@ -102,6 +111,10 @@ mod tests {
         assert_eq!(next.trace_id, first.trace_id);
         assert_ne!(next.span_id, first.span_id);
         assert_ne!(TraceContext::new().trace_id, first.trace_id);
+        let unsampled = format!("{}-00", GOOD.trim_end_matches("-01"));
+        let read = TraceContext::parse(&unsampled).unwrap();
+        assert!(!read.sampled && !read.child().sampled);
+        assert_eq!(read.to_string(), unsampled);
     }
 
     #[test]

@@ -11,9 +11,13 @@ use super::{
 };
 use crate::{
     intents::Unsettled,
-    trader::{Event, Intent, Step},
+    trader::{Event, Intent, Step, Trader},
 };
-use mymt5_chassis::{clock, trace_context::TraceContext};
+use mymt5_chassis::{
+    clock,
+    trace_context::TraceContext,
+    traces::{self, Kind, Span},
+};
 use mymt5_model::{OrderState, RequestId, SymbolSpec};
 use mymt5_proto::{Reason, reason_of, retry_after, v1};
 use std::{collections::BTreeSet, time::Duration};
@@ -258,8 +262,8 @@ impl Live {
         batch: v1::StreamTicksInStepResponse,
     ) -> Result<(), SessionEnd> {
         if let Some(account) = &batch.account {
-            let step = session.trader.on_event(&wire::account(account));
-            self.take(session, step)?;
+            let account = wire::account(account);
+            self.take(session, |trader| trader.on_event(&account))?;
         }
         let mut live = 0;
         for wire in batch
@@ -273,8 +277,7 @@ impl Live {
             };
             match wire.read(&spec.symbol, spec.digits) {
                 Ok(tick) => {
-                    let step = session.trader.on_tick(&tick);
-                    self.take(session, step)?;
+                    self.take(session, |trader| trader.on_tick(&tick))?;
                 }
                 Err(error) => tracing::warn!(symbol = wire.symbol, %error, "tick not understood"),
             }
@@ -308,8 +311,7 @@ impl Live {
         if self.in_step.owes && matches!(event, Event::Account(_)) {
             return Ok(());
         }
-        let step = session.trader.on_event(&event);
-        self.take(session, step)
+        self.take(session, |trader| trader.on_event(&event))
     }
 
     fn on_answer(
@@ -321,13 +323,11 @@ impl Live {
         match answer {
             Answer::Accepted => Ok(()),
             Answer::Changed { done } => {
-                let step = session.trader.on_changed(request_id, done);
-                self.take(session, step)
+                self.take(session, |trader| trader.on_changed(request_id, done))
             }
             Answer::Refused(reason) => {
                 tracing::warn!(%request_id, reason, "intent refused by the gateway");
-                let step = session.trader.on_refused(request_id, reason);
-                self.take(session, step)
+                self.take(session, |trader| trader.on_refused(request_id, reason))
             }
             Answer::Unsure(status) => Err(SessionEnd::Call("order", status)),
         }
@@ -341,8 +341,14 @@ impl Live {
         }
     }
 
-    /// Makes a step durable, then sends what it wants to send.
-    fn take(&mut self, session: &Session, step: Step) -> Result<(), SessionEnd> {
+    /// Takes a step of the trader: makes it durable, then sends what it wants to send.
+    fn take(
+        &mut self,
+        session: &mut Session,
+        step: impl FnOnce(&mut Trader) -> Step,
+    ) -> Result<(), SessionEnd> {
+        let begun = traces::now_ns();
+        let step = step(&mut session.trader);
         if let Some(settled) = &step.settled {
             gauges::ended(&settled.outcome);
             let outcome = wire::outcome_name(&settled.outcome);
@@ -351,16 +357,23 @@ impl Live {
                 .settle(settled.request_id.as_str(), outcome)?;
         }
         let mut intents = step.intents.into_iter();
-        intents.try_for_each(|intent| self.begin_call(session, &intent))
+        intents.try_for_each(|intent| self.begin_call(session, &intent, begun))
     }
 
     /// An order is durable before it is sent. A change needs no record: it is safe to repeat, and after
-    /// a break nothing waits for it.
-    fn begin_call(&mut self, session: &Session, intent: &Intent) -> Result<(), SessionEnd> {
+    /// a break nothing waits for it. Its trace begins where the trader's step did.
+    fn begin_call(
+        &mut self,
+        session: &Session,
+        intent: &Intent,
+        begun: u64,
+    ) -> Result<(), SessionEnd> {
+        let order = decision(intent, begun);
         let request_id = intent.request_id().clone();
         let not_after_ms = self.clock.now_ms() + VALID_MS;
         let request = Request::of(intent, &session.session_id, not_after_ms);
         if intent.is_order() {
+            let _durable = order.child("intent", Kind::Internal);
             let times = (clock::utc_now_ms(), not_after_ms);
             session.intents.record(
                 request_id.as_str(),
@@ -370,15 +383,36 @@ impl Live {
             )?;
         }
         gauges::sent(intent);
-        let trace = TraceContext::new();
-        log(intent, &trace);
+        log(intent, order.context());
         let gateway = self.gateway.clone();
         self.calls.spawn(async move {
-            let answer = send(&gateway, &request_id, &request, &trace).await;
+            let answer = send(&gateway, &request_id, &request, &order).await;
             (request_id, answer)
         });
         Ok(())
     }
+}
+
+/// The first step of an intent's trace, with the trader's decision as its first part: strategy and risk.
+fn decision(intent: &Intent, begun: u64) -> Span {
+    let mut order = Span::root("order").since(begun);
+    let mut decision = order.child("decision", Kind::Internal).since(begun);
+    order.set("request_id", intent.request_id());
+    match intent {
+        Intent::Submit(submit) => {
+            decision.set("strategy", &submit.tag);
+            decision.set("symbol", &submit.symbol);
+            decision.set("side", format_args!("{:?}", submit.side));
+            decision.set("lots", &submit.lots);
+        }
+        Intent::Close(close) => {
+            decision.set("strategy", &close.tag);
+            decision.set("position_id", &close.position_id);
+        }
+        Intent::Move(change) => decision.set("position_id", &change.position_id),
+        Intent::Cancel(cancel) => decision.set("order_id", &cancel.order_id),
+    }
+    order
 }
 
 fn log(intent: &Intent, trace: &TraceContext) {

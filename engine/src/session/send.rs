@@ -2,7 +2,10 @@
 //! content, so that a repeat can only join or recall what the first attempt did.
 
 use super::{gateway::Gateway, wire::Request};
-use mymt5_chassis::trace_context::TraceContext;
+use mymt5_chassis::{
+    trace_context::TraceContext,
+    traces::{Kind, Span},
+};
 use mymt5_model::RequestId;
 use mymt5_proto::{reason_of, retry_after, v1};
 use std::time::Duration;
@@ -31,12 +34,13 @@ pub(super) async fn send(
     gateway: &Gateway,
     request_id: &RequestId,
     request: &Request,
-    trace: &TraceContext,
+    order: &Span,
 ) -> Answer {
     let mut attempt = 1;
     let mut unsure = false;
     loop {
-        let answer = once(gateway, request, trace).await;
+        let mut call = order.child(request.method(), Kind::Client);
+        let answer = once(gateway, request, call.context()).await;
         super::count_call(!answer.as_ref().is_err_and(is_unsure));
         let status = match answer {
             Ok(taken) => {
@@ -45,12 +49,11 @@ pub(super) async fn send(
             }
             Err(status) => status,
         };
+        call.fail(refused(&status));
+        call.end();
         unsure = may_be_taken(&status, unsure);
         if !unsure {
-            return Answer::Refused(
-                reason_of(&status)
-                    .map_or_else(|| status.code().to_string(), |r| r.name().to_owned()),
-            );
+            return Answer::Refused(refused(&status));
         }
         if attempt == ATTEMPTS {
             return Answer::Unsure(status);
@@ -59,6 +62,15 @@ pub(super) async fn send(
         sleep(asked_for.unwrap_or(PAUSE * attempt)).await;
         attempt += 1;
     }
+}
+
+/// Why a call was refused: the gateway's reason, else what became of the call.
+fn refused(status: &Status) -> String {
+    let reason = reason_of(status);
+    reason.map_or_else(
+        || status.code().to_string(),
+        |reason| reason.name().to_owned(),
+    )
 }
 
 /// True when the intent may have been taken, by this attempt or, if it was unsure before, by an

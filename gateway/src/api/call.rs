@@ -7,7 +7,11 @@ use crate::{
     audit::{self, Asked, Origin, Outcome, Unrecorded},
     desk::{Told, Turn},
 };
-use mymt5_chassis::{clock, logs::AUDIT};
+use mymt5_chassis::{
+    clock,
+    logs::AUDIT,
+    traces::{Arrival, Kind, Span},
+};
 use mymt5_model::RequestId;
 use mymt5_orders::{Answer, Call, Command};
 use mymt5_proto::{Reason, Refusal, Violations};
@@ -110,6 +114,7 @@ impl AppState {
     ) -> Result<Answer, Refusal> {
         let caller = caller(&request)?;
         let (_, extensions, message) = request.into_parts();
+        let mut span = span::<M>(&extensions, &caller);
         tracing::trace!(method = M::METHOD, request = ?message, "asked for");
         let named = (M::METHOD, message.request_id());
         let facts = message.facts();
@@ -127,6 +132,9 @@ impl AppState {
                 Err(refusal) => Err(refusal),
             };
             asked.answered(outcome(&told));
+            if let Some(span) = &mut span {
+                tell(span, &told);
+            }
             told.map(|told| told.answer)
         };
         let answer = tokio::spawn(answering.in_current_span()).await;
@@ -202,6 +210,32 @@ impl AppState {
             not_after_ms: message.not_after(),
             command,
         })
+    }
+}
+
+/// The call's step of its trace, from its arrival on. What the layers in front did is a step within it.
+fn span<M: Mutating>(extensions: &Extensions, caller: &Caller) -> Option<Span> {
+    let arrival = extensions.get::<Arrival>()?;
+    let mut span = Span::served(arrival, M::METHOD)?;
+    span.set("client", &caller.0.name);
+    span.child("access", Kind::Internal)
+        .since(arrival.at_ns)
+        .end();
+    Some(span)
+}
+
+/// How a call ended, for its trace.
+fn tell(span: &mut Span, told: &Result<Told, Refusal>) {
+    match told.as_ref().map(|told| &told.answer) {
+        Ok(Answer::Order(order)) => {
+            span.set("order_id", order.id.0);
+            span.set("state", format_args!("{:?}", order.state));
+        }
+        Ok(Answer::Change(change)) => {
+            span.set("outcome", format_args!("{:?}", change.outcome));
+        }
+        Ok(_) => {}
+        Err(refusal) => span.fail(refusal.reason().name()),
     }
 }
 

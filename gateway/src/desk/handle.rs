@@ -14,6 +14,7 @@ use crate::{
     market::{Hub, Instruments},
 };
 use futures_util::FutureExt;
+use mymt5_chassis::traces::{Kind, Span};
 use mymt5_model::{Reason, Refusal, RequestId};
 use mymt5_orders::{
     Answer, Asker, BrokerFigures, Call, CheckReport, Command, Core, Denial, Input, NewOrder,
@@ -266,7 +267,16 @@ impl Orders {
     ) -> Result<(oneshot::Receiver<Told>, oneshot::Receiver<()>), Refusal> {
         let (told, answered) = oneshot::channel();
         let (taken, was_taken) = oneshot::channel();
-        let message = Message::Ask(asker, Box::new(input), Reply { told, taken });
+        let queued = match &input {
+            Input::Call(call) => Span::within(&call.trace_id, "queue", Kind::Internal),
+            _ => None,
+        };
+        let reply = Reply {
+            told,
+            taken,
+            queued,
+        };
+        let message = Message::Ask(asker, Box::new(input), reply);
         self.callers.push(rank, turn, message)?;
         Ok((answered, was_taken))
     }

@@ -2,6 +2,7 @@
 
 use super::reads::Read;
 use crate::broker;
+use mymt5_chassis::traces::Span;
 use mymt5_model::{Reason, Refusal};
 use mymt5_orders::{Answer, Asker, Core, Input};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(super) struct Reply {
     /// Hears that the step recorded the request, which may be long before its answer. Dropped when it
     /// did not.
     pub(super) taken: oneshot::Sender<()>,
+    /// The step of its trace that waits for its turn.
+    pub(super) queued: Option<Span>,
 }
 
 /// An answer of the core.
@@ -43,6 +46,11 @@ pub struct Told {
     /// The step that took the call recorded its request: not so the repeat of one that was taken
     /// before.
     pub recorded: bool,
+}
+
+/// Ends a step of a trace once what was known when it was made is durable.
+pub(super) fn ended(span: Span) -> Then {
+    Box::new(move || span.end())
 }
 
 /// From now on callers get the answer that nothing was journaled.

@@ -1,8 +1,12 @@
 //! How requests leave for the broker: each once, in a task of its own, and what is reported of it.
 
-use super::{messages::Message, task::OrdersTask};
+use super::{
+    messages::{Message, ended},
+    task::OrdersTask,
+};
 use crate::broker::{Dispatch, SendFailure};
 use futures_util::FutureExt;
+use mymt5_chassis::traces::{Kind, Span};
 use mymt5_model::Receipt;
 use mymt5_orders::{Input, Job, Outgoing};
 use std::{
@@ -26,6 +30,7 @@ impl OrdersTask {
             before_ms,
             trace_id,
         } = outgoing;
+        let mut span = Span::within(&trace_id, "broker", Kind::Client);
         let left = u64::try_from(before_ms).unwrap_or(0);
         let dispatch = Dispatch {
             before: self.origin + Duration::from_millis(left),
@@ -47,17 +52,33 @@ impl OrdersTask {
                 Err(_) => (Err(SendFailure::Unknown("no answer in time".into())), true),
             };
             metrics::histogram!("mymt5_broker_answer_duration_seconds").record(begun.elapsed());
+            if let (Some(span), Err(failure)) = (&mut span, &first) {
+                span.fail(kind(failure));
+            }
+            let commit = span.map(|span| span.then("commit"));
             let Some(mailbox) = mailbox.upgrade() else {
                 return;
             };
-            let _ = mailbox.send(answered(job, first, false)).await;
+            let _ = mailbox.send(answered(job, first, false, commit)).await;
             if silent && let Ok(outcome) = timeout(bound * LATE_ANSWERS, answer).await {
-                let _ = mailbox.send(answered(job, outcome, true)).await;
+                let _ = mailbox.send(answered(job, outcome, true, None)).await;
             }
         });
     }
 }
 
-fn answered(job: Job, outcome: Outcome, late: bool) -> Message {
-    Message::Input(Box::new(Input::Answered { job, outcome, late }), None)
+/// What is reported, and the step of its trace that ends once it is durable.
+fn answered(job: Job, outcome: Outcome, late: bool, commit: Option<Span>) -> Message {
+    let input = Input::Answered { job, outcome, late };
+    Message::Input(Box::new(input), commit.map(ended))
+}
+
+/// The kind of a failure, without the broker's words.
+const fn kind(failure: &SendFailure) -> &'static str {
+    match failure {
+        SendFailure::Rejected(_) => "rejected",
+        SendFailure::NotSent(_) => "not sent",
+        SendFailure::Throttled(_) => "throttled",
+        SendFailure::Unknown(_) => "outcome unknown",
+    }
 }

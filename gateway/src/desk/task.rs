@@ -5,7 +5,7 @@
 use super::{
     events::EventLog,
     figures::Figures,
-    messages::{Message, Reply, Then, Told, refuse, refuse_one, tell},
+    messages::{Message, Reply, Then, Told, ended, refuse, refuse_one, tell},
     milliseconds, notices,
     quotes::Quotes,
     reads::Reads,
@@ -292,7 +292,11 @@ impl OrdersTask {
     }
 
     fn take_asked(&mut self, asker: Asker, input: Input, reply: Reply) -> Result<(), JournalError> {
-        let Reply { told, taken } = reply;
+        let Reply {
+            told,
+            taken,
+            queued,
+        } = reply;
         let (first, gathered) = (self.made, self.next.records.len());
         if let Err(error) = self.step(input) {
             refuse_one(told);
@@ -302,6 +306,9 @@ impl OrdersTask {
         let recorded = records.any(|record| matches!(record, Record::Request(_)));
         if recorded {
             let _ = taken.send(());
+            // It goes with the records.
+            let commit = queued.map(|queued| queued.then("commit"));
+            self.next.then.extend(commit.map(ended));
         }
         let waiting = Waiting {
             reply: told,

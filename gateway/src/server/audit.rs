@@ -12,7 +12,12 @@ use crate::{
     desk::Orders,
 };
 use http::{Request, Response};
-use mymt5_chassis::{clock, logs::AUDIT, trace_context::TraceContext};
+use mymt5_chassis::{
+    clock,
+    logs::AUDIT,
+    trace_context::TraceContext,
+    traces::{self, Arrival},
+};
 use mymt5_model::UtcTime;
 use mymt5_orders::Denial;
 use std::{
@@ -67,9 +72,12 @@ where
             .headers()
             .get("traceparent")
             .and_then(|value| TraceContext::parse(value.to_str().ok()?));
-        let trace_id = parent
-            .map_or_else(TraceContext::new, |parent| parent.child())
-            .trace_hex();
+        let arrival = Arrival {
+            context: parent.map_or_else(TraceContext::new, |parent| parent.child()),
+            parent: parent.map(|parent| parent.span_id),
+            at_ns: traces::now_ns(),
+        };
+        let trace_id = arrival.context.trace_hex();
         let path = told(request.uri().path());
         let peer = request
             .extensions()
@@ -78,6 +86,7 @@ where
             .unwrap_or_default();
         let audited = Audited::default();
         request.extensions_mut().insert(TraceId(trace_id.clone()));
+        request.extensions_mut().insert(arrival);
         request.extensions_mut().insert(Origin(peer.clone()));
         request.extensions_mut().insert(audited.clone());
         let span = tracing::info_span!(target: AUDIT, "call", trace_id, path);

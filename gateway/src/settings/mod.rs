@@ -32,6 +32,7 @@ use mymt5_chassis::{
     sandbox::{Plan, Wanted},
     secrets::FoundSecrets,
     tls::{IdentityError, ServerIdentity},
+    traces::TraceSettings,
 };
 use mymt5_guard::{Percent, ScopeLimits};
 use mymt5_model::{AccountKind, BrokerZone};
@@ -96,6 +97,8 @@ pub struct Settings {
     pub sandbox: Wanted,
     /// Logs.
     pub logging: LogSettings,
+    /// Traces.
+    pub tracing: TraceSettings,
     /// The audit trail.
     pub audit: AuditSettings,
     /// How an operator is told.
@@ -175,6 +178,10 @@ impl ProgramSettings for Settings {
         &self.logging
     }
 
+    fn tracing(&self) -> Option<&TraceSettings> {
+        Some(&self.tracing)
+    }
+
     fn read(reader: &mut Reader) -> Option<Self> {
         Self::read_with_parts(reader).0
     }
@@ -219,6 +226,7 @@ impl Settings {
         );
         let sandbox = Wanted::read(reader);
         let logging = LogSettings::read(reader, "logs/gateway");
+        let tracing = TraceSettings::read(reader, TABLE.program);
         let log_folder = logging
             .as_ref()
             .and_then(|logging| logging.folder.as_deref());
@@ -250,6 +258,7 @@ impl Settings {
                 data_folder: data_folder?,
                 sandbox: sandbox?,
                 logging: logging?,
+                tracing: tracing?,
                 audit: audit?,
                 notify: notify?,
                 secrets,

@@ -14,6 +14,7 @@ use crate::{
     sandbox::{self, Enforced, Plan, Wanted},
     supervisor::Supervisor,
     tls,
+    traces::{self, TraceSettings},
 };
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -42,6 +43,11 @@ pub trait ProgramSettings: Sized {
 
     /// Logs.
     fn logging(&self) -> &LogSettings;
+
+    /// Traces; none: it has none to tell.
+    fn tracing(&self) -> Option<&TraceSettings> {
+        None
+    }
 }
 
 /// The configuration is read whole, in a hardened process; nothing is open.
@@ -179,6 +185,8 @@ impl<S: ProgramSettings, O> Opened<S, O> {
             .reads_configuration(&self.configured.config)
             .writes(settings.data_folder());
         let own = settings.logging().folder.iter().fold(own, Plan::writes);
+        let tracing = settings.tracing().into_iter();
+        let own = tracing.fold(own, |plan, tracing| tracing.confine(plan));
         let plan = plan(settings, &self.opened, own);
         let enforced = sandbox::enforce(settings.sandbox(), &plan);
         let enforced = self.run.step(enforced.map_err(Into::into))?;
@@ -216,6 +224,8 @@ impl<S: ProgramSettings, O> Confined<S, O> {
             Supervisor::default()
         });
         supervisor.warn_of_haste();
+        let tracing = configured.settings.tracing().cloned();
+        let redactor = configured.redactor.clone();
         let running = Running {
             configured,
             opened,
@@ -228,7 +238,12 @@ impl<S: ProgramSettings, O> Confined<S, O> {
         let served = threads.runtime.block_on(async move {
             #[cfg(debug_assertions)]
             crate::testing::tried().await;
-            serve(running).await
+            let traces = tracing.and_then(|tracing| traces::start(&tracing, &redactor));
+            let served = serve(running).await;
+            if let Some(traces) = traces {
+                traces.finish().await;
+            }
+            served
         });
         run.step(served)?;
         match blocking {
