@@ -26,8 +26,8 @@ use tonic::transport::{Channel, Endpoint};
 const EXPORTED: &str = "mymt5_trace_spans_exported_total";
 /// Ended spans that may wait.
 const QUEUE: usize = 8_192;
-/// Spans of one request.
-const BATCH: usize = 512;
+/// Spans of one request: few, so that to mask them takes no other task its turn.
+const BATCH: usize = 128;
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(500);
 /// How long the collector may take to connect, and to answer.
@@ -39,14 +39,14 @@ const LARGEST: usize = 64 * 1024;
 
 /// The exporter at work.
 #[derive(Debug)]
-pub struct Exporting {
+pub(crate) struct Exporting {
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Exporting {
     /// Sends what waits, for a bounded time, and ends.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         self.stop.cancel();
         if timeout(LAST, &mut self.task).await.is_err() {
             self.task.abort();

@@ -10,7 +10,6 @@ mod span;
 mod step;
 mod tracer;
 
-pub use exporter::Exporting;
 pub use settings::TraceSettings;
 pub use span::{Arrival, Span};
 pub use step::Kind;

@@ -15,6 +15,7 @@ mod sandbox;
 mod shipped;
 mod stage;
 mod top;
+mod traces;
 
 use serde_json::Value;
 use std::{

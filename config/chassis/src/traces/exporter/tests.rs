@@ -2,6 +2,14 @@
 
 use super::*;
 use crate::{secret::Secret, trace_context::TraceContext};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+    trace_service_server::{TraceService, TraceServiceServer},
+};
+use tonic::{
+    Request, Response,
+    transport::{Server, server::TcpIncoming},
+};
 
 fn sender(collector: SocketAddr, redactor: &Redactor) -> Sender {
     Sender {
@@ -70,4 +78,61 @@ async fn a_collector_that_is_away_costs_the_spans_and_nothing_else() {
     stop.cancel();
     let run = sender(collector, &Redactor::new()).run(steps, stop);
     timeout(Duration::from_secs(30), run).await.unwrap();
+}
+
+/// Passes on what it is told, and says that it refused one of them.
+struct Collector(mpsc::Sender<ExportTraceServiceRequest>);
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, tonic::Status> {
+        self.0.send(request.into_inner()).await.unwrap();
+        let partly = ExportTracePartialSuccess {
+            rejected_spans: 1,
+            error_message: "one too many".to_owned(),
+        };
+        Ok(Response::new(ExportTraceServiceResponse {
+            partial_success: Some(partly),
+        }))
+    }
+}
+
+async fn collector() -> (SocketAddr, mpsc::Receiver<ExportTraceServiceRequest>) {
+    let (told, requests) = mpsc::channel(8);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::builder().add_service(TraceServiceServer::new(Collector(told)));
+    tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+    (address, requests)
+}
+
+#[tokio::test]
+async fn what_waits_at_the_end_is_told_in_batches() {
+    let (address, mut requests) = collector().await;
+    let (queue, steps) = mpsc::channel(QUEUE);
+    let tracer = Tracer::new(queue, 1.0);
+    for _ in 0..=BATCH {
+        tracer.tell(step(Vec::new()));
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    sender(address, &Redactor::new()).run(steps, stop).await;
+    for count in [BATCH, 1] {
+        let request = requests.try_recv().unwrap();
+        let of_process = &request.resource_spans[0];
+        let service = &of_process.resource.as_ref().unwrap().attributes[0];
+        assert_eq!(*service, attribute("service.name", "demo".to_owned()));
+        assert_eq!(of_process.scope_spans[0].spans.len(), count);
+    }
+}
+
+#[tokio::test]
+async fn what_the_collector_refuses_is_told_to_the_exporter() {
+    let (address, _requests) = collector().await;
+    let mut sender = sender(address, &Redactor::new());
+    let spans = vec![sender.span(step(Vec::new()))];
+    assert_eq!(sender.export(spans).await, Ok(1));
 }
