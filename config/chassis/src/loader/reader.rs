@@ -2,6 +2,7 @@
 //! reports all of them, along with every key that was never read.
 
 mod layers;
+mod option;
 mod section;
 mod unknown;
 
@@ -20,7 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Reads one program's configuration, key by key. A key is dotted, such as `server.listen`; the
-/// items of a list of tables are numbered, such as `strategies.0.kind`.
+/// items of a list of tables are numbered, such as `strategies.0.kind`. A clone reads on by itself, from
+/// what was opened once.
+#[derive(Clone)]
 pub struct Reader {
     table: Table,
     file: String,

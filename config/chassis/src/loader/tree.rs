@@ -15,6 +15,8 @@ pub(super) enum Source {
     Environment(Arc<str>),
     /// A line of `.env`, by its name.
     Dotenv(Arc<str>),
+    /// An option of a command, by its name.
+    Option(&'static str),
 }
 
 impl fmt::Display for Source {
@@ -23,19 +25,22 @@ impl fmt::Display for Source {
             Self::File(name) => f.write_str(name),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Dotenv(name) => write!(f, ".env {name}"),
+            Self::Option(name) => f.write_str(name),
         }
     }
 }
 
+#[derive(Clone)]
 pub(super) enum Kind {
     Table(BTreeMap<String, Node>),
     List(Vec<Node>),
     /// A scalar whose type the file gave.
     Scalar(Value),
-    /// A text of the environment, whose type only the reader of the key knows.
+    /// A text of the environment or of an option, whose type only the reader of the key knows.
     Text(String),
 }
 
+#[derive(Clone)]
 pub(super) struct Node {
     pub(super) kind: Kind,
     pub(super) source: Source,
@@ -49,7 +54,7 @@ impl Node {
         }
     }
 
-    /// A text of the environment; a JSON list or table becomes one here.
+    /// A text of the environment or of an option; a JSON list or table becomes one here.
     pub(super) fn of_text(text: &str, source: Source) -> Self {
         if text.starts_with(['[', '{'])
             && let Ok(value) = serde_json::from_str::<Value>(text)

@@ -11,7 +11,7 @@ impl Reader {
         let mut leaves = Vec::new();
         self.root.leaves("", &mut leaves);
         for (key, _, source) in leaves {
-            if self.is_known(&key) {
+            if self.knows(&key) {
                 continue;
             }
             let fix = match hints::nearest(&key, self.asked.iter().map(String::as_str)) {
@@ -33,9 +33,10 @@ impl Reader {
         }
     }
 
-    /// A leaf is known when it, or a table above it, was read as a whole; an empty table also
-    /// when a key under it was asked for.
-    fn is_known(&self, key: &str) -> bool {
+    /// Whether a key that is set was asked for by now: it, or a table above it, was read as a whole; of an
+    /// empty table also a key under it.
+    #[must_use]
+    pub fn knows(&self, key: &str) -> bool {
         let above = key
             .char_indices()
             .filter(|(_, c)| *c == '.')

@@ -112,6 +112,48 @@ fn the_environment_wins_over_the_local_file_over_the_file() {
 }
 
 #[test]
+fn an_option_wins_over_all_and_a_clone_keeps_what_it_was_given() {
+    let place = Place::new("[a]\none = 1\n[[many]]\nkind = 'ema'\nlength = 5");
+    let opened = place.open(&[("MYMT5__A__ONE", "2")]);
+    let read = |key: &str, text: &str| {
+        let mut reader = opened.clone();
+        reader.set("--vary", key, text).unwrap();
+        assert_eq!(reader.count("many"), 1);
+        let one: Option<u8> = reader.required("a.one", "a number");
+        let kind: Option<String> = reader.required("many.0.kind", "a kind");
+        let length: Option<u8> = reader.optional("many.0.length", "a number");
+        (one, kind.unwrap(), length, reader)
+    };
+    let (one, kind, length, reader) = read("many.0.length", "20");
+    assert_eq!((one, kind.as_str(), length), (Some(2), "ema", Some(20)));
+    assert!(reader.knows("many.0.length"));
+    assert!(reader.asked().any(|key| key == "many.0.kind"));
+    let shown = reader.finish().unwrap().to_string();
+    assert!(shown.contains("many.0.length = \"20\" (--vary)"), "{shown}");
+    let (one, kind, length, _) = read("a.one", "3");
+    assert_eq!((one, kind.as_str(), length), (Some(3), "ema", Some(5)));
+    let (_, _, length, reader) = read("many.0.length", "long");
+    assert_eq!(length, None);
+    has(
+        &report(reader),
+        &["many.0.length: expected a number, found a text in --vary"],
+    );
+    let (_, _, _, reader) = read("many.0.lenght", "20");
+    assert!(!reader.knows("many.0.lenght"));
+    has(
+        &report(reader),
+        &[
+            "many.0.lenght: unknown key in --vary",
+            "rename it to many.0.length",
+        ],
+    );
+    let mut reader = opened.clone();
+    for key in ["", "a..b", "many.1.kind", "a.one.more"] {
+        assert!(reader.set("--vary", key, "1").is_err(), "{key}");
+    }
+}
+
+#[test]
 fn a_variable_takes_the_type_of_its_reader() {
     let place = Place::new("");
     let mut reader = place.open(&[
