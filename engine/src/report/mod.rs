@@ -35,10 +35,12 @@ mod text;
 pub use bootstrap::{Bootstrap, Percentiles};
 pub use drawdown::Drawdown;
 pub use history::History;
+pub(crate) use page::{BEGIN, document, settings as settings_table, tone};
 pub(crate) use positions::{Deal, Positions};
 pub use record::{Excursion, Point, PriceRange, Record, Trade};
 pub use series::Year;
 pub use statistics::{Excursions, Holding, Kind, Statistics, Streak, Won, ZScore};
+pub(crate) use text::{cell, escape, number};
 
 use mymt5_chassis::process::write_atomically;
 use std::{
@@ -72,10 +74,7 @@ impl Report {
     /// Works out a record.
     #[must_use]
     pub fn of(mut record: Record) -> Self {
-        record.trades.sort_by_key(|trade| trade.closed);
-        if record.series.is_empty() {
-            record.series = series::of_trades(record.initial, &record.trades);
-        }
+        order(&mut record);
         let nets: Vec<f64> = record.trades.iter().map(Trade::net).collect();
         Self {
             statistics: Statistics::of(&record),
@@ -122,7 +121,7 @@ impl Report {
             .json()
             .map_err(|error| ReportError::Write(document.clone(), error.into()))?;
         let files = [
-            (page.to_owned(), self.html(), page::BEGIN),
+            (page.to_owned(), self.html(), BEGIN),
             (page.with_extension("trades.csv"), self.csv(), data::HEADER),
             (document, json, data::BEGIN),
         ];
@@ -139,8 +138,23 @@ impl Report {
     }
 }
 
+/// The statistics of a record, without what else a page tells.
+#[must_use]
+pub fn statistics(mut record: Record) -> Statistics {
+    order(&mut record);
+    Statistics::of(&record)
+}
+
+/// Puts the trades in the order of their closes, and takes the balance for a series that is not there.
+fn order(record: &mut Record) {
+    record.trades.sort_by_key(|trade| trade.closed);
+    if record.series.is_empty() {
+        record.series = series::of_trades(record.initial, &record.trades);
+    }
+}
+
 /// True where there is no file, or one that begins as a report's does.
-fn is_free(file: &Path, begin: &str) -> io::Result<bool> {
+pub(crate) fn is_free(file: &Path, begin: &str) -> io::Result<bool> {
     let file = match File::open(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         opened => opened?,

@@ -22,36 +22,37 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// What the page begins with.
-pub(super) const BEGIN: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n\
+pub(crate) const BEGIN: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n\
      <meta charset=\"utf-8\">\n<meta name=\"generator\" content=\"MyMT5 report\">\n";
 
 /// Draws a report.
 pub(super) fn of(report: &Report) -> String {
-    let title = escape(&report.record.title);
-    let mut page = format!(
+    let span = charts::span(&report.record);
+    let mut body = header(report, span);
+    body.push_str(&tiles(report));
+    body.push_str(&notes(report));
+    match span {
+        Some(span) => body.push_str(&course(report, span)),
+        None => body.push_str("<p class=\"empty\">There are no trades yet.</p>\n"),
+    }
+    body.push_str(&statistics(report));
+    body.push_str(&refusals(report));
+    body.push_str(&settings(&report.record.settings));
+    body.push_str(&trades(report));
+    document(&report.record.title, &body)
+}
+
+/// A whole page of that title, which is not escaped, around a body of HTML.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    let title = escape(title);
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
         "{BEGIN}<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
-    );
-    let span = charts::span(&report.record);
-    page.push_str(&header(report, span));
-    page.push_str(&tiles(report));
-    page.push_str(&notes(report));
-    match span {
-        Some(span) => page.push_str(&course(report, span)),
-        None => page.push_str("<p class=\"empty\">There are no trades yet.</p>\n"),
-    }
-    page.push_str(&statistics(report));
-    page.push_str(&refusals(report));
-    page.push_str(&settings(report));
-    page.push_str(&trades(report));
-    let version = env!("CARGO_PKG_VERSION");
-    let _ = write!(
-        page,
-        "</main>\n<footer>MyMT5 {version}. Times are the broker's. Past results promise nothing.</footer>\n</body>\n</html>\n"
-    );
-    page
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\
+         </main>\n<footer>MyMT5 {version}. Times are the broker's. Past results promise nothing.</footer>\n</body>\n</html>\n"
+    )
 }
 
 fn header(report: &Report, span: Option<Span>) -> String {
@@ -130,7 +131,7 @@ fn tiles(report: &Report) -> String {
 }
 
 /// The class of a gain or a loss.
-fn tone(value: f64) -> &'static str {
+pub(crate) fn tone(value: f64) -> &'static str {
     if value > 0.0 {
         "gain"
     } else if value < 0.0 {
@@ -274,8 +275,8 @@ fn refusals(report: &Report) -> String {
     )
 }
 
-fn settings(report: &Report) -> String {
-    let settings = &report.record.settings;
+/// A table of settings, name and value.
+pub(crate) fn settings(settings: &[(String, String)]) -> String {
     if settings.is_empty() {
         return String::new();
     }

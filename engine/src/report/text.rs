@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// Text from data, harmless in HTML and in its attributes: it has no markup left, and what no page
 /// may hold becomes a replacement character.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -23,7 +23,7 @@ pub(super) fn escape(text: &str) -> String {
 
 /// A cell of a CSV file (RFC 4180). A text that a spreadsheet would take for a formula gets an
 /// apostrophe before it.
-pub(super) fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if formula {
         format!("'{text}")
@@ -39,7 +39,7 @@ pub(super) fn cell(text: &str) -> String {
 
 /// `-1,234.50`, with that many decimals and a true minus sign. A number that is not finite is a
 /// dash.
-pub(super) fn number(value: f64, decimals: usize) -> String {
+pub(crate) fn number(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }
