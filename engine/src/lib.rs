@@ -5,7 +5,8 @@
 //! * The way of a tick: [`session`] (the gateway seen from here) -> [`trader`] (the one loop) ->
 //!   [`bars`] -> [`strategy`] (what it would do) -> [`risk`] (whether, and how much) -> [`intents`]
 //!   (durable before they are sent) -> [`session`].
-//! * Past instead of present: [`backtest`], the same trader over ticks of files.
+//! * Past instead of present: [`backtest`], the same trader over ticks of files, by what [`setup`]
+//!   reads; [`sweep`], many of them over ranges of settings.
 //! * What is held: [`portfolio`], as the gateway reported it; its stops and its end, too: [`care`].
 //! * What became of it: [`report`].
 //! * The past of a symbol, into a file: [`history`].
@@ -28,7 +29,9 @@ pub mod report;
 pub mod risk;
 pub mod session;
 pub mod settings;
+pub mod setup;
 pub mod strategy;
+pub mod sweep;
 pub mod telemetry;
 pub mod top;
 pub mod trader;

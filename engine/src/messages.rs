@@ -12,6 +12,7 @@ use crate::{
     session::{ConnectError, PastError},
     settings::{Settings, TABLE},
     strategy::Registry,
+    sweep::{Shard, SweepError},
 };
 use mymt5_chassis::{
     every_variant,
@@ -76,6 +77,7 @@ fn every_message_names_what_is_wrong_and_what_to_do() {
     for finding in doctor::messages::samples() {
         messages.text(finding.check, &finding.to_string());
     }
+    of_sweeps(&mut messages);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     messages.contexts(&sources).unwrap();
     messages.judge(&sources).unwrap();
@@ -225,6 +227,59 @@ fn of_ticks(messages: &mut Messages) {
         let subject = match &error {
             TickError::TooMany(_) => "files of ticks",
             _ => FILE,
+        };
+        messages.error(subject, &error);
+    }
+}
+
+fn of_sweeps(messages: &mut Messages) {
+    const PART: &str = "/srv/parts/1.json";
+    const KEY: &str = "strategies.0.fast";
+    let denied = || io::ErrorKind::PermissionDenied.into();
+    let other = || "/srv/parts/2.json".into();
+    let shard = Shard { index: 1, of: 4 };
+    for error in every_variant!(SweepError:
+        SweepError::Points(_) => SweepError::Points(101_000),
+        SweepError::Results(_) => SweepError::Results(1_100_000),
+        SweepError::Twice(_) => SweepError::Twice(KEY.to_owned()),
+        SweepError::Unknown { .. } => SweepError::Unknown {
+            key: KEY.to_owned(),
+            known: "one of strategies.0.kind, strategies.0.name".to_owned(),
+        },
+        SweepError::Misfit { .. } => SweepError::Misfit {
+            key: KEY.to_owned(),
+            value: "100".to_owned(),
+            reason: "strategies.0.fast: does not fit slow; fix: set 1 <= fast < slow <= 10000".to_owned(),
+        },
+        SweepError::Empty => SweepError::Empty,
+        SweepError::Read(..) => SweepError::Read(PART.into(), denied()),
+        SweepError::Write(..) => SweepError::Write(PART.into(), denied()),
+        SweepError::Foreign(_) => SweepError::Foreign(PART.into()),
+        SweepError::NotAPart(..) => SweepError::NotAPart(PART.into(), None),
+        SweepError::Large(_) => SweepError::Large(PART.into()),
+        SweepError::Other { .. } => SweepError::Other {
+            one: PART.into(),
+            other: other(),
+            what: "files",
+        },
+        SweepError::Doubled { .. } => SweepError::Doubled {
+            one: PART.into(),
+            other: other(),
+            shard,
+        },
+        SweepError::Missing { .. } => SweepError::Missing {
+            missing: 2,
+            of: 4,
+            first: shard,
+        },
+    ) {
+        let subject = match &error {
+            SweepError::Points(_) | SweepError::Misfit { .. } => "--vary",
+            SweepError::Results(_) => "--walk-forward",
+            SweepError::Twice(_) | SweepError::Unknown { .. } => KEY,
+            SweepError::Empty => "the files",
+            SweepError::Missing { .. } => "shards",
+            _ => PART,
         };
         messages.error(subject, &error);
     }

@@ -1,56 +1,26 @@
 //! `backtest`: trades past ticks or bars with the strategies of a configuration, and tells how it
 //! went.
 
-use super::report::{names, page, shown};
-use crate::{
-    backtest::{Backtest, Conditions, Kind, Outcome, Span, Ticks},
-    report::{Record, Report},
-    risk::RiskSettings,
-    settings::{self, TABLE},
-    strategy::{Registry, StrategySettings},
+use super::{
+    past::PastArgs,
+    report::{names, page},
 };
-use anyhow::Context;
+use crate::{
+    backtest::{Outcome, Ticks},
+    report::{Record, Report},
+    setup::{self, Setup},
+};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use mymt5_chassis::{
-    cli::say,
-    loader::{Environment, Provenance, Reader},
-};
-use mymt5_model::{BrokerTime, Symbol};
-use serde::de::IgnoredAny;
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use mymt5_chassis::cli::say;
+use mymt5_model::BrokerTime;
+use std::{path::PathBuf, process::ExitCode};
 
 /// What is asked for.
 #[derive(Debug, Args)]
 pub(super) struct BacktestArgs {
-    /// The configuration: its strategies, risk and account ([backtest]).
-    #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
-    config: PathBuf,
-    /// A tick export of the terminal, plain, gzip or zstd; several are merged by time.
-    #[arg(
-        long,
-        value_name = "FILE",
-        num_args = 1..,
-        required_unless_present = "bars",
-        conflicts_with = "bars"
-    )]
-    ticks: Vec<PathBuf>,
-    /// A bar export instead, M1 to D1: each bar is traded as four ticks, its open, its extremes and
-    /// its close.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    bars: Vec<PathBuf>,
-    /// The symbol of the files; else the one that each file's name begins with.
-    #[arg(long)]
-    symbol: Option<String>,
-    /// Trade from that time on, in the broker's time, such as 2020-01-30 or 2020-01-30T16:00.
-    #[arg(long, value_name = "TIME")]
-    from: Option<BrokerTime>,
-    /// Trade up to that time.
-    #[arg(long, value_name = "TIME")]
-    to: Option<BrokerTime>,
+    #[command(flatten)]
+    past: PastArgs,
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -60,35 +30,12 @@ pub(super) struct BacktestArgs {
     report: Option<PathBuf>,
 }
 
-/// What a configuration tells a backtest.
-struct Setup {
-    conditions: Conditions,
-    strategies: Vec<StrategySettings>,
-    risk: RiskSettings,
-    provenance: Provenance,
-}
-
 /// Ticks between two looks at how far it is.
 const BETWEEN_LOOKS: u64 = 4_096;
 
-/// Tables that only a running engine reads.
-const OTHERS: [&str; 5] = ["engine", "gateway", "operations", "process", "logging"];
-
 pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
-    let setup = read(&asked.config)?;
-    let symbol = asked.symbol.as_deref().map(Symbol::parse).transpose();
-    let symbol = symbol.context("invalid --symbol: expected a symbol such as EURUSD")?;
-    let span = Span {
-        from: asked.from,
-        to: asked.to,
-    };
-    let (files, kind) = if asked.bars.is_empty() {
-        (&asked.ticks, Kind::Ticks)
-    } else {
-        (&asked.bars, Kind::Bars)
-    };
-    let contracts = &setup.conditions.contracts;
-    let ticks = Ticks::open(files, kind, symbol.as_ref(), span, contracts)?;
+    let setup = Setup::read(setup::open(&asked.past.config)?)?;
+    let ticks = asked.past.past()?.open(&setup.conditions)?;
     let (outcome, record) = run(setup, ticks)?;
     if asked.json {
         say(&serde_json::to_string_pretty(&outcome)?);
@@ -107,51 +54,17 @@ pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(config: &Path) -> anyhow::Result<Setup> {
-    let mut reader = Reader::open(&TABLE, config, Environment::of_process())?;
-    for table in OTHERS {
-        reader.optional::<IgnoredAny>(table, "a table");
-    }
-    let conditions = Conditions::read(&mut reader);
-    let strategies = settings::strategies(&mut reader, Registry::of_program());
-    let risk = RiskSettings::read(&mut reader.section("risk"));
-    let provenance = reader.finish()?;
-    let setup = conditions.zip(strategies).zip(risk);
-    let ((conditions, strategies), risk) = setup
-        .context("the configuration was not read whole; check it against config/engine.toml")?;
-    Ok(Setup {
-        conditions,
-        strategies,
-        risk,
-        provenance,
-    })
-}
-
 fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<(Outcome, Record)> {
+    let setup = setup.fit(&ticks)?;
     let specs = ticks.specs();
-    let mut strategies = setup.strategies;
-    // One strategy trades whatever symbol the ticks are of.
-    if let ([strategy], [spec]) = (strategies.as_mut_slice(), specs.as_slice()) {
-        strategy.symbol = spec.symbol.clone();
-    }
-    for strategy in &strategies {
-        let quoted = specs.iter().any(|spec| spec.symbol == strategy.symbol);
-        anyhow::ensure!(
-            quoted,
-            "strategy {} trades {}, of which there are no ticks; give them by --ticks or --bars",
-            strategy.name,
-            strategy.symbol
-        );
-        can_make_bars(&ticks, strategy)?;
-    }
     let symbols: Vec<&str> = specs.iter().map(|spec| spec.symbol.as_str()).collect();
-    let traded = format!("{} on {}", names(&strategies), symbols.join(", "));
+    let traded = format!("{} on {}", names(&setup.strategies), symbols.join(", "));
+    let settings = setup.shown();
     let longest = specs
         .iter()
         .filter_map(|spec| ticks.timeframe(&spec.symbol));
     let longest = longest.max();
-    let mut backtest = Backtest::new(&setup.conditions, specs, strategies, setup.risk)
-        .context("cannot set up the account of [backtest]; correct it")?;
+    let mut backtest = setup.begin(&ticks)?;
     let bar = bar(&ticks)?;
     let mut count = 0u64;
     while let Some(tick) = ticks.next_tick()? {
@@ -169,24 +82,8 @@ fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<(Outcome, Record)> {
         ));
     }
     record.title = format!("Backtest of {traded}");
-    record.settings = shown(&setup.provenance, &["strategies", "risk", "backtest"]);
+    record.settings = settings;
     Ok((outcome, record))
-}
-
-/// Whether the bars that a strategy wants can be made of the ticks of its symbol.
-fn can_make_bars(ticks: &Ticks, strategy: &StrategySettings) -> anyhow::Result<()> {
-    let Some(of_file) = ticks.timeframe(&strategy.symbol) else {
-        return Ok(());
-    };
-    for series in strategy.strategy.series() {
-        anyhow::ensure!(
-            series.timeframe >= of_file,
-            "strategy {} wants {} bars, which {of_file} bars cannot tell; set its timeframe to {of_file} or longer, or give shorter bars by --bars",
-            strategy.name,
-            series.timeframe
-        );
-    }
-    Ok(())
 }
 
 /// On standard error, and only where that is a terminal. Its length is the files'.

@@ -3,10 +3,12 @@
 mod backtest;
 pub(crate) mod doctor;
 mod history;
+mod past;
 mod report;
 mod reset_risk;
 mod run;
 mod status;
+mod sweep;
 mod top;
 
 use crate::{intents::IntentError, settings::Settings};
@@ -74,6 +76,10 @@ enum Command {
     History(history::HistoryArgs),
     /// Trade past ticks or bars with the configured strategies, and tell how it went.
     Backtest(backtest::BacktestArgs),
+    /// Backtest every combination of values of some settings, and tell the best.
+    Sweep(sweep::SweepArgs),
+    /// Put the shards of a sweep together, and tell what one run of it would have.
+    Merge(sweep::MergeArgs),
     /// Tell how a running engine stands: connection, last success, error rate, freshness.
     Status {
         /// The operations port.
@@ -108,6 +114,8 @@ pub fn execute(asked: Cli) -> ExitCode {
         Command::ResetRisk { config } => reset_risk::reset_risk(&config),
         Command::History(asked) => history::history(asked),
         Command::Backtest(asked) => backtest::backtest(&asked),
+        Command::Sweep(asked) => sweep::sweep(asked),
+        Command::Merge(asked) => sweep::merge(asked),
         Command::Status { operations, json } => status::status(port(operations), json),
         Command::Top(asked) => top::top(&asked),
         Command::Health {

@@ -4,12 +4,12 @@ use crate::{
     report::{History, Record, Report},
     session::{Gateway, Past},
     settings::Settings,
+    setup::shown,
     strategy::StrategySettings,
 };
 use mymt5_chassis::{
     cli::{Configured, block_on, configure, say},
     exit::Unavailable,
-    loader::Provenance,
 };
 use mymt5_model::MaskedAccount;
 use std::{
@@ -73,16 +73,6 @@ pub(super) fn names(strategies: &[StrategySettings]) -> String {
         .map(|strategy| strategy.name.as_str())
         .collect();
     names.join(", ")
-}
-
-/// The settings of those sections as a report shows them.
-pub(super) fn shown(provenance: &Provenance, sections: &[&str]) -> Vec<(String, String)> {
-    let values = sections
-        .iter()
-        .flat_map(|section| provenance.section(section));
-    values
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
 }
 
 #[cfg(test)]

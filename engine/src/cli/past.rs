@@ -1,0 +1,61 @@
+//! Which past is traded, and by which configuration: the options that every backtest has.
+
+use crate::{
+    backtest::{Kind, Span},
+    setup::Past,
+};
+use anyhow::Context;
+use clap::Args;
+use mymt5_model::{BrokerTime, Symbol};
+use std::path::PathBuf;
+
+/// What is asked for.
+#[derive(Debug, Args)]
+pub(super) struct PastArgs {
+    /// The configuration: its strategies, risk and account ([backtest]).
+    #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
+    pub(super) config: PathBuf,
+    /// A tick export of the terminal, plain, gzip or zstd; several are merged by time.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 1..,
+        required_unless_present = "bars",
+        conflicts_with = "bars"
+    )]
+    ticks: Vec<PathBuf>,
+    /// A bar export instead, M1 to D1: each bar is traded as four ticks, its open, its extremes and
+    /// its close.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    bars: Vec<PathBuf>,
+    /// The symbol of the files; else the one that each file's name begins with.
+    #[arg(long)]
+    symbol: Option<String>,
+    /// Trade from that time on, in the broker's time, such as 2020-01-30 or 2020-01-30T16:00.
+    #[arg(long, value_name = "TIME")]
+    from: Option<BrokerTime>,
+    /// Trade up to that time.
+    #[arg(long, value_name = "TIME")]
+    to: Option<BrokerTime>,
+}
+
+impl PastArgs {
+    /// The past that these options name.
+    pub(super) fn past(&self) -> anyhow::Result<Past> {
+        let symbol = self.symbol.as_deref().map(Symbol::parse).transpose();
+        let (files, kind) = if self.bars.is_empty() {
+            (&self.ticks, Kind::Ticks)
+        } else {
+            (&self.bars, Kind::Bars)
+        };
+        Ok(Past {
+            files: files.clone(),
+            kind,
+            symbol: symbol.context("invalid --symbol: expected a symbol such as EURUSD")?,
+            span: Span {
+                from: self.from,
+                to: self.to,
+            },
+        })
+    }
+}
