@@ -17,10 +17,10 @@ const MONDAY: i64 = 1_578_268_800_000;
 const SPREAD: i64 = 10;
 
 /// Open, high, low and close in points of 1e-5.
-type Prices = [i64; 4];
+pub(super) type Prices = [i64; 4];
 
 /// Hours of a walk with trends, quiet and busy in turn, from a seed.
-fn hours(seed: u64, count: usize) -> Vec<Prices> {
+pub(super) fn hours(seed: u64, count: usize) -> Vec<Prices> {
     let mut state = seed;
     let mut dice = move |sides: u64| {
         state = state
@@ -51,7 +51,7 @@ fn clock(ms: i64) -> String {
 }
 
 /// The bars as the terminal exports them.
-fn export(bars: &[Prices]) -> String {
+pub(super) fn export(bars: &[Prices]) -> String {
     let mut text =
         "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\r\n".to_owned();
     for (hour, bar) in (0..).zip(bars) {
@@ -80,7 +80,7 @@ fn ticks(bars: &[Prices]) -> String {
 }
 
 /// A configuration in which every shipped strategy trades a symbol.
-fn every_strategy(folder: &Path, symbol: &str, timeframe: &str, stop: u32) -> String {
+pub(super) fn every_strategy(folder: &Path, symbol: &str, timeframe: &str, stop: u32) -> String {
     let mut text = String::new();
     for kind in KINDS {
         write!(

@@ -6,6 +6,7 @@ mod bars;
 mod doctor;
 mod own_strategy;
 mod packed;
+mod sweep;
 mod telemetry;
 
 use rustix::process::{Pid, Signal, kill_process};
