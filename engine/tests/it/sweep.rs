@@ -2,7 +2,7 @@
 //! tells of that configuration.
 
 use crate::{
-    backtest::{EXAMPLE, export, outcome, walk, written},
+    backtest::{EXAMPLE, Quote, export, outcome, walk, written},
     bars,
 };
 use serde_json::Value;
@@ -34,8 +34,12 @@ struct Place {
 
 impl Place {
     fn new(seed: u64) -> Self {
+        Self::of(&walk(seed, 4_000))
+    }
+
+    fn of(quotes: &[Quote]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ticks = written(folder.path(), "AUDUSD.csv", &export(&walk(seed, 4_000)));
+        let ticks = written(folder.path(), "AUDUSD.csv", &export(quotes));
         Self { folder, ticks }
     }
 
@@ -203,6 +207,24 @@ fn a_point_is_the_backtest_of_its_configuration_and_so_is_each_part() {
             expect(made, &["--from", time("from"), "--to", time("to")]);
         }
     }
+}
+
+#[test]
+fn in_a_part_without_ticks_nothing_is_made_and_nothing_chosen() {
+    let quotes = walk(23, 20_000);
+    let place = Place::of(&[&quotes[..2_000], &quotes[18_000..]].concat());
+    let vary = ["--vary", FAST, "--walk-forward", "2", "--json"];
+    let sweep = json(&place.sweep(&vary));
+    let folds = sweep["walk_forward"].as_array().unwrap();
+    let chosen = &folds[0]["chosen"];
+    assert!(
+        chosen["in_sample"]["trades"].as_u64() > Some(10),
+        "{chosen}"
+    );
+    assert_eq!(chosen["out_of_sample"]["trades"], 0);
+    assert_eq!(chosen["out_of_sample"]["net_profit"], 0.0);
+    assert_eq!(folds[1]["chosen"], Value::Null);
+    assert!(sweep["best"].is_u64());
 }
 
 #[test]
