@@ -140,7 +140,21 @@ pub fn read_keys(reader: &mut Reader) -> Option<(Conditions, Vec<StrategySetting
     Some((conditions?, strategies?, risk?))
 }
 
+/// What a reader must know of these ticks. None: nothing.
+#[must_use]
+pub fn note(ticks: &Ticks) -> Option<String> {
+    let specs = ticks.specs();
+    let frames = specs
+        .iter()
+        .filter_map(|spec| ticks.timeframe(&spec.symbol));
+    let longest = frames.max()?;
+    Some(format!(
+        "The ticks are made of {longest} bars, four of each: in which order its prices came, and what was between them, is not known."
+    ))
+}
+
 /// The settings of those sections as a report shows them.
+#[must_use]
 pub fn shown(provenance: &Provenance, sections: &[&str]) -> Vec<(String, String)> {
     let values = sections
         .iter()

@@ -60,10 +60,7 @@ fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<(Outcome, Record)> {
     let symbols: Vec<&str> = specs.iter().map(|spec| spec.symbol.as_str()).collect();
     let traded = format!("{} on {}", names(&setup.strategies), symbols.join(", "));
     let settings = setup.shown();
-    let longest = specs
-        .iter()
-        .filter_map(|spec| ticks.timeframe(&spec.symbol));
-    let longest = longest.max();
+    let note = setup::note(&ticks);
     let mut backtest = setup.begin(&ticks)?;
     let bar = bar(&ticks)?;
     let mut count = 0u64;
@@ -76,11 +73,7 @@ fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<(Outcome, Record)> {
     }
     bar.finish_and_clear();
     let (outcome, mut record) = backtest.finish();
-    if let Some(timeframe) = longest {
-        record.notes.push(format!(
-            "The ticks are made of {timeframe} bars, four of each: in which order its prices came, and what was between them, is not known."
-        ));
-    }
+    record.notes.extend(note);
     record.title = format!("Backtest of {traded}");
     record.settings = settings;
     Ok((outcome, record))

@@ -38,6 +38,8 @@ pub struct Sweep {
     pub last: BrokerTime,
     /// How many ticks there are.
     pub ticks: u64,
+    /// What a reader must know of these ticks, e.g. that they are made of bars.
+    pub notes: Vec<String>,
     /// Currency of the account.
     pub currency: String,
     /// The settings of the first point whose values fit together, without the varied ones.

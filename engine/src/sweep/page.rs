@@ -61,9 +61,15 @@ fn header(swept: &Swept, title: &str) -> String {
         Some(row) => best(swept, row),
         None => "<p class=\"empty\">No point has the figure to choose by.</p>\n".to_owned(),
     };
+    let luck = "The best of many points is partly luck: trust it as far as the walk forward does.";
+    let notes = [luck]
+        .into_iter()
+        .chain(sweep.notes.iter().map(String::as_str));
+    let notes: String = notes
+        .map(|note| format!("<p class=\"note\">{}</p>\n", escape(note)))
+        .collect();
     format!(
-        "<header>\n<h1>{}</h1>\n<ul class=\"facts\">{}</ul>\n</header>\n{best}\
-         <p class=\"note\">The best of many points is partly luck: trust it as far as the walk forward does.</p>\n",
+        "<header>\n<h1>{}</h1>\n<ul class=\"facts\">{}</ul>\n</header>\n{best}{notes}",
         escape(title),
         facts.join("")
     )
@@ -203,6 +209,7 @@ mod tests {
             "id=\"points\"",
             "Sweep of a, c on EURUSD",
             "Out of sample in all: -1.00",
+            "Made of &lt;bars&gt;.",
         ] {
             assert!(page.contains(part), "{part} is missing");
         }

@@ -3,7 +3,7 @@
 use super::{Axis, Criterion, Grid, PastFile, Period, Sweep, SweepError, limits::MOST_RESULTS};
 use crate::{
     backtest::{Backtest, Ticks},
-    setup::{Past, Setup, TABLES, read_keys},
+    setup::{Past, Setup, TABLES, note, read_keys},
 };
 use mymt5_chassis::{config_errors::ConfigErrors, loader::Reader};
 use mymt5_model::BrokerTime;
@@ -66,6 +66,7 @@ impl Plan {
             first: first_time,
             last: last_time,
             ticks: count,
+            notes: note(&ticks).into_iter().collect(),
             currency: first.conditions.account.currency.clone(),
             settings: settings.filter(|(key, _)| !varied(key)).collect(),
             vary: grid,

@@ -54,6 +54,7 @@ pub(super) fn sweep(grid: Grid) -> Sweep {
         first: BrokerTime(0),
         last: BrokerTime(199),
         ticks: 200,
+        notes: vec!["Made of <bars>.".to_owned()],
         currency: "USD".to_owned(),
         settings: BTreeMap::new(),
     }

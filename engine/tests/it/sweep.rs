@@ -360,6 +360,8 @@ fn bars_are_swept_by_timeframes_that_they_can_tell() {
     assert_ne!(net(0), net(3), "the timeframe changes nothing");
     assert_ne!(net(0), net(1), "the lots change nothing");
     assert!(sweep["sweep"]["settings"]["strategies.0.kind"].is_string());
+    let notes = sweep["sweep"]["notes"].to_string();
+    assert!(notes.contains("The ticks are made of H1 bars"), "{notes}");
     let said = refused(run("M30,H1"));
     assert!(
         said.contains("strategies.1.timeframe = M30 fits no values of the others: strategy donchian_breakout wants M30 bars"),
