@@ -4,6 +4,7 @@
 
 use super::{
     Conditions,
+    ledger::Ledger,
     trades::{Told, Trades},
 };
 use crate::{
@@ -59,6 +60,8 @@ pub(super) struct Book {
     /// Orders that ended otherwise, by reason.
     pub(super) failed: BTreeMap<String, u64>,
     pub(super) trades: Trades,
+    /// Each order and deal; none: nobody asked for them.
+    pub(super) ledger: Option<Ledger>,
     /// The balance before the first trade.
     pub(super) initial: Money,
     pub(super) balance: Money,
@@ -147,6 +150,11 @@ impl Desk {
         desk.compare();
         desk.settle();
         Ok(desk)
+    }
+
+    /// From now on each order that ends and each deal is kept.
+    pub(super) fn keep_ledger(&mut self) {
+        self.book.ledger = Some(Ledger::default());
     }
 
     /// What a trader begins with.
@@ -448,6 +456,9 @@ impl Desk {
                     value: self.value_of(deal),
                 };
                 self.book.trades.add(deal, &told);
+                if let Some(ledger) = &mut self.book.ledger {
+                    ledger.deal(deal, tag);
+                }
             }
             Event::Position(position) => {
                 let held = trader::Event::PositionChanged(held(position));
@@ -483,6 +494,11 @@ impl Desk {
     }
 
     fn count(&mut self, order: &Order) {
+        if order.state.is_final()
+            && let Some(ledger) = &mut self.book.ledger
+        {
+            ledger.order(order);
+        }
         if order.state == OrderState::Filled {
             self.book.fills += 1;
         } else if order.state.is_final() {

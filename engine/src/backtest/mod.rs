@@ -9,13 +9,15 @@
 //! trader, until nothing is left to do. Then the next tick.
 //!
 //! What is told in the end: [`Outcome`], and with its trades of `trades`, its curve of `equity` and the
-//! `prices` they were traded at the record of a report.
+//! `prices` they were traded at the record of a report; where it is asked for, the [`Ledger`] of all
+//! orders and deals.
 
 mod conditions;
 mod contracts;
 mod desk;
 mod equity;
 mod errors;
+mod ledger;
 mod open;
 mod outcome;
 mod prices;
@@ -26,6 +28,7 @@ mod trades;
 pub use conditions::Conditions;
 pub use contracts::Contracts;
 pub use errors::TickError;
+pub use ledger::Ledger;
 pub use outcome::Outcome;
 pub use rows::Kind;
 pub use ticks::{Span, Ticks};
@@ -89,6 +92,11 @@ impl Backtest {
             currency: conditions.account.currency.clone(),
             currency_digits: conditions.account.currency_digits,
         })
+    }
+
+    /// From now on each order and each deal is kept: [`Outcome::ledger`].
+    pub fn keep_ledger(&mut self) {
+        self.desk.keep_ledger();
     }
 
     /// Moves on to a tick, and does all that follows.
@@ -155,7 +163,11 @@ impl Backtest {
         for (reason, count) in self.trader.refusals() {
             *book.refused.entry((*reason).to_owned()).or_default() += count;
         }
-        let outcome = Outcome::of(&book, &self.equity, self.ticks, span);
+        let ledger = book.ledger.take();
+        let outcome = Outcome {
+            ledger,
+            ..Outcome::of(&book, &self.equity, self.ticks, span)
+        };
         let record = Record {
             currency: self.currency,
             currency_digits: self.currency_digits,

@@ -1,6 +1,6 @@
 //! What a backtest came to: plain figures for people and programs, and the record of a report.
 
-use super::{desk::Book, equity::Equity};
+use super::{Ledger, desk::Book, equity::Equity};
 use crate::report::Record;
 use mymt5_model::{BrokerTime, Money};
 use serde::{Serialize, Serializer, ser::Error};
@@ -58,6 +58,9 @@ pub struct Outcome {
     /// Equity after the last close.
     #[serde(serialize_with = "money")]
     pub equity: Money,
+    /// Each order and deal; none: they were not asked for.
+    #[serde(skip)]
+    pub ledger: Option<Ledger>,
 }
 
 impl Outcome {
@@ -87,6 +90,7 @@ impl Outcome {
             equity: book.equity,
             refused: book.refused.clone(),
             failed: book.failed.clone(),
+            ledger: None,
         }
     }
 

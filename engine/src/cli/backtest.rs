@@ -6,15 +6,20 @@ use super::{
     report::{names, page},
 };
 use crate::{
-    backtest::{Outcome, Ticks},
-    report::{Record, Report},
+    backtest::{Ledger, Outcome, Ticks},
+    report::{Record, Report, ReportError},
     setup::{self, Setup},
 };
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use mymt5_chassis::cli::say;
 use mymt5_model::BrokerTime;
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// What is asked for.
 #[derive(Debug, Args)]
@@ -28,6 +33,9 @@ pub(super) struct BacktestArgs {
     /// .report.json.
     #[arg(long, value_name = "FILE", value_parser = page)]
     report: Option<PathBuf>,
+    /// Write each order and each deal into this new file, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
 }
 
 /// Ticks between two looks at how far it is.
@@ -36,7 +44,11 @@ const BETWEEN_LOOKS: u64 = 4_096;
 pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let setup = Setup::read(setup::open(&asked.past.config)?)?;
     let ticks = asked.past.past()?.open(&setup.conditions)?;
-    let (outcome, record) = run(setup, ticks)?;
+    let ledger = asked.ledger.as_deref().map(NewFile::open).transpose()?;
+    let (outcome, record) = run(setup, ticks, ledger.is_some())?;
+    if let Some((file, rows)) = ledger.zip(outcome.ledger.as_ref()) {
+        file.take(rows)?;
+    }
     if asked.json {
         say(&serde_json::to_string_pretty(&outcome)?);
     } else {
@@ -54,7 +66,26 @@ pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<(Outcome, Record)> {
+/// A file that was not there before; opened before the ticks are traded, which may take long.
+struct NewFile<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> NewFile<'a> {
+    fn open(path: &'a Path) -> Result<Self, ReportError> {
+        let file = File::create_new(path);
+        let file = file.map_err(|error| ReportError::Write(path.to_owned(), error))?;
+        Ok(Self { path, file })
+    }
+
+    fn take(self, ledger: &Ledger) -> Result<(), ReportError> {
+        let written = ledger.write(BufWriter::new(self.file));
+        written.map_err(|error| ReportError::Write(self.path.to_owned(), error))
+    }
+}
+
+fn run(setup: Setup, mut ticks: Ticks, keeps_ledger: bool) -> anyhow::Result<(Outcome, Record)> {
     let setup = setup.fit(&ticks)?;
     let specs = ticks.specs();
     let symbols: Vec<&str> = specs.iter().map(|spec| spec.symbol.as_str()).collect();
@@ -62,6 +93,9 @@ fn run(setup: Setup, mut ticks: Ticks) -> anyhow::Result<(Outcome, Record)> {
     let settings = setup.shown();
     let note = setup::note(&ticks);
     let mut backtest = setup.begin(&ticks)?;
+    if keeps_ledger {
+        backtest.keep_ledger();
+    }
     let bar = bar(&ticks)?;
     let mut count = 0u64;
     while let Some(tick) = ticks.next_tick()? {

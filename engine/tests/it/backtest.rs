@@ -214,6 +214,25 @@ fn costs_are_paid_for_each_lot_and_side() {
 }
 
 #[test]
+fn the_ledger_lists_what_the_sums_are_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&walk(7, 5_000)));
+    let file = folder.path().join("ledger.jsonl");
+    let more = ["--ledger", file.to_str().unwrap()];
+    let outcome = outcome(EXAMPLE, &[&ticks], &more);
+    let text = fs::read_to_string(&file).unwrap();
+    let read = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    let rows: Vec<Value> = text.lines().map(read).collect();
+    let filled = |row: &&Value| row["order"]["state"] == "ORDER_STATE_FILLED";
+    assert_eq!(outcome["orders"], rows.iter().filter(filled).count());
+    let profits = rows.iter().filter_map(|row| row["deal"]["profit"].as_f64());
+    assert_eq!(outcome["net_profit"].as_f64(), Some(profits.sum::<f64>()));
+    let said = complaint(&arguments(EXAMPLE, &[&ticks], &more));
+    assert!(said.contains("ledger.jsonl"), "{said}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), text, "it is left alone");
+}
+
+#[test]
 fn a_file_split_in_two_is_the_same_as_the_whole() {
     let folder = tempfile::tempdir().unwrap();
     let quotes = walk(3, 4_000);
