@@ -4,6 +4,7 @@
 mod bridge;
 mod doctor;
 mod ending;
+mod equivalence;
 mod foreign;
 mod history;
 mod leak;
