@@ -37,7 +37,7 @@ use crate::{
     report::Record,
     risk::{Risk, RiskSettings},
     strategy::StrategySettings,
-    trader::{Event, Step, Trader},
+    trader::{Event, RATES_MS, Step, Trader},
 };
 use desk::Desk;
 use equity::Equity;
@@ -45,9 +45,6 @@ use mymt5_model::{BrokerTime, RequestId, SymbolSpec, Tick};
 use mymt5_simulator::SetupError;
 use prices::Prices;
 use std::collections::VecDeque;
-
-/// Between two readings of the rates that value a tick, milliseconds of the broker's clock.
-const RATES_MS: i64 = 3_600_000;
 
 /// A backtest under way.
 pub struct Backtest {

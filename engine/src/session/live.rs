@@ -11,14 +11,14 @@ use super::{
 };
 use crate::{
     intents::Unsettled,
-    trader::{Event, Intent, Step, Trader},
+    trader::{Event, Intent, RATES_MS, Step, Trader},
 };
 use mymt5_chassis::{
     clock,
     trace_context::TraceContext,
     traces::{self, Kind, Span},
 };
-use mymt5_model::{OrderState, RequestId, SymbolSpec};
+use mymt5_model::{BrokerTime, OrderState, RequestId, SymbolSpec};
 use mymt5_proto::{Reason, reason_of, retry_after, v1};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::{
@@ -72,8 +72,12 @@ struct InStep {
     early: Option<v1::StreamTicksInStepResponse>,
     /// The newest event that came.
     newest_event: u64,
-    /// The feed waits.
+    /// The feed is one that waits: what it tells is all that counts, whatever this clock says.
+    waits: bool,
+    /// It waits now.
     owes: bool,
+    /// Tick of the last reading of the rates for such a feed.
+    rated: Option<BrokerTime>,
     begun: Instant,
 }
 
@@ -155,7 +159,9 @@ impl Live {
                 said,
                 early: None,
                 newest_event: snapshot.sequence,
+                waits: false,
                 owes: false,
+                rated: None,
                 begun: Instant::now(),
             },
             calls: JoinSet::new(),
@@ -190,14 +196,18 @@ impl Live {
                     Err(_) => Err(SessionEnd::StreamEnded("answers")),
                 },
                 Some(listed) = listings.join() => {
-                    self.on_listed(session, listed);
+                    if self.rates_go_by_this_clock(session) {
+                        self.on_listed(session, listed);
+                    }
                     Ok(())
                 }
                 // Beside the loop: a slow answer must not hold ticks and events back.
                 _ = heartbeat.tick(), if beats.is_empty() => {
                     let session_id = session.session_id.clone();
                     beats.spawn(beat(self.gateway.clone(), session_id, false));
-                    listings.refresh(&self.gateway, &session.trader);
+                    if self.rates_go_by_this_clock(session) {
+                        listings.refresh(&self.gateway, &session.trader);
+                    }
                     let trader = &mut session.trader;
                     self.warm_ups.refresh(&self.gateway, trader).await;
                     gauges::trader(&session.trader.figures());
@@ -208,7 +218,11 @@ impl Live {
                     Err(_) => Err(SessionEnd::StreamEnded("heartbeats")),
                 },
             };
-            if let Err(end) = done.and_then(|()| self.keep_step(session)) {
+            let kept = match done {
+                Ok(()) => self.keep_step(session).await,
+                Err(end) => Err(end),
+            };
+            if let Err(end) = kept {
                 return end;
             }
         }
@@ -238,11 +252,15 @@ impl Live {
 
     /// Takes ticks once the events before them came, and lets a feed that waits go on once no order
     /// is under way.
-    fn keep_step(&mut self, session: &mut Session) -> Result<(), SessionEnd> {
+    async fn keep_step(&mut self, session: &mut Session) -> Result<(), SessionEnd> {
         let newest = self.in_step.newest_event;
         let due = |batch: &mut v1::StreamTicksInStepResponse| batch.after_sequence <= newest;
         if let Some(batch) = self.in_step.early.take_if(due) {
+            self.in_step.waits = batch.waits;
             self.in_step.owes = batch.waits;
+            if batch.waits {
+                self.rate(session, &batch).await;
+            }
             self.take_ticks(session, batch)?;
         }
         let late = self.in_step.begun.elapsed() > RATES;
@@ -254,6 +272,29 @@ impl Live {
             said.map_err(|_| SessionEnd::StreamEnded("ticks"))?;
         }
         Ok(())
+    }
+
+    /// Where a feed waits, rates that came by this side's clock are of any tick: they are taken in need
+    /// alone.
+    fn rates_go_by_this_clock(&self, session: &Session) -> bool {
+        !self.in_step.waits || session.trader.lacks_rates()
+    }
+
+    /// Reads the rates before the first tick of a feed that waits and each hour of its time, as a
+    /// backtest does.
+    async fn rate(&mut self, session: &mut Session, batch: &v1::StreamTicksInStepResponse) {
+        let newest = batch
+            .ticks
+            .iter()
+            .rev()
+            .find_map(|tick| tick.time?.broker_ms);
+        let rated = self.in_step.rated;
+        let is_due = |time: &i64| rated.is_none_or(|at| time - at.0 >= RATES_MS);
+        if let Some(time) = newest.filter(is_due) {
+            self.in_step.rated = Some(BrokerTime(time));
+            let listed = symbols::list(&self.gateway, &TraceContext::new()).await;
+            self.on_listed(session, listed);
+        }
     }
 
     fn take_ticks(
@@ -308,7 +349,7 @@ impl Live {
             return Ok(());
         };
         // A feed that waits tells the account with its ticks: an update comes by the clock.
-        if self.in_step.owes && matches!(event, Event::Account(_)) {
+        if self.in_step.waits && matches!(event, Event::Account(_)) {
             return Ok(());
         }
         self.take(session, |trader| trader.on_event(&event))

@@ -31,6 +31,10 @@ use mymt5_model::{Lots, OrderState, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// Between two readings of what a tick is worth, milliseconds of the broker's clock: in a backtest,
+/// and by a feed that waits, where a day may pass within seconds.
+pub(crate) const RATES_MS: i64 = 3_600_000;
+
 /// Makes request ids, none of them twice.
 pub type NewId = Box<dyn FnMut() -> RequestId + Send>;
 

@@ -10,9 +10,9 @@ use crate::{
     broker::Part,
     market::{Delivery, Subscription},
 };
-use mymt5_model::{Bar, BrokerTime, UtcTime};
+use mymt5_model::{Bar, BrokerTime, SymbolSpec, UtcTime};
 use mymt5_proto::{Reason, Refusal, Violations, v1};
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 use v1::market_data_service_server::MarketDataService;
@@ -35,6 +35,20 @@ impl MarketData {
         let open = self.0.tick_streams.open(&caller.0)?;
         let symbols = symbols.into_iter().collect();
         Ok((self.0.hub.subscribe(symbols, delivery), open))
+    }
+
+    /// The specifications, by name; those of a feed that waits as they are at its newest tick, since
+    /// hours of it pass between two readings of the link.
+    async fn specs(&self) -> Vec<Arc<SymbolSpec>> {
+        let read = self.0.instruments.all();
+        if read.is_empty() || !self.0.hub.is_on_demand() {
+            return read;
+        }
+        let Ok(mut specs) = self.0.broker.symbols().await else {
+            return read;
+        };
+        specs.sort_unstable_by(|one, other| one.symbol.cmp(&other.symbol));
+        specs.into_iter().map(Arc::new).collect()
     }
 
     fn utc(&self, time: BrokerTime) -> Option<UtcTime> {
@@ -64,8 +78,8 @@ impl MarketDataService for MarketData {
         request: Request<v1::ListSymbolsRequest>,
     ) -> Result<Response<v1::ListSymbolsResponse>, Status> {
         let caller = call::caller(&request)?;
-        let all = self.0.instruments.all();
-        let symbols = all
+        let symbols = self.specs().await;
+        let symbols = symbols
             .iter()
             .filter(|spec| caller.may_use(&spec.symbol))
             .map(|spec| spec.as_ref().into())

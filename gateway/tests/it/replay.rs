@@ -93,6 +93,39 @@ pub(crate) async fn ended(gateway: &Gateway) -> String {
     timeout(BOUND, over).await.unwrap()
 }
 
+/// A tick of a symbol that is priced in yen is worth the less the more of them a dollar costs.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tick_is_worth_follows_the_ticks() {
+    const BIDS: [u32; 3] = [100, 125, 160];
+    let file = tempfile::NamedTempFile::with_prefix("USDJPY_").unwrap();
+    let mut text = HEADER.to_owned();
+    for (n, bid) in BIDS.into_iter().enumerate() {
+        let _ = write!(
+            text,
+            "2026.07.01\t1{n}:00:00.000\t{bid}.000\t{bid}.010\t\t\t6\r\n"
+        );
+    }
+    fs::write(file.path(), text).unwrap();
+    let feed = format!(
+        "feed = \"ticks\"\nfile = \"{}\"\nspeed = \"max\"",
+        file.path().display()
+    );
+    let gateway = Gateway::start(&feed).await;
+    let mut market = gateway.market_data().await;
+    let mut in_step = InStep::subscribe(&gateway).await;
+    for bid in BIDS {
+        in_step.next().await;
+        let listed = market.list_symbols(v1::ListSymbolsRequest {}).await;
+        let symbols = listed.unwrap().into_inner().symbols;
+        let worth = symbols[0].tick_value.unwrap();
+        assert!(
+            (worth - 100.0 / f64::from(bid)).abs() < 1e-9,
+            "{worth} at {bid}"
+        );
+        in_step.done().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_order_meets_the_tick_that_led_to_it() {
     let file = tempfile::NamedTempFile::with_prefix("AUDUSD_").unwrap();
