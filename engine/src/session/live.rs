@@ -81,6 +81,14 @@ struct InStep {
     begun: Instant,
 }
 
+impl InStep {
+    /// False for what comes by the clock: a feed that waits tells the account with its ticks, and
+    /// between two of them nothing that counts happens to it.
+    const fn counts(&self, event: &Event) -> bool {
+        !(self.waits && matches!(event, Event::Account(_)))
+    }
+}
+
 /// The gateway's clock, as a heartbeat told it.
 #[derive(Clone, Copy)]
 struct GatewayClock {
@@ -348,8 +356,7 @@ impl Live {
         else {
             return Ok(());
         };
-        // A feed that waits tells the account with its ticks: an update comes by the clock.
-        if self.in_step.waits && matches!(event, Event::Account(_)) {
+        if !self.in_step.counts(&event) {
             return Ok(());
         }
         self.take(session, |trader| trader.on_event(&event))
@@ -639,6 +646,7 @@ async fn recall(
 mod tests {
     use super::*;
     use mymt5_chassis::testing::messages::flaw;
+    use mymt5_model::PositionId;
     use mymt5_proto::Refusal;
 
     #[test]
@@ -679,6 +687,25 @@ mod tests {
             SessionEnd::Call("ticks", refused).to_string(),
             "the gateway refused ticks (DRAINING): it is stopping; repeat it on a new connection, once the gateway runs"
         );
+    }
+
+    #[test]
+    fn of_a_feed_that_waits_the_account_counts_with_its_ticks_alone() {
+        let (said, _) = mpsc::channel(1);
+        let mut in_step = InStep {
+            said,
+            early: None,
+            newest_event: 0,
+            waits: false,
+            owes: false,
+            rated: None,
+            begun: Instant::now(),
+        };
+        let account = Event::Account(None);
+        assert!(in_step.counts(&account), "by the clock it is all there is");
+        in_step.waits = true;
+        assert!(!in_step.counts(&account));
+        assert!(in_step.counts(&Event::PositionUnknown(PositionId(1))));
     }
 
     #[test]

@@ -5,14 +5,16 @@
 //! `created` and `updated`, since a gateway's are of the machine's clock; the trade server's code; and
 //! what `backtest` closes after the last tick, where a running engine holds its position on.
 
-use crate::stage::{Stage, eventually};
+use crate::stage::{BOUND, Stage, eventually};
 use mymt5_proto::v1::{self, control_service_client::ControlServiceClient};
 use serde_json::{Value, json};
 use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
+use tokio::time::{Instant, sleep};
 use tonic::transport::Channel;
 use v1::trading_service_client::TradingServiceClient;
 
@@ -35,6 +37,8 @@ const LEGS: [(u32, i64, i64); 11] = [
 const TICKS_PER_MINUTE: u32 = 10;
 /// Rows of a page: all that a test makes.
 const PAGE: u32 = 1_000;
+/// Between two looks at a replay: it needs the machine more.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The account, as the gateway's simulator and `backtest` take it: the evening's roll-over charges
 /// swap, and what fills slip by is drawn from the same seed.
@@ -157,14 +161,17 @@ async fn traded(stage: &mut Stage, ticks: u64, orders: u64) -> (Played, usize) {
     stage.start("engine");
     stage.serving("engine", true).await;
     let operator = stage.operator().await;
-    loop {
+    let wanted = (ticks, orders, 0);
+    let mut seen = progress(stage, &operator).await;
+    let mut moved = Instant::now();
+    while seen != wanted {
+        assert!(moved.elapsed() < BOUND, "{seen:?} for ever, not {wanted:?}");
+        sleep(POLL_INTERVAL).await;
         let now = progress(stage, &operator).await;
-        if now == (ticks, orders, 0) {
-            break;
+        if now != seen {
+            moved = Instant::now();
         }
-        let what = format!("{ticks} ticks and {orders} orders, after {now:?}");
-        let moves = async || (progress(stage, &operator).await != now).then_some(());
-        eventually(&what, moves).await;
+        seen = now;
     }
     let mut trading = TradingServiceClient::new(operator);
     let orders = v1::ListOrdersRequest {
