@@ -158,6 +158,7 @@ fn tested(stage: &Stage, symbol: &str) -> (Played, f64) {
 /// positions that are left are so many; and these positions.
 async fn traded(stage: &mut Stage, ticks: u64, orders: u64) -> (Played, usize) {
     stage.start("gateway");
+    stage.serving("gateway", true).await;
     stage.start("engine");
     stage.serving("engine", true).await;
     let operator = stage.operator().await;
