@@ -451,14 +451,14 @@ fn decision(intent: &Intent, begun: u64) -> Span {
             decision.set("strategy", &submit.tag);
             decision.set("symbol", &submit.symbol);
             decision.set("side", format_args!("{:?}", submit.side));
-            decision.set("lots", &submit.lots);
+            decision.set("lots", submit.lots);
         }
         Intent::Close(close) => {
             decision.set("strategy", &close.tag);
-            decision.set("position_id", &close.position_id);
+            decision.set("position_id", close.position_id);
         }
-        Intent::Move(change) => decision.set("position_id", &change.position_id),
-        Intent::Cancel(cancel) => decision.set("order_id", &cancel.order_id),
+        Intent::Move(change) => decision.set("position_id", change.position_id),
+        Intent::Cancel(cancel) => decision.set("order_id", cancel.order_id),
     }
     order
 }

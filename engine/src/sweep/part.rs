@@ -133,7 +133,7 @@ mod tests {
             |part| drop(part.rows.pop()),
             |part| part.rows.swap(0, 1),
             |part| part.rows[0].values[0] = "9".to_owned(),
-            |part| drop(part.rows[0].parts.pop()),
+            |part| part.rows[0].parts.clear(),
             |part| part.rows[0].figures = None,
             |part| part.shard.of = 0,
         ];

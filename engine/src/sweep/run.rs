@@ -2,10 +2,7 @@
 //! which point is left to chance.
 
 use super::{Figures, Part, Period, Plan, Row, Shard, plan::reason};
-use crate::{
-    backtest::{Backtest, Ticks},
-    report,
-};
+use crate::{backtest::Backtest, report};
 use mymt5_model::Tick;
 use std::{
     panic,
