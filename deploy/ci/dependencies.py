@@ -13,11 +13,12 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from os import environ
 from pathlib import Path
+
+import tomllib
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -275,7 +276,7 @@ def main():
     )
     if parser.parse_args().lower:
         # Two that need each other's newest version go down one after the other.
-        for _ in range(3):
+        for _ in range(2):
             lower(locked())
         return 0
     packages = built()
