@@ -90,7 +90,11 @@ def free_ports(count):
 def binary(name):
     named = os.environ.get(f"MYMT5_{name.upper()}")
     target = Path(os.environ.get("CARGO_TARGET_DIR", DEPLOY.parent / "target"))
-    for place in [Path(named)] if named else [target / kind / f"mymt5-{name}" for kind in ("debug", "release")]:
+    for place in (
+        [Path(named)]
+        if named
+        else [target / kind / f"mymt5-{name}" for kind in ("debug", "release")]
+    ):
         if os.access(place, os.X_OK):
             return place
     raise SystemExit(f"no mymt5-{name}: cargo build, or name one by MYMT5_{name.upper()}")
@@ -104,7 +108,14 @@ def set_up(root):
     for name in USERS:
         shutil.copy(binary(name), root / f"target/release/mymt5-{name}")
     shutil.copytree(DEPLOY / "supervisor", root / "deploy/supervisor")
-    words = [root / "target/release/mymt5-gateway", "certs", "--folder", root / "config/tls", "--clients", "engine"]
+    words = [
+        root / "target/release/mymt5-gateway",
+        "certs",
+        "--folder",
+        root / "config/tls",
+        "--clients",
+        "engine",
+    ]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=root)
     (root / "config").chmod(0o755)
     (root / "config/tls").chmod(0o711)
@@ -180,12 +191,19 @@ class Pm2:
             shipped = shipped.replace(f"{kind}: `mymt5-${{name}}`", f"{kind}: ({users})[name]")
         config = root / "ecosystem.config.js"
         config.write_text(shipped)
-        self.environment = {"PATH": os.environ["PATH"], "PM2_HOME": str(root / "pm2"), "MT5_PASSWORD": "x" * 8}
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PM2_HOME": str(root / "pm2"),
+            "MT5_PASSWORD": "x" * 8,
+        }
+        self.ended = None
         self.control("start", config)
 
     def control(self, *words):
         words = [os.environ["MYMT5_PM2"], *words]
-        done = subprocess.run(words, check=False, capture_output=True, text=True, env=self.environment)
+        done = subprocess.run(
+            words, check=False, capture_output=True, text=True, env=self.environment
+        )
         return done.stdout
 
     def program(self, name):
@@ -197,8 +215,13 @@ class Pm2:
         return self.program(name)["pid"]
 
     def given_up(self, name):
-        state = self.program(name)["pm2_env"]
-        return state["status"] == "stopped" and state["exit_code"] == 78
+        """PM2 shows `waiting restart` then, and starts nothing: its delay passes, and there is no new process."""
+        program = self.program(name)
+        state = program["pm2_env"]
+        if program["pid"] or state["exit_code"] != 78:
+            return False
+        self.ended = self.ended or time.monotonic()
+        return time.monotonic() - self.ended > 2 * state["prev_restart_delay"] / 1000
 
     def stop(self, name):
         self.control("stop", f"mymt5-{name}")
@@ -258,10 +281,14 @@ def try_tasks():
         tags = [child.tag.replace(space, "") for child in trigger]
         assert tags == ["Enabled", "Repetition", "UserId", "Delay"], tags
         delays[name] = trigger.findtext(f"{space}Delay")
-        settings = {child.tag.replace(space, ""): child.text for child in task.find(f"{space}Settings")}
+        settings = {
+            child.tag.replace(space, ""): child.text for child in task.find(f"{space}Settings")
+        }
         assert settings["ExecutionTimeLimit"] == "PT0S", "a task without this ends after three days"
         assert settings["MultipleInstancesPolicy"] == "IgnoreNew"
-        assert settings["DisallowStartIfOnBatteries"] == settings["StopIfGoingOnBatteries"] == "false"
+        assert (
+            settings["DisallowStartIfOnBatteries"] == settings["StopIfGoingOnBatteries"] == "false"
+        )
         principal = task.find(f"{space}Principals/{space}Principal")
         assert principal.findtext(f"{space}LogonType") == "InteractiveToken"
         assert task.find(f"{space}Actions").get("Context") == principal.get("id")
@@ -281,7 +308,9 @@ def main():
         began = time.monotonic()
         try_pair(kind)
         took = time.monotonic() - began
-        print(f"{kind.__name__}: restarted after a kill, not after 78, stopped cleanly ({took:.0f} s)")
+        print(
+            f"{kind.__name__}: restarted after a kill, not after 78, stopped cleanly ({took:.0f} s)"
+        )
 
 
 if __name__ == "__main__":
