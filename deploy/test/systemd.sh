@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Holds the units of deploy/systemd against systemd-analyze, and tries them under a systemd of their own:
-# a Debian 13 in systemd-nspawn, made once in ~/.cache/mymt5/systemd. Needs root and Debian's packages
-# systemd, systemd-container and debootstrap.
+# Holds the units of deploy/systemd against systemd-analyze, and with MYMT5_SYSTEMD=1 tries them under a
+# systemd of their own: a Debian 13 in systemd-nspawn, made once in ~/.cache/mymt5/systemd, which takes
+# minutes. Needs root and Debian's packages systemd, and for that systemd-container and debootstrap.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -12,12 +12,21 @@ skip() {
 }
 
 ((EUID == 0)) || skip "not root"
-for tool in systemd-analyze systemd-nspawn debootstrap; do
-    command -v "$tool" >/dev/null && continue
-    { apt-get update -qq && apt-get install -qq -y systemd systemd-container debootstrap; } >/dev/null 2>&1 ||
-        skip "there is no $tool"
-    break
-done
+need() {
+    command -v "$1" >/dev/null && return
+    { apt-get update -qq && apt-get install -qq -y "${@:2}"; } >/dev/null 2>&1 || skip "there is no $1"
+}
+run() {
+    PYTHONDONTWRITEBYTECODE=1 python3 -W ignore -m unittest discover -s deploy/test/systemd "$@"
+}
+
+need systemd-analyze systemd
+if [[ ${MYMT5_SYSTEMD:-} != 1 ]]; then
+    run -p test_units.py "$@"
+    exit
+fi
+need systemd-nspawn systemd-container
+need debootstrap debootstrap
 root=~/.cache/mymt5/systemd
 if [[ ! -e $root/made ]]; then
     rm -rf "$root"
@@ -26,5 +35,5 @@ if [[ ! -e $root/made ]]; then
         || { tail "$root/log"; exit 1; }
     touch "$root/made"
 fi
-MYMT5_SYSTEMD_ROOT=$root/root PYTHONDONTWRITEBYTECODE=1 \
-    python3 -W ignore -m unittest discover -s deploy/test/systemd "$@"
+export MYMT5_SYSTEMD_ROOT=$root/root
+run "$@"
