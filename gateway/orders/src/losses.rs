@@ -175,7 +175,11 @@ impl Losses {
         *results.or_insert(Money::ZERO) += owned.deal.result();
         let newest = self.recent.last_key_value();
         let oldest = newest.map_or(hour, |((newest, _), _)| newest - KEPT_HOURS);
-        self.recent = self.recent.split_off(&(oldest, None));
+        while let Some(first) = self.recent.first_entry()
+            && first.key().0 < oldest
+        {
+            first.remove();
+        }
     }
 
     /// From when on deals count, where the ledger begins with this pass.

@@ -4,6 +4,7 @@ use mymt5_model::{
     BrokerTime, DealKind, DealRow, Entry, Levels, Lots, Magic, Money, PositionId, PositionRow,
     Price, Side, Symbol, Ticket,
 };
+use std::collections::VecDeque;
 
 /// Parts of a point.
 const PARTS: i128 = 1_000_000;
@@ -20,7 +21,7 @@ pub(super) struct Chain {
     /// The newest of them.
     folded: Option<Ticket>,
     /// The newer ones.
-    trades: Vec<Trade>,
+    trades: VecDeque<Trade>,
     sum: Sum,
 }
 
@@ -60,15 +61,16 @@ impl Chain {
             self.sum = self.trades.iter().fold(self.base.clone(), Sum::with);
         }
         if self.folded.is_none() {
-            self.is_rooted = self.trades.first().is_some_and(Trade::opens);
+            self.is_rooted = self.trades.front().is_some_and(Trade::opens);
         }
         self.fold();
         true
     }
 
     fn fold(&mut self) {
-        if self.trades.len() > KEPT {
-            let oldest = self.trades.remove(0);
+        if self.trades.len() > KEPT
+            && let Some(oldest) = self.trades.pop_front()
+        {
             self.base = std::mem::take(&mut self.base).with(&oldest);
             self.folded = Some(oldest.ticket);
         }
@@ -81,7 +83,7 @@ impl Chain {
     }
 
     /// True when no deal is known.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.trades.is_empty()
     }
 
@@ -102,7 +104,7 @@ impl Chain {
 
     /// The newest deal.
     pub(super) fn newest(&self) -> Option<Ticket> {
-        self.trades.last().map(|trade| trade.ticket)
+        self.trades.back().map(|trade| trade.ticket)
     }
 
     /// What the deals sum up to; none: nothing is left open.
