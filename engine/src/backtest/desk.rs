@@ -272,8 +272,6 @@ impl Desk {
             let asker = Asker(self.askers + 1);
             self.changing.push((asker, intent.request_id().clone()));
         }
-        // Limits are judged by the account as it is now.
-        self.read();
         self.call(method, intent.request_id().clone(), command)
     }
 
@@ -361,14 +359,15 @@ impl Desk {
         }
     }
 
-    /// Makes everything durable, and sends what may leave then, until nothing is left to do.
+    /// Sends what may leave, and makes everything durable, until nothing is left to do.
     fn settle(&mut self) {
         loop {
-            if self.durable < self.made {
+            // What leaves depends on nothing that is not durable yet.
+            if let Some(outgoing) = self.sends.pop_front() {
+                self.send(outgoing);
+            } else if self.durable < self.made {
                 self.durable = self.made;
                 self.step(Input::Durable(self.made));
-            } else if let Some(outgoing) = self.sends.pop_front() {
-                self.send(outgoing);
             } else {
                 return;
             }
@@ -383,9 +382,11 @@ impl Desk {
         self.flights.push_back(Flight { due, outgoing });
     }
 
-    /// A request reaches the trade server, and its answer is back at once.
+    /// A request reaches the trade server, and its answer is back at once. It names no deals: they are
+    /// told right after it, in their order, so that none is taken for one that came early.
     fn deliver(&mut self, outgoing: &Outgoing) {
-        let (receipt, events) = self.simulator.send(&outgoing.request);
+        let (mut receipt, events) = self.simulator.send(&outgoing.request);
+        receipt.deals.clear();
         self.step(Input::Answered {
             job: outgoing.job,
             outcome: settled(&outgoing.request, judge(receipt)),
