@@ -59,6 +59,10 @@ impl Money {
     /// This amount times a rate, to the nearest unit.
     #[must_use]
     pub fn times(self, rate: f64) -> Self {
+        // The usual rate, and exact whatever the amount.
+        if rate == 1.0 {
+            return self;
+        }
         Self((self.0 as f64 * rate).round() as i128)
     }
 
@@ -89,6 +93,12 @@ impl Money {
 }
 
 fn rounded_div(value: i128, divisor: i128) -> i128 {
+    // Nearly every amount is a small one, and a division of half the width takes a tenth of the time.
+    if let (Ok(value), Ok(divisor)) = (i64::try_from(value), i64::try_from(divisor))
+        && let Some(sum) = value.checked_add(value.signum() * (divisor / 2))
+    {
+        return i128::from(sum / divisor);
+    }
     (value + value.signum() * (divisor / 2)) / divisor
 }
 
