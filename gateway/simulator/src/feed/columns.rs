@@ -6,10 +6,11 @@ use mymt5_model::{BrokerTime, Price};
 /// Most columns of an export.
 const MOST: usize = 32;
 
-/// The column separator and where the named columns are.
+/// The column separator and which of the named columns is where.
 pub(super) struct Columns<const N: usize> {
     separator: u8,
-    places: [Option<usize>; N],
+    /// For each column of the file up to the last that is named, its name's number.
+    named: Vec<Option<usize>>,
 }
 
 impl<const N: usize> Columns<N> {
@@ -25,26 +26,32 @@ impl<const N: usize> Columns<N> {
                 .to_ascii_uppercase()
         };
         let fields: Vec<Vec<u8>> = header.split(|b| *b == separator).map(bare).collect();
-        let place = |name: &str| fields.iter().take(MOST).position(|f| f == name.as_bytes());
-        Self {
-            separator,
-            places: names.map(place),
+        let mut named = Vec::new();
+        for (column, name) in names.iter().enumerate() {
+            let place = fields.iter().take(MOST).position(|f| f == name.as_bytes());
+            if let Some(place) = place {
+                named.resize(named.len().max(place + 1), None);
+                named[place] = Some(column);
+            }
         }
+        Self { separator, named }
     }
 
     /// Whether the file has that column.
     pub(super) fn has(&self, column: usize) -> bool {
-        self.places[column].is_some()
+        self.named.contains(&Some(column))
     }
 
     /// The fields of a line in the order of the names; missing ones are empty.
     pub(super) fn split<'a>(&self, line: &'a [u8]) -> [&'a [u8]; N] {
-        let mut all: [&[u8]; MOST] = [&[]; MOST];
-        for (place, field) in all.iter_mut().zip(line.split(|b| *b == self.separator)) {
-            *place = field;
+        let mut fields: [&[u8]; N] = [&[]; N];
+        let all = line.split(|b| *b == self.separator);
+        for (name, field) in self.named.iter().zip(all) {
+            if let Some(column) = name {
+                fields[*column] = field.trim_ascii();
+            }
         }
-        self.places
-            .map(|place| place.map_or(&[][..], |i| all[i].trim_ascii()))
+        fields
     }
 }
 
