@@ -2,7 +2,7 @@
 
 use super::{RiskRefused, budget::Budget};
 use mymt5_model::{BrokerTime, Lots, Moment, Money, Price, Side, Symbol, SymbolSpec, UtcTime};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The account's figures, in its currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub struct Facts<'a> {
     /// What is open and in flight.
     pub open: &'a [Open],
     /// The symbols that this engine knows.
-    pub specs: &'a HashMap<Symbol, SymbolSpec>,
+    pub specs: &'a BTreeMap<Symbol, SymbolSpec>,
 }
 
 impl Facts<'_> {

@@ -56,7 +56,7 @@ use memory::Memory;
 use mymt5_guard::{Breach, DrawdownKind, Headroom, LimitAction, LossMeter};
 use mymt5_model::{BrokerTime, Lots, Money, PositionId, Symbol, SymbolSpec, UtcTime};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -314,7 +314,7 @@ impl Risk {
         &mut self,
         entry: &Entry<'_>,
         open: &[Open],
-        specs: &HashMap<Symbol, SymbolSpec>,
+        specs: &BTreeMap<Symbol, SymbolSpec>,
     ) -> Result<Lots, RiskRefused> {
         let admitted = self.judge(entry, open, specs).and_then(|lots| {
             self.memory.trades = self.memory.trades.saturating_add(1);
@@ -382,7 +382,7 @@ impl Risk {
         &self,
         entry: &Entry<'_>,
         open: &[Open],
-        specs: &HashMap<Symbol, SymbolSpec>,
+        specs: &BTreeMap<Symbol, SymbolSpec>,
     ) -> Result<Lots, RiskRefused> {
         let facts = &self.facts(open, specs)?;
         self.judge_time(entry, facts)?;

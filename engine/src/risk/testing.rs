@@ -4,9 +4,9 @@
 use super::{Account, Budget, Entry, Facts, RiskSettings};
 use mymt5_chassis::loader::{Environment, Reader};
 use mymt5_model::{BrokerTime, Lots, Moment, Money, Price, Side, Symbol, SymbolSpec};
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::BTreeMap, sync::LazyLock};
 
-static NO_SPECS: LazyLock<HashMap<Symbol, SymbolSpec>> = LazyLock::new(HashMap::new);
+static NO_SPECS: LazyLock<BTreeMap<Symbol, SymbolSpec>> = LazyLock::new(BTreeMap::new);
 
 /// A purchase at a spread of 2 points, whose stop is so many points from where it opens.
 pub(crate) fn entry(spec: &SymbolSpec, stop: Option<i64>) -> Entry<'_> {

@@ -6,13 +6,13 @@ use crate::{
     strategy::{At, Entry, Level, Quote},
 };
 use mymt5_model::{Levels, Lots, Price, Side, Symbol, SymbolSpec};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What all strategies of a symbol share.
 pub(super) struct World<'a> {
     pub(super) spec: &'a SymbolSpec,
     /// Those of all symbols.
-    pub(super) specs: &'a HashMap<Symbol, SymbolSpec>,
+    pub(super) specs: &'a BTreeMap<Symbol, SymbolSpec>,
     pub(super) portfolio: &'a mut Portfolio,
     pub(super) risk: &'a mut Risk,
 }

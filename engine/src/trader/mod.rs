@@ -29,7 +29,7 @@ use crate::{
 use entry::World;
 use mymt5_model::{Lots, OrderState, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Between two readings of what a tick is worth, milliseconds of the broker's clock: in a backtest,
 /// and by a feed that waits, where a day may pass within seconds.
@@ -51,8 +51,8 @@ pub struct Step {
 pub struct Trader {
     runners: Vec<StrategyRunner>,
     /// Which of them trade a symbol.
-    of_symbol: HashMap<Symbol, Vec<usize>>,
-    specs: HashMap<Symbol, SymbolSpec>,
+    of_symbol: BTreeMap<Symbol, Vec<usize>>,
+    specs: BTreeMap<Symbol, SymbolSpec>,
     portfolio: Portfolio,
     risk: Risk,
     new_id: NewId,
@@ -64,7 +64,7 @@ impl Trader {
     /// A trader without any knowledge of the market yet.
     #[must_use]
     pub fn new(strategies: Vec<StrategySettings>, risk: Risk, new_id: NewId) -> Self {
-        let mut of_symbol: HashMap<Symbol, Vec<usize>> = HashMap::new();
+        let mut of_symbol: BTreeMap<Symbol, Vec<usize>> = BTreeMap::new();
         for (at, settings) in strategies.iter().enumerate() {
             let same = of_symbol.entry(settings.symbol.clone()).or_default();
             same.push(at);
@@ -76,7 +76,7 @@ impl Trader {
         Self {
             runners: strategies.into_iter().map(new).collect(),
             of_symbol,
-            specs: HashMap::new(),
+            specs: BTreeMap::new(),
             portfolio: Portfolio::default(),
             risk,
             new_id,

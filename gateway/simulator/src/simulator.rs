@@ -13,7 +13,7 @@ use mymt5_model::{
     AccountKind, AccountRow, BrokerTime, DealRow, Lots, MaskedAccount, Money, OrderRow,
     PositionRow, Price, Side, Symbol, SymbolSpec, Tick,
 };
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Where deal tickets begin.
 const FIRST_DEAL: u64 = 2_000_001;
@@ -22,7 +22,7 @@ const FIRST_DEAL: u64 = 2_000_001;
 pub struct Simulator {
     pub(crate) account: AccountConfig,
     pub(crate) markets: Vec<Market>,
-    pub(crate) index: HashMap<Symbol, usize>,
+    pub(crate) index: BTreeMap<Symbol, usize>,
     pub(crate) balance: Money,
     pub(crate) credit: Money,
     pub(crate) history: History,
@@ -43,7 +43,7 @@ impl Simulator {
     /// that neither a listed symbol nor a configured rate converts to the account currency.
     pub fn new(account: AccountConfig, symbols: Vec<SymbolSpec>) -> Result<Self, SetupError> {
         account.check()?;
-        let mut index = HashMap::new();
+        let mut index = BTreeMap::new();
         for (i, spec) in symbols.iter().enumerate() {
             check_spec(spec)?;
             if index.insert(spec.symbol.clone(), i).is_some() {
