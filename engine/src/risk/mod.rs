@@ -339,7 +339,7 @@ impl Risk {
     /// What may be lost if all stops of what is open were hit, as a share of equity; none: it is not
     /// known.
     #[must_use]
-    pub fn open_risk(&self, open: &[Open], specs: &HashMap<Symbol, SymbolSpec>) -> Option<f64> {
+    pub fn open_risk(&self, open: &[Open], specs: &BTreeMap<Symbol, SymbolSpec>) -> Option<f64> {
         let facts = self.facts(open, specs).ok()?;
         open_risk::share(&facts, &self.settings.sizing).ok()
     }
@@ -362,7 +362,7 @@ impl Risk {
     fn facts<'a>(
         &self,
         open: &'a [Open],
-        specs: &'a HashMap<Symbol, SymbolSpec>,
+        specs: &'a BTreeMap<Symbol, SymbolSpec>,
     ) -> Result<Facts<'a>, RiskRefused> {
         let now = self.now.ok_or(RiskRefused::AccountUnknown)?;
         let is_fresh = |account: &Account| {
