@@ -67,7 +67,11 @@ impl Trailing {
         }
         let distance = match self.distance {
             Distance::Points(points) => i64::from(points),
-            Distance::Ranges(times, _) => (times * facts.atr?).ceil() as i64,
+            // Ranges without any extent tell nothing of the market: they are as good as unknown.
+            Distance::Ranges(times, _) => {
+                let atr = facts.atr.filter(|atr| *atr > 0.0)?;
+                (times * atr).ceil() as i64
+            }
         };
         let behind = distance.max(stop::gap(facts)) * -facts.side.sign();
         let wanted = stop::farther_from_profit(facts.closing.moved(behind), facts);
@@ -196,7 +200,10 @@ mod tests {
         let rule = by(Distance::Ranges(2.5, ranges));
         let spec = spec();
         let mut facts = facts(&spec, Side::Buy, 100_000);
-        assert_eq!(rule.stop(&facts), None);
+        for unknown in [None, Some(0.0)] {
+            facts.atr = unknown;
+            assert_eq!(rule.stop(&facts), None, "{unknown:?}");
+        }
         facts.atr = Some(40.5);
         assert_eq!(rule.stop(&facts), Some(price(99_898)), "102 points, up");
         assert_eq!(rule.ranges(), Some(ranges));

@@ -8,9 +8,9 @@ use crate::{
     strategy::{Quote, Series},
 };
 use mymt5_model::{BrokerTime, PositionId, Side, SymbolSpec, Tick};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Between two requests of a kind at least, milliseconds of the broker's clock: a stop loss that follows
+/// Between two moves of a stop loss at least, milliseconds of the broker's clock: a stop loss that follows
 /// each tick would use up what the trade server takes.
 const AGAIN_MS: i64 = 1_000;
 /// After one that failed, milliseconds.
@@ -21,8 +21,10 @@ pub(super) struct Carer {
     /// The bars whose ranges are to be known.
     ranges: Option<(Feed, Atr)>,
     wanted: Option<(PositionId, Action)>,
-    moves: Pause,
-    parts: Pause,
+    /// What was asked for each position.
+    asked: BTreeMap<PositionId, Asked>,
+    /// How many requests there were.
+    requests: u64,
     /// What is missing for which position, as told in the log.
     told: BTreeSet<(PositionId, Missing)>,
 }
@@ -35,6 +37,15 @@ pub(super) struct Moment<'a> {
     pub(super) quote: Quote,
     /// A close may be tried now.
     pub(super) may_close: bool,
+}
+
+/// What was asked for a position: one that fails for ever must not keep the others from their turn.
+#[derive(Debug, Default)]
+struct Asked {
+    /// The number of its newest request.
+    newest: u64,
+    moves: Pause,
+    parts: Pause,
 }
 
 /// A time in which something is not tried again.
@@ -67,8 +78,8 @@ impl Carer {
             settings,
             ranges,
             wanted: None,
-            moves: Pause::default(),
-            parts: Pause::default(),
+            asked: BTreeMap::new(),
+            requests: 0,
             told: BTreeSet::new(),
         }
     }
@@ -104,14 +115,15 @@ impl Carer {
         }
     }
 
-    /// Looks at each position, and wants the first thing that is to be done.
+    /// Looks at each position, and wants one thing that is to be done: a close before all else, and of
+    /// several what is for the position that was least lately asked for anything.
     pub(super) fn look<'a>(
         &mut self,
         moment: &Moment<'_>,
         positions: impl Iterator<Item = &'a Held>,
         book: &Book,
     ) {
-        self.wanted = None;
+        let mut wanted = Vec::new();
         for held in positions {
             let facts = self.facts(moment, held, book);
             let id = held.position_id;
@@ -121,13 +133,21 @@ impl Carer {
                 tracing::warn!(strategy = moment.strategy, position_id = %id, "{missing}");
             }
             let action = self.settings.decide(&facts);
-            self.wanted = self.wanted.or(action.map(|action| (id, action)));
+            wanted.extend(action.map(|action| (id, action)));
         }
+        let turn = |(id, action): &(PositionId, Action)| {
+            let newest = self.asked.get(id).map(|asked| asked.newest);
+            (*action != Action::Close, newest)
+        };
+        self.wanted = wanted.into_iter().min_by_key(turn);
     }
 
     fn facts<'a>(&self, moment: &Moment<'a>, held: &Held, book: &Book) -> Facts<'a> {
         let id = held.position_id;
-        let atr = self.ranges.as_ref().and_then(|(_, atr)| atr.points());
+        // While the past is to be listed, ranges of before are none of now.
+        let ranges = self.ranges.as_ref().filter(|(feed, _)| !feed.waits());
+        let asked = self.asked.get(&id);
+        let may_reduce = asked.is_none_or(|asked| asked.parts.is_over(moment.now));
         Facts {
             spec: moment.spec,
             now: moment.now,
@@ -141,10 +161,10 @@ impl Carer {
             },
             since: book.since(id),
             risk: book.risk(id),
-            atr,
+            atr: ranges.and_then(|(_, atr)| atr.points()),
             may_close: moment.may_close,
-            may_move: self.moves.is_over(moment.now),
-            may_reduce: book.is_whole(id) && self.parts.is_over(moment.now),
+            may_move: asked.is_none_or(|asked| asked.moves.is_over(moment.now)),
+            may_reduce: may_reduce && book.is_whole(id),
         }
     }
 
@@ -158,24 +178,37 @@ impl Carer {
         self.wanted.take()
     }
 
-    /// A stop loss is about to be moved.
-    pub(super) const fn on_move(&mut self, now: BrokerTime) {
-        self.moves.begin(now, AGAIN_MS);
+    /// Something is about to be asked for a position.
+    pub(super) fn on_asked(&mut self, id: PositionId) {
+        self.requests += 1;
+        self.asked.entry(id).or_default().newest = self.requests;
     }
 
-    /// A stop loss could not be moved.
-    pub(super) const fn on_move_failed(&mut self, now: BrokerTime) {
-        self.moves.begin(now, AFTER_FAILURE_MS);
+    /// Its stop loss is about to be moved.
+    pub(super) fn on_move(&mut self, id: PositionId, now: BrokerTime) {
+        if let Some(asked) = self.asked.get_mut(&id) {
+            asked.moves.begin(now, AGAIN_MS);
+        }
     }
 
-    /// A part could not be closed.
-    pub(super) const fn on_part_failed(&mut self, now: BrokerTime) {
-        self.parts.begin(now, AFTER_FAILURE_MS);
+    /// Its stop loss could not be moved.
+    pub(super) fn on_move_failed(&mut self, id: PositionId, now: BrokerTime) {
+        if let Some(asked) = self.asked.get_mut(&id) {
+            asked.moves.begin(now, AFTER_FAILURE_MS);
+        }
     }
 
-    /// Forgets what it told of positions that are gone.
+    /// A part of it could not be closed.
+    pub(super) fn on_part_failed(&mut self, id: PositionId, now: BrokerTime) {
+        if let Some(asked) = self.asked.get_mut(&id) {
+            asked.parts.begin(now, AFTER_FAILURE_MS);
+        }
+    }
+
+    /// Forgets what it knows of positions that are gone.
     pub(super) fn retain(&mut self, is_open: impl Fn(PositionId) -> bool) {
         self.told.retain(|(id, _)| is_open(*id));
+        self.asked.retain(|id, _| is_open(*id));
     }
 }
 

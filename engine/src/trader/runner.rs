@@ -57,9 +57,9 @@ enum What {
     },
     Close,
     /// A part of a position is closed.
-    Reduce,
+    Reduce(PositionId),
     Cancel(OrderId),
-    Move,
+    Move(PositionId),
 }
 
 /// The next thing to do.
@@ -232,6 +232,9 @@ impl StrategyRunner {
     /// A position of its own changed, or is gone.
     pub(super) fn on_position(&mut self, held: &Held, world: &World<'_>) {
         self.is_unseen = false;
+        if held.lots.is_zero() {
+            self.carer.retain(|id| id != held.position_id);
+        }
         // An exit may have waited for it.
         self.plan.is_fresh = true;
         if let Some(in_flight) = &mut self.in_flight
@@ -301,9 +304,9 @@ impl StrategyRunner {
                 self.plan.cancel = false;
                 self.plan.entry = None;
             }
-            What::Move if !done => self.carer.on_move_failed(self.time),
-            What::Reduce if !done => self.carer.on_part_failed(self.time),
-            What::Close | What::Reduce | What::Cancel(_) | What::Move => {}
+            What::Move(id) if !done => self.carer.on_move_failed(id, self.time),
+            What::Reduce(id) if !done => self.carer.on_part_failed(id, self.time),
+            What::Close | What::Reduce(_) | What::Cancel(_) | What::Move(_) => {}
         }
         matches!(what, What::Open { .. })
     }
@@ -338,7 +341,7 @@ impl StrategyRunner {
         self.plan.lapse();
         self.is_unseen = false;
         let is_over = |in_flight: &mut InFlight| {
-            matches!(in_flight.what, What::Cancel(_) | What::Move)
+            matches!(in_flight.what, What::Cancel(_) | What::Move(_))
                 || portfolio.order(&in_flight.request_id).is_some()
         };
         let _ = self.in_flight.take_if(is_over);
@@ -359,6 +362,9 @@ impl StrategyRunner {
         }
         let next = self.next(care, world)?;
         let intent = self.intent(&next, new_id());
+        if let Next::Close(id) | Next::Reduce(id, _) | Next::Move(id, _) = next {
+            self.carer.on_asked(id);
+        }
         let what = match next {
             Next::Open(order) => {
                 self.note_entry(&order, world);
@@ -375,12 +381,12 @@ impl StrategyRunner {
                 if !self.note_part(position_id, intent.request_id(), world) {
                     return None;
                 }
-                What::Reduce
+                What::Reduce(position_id)
             }
             Next::Cancel(order_id) => What::Cancel(order_id),
-            Next::Move(..) => {
-                self.carer.on_move(self.time);
-                What::Move
+            Next::Move(position_id, _) => {
+                self.carer.on_move(position_id, self.time);
+                What::Move(position_id)
             }
         };
         if matches!(what, What::Close | What::Cancel(_)) {
@@ -419,7 +425,7 @@ impl StrategyRunner {
             return true;
         }
         world.risk.remember(|book, _| book.on_ended(order, false));
-        self.carer.on_part_failed(self.time);
+        self.carer.on_part_failed(position_id, self.time);
         false
     }
 
