@@ -1,7 +1,7 @@
 //! Decisions, durable before they are sent. After a crash each unsettled one is asked for at the
 //! gateway; none is ever sent late.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
 
 /// The intents' file cannot be read or written.
@@ -53,6 +53,17 @@ pub struct Unsettled {
     pub request_id: String,
     /// Unix milliseconds of the gateway's clock past which its call is refused; 0 where none was set.
     pub not_after_ms: i64,
+}
+
+/// What the store tells of an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// It was never recorded, and so never sent.
+    Never,
+    /// Its end is not known.
+    Open,
+    /// It ended.
+    Settled,
 }
 
 impl Intents {
@@ -133,6 +144,23 @@ impl Intents {
         rows.collect::<Result<_, _>>().map_err(IntentError::Read)
     }
 
+    /// What is recorded of an intent.
+    ///
+    /// # Errors
+    /// `Read`.
+    pub fn record_of(&self, request_id: &str) -> Result<Record, IntentError> {
+        let select = "SELECT settled IS NULL FROM intents WHERE request_id = ?1";
+        let row = self
+            .0
+            .query_row(select, params![request_id], |row| row.get::<_, bool>(0));
+        let is_open = row.optional().map_err(IntentError::Read)?;
+        Ok(match is_open {
+            None => Record::Never,
+            Some(true) => Record::Open,
+            Some(false) => Record::Settled,
+        })
+    }
+
     fn purge(&self) -> Result<(), IntentError> {
         let delete = "DELETE FROM intents WHERE settled IS NOT NULL AND rowid <=
                       (SELECT COALESCE(MAX(rowid), 0) - ?1 FROM intents)";
@@ -159,7 +187,15 @@ mod tests {
         assert!(store.record("a", "SubmitOrder", b"other", (2, 7)).is_err());
         store.settle("b", "FILLED").unwrap();
         drop(store);
-        let unsettled = Intents::open(&path).unwrap().unsettled().unwrap();
+        let store = Intents::open(&path).unwrap();
+        for (id, record) in [
+            ("a", Record::Open),
+            ("b", Record::Settled),
+            ("d", Record::Never),
+        ] {
+            assert_eq!(store.record_of(id).unwrap(), record, "{id}");
+        }
+        let unsettled = store.unsettled().unwrap();
         let expected = ["a", "c"].map(|id| Unsettled {
             request_id: id.to_owned(),
             not_after_ms: 7,

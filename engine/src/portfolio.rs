@@ -4,7 +4,7 @@ use crate::risk::{Account, Open};
 use mymt5_guard::TradingState;
 use mymt5_model::{
     AccountMode, BrokerTime, Levels, Lots, Money, OrderId, OrderState, OrderType, PositionId,
-    Price, RequestId, Side, Symbol,
+    Price, RequestId, Retcode, RetcodeClass, Side, Symbol,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,8 +63,26 @@ pub struct OrderUpdate {
     pub state: OrderState,
     /// Volume filled so far.
     pub filled: Lots,
+    /// Nothing of it was done, for certain: it never left, or the trade server refused it.
+    pub refused: bool,
     /// The order while it waits for its price; none: it does not, or not any more.
     pub working: Option<WorkingOrder>,
+}
+
+/// True for an order of which nothing was done for certain. An end that was concluded from an absence,
+/// or from an operator's word, is none: what is told later may contradict it.
+#[must_use]
+pub(crate) fn is_refused(state: OrderState, reason: &str, retcode: Option<Retcode>) -> bool {
+    const UNSENT: [&str; 2] = ["NOT_SENT", "EXPIRED_BEFORE_SEND"];
+    let says_no = |retcode: Retcode| {
+        let class = retcode.class();
+        !matches!(class, RetcodeClass::Accepted | RetcodeClass::Unknown) && retcode.text() == reason
+    };
+    match state {
+        OrderState::Rejected => UNSENT.contains(&reason) || retcode.is_some_and(says_no),
+        OrderState::Expired => UNSENT.contains(&reason),
+        _ => false,
+    }
 }
 
 impl OrderUpdate {
@@ -72,6 +90,12 @@ impl OrderUpdate {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.state == OrderState::Filled || !self.filled.is_zero()
+    }
+
+    /// True unless it is certain that nothing of it was done.
+    #[must_use]
+    pub fn may_be_done(&self) -> bool {
+        self.is_done() || !self.refused
     }
 }
 
@@ -230,6 +254,15 @@ impl Portfolio {
         order.is_some_and(|order| order.filled)
     }
 
+    /// True while an entry of that side is on its way: a new position of the symbol is its own.
+    #[must_use]
+    pub fn expects(&self, symbol: &Symbol, side: Side) -> bool {
+        let mut sent = self.in_flight.values().map(|order| &order.entry);
+        let mut waiting = self.orders.values();
+        sent.any(|entry| entry.symbol == *symbol && entry.side == side)
+            || waiting.any(|order| order.symbol == *symbol && order.side == side)
+    }
+
     fn on_reported(&mut self, symbol: &Symbol) {
         self.in_flight.retain(|_, order| {
             let same = order.entry.symbol == *symbol;
@@ -334,5 +367,36 @@ impl Portfolio {
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.is_whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_definite_word_is_a_refusal() {
+        use OrderState::{Canceled, Expired, Filled, Rejected};
+        let closed = Some(Retcode::MARKET_CLOSED);
+        let text = Retcode::MARKET_CLOSED.text();
+        for (state, reason, retcode, refused) in [
+            (Rejected, text, closed, true),
+            (Rejected, "NOT_SENT", None, true),
+            (Expired, "EXPIRED_BEFORE_SEND", None, true),
+            (Rejected, "NOT_FOUND_AT_BROKER", None, false),
+            (Rejected, "NOT_FOUND_AT_BROKER", closed, false),
+            (Rejected, "RESOLVED_NOT_DONE", None, false),
+            (Rejected, Retcode::DONE.text(), Some(Retcode::DONE), false),
+            (Rejected, "", None, false),
+            (Expired, "", None, false),
+            (Canceled, text, closed, false),
+            (Filled, text, closed, false),
+        ] {
+            assert_eq!(
+                is_refused(state, reason, retcode),
+                refused,
+                "{state:?} {reason}"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     trades::{Told, Trades},
 };
 use crate::{
+    portfolio::is_refused,
     strategy::At,
     trader::{self, Account, Held, Intent, OrderUpdate, Snapshot, WorkingOrder},
 };
@@ -582,6 +583,7 @@ fn update(order: &Order) -> OrderUpdate {
         },
         state: order.state,
         filled: order.filled,
+        refused: is_refused(order.state, &order.reason, order.retcode),
         working: working(order),
     }
 }

@@ -4,6 +4,9 @@ use mymt5_model::{BrokerTime, PositionId, Price, RequestId, Side};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Orders that did not close a part, of which a position remembers so many: the newest.
+const MOST_FAILED: usize = 16;
+
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +29,39 @@ struct Kept {
     /// It was seen from its opening on: its first stop loss is the initial one.
     from_opening: bool,
     part: Part,
+    /// Orders that were to close a part and did not, as far as was told: later it may be told that one
+    /// did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<RequestId>,
+}
+
+impl Kept {
+    /// True for an order that closes a part of it alone.
+    fn is_part(&self, order: &RequestId) -> bool {
+        let newest = matches!(&self.part, Part::Asked(of) | Part::Done(of) if of == order);
+        newest || self.failed.contains(order)
+    }
+
+    /// One of its orders for a part has ended. What may have been done is done, whichever of them did.
+    fn end(&mut self, order: &RequestId, done: bool) {
+        let is_asked = matches!(&self.part, Part::Asked(asked) if asked == order);
+        if matches!(self.part, Part::Done(_)) || !(done || is_asked) {
+            return;
+        }
+        let part = if done {
+            Part::Done(order.clone())
+        } else {
+            Part::Whole
+        };
+        if let Part::Asked(asked) = std::mem::replace(&mut self.part, part)
+            && !self.is_part(&asked)
+        {
+            if self.failed.len() == MOST_FAILED {
+                self.failed.remove(0);
+            }
+            self.failed.push(asked);
+        }
+    }
 }
 
 /// How far the partial close is.
@@ -112,6 +148,7 @@ impl Book {
             risk,
             from_opening,
             part: Part::Whole,
+            failed: Vec::new(),
         };
         self.positions.insert(seen.id, kept);
     }
@@ -135,16 +172,12 @@ impl Book {
         }
     }
 
-    /// The order that was to close a part has ended, done or not.
+    /// An order that was to close a part has ended, done or not. One that was not may be done after all,
+    /// as later evidence tells.
     pub(crate) fn on_ended(&mut self, order: &RequestId, done: bool) {
-        let is_asked =
-            |kept: &&mut Kept| matches!(&kept.part, Part::Asked(asked) if asked == order);
-        if let Some(kept) = self.positions.values_mut().find(is_asked) {
-            kept.part = if done {
-                Part::Done(order.clone())
-            } else {
-                Part::Whole
-            };
+        let mut all = self.positions.values_mut();
+        if let Some(kept) = all.find(|kept| kept.is_part(order)) {
+            kept.end(order, done);
         }
     }
 
@@ -158,8 +191,12 @@ impl Book {
 
     /// True for an order that closes a part alone.
     pub(crate) fn is_part(&self, order: &RequestId) -> bool {
-        let mut all = self.positions.values();
-        all.any(|kept| matches!(&kept.part, Part::Asked(of) | Part::Done(of) if of == order))
+        self.positions.values().any(|kept| kept.is_part(order))
+    }
+
+    /// True for a position that is remembered.
+    pub(crate) fn knows(&self, id: PositionId) -> bool {
+        self.positions.contains_key(&id)
     }
 
     /// R of a position, points; none: it is not known.
@@ -267,13 +304,40 @@ mod tests {
         book.on_ended(&order(2), false);
         assert!(!book.is_whole(ID), "another order");
         book.on_ended(&order(1), false);
-        assert!(book.is_whole(ID) && !book.is_part(&order(1)));
+        assert!(book.is_whole(ID) && book.is_part(&order(1)));
         book.on_asked(ID, order(3));
         book.on_ended(&order(3), true);
         book.on_ended(&order(3), false);
         let book = restarted(&book);
         assert!(!book.is_whole(ID) && book.is_part(&order(3)));
         assert_eq!(book.asked().count(), 0);
+    }
+
+    #[test]
+    fn a_part_that_is_told_late_to_be_closed_is_closed() {
+        let mut book = Book::default();
+        book.on_changed(&seen(Side::Buy, Some(99_800)), NOW);
+        book.on_asked(ID, order(1));
+        book.on_ended(&order(1), false);
+        let mut late = restarted(&book);
+        late.on_ended(&order(1), true);
+        assert!(!late.is_whole(ID), "between two orders");
+        book.on_asked(ID, order(2));
+        book.on_ended(&order(1), true);
+        assert!(!book.is_whole(ID) && book.is_part(&order(2)));
+        book.on_ended(&order(2), false);
+        assert!(!book.is_whole(ID), "the other one closed it");
+    }
+
+    #[test]
+    fn orders_that_failed_are_remembered_up_to_a_bound() {
+        let mut book = Book::default();
+        book.on_changed(&seen(Side::Buy, Some(99_800)), NOW);
+        for number in 0..=MOST_FAILED as u128 {
+            book.on_asked(ID, order(number));
+            book.on_ended(&order(number), false);
+        }
+        assert!(!book.is_part(&order(0)) && book.is_part(&order(1)));
     }
 
     #[test]

@@ -4,48 +4,35 @@ use super::{
     Gateway, Session,
     end::SessionEnd,
     gauges,
+    heartbeat::{GatewayClock, HEARTBEAT, beat, leave},
+    recall::settle,
     send::{Answer, send},
     symbols::{self, Listings},
     warm_up::WarmUps,
     wire::{self, Request, Specs},
 };
-use crate::{
-    intents::Unsettled,
-    trader::{Event, Intent, RATES_MS, Step, Trader},
-};
+use crate::trader::{Event, Intent, RATES_MS, Step, Trader};
 use mymt5_chassis::{
     clock,
     trace_context::TraceContext,
     traces::{self, Kind, Span},
 };
-use mymt5_model::{BrokerTime, OrderState, RequestId, SymbolSpec};
-use mymt5_proto::{Reason, reason_of, retry_after, v1};
+use mymt5_model::{BrokerTime, RequestId, SymbolSpec};
+use mymt5_proto::v1;
 use std::{collections::BTreeSet, time::Duration};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 
-/// Between two heartbeats.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 /// After so long an intent's call is refused: whatever held it up, it trades no more.
 const VALID_MS: i64 = 5_000;
-/// Beyond that time before an intent that the gateway does not know counts as never arrived.
-const LOOKUP_PAUSE_MS: i64 = 500;
-/// How often an intent is looked up in a session while the gateway has no room for the call.
-const LOOKUPS: u32 = 8;
-/// Between two of these at least.
-const LOOKUP_AGAIN: Duration = Duration::from_millis(200);
 /// How long a feed that waits is held back for the rates that sizing needs.
 const RATES: Duration = Duration::from_secs(5);
-/// The end of an intent that the gateway never got.
-const NEVER_ARRIVED: &str = "NEVER_ARRIVED";
-/// How long the last heartbeat may take.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A request id and how its call was answered.
 type Answered = (RequestId, Answer);
@@ -89,25 +76,17 @@ impl InStep {
     }
 }
 
-/// The gateway's clock, as a heartbeat told it.
-#[derive(Clone, Copy)]
-struct GatewayClock {
-    ahead_ms: i64,
-}
-
-impl GatewayClock {
-    fn now_ms(self) -> i64 {
-        clock::utc_now_ms() + self.ahead_ms
-    }
-}
-
 impl Live {
     /// The first calls: only they prove that the gateway knows this client.
     pub(super) async fn begin(gateway: Gateway, session: &mut Session) -> Result<Self, SessionEnd> {
         let trace = TraceContext::new();
         let clock = beat(gateway.clone(), session.session_id.clone(), false).await?;
         session.crash_alert.raise(&gateway).await;
-        let (status, listed) = meet(&gateway, session, &trace).await?;
+        let Met {
+            status,
+            listed,
+            clock,
+        } = meet(&gateway, session, clock, &trace).await?;
         let specs = symbols::specify(&mut session.trader, listed)?;
         let snapshot = gateway
             .trading()
@@ -192,7 +171,8 @@ impl Live {
         loop {
             let done = tokio::select! {
                 () = shutdown.cancelled() => {
-                    self.leave(session).await;
+                    // Calls under way are not waited for: the gateway has them, or refuses them soon.
+                    leave(&self.gateway, &session.session_id).await;
                     return SessionEnd::Stopping;
                 }
                 batch = self.ticks.message(), if self.in_step.early.is_none() => {
@@ -233,17 +213,6 @@ impl Live {
             if let Err(end) = kept {
                 return end;
             }
-        }
-    }
-
-    /// Gives the lease back, so that the next process of this client begins at once. Calls under way
-    /// are not waited for: the gateway has them, or refuses them soon.
-    async fn leave(&self, session: &Session) {
-        let farewell = beat(self.gateway.clone(), session.session_id.clone(), true);
-        match timeout(FAREWELL, farewell).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(end)) => tracing::warn!(reason = %end, "lease not given back"),
-            Err(_) => tracing::warn!("lease not given back: no answer"),
         }
     }
 
@@ -490,27 +459,12 @@ fn log(intent: &Intent, trace: &TraceContext) {
     }
 }
 
-/// Reports that this process lives, or that it ends.
-async fn beat(
-    gateway: Gateway,
-    session_id: String,
-    leaving: bool,
-) -> Result<GatewayClock, SessionEnd> {
-    let message = v1::HeartbeatRequest {
-        session_id,
-        leaving,
-    };
-    let heartbeat = gateway.call(message, &TraceContext::new());
-    let answer = gateway.trading().heartbeat(heartbeat).await;
-    super::count_call(answer.is_ok());
-    let answer = answer.map_err(|status| SessionEnd::Call("heartbeat", status))?;
-    let now = clock::utc_now_ms();
-    metrics::gauge!("mymt5_engine_last_success_timestamp_seconds").set(now as f64 / 1000.0);
-    let server_ms = answer.into_inner().server_time.and_then(|time| time.utc_ms);
-    let ahead_ms = server_ms.unwrap_or(now) - now;
-    let ahead = ahead_ms as f64 / 1_000.0;
-    metrics::gauge!("mymt5_engine_gateway_clock_ahead_seconds").set(ahead);
-    Ok(GatewayClock { ahead_ms })
+/// What a session begins with.
+struct Met {
+    status: v1::GetStatusResponse,
+    listed: Vec<SymbolSpec>,
+    /// As the newest heartbeat told it: the broker may have been waited for.
+    clock: GatewayClock,
 }
 
 /// How the gateway stands, and what it lists. One that has not reached its broker since its start
@@ -518,8 +472,9 @@ async fn beat(
 async fn meet(
     gateway: &Gateway,
     session: &Session,
+    mut clock: GatewayClock,
     trace: &TraceContext,
-) -> Result<(v1::GetStatusResponse, Vec<SymbolSpec>), SessionEnd> {
+) -> Result<Met, SessionEnd> {
     let mut told = false;
     loop {
         let status = gateway
@@ -531,7 +486,11 @@ async fn meet(
             .into_inner();
         let listed = symbols::list(gateway, trace).await?;
         if has_link(&status) || symbols::are_listed(&session.trader, &listed) {
-            return Ok((status, listed));
+            return Ok(Met {
+                status,
+                listed,
+                clock,
+            });
         }
         if !told {
             told = true;
@@ -541,7 +500,7 @@ async fn meet(
         }
         session.connected(true).await;
         sleep(HEARTBEAT).await;
-        beat(gateway.clone(), session.session_id.clone(), false).await?;
+        clock = beat(gateway.clone(), session.session_id.clone(), false).await?;
     }
 }
 
@@ -552,128 +511,12 @@ fn has_link(status: &v1::GetStatusResponse) -> bool {
     link.is_some_and(|link| matches!(link.state(), Ready | Degraded | MarketClosed))
 }
 
-/// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not
-/// sent late. A call that may still be on its way is waited for until it would be refused.
-async fn settle(
-    gateway: &Gateway,
-    session: &mut Session,
-    clock: GatewayClock,
-    trace: &TraceContext,
-) -> Result<(), SessionEnd> {
-    let all = session.intents.unsettled()?;
-    let is_recorded = |id: &RequestId| all.iter().any(|known| known.request_id == id.as_str());
-    session.trader.on_records(is_recorded);
-    for unsettled in all {
-        let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
-        if let Some(outcome) = recalled.await? {
-            let request_id = &unsettled.request_id;
-            session.intents.settle(request_id, &outcome)?;
-            if let Ok(request_id) = RequestId::parse(request_id) {
-                let arrived = outcome != NEVER_ARRIVED;
-                session.trader.on_recalled(&request_id, arrived);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What a look-up that found no order tells of an intent.
-#[derive(Debug, PartialEq, Eq)]
-enum Lookup {
-    /// The gateway never got it.
-    NeverArrived,
-    /// Nothing yet: it is looked up again after so long.
-    Again(Duration),
-    /// Nothing: the session must begin again and ask.
-    Unknown,
-}
-
-/// Judges a look-up. Only the word that there is no such order, after all calls for it would be
-/// refused, is the last one: whatever else is answered says nothing of the order.
-fn judge(status: &Status, left_ms: i64, lookups: u32) -> Lookup {
-    match reason_of(status) {
-        Some(Reason::OrderNotFound) if left_ms <= 0 => Lookup::NeverArrived,
-        Some(Reason::OrderNotFound) => {
-            Lookup::Again(Duration::from_millis(left_ms.unsigned_abs()).min(HEARTBEAT))
-        }
-        _ if status.code() == Code::ResourceExhausted && lookups < LOOKUPS => {
-            let asked_for = retry_after(status).unwrap_or(HEARTBEAT);
-            Lookup::Again(asked_for.clamp(LOOKUP_AGAIN, HEARTBEAT))
-        }
-        _ => Lookup::Unknown,
-    }
-}
-
-/// How an intent ended; none while its order is still under way.
-async fn recall(
-    gateway: &Gateway,
-    session_id: &str,
-    unsettled: &Unsettled,
-    clock: GatewayClock,
-    trace: &TraceContext,
-) -> Result<Option<String>, SessionEnd> {
-    let request_id = &unsettled.request_id;
-    let mut lookups = 0;
-    loop {
-        lookups += 1;
-        // Asked after that, the answer is the last word.
-        let left = unsettled.not_after_ms + LOOKUP_PAUSE_MS - clock.now_ms();
-        let id = v1::get_order_request::Id::ClientOrderId(request_id.clone());
-        let call = gateway.call(v1::GetOrderRequest { id: Some(id) }, trace);
-        let status = match gateway.trading().get_order(call).await {
-            Ok(found) => {
-                let state = found.into_inner().order.map(|order| order.state());
-                let ended = state
-                    .filter(|state| OrderState::try_from(*state).is_ok_and(OrderState::is_final));
-                return Ok(ended.map(|state| state.as_str_name().to_owned()));
-            }
-            Err(status) => status,
-        };
-        match judge(&status, left, lookups) {
-            Lookup::NeverArrived => break,
-            Lookup::Again(pause) => {
-                sleep(pause).await;
-                beat(gateway.clone(), session_id.to_owned(), false).await?;
-            }
-            Lookup::Unknown => return Err(SessionEnd::Call("order", status)),
-        }
-    }
-    tracing::warn!(request_id, "intent dropped: the gateway never got it");
-    Ok(Some(NEVER_ARRIVED.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use mymt5_chassis::testing::messages::flaw;
     use mymt5_model::PositionId;
-    use mymt5_proto::Refusal;
-
-    #[test]
-    fn only_an_order_that_is_not_found_in_the_end_never_arrived() {
-        let refused = |reason| Status::from(Refusal::new(reason));
-        let not_found = refused(Reason::OrderNotFound);
-        assert_eq!(judge(&not_found, 0, 1), Lookup::NeverArrived);
-        let soon = Duration::from_millis(300);
-        assert_eq!(judge(&not_found, 300, 1), Lookup::Again(soon));
-        assert_eq!(judge(&not_found, 60_000, 1), Lookup::Again(HEARTBEAT));
-        for reason in [Reason::RateLimited, Reason::QueueFull] {
-            let shed = Status::from(Refusal::new(reason).after(soon));
-            assert_eq!(judge(&shed, -1, 1), Lookup::Again(soon));
-            assert_eq!(judge(&shed, -1, LOOKUPS), Lookup::Unknown);
-            let silent = refused(reason);
-            assert_eq!(judge(&silent, -1, 1), Lookup::Again(HEARTBEAT));
-        }
-        for status in [
-            refused(Reason::Unauthenticated),
-            refused(Reason::PermissionDenied),
-            refused(Reason::JournalDown),
-            Status::unavailable("h2"),
-            Status::not_found("of another server"),
-        ] {
-            assert_eq!(judge(&status, -1, 1), Lookup::Unknown, "{status:?}");
-        }
-    }
+    use mymt5_proto::{Reason, Refusal};
 
     #[test]
     fn a_broken_connection_is_told_apart_from_a_refusal() {

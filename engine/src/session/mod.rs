@@ -5,8 +5,10 @@ mod crash;
 mod end;
 mod gateway;
 mod gauges;
+mod heartbeat;
 mod live;
 mod past;
+mod recall;
 mod retry;
 mod send;
 mod symbols;
@@ -74,9 +76,21 @@ impl Session {
 
     /// One session, from the connection to its end.
     async fn once(&mut self, shutdown: &CancellationToken) -> SessionEnd {
-        let begun = tokio::select! {
+        let connected = tokio::select! {
             () = shutdown.cancelled() => return SessionEnd::Stopping,
-            begun = self.begin() => begun,
+            connected = self.connect() => connected,
+        };
+        let gateway = match connected {
+            Ok(gateway) => gateway,
+            Err(end) => return end,
+        };
+        let begun = tokio::select! {
+            () = shutdown.cancelled() => {
+                // The broker may be waited for, with the lease taken.
+                heartbeat::leave(&gateway, &self.session_id).await;
+                return SessionEnd::Stopping;
+            }
+            begun = Live::begin(gateway.clone(), self) => begun,
         };
         match begun {
             Ok(live) => {
@@ -87,12 +101,12 @@ impl Session {
         }
     }
 
-    async fn begin(&mut self) -> Result<Live, SessionEnd> {
+    async fn connect(&self) -> Result<Gateway, SessionEnd> {
         let gateway = Gateway::connect(&self.settings, &self.redactor).await;
         if gateway.is_err() {
             count_call(false);
         }
-        Live::begin(gateway.map_err(SessionEnd::NotConnected)?, self).await
+        gateway.map_err(SessionEnd::NotConnected)
     }
 
     async fn connected(&self, yes: bool) {

@@ -2,13 +2,14 @@
 
 use crate::{
     bars::{History, Timeframe},
+    portfolio::is_refused,
     strategy::At,
     trader::{Account, Event, Held, Intent, OrderUpdate, Outcome, Snapshot, WarmUp, WorkingOrder},
 };
 use mymt5_guard::TradingState;
 use mymt5_model::{
     AccountMode, Bar, BrokerTime, Edit, Levels, Lots, Moment, Money, OrderId, OrderState,
-    OrderType, PositionId, Price, RequestId, Side, Symbol, SymbolSpec,
+    OrderType, PositionId, Price, RequestId, Retcode, Side, Symbol, SymbolSpec,
 };
 use mymt5_proto::{parse_enum, v1};
 use prost::Message;
@@ -150,7 +151,8 @@ pub(super) fn event(wire: &WireEvent, specs: &Specs) -> Option<Event> {
     match wire {
         WireEvent::OrderChanged(changed) => {
             let order = changed.order.as_ref();
-            order.and_then(|wire| self::order(wire, specs))
+            let update = order.and_then(|wire| self::order(wire, specs));
+            update.map(Event::Order)
         }
         WireEvent::PositionChanged(changed) => {
             let position = changed.position.as_ref();
@@ -203,16 +205,18 @@ fn trading_state(wire: v1::TradingState) -> TradingState {
     }
 }
 
-fn order(wire: &v1::Order, specs: &Specs) -> Option<Event> {
+/// How an order stands.
+pub(super) fn order(wire: &v1::Order, specs: &Specs) -> Option<OrderUpdate> {
     let state = parse_enum::<v1::OrderState, OrderState>(wire.state, "").ok()?;
     let is_close = wire.action() == v1::OrderAction::Close;
-    Some(Event::Order(OrderUpdate {
+    Some(OrderUpdate {
         request_id: RequestId::parse(&wire.client_order_id).ok(),
         closes: is_close.then_some(PositionId(wire.position_id)),
         state,
         filled: Lots::from_f64(wire.filled_lots).unwrap_or_default(),
+        refused: is_refused(state, &wire.reason, wire.retcode.map(Retcode)),
         working: working(wire, specs),
-    }))
+    })
 }
 
 /// An order of this engine that waits for its price.
@@ -669,6 +673,7 @@ mod tests {
             closes: Some(PositionId(7)),
             state: OrderState::Filled,
             filled: Lots::from_f64(0.25).unwrap(),
+            refused: false,
             working: None,
         };
         let filled = v1::OrderState::Filled.into();

@@ -9,12 +9,20 @@ use mymt5_model::{PositionId, RequestId};
 use std::collections::BTreeSet;
 
 impl Trader {
-    /// Notes a position that was opened or changed.
-    pub(super) fn note_position(&mut self, held: &Held) {
-        if carer_of(&self.runners, held).is_some() {
-            self.risk
-                .remember(|book, now| book.on_changed(&seen(held), now));
-        }
+    /// Notes a position that was opened or changed. A new one is seen from its opening on where an entry
+    /// of its own was on its way; another one, such as an adopted one, was opened unseen.
+    pub(super) fn note_position(&mut self, held: &Held, entered: bool) {
+        let Some(carer) = carer_of(&self.runners, held) else {
+            return;
+        };
+        let strategy = carer.name();
+        self.risk.remember(|book, now| {
+            if entered || book.knows(held.position_id) {
+                book.on_changed(&seen(held), now);
+            } else {
+                book.on_found(&seen(held), strategy);
+            }
+        });
     }
 
     /// Notes the positions that a session begins with.
@@ -49,18 +57,19 @@ impl Trader {
         let part = order.request_id.as_ref();
         let part = part.filter(|request_id| self.risk.cared().is_part(request_id));
         if let Some(request_id) = part
-            && order.state.is_final()
+            && (order.state.is_final() || order.is_done())
         {
-            self.note_part_end(request_id, order.is_done());
+            self.note_part_end(request_id, order.may_be_done());
         }
         part.is_some()
     }
 
-    /// Notes how an order ended, if it was to close a part of a position.
-    pub(super) fn note_part_end(&mut self, request_id: &RequestId, done: bool) {
+    /// Notes how an order ended, if it was to close a part of a position. What may have been done is not
+    /// tried again.
+    pub(super) fn note_part_end(&mut self, request_id: &RequestId, may_be_done: bool) {
         if self.risk.cared().is_part(request_id) {
             self.risk
-                .remember(|book, _| book.on_ended(request_id, done));
+                .remember(|book, _| book.on_ended(request_id, may_be_done));
         }
     }
 }

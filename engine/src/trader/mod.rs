@@ -22,6 +22,7 @@ pub use intent::{Cancel, Close, Intent, Move, Outcome, Settled, Submit};
 
 use crate::{
     bars::{History, Timeframe},
+    intents::{IntentError, Record},
     portfolio::Portfolio,
     risk::Risk,
     strategy::StrategySettings,
@@ -229,9 +230,10 @@ impl Trader {
             Event::Order(order) => self.on_order(order),
             Event::PositionChanged(held) => {
                 self.note_turn(held);
+                let entered = self.portfolio.expects(&held.symbol, held.side);
                 self.portfolio.apply(event);
                 self.risk.on_opened(held.position_id);
-                self.note_position(held);
+                self.note_position(held, entered);
                 self.on_position(held)
             }
             Event::PositionClosed(position_id, result) => {
@@ -354,27 +356,37 @@ impl Trader {
     }
 
     /// An intent of before the snapshot that has ended. The runner waits for the next decision: what
-    /// it wanted then is no reason to trade now. One that `arrived` at the gateway may have been done.
-    pub fn on_recalled(&mut self, request_id: &RequestId, arrived: bool) {
+    /// it wanted then is no reason to trade now. False: nothing of it was done, for certain.
+    pub fn on_recalled(&mut self, request_id: &RequestId, may_be_done: bool) {
         let mut runners = self.runners.iter_mut();
         if let Some(runner) = runners.find(|runner| runner.waits_for(request_id)) {
             runner.end(false);
         }
         self.portfolio.end(request_id, false);
-        self.note_part_end(request_id, arrived);
+        self.note_part_end(request_id, may_be_done);
     }
 
-    /// Tells which intents of before the snapshot were recorded and have not ended. An order without a
-    /// record was never sent.
-    pub fn on_records(&mut self, is_recorded: impl Fn(&RequestId) -> bool) {
+    /// Tells what is recorded of intents of before the snapshot. An order without a record was never
+    /// sent. One that ended while that could not be noted, as before a crash, may have been done: a
+    /// part of a position is rather never closed than twice.
+    ///
+    /// # Errors
+    /// Those of `record_of`.
+    pub fn on_records(
+        &mut self,
+        record_of: impl Fn(&RequestId) -> Result<Record, IntentError>,
+    ) -> Result<(), IntentError> {
         let awaited = self.runners.iter().filter_map(StrategyRunner::awaited);
-        let unsent = awaited
-            .chain(self.risk.cared().asked())
-            .filter(|request_id| !is_recorded(request_id));
-        let unsent: BTreeSet<RequestId> = unsent.cloned().collect();
-        for request_id in &unsent {
-            self.on_recalled(request_id, false);
+        let all = awaited.chain(self.risk.cared().asked());
+        let all: BTreeSet<RequestId> = all.cloned().collect();
+        for request_id in &all {
+            match record_of(request_id)? {
+                Record::Never => self.on_recalled(request_id, false),
+                Record::Settled => self.on_recalled(request_id, true),
+                Record::Open => {}
+            }
         }
+        Ok(())
     }
 
     /// An order that the gateway definitely did not take.
@@ -384,6 +396,7 @@ impl Trader {
             closes: None,
             state: OrderState::Rejected,
             filled: Lots::ZERO,
+            refused: true,
             working: None,
         };
         let step = self.on_order(&refused);

@@ -147,6 +147,7 @@ fn order(request_id: &str, state: OrderState) -> Event {
         closes: None,
         state,
         filled: Lots::ZERO,
+        refused: state == OrderState::Rejected,
         working: None,
     })
 }
@@ -271,6 +272,7 @@ fn an_order_may_end_before_its_position_is_told() {
         closes: Some(POSITION),
         state: OrderState::Filled,
         filled: Lots::from_f64(0.49).unwrap(),
+        refused: false,
         working: None,
     };
     let step = trader.on_event(&Event::Order(filled));
@@ -359,6 +361,7 @@ fn working(request_id: &str) -> OrderUpdate {
         closes: None,
         state: OrderState::Working,
         filled: Lots::ZERO,
+        refused: false,
         working: Some(WorkingOrder {
             order_id: OrderId(9),
             request_id: id(request_id),
@@ -582,6 +585,7 @@ fn a_strategy_hears_of_its_orders_and_positions() {
     let closed = OrderUpdate {
         closes: Some(POSITION),
         filled: Lots::from_f64(0.49).unwrap(),
+        refused: false,
         working: None,
         state: OrderState::Filled,
         request_id: Some(id("id-1")),
@@ -654,9 +658,9 @@ fn an_order_that_could_not_be_recorded_is_not_waited_for() {
     let mut trader = deciding(&[buy, buy]);
     go(&mut trader);
     trader.on_snapshot(snapshot(TradingState::Active));
-    trader.on_records(|request_id| *request_id == id("id-1"));
+    trader.on_records(|_| Ok(Record::Open)).unwrap();
     assert!(!trader.is_idle());
-    trader.on_records(|_| false);
+    trader.on_records(|_| Ok(Record::Never)).unwrap();
     assert!(trader.is_idle());
     assert!(matches!(&go(&mut trader)[..], [Intent::Submit(_)]));
 }

@@ -4,7 +4,10 @@ use super::{
     risk::{MONDAY, free_but, tick_at},
     *,
 };
-use crate::{care::testing::settings as care, risk::FILE};
+use crate::{
+    care::testing::settings as care,
+    risk::{FILE, Open},
+};
 use std::{fs, path::Path};
 
 const MINUTE: i64 = 60_000;
@@ -53,7 +56,26 @@ fn lots(lots: f64) -> Lots {
     Lots::from_f64(lots).unwrap()
 }
 
+/// A position changed. One that is new was opened by an entry of the trader.
 fn told(trader: &mut Trader, held: Held) {
+    let entry = id("entry");
+    if trader.portfolio.position(held.position_id).is_none() {
+        let open = Open {
+            symbol: held.symbol.clone(),
+            side: held.side,
+            lots: held.lots,
+            price: held.open_price,
+            stop: held.levels.stop_loss,
+            in_flight: true,
+        };
+        trader.portfolio.send(entry.clone(), open);
+    }
+    adopted(trader, held);
+    trader.portfolio.end(&entry, true);
+}
+
+/// A position changed that no entry of the trader opened.
+fn adopted(trader: &mut Trader, held: Held) {
     let step = trader.on_event(&Event::PositionChanged(held));
     assert_eq!(step, Step::default());
 }
@@ -85,6 +107,7 @@ fn part_filled(intent: &Intent) -> Event {
         closes: Some(POSITION),
         state: OrderState::Filled,
         filled: lots(0.24),
+        refused: false,
         working: None,
     })
 }
@@ -353,15 +376,109 @@ fn a_part_whose_order_was_never_recorded_was_never_sent() {
     drop(first);
     let whole = vec![position(Side::Buy, 99_800)];
     let mut next = restarted(keys, folder.path(), whole);
-    next.on_records(|id| id == intent.request_id());
+    let record_of = |asked: &RequestId| {
+        assert_eq!(asked, intent.request_id());
+        Ok(Record::Open)
+    };
+    next.on_records(record_of).unwrap();
     assert_eq!(
         tick_at(&mut next, MONDAY, 100_200),
         None,
         "its end is to come"
     );
-    next.on_records(|_| false);
+    next.on_records(|_| Ok(Record::Never)).unwrap();
     let again = tick_at(&mut next, MONDAY, 100_200);
     assert_eq!(closed(again.as_ref()), Some(lots(0.24)));
+}
+
+#[test]
+fn a_part_whose_end_was_recorded_and_not_noted_is_not_closed_again() {
+    let keys = "partial_close.at_r = 1.0";
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = restarted(keys, folder.path(), Vec::new());
+    told(&mut first, position(Side::Buy, 99_800));
+    assert!(tick_at(&mut first, MONDAY, 100_200).is_some());
+    drop(first);
+    let rest = Held {
+        lots: lots(0.24),
+        ..position(Side::Buy, 99_800)
+    };
+    let mut next = restarted(keys, folder.path(), vec![rest]);
+    next.on_records(|_| Ok(Record::Settled)).unwrap();
+    next.on_records(|_| Ok(Record::Never)).unwrap();
+    assert_eq!(tick_at(&mut next, MONDAY + MINUTE, 100_300), None);
+}
+
+#[test]
+fn a_part_is_tried_again_after_a_definite_refusal_alone() {
+    for refused in [true, false] {
+        let mut trader = under("partial_close.at_r = 1.0");
+        told(&mut trader, position(Side::Buy, 99_800));
+        let intent = tick_at(&mut trader, MONDAY, 100_200).unwrap();
+        let ended = OrderUpdate {
+            request_id: Some(intent.request_id().clone()),
+            closes: Some(POSITION),
+            state: OrderState::Rejected,
+            filled: Lots::ZERO,
+            refused,
+            working: None,
+        };
+        trader.on_event(&Event::Order(ended));
+        let again = tick_at(&mut trader, MONDAY + 10_000, 100_200);
+        assert_eq!(again.is_some(), refused, "{again:?}");
+    }
+}
+
+#[test]
+fn a_refused_part_that_is_filled_after_all_takes_no_rest_and_is_the_only_one() {
+    let mut trader = under("partial_close.at_r = 1.0");
+    told(&mut trader, position(Side::Buy, 99_800));
+    let intent = tick_at(&mut trader, MONDAY, 100_200).unwrap();
+    trader.on_refused(intent.request_id(), "MARKET_CLOSED".into());
+    let rest = Held {
+        lots: lots(0.24),
+        ..position(Side::Buy, 99_800)
+    };
+    told(&mut trader, rest);
+    trader.on_event(&part_filled(&intent));
+    assert!(trader.portfolio.position(POSITION).is_some());
+    assert_eq!(tick_at(&mut trader, MONDAY + MINUTE, 100_300), None);
+}
+
+#[test]
+fn the_stop_of_a_position_that_it_did_not_open_is_not_the_initial_one() {
+    let mut trader = under("break_even.at_r = 1.0");
+    adopted(&mut trader, position(Side::Buy, 99_990));
+    assert_eq!(tick_at(&mut trader, MONDAY, 109_000), None);
+    adopted(&mut trader, position(Side::Buy, 99_800));
+    assert_eq!(tick_at(&mut trader, MONDAY, 109_000), None);
+}
+
+#[test]
+fn a_position_that_cannot_be_closed_keeps_no_other_from_its_end() {
+    let others = settings("other", script(&[]));
+    let cared = caring("time_exit.minutes = 5", &[]);
+    let mut trader = trader_under(free_but(""), vec![cared, others]);
+    trader.on_snapshot(Snapshot {
+        mode: AccountMode::Hedging,
+        ..snapshot(TradingState::Active)
+    });
+    for number in [7, 8] {
+        let held = Held {
+            position_id: PositionId(number),
+            ..position(Side::Buy, 99_800)
+        };
+        told(&mut trader, held);
+    }
+    let end = MONDAY + 5 * MINUTE;
+    for (time, number) in [(end, 7), (end + 1_000, 8), (end + 2_000, 7)] {
+        let intent = tick_at(&mut trader, time, 100_000).unwrap();
+        let Intent::Close(close) = &intent else {
+            panic!("{intent:?}")
+        };
+        assert_eq!(close.position_id, PositionId(number));
+        trader.on_refused(&close.request_id, "MARKET_CLOSED".into());
+    }
 }
 
 #[test]
@@ -393,12 +510,12 @@ fn a_restart_forgets_no_opening() {
 #[test]
 fn an_entry_that_was_filled_while_this_process_was_away_has_its_r() {
     let keys = "break_even.at_r = 1.0";
-    let folder = tempfile::tempdir().unwrap();
-    let mut first = restarted_with(caring(keys, &[limit]), folder.path(), Vec::new());
-    let entry = tick_at(&mut first, MONDAY, 100_000);
-    assert!(matches!(entry, Some(Intent::Submit(_))), "{entry:?}");
-    drop(first);
     for (stop, r) in [(99_698, true), (99_700, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = restarted_with(caring(keys, &[limit]), folder.path(), Vec::new());
+        let entry = tick_at(&mut first, MONDAY, 100_000);
+        assert!(matches!(entry, Some(Intent::Submit(_))), "{entry:?}");
+        drop(first);
         let filled = Held {
             open_price: Some(price(99_900)),
             ..position(Side::Buy, stop)

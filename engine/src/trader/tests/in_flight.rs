@@ -130,6 +130,7 @@ fn a_reversal_by_one_order_that_falls_short_leaves_the_exit() {
             closes: None,
             state,
             filled: Lots::from_f64(filled).unwrap(),
+            refused: state == OrderState::Rejected,
             working: None,
         };
         let step = trader.on_event(&Event::Order(ended));

@@ -1,0 +1,209 @@
+//! What became of the intents of before this session: each whose end is not known is asked for.
+
+use super::{
+    Gateway, Session, SessionEnd, gauges,
+    heartbeat::{GatewayClock, HEARTBEAT, beat},
+    wire::{self, Specs},
+};
+use crate::{intents::Unsettled, trader::Outcome};
+use mymt5_chassis::trace_context::TraceContext;
+use mymt5_model::{OrderState, RequestId};
+use mymt5_proto::{Reason, reason_of, retry_after, v1};
+use std::time::Duration;
+use tokio::time::sleep;
+use tonic::{Code, Status};
+
+/// Beyond that time before an intent that the gateway does not know counts as never arrived.
+const LOOKUP_PAUSE_MS: i64 = 500;
+/// How often an intent is looked up in a session while the gateway has no room for the call.
+const LOOKUPS: u32 = 8;
+/// Between two of these at least.
+const LOOKUP_AGAIN: Duration = Duration::from_millis(200);
+/// The end of an intent that the gateway never got.
+const NEVER_ARRIVED: &str = "NEVER_ARRIVED";
+
+/// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not
+/// sent late. A call that may still be on its way is waited for until it would be refused.
+pub(super) async fn settle(
+    gateway: &Gateway,
+    session: &mut Session,
+    clock: GatewayClock,
+    trace: &TraceContext,
+) -> Result<(), SessionEnd> {
+    let intents = &session.intents;
+    let record_of = |request_id: &RequestId| intents.record_of(request_id.as_str());
+    session.trader.on_records(record_of)?;
+    for unsettled in session.intents.unsettled()? {
+        let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
+        let Some(end) = recalled.await? else {
+            continue;
+        };
+        let request_id = &unsettled.request_id;
+        // Noted before it is settled: after a crash between both it is asked for again.
+        if let Ok(request_id) = RequestId::parse(request_id) {
+            session.trader.on_recalled(&request_id, end.may_be_done());
+        }
+        session.intents.settle(request_id, end.name())?;
+        if let End::Ended { state, .. } = end {
+            gauges::ended(&Outcome::Ended(state));
+        }
+    }
+    Ok(())
+}
+
+/// How an intent ended while nobody followed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    NeverArrived,
+    Ended {
+        /// Final.
+        state: OrderState,
+        may_be_done: bool,
+    },
+}
+
+impl End {
+    /// Of an order; none: it is still under way.
+    fn of(order: &v1::Order) -> Option<Self> {
+        let update = wire::order(order, &Specs::new())?;
+        update.state.is_final().then(|| Self::Ended {
+            state: update.state,
+            may_be_done: update.may_be_done(),
+        })
+    }
+
+    const fn may_be_done(self) -> bool {
+        matches!(
+            self,
+            Self::Ended {
+                may_be_done: true,
+                ..
+            }
+        )
+    }
+
+    /// As it is recorded.
+    fn name(self) -> &'static str {
+        match self {
+            Self::NeverArrived => NEVER_ARRIVED,
+            Self::Ended { state, .. } => v1::OrderState::from(state).as_str_name(),
+        }
+    }
+}
+
+/// What a look-up that found no order tells of an intent.
+#[derive(Debug, PartialEq, Eq)]
+enum Lookup {
+    /// The gateway never got it.
+    NeverArrived,
+    /// Nothing yet: it is looked up again after so long.
+    Again(Duration),
+    /// Nothing: the session must begin again and ask.
+    Unknown,
+}
+
+/// Judges a look-up. Only the word that there is no such order, after all calls for it would be
+/// refused, is the last one: whatever else is answered says nothing of the order.
+fn judge(status: &Status, left_ms: i64, lookups: u32) -> Lookup {
+    match reason_of(status) {
+        Some(Reason::OrderNotFound) if left_ms <= 0 => Lookup::NeverArrived,
+        Some(Reason::OrderNotFound) => {
+            Lookup::Again(Duration::from_millis(left_ms.unsigned_abs()).min(HEARTBEAT))
+        }
+        _ if status.code() == Code::ResourceExhausted && lookups < LOOKUPS => {
+            let asked_for = retry_after(status).unwrap_or(HEARTBEAT);
+            Lookup::Again(asked_for.clamp(LOOKUP_AGAIN, HEARTBEAT))
+        }
+        _ => Lookup::Unknown,
+    }
+}
+
+/// How an intent ended; none while its order is still under way.
+async fn recall(
+    gateway: &Gateway,
+    session_id: &str,
+    unsettled: &Unsettled,
+    clock: GatewayClock,
+    trace: &TraceContext,
+) -> Result<Option<End>, SessionEnd> {
+    let request_id = &unsettled.request_id;
+    let mut lookups = 0;
+    loop {
+        lookups += 1;
+        // Asked after that, the answer is the last word.
+        let left = unsettled.not_after_ms + LOOKUP_PAUSE_MS - clock.now_ms();
+        let id = v1::get_order_request::Id::ClientOrderId(request_id.clone());
+        let call = gateway.call(v1::GetOrderRequest { id: Some(id) }, trace);
+        let status = match gateway.trading().get_order(call).await {
+            Ok(found) => return Ok(found.into_inner().order.as_ref().and_then(End::of)),
+            Err(status) => status,
+        };
+        match judge(&status, left, lookups) {
+            Lookup::NeverArrived => break,
+            Lookup::Again(pause) => {
+                sleep(pause).await;
+                beat(gateway.clone(), session_id.to_owned(), false).await?;
+            }
+            Lookup::Unknown => return Err(SessionEnd::Call("order", status)),
+        }
+    }
+    tracing::warn!(request_id, "intent dropped: the gateway never got it");
+    Ok(Some(End::NeverArrived))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mymt5_proto::Refusal;
+
+    #[test]
+    fn only_an_order_that_is_not_found_in_the_end_never_arrived() {
+        let refused = |reason| Status::from(Refusal::new(reason));
+        let not_found = refused(Reason::OrderNotFound);
+        assert_eq!(judge(&not_found, 0, 1), Lookup::NeverArrived);
+        let soon = Duration::from_millis(300);
+        assert_eq!(judge(&not_found, 300, 1), Lookup::Again(soon));
+        assert_eq!(judge(&not_found, 60_000, 1), Lookup::Again(HEARTBEAT));
+        for reason in [Reason::RateLimited, Reason::QueueFull] {
+            let shed = Status::from(Refusal::new(reason).after(soon));
+            assert_eq!(judge(&shed, -1, 1), Lookup::Again(soon));
+            assert_eq!(judge(&shed, -1, LOOKUPS), Lookup::Unknown);
+            let silent = refused(reason);
+            assert_eq!(judge(&silent, -1, 1), Lookup::Again(HEARTBEAT));
+        }
+        for status in [
+            refused(Reason::Unauthenticated),
+            refused(Reason::PermissionDenied),
+            refused(Reason::JournalDown),
+            Status::unavailable("h2"),
+            Status::not_found("of another server"),
+        ] {
+            assert_eq!(judge(&status, -1, 1), Lookup::Unknown, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_definite_refusal_was_surely_not_done() {
+        let ended = |state: v1::OrderState, reason: &str, filled_lots: f64| {
+            End::of(&v1::Order {
+                state: state.into(),
+                reason: reason.to_owned(),
+                filled_lots,
+                ..Default::default()
+            })
+        };
+        for (state, reason, filled, may_be_done) in [
+            (v1::OrderState::Filled, "", 0.1, true),
+            (v1::OrderState::Rejected, "NOT_SENT", 0.0, false),
+            (v1::OrderState::Rejected, "NOT_FOUND_AT_BROKER", 0.0, true),
+            (v1::OrderState::Expired, "EXPIRED_BEFORE_SEND", 0.0, false),
+            (v1::OrderState::Canceled, "", 0.1, true),
+        ] {
+            let end = ended(state, reason, filled);
+            assert_eq!(end.map(End::may_be_done), Some(may_be_done), "{reason}");
+            assert_eq!(end.map(End::name), Some(state.as_str_name()));
+        }
+        assert_eq!(ended(v1::OrderState::Sent, "", 0.0), None);
+        assert!(!End::NeverArrived.may_be_done());
+    }
+}
