@@ -111,6 +111,7 @@ fn of_files(messages: &mut Messages) {
     for error in every_variant!(ReportError:
         ReportError::Write(..) => ReportError::Write("/srv/report.html".into(), denied.into()),
         ReportError::Foreign(_) => ReportError::Foreign("/srv/report.html".into()),
+        ReportError::Exists(_) => ReportError::Exists("/srv/report.html".into()),
     ) {
         messages.error("/srv/report.html", &error);
     }
@@ -252,6 +253,7 @@ fn of_sweeps(messages: &mut Messages) {
             reason: "strategies.0.fast: does not fit slow; fix: set 1 <= fast < slow <= 10000".to_owned(),
         },
         SweepError::Empty => SweepError::Empty,
+        SweepError::Changed => SweepError::Changed,
         SweepError::Read(..) => SweepError::Read(PART.into(), denied()),
         SweepError::Write(..) => SweepError::Write(PART.into(), denied()),
         SweepError::Foreign(_) => SweepError::Foreign(PART.into()),
@@ -277,7 +279,7 @@ fn of_sweeps(messages: &mut Messages) {
             SweepError::Points(_) | SweepError::Misfit { .. } => "--vary",
             SweepError::Results(_) => "--walk-forward",
             SweepError::Twice(_) | SweepError::Unknown { .. } => KEY,
-            SweepError::Empty => "the files",
+            SweepError::Empty | SweepError::Changed => "the files",
             SweepError::Missing { .. } => "shards",
             _ => PART,
         };

@@ -19,7 +19,14 @@ use std::path::{Path, PathBuf};
 pub const TABLES: [&str; 3] = ["strategies", "risk", "backtest"];
 
 /// Tables that only a running engine reads.
-const OTHERS: [&str; 5] = ["engine", "gateway", "operations", "process", "logging"];
+const OTHERS: [&str; 6] = [
+    "engine",
+    "gateway",
+    "operations",
+    "process",
+    "logging",
+    "tracing",
+];
 
 /// Files of the past, and what of them is traded.
 #[derive(Clone, Debug)]
@@ -169,13 +176,33 @@ fn can_make_bars(ticks: &Ticks, strategy: &StrategySettings) -> anyhow::Result<(
     let Some(of_file) = ticks.timeframe(&strategy.symbol) else {
         return Ok(());
     };
-    for series in strategy.strategy.series() {
+    let series = strategy.strategy.series().into_iter();
+    let series = series.map(|series| ("timeframe", series.timeframe));
+    let ranges = strategy.care.ranges();
+    let ranges = ranges.map(|ranges| ("care.trailing.atr_timeframe", ranges.timeframe));
+    for (key, timeframe) in series.chain(ranges) {
         anyhow::ensure!(
-            series.timeframe >= of_file,
-            "strategy {} wants {} bars, which {of_file} bars cannot tell; set its timeframe to {of_file} or longer, or give shorter bars by --bars",
-            strategy.name,
-            series.timeframe
+            timeframe >= of_file,
+            "strategy {} wants {timeframe} bars, which {of_file} bars cannot tell; set its {key} to {of_file} or longer, or give shorter bars by --bars",
+            strategy.name
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_backtest_reads_the_shipped_configuration() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/engine.toml");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("engine.toml");
+        std::fs::copy(shipped, &file).unwrap();
+        let environment = Environment::from_pairs([("", ""); 0]);
+        let reader = Reader::open(&TABLE, &file, environment).unwrap();
+        assert_eq!(Setup::read(reader).unwrap().strategies.len(), 1);
+    }
 }

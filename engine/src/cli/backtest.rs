@@ -15,8 +15,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mymt5_chassis::cli::say;
 use mymt5_model::BrokerTime;
 use std::{
-    fs::File,
-    io::BufWriter,
+    fs::{self, File},
+    io::{BufWriter, ErrorKind},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -66,22 +66,42 @@ pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file that was not there before; opened before the ticks are traded, which may take long.
+/// A file that was not there before; opened before the ticks are traded, which may take long. One that
+/// is not written whole is removed.
 struct NewFile<'a> {
     path: &'a Path,
     file: File,
+    is_whole: bool,
 }
 
 impl<'a> NewFile<'a> {
     fn open(path: &'a Path) -> Result<Self, ReportError> {
         let file = File::create_new(path);
-        let file = file.map_err(|error| ReportError::Write(path.to_owned(), error))?;
-        Ok(Self { path, file })
+        let file = file.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => ReportError::Exists(path.to_owned()),
+            _ => ReportError::Write(path.to_owned(), error),
+        })?;
+        Ok(Self {
+            path,
+            file,
+            is_whole: false,
+        })
     }
 
-    fn take(self, ledger: &Ledger) -> Result<(), ReportError> {
-        let written = ledger.write(BufWriter::new(self.file));
-        written.map_err(|error| ReportError::Write(self.path.to_owned(), error))
+    fn take(mut self, ledger: &Ledger) -> Result<(), ReportError> {
+        let written = ledger.write(BufWriter::new(&self.file));
+        written.map_err(|error| ReportError::Write(self.path.to_owned(), error))?;
+        self.is_whole = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            // What is wrong is told already.
+            let _ = fs::remove_file(self.path);
+        }
     }
 }
 

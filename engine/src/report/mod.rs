@@ -59,6 +59,9 @@ pub enum ReportError {
     /// Another file has that name.
     #[error("{} is there already, and not of a report; move it away, or name another page", .0.display())]
     Foreign(PathBuf),
+    /// A file that was to be new.
+    #[error("{} is there already; move it away, or name another file", .0.display())]
+    Exists(PathBuf),
 }
 
 /// A record and what follows from it.

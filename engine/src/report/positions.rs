@@ -61,7 +61,8 @@ struct Open {
     swap: Money,
     /// Stop loss of the order that opened it.
     stop: Option<f64>,
-    /// How far its price went for it, at least 0, and against it, at most 0.
+    /// The prices farthest for it and against it since its opening. They stay what they are where more is
+    /// opened, which moves the average.
     best: f64,
     worst: f64,
 }
@@ -125,8 +126,8 @@ impl Positions {
             commission: Money::ZERO,
             swap: Money::ZERO,
             stop: deal.stop,
-            best: 0.0,
-            worst: 0.0,
+            best: deal.price,
+            worst: deal.price,
         });
         let all = open.lots.plus(lots);
         open.price += (deal.price - open.price) * (lots.to_f64() / all.to_f64());
@@ -153,9 +154,17 @@ impl Positions {
 impl Open {
     /// The price at which it could be closed went there.
     fn reach(&mut self, price: f64) {
-        let way = (price - self.price) * self.side.sign() as f64;
-        self.best = self.best.max(way);
-        self.worst = self.worst.min(way);
+        let (best, worst) = match self.side {
+            Side::Buy => (self.best.max(price), self.worst.min(price)),
+            Side::Sell => (self.best.min(price), self.worst.max(price)),
+        };
+        self.best = best;
+        self.worst = worst;
+    }
+
+    /// How far a price is from its average, above 0 towards profit.
+    fn way(&self, price: f64) -> f64 {
+        (price - self.price) * self.side.sign() as f64
     }
 
     /// Takes out what a deal closes, which bears its share of the deal's commission.
@@ -168,8 +177,8 @@ impl Open {
         let swap = charged + deal.swap;
         let worth = self.worth(deal, lots);
         let excursion = worth.filter(|_| watched).map(|worth| Excursion {
-            favorable: self.best * worth,
-            adverse: self.worst * worth,
+            favorable: self.way(self.best).max(0.0) * worth,
+            adverse: self.way(self.worst).min(0.0) * worth,
         });
         self.commission = self.commission - paid;
         self.swap = self.swap - charged;
@@ -198,7 +207,7 @@ impl Open {
     /// What so many lots gain when the price goes by 1 for them. None: not known, as where the
     /// closing made nothing.
     fn worth(&self, deal: &Deal<'_>, lots: Lots) -> Option<f64> {
-        let way = (deal.price - self.price) * self.side.sign() as f64;
+        let way = self.way(deal.price);
         let worth = match deal.value {
             Some(value) => value * lots.to_f64(),
             None => deal.profit.to_f64() / way,
@@ -301,6 +310,24 @@ mod tests {
         });
         let even = deal(Entry::Out, Side::Sell, 4_000.0);
         assert_eq!(positions.take(&even).unwrap().trade.risk, Some(500.0));
+    }
+
+    #[test]
+    fn the_extremes_of_an_enlarged_position_are_measured_from_its_average() {
+        let mut positions = Positions::watched();
+        positions.take(&deal(Entry::In, Side::Buy, 4_000.0));
+        positions.see(&tick(4_020, 4_021));
+        positions.take(&deal(Entry::In, Side::Buy, 4_010.0));
+        positions.see(&tick(3_995, 3_996));
+        let closing = Deal {
+            lots: Lots::from_f64(2.0).unwrap(),
+            ..deal(Entry::Out, Side::Sell, 4_005.0)
+        };
+        let trade = positions.take(&closing).unwrap().trade;
+        let excursion = trade.excursion.unwrap();
+        assert_eq!(trade.open_price, 4_005.0);
+        assert_eq!(excursion.favorable, 3_000.0);
+        assert_eq!(excursion.adverse, -2_000.0);
     }
 
     #[test]

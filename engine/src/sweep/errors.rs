@@ -43,6 +43,11 @@ pub enum SweepError {
     /// No ticks to trade.
     #[error("the files have no ticks between --from and --to; give another span, or other files")]
     Empty,
+    /// The files changed while they were traded.
+    #[error(
+        "the files have other ticks than when the sweep began; leave them as they are, and run it once more"
+    )]
+    Changed,
     /// A file that cannot be read.
     #[error("cannot read {}; name a file that is there, and let this user read it", .0.display())]
     Read(PathBuf, #[source] io::Error),

@@ -1,6 +1,9 @@
 //! The rows of a shard in a file.
 
-use super::{Row, Shard, Sweep, SweepError, limits::MOST_BYTES};
+use super::{
+    Row, Shard, Sweep, SweepError,
+    limits::{MOST_BYTES, MOST_FOLDS},
+};
 use crate::report::is_free;
 use mymt5_chassis::process::write_atomically;
 use serde::{Deserialize, Serialize};
@@ -72,6 +75,10 @@ impl Part {
 
     /// True where each point of the shard has its row, and each row what its sweep says.
     fn is_whole(&self) -> bool {
+        // So many parts are made of it.
+        if self.sweep.walk_forward > MOST_FOLDS {
+            return false;
+        }
         let grid = &self.sweep.vary;
         let parts = self.sweep.parts().len();
         let fits = |row: &Row| match (&row.figures, &row.misfit) {
@@ -129,13 +136,14 @@ mod tests {
             fs::write(&path, &whole[..cut]).unwrap();
             assert!(refused(), "{cut}");
         }
-        let changes: [fn(&mut Part); 6] = [
+        let changes: [fn(&mut Part); 7] = [
             |part| drop(part.rows.pop()),
             |part| part.rows.swap(0, 1),
             |part| part.rows[0].values[0] = "9".to_owned(),
             |part| part.rows[0].parts.clear(),
             |part| part.rows[0].figures = None,
             |part| part.shard.of = 0,
+            |part| part.sweep.walk_forward = usize::MAX,
         ];
         for (at, change) in changes.iter().enumerate() {
             let mut part = part();

@@ -1,9 +1,9 @@
 //! Points on all cores. Each is traded in one thread, with files of its own; only which thread takes
 //! which point is left to chance.
 
-use super::{Figures, Part, Period, Plan, Row, Shard, plan::reason};
+use super::{Figures, Part, Period, Plan, Row, Shard, Sweep, SweepError, plan::reason};
 use crate::{backtest::Backtest, report};
-use mymt5_model::Tick;
+use mymt5_model::{BrokerTime, Tick};
 use std::{
     panic,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -79,15 +79,40 @@ impl Plan {
             Err(error) => return Ok(misfit(&error)),
         };
         let mut parts = Parts::of(self.parts());
+        let mut seen = Seen::default();
         while let Some(tick) = ticks.next_tick()? {
+            seen.take(&tick);
             whole.on_tick(&tick);
             parts.on_tick(&tick, || self.begin(point, &ticks))?;
+        }
+        if !seen.is_all_of(self.sweep()) {
+            return Err(SweepError::Changed.into());
         }
         Ok(Row {
             figures: Some(figures(whole)),
             parts: parts.finish(),
             ..row
         })
+    }
+}
+
+/// What tells the ticks of a reading from those of another one.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Times of the first and the last one.
+    span: Option<(BrokerTime, BrokerTime)>,
+    count: u64,
+}
+
+impl Seen {
+    fn take(&mut self, tick: &Tick) {
+        let (first, _) = self.span.unwrap_or((tick.time, tick.time));
+        self.span = Some((first, tick.time));
+        self.count += 1;
+    }
+
+    fn is_all_of(&self, sweep: &Sweep) -> bool {
+        self.count == sweep.ticks && self.span == Some((sweep.first, sweep.last))
     }
 }
 

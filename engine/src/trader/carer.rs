@@ -10,8 +10,8 @@ use crate::{
 use mymt5_model::{BrokerTime, PositionId, Side, SymbolSpec, Tick};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Between two moves of a stop loss at least, milliseconds of the broker's clock: a stop loss that follows
-/// each tick would use up what the trade server takes.
+/// Between two moves of a stop loss at least, milliseconds of the broker's clock: one that follows each
+/// tick would use up what the trade server takes.
 const AGAIN_MS: i64 = 1_000;
 /// After one that failed, milliseconds.
 const AFTER_FAILURE_MS: i64 = 10_000;
