@@ -175,3 +175,36 @@ impl<'a> Parts<'a> {
         self.ended
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sweep::testing::{grid, sweep};
+    use mymt5_model::{Price, Symbol};
+
+    fn seen(times: impl Iterator<Item = i64>) -> Seen {
+        let mut seen = Seen::default();
+        for time in times {
+            seen.take(&Tick {
+                symbol: Symbol::parse("EURUSD").unwrap(),
+                time: BrokerTime(time),
+                bid: Price::from_points(1, 5),
+                ask: Price::from_points(2, 5),
+                last: None,
+                volume: 0.0,
+                flags: 6,
+            });
+        }
+        seen
+    }
+
+    #[test]
+    fn files_that_changed_since_they_were_read_have_other_ticks() {
+        let sweep = sweep(grid(&["a=0..4"]));
+        assert!(seen(0..200).is_all_of(&sweep));
+        for other in [0..199, 1..200, 0..201, 1..201, 0..0] {
+            assert!(!seen(other.clone()).is_all_of(&sweep), "{other:?}");
+        }
+    }
+}

@@ -230,6 +230,13 @@ fn the_ledger_lists_what_the_sums_are_made_of() {
     let said = complaint(&arguments(EXAMPLE, &[&ticks], &more));
     assert!(said.contains("ledger.jsonl"), "{said}");
     assert_eq!(fs::read_to_string(&file).unwrap(), text, "it is left alone");
+    assert!(said.contains("is there already"), "{said}");
+    let torn = export(&walk(7, 500)) + "torn\r\n";
+    let torn = written(folder.path(), "AUDUSD_2.csv", &torn);
+    let file = folder.path().join("torn.jsonl");
+    let more = ["--ledger", file.to_str().unwrap()];
+    complaint(&arguments(EXAMPLE, &[&torn], &more));
+    assert!(!file.exists(), "a run that fails leaves none");
 }
 
 #[test]

@@ -182,6 +182,12 @@ fn a_strategy_of_shorter_bars_is_refused_and_one_of_longer_ones_trades() {
     let shorter = every_strategy(folder.path(), "EURUSD", "M30", 200);
     let said = complaint(&["--config", &shorter, "--bars", path]);
     assert!(said.contains("ema_cross wants M30 bars"), "{said}");
+    let cared = "[[strategies]]\nname = \"cross\"\nkind = \"ema_cross\"\nsymbol = \"EURUSD\"\n\
+        timeframe = \"H1\"\nstop_points = 200\ncare.trailing.atr = 3.0\n[risk]\nlots = 0.1\n";
+    let cared = written(folder.path(), "cared.toml", cared);
+    let said = complaint(&["--config", cared.to_str().unwrap(), "--bars", path]);
+    let fix = "set its care.trailing.atr_timeframe to H1 or longer";
+    assert!(said.contains(fix), "{said}");
     assert!(said.contains("H1 or longer"), "{said}");
     let longer = every_strategy(folder.path(), "EURUSD", "H4", 200);
     assert!(of_bars(&longer, &file, &[])["orders"].as_u64() > Some(10));

@@ -184,8 +184,13 @@ fn trailing_by_ranges_knows_them_from_the_past() {
         running: None,
     };
     trader.on_history(&spec().symbol, Timeframe::M1, &history);
-    let intent = tick_at(&mut trader, MONDAY, 100_100);
-    assert_eq!(moved(intent.as_ref()), (POSITION, price(100_040)));
+    let intent = tick_at(&mut trader, MONDAY, 100_100).unwrap();
+    assert_eq!(moved(Some(&intent)), (POSITION, price(100_040)));
+    trader.on_changed(intent.request_id(), true);
+    told(&mut trader, position(Side::Buy, 100_040));
+    trader.await_history();
+    let later = tick_at(&mut trader, MONDAY + MINUTE, 100_300);
+    assert_eq!(later, None, "those of before are none of now");
 }
 
 #[test]
