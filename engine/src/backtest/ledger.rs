@@ -76,8 +76,8 @@ impl Ledger {
         to.flush()
     }
 
-    /// Takes an order that ended. One whose end later evidence corrects has a row for each end: the last one
-    /// holds.
+    /// Takes an order that ended. One whose end later evidence corrects has a row for each end: the
+    /// last one holds.
     pub(super) fn order(&mut self, order: &Order) {
         let action = match order.purpose {
             Purpose::Entry => v1::OrderAction::Submit,
