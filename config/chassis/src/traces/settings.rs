@@ -28,7 +28,7 @@ impl TraceSettings {
         let sampled_share = reader.or(key, "a number from 0 to 1", 1.0);
         let is_share = (0.0..=1.0).contains(&sampled_share);
         if !is_share {
-            reader.reject(key, "is no share", "set it to a number from 0 to 1");
+            reader.reject(key, "is out of range", "set it to a number from 0 to 1");
         }
         (is_name && is_share).then_some(Self {
             endpoint: endpoint?,
