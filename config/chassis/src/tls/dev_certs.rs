@@ -138,7 +138,8 @@ pub fn dev_certs_with_authority(
     Ok(files)
 }
 
-/// Whether each file that [`dev_certs`] would make for these clients is there, whatever it holds.
+/// Whether each file that [`dev_certs`] would make for these clients is there, whatever it holds; a link
+/// is none.
 #[must_use]
 pub fn are_there(folder: &Path, clients: &[String]) -> bool {
     let clients = clients.iter().map(String::as_str);
@@ -147,7 +148,7 @@ pub fn are_there(folder: &Path, clients: &[String]) -> bool {
         .chain(clients)
         .flat_map(|owner| [certificate_of(folder, owner), key_of(folder, owner)])
         .chain([folder.join(AUTHORITY)])
-        .all(|file| file.exists())
+        .all(|file| file.symlink_metadata().is_ok_and(|facts| facts.is_file()))
 }
 
 /// Makes certificates of more clients, by the authority whose key was kept in that folder, valid from
