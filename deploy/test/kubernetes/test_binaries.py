@@ -81,7 +81,7 @@ class Configuration(unittest.TestCase):
                     pod = stage.pod(workload["metadata"]["name"])
                     done = pod.command("check", "--print")
                     self.assertEqual(done.returncode, 0, done.stderr)
-                    for name in pod.variables:
+                    for name in pod.variables.keys() - {"MYMT5_CONFIG"}:
                         self.assertIn(f"(environment {name})", done.stdout)
 
     def test_a_variable_that_sets_nothing_is_found(self):

@@ -17,6 +17,10 @@ const DOTENV: &str = ".env";
 /// Prefix of the variables that set any key: `MYMT5__SERVER__LISTEN` is `server.listen`.
 pub(super) const PREFIX: &str = "MYMT5__";
 
+/// The sign that the variables are the whole configuration. Without it a missing file is a fault:
+/// another working folder may not have the limits that it holds.
+const SIGN: (&str, &str) = ("MYMT5_CONFIG", "environment");
+
 /// A set of variables. `Debug` shows their names only.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -102,12 +106,13 @@ impl Environment {
         this
     }
 
-    /// Whether the process's variables are the whole configuration: some set keys, and there is no
-    /// file. For another reading a file that there was before is away by mistake.
+    /// Whether the process's variables are the whole configuration: one of them says so, and there is
+    /// no file. For another reading a file that there was before is away by mistake.
     pub(super) fn stands_alone(&mut self, is_file_missing: bool) -> bool {
-        let sets_keys = self.process_names().any(|name| name.starts_with(PREFIX));
+        let (name, whole) = SIGN;
+        let is_said = self.of_process_only(name) == Some(whole);
         let is_meant = !self.is_again || self.is_alone;
-        self.is_alone = is_file_missing && sets_keys && is_meant;
+        self.is_alone = is_file_missing && is_said && is_meant;
         self.is_alone
     }
 

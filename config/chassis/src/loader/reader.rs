@@ -42,7 +42,8 @@ pub struct Reader {
 
 impl Reader {
     /// Reads `file`, its `.local.toml` and the environment, and merges them. Where neither the
-    /// program's default file nor its `.local.toml` is there, variables that set keys do without.
+    /// program's default file nor its `.local.toml` is there, the variables do without if
+    /// `MYMT5_CONFIG=environment` is among them.
     ///
     /// # Errors
     /// A file cannot be read or parsed; the report holds whatever else was found by then.

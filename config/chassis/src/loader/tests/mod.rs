@@ -195,7 +195,7 @@ fn a_variable_takes_the_type_of_its_reader() {
 #[test]
 fn variables_do_without_the_default_file() {
     let default = Path::new("config/demo.toml");
-    let one = [("MYMT5__A__ONE", "1")];
+    let one = [("MYMT5__A__ONE", "1"), ("MYMT5_CONFIG", "environment")];
     let open = |file: &Path, pairs: &[(&str, &str)]| {
         Reader::open(&TABLE, file, Environment::from_pairs(pairs.iter().copied()))
     };
@@ -203,9 +203,10 @@ fn variables_do_without_the_default_file() {
     assert_eq!(reader.required::<u8>("a.one", "a number"), Some(1));
     assert_eq!(reader.optional::<u8>("a.two", "a number"), None);
     reader.finish().unwrap();
-    // A name of its own sets a key, but may stand in any process's environment.
+    // Without the sign it may be another working folder, without the limits of its file.
     for (file, pairs) in [
-        (default, &[("LOG_LEVEL", "info")][..]),
+        (default, &one[..1]),
+        (default, &[one[0], ("MYMT5_CONFIG", "true")][..]),
         (default, &[][..]),
         (Path::new("config/other.toml"), &one[..]),
     ] {
@@ -216,7 +217,7 @@ fn variables_do_without_the_default_file() {
 
 #[test]
 fn a_file_that_is_away_when_it_is_read_again_is_a_fault() {
-    let one = [("MYMT5__A__ONE", "1")];
+    let one = [("MYMT5__A__ONE", "1"), ("MYMT5_CONFIG", "environment")];
     let mut with_file = Environment::from_pairs(one);
     assert!(!with_file.stands_alone(false));
     assert!(!with_file.again().stands_alone(true));
