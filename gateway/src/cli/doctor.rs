@@ -17,13 +17,13 @@ use crate::{
 use mymt5_chassis::{
     doctor::{Finding, Particulars, SetUp, TlsFiles, report},
     operations::OperationsClient,
+    process,
 };
 use mymt5_guard::{LossSettings, ScopeLimits};
 use mymt5_model::AccountKind;
 use mymt5_proto::v1::{BrokerClock, GetStatusResponse, LinkState, LinkStatus};
 use rustix::fs::{Access, access};
 use std::{
-    fs,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
     process::ExitCode,
@@ -182,13 +182,13 @@ fn limits(account: &ScopeLimits, clients: &[Client], kind: AccountKind) -> Findi
     }
 }
 
+/// A risk of each trade bounds no volume: the nearer the stop, the larger it may be.
 fn is_bounded(account: &ScopeLimits, client: &ScopeLimits) -> bool {
     let scopes = [&account.entry, &client.entry];
     let volume = scopes.iter().any(|of| {
         of.max_lots_per_order.is_some()
             || of.max_lots_per_symbol.is_some()
             || of.max_lots_total.is_some()
-            || of.max_risk_per_trade.is_some()
     });
     let number = scopes
         .iter()
@@ -244,10 +244,10 @@ fn in_plain_text() -> Finding {
 /// Whether the socket, through which everything may be done, is its user's alone.
 fn control_socket(data_folder: &Path) -> Finding {
     let socket = data_folder.join(CONTROL_SOCKET);
-    let (Ok(found), Ok(folder)) = (socket.symlink_metadata(), fs::metadata(data_folder)) else {
+    let (Ok(found), Some(user)) = (socket.symlink_metadata(), process::holder(data_folder)) else {
         return Finding::without_process(SOCKET);
     };
-    let is_own = found.file_type().is_socket() && found.uid() == folder.uid();
+    let is_own = found.file_type().is_socket() && found.uid() == user;
     socket_rights(&socket, is_own, found.mode() & 0o777)
 }
 

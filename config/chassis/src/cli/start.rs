@@ -177,7 +177,7 @@ impl<S: ProgramSettings, O> Opened<S, O> {
     /// # Errors
     /// See [`sandbox::enforce`].
     pub fn confine(
-        self,
+        mut self,
         plan: impl FnOnce(&S, &O, Plan) -> Plan,
     ) -> anyhow::Result<Confined<S, O>> {
         let settings = &self.configured.settings;
@@ -190,6 +190,7 @@ impl<S: ProgramSettings, O> Opened<S, O> {
         let plan = plan(settings, &self.opened, own);
         let enforced = sandbox::enforce(settings.sandbox(), &plan);
         let enforced = self.run.step(enforced.map_err(Into::into))?;
+        self.run.confined(enforced);
         Ok(Confined {
             opened: self,
             enforced,

@@ -1,6 +1,6 @@
 //! The marker of a run that has not ended.
 
-use crate::{clock, process::write_atomically};
+use crate::{clock, process::write_atomically, sandbox::Enforced};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
@@ -27,6 +27,9 @@ pub(super) struct RunFacts {
     pub(super) version: String,
     /// When it started, RFC 3339.
     pub(super) started: String,
+    /// What its sandbox enforces; none: it has not confined itself yet.
+    #[serde(default)]
+    pub(super) sandbox: Option<Enforced>,
 }
 
 impl Marker {
@@ -36,6 +39,7 @@ impl Marker {
             // The crates of the pair have one version.
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: clock::rfc3339(clock::utc_now_ms()),
+            sandbox: None,
         };
         let path = data.join(NAME);
         Self { path, own }
@@ -62,6 +66,15 @@ impl Marker {
 
     pub(super) fn leave(&self) -> io::Result<()> {
         write_atomically(&self.path, &serde_json::to_vec(&self.own)?)
+    }
+
+    /// Leaves it again, with what the sandbox enforces.
+    pub(super) fn leave_confined(&self, enforced: Enforced) -> io::Result<()> {
+        let confined = RunFacts {
+            sandbox: Some(enforced),
+            ..self.own()
+        };
+        write_atomically(&self.path, &serde_json::to_vec(&confined)?)
     }
 
     /// Best effort: one that stays makes a report too many.

@@ -15,6 +15,7 @@ use crate::{
     metrics::CRASH_REPORTS,
     process::Folder,
     redact::Redactor,
+    sandbox::Enforced,
 };
 use marker::Marker;
 use report::{Kind, Report};
@@ -43,10 +44,11 @@ const LONGEST_WRITE: Duration = Duration::from_secs(2);
 /// displace all else.
 const MOST_PANICS: u32 = 5;
 
-/// The process whose run has not ended, by its marker in a data folder: it may be gone all the same.
-pub(crate) fn running(data: &Path) -> Option<u32> {
+/// The process whose run has not ended, by its marker in a data folder, and what it told of its
+/// sandbox: it may be gone all the same.
+pub(crate) fn running(data: &Path) -> Option<(u32, Option<Enforced>)> {
     let run = Marker::in_folder(data).left_behind()?;
-    Some(run.pid).filter(|pid| *pid != 0)
+    (run.pid != 0).then_some((run.pid, run.sandbox))
 }
 
 /// One run of a process on its data folder, from the claim to the end. Dropping it lets go of the
@@ -97,6 +99,13 @@ impl Run {
             reports,
             marked,
             _data: data,
+        }
+    }
+
+    /// Marks this run as confined, for who asks what holds it.
+    pub(crate) fn confined(&mut self, enforced: Enforced) {
+        if self.marked.is_ok() {
+            self.marked = self.reports.marker.leave_confined(enforced);
         }
     }
 

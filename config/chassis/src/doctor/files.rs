@@ -1,6 +1,7 @@
 //! Who may read and write the files of a process: its configuration, its keys, its folders.
 
 use super::Finding;
+use crate::process::Standing;
 use std::{
     fs,
     os::unix::fs::MetadataExt,
@@ -47,9 +48,24 @@ fn shown(facts: &Facts) -> String {
     format!("{} has mode {:o}", facts.path.display(), facts.mode)
 }
 
+/// A file that neither root nor that user owns: whoever does can write it, whatever its mode.
+fn foreign(files: &[Facts], user: u32) -> Option<&Facts> {
+    files.iter().find(|file| ![0, user].contains(&file.owner))
+}
+
 /// Nobody else may write what the process believes; where each user has a group of its own, a group
-/// that may is none but that user.
-pub(super) fn config(files: &[Facts]) -> Finding {
+/// that may is none but that user. The user is the process's; none: not known.
+pub(super) fn config(files: &[Facts], user: Option<u32>) -> Finding {
+    if let Some(file) = user.and_then(|user| foreign(files, user)) {
+        return Finding::fail(
+            CONFIG,
+            format!("{} belongs to user {}", file.path.display(), file.owner),
+            format!(
+                "chown {} to root or to the process's user",
+                file.path.display()
+            ),
+        );
+    }
     let open_to = |bits: u32| files.iter().find(|file| file.mode & bits != 0);
     if let Some(file) = open_to(WRITABLE & OPEN) {
         return Finding::fail(
@@ -74,10 +90,9 @@ pub(super) fn config(files: &[Facts]) -> Finding {
 }
 
 /// A private key is its user's alone; one that an orchestrator mounts is root's, and may be its
-/// group's. Certificates may be read by all and written by none.
+/// group's. Certificates may be read by all, and written by none but root and that user.
 pub(super) fn keys(keys: &[Facts], certificates: &[Facts], user: u32) -> Finding {
-    let is_foreign = |key: &&Facts| key.owner != user && key.owner != 0;
-    if let Some(key) = keys.iter().find(is_foreign) {
+    if let Some(key) = foreign(keys, user) {
         return Finding::fail(
             KEYS,
             format!("{} belongs to user {}", key.path.display(), key.owner),
@@ -103,29 +118,40 @@ pub(super) fn keys(keys: &[Facts], certificates: &[Facts], user: u32) -> Finding
             format!("chmod 644 {}", file.path.display()),
         );
     }
+    if let Some(file) = foreign(certificates, user) {
+        return Finding::fail(
+            KEYS,
+            format!("{} belongs to user {}", file.path.display(), file.owner),
+            format!("chown {} to root or to user {user}", file.path.display()),
+        );
+    }
     Finding::pass(
         KEYS,
         format!("{} private, certificates not writable", keys.len()),
     )
 }
 
-/// Data and logs are the process's alone; those that are not there yet are made so.
-pub(super) fn folders(folders: &[Facts], user: u32) -> Finding {
-    for folder in folders {
+/// Data and logs are the process's alone, or volumes as an orchestrator hands them over; those that are
+/// not there yet are made so.
+pub(super) fn folders(folders: &[(Facts, Standing)], user: u32) -> Finding {
+    for (folder, standing) in folders {
         let path = folder.path.display();
-        if folder.owner != user {
-            return Finding::fail(
-                FOLDERS,
-                format!("{path} belongs to user {}", folder.owner),
-                format!("chown {path} to user {user}"),
-            );
-        }
-        if folder.mode & SHARED != 0 {
-            return Finding::fail(
-                FOLDERS,
-                format!("{}: others can enter it", shown(folder)),
-                format!("chmod 700 {path}"),
-            );
+        match standing {
+            Standing::Private | Standing::OpenedAgain | Standing::Volume => {}
+            Standing::Foreign => {
+                return Finding::fail(
+                    FOLDERS,
+                    format!("{path} belongs to user {}", folder.owner),
+                    format!("chown {path} to user {user}"),
+                );
+            }
+            Standing::Open => {
+                return Finding::fail(
+                    FOLDERS,
+                    format!("{}: others can enter it", shown(folder)),
+                    format!("chmod 700 {path}"),
+                );
+            }
         }
     }
     if folders.is_empty() {
@@ -137,7 +163,7 @@ pub(super) fn folders(folders: &[Facts], user: u32) -> Finding {
     }
     let names = folders
         .iter()
-        .map(|folder| folder.path.display().to_string());
+        .map(|(folder, _)| folder.path.display().to_string());
     let names = names.collect::<Vec<_>>().join(", ");
     Finding::pass(FOLDERS, format!("its user's alone: {names}"))
 }
@@ -231,11 +257,15 @@ mod tests {
 
     #[test]
     fn what_others_can_write_is_not_believed() {
-        assert_eq!(config(&[file(0o644, 0)]).verdict, Verdict::Pass);
-        let finding = config(&[file(0o644, 0), file(0o646, 0)]);
+        let verdict = |file: Facts, user| config(&[file], user).verdict;
+        assert_eq!(verdict(file(0o644, 0), Some(7)), Verdict::Pass);
+        assert_eq!(verdict(file(0o600, 7), Some(7)), Verdict::Pass);
+        let finding = config(&[file(0o644, 0), file(0o646, 0)], Some(7));
         assert_eq!(finding.verdict, Verdict::Fail);
         assert_eq!(finding.fix, "chmod go-w /srv/file");
-        assert_eq!(config(&[file(0o664, 0)]).verdict, Verdict::Warn);
+        assert_eq!(verdict(file(0o664, 0), Some(7)), Verdict::Warn);
+        assert_eq!(verdict(file(0o644, 8), Some(7)), Verdict::Fail);
+        assert_eq!(verdict(file(0o644, 8), None), Verdict::Pass);
     }
 
     #[test]
@@ -254,14 +284,17 @@ mod tests {
         }
         let written = keys(&[file(0o600, 7)], &[file(0o666, 0)], 7);
         assert_eq!(written.verdict, Verdict::Fail);
+        let foreign = keys(&[file(0o600, 7)], &[file(0o644, 8)], 7);
+        assert_eq!(foreign.verdict, Verdict::Fail);
     }
 
     #[test]
     fn folders_are_the_processs_alone() {
-        let verdict = |folder| folders(&[folder], 7).verdict;
-        assert_eq!(verdict(file(0o700, 7)), Verdict::Pass);
-        assert_eq!(verdict(file(0o700, 8)), Verdict::Fail);
-        assert_eq!(verdict(file(0o710, 7)), Verdict::Fail);
+        let verdict = |folder, standing| folders(&[(folder, standing)], 7).verdict;
+        assert_eq!(verdict(file(0o700, 7), Standing::Private), Verdict::Pass);
+        assert_eq!(verdict(file(0o2775, 0), Standing::Volume), Verdict::Pass);
+        assert_eq!(verdict(file(0o700, 8), Standing::Foreign), Verdict::Fail);
+        assert_eq!(verdict(file(0o710, 7), Standing::Open), Verdict::Fail);
         assert_eq!(folders(&[], 7).verdict, Verdict::CannotSee);
     }
 

@@ -11,7 +11,11 @@ use super::{
     service, tls,
 };
 use crate::{
-    config_errors::ConfigError, logs::LogSettings, operations::ServingStatus, sandbox::Wanted,
+    config_errors::ConfigError,
+    logs::LogSettings,
+    operations::ServingStatus,
+    process::Standing,
+    sandbox::{Enforced, Wanted},
 };
 use std::{net::SocketAddr, path::Path};
 
@@ -79,13 +83,15 @@ fn of_files() -> Vec<Finding> {
         owner,
     };
     vec![
-        files::config(&[file(0o666, 0)]),
-        files::config(&[file(0o664, 0)]),
+        files::config(&[file(0o666, 0)], None),
+        files::config(&[file(0o664, 0)], None),
+        files::config(&[file(0o644, 8)], Some(7)),
         files::keys(&[file(0o600, 8)], &[], 7),
         files::keys(&[file(0o644, 7)], &[], 7),
         files::keys(&[], &[file(0o666, 7)], 7),
-        files::folders(&[file(0o700, 8)], 7),
-        files::folders(&[file(0o755, 7)], 7),
+        files::keys(&[], &[file(0o644, 8)], 7),
+        files::folders(&[(file(0o700, 8), Standing::Foreign)], 7),
+        files::folders(&[(file(0o755, 7), Standing::Open)], 7),
         files::folders(&[], 7),
         files::judge_keys(
             "own-keys",
@@ -103,6 +109,7 @@ fn of_process() -> Vec<Finding> {
         seccomp: Some(0),
         core: Some(1),
         files: Some(256),
+        sandbox: None,
     };
     let silent = Process {
         user: 7,
@@ -110,13 +117,30 @@ fn of_process() -> Vec<Finding> {
         seccomp: None,
         core: None,
         files: None,
+        sandbox: None,
     };
     let rising = Process {
         no_new_privileges: Some(false),
         ..held.clone()
     };
+    let filtered = Process {
+        seccomp: Some(2),
+        ..held.clone()
+    };
+    let unfiltered = Process {
+        sandbox: Some(Enforced {
+            files: true,
+            ports: true,
+            scopes: true,
+            calls: false,
+            udp: false,
+        }),
+        ..filtered.clone()
+    };
     let mut all = vec![
         process::confinement(&rising, Wanted::Required),
+        process::confinement(&filtered, Wanted::Required),
+        process::confinement(&unfiltered, Wanted::Required),
         process::user(0, 0, false),
         process::user(0, 0, true),
         process::user(7, 8, false),

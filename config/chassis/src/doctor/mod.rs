@@ -30,7 +30,7 @@ use crate::{
     crash,
     loader::{Environment, Provenance, Reader, local_of},
     operations::{OperationsClient, ServingStatus},
-    process::{free_bytes, neighbour},
+    process::{Standing, free_bytes, holder, neighbour_of, standing},
     redact::Redactor,
     secret::Secret,
 };
@@ -39,7 +39,6 @@ use host::Host;
 use process::Process;
 use std::{
     fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -143,7 +142,7 @@ impl<S: ProgramSettings> SetUp<S> {
         let mut findings = vec![
             configuration::valid(&faults.others, &others),
             configuration::secrets(&faults.of_secrets, &of_secrets, &found),
-            files::config(&self.config_files()),
+            files::config(&self.config_files(), self.user()),
         ];
         match &self.settings {
             Some(settings) => {
@@ -186,13 +185,11 @@ impl<S: ProgramSettings> SetUp<S> {
             .collect();
         let asking = rustix::process::geteuid().as_raw();
         let process = self.process(data);
-        let owner = files::facts(data).map(|folder| folder.owner);
-        let user = process.as_ref().map(|process| process.user).or(owner);
-        let user = user.unwrap_or(asking);
+        let user = user_of(data);
         let (keys, certificates) = key_files(&of.tls);
-        let existing: Vec<files::Facts> = folders
+        let existing: Vec<(files::Facts, Standing)> = folders
             .iter()
-            .filter_map(|path| files::facts(path))
+            .filter_map(|path| Some((files::facts(path)?, standing(path, user).ok()?)))
             .collect();
         let rooms = folders
             .iter()
@@ -206,7 +203,7 @@ impl<S: ProgramSettings> SetUp<S> {
             files::keys(&keys, &certificates, user),
             files::folders(&existing, user),
             process::user(user, asking, self.allow_root),
-            service::two_users(neighbour(data, of.other)),
+            service::two_users(neighbour_of(data, of.other, user)),
             tls::tls(&faults.of_tls, &of.tls, self.now_ms()),
             logs::retention(log, log_room),
             host::sandbox(settings.sandbox(), self.host.means()),
@@ -236,12 +233,18 @@ impl<S: ProgramSettings> SetUp<S> {
         }
     }
 
-    /// The running process, by the marker in its data folder: one of the folder's own user, since a
-    /// marker may be of a run that died.
+    /// The running process, by the marker in its data folder: this program, and of the user who holds
+    /// the folder, since a marker may be of a run that died.
     fn process(&self, data: &Path) -> Option<Process> {
-        let owner = fs::metadata(data).ok()?.uid();
-        let process = Process::of(&self.host, crash::running(data)?)?;
-        (process.user == owner).then_some(process)
+        let marked = crash::running(data)?;
+        let process = Process::of(&self.host, marked, S::TABLE.program)?;
+        (Some(process.user) == holder(data)).then_some(process)
+    }
+
+    /// Whose the process is; none: the settings do not tell.
+    fn user(&self) -> Option<u32> {
+        let settings = self.settings.as_ref()?;
+        Some(user_of(settings.data_folder()))
     }
 
     /// The configuration, the local one beside it, and their folder.
@@ -252,6 +255,16 @@ impl<S: ProgramSettings> SetUp<S> {
         let all = files.into_iter().chain([folder]);
         all.filter_map(|path| files::facts(&path)).collect()
     }
+}
+
+/// Whose the process of a data folder is: who holds it, whose it is before the first start, or who
+/// asks, where it is a volume that is handed over, or is yet to be made.
+fn user_of(data: &Path) -> u32 {
+    let asking = rustix::process::geteuid().as_raw();
+    let is_volume = || standing(data, asking).is_ok_and(|it| it == Standing::Volume);
+    let owner = || files::facts(data).map(|folder| folder.owner);
+    let before = || if is_volume() { None } else { owner() };
+    holder(data).or_else(before).unwrap_or(asking)
 }
 
 /// Whether a warning of the loader's is of one of these secrets.

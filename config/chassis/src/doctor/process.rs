@@ -1,7 +1,7 @@
 //! What the kernel tells of the running process: its user, its rights, its limits.
 
 use super::{Finding, host::Host};
-use crate::sandbox::Wanted;
+use crate::sandbox::{Enforced, Wanted};
 
 /// The check of what holds the running process.
 pub(super) const CONFINEMENT: &str = "confinement";
@@ -30,12 +30,22 @@ pub(super) struct Process {
     pub(super) core: Option<u64>,
     /// Most open files.
     pub(super) files: Option<u64>,
+    /// What it told of its sandbox.
+    pub(super) sandbox: Option<Enforced>,
 }
 
 impl Process {
-    /// A process of that host; none where it is gone.
-    pub(super) fn of(host: &Host, pid: u32) -> Option<Self> {
+    /// A process of that host, which told so of its sandbox; none where it is gone, and another
+    /// program has its number.
+    pub(super) fn of(
+        host: &Host,
+        (pid, sandbox): (u32, Option<Enforced>),
+        program: &str,
+    ) -> Option<Self> {
         let status = host.read(&format!("proc/{pid}/status"))?;
+        if !word(&status, "Name:", 0)?.starts_with(program) {
+            return None;
+        }
         let limits = host.read(&format!("proc/{pid}/limits")).unwrap_or_default();
         let number = |name: &str, at: usize| word(&status, name, at)?.parse::<u32>().ok();
         Some(Self {
@@ -44,6 +54,7 @@ impl Process {
             seccomp: number("Seccomp:", 0),
             core: limit(&limits, "Max core file size"),
             files: limit(&limits, "Max open files"),
+            sandbox,
         })
     }
 }
@@ -62,24 +73,42 @@ fn limit(limits: &str, name: &str) -> Option<u64> {
     }
 }
 
-/// Whether the sandbox that is wanted holds it.
+/// Whether the sandbox that is wanted holds it. A container or systemd may filter its system calls as
+/// well, so that the kernel's word alone says nothing of the process's own filter.
 pub(super) fn confinement(process: &Process, wanted: Wanted) -> Finding {
     let fix = "restart it, and look for \"sandbox\" in its log";
+    let is_wanted = wanted != Wanted::Off;
     match (process.no_new_privileges, process.seccomp) {
         (Some(false), _) => Finding::fail(
             CONFINEMENT,
             "the process could gain rights (NoNewPrivs 0)",
             fix,
         ),
-        (_, Some(mode)) if mode != FILTERED && wanted != Wanted::Off => Finding::fail(
+        (_, Some(mode)) if mode != FILTERED && is_wanted => Finding::fail(
             CONFINEMENT,
             "no filter of system calls holds the process",
             fix,
         ),
-        (Some(true), Some(_)) => Finding::pass(
+        (Some(true), Some(_)) if !is_wanted => Finding::pass(
             CONFINEMENT,
-            "the process gains no rights, and its system calls are filtered as configured",
+            "the process gains no rights, and no sandbox is configured",
         ),
+        (Some(true), Some(_)) => match process.sandbox {
+            Some(told) if told.calls => Finding::pass(
+                CONFINEMENT,
+                format!("the process gains no rights, and its sandbox is {told}"),
+            ),
+            Some(_) => Finding::fail(
+                CONFINEMENT,
+                "the process told that no filter of its own holds it",
+                fix,
+            ),
+            None => Finding::cannot_see(
+                CONFINEMENT,
+                "a filter of system calls holds the process, and nothing tells whose it is",
+                "look for \"sandbox\" in its log",
+            ),
+        },
         _ => Finding::cannot_see(
             CONFINEMENT,
             "/proc does not tell what holds the process",
@@ -156,6 +185,14 @@ mod tests {
     use super::*;
     use crate::{doctor::Verdict, loader::Environment};
 
+    const WHOLE: Enforced = Enforced {
+        files: true,
+        ports: true,
+        scopes: true,
+        calls: true,
+        udp: true,
+    };
+
     fn held() -> Process {
         Process {
             user: 1001,
@@ -163,16 +200,21 @@ mod tests {
             seccomp: Some(2),
             core: Some(0),
             files: Some(4096),
+            sandbox: Some(WHOLE),
         }
     }
 
     #[test]
     fn this_process_is_seen_as_the_kernel_tells() {
         let host = Host::of(&Environment::from_pairs([("", ""); 0]));
-        let own = Process::of(&host, std::process::id()).unwrap();
+        let own = (std::process::id(), Some(WHOLE));
+        // A number that another program has by now.
+        assert_eq!(Process::of(&host, own, "mymt5-gateway"), None);
+        let own = Process::of(&host, own, "mymt5_chassis").unwrap();
         assert_eq!(own.user, rustix::process::geteuid().as_raw());
         assert!(own.files.is_some_and(|files| files > 0));
-        assert_eq!(Process::of(&host, u32::MAX), None);
+        assert_eq!(own.sandbox, Some(WHOLE));
+        assert_eq!(Process::of(&host, (u32::MAX, None), "mymt5_chassis"), None);
     }
 
     #[test]
@@ -195,6 +237,20 @@ mod tests {
             ..held()
         };
         assert_eq!(verdict(silent, Wanted::Required), Verdict::CannotSee);
+        // A container's filter is not the process's.
+        let elsewhere = Process {
+            sandbox: None,
+            ..held()
+        };
+        assert_eq!(verdict(elsewhere, Wanted::BestEffort), Verdict::CannotSee);
+        let unfiltered = Process {
+            sandbox: Some(Enforced {
+                calls: false,
+                ..WHOLE
+            }),
+            ..held()
+        };
+        assert_eq!(verdict(unfiltered, Wanted::BestEffort), Verdict::Fail);
     }
 
     #[test]

@@ -119,7 +119,7 @@ struct Found {
 
 /// What a folder is to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+pub(crate) enum Standing {
     /// Nobody else's.
     Private,
     /// Its own, opened to a group of its own by whoever mounted the volume around it.
@@ -171,6 +171,22 @@ impl Found {
     }
 }
 
+/// What a folder is to a process of that user and of this one's groups.
+///
+/// # Errors
+/// It cannot be looked at.
+pub(crate) fn standing(folder: &Path, user: u32) -> io::Result<Standing> {
+    Ok(Found::look(folder)?.standing(user, &groups()))
+}
+
+/// The user who claimed a folder, now or before: the folder itself may be root's, as a volume is. None:
+/// it was never claimed, or cannot be entered.
+#[must_use]
+pub fn holder(folder: &Path) -> Option<u32> {
+    let lock = fs::metadata(folder.join(LOCK)).ok()?;
+    Some(lock.uid())
+}
+
 /// This process's groups.
 fn groups() -> Vec<u32> {
     let further = getgroups().unwrap_or_default();
@@ -182,14 +198,14 @@ fn groups() -> Vec<u32> {
 /// between the two there is the sandbox alone.
 #[must_use]
 pub fn neighbour(folder: &Path, name: &str) -> Option<PathBuf> {
-    let own = geteuid().as_raw();
+    neighbour_of(folder, name, geteuid().as_raw())
+}
+
+/// The same for a process of that user.
+pub(crate) fn neighbour_of(folder: &Path, name: &str, user: u32) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder.parent()?).ok()?.flatten();
     let mut named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
-    let is_own = |folder: &Path| {
-        let lock = folder.join(LOCK).metadata();
-        lock.is_ok_and(|lock| lock.uid() == own)
-    };
-    let found = named.find(|entry| is_own(&entry.path()));
+    let found = named.find(|entry| holder(&entry.path()) == Some(user));
     found.map(|entry| entry.path())
 }
 
@@ -236,9 +252,13 @@ mod tests {
         let outer = tempfile::tempdir().unwrap();
         let data = outer.path().join("gateway");
         fs::create_dir(outer.path().join("engine-source")).unwrap();
+        let own = geteuid().as_raw();
         assert_eq!(neighbour(&data, "engine"), None);
         let engine = outer.path().join("engine-main");
+        assert_eq!(holder(&engine), None);
         drop(Folder::claim(&engine).unwrap());
+        assert_eq!(holder(&engine), Some(own));
+        assert_eq!(neighbour_of(&data, "engine", own + 1), None);
         assert_eq!(neighbour(&data, "engine"), Some(engine));
         assert_eq!(neighbour(Path::new("data"), "engine"), None);
     }

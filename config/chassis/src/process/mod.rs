@@ -5,7 +5,8 @@ mod atomic;
 mod folder;
 
 pub use atomic::write_atomically;
-pub use folder::{Folder, FolderError, free_bytes, neighbour};
+pub use folder::{Folder, FolderError, free_bytes, holder, neighbour};
+pub(crate) use folder::{Standing, neighbour_of, standing};
 
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};

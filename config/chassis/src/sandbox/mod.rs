@@ -14,6 +14,7 @@ pub(crate) mod trial;
 pub use peers::is_confined;
 
 use crate::loader::{Reader, local_of};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
@@ -194,7 +195,7 @@ pub enum SandboxError {
 }
 
 /// What the kernel enforces from now on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enforced {
     /// Files outside the plan.
     pub files: bool,

@@ -9,6 +9,7 @@ use mymt5_chassis::{
     loader::{Environment, Reader},
 };
 use mymt5_proto::v1::Moment;
+use std::fs;
 
 /// Clients and account limits of a configuration.
 fn parsed(text: &str) -> (ScopeLimits, Vec<Client>) {
@@ -99,6 +100,9 @@ fn losses_must_end_where_money_is_at_stake() {
     assert_eq!(verdict(&lossless, AccountKind::Real), Verdict::Pass);
     let of_account = format!("[limits]\nmax_lots_total = 5.0\n{}", client(TRADES, ""));
     assert_eq!(verdict(&of_account, AccountKind::Simulated), Verdict::Pass);
+    let risk = "limits.max_risk_per_trade_percent = 1.0\nlimits.max_open_positions = 3";
+    let any_volume = client(TRADES, risk);
+    assert_eq!(verdict(&any_volume, AccountKind::Simulated), Verdict::Fail);
     let disabled = client(TRADES, "enabled = false");
     assert_eq!(verdict(&disabled, AccountKind::Real), Verdict::Pass);
     let reads = client("\"read\"", "");
