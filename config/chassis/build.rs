@@ -1,15 +1,16 @@
-//! Puts into the program when its dependencies were locked: the last change of the workspace's
-//! `Cargo.lock`, by git where that knows the file as it stands, else by the file's own date, as a
-//! source archive has it.
+//! Puts into the program when its dependencies were locked, Unix seconds: what `MYMT5_LOCKED_AT` says, as
+//! a build without the repository is told, else the last change of the workspace's `Cargo.lock` by git.
+//! The file's own date tells nothing: a copy or a checkout makes it.
 
 use std::{
     env,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     time::UNIX_EPOCH,
 };
 
 const LOCK: &str = "Cargo.lock";
+const LOCKED_AT: &str = "MYMT5_LOCKED_AT";
 
 fn main() {
     let manifest = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
@@ -20,31 +21,44 @@ fn main() {
     if let Some(lock) = &lock {
         println!("cargo::rerun-if-changed={}", lock.display());
     }
-    let seconds = lock.and_then(|lock| committed(&lock).or_else(|| modified(&lock)));
+    println!("cargo::rerun-if-env-changed={LOCKED_AT}");
+    let told = env::var(LOCKED_AT).ok();
+    let told = told.and_then(|seconds| seconds.parse::<u64>().ok());
+    let seconds = told.or_else(|| changed(&lock?));
     // Empty: not known.
     let seconds = seconds.map_or_else(String::new, |seconds| seconds.to_string());
-    println!("cargo::rustc-env=MYMT5_LOCKED_AT={seconds}");
+    println!("cargo::rustc-env={LOCKED_AT}={seconds}");
 }
 
-/// When it was last committed, Unix seconds; none where git does not have it as it stands.
+/// When it was last changed; none where there is no git, or only its newest commits.
+fn changed(lock: &Path) -> Option<u64> {
+    match git(lock, &["diff", "--quiet", "HEAD", "--", LOCK])?
+        .status
+        .code()?
+    {
+        0 => committed(lock),
+        // It stands as somebody wrote it here.
+        1 => modified(lock),
+        _ => None,
+    }
+}
+
 fn committed(lock: &Path) -> Option<u64> {
-    git(lock, &["diff", "--quiet", "HEAD", "--"])?;
-    let told = git(lock, &["log", "-1", "--format=%ct", "--"])?;
-    told.trim().parse().ok()
+    let is_shallow = git(lock, &["rev-parse", "--is-shallow-repository"])?;
+    if is_shallow.stdout.trim_ascii() != b"false" {
+        return None;
+    }
+    let told = git(lock, &["log", "-1", "--format=%ct", "--", LOCK])?;
+    String::from_utf8(told.stdout).ok()?.trim().parse().ok()
 }
 
-fn git(lock: &Path, arguments: &[&str]) -> Option<String> {
-    let asked = Command::new("git")
-        .args(arguments)
-        .arg(LOCK)
-        .current_dir(lock.parent()?)
-        .output()
-        .ok()?;
-    let told = String::from_utf8(asked.stdout).ok()?;
-    asked.status.success().then_some(told)
+fn git(lock: &Path, arguments: &[&str]) -> Option<Output> {
+    let mut git = Command::new("git");
+    let asked = git.args(arguments).current_dir(lock.parent()?);
+    asked.output().ok()
 }
 
-/// When it was last written, Unix seconds.
+/// When it was last written.
 fn modified(lock: &Path) -> Option<u64> {
     let modified = lock.metadata().ok()?.modified().ok()?;
     let since = modified.duration_since(UNIX_EPOCH).ok()?;

@@ -10,8 +10,15 @@ pub const LOG_LINES_DROPPED: &str = "mymt5_log_lines_dropped_total";
 /// Crash reports that this start found, which no start before it had told of, and those written since.
 pub const CRASH_REPORTS: &str = "mymt5_crash_reports";
 
+/// Series that a family has no room for.
+const SERIES_LEFT_OUT: &str = "mymt5_metric_series_left_out";
+/// Spans that were given up, since the collector was away, slow or refused them.
+pub(crate) const SPANS_DROPPED: &str = "mymt5_trace_spans_dropped_total";
+/// Spans that the collector took.
+pub(crate) const SPANS_EXPORTED: &str = "mymt5_trace_spans_exported_total";
+
 /// What every process exports.
-pub const COMMON: [Metric; 3] = [
+pub const COMMON: [Metric; 6] = [
     Metric::gauge("mymt5_build_info", "1, with the version that runs").by(&["version"]),
     Metric::counter(
         LOG_LINES_DROPPED,
@@ -21,6 +28,16 @@ pub const COMMON: [Metric; 3] = [
         CRASH_REPORTS,
         "Crash reports that this start found and told of, and those written since",
     ),
+    Metric::counter(SPANS_EXPORTED, "Spans that the collector of traces took"),
+    Metric::counter(
+        SPANS_DROPPED,
+        "Spans given up because the collector of traces was away, slow or refused them",
+    ),
+    Metric::gauge(
+        SERIES_LEFT_OUT,
+        "What a metric would tell now and has no room for, such as the 1025th frozen symbol",
+    )
+    .by(&["metric"]),
 ];
 
 /// Upper bounds of the buckets of every histogram, seconds: from a commit on a fast disk to an answer
@@ -114,6 +131,8 @@ pub struct Family {
 impl Family {
     /// Most series of one.
     pub const MOST: usize = 1_024;
+    /// What stands as if it were gone takes no more of them: the others are for what does not.
+    const MOST_IDLE: usize = Self::MOST / 2;
 
     /// One with these labels; `gone` is what a series stands at once nothing is told of it.
     #[must_use]
@@ -131,12 +150,25 @@ impl Family {
         for gone in self.known.iter().filter(|it| !now.contains_key(*it)) {
             self.gauge(gone).set(self.gone);
         }
-        for (values, value) in now {
-            if self.known.contains(&values) || self.known.len() < Self::MOST {
+        let is_idle = |value: f64| value.total_cmp(&self.gone).is_eq();
+        let (idle, told): (Vec<_>, Vec<_>) = now.into_iter().partition(|(_, it)| is_idle(*it));
+        let left_out = self.put(told, Self::MOST);
+        self.put(idle, Self::MOST_IDLE);
+        metrics::gauge!(SERIES_LEFT_OUT, "metric" => self.name).set(left_out as f64);
+    }
+
+    /// Sets those that there is room for; how many there is none for.
+    fn put(&mut self, all: Vec<(Vec<String>, f64)>, most: usize) -> usize {
+        let mut left_out = 0;
+        for (values, value) in all {
+            if self.known.contains(&values) || self.known.len() < most {
                 self.gauge(&values).set(value);
                 self.known.insert(values);
+            } else {
+                left_out += 1;
             }
         }
+        left_out
     }
 
     fn gauge(&self, values: &[String]) -> metrics::Gauge {
@@ -214,6 +246,33 @@ mod tests {
             assert!(text.lines().any(|told| told == line), "{line}: {text}");
         }
         assert_eq!(text.matches("symbol=").count(), Family::MOST);
+        // Two are of the first call, and EURUSD is told again.
+        let left_out = format!(
+            "mymt5_metric_series_left_out{{metric=\"frozen\"}} {}",
+            Family::MOST + 2
+        );
+        assert!(text.lines().any(|told| told == left_out), "{text}");
+    }
+
+    #[test]
+    fn what_stands_as_if_it_were_gone_leaves_room_for_what_does_not() {
+        let recorder = builder().unwrap().build_recorder();
+        let text = metrics::with_local_recorder(&recorder, || {
+            let mut frozen = Family::new("frozen", &["symbol"], 0.0);
+            let thawed = (0..2 * Family::MOST).map(|n| (vec![format!("S{n:04}")], 0.0));
+            let thawed: BTreeMap<Vec<String>, f64> = thawed.collect();
+            frozen.set(thawed.clone());
+            let last = (vec!["XAUUSD".to_owned()], 1.0);
+            frozen.set(thawed.into_iter().chain([last]).collect());
+            recorder.handle().render()
+        });
+        for line in [
+            "frozen{symbol=\"S0000\"} 0",
+            "frozen{symbol=\"XAUUSD\"} 1",
+            "mymt5_metric_series_left_out{metric=\"frozen\"} 0",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}: {text}");
+        }
     }
 
     #[test]

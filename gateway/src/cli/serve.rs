@@ -156,13 +156,13 @@ pub(super) async fn serve(
 /// Checks the pages that the start had no time for. Returns only where they are damaged: then the
 /// gateway must not go on.
 async fn damage(path: PathBuf) -> JournalError {
-    let checked = tokio::task::spawn_blocking(move || journal::check(&path)).await;
+    let checked = tokio::task::spawn_blocking(move || journal::check(&path, None)).await;
     match checked {
         Ok(Err(error)) => {
             tracing::error!(%error, "the journal does not hold, stopping");
             error
         }
-        Ok(Ok(())) | Err(_) => std::future::pending().await,
+        Ok(Ok(_)) | Err(_) => std::future::pending().await,
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) type Question = Box<dyn FnOnce(&Core) -> Then + Send>;
 pub(super) enum Message {
     /// A step, and what follows once it is durable.
     Input(Box<Input>, Option<Then>),
+    /// The broker's answer, and the step of its trace that ends once it is durable. It may wait for
+    /// company, as without a trace.
+    Answered(Box<Input>, Option<Span>),
     /// A step that asks, and who waits for the answer.
     Ask(Asker, Box<Input>, Reply),
     /// A question.

@@ -1,9 +1,6 @@
 //! How requests leave for the broker: each once, in a task of its own, and what is reported of it.
 
-use super::{
-    messages::{Message, ended},
-    task::OrdersTask,
-};
+use super::{messages::Message, task::OrdersTask};
 use crate::broker::{Dispatch, SendFailure};
 use futures_util::FutureExt;
 use mymt5_chassis::traces::{Kind, Span};
@@ -70,7 +67,7 @@ impl OrdersTask {
 /// What is reported, and the step of its trace that ends once it is durable.
 fn answered(job: Job, outcome: Outcome, late: bool, commit: Option<Span>) -> Message {
     let input = Input::Answered { job, outcome, late };
-    Message::Input(Box::new(input), commit.map(ended))
+    Message::Answered(Box::new(input), commit)
 }
 
 /// The kind of a failure, without the broker's words.

@@ -162,6 +162,7 @@ impl OrdersTask {
         self.take_outbox();
         let mut in_a_row = 0;
         loop {
+            let mut is_second = false;
             let callers_turn = in_a_row >= IN_A_ROW && callers.waits();
             tokio::select! {
                 biased;
@@ -170,7 +171,10 @@ impl OrdersTask {
                     self.committed();
                     self.step(Input::Durable(self.durable))?;
                 }
-                _ = second.tick() => self.every_second()?,
+                _ = second.tick() => {
+                    is_second = true;
+                    self.every_second()?;
+                }
                 // Evidence first: it comes of what was taken of callers, and frees what they wait for.
                 message = inbox.recv(), if !callers_turn => match message {
                     None => return Ok(None),
@@ -190,6 +194,11 @@ impl OrdersTask {
             }
             self.read_if_due();
             self.commit();
+            if is_second {
+                // What is to become durable is under way by now.
+                let now = self.now().utc;
+                self.figures.take(&self.core, now, &self.instruments);
+            }
         }
     }
 
@@ -251,10 +260,7 @@ impl OrdersTask {
         if let Some(input) = self.readability() {
             self.step(input)?;
         }
-        self.step(Input::Second)?;
-        let now = self.now().utc;
-        self.figures.take(&self.core, now, &self.instruments);
-        Ok(())
+        self.step(Input::Second)
     }
 
     fn take(&mut self, message: Message) -> Result<ControlFlow<oneshot::Sender<()>>, JournalError> {
@@ -262,6 +268,11 @@ impl OrdersTask {
             Message::Input(input, then) => {
                 self.step(*input)?;
                 then.into_iter().for_each(|then| self.follow(then));
+            }
+            Message::Answered(input, commit) => {
+                self.step(*input)?;
+                // It goes with the records.
+                self.next.then.extend(commit.map(ended));
             }
             Message::Ask(asker, input, reply) => self.take_asked(asker, *input, reply)?,
             Message::Question(question) => {

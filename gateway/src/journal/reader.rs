@@ -207,6 +207,16 @@ impl Reader {
         )
     }
 
+    /// The newest event's number; 0: there is none.
+    ///
+    /// # Errors
+    /// See [`Reader::find`].
+    pub fn newest_event(&self) -> Result<u64, JournalError> {
+        let newest = "SELECT ifnull(max(sequence), 0) FROM events";
+        let newest = self.0.query_row(newest, [], |row| row.get::<_, i64>(0));
+        Ok(newest.map_err(reading)?.unsigned_abs())
+    }
+
     /// Events after that one, so many at most. Fewer than there are: the oldest are gone.
     ///
     /// # Errors

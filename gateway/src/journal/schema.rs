@@ -165,7 +165,7 @@ fn migrate(
 /// Checks the pages of the file, for so long at most. True: all of them.
 ///
 /// # Errors
-/// `Damaged`.
+/// `Damaged`, or they cannot be read.
 pub(super) fn check_pages(
     connection: &mut Connection,
     at_most: Option<Duration>,
@@ -191,6 +191,9 @@ pub(super) fn check_pages(
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
         {
             Ok(false)
+        }
+        Err(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::NotADatabase) => {
+            Err(failure(error, JournalError::Read))
         }
         Ok(_) | Err(_) => Err(damaged()),
     }

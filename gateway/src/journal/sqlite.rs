@@ -13,6 +13,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Commits between two checks of the log file's size, and at the age of the oldest events.
@@ -183,13 +184,14 @@ impl Drop for Sqlite {
     }
 }
 
-/// Checks all pages of a journal that is in use.
+/// Checks the pages of a journal that is in use, for so long at most: meanwhile its log grows. True: all
+/// of them.
 ///
 /// # Errors
-/// `Damaged`, or it does not open.
-pub fn check(path: &Path) -> Result<(), JournalError> {
+/// `Damaged`, or it does not open or cannot be read.
+pub fn check(path: &Path, at_most: Option<Duration>) -> Result<bool, JournalError> {
     let mut connection = schema::open_to_read(path)?;
-    schema::check_pages(&mut connection, None).map(drop)
+    schema::check_pages(&mut connection, at_most)
 }
 
 fn give_slots(connection: &Connection, clients: &[ClientName]) -> Result<(), JournalError> {

@@ -59,6 +59,13 @@ pub(super) fn retention(settings: &LogSettings, room: Option<u64>) -> Finding {
         .saturating_mul(u64::try_from(files).unwrap_or(u64::MAX));
     let most = total.min(of_files);
     let mib = most / MIB;
+    if settings.stdout {
+        return Finding::cannot_see(
+            RETENTION,
+            "logging.stdout is true: who takes standard output keeps the log",
+            "set a limit there, such as max-size of Docker's logging driver",
+        );
+    }
     if settings.folder.is_none() {
         return Finding::cannot_see(
             RETENTION,
@@ -109,5 +116,12 @@ mod tests {
             ..settings
         };
         assert_eq!(verdict(&elsewhere, Some(0)), Verdict::CannotSee);
+        let stdout = LogSettings {
+            stdout: true,
+            ..elsewhere
+        };
+        let finding = retention(&stdout, None);
+        assert_eq!(finding.verdict, Verdict::CannotSee);
+        assert!(finding.seen.contains("logging.stdout"), "{finding}");
     }
 }

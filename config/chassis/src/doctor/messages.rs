@@ -54,6 +54,10 @@ fn of_configuration() -> Vec<Finding> {
     let mut log = LogSettings::in_folder("logs");
     let full = retention(&log, Some(0));
     log.folder = None;
+    let stdout = LogSettings {
+        stdout: true,
+        ..log.clone()
+    };
     let tls_failure = failure(tls::TLS, &[fault("server.tls")]);
     let mut all = vec![
         valid(&[fault("server.listen"), fault("x")], &[]),
@@ -70,6 +74,7 @@ fn of_configuration() -> Vec<Finding> {
         tls::tls(&[], &tls::TlsFiles::default(), 0),
         full,
         retention(&log, None),
+        retention(&stdout, None),
     ];
     all.extend(tls_failure);
     all.extend(tls::samples());

@@ -4,9 +4,12 @@
 use super::{
     settings::TraceSettings,
     step::{Kind, Step},
-    tracer::{self, DROPPED, Tracer},
+    tracer::{self, Tracer},
 };
-use crate::redact::Redactor;
+use crate::{
+    metrics::{SPANS_DROPPED, SPANS_EXPORTED},
+    redact::Redactor,
+};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
@@ -22,8 +25,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-/// Spans that the collector took.
-const EXPORTED: &str = "mymt5_trace_spans_exported_total";
 /// Ended spans that may wait.
 const QUEUE: usize = 8_192;
 /// Spans of one request: few, so that to mask them takes no other task its turn.
@@ -50,6 +51,8 @@ impl Exporting {
         self.stop.cancel();
         if timeout(LAST, &mut self.task).await.is_err() {
             self.task.abort();
+            // What it still held is counted once it is gone.
+            let _ = (&mut self.task).await;
             tracing::warn!("the collector of traces did not take the last spans in time");
         }
     }
@@ -58,13 +61,6 @@ impl Exporting {
 /// Begins to record traces, within a runtime; none where they are off.
 pub(crate) fn start(settings: &TraceSettings, redactor: &Redactor) -> Option<Exporting> {
     let collector = settings.endpoint?;
-    metrics::describe_counter!(
-        DROPPED,
-        "Spans given up because the collector was away, slow or refused them"
-    );
-    metrics::describe_counter!(EXPORTED, "Spans that the collector took");
-    metrics::counter!(DROPPED).increment(0);
-    metrics::counter!(EXPORTED).increment(0);
     let (queue, steps) = mpsc::channel(QUEUE);
     tracer::install(Tracer::new(queue, settings.sampled_share));
     let sender = Sender {
@@ -74,7 +70,7 @@ pub(crate) fn start(settings: &TraceSettings, redactor: &Redactor) -> Option<Exp
         reached: true,
     };
     let stop = CancellationToken::new();
-    let task = tokio::spawn(sender.run(steps, stop.clone()));
+    let task = tokio::spawn(sender.run(Waiting::of(steps), stop.clone()));
     Some(Exporting { stop, task })
 }
 
@@ -96,6 +92,37 @@ fn resource(service_name: &str) -> Resource {
     }
 }
 
+/// What is not sent yet. Whatever of it is left at the end, or when the task is aborted, is counted as
+/// given up.
+struct Waiting {
+    steps: mpsc::Receiver<Step>,
+    /// Spans of the request that is under way.
+    under_way: u64,
+}
+
+impl Waiting {
+    fn of(steps: mpsc::Receiver<Step>) -> Self {
+        Self {
+            steps,
+            under_way: 0,
+        }
+    }
+
+    fn batch(&mut self) -> Vec<Step> {
+        let next = std::iter::from_fn(|| self.steps.try_recv().ok());
+        let batch: Vec<Step> = next.take(BATCH).collect();
+        self.under_way = batch.len() as u64;
+        batch
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let left = self.under_way + self.steps.len() as u64;
+        metrics::counter!(SPANS_DROPPED).increment(left);
+    }
+}
+
 struct Sender {
     client: Option<TraceServiceClient<Channel>>,
     redactor: Redactor,
@@ -105,8 +132,9 @@ struct Sender {
 }
 
 impl Sender {
-    /// Sends what waits, round after round, and once more at the end.
-    async fn run(mut self, mut steps: mpsc::Receiver<Step>, stop: CancellationToken) {
+    /// Sends what waits, round after round, and once more at the end; then a collector that is away is not
+    /// tried again.
+    async fn run(mut self, mut steps: Waiting, stop: CancellationToken) {
         let mut round = interval(ROUND);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -115,13 +143,15 @@ impl Sender {
                 _ = round.tick() => false,
             };
             // What comes meanwhile is for the next round.
-            let mut waiting = steps.len();
+            let mut waiting = steps.steps.len();
             while waiting > 0 {
-                let batch: Vec<Step> = std::iter::from_fn(|| steps.try_recv().ok())
-                    .take(BATCH)
-                    .collect();
+                let batch = steps.batch();
                 waiting = waiting.saturating_sub(batch.len().max(1));
                 self.send(batch).await;
+                steps.under_way = 0;
+                if !self.reached && stop.is_cancelled() {
+                    return;
+                }
             }
             if stopping {
                 return;
@@ -151,8 +181,8 @@ impl Sender {
                 count
             }
         };
-        metrics::counter!(DROPPED).increment(given_up);
-        metrics::counter!(EXPORTED).increment(count - given_up);
+        metrics::counter!(SPANS_DROPPED).increment(given_up);
+        metrics::counter!(SPANS_EXPORTED).increment(count - given_up);
     }
 
     /// How many of them the collector refused.

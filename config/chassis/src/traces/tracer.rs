@@ -1,7 +1,7 @@
 //! Where ended steps go, which traces are recorded, and under which step a call of this process is.
 
 use super::step::Step;
-use crate::{clock, trace_context::TraceContext};
+use crate::{clock, metrics::SPANS_DROPPED, trace_context::TraceContext};
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
@@ -9,8 +9,6 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Spans that were given up, since the collector was away, slow or refused them.
-pub(super) const DROPPED: &str = "mymt5_trace_spans_dropped_total";
 /// Calls whose trace is remembered for what follows from them.
 const CALLS: usize = 4_096;
 
@@ -75,7 +73,7 @@ impl Tracer {
     /// Hands a step to the exporter. Without room it is given up: an order does not wait for it.
     pub(super) fn tell(&self, step: Step) {
         if self.0.queue.try_send(step).is_err() {
-            metrics::counter!(DROPPED).increment(1);
+            metrics::counter!(SPANS_DROPPED).increment(1);
         }
     }
 

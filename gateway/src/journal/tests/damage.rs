@@ -37,6 +37,19 @@ fn another_account_another_file_and_a_newer_version_are_refused() {
 }
 
 #[test]
+fn a_journal_that_cannot_be_read_now_is_not_called_damaged() {
+    let (_folder, path) = place();
+    drop(open(&path).unwrap());
+    let holder = Connection::open(&path).unwrap();
+    let alone = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE";
+    holder.execute_batch(alone).unwrap();
+    let mut other = Connection::open(&path).unwrap();
+    other.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let checked = super::super::schema::check_pages(&mut other, None);
+    assert!(matches!(checked, Err(JournalError::Read(_))), "{checked:?}");
+}
+
+#[test]
 fn damage_is_found_before_anything_is_believed() {
     for damage in ["flipped", "not text", "cut"] {
         let (_folder, path) = place();

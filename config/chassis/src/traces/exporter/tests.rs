@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{secret::Secret, trace_context::TraceContext};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
     trace_service_server::{TraceService, TraceServiceServer},
@@ -71,13 +72,39 @@ async fn a_collector_that_is_away_costs_the_spans_and_nothing_else() {
     drop(listener);
     let (queue, steps) = mpsc::channel(QUEUE);
     let tracer = Tracer::new(queue, 1.0);
-    for _ in 0..3 {
+    // More than one request: the second is not tried any more.
+    let told = BATCH + 3;
+    for _ in 0..told {
         tracer.tell(step(Vec::new()));
     }
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let counted = metrics::set_default_local_recorder(&recorder);
     let stop = CancellationToken::new();
     stop.cancel();
-    let run = sender(collector, &Redactor::new()).run(steps, stop);
+    let run = sender(collector, &Redactor::new()).run(Waiting::of(steps), stop);
     timeout(Duration::from_secs(30), run).await.unwrap();
+    drop(counted);
+    let text = recorder.handle().render();
+    let dropped = format!("{SPANS_DROPPED} {told}");
+    assert!(text.lines().any(|line| line == dropped), "{text}");
+}
+
+#[tokio::test]
+async fn what_an_aborted_exporter_held_is_counted() {
+    let (queue, steps) = mpsc::channel(QUEUE);
+    let tracer = Tracer::new(queue, 1.0);
+    for _ in 0..BATCH + 3 {
+        tracer.tell(step(Vec::new()));
+    }
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        let mut held = Waiting::of(steps);
+        assert_eq!(held.batch().len(), BATCH);
+        drop(held);
+    });
+    let text = recorder.handle().render();
+    let dropped = format!("{SPANS_DROPPED} {}", BATCH + 3);
+    assert!(text.lines().any(|line| line == dropped), "{text}");
 }
 
 /// Passes on what it is told, and says that it refused one of them.
@@ -119,7 +146,9 @@ async fn what_waits_at_the_end_is_told_in_batches() {
     }
     let stop = CancellationToken::new();
     stop.cancel();
-    sender(address, &Redactor::new()).run(steps, stop).await;
+    sender(address, &Redactor::new())
+        .run(Waiting::of(steps), stop)
+        .await;
     for count in [BATCH, 1] {
         let request = requests.try_recv().unwrap();
         let of_process = &request.resource_spans[0];
