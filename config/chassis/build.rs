@@ -32,24 +32,24 @@ fn main() {
 
 /// When it was last changed; none where there is no git, or only its newest commits.
 fn changed(lock: &Path) -> Option<u64> {
-    match git(lock, &["diff", "--quiet", "HEAD", "--", LOCK])?
-        .status
-        .code()?
-    {
-        0 => committed(lock),
+    let is_shallow = told(lock, &["rev-parse", "--is-shallow-repository"])?;
+    let differs = git(lock, &["diff", "--quiet", "HEAD", "--", LOCK])?;
+    match differs.status.code()? {
+        0 if is_shallow == "false" => {
+            let committed = told(lock, &["log", "-1", "--format=%ct", "--", LOCK])?;
+            committed.parse().ok()
+        }
         // It stands as somebody wrote it here.
         1 => modified(lock),
         _ => None,
     }
 }
 
-fn committed(lock: &Path) -> Option<u64> {
-    let is_shallow = git(lock, &["rev-parse", "--is-shallow-repository"])?;
-    if is_shallow.stdout.trim_ascii() != b"false" {
-        return None;
-    }
-    let told = git(lock, &["log", "-1", "--format=%ct", "--", LOCK])?;
-    String::from_utf8(told.stdout).ok()?.trim().parse().ok()
+/// What git says of it; none where it fails, as outside a repository.
+fn told(lock: &Path, arguments: &[&str]) -> Option<String> {
+    let asked = git(lock, arguments).filter(|asked| asked.status.success())?;
+    let text = String::from_utf8(asked.stdout).ok()?;
+    Some(text.trim().to_owned())
 }
 
 fn git(lock: &Path, arguments: &[&str]) -> Option<Output> {

@@ -35,7 +35,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// A process of that host, which told so of its sandbox; none where it is gone, and another
+    /// A process of that host, which told so of its sandbox; none where it is gone, or another
     /// program has its number.
     pub(super) fn of(
         host: &Host,
