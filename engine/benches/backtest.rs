@@ -5,7 +5,7 @@
 
 use mymt5_chassis::loader::{Environment, Reader};
 use mymt5_engine::{
-    backtest::{Backtest, Conditions, Outcome, Span, Ticks},
+    backtest::{Backtest, Conditions, Kind, Outcome, Span, Ticks},
     risk::RiskSettings,
     settings::TABLE,
     strategy::{Registry, StrategySettings},
@@ -61,6 +61,7 @@ fn traded(config: &Path, ticks: &Path) -> Outcome {
     let files = [PathBuf::from(ticks)];
     let mut ticks = Ticks::open(
         &files,
+        Kind::Ticks,
         Some(&symbol),
         Span::default(),
         &conditions.contracts,

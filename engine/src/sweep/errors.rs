@@ -45,7 +45,7 @@ pub enum SweepError {
     Empty,
     /// The files changed while they were traded.
     #[error(
-        "the files have other ticks than when the sweep began; leave them as they are, and run it once more"
+        "the files have other ticks than when the sweep began; let them be, and run it once more"
     )]
     Changed,
     /// A file that cannot be read.

@@ -296,7 +296,7 @@ fn of_journal(whole: Option<Result<bool, JournalError>>, is_writable: bool) -> F
         ),
         Some(Ok(false)) => Finding::cannot_see(
             JOURNAL,
-            "writable; 10 seconds were too short to check all of its pages",
+            "writable, though 10 seconds were too short to check all of its pages",
             "look at the gateway's log: after its start it checks the rest, and stops where that is damaged",
         ),
         Some(Ok(true)) => Finding::pass(JOURNAL, "whole and writable"),
