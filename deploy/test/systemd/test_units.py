@@ -49,6 +49,17 @@ class Units(unittest.TestCase):
     def test_a_misspelt_key_is_found(self):
         self.assertTrue(self.complaints(lambda text: text.replace("PrivateTmp=", "PrivatTmp=")))
 
+    def test_what_is_enabled_starts_with_the_machine(self):
+        with tempfile.TemporaryDirectory() as root:
+            units = pathlib.Path(root, "etc/systemd/system")
+            units.mkdir(parents=True)
+            for unit in UNITS:
+                shutil.copy(ROOM / unit, units)
+            for name in ("mymt5-gateway.service", "mymt5-engine@main.service"):
+                command = ["systemctl", f"--root={root}", "enable", name]
+                subprocess.run(command, check=True, capture_output=True)
+                self.assertTrue((units / "multi-user.target.wants" / name).is_symlink(), name)
+
     def complaints(self, change) -> list[str]:
         """Of `systemd-analyze verify`, on copies whose programs are there."""
         with tempfile.TemporaryDirectory() as folder:
@@ -83,6 +94,7 @@ class Units(unittest.TestCase):
             self.assertGreaterEqual(int(found["WatchdogSec"][0]), 20)
             self.assertGreater(int(found["RestartMaxDelaySec"][0]), int(found["RestartSec"][0]))
             self.assertEqual(found["MemorySwapMax"], ["0"])
+            self.assertEqual(found["WantedBy"], ["multi-user.target"])
         self.assertNotEqual(*owners.values())
         self.assertNotIn("LoadCredential", settings(UNITS[1]))
 
