@@ -1,7 +1,7 @@
 //! The installation that the runbook speaks of, in a temporary folder: the shipped configuration, the
 //! binaries of this build, and what stands for `sudo` and systemd where there is one user.
 
-use super::book;
+use super::book::{self, Installation};
 use crate::stage::{BOUND, binaries, eventually};
 use mymt5_chassis::testing::free_port;
 use mymt5_proto::v1::{
@@ -25,7 +25,11 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
-/// Where the runbook has the secrets.
+/// Where the runbook has a clone.
+const CLONE: &str = "/opt/mymt5";
+/// Where it has the gateway.
+const API: &str = "127.0.0.1:50051";
+/// Where it has the secrets.
 const SECRETS: &str = "/etc/mymt5/secrets";
 
 const SUDO: &str = r#"#!/bin/sh
@@ -49,6 +53,12 @@ stop() {
     rm "run/$service"
 }
 start() {
+    # What LoadCredential= hands over is a copy of the start.
+    if [ -e run/LoadCredential ]; then
+        rm -rf run/credentials
+        cp -r secrets run/credentials
+        export CREDENTIALS_DIRECTORY="$PWD/run/credentials"
+    fi
     operations=
     if [ "$name" = engine ]; then operations="--operations ENGINE"; fi
     setsid "target/release/$service" run --config "config/$name.toml" >>"$service.stderr" 2>&1 </dev/null &
@@ -121,7 +131,7 @@ impl Home {
     fn shipped(&self, name: &str) -> String {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
         let text = fs::read_to_string(file.join(format!("{name}.toml"))).unwrap();
-        let text = text.replace("127.0.0.1:50051", &self.api);
+        let text = text.replace(API, &self.api);
         text.replace("allow_root = false", "allow_root = true")
     }
 
@@ -181,14 +191,23 @@ impl Home {
 
     /// Opens the runbook at a section.
     pub(super) fn read(&self, section: &str) -> Reading<'_> {
+        self.read_for(Installation::Clone, section)
+    }
+
+    /// Opens it at what a section says for that installation; the paths are a clone's still.
+    pub(super) fn read_for(&self, installation: Installation, section: &str) -> Reading<'_> {
         let mut blocks = book::blocks();
-        blocks.retain(|block| block.section == section);
+        blocks.retain(|block| {
+            block.section == section && block.only.is_none_or(|only| only == installation)
+        });
         assert!(!blocks.is_empty(), "{section}");
         Reading {
             home: self,
             blocks: blocks.into_iter(),
             words: vec![
+                (CLONE, self.folder.path().display().to_string()),
                 (SECRETS, self.path("secrets").display().to_string()),
+                (API, self.api.clone()),
                 (
                     "mymt5-engine health",
                     format!("mymt5-engine health --operations {}", self.engine),
@@ -326,10 +345,7 @@ impl Reading<'_> {
     /// Runs the next block; what it printed.
     pub(super) fn block(&mut self) -> String {
         let block = self.blocks.next().expect("another block");
-        let words = self.words.iter();
-        let script = words.fold(block.script, |script, (word, with)| {
-            script.replace(word, with)
-        });
+        let script = self.script(&block);
         let end = Instant::now() + BOUND;
         loop {
             let output = self.home.tried(&script, &self.typed);
@@ -340,6 +356,21 @@ impl Reading<'_> {
             assert!(goes_on, "{script}\n{output:?}\n{}", self.home.said());
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Runs the next block, which must not succeed.
+    pub(super) fn refused(&mut self) {
+        let block = self.blocks.next().expect("another block");
+        let script = self.script(&block);
+        let output = self.home.tried(&script, &self.typed);
+        assert!(!output.status.success(), "{script}\n{output:?}");
+    }
+
+    /// A block, after the one that its shell began with, with the reader's own words.
+    fn script(&self, block: &book::Block) -> String {
+        let script = book::beginning() + &block.script;
+        let words = self.words.iter();
+        words.fold(script, |script, (word, with)| script.replace(word, with))
     }
 
     /// Runs all blocks that are left.

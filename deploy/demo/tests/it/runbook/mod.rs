@@ -8,6 +8,7 @@ use crate::{
     bridge::Bridge,
     stage::{BOUND, eventually},
 };
+use book::Installation;
 use home::Home;
 use mymt5_proto::v1::{
     GetSnapshotRequest, GetStatusRequest, LinkState, OrderState, StreamEventsRequest,
@@ -26,8 +27,9 @@ use tonic::{
     transport::Channel,
 };
 
-/// The sections, each with a test below.
-const SECTIONS: [&str; 13] = [
+/// The sections. The first opens every block of the others, which have a test below each.
+const SECTIONS: [&str; 14] = [
+    "installation",
     "first",
     "leaked-password",
     "leaked-certificate",
@@ -64,14 +66,26 @@ const NEW: &str = "new horse, new staple";
 
 /// A gateway on a terminal's bridge, with a broker to stand in for the terminal.
 async fn on_a_terminal() -> (Home, Bridge) {
+    on_a_terminal_of(Installation::Clone).await
+}
+
+/// The same, with its secrets by that installation's way.
+async fn on_a_terminal_of(installation: Installation) -> (Home, Bridge) {
     let bridge = Bridge::start(SHARED, &[]);
     bridge.password(OLD);
     let port = bridge.port;
     let home = Home::set();
     let secrets = home.path("secrets");
+    let folder = match installation {
+        Installation::Clone => format!("[secrets]\nfolder = {secrets:?}\n"),
+        Installation::Systemd => {
+            fs::write(home.path("run/LoadCredential"), "").unwrap();
+            String::new()
+        }
+    };
     // An order of unknown outcome stays so for longer than any machine takes for a section.
     let local = format!(
-        "[secrets]\nfolder = {secrets:?}\n[orders]\nunknown_grace_ms = 600000\n\
+        "{folder}[orders]\nunknown_grace_ms = 600000\n\
          [broker]\nkind = \"terminal\"\ntime_zone = \"Etc/GMT-3\"\n[broker.terminal]\n\
          address = \"127.0.0.1:{port}\"\nplain = true\naccount_kind = \"demo\"\n\
          symbols = {{ EURUSD = \"EURUSD\" }}\n"
@@ -186,11 +200,25 @@ async fn a_leaked_password_is_replaced_and_streams_stay_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leaked_password_that_systemd_hands_over_is_replaced_by_a_restart() {
+    let (home, bridge) = on_a_terminal_of(Installation::Systemd).await;
+    home.trades("before").await;
+    bridge.password(NEW);
+    let reading = home.read_for(Installation::Systemd, "leaked-password");
+    reading.typing(NEW).rest();
+    let logins = bridge.texts("SELECT CAST(ok AS TEXT) FROM logins");
+    assert_eq!(logins, ["1", "1"]);
+    home.trades("after").await;
+    assert!(!home.said().contains(NEW), "the log has the password");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_leaked_certificate_opens_nothing_and_its_client_trades_under_another_name() {
     let home = on_the_simulator().await;
     with_an_engine(&home).await;
-    home.read("leaked-certificate").rest();
+    // The section puts another in its place.
     let endpoint = home.endpoint(Some("engine"));
+    home.read("leaked-certificate").rest();
     let status = match endpoint.connect().await {
         Ok(channel) => asked(channel, None).await,
         Err(error) => panic!("the certificate is the authority's still: {error}"),
@@ -239,6 +267,13 @@ async fn a_leaked_token_opens_nothing_and_another_does() {
     asked(channel, Some(&new)).await.unwrap();
     let mode = fs::metadata(home.path("dashboard-2.token")).unwrap();
     assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_token_that_is_not_where_the_page_looks_is_not_taken_for_shut_out() {
+    let home = Home::set();
+    fs::write(home.path("config/gateway.local.toml"), "[limits]\n").unwrap();
+    home.read("leaked-token").refused();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -399,6 +434,8 @@ async fn an_upgrade_and_its_rollback_lose_nothing() {
     home.install();
     reading.rest();
     home.trades("new").await;
+    // Another one does not take away the way back from this one.
+    home.read("upgrade").refused();
     home.read("rollback").rest();
     for program in ["mymt5-gateway", "mymt5-engine"] {
         let read = |folder: &str| fs::read(home.path(folder).join(program)).unwrap();
