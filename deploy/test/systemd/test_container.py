@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -287,6 +288,24 @@ class Container(unittest.TestCase):
             self.assertEqual(
                 self.machine.run(*inside, check=False).returncode == 0, writable, folder
             )
+
+    def test_the_runbook_finds_what_the_units_have_made(self):
+        for unit in (GATEWAY, ENGINE):
+            self.start(unit)
+        page = (REPOSITORY / "deploy/RUNBOOK.md").read_text()
+        (block,) = re.findall("```sh installation systemd\n(.*?)```", page, re.DOTALL)
+        tried = """
+            operator status && operator backup
+            ls $logs/* $ca $engine_tls
+            $bin/mymt5-gateway check --config $config/gateway.toml
+            until $bin/mymt5-gateway health --config $config/gateway.toml; do sleep 0.1; done
+            until $bin/mymt5-engine health; do sleep 0.1; done
+            test $(systemctl is-active $engine) = active
+        """
+        user = ["runuser", "-u", "mymt5-gateway", "--"]
+        shell = ["timeout", str(BOUND // 2), "bash", "-euo", "pipefail", "-c", block + tried]
+        done = self.machine.run(*user, *shell, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_a_credential_is_read_and_nobody_else_reads_it(self):
         names = ("MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER", "BRIDGE_SECRET")

@@ -12,6 +12,10 @@ import unittest
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 ROOM = REPOSITORY / "deploy/systemd"
 UNITS = ["mymt5-gateway.service", "mymt5-engine@.service"]
+DROP_INS = {
+    "terminal.conf": {"MT5_LOGIN", "MT5_PASSWORD", "MT5_SERVER", "BRIDGE_SECRET"},
+    "notify.conf": {"SMTP_PASSWORD", "TELEGRAM_BOT_TOKEN"},
+}
 # Growing pauses came with systemd 254; an older one says that it does not know them, and keeps the first.
 NEWER = re.compile(r"Unknown key (name )?'Restart(Steps|MaxDelaySec)' in section")
 
@@ -47,7 +51,16 @@ class Units(unittest.TestCase):
         self.assertEqual(self.complaints(lambda text: text), [])
 
     def test_a_misspelt_key_is_found(self):
-        self.assertTrue(self.complaints(lambda text: text.replace("PrivateTmp=", "PrivatTmp=")))
+        for key in ("PrivateTmp=", "LoadCredential="):
+            self.assertTrue(self.complaints(lambda text, key=key: text.replace(key, "X" + key)))
+
+    def test_a_drop_in_brings_secrets_and_the_way_to_who_takes_them(self):
+        self.assertEqual({path.name for path in ROOM.glob("*.conf")}, set(DROP_INS))
+        for name, secrets in DROP_INS.items():
+            found = settings(name)
+            loaded = dict(line.split(":") for line in found.pop("LoadCredential"))
+            self.assertEqual(loaded, {secret: f"/etc/mymt5/secrets/{secret}" for secret in secrets})
+            self.assertEqual(set(found), {"IPAddressAllow"})
 
     def test_what_is_enabled_starts_with_the_machine(self):
         with tempfile.TemporaryDirectory() as root:
@@ -68,6 +81,10 @@ class Units(unittest.TestCase):
                     (ROOM / unit).read_text().replace("/usr/local/bin/mymt5-", f"{folder}/mymt5-")
                 )
                 pathlib.Path(folder, unit.replace("@", "@main")).write_text(change(text))
+            drop_ins = pathlib.Path(folder, f"{UNITS[0]}.d")
+            drop_ins.mkdir()
+            for name in DROP_INS:
+                (drop_ins / name).write_text(change((ROOM / name).read_text()))
             for program in ("mymt5-gateway", "mymt5-engine"):
                 shutil.copy("/bin/true", pathlib.Path(folder, program))
             units = [str(path) for path in pathlib.Path(folder).glob("*.service")]
