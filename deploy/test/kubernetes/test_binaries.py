@@ -1,12 +1,17 @@
 """What the manifests name is what the binaries take: variables, files, ports, probes, volumes, the end."""
 
 import json
+import math
+import pathlib
 import re
 import signal
+import subprocess
+import tempfile
 import unittest
 
 import rendered
-from stage import Stage, eventually, free_port
+import yaml
+from stage import BOUND, Stage, binary, eventually, free_port
 
 
 def port_of(address: str) -> int:
@@ -91,6 +96,62 @@ class Configuration(unittest.TestCase):
         done = pod.command("check")
         self.assertEqual(done.returncode, 78)
         self.assertIn("server.listn", done.stderr)
+
+
+class Sweep(unittest.TestCase):
+    """The Job's shares as its pods start them, over a generated past."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        job = rendered.named("sweep", "Job", "sweep")
+        self.words = rendered.container(job)["args"]
+        self.places = {}
+        for mount in rendered.container(job)["volumeMounts"]:
+            place = self.folder / mount["mountPath"].lstrip("/")
+            place.mkdir(parents=True)
+            self.places[mount["mountPath"]] = place
+        example = yaml.safe_load((rendered.ROOM / "examples/sweep.yaml").read_text())
+        for name, text in example["data"].items():
+            (self.places["/etc/mymt5"] / name).write_text(text)
+        ticks = self.words[self.words.index("--ticks") + 1]
+        self.place(ticks).write_text(made_ticks(2000))
+
+    def place(self, path: str) -> pathlib.Path:
+        """Where a path of the pod lies here."""
+        found = [mount for mount in self.places if path.startswith(f"{mount}/")]
+        return self.places[found[0]] / path[len(found[0]) + 1 :] if found else pathlib.Path(path)
+
+    def run_binary(self, *words: str) -> subprocess.CompletedProcess:
+        command = [binary("mymt5-engine"), *words]
+        return subprocess.run(
+            command, check=False, capture_output=True, text=True, env={}, timeout=BOUND
+        )
+
+    def test_every_share_of_the_job_is_traded_and_they_merge(self):
+        shares = rendered.named("sweep", "Job", "sweep")["spec"]["completions"]
+        parts = []
+        for index in range(shares):
+            words = [word.replace("$(JOB_COMPLETION_INDEX)", str(index)) for word in self.words]
+            words = [str(self.place(word)) if word.startswith("/") else word for word in words]
+            done = self.run_binary(*words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            parts.append(words[words.index("--out") + 1])
+        self.assertEqual(len(set(parts)), shares)
+        merged = self.run_binary("merge", *parts, "--json")
+        self.assertEqual(merged.returncode, 0, merged.stderr)
+        json.loads(merged.stdout)
+
+
+def made_ticks(count: int) -> str:
+    """A tick export that goes up and down for so many seconds."""
+    lines = ["<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>"]
+    for second in range(count):
+        bid = 1.1 + math.sin(second / 50) / 500
+        time = f"{second // 3600 + 10:02}:{second // 60 % 60:02}:{second % 60:02}.000"
+        lines.append(f"2020.01.30\t{time}\t{bid:.5f}\t{bid + 0.0001:.5f}\t\t\t6")
+    return "\n".join(lines) + "\n"
 
 
 class Running(unittest.TestCase):

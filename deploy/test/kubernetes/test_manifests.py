@@ -158,10 +158,12 @@ class Manifests(unittest.TestCase):
         for overlay in rendered.OVERLAYS:
             self.assertEqual(rendered.of_kind(overlay, "Secret"), [])
         for file in (rendered.ROOM / "examples").glob("*.yaml"):
-            example = yaml.safe_load(file.read_text())
-            if example["kind"] == "Secret":
-                self.assertNotIn("data", example)
-                self.assertEqual(set(example["stringData"].values()), {"REPLACE-ME"}, file.name)
+            for example in yaml.safe_load_all(file.read_text()):
+                if example["kind"] == "Secret":
+                    self.assertNotIn("data", example)
+                    self.assertEqual(
+                        set(example["stringData"].values()), {"REPLACE-ME"}, file.name
+                    )
 
     def test_every_secret_that_a_pod_mounts_has_a_maker(self):
         examples = {file.stem for file in (rendered.ROOM / "examples").glob("*.yaml")}
@@ -171,6 +173,20 @@ class Manifests(unittest.TestCase):
             for workload in rendered.workloads(overlay):
                 for volume in rendered.pod(workload)["volumes"]:
                     self.assertLessEqual(set(rendered.secrets(volume)), examples | made | by_hand)
+
+    def test_what_a_sweep_mounts_is_an_example(self):
+        made = {
+            (example["kind"], example["metadata"]["namespace"], example["metadata"]["name"])
+            for file in (rendered.ROOM / "examples").glob("*.yaml")
+            for example in yaml.safe_load_all(file.read_text())
+        }
+        job = rendered.named("sweep", "Job", "sweep")
+        for volume in rendered.pod(job)["volumes"]:
+            if "configMap" in volume:
+                wanted = ("ConfigMap", volume["configMap"]["name"])
+            else:
+                wanted = ("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
+            self.assertIn((wanted[0], "mymt5-sweep", wanted[1]), made)
 
     def test_a_sweep_has_as_many_shares_as_completions(self):
         job = rendered.named("sweep", "Job", "sweep")
