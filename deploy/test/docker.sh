@@ -14,7 +14,6 @@ command -v dockerd >/dev/null || packages+=(docker.io)
 command -v docker-compose >/dev/null || packages+=(docker-compose)
 command -v ip >/dev/null || packages+=(iproute2)
 if ((${#packages[@]})); then
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "${packages[@]}"; } >/dev/null 2>&1 ||
-        skip "there is no ${packages[*]}"
+    "$(dirname "$0")/install.sh" "${packages[@]}" >/dev/null 2>&1 || skip "there is no ${packages[*]}"
 fi
-exec python3 "$(dirname "$0")/docker/images.py"
+PYTHONPATH=$(dirname "$0") PYTHONDONTWRITEBYTECODE=1 exec python3 "$(dirname "$0")/docker/images.py"

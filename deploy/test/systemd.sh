@@ -14,10 +14,11 @@ skip() {
 ((EUID == 0)) || skip "not root"
 need() {
     command -v "$1" >/dev/null && return
-    { apt-get update -qq && apt-get install -qq -y "${@:2}"; } >/dev/null 2>&1 || skip "there is no $1"
+    deploy/test/install.sh "${@:2}" >/dev/null 2>&1 || skip "there is no $1"
 }
 run() {
-    PYTHONDONTWRITEBYTECODE=1 python3 -W ignore -m unittest discover -s deploy/test/systemd "$@"
+    PYTHONPATH=deploy/test PYTHONDONTWRITEBYTECODE=1 \
+        python3 -W ignore -m unittest discover -s deploy/test/systemd "$@"
 }
 
 need systemd-analyze systemd

@@ -89,6 +89,8 @@ class Docker:
             "DOCKER_CONFIG": str(folder),
             "DOCKER_BUILDKIT": "0",
             "COMPOSE_DOCKER_CLI_BUILD": "0",
+            # The second version names containers as the first one did.
+            "COMPOSE_COMPATIBILITY": "1",
         }
 
     def __call__(self, *arguments, **options):
@@ -112,6 +114,7 @@ class Docker:
 @contextmanager
 def docker(folder, *, apart=True):
     """Starts a daemon whose files are in that folder; not `apart` it is in this host's network."""
+    allowed(folder)
     log = folder / "dockerd.log"
     command = [
         "dockerd",
@@ -120,6 +123,9 @@ def docker(folder, *, apart=True):
         f"--pidfile={folder}/pid",
         f"--host=unix://{folder}/docker.sock",
         "--bridge=none",
+        # Where a containerd of this machine serves, another Docker may have containers in it.
+        f"--containerd-namespace={folder.name}",
+        f"--containerd-plugins-namespace={folder.name}-plugins",
     ]
     command = ["unshare", "--net", *command] if apart else [*command, "--iptables=false"]
     with ExitStack() as stack:
@@ -127,7 +133,7 @@ def docker(folder, *, apart=True):
         child = stack.enter_context(process(*command, stdout=output, stderr=output))
         daemon = Docker(folder, child.pid)
         if apart:
-            connect_outside(stack, child.pid)
+            connect_outside(stack, child, log)
         answers = ["docker", "version"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         environment = daemon.environment
@@ -139,18 +145,43 @@ def docker(folder, *, apart=True):
             ),
         )
         if child.poll() is not None:
-            raise Unavailable("dockerd does not start here")
+            raise AssertionError(f"dockerd ended:\n{tail(log)}")
         yield daemon
 
 
-def connect_outside(stack, pid):
+def allowed(folder):
+    """Tries what a container without privileges may not: namespaces, and mounts in them."""
+    trial = ["unshare", "--net", "--mount", "mount", "-t", "tmpfs", "trial", str(folder)]
+    if subprocess.run(trial, check=False, capture_output=True).returncode:
+        raise Unavailable("no namespace with a mount can be made here")
+
+
+def tail(log):
+    return log.read_text(errors="replace")[-4000:]
+
+
+def until_apart(child, log):
+    """Waits until a process has a network of its own; one that ends without has told why in the log."""
+    own = os.readlink("/proc/self/ns/net")
+
+    def is_apart():
+        try:
+            return os.readlink(f"/proc/{child.pid}/ns/net") != own
+        except OSError as error:
+            raise AssertionError(f"it ended: {error}\n{tail(log)}") from None
+
+    until("a network of its own", is_apart)
+
+
+def connect_outside(stack, child, log):
     """A host outside, reached as the Internet is, and a listener there and on the daemon's own host."""
     # unshare has made the network before it becomes dockerd.
-    own = os.readlink("/proc/self/ns/net")
-    until("a network of its own", lambda: os.readlink(f"/proc/{pid}/ns/net") != own)
+    until_apart(child, log)
+    pid = child.pid
     listen = [sys.executable, "-c", LISTEN.format(port=PORT)]
-    outside = stack.enter_context(process("unshare", "--net", *listen)).pid
-    until("a network outside", lambda: os.readlink(f"/proc/{outside}/ns/net") != own)
+    host = stack.enter_context(process("unshare", "--net", *listen))
+    until_apart(host, log)
+    outside = host.pid
     link = f"link add outside type veth peer name inside netns {outside}"
     for line in ("link set lo up", link, f"addr add {HOST}/24 dev outside", "link set outside up"):
         run(*inside(pid, "ip", *line.split()))

@@ -1,7 +1,6 @@
 """Builds the images, runs the composition on a real Docker, and tries what it promises."""
 
 import base64
-import ctypes
 import io
 import json
 import os
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import daemon
+import landlock
 from daemon import BASE, BUILDER, HOST, OUTSIDE, PORT, ROOT, run, until
 
 COMPOSE = Path("deploy/compose/compose.yaml")
@@ -28,7 +28,7 @@ GATEWAY_USER, ENGINE_USER = 10001, 10002
 WRITABLE = {"/mymt5/data", "/mymt5/logs"}
 IN_MEMORY = ("/tmp", "/dev/shm", "/dev/mqueue")
 INVALID = 78  # the exit code of an invalid configuration
-LANDLOCK_CREATE_RULESET, VERSION = 444, 1  # the call that tells what the kernel has of it
+IMAGES = {kind: f"mymt5-{kind}:0.1.0" for kind in ("gateway", "engine")}
 
 # What Docker itself puts into a container.
 OF_DOCKER = {".dockerenv", "proc", "sys"}
@@ -223,10 +223,7 @@ def limits_hold(at):
 
 def sandbox_holds(at):
     """The processes' own sandbox holds within Docker's, as far as this kernel has one."""
-    has_landlock = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, 0, VERSION) > 0
-    expected = (
-        "enforced: files, tcp ports, signals, system calls" if has_landlock else "system calls"
-    )
+    expected = landlock.enforced()
     for service in SERVICES:
         log = at.docker.logs(at.name(service))
         starting = next(line for line in log.splitlines() if "starting" in line)
@@ -297,12 +294,14 @@ def images_hold_no_more(at):
         "usr/local/bin",
     }
     base = exported(at.docker, BASE, "/none")
-    for kind in ("gateway", "engine"):
+    for kind, name in IMAGES.items():
         own = {f"usr/local/bin/mymt5-{kind}", f"mymt5/config/{kind}.toml"}
-        found = exported(at.docker, f"mymt5-{kind}") - base - folders
+        found = exported(at.docker, name) - base - folders
         assert found == own, (kind, found ^ own)
-        image = at.docker.inspect(f"mymt5-{kind}")[0]
-        assert image["Config"]["Labels"]["org.opencontainers.image.title"] == f"mymt5-{kind}"
+        image = at.docker.inspect(name)[0]
+        labels = image["Config"]["Labels"]
+        told = [labels[f"org.opencontainers.image.{label}"] for label in ("title", "version")]
+        assert ":".join(told) == name, labels
         print(f"   mymt5-{kind}: {image['Size'] / 1e6:.1f} MB")
     assert not [path for path in base if path.split("/")[0] in ("bin", "sbin")], base
 
@@ -330,7 +329,7 @@ def nothing_tells_a_secret(at):
     told = [
         json.dumps(at.docker.inspect(*at.docker(*listed, "--quiet").split())) for listed in LISTS
     ]
-    for image in ("mymt5-gateway", "mymt5-engine"):
+    for image in IMAGES.values():
         told.append(at.docker("history", "--no-trunc", image))
     for service in BUILT:
         told.append(at.docker.logs(at.name(service)))
@@ -429,8 +428,8 @@ def build_whole(folder, binaries):
         trust = "ENV CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt"
         docker.load(BUILDER, daemon.toolchain(folder), path, trust)
         clone = daemon.clone(folder / "whole")
-        for kind in ("gateway", "engine"):
-            options = [f"--target={kind}", f"--tag=mymt5-{kind}", "--network=host"]
+        for kind, name in IMAGES.items():
+            options = [f"--target={kind}", f"--tag={name}", "--network=host"]
             bases = [f"--build-arg=BUILDER={BUILDER}", f"--build-arg=BASE={BASE}"]
             docker("build", *options, *bases, "--file", "deploy/docker/Dockerfile", ".", cwd=clone)
 

@@ -11,6 +11,8 @@ import tempfile
 import time
 import unittest
 
+import landlock
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 ROOM = REPOSITORY / "deploy/systemd"
 BOUND = 60
@@ -206,7 +208,7 @@ class Container(unittest.TestCase):
             self.start(unit)
             pid = self.machine.show(unit, "MainPID")
             self.assertEqual(self.machine.sh(f"stat -c %U /proc/{pid}").strip(), user)
-            self.assertIn("files, tcp ports", self.machine.log(unit))
+            self.assertIn(landlock.enforced(), self.machine.log(unit))
         eventually(
             "the engine is connected",
             lambda: self.machine.run("mymt5-engine", "health", check=False).returncode == 0,
