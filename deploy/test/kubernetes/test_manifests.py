@@ -161,9 +161,7 @@ class Manifests(unittest.TestCase):
             for example in yaml.safe_load_all(file.read_text()):
                 if example["kind"] == "Secret":
                     self.assertNotIn("data", example)
-                    self.assertEqual(
-                        set(example["stringData"].values()), {"REPLACE-ME"}, file.name
-                    )
+                    self.assertEqual(set(example["stringData"].values()), {"REPLACE-ME"}, file.name)
 
     def test_every_secret_that_a_pod_mounts_has_a_maker(self):
         examples = {file.stem for file in (rendered.ROOM / "examples").glob("*.yaml")}
@@ -173,6 +171,13 @@ class Manifests(unittest.TestCase):
             for workload in rendered.workloads(overlay):
                 for volume in rendered.pod(workload)["volumes"]:
                     self.assertLessEqual(set(rendered.secrets(volume)), examples | made | by_hand)
+
+    def test_images_by_tag_are_those_that_are_built(self):
+        compose = yaml.safe_load((rendered.REPOSITORY / "deploy/compose/compose.yaml").read_text())
+        built = {service["image"] for service in compose["services"].values()}
+        for overlay in ("overlays/dev", "sweep"):
+            for workload in rendered.workloads(overlay):
+                self.assertIn(rendered.container(workload)["image"], built)
 
     def test_what_a_sweep_mounts_is_an_example(self):
         made = {
