@@ -248,6 +248,24 @@ async fn a_prometheus_answers_each_query_of_the_dashboard() {
 }
 
 #[test]
+fn a_state_in_which_something_is_wrong_is_not_green() {
+    let board: Value = serde_json::from_str(&read("../grafana/dashboards/mymt5.json")).unwrap();
+    let panels = board["panels"].as_array().unwrap();
+    let titled = |title: &str| panels.iter().find(|panel| panel["title"] == title).unwrap();
+    for (title, well) in [("Link", "READY"), ("Trading", "ACTIVE")] {
+        let colors = &titled(title)["fieldConfig"];
+        assert_eq!(colors["defaults"]["color"]["fixedColor"], "red", "{title}");
+        for named in colors["overrides"].as_array().unwrap() {
+            let is_well = named["matcher"]["options"] == well;
+            let color = &named["properties"][0]["value"]["fixedColor"];
+            assert_eq!(color == "green", is_well, "{title}: {named}");
+        }
+    }
+    let connected = titled("Engines connected")["targets"][0]["expr"].as_str();
+    assert!(connected.unwrap().starts_with("min("), "{connected:?}");
+}
+
+#[test]
 fn each_panel_of_the_dashboard_has_a_place_of_its_own() {
     let board: Value = serde_json::from_str(&read("../grafana/dashboards/mymt5.json")).unwrap();
     let panels = board["panels"].as_array().unwrap();
