@@ -62,9 +62,9 @@ class Machine:
             "--keep-unit",
             "--private-network",
             "--volatile=overlay",
-            # What IPAddressAllow is made of.
+            # What IPAddressAllow is made of, and Landlock, which nspawn bars else.
             "--capability=CAP_BPF,CAP_NET_ADMIN",
-            "--system-call-filter=bpf",
+            "--system-call-filter=bpf landlock_create_ruleset landlock_add_rule landlock_restrict_self",
             "--link-journal=no",
             f"--machine=mymt5-{os.getpid()}",
             f"--directory={os.environ['MYMT5_SYSTEMD_ROOT']}",
