@@ -152,8 +152,13 @@ impl Settings {
     #[must_use]
     pub fn sandbox_plan(&self, config: &Path, plan: Plan) -> Plan {
         let (certificate, key, client_ca) = &self.tls;
+        // There is none where the environment is the whole configuration.
+        let plan = if config.exists() {
+            plan.reads_beside(config)
+        } else {
+            plan
+        };
         let plan = plan
-            .reads_beside(config)
             .reads_beside(certificate)
             .reads_beside(key)
             .reads_beside(client_ca)

@@ -21,6 +21,13 @@ pub(super) const PREFIX: &str = "MYMT5__";
 /// another working folder may not have the limits that it holds.
 const SIGN: (&str, &str) = ("MYMT5_CONFIG", "environment");
 
+/// Whether a variable is named like one of ours, and yet is none.
+pub(super) fn is_mistaken(name: &str) -> bool {
+    let is_known = name.starts_with(PREFIX) || name == SIGN.0;
+    let is_test = cfg!(debug_assertions) && name.starts_with("MYMT5_TEST_");
+    name.starts_with("MYMT5_") && !is_known && !is_test
+}
+
 /// A set of variables. `Debug` shows their names only.
 #[derive(Clone, Default)]
 pub struct Environment {

@@ -15,7 +15,7 @@ impl Reader {
             }
         }
         for name in environment.process_names() {
-            if name.starts_with("MYMT5_") && !name.starts_with(environment::PREFIX) {
+            if environment::is_mistaken(name) {
                 self.warnings.push(format!(
                     "{name} is ignored: a variable that sets a key starts with {}",
                     environment::PREFIX

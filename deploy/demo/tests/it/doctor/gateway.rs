@@ -20,7 +20,7 @@ symbols = { EURUSD = \"EURUSD\" }
 
 /// Its account.
 const ACCOUNT: [(&str, &str); 4] = [
-    ("MT5_LOGIN", "12345678"),
+    ("MT5_LOGIN", "50012345"),
     ("MT5_PASSWORD", "canary-phrase"),
     ("MT5_SERVER", "Canary-Demo"),
     ("BRIDGE_SECRET", "a canary phrase that bridges all of it"),
