@@ -14,7 +14,12 @@ pub(super) fn kept(line: &str, masked: String, clean: impl Fn(&str) -> Option<St
         return masked;
     }
     let Ok(value) = serde_json::from_str::<Value>(line) else {
-        return masked;
+        // A number beyond all doubles is JSON, too.
+        return if is_json(line) {
+            WITHHELD.to_owned()
+        } else {
+            masked
+        };
     };
     let rebuilt = each(value, &clean).to_string();
     match clean(&rebuilt) {

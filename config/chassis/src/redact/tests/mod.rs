@@ -279,6 +279,16 @@ proptest! {
         let _ = clean(&text);
     }
 }
+/// Its numbers cannot be held one by one.
+#[test]
+fn json_with_a_number_beyond_all_doubles_stays_json() {
+    let redactor = Redactor::new();
+    redactor.set_values(&[&Secret::new("abcd")], &[]);
+    let line = "[1e999999, 97, 98, 99, 100]";
+    assert_eq!(redactor.clean(line), "{\"message\":\"***\"}");
+    assert_eq!(redactor.clean("[1e999999] abcd"), "[1e999999] ***");
+}
+
 /// Each round of masking uncovers one more of the nested values.
 #[test]
 fn what_is_nested_too_deeply_is_withheld_whole() {
