@@ -93,7 +93,8 @@ impl Trader {
 
     /// Asks, and again where it was surely not done, until it is FILLED with those lots.
     async fn filled(&mut self, ask: &Ask, id: &str, lots: f64) -> v1::Order {
-        let end = Instant::now() + BOUND;
+        // On a busy machine many expire before they can be sent, each after seconds.
+        let end = Instant::now() + 10 * BOUND;
         for attempt in 0.. {
             let order = self.ended(ask.clone(), format!("{id}-{attempt}")).await;
             let Some(why) = not_done(&order) else {
