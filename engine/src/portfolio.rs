@@ -73,13 +73,15 @@ pub struct OrderUpdate {
 /// or from an operator's word, is none: what is told later may contradict it.
 #[must_use]
 pub(crate) fn is_refused(state: OrderState, reason: &str, retcode: Option<Retcode>) -> bool {
-    const UNSENT: [&str; 2] = ["NOT_SENT", "EXPIRED_BEFORE_SEND"];
+    // Without a retcode, the last one is the gateway's own word on an exit that waited.
+    const UNSENT: [&str; 3] = ["NOT_SENT", "EXPIRED_BEFORE_SEND", "EXIT_EXCEEDS_POSITION"];
     let says_no = |retcode: Retcode| {
         let class = retcode.class();
         !matches!(class, RetcodeClass::Accepted | RetcodeClass::Unknown) && retcode.text() == reason
     };
     match state {
-        OrderState::Rejected => UNSENT.contains(&reason) || retcode.is_some_and(says_no),
+        OrderState::Rejected if retcode.is_none() => UNSENT.contains(&reason),
+        OrderState::Rejected => retcode.is_some_and(says_no),
         OrderState::Expired => UNSENT.contains(&reason),
         _ => false,
     }

@@ -144,7 +144,8 @@ class Pod:
     def volume(self):
         """The claim's volume, as it is the first time: root's, handed over by the group."""
         subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=256m,mode=755", "volume", str(self.data)], check=True
+            ["mount", "-t", "tmpfs", "-o", "size=256m,mode=755", "volume", str(self.data)],
+            check=True,
         )
         self.hand_over()
 

@@ -194,6 +194,12 @@ impl Book {
         self.positions.values().any(|kept| kept.is_part(order))
     }
 
+    /// True for a position of which a part was asked for: its lots are those of the last event.
+    pub(crate) fn is_cut(&self, id: PositionId) -> bool {
+        let kept = self.positions.get(&id);
+        kept.is_some_and(|kept| kept.part != Part::Whole || !kept.failed.is_empty())
+    }
+
     /// True for a position that is remembered.
     pub(crate) fn knows(&self, id: PositionId) -> bool {
         self.positions.contains_key(&id)

@@ -172,6 +172,8 @@ impl Live {
             let done = tokio::select! {
                 () = shutdown.cancelled() => {
                     // Calls under way are not waited for: the gateway has them, or refuses them soon.
+                    // A heartbeat after the farewell would take the lease again.
+                    beats.shutdown().await;
                     leave(&self.gateway, &session.session_id).await;
                     return SessionEnd::Stopping;
                 }

@@ -37,8 +37,12 @@ impl Trader {
             .filter_map(|held| carer_of(&self.runners, held).map(|carer| (held, carer.name())))
             .collect();
         let ids: BTreeSet<PositionId> = cared.iter().map(|(held, _)| held.position_id).collect();
+        let is_whole = self.portfolio.is_whole();
         self.risk.remember(|book, _| {
-            book.retain(&ids, &names);
+            // What could not be read is not gone.
+            if is_whole {
+                book.retain(&ids, &names);
+            }
             for (held, strategy) in cared {
                 book.on_found(&seen(held), strategy);
             }

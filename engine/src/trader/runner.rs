@@ -499,13 +499,15 @@ impl StrategyRunner {
         }
     }
 
-    /// One order that closes what is held and opens the other side: where the account nets, and
-    /// nothing keeps the entry from being made.
+    /// One order that closes what is held and opens the other side: where the account nets, nothing
+    /// keeps the entry from being made, and what is held is known. A part that was closed may be told
+    /// before its position; then that is closed first, whatever is left of it.
     fn reversal(&self, entry: &Entry, against: &Held, world: &mut World<'_>) -> Option<Order> {
         let is_one = self.settings.reverse == Reverse::OneOrder
             && entry.at == At::Market
             && world.portfolio.nets()
-            && world.portfolio.may_open();
+            && world.portfolio.may_open()
+            && !world.risk.cared().is_cut(against.position_id);
         is_one.then(|| self.order(entry, Some(against), world))?
     }
 

@@ -226,6 +226,23 @@ fn a_partial_close_alone_takes_a_part_once_whatever_is_told_first() {
     }
 }
 
+/// Its order may be told before the position: what is left is not known by then.
+#[test]
+fn a_position_of_which_a_part_was_closed_is_closed_before_it_is_turned() {
+    let nothing: fn(&mut Context<'_>) = |_| ();
+    let turns = StrategySettings {
+        reverse: Reverse::OneOrder,
+        ..caring("partial_close.at_r = 1.0", &[nothing, turn_to_buy])
+    };
+    let mut trader = trader_under(free_but(""), vec![turns]);
+    told(&mut trader, position(Side::Sell, 100_200));
+    let part = tick_at(&mut trader, MONDAY, 99_798).unwrap();
+    assert_eq!(closed(Some(&part)), Some(lots(0.24)));
+    trader.on_event(&part_filled(&part));
+    let turn = tick_at(&mut trader, MONDAY + 1_000, 99_798).unwrap();
+    assert_eq!(closed(Some(&turn)), None, "all that is left");
+}
+
 #[test]
 fn a_partial_close_that_fails_is_tried_again_after_a_while() {
     let mut trader = under("partial_close.at_r = 1.0");
