@@ -108,7 +108,7 @@ for _ in range(int(sys.argv[2])):
     print(1000 * (middle - begun), 1000 * (time.perf_counter() - middle))
 """
 
-CONFIGURATION = """
+WITHOUT_BROKER = """
 [server]
 listen = "127.0.0.1:{api}"
 tls.certificate = "tls/gateway/certificate.pem"
@@ -116,15 +116,6 @@ tls.key = "tls/gateway/key.pem"
 tls.client_ca = "tls/ca.pem"
 [operations]
 listen = "127.0.0.1:{operations}"
-[broker]
-kind = "terminal"
-time_zone = "Etc/GMT-3"
-[broker.terminal]
-address = "127.0.0.1:{bridge}"
-{hop}
-account_kind = "demo"
-symbols = {{ {symbols} }}
-poll_interval_ms = 20
 [clients.bench]
 certificate = "spiffe://mymt5/client/bench"
 permissions = ["read", "trade"]
@@ -139,6 +130,21 @@ data_folder = "data"
 [logging]
 folder = "logs"
 """
+
+CONFIGURATION = (
+    """
+[broker]
+kind = "terminal"
+time_zone = "Etc/GMT-3"
+[broker.terminal]
+address = "127.0.0.1:{bridge}"
+{hop}
+account_kind = "demo"
+symbols = {{ {symbols} }}
+poll_interval_ms = 20
+"""
+    + WITHOUT_BROKER
+)
 
 
 class Failure(Exception):
@@ -267,8 +273,8 @@ class Stage(ExitStack):
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def make_certificates(stage, gateway):
-    tls = ["--folder", str(stage.folder / "tls"), "--clients", "bench"]
+def make_certificates(stage, gateway, clients="bench"):
+    tls = ["--folder", str(stage.folder / "tls"), "--clients", clients]
     finish([str(gateway), "certs", *tls], BUILD)
 
 
@@ -284,6 +290,17 @@ def checked(filled, answer):
     if not filled:
         raise Failure(f"an order was not filled, so this measures nothing: {answer}")
     return answer
+
+
+def connect(stage, port, client, options=OWN):
+    """A client's channel to the gateway. It closes with the stage."""
+    grpc = import_module("grpc")
+    files = ["ca.pem", f"{client}/key.pem", f"{client}/certificate.pem"]
+    pems = [(stage.folder / "tls" / file).read_bytes() for file in files]
+    proof = grpc.ssl_channel_credentials(*pems)
+    channel = grpc.secure_channel(f"127.0.0.1:{port}", proof, options)
+    stage.callback(channel.close)
+    return channel
 
 
 class MyMT5:
@@ -325,14 +342,11 @@ class MyMT5Trader:
     options = OWN
 
     def __init__(self, stage, port):
-        grpc, stubs = import_module("grpc"), import_module("mymt5.v1.trading_pb2_grpc")
-        self.proto, self.fault = import_module("mymt5.v1.trading_pb2"), grpc.RpcError
+        stubs = import_module("mymt5.v1.trading_pb2_grpc")
+        self.proto = import_module("mymt5.v1.trading_pb2")
         self.types = import_module("mymt5.v1.types_pb2")
-        files = ["ca.pem", "bench/key.pem", "bench/certificate.pem"]
-        pems = [(stage.folder / "tls" / file).read_bytes() for file in files]
-        proof = grpc.ssl_channel_credentials(*pems)
-        self.channel = grpc.secure_channel(f"127.0.0.1:{port}", proof, self.options)
-        stage.callback(self.channel.close)
+        self.fault = import_module("grpc").RpcError
+        self.channel = connect(stage, port, "bench", self.options)
         self.service = stubs.TradingServiceStub(self.channel)
 
     def order(self):
@@ -620,8 +634,8 @@ def parse_options():
     return options
 
 
-def main():
-    options = parse_options()
+def main(options, run):
+    """Runs a benchmark in the environment, with the contract's modules."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of all that cleans up
     try:
         if not os.access(options.gateway, os.X_OK):
@@ -637,4 +651,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(parse_options(), run)
