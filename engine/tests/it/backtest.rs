@@ -350,8 +350,8 @@ fn positions_are_cared_for_as_they_are_live() {
         let plain = under("");
         for care in [
             "care.break_even.at_r = 0.3",
-            "care.trailing.points = 30\ncare.trailing.step_points = 5",
-            "care.trailing.atr = 1.0\ncare.trailing.atr_timeframe = \"M1\"",
+            "care.trailing.points = 12\ncare.trailing.step_points = 5",
+            "care.trailing.atr = 0.5\ncare.trailing.atr_timeframe = \"M1\"",
             "care.partial_close.at_r = 0.3",
             "care.time_exit.minutes = 1",
         ] {

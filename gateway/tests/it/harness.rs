@@ -159,6 +159,8 @@ impl Gateway {
     ) -> std::process::Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
         command.args(arguments).current_dir(self.folder.path());
+        // What the tests are told by variables is none of a gateway's.
+        command.env_clear();
         if let Some(uid) = uid {
             command.uid(uid);
         }

@@ -168,13 +168,23 @@ pub(super) fn folders(folders: &[(Facts, Standing)], user: u32) -> Finding {
     Finding::pass(FOLDERS, format!("its user's alone: {names}"))
 }
 
+/// Keys that `mymt5-gateway certs` makes.
+const MADE: [&str; 4] = [
+    "ca.key.pem",
+    "gateway/key.pem",
+    "bridge/key.pem",
+    "operator/key.pem",
+];
+
 /// Private keys below a folder that this process can read, and that are not its own.
 fn readable_keys(below: &Path, own: &[PathBuf]) -> Vec<PathBuf> {
     let own: Vec<PathBuf> = own
         .iter()
         .filter_map(|key| key.canonicalize().ok())
         .collect();
-    let mut left = vec![(below.to_owned(), DEPTH)];
+    // A folder that may be entered and not listed gives what is named.
+    let mut left: Vec<_> = MADE.iter().map(|file| (below.join(file), 0)).collect();
+    left.push((below.to_owned(), DEPTH));
     let mut found = Vec::new();
     let mut seen = 0;
     while let Some((path, depth)) = left.pop() {

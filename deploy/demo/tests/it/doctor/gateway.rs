@@ -146,6 +146,11 @@ fn a_link_that_is_down_and_a_clock_without_a_zone_are_found() {
     assert!(!format!("{report:?}").contains("canary"), "{report:#?}");
     pair.stop("gateway");
     heal(&pair, "gateway");
+    // A journal is of one account for ever.
+    fs::remove_dir_all(pair.path("data/gateway")).unwrap();
+    fs::create_dir(pair.path("data/gateway")).unwrap();
+    give(&pair.path("data/gateway"), user("gateway"));
+    mode(&pair.path("data/gateway"), 0o700);
     edit_config(&pair, "\ntime_zone = \"new_york+7\"\n", "\n");
     pair.start("gateway", &[]);
     pair.finds("gateway", &[], "broker-clock");
