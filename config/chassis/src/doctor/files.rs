@@ -197,7 +197,10 @@ fn readable_keys(below: &Path, own: &[PathBuf]) -> Vec<PathBuf> {
             if depth > 0 {
                 left.extend(entries.map(|entry| (entry.path(), depth - 1)));
             }
-        } else if is_key(&path) && !path.canonicalize().is_ok_and(|path| own.contains(&path)) {
+        } else if is_key(&path)
+            && !found.contains(&path)
+            && !path.canonicalize().is_ok_and(|path| own.contains(&path))
+        {
             found.push(path);
         }
     }
