@@ -265,6 +265,8 @@ fn started_with(folder: &Path, variables: &[(&str, &str)]) -> Child {
     let log = folder.join("stderr");
     let child = engine(folder, &["run"])
         .envs(variables.iter().copied())
+        // A test that fails may leave it behind: then whoever reads the tests' output still sees its end.
+        .stdout(Stdio::null())
         .stderr(fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
