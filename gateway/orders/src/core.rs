@@ -157,6 +157,7 @@ impl Core {
         };
         core.mark_inflight_unknown(loaded.requests);
         core.recall_fills(&loaded.recent_deals, loaded.compared);
+        core.recall_orphan_fills(&loaded.recent_deals);
         core.claim_positions();
         core.orders.flush(&mut core.out);
         core

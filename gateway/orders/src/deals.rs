@@ -282,6 +282,17 @@ impl Core {
         self.filled_since.extend(fills);
     }
 
+    /// Fills of the journal's last days of which no order is known: theirs may be adopted.
+    pub(crate) fn recall_orphan_fills(&mut self, recent: &[OwnedDeal]) {
+        let orphans = recent.iter().filter(|owned| {
+            let orphan = owned.order.is_none() && owned.client.is_some();
+            orphan && owned.deal.reason == DealReason::Expert
+        });
+        for owned in orphans {
+            self.reconciliation.keep_orphan_fill(owned.deal.clone());
+        }
+    }
+
     fn record_deal(&mut self, deal: &DealRow, of: &Attribution) {
         let owned = Arc::new(OwnedDeal {
             deal: deal.clone(),
@@ -307,6 +318,7 @@ impl Core {
         let what = format!("deal {} of client {client}", deal.ticket);
         self.out.notice(Notice::Orphan { what });
         self.reconciliation.note_orphan_deal(deal.ticket, client);
+        self.reconciliation.keep_orphan_fill(deal.clone());
     }
 
     fn fill(&mut self, id: OrderId, deal: &DealRow) {
@@ -406,7 +418,7 @@ fn takes_over(deal: &DealRow) -> bool {
 }
 
 /// What an order's deals sum up to; none: it has none.
-fn filled_state(order: &Order) -> Option<OrderState> {
+pub(crate) fn filled_state(order: &Order) -> Option<OrderState> {
     let ended = matches!(order.state, OrderState::Canceled | OrderState::Expired);
     let decided = order.state == OrderState::Filled || (ended && !ended_unseen(order));
     if order.filled.is_zero() {

@@ -5,6 +5,7 @@ use crate::{
     Acceptance, Adoption, Answer, Audience, Call, Core, Event, Market, Notice, Order, Record,
     Resolution, Subject,
     core::position_of,
+    deals::filled_state,
     order::{Origin, Purpose, Traded},
     orders::reason,
     records::Flattening,
@@ -14,6 +15,7 @@ use mymt5_guard::TradingState;
 use mymt5_model::{
     ClientName, DealRow, OrderId, OrderRow, OrderState, PositionId, Reason, Refusal, Symbol, Ticket,
 };
+use std::collections::BTreeMap;
 
 impl Core {
     fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
@@ -205,20 +207,21 @@ impl Core {
             ..Order::new(origin, traded, self.moment())
         };
         order.created.broker = Some(row.created);
-        for deal in self.fills_of_orphan(row) {
+        for deal in self.fills_of_orphan(row).into_values() {
             order.add_fill(deal);
         }
-        if !order.filled.is_zero() {
-            order.state = OrderState::PartiallyFilled;
-        }
+        order.state = filled_state(&order).unwrap_or(order.state);
         Ok(order)
     }
 
-    /// What is known of an orphan order's fills.
-    fn fills_of_orphan(&self, row: &OrderRow) -> impl Iterator<Item = &DealRow> {
-        let deals = self.found.positions.get(&position_of(row));
-        let deals = deals.into_iter().flatten().map(|owned| &owned.deal);
-        deals.filter(|deal| deal.order == Some(row.ticket))
+    /// What is known of an orphan order's fills. The journal may lack the newest, and a row that was
+    /// read before a fill does not tell which position that changed: on netting any.
+    fn fills_of_orphan(&self, row: &OrderRow) -> BTreeMap<Ticket, &DealRow> {
+        let kept = self.found.positions.get(&position_of(row));
+        let kept = kept.into_iter().flatten().map(|owned| &owned.deal);
+        let deals = kept.chain(self.reconciliation.orphan_fills());
+        let own = deals.filter(|deal| deal.order == Some(row.ticket));
+        own.map(|deal| (deal.ticket, deal)).collect()
     }
 
     /// Ends a closed or frozen state that an operator has checked.

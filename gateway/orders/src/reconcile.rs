@@ -8,9 +8,9 @@ use crate::{
     time::Now,
     unread::Unread,
 };
-use mymt5_model::{BrokerTime, ClientName, OrderId, OrderRow, Ticket};
+use mymt5_model::{BrokerTime, ClientName, DealRow, OrderId, OrderRow, Ticket};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -20,6 +20,8 @@ const UNATTENDED_MS: i64 = 120_000;
 /// Deals that wait for a pass, at most, and for how long.
 const AWAITED: usize = 256;
 const AWAITED_MS: i64 = 600_000;
+/// Deals that no known order made, at most: their order may be adopted.
+const ORPHAN_FILLS: usize = 256;
 /// Complete passes without a trace that absence takes.
 const PASSES: u32 = 3;
 /// Absence of what the broker acknowledged takes so many times the grace.
@@ -135,6 +137,8 @@ pub(crate) struct Reconciliation {
     /// Deals in a slot of ours that no known order made.
     orphan_deals: BTreeMap<Ticket, ClientName>,
     orphan_deals_changed: bool,
+    /// The newest that ever were such, whole.
+    orphan_fills: VecDeque<DealRow>,
     /// Rows of the newest reading that could not be understood: of the present, and of the past.
     pub(crate) unread: Unread,
     pub(crate) unread_past: Unread,
@@ -161,6 +165,7 @@ impl Reconciliation {
             foreign_orders: BTreeMap::new(),
             orphan_deals: known.orphan_deals,
             orphan_deals_changed: false,
+            orphan_fills: VecDeque::new(),
             unread: Unread::default(),
             unread_past: Unread::default(),
             accepted: known.accepted,
@@ -393,6 +398,19 @@ impl Reconciliation {
         self.orphan_deals_changed = true;
     }
 
+    /// Keeps such a deal for the adoption of its order.
+    pub(crate) fn keep_orphan_fill(&mut self, deal: DealRow) {
+        if self.orphan_fills.len() == ORPHAN_FILLS {
+            self.orphan_fills.pop_front();
+        }
+        self.orphan_fills.push_back(deal);
+    }
+
+    /// The newest deals in a slot of ours that no order made which was known when they came.
+    pub(crate) fn orphan_fills(&self) -> impl Iterator<Item = &DealRow> {
+        self.orphan_fills.iter()
+    }
+
     /// An operator has checked such a deal. False: it is none.
     pub(crate) fn adopt_deal(&mut self, deal: Ticket) -> bool {
         let known = self.orphan_deals.remove(&deal).is_some();
@@ -427,6 +445,7 @@ impl Reconciliation {
             + self.orphan_orders.len()
             + self.foreign_orders.len()
             + self.orphan_deals.len()
+            + self.orphan_fills.len()
             + self.accepted.len()
     }
 }

@@ -178,6 +178,38 @@ fn an_adopted_order_is_its_clients_from_then_on() {
     assert_eq!(scene.obstacles(), []);
 }
 
+/// The row was read before the fill, and on netting the fill went to another's position.
+#[test]
+fn an_adopted_order_has_what_it_filled_since_its_row_was_read() {
+    let mut scene = netting_scene();
+    let held = scene.hold("alpha", "a", 0.1);
+    let ticket = orphan_order(&mut scene, 0.1);
+    let deal = scene.fill_pending(ticket, lots(0.1));
+    scene.shell.feed(Input::Deal(deal));
+    scene.adopt("x", "alpha", Adoption::Order(ticket));
+    let order = adopted_order(&scene, ticket);
+    assert_eq!(
+        (order.state, order.filled, order.position),
+        (OrderState::Filled, lots(0.1), Some(PositionId(held)))
+    );
+}
+
+#[test]
+fn an_adopted_order_has_what_the_process_before_learnt_of_its_fills() {
+    let mut scene = netting_scene();
+    scene.hold("alpha", "a", 0.1);
+    let ticket = orphan_order(&mut scene, 0.1);
+    let deal = scene.fill_pending(ticket, lots(0.04));
+    scene.shell.feed(Input::Deal(deal));
+    scene.restart();
+    scene.adopt("x", "alpha", Adoption::Order(ticket));
+    let order = adopted_order(&scene, ticket);
+    assert_eq!(
+        (order.state, order.filled),
+        (OrderState::PartiallyFilled, lots(0.04))
+    );
+}
+
 #[test]
 fn an_adopted_order_is_cancelled_by_its_client_and_by_a_halt() {
     let mut scene = scene();
