@@ -27,6 +27,8 @@ before=$(date -u -d "-$days days" +%Y-%m-%dT%H:%M:%SZ)
 
 echo "== crates" >&2
 cargo update --quiet
+# Of the three that idna lets one choose from, the tables that build fast: fifteen crates fewer.
+cargo update --quiet -p idna_adapter --precise 1.1.0
 deploy/ci/dependencies.py --lower
 
 echo "== packages" >&2
