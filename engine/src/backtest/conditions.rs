@@ -2,6 +2,7 @@
 
 use super::Contracts;
 use mymt5_chassis::loader::{Reader, Section};
+use mymt5_guard::ScopeLimits;
 use mymt5_model::{AccountMode, BrokerZone, Money, SymbolSpec};
 use mymt5_simulator::AccountConfig;
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub struct Conditions {
     pub zone: Option<BrokerZone>,
     /// What symbols are contracts of.
     pub contracts: Contracts,
+    /// The gateway's limits of the account.
+    pub limits: ScopeLimits,
 }
 
 /// Longest way to the trade server, milliseconds.
@@ -35,13 +38,21 @@ impl Conditions {
         let latency_ms = section.ranged("latency_ms", "milliseconds", 0, 0..=MAX_LATENCY_MS);
         let zone = zone(&mut section);
         let contracts = Contracts::read(&mut section);
+        let limits = ScopeLimits::read(&mut section.section("limits"), None);
         Some(Self {
             account: account?,
             swap,
             latency_ms: latency_ms?,
             zone,
             contracts: contracts?,
+            limits,
         })
+    }
+
+    /// True where the account has limits.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.limits != ScopeLimits::default()
     }
 
     /// A symbol under these conditions.
@@ -158,5 +169,6 @@ mod tests {
         assert_eq!(documented.account, default.account);
         assert_eq!(documented.swap, default.swap);
         assert_eq!(documented.latency_ms, default.latency_ms);
+        assert!(documented.is_limited() && !default.is_limited());
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     strategy::At,
     trader::{self, Account, Held, Intent, OrderUpdate, Snapshot, WorkingOrder},
 };
-use mymt5_guard::{ScopeLimits, TradingState};
+use mymt5_guard::{LossSettings, ScopeLimits, TradingState};
 use mymt5_model::{
     AccountMode, BrokerTime, BrokerZone, ClientName, Comment, DealRow, Edit, Entry, Lots, Moment,
     Money, OrderState, OrderType, PositionId, Price, RequestId, Side, Symbol, SymbolSpec, Tick,
@@ -52,7 +52,7 @@ struct Flight {
 /// What was done, counted.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    /// Orders that the core took.
+    /// Orders that the core took, its own included.
     pub(super) orders: u64,
     /// Orders that were filled whole.
     pub(super) fills: u64,
@@ -60,6 +60,10 @@ pub(super) struct Book {
     pub(super) refused: BTreeMap<String, u64>,
     /// Orders that ended otherwise, by reason.
     pub(super) failed: BTreeMap<String, u64>,
+    /// The account has limits.
+    pub(super) limited: bool,
+    /// How often each limit of losses was reached.
+    pub(super) reached: BTreeMap<String, u64>,
     pub(super) trades: Trades,
     /// Each order and deal; none: nobody asked for them.
     pub(super) ledger: Option<Ledger>,
@@ -79,6 +83,8 @@ pub(super) struct Desk {
     leverage: u32,
     latency_ms: i64,
     zone: Option<BrokerZone>,
+    /// Losses are limited: the account is measured each second.
+    measures: bool,
     /// The core's clock: the broker's wall clock, which never goes back here.
     now: Now,
     origin: Option<BrokerTime>,
@@ -120,7 +126,7 @@ impl Desk {
         let simulator = Simulator::new(conditions.account.clone(), specs.clone())?;
         let initial = simulator.balance();
         let mut desk = Self {
-            core: Core::new(config(&client), loaded, now),
+            core: Core::new(config(&client, conditions.limits.clone()), loaded, now),
             specs: shared.collect(),
             simulator,
             client,
@@ -128,6 +134,7 @@ impl Desk {
             leverage: conditions.account.leverage,
             latency_ms: conditions.latency_ms,
             zone: conditions.zone.clone(),
+            measures: conditions.limits.loss != LossSettings::default(),
             now,
             origin: None,
             askers: 0,
@@ -144,6 +151,7 @@ impl Desk {
                 initial,
                 balance: initial,
                 equity: initial,
+                limited: conditions.is_limited(),
                 ..Book::default()
             },
         };
@@ -199,7 +207,11 @@ impl Desk {
             self.report(events);
         }
         self.book.trades.see(tick);
-        if new_second && self.watches() {
+        if new_second && self.measures {
+            // What a limit wants closed is closed at the price at which it was reached.
+            self.read();
+            self.step(Input::Second);
+        } else if new_second && self.watches() {
             self.step(Input::Second);
             self.read();
         }
@@ -228,6 +240,10 @@ impl Desk {
     /// # Errors
     /// The reason for which the core refuses it.
     pub(super) fn take(&mut self, intent: &Intent) -> Result<(), String> {
+        if self.book.limited && !matches!(intent, Intent::Close(_) | Intent::Cancel(_)) {
+            // Limits judge what may add risk by the account as it is now.
+            self.read();
+        }
         let (method, command) = match intent {
             Intent::Submit(submit) => {
                 let Some(spec) = self.specs.get(&submit.symbol).cloned() else {
@@ -284,7 +300,6 @@ impl Desk {
     ) -> Result<(), String> {
         self.askers += 1;
         self.refused = None;
-        let is_order = matches!(command, Command::Submit(_) | Command::Close(_));
         self.step(Input::Call(Box::new(Call {
             asker: Asker(self.askers),
             client: self.client.clone(),
@@ -304,10 +319,7 @@ impl Desk {
                 *self.book.refused.entry(reason.clone()).or_default() += 1;
                 Err(reason)
             }
-            None => {
-                self.book.orders += u64::from(is_order);
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 
@@ -475,6 +487,9 @@ impl Desk {
             Event::TradingState(_, state, _) => {
                 self.events.push_back(trader::Event::TradingState(*state));
             }
+            Event::LimitLatched(_, limit) => {
+                *self.book.reached.entry(limit.clone()).or_default() += 1;
+            }
             _ => {}
         }
     }
@@ -542,6 +557,7 @@ impl Desk {
 
     pub(super) fn into_book(self) -> Book {
         Book {
+            orders: self.core.counts().0,
             balance: self.simulator.balance(),
             equity: self.simulator.equity(),
             ..self.book
@@ -549,10 +565,10 @@ impl Desk {
     }
 }
 
-fn config(client: &ClientName) -> Config {
+fn config(client: &ClientName, limits: ScopeLimits) -> Config {
     Config {
         grants: BTreeMap::from([(client.clone(), Grant::default())]),
-        account: ScopeLimits::default(),
+        account: limits,
         reconcile: ReconcileConfig {
             between_passes_ms: 0,
             period_ms: COMPARE_MS,

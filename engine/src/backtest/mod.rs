@@ -29,7 +29,7 @@ pub use conditions::Conditions;
 pub use contracts::Contracts;
 pub use errors::TickError;
 pub use ledger::Ledger;
-pub use outcome::Outcome;
+pub use outcome::{Outcome, UNLIMITED};
 pub use rows::Kind;
 pub use ticks::{Span, Ticks};
 

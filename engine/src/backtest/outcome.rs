@@ -7,6 +7,10 @@ use serde::{Serialize, Serializer, ser::Error};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+/// What a reader must know of an account without limits.
+pub const UNLIMITED: &str =
+    "The gateway's limits were not applied: [backtest.limits] of the configuration sets none.";
+
 /// What a backtest came to. Money is in the account's currency.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
@@ -18,13 +22,17 @@ pub struct Outcome {
     pub to: Option<BrokerTime>,
     /// Ticks that were traded on.
     pub ticks: u64,
-    /// Orders that the core took, the last closes included.
+    /// Orders that the core took, the last closes and those of a limit's own included.
     pub orders: u64,
     /// Orders that were filled whole.
     pub fills: u64,
     /// Entries that risk refused (`news`), and intents that the core refused (`LIMIT_LOTS`), by
     /// reason.
     pub refused: BTreeMap<String, u64>,
+    /// The gateway's limits were applied: `[backtest.limits]` sets some.
+    pub limited: bool,
+    /// How often each limit of losses was reached (`LIMIT_DAILY_LOSS`).
+    pub reached: BTreeMap<String, u64>,
     /// Orders that ended without being filled, by reason.
     pub failed: BTreeMap<String, u64>,
     /// Closed trades.
@@ -90,6 +98,8 @@ impl Outcome {
             equity: book.equity,
             refused: book.refused.clone(),
             failed: book.failed.clone(),
+            limited: book.limited,
+            reached: book.reached.clone(),
             ledger: None,
         }
     }
@@ -110,6 +120,11 @@ impl Outcome {
                 counts.join(", ")
             }
         };
+        let reached = if self.limited {
+            counts(&self.reached)
+        } else {
+            "no limits".to_owned()
+        };
         vec![
             ("from", time(self.from)),
             ("to", time(self.to)),
@@ -118,6 +133,7 @@ impl Outcome {
             ("filled", self.fills.to_string()),
             ("refused", counts(&self.refused)),
             ("failed", counts(&self.failed)),
+            ("limits reached", reached),
             ("trades", format!("{}, {} won", self.trades, self.won)),
             ("net profit", self.net_profit.to_string()),
             ("gross profit", self.gross_profit.to_string()),
@@ -146,6 +162,13 @@ pub(super) fn record(book: Book, curve: Equity) -> Record {
     if unlisted > 0 {
         notes.push(format!("The last {unlisted} trades are not listed."));
     }
+    if !book.limited {
+        notes.push(UNLIMITED.to_owned());
+    }
+    notes.extend(book.reached.iter().map(|(limit, count)| match count {
+        1 => format!("{limit} was reached once."),
+        _ => format!("{limit} was reached {count} times."),
+    }));
     let mut refusals = book.refused;
     for (reason, count) in book.failed {
         *refusals.entry(reason).or_default() += count;

@@ -2,7 +2,7 @@
 
 use super::{Axis, Criterion, Grid, PastFile, Period, Sweep, SweepError, limits::MOST_RESULTS};
 use crate::{
-    backtest::{Backtest, Ticks},
+    backtest::{Backtest, Ticks, UNLIMITED},
     setup::{Past, Setup, TABLES, note, read_keys},
 };
 use mymt5_chassis::{config_errors::ConfigErrors, loader::Reader};
@@ -57,6 +57,7 @@ impl Plan {
         let specs = ticks.specs();
         let varied = |key: &str| grid.axes().iter().any(|axis| axis.key == key);
         let settings = first.shown().into_iter();
+        let unlimited = (!first.conditions.is_limited()).then(|| UNLIMITED.to_owned());
         let sweep = Sweep {
             engine: env!("CARGO_PKG_VERSION").to_owned(),
             by: asked.by,
@@ -66,7 +67,7 @@ impl Plan {
             first: first_time,
             last: last_time,
             ticks: count,
-            notes: note(&ticks).into_iter().collect(),
+            notes: note(&ticks).into_iter().chain(unlimited).collect(),
             currency: first.conditions.account.currency.clone(),
             settings: settings.filter(|(key, _)| !varied(key)).collect(),
             vary: grid,

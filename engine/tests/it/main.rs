@@ -4,6 +4,7 @@
 mod backtest;
 mod bars;
 mod doctor;
+mod limits;
 mod own_strategy;
 mod packed;
 mod sweep;

@@ -6,6 +6,7 @@
 //!   how often.
 //! * What a close must respect: `exit`.
 //! * What losses do: `loss`, with `percent` for shares.
+//! * What a configuration says of all of it: `settings`, with the feature of that name.
 //!
 //! # The way of an order
 //! * An entry: the [`TradingState`] allows it -> no [`LossMeter`] blocks it -> its [`EntryFacts`], with
@@ -18,6 +19,8 @@ mod limits;
 mod loss;
 mod percent;
 mod rate;
+#[cfg(feature = "settings")]
+mod settings;
 mod state;
 
 pub use exit::{ExitRefused, exit_allowed};

@@ -5,7 +5,7 @@ use mymt5_chassis::{
     loader::{Reader, Section},
     tls,
 };
-use mymt5_guard::Percent;
+use mymt5_guard::{Percent, ScopeLimits};
 use mymt5_model::{ClientName, Magic, Symbol};
 use mymt5_orders::{DeadMan, DeadManAction};
 use std::collections::BTreeSet;
@@ -68,7 +68,7 @@ fn client(reader: &mut Reader, name: &str, risk_ceiling: Option<Percent>) -> Opt
         }
         Some(parsed)
     };
-    let limits = super::limits::read(client.section("limits"), risk_ceiling);
+    let limits = ScopeLimits::read(&mut client.section("limits"), risk_ceiling);
     let dead_man = dead_man(client.section("dead_man"));
     let share = share(&mut client);
     let enabled = client.or("enabled", "true or false", true);

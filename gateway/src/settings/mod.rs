@@ -217,7 +217,7 @@ impl Settings {
         let calendar = calendar::read(reader, clock);
         let broker = broker::read(reader, clock, data_folder.as_deref());
         let risk_ceiling = limits::risk_ceiling(reader);
-        let account_limits = limits::read(reader.section("limits"), risk_ceiling);
+        let account_limits = ScopeLimits::read(&mut reader.section("limits"), risk_ceiling);
         let clients = clients::read(reader, risk_ceiling);
         let orders = orders::read(reader, broker.simulated);
         if let (Some(broker), Some(orders)) = (&broker.settings, &orders) {

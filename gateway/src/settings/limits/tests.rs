@@ -3,7 +3,7 @@
 
 use super::*;
 use mymt5_chassis::loader::Environment;
-use mymt5_guard::{BaseKind, DrawdownKind, LimitAction};
+use mymt5_guard::{BaseKind, DrawdownKind, LimitAction, Limits, ScopeLimits};
 use std::{fs, path::Path};
 
 /// Reads that text's limits of the account and of the client "a"; or the report of its faults.
@@ -14,7 +14,8 @@ fn limits(text: &str, variables: &[(&str, &str)]) -> Result<[ScopeLimits; 2], St
     let environment = Environment::from_pairs(variables.iter().copied());
     let mut reader = Reader::open(&crate::settings::TABLE, &file, environment).unwrap();
     let ceiling = risk_ceiling(&mut reader);
-    let scopes = ["limits", "clients.a.limits"].map(|key| read(reader.section(key), ceiling));
+    let scopes = ["limits", "clients.a.limits"];
+    let scopes = scopes.map(|key| ScopeLimits::read(&mut reader.section(key), ceiling));
     reader.finish().map_err(|errors| errors.to_string())?;
     Ok(scopes)
 }
