@@ -53,6 +53,7 @@ const WRONG: [&str; 15] = [
     "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\ncare.trailing.from_r = 0.0\n\
      care.trailing.atr_bars = 14",
     "[backtest]\nbalance = -1.0\ntime_zone = 'nowhere'\n\
+     [backtest.limits]\nmax_lots_per_order = 0.0\ndaily_loss.action = 'block'\n\
      [backtest.symbols.NAS100]\ndigits = 9",
 ];
 

@@ -26,7 +26,7 @@ pub struct Outcome {
     pub orders: u64,
     /// Orders that were filled whole.
     pub fills: u64,
-    /// Entries that risk refused (`news`), and intents that the core refused (`LIMIT_LOTS`), by
+    /// Entries that risk refused (`news`), and intents that the core refused (`LIMIT_LOTS_PER_ORDER`), by
     /// reason.
     pub refused: BTreeMap<String, u64>,
     /// The gateway's limits were applied: `[backtest.limits]` sets some.

@@ -93,8 +93,8 @@ struct Played {
     deals: Vec<Value>,
 }
 
-/// A folder in which both ways have the same ticks, strategy, risk and account.
-fn set(symbol: &str, ticks: &str, strategy: &str) -> Stage {
+/// A folder in which both ways have the same ticks, strategy, risk, account and limits.
+fn set(symbol: &str, ticks: &str, strategy: &str, limits: &str) -> Stage {
     let stage = Stage::set("warn", &[]);
     let file = format!("{symbol}_ticks.csv");
     fs::write(stage.path(&file), ticks).unwrap();
@@ -109,6 +109,7 @@ fn set(symbol: &str, ticks: &str, strategy: &str) -> Stage {
     };
     let synthetic = "speed = \"10\"\nsymbols = [\"EURUSD\", \"GBPUSD\"]\n";
     let replay = format!("feed = \"ticks\"\nfile = \"{file}\"\nspeed = \"max\"\n");
+    let operator = "[clients.operator]\n";
     let engine = "certificate = \"spiffe://mymt5/client/engine\"\n";
     // A replay at full speed trades hours within seconds.
     let busy = "max_ids_per_minute = 60000\n";
@@ -117,18 +118,20 @@ fn set(symbol: &str, ticks: &str, strategy: &str) -> Stage {
         &[
             (synthetic, format!("{replay}{ACCOUNT}")),
             (engine, format!("{engine}{busy}")),
+            (operator, format!("[limits]\n{limits}{operator}")),
         ],
     );
     let strategies = "[[strategies]]\nname = \"a\"\nsymbol = \"EURUSD\"\n\
                       [[strategies]]\nname = \"b\"\nsymbol = \"GBPUSD\"\n";
     let one = format!("[[strategies]]\nname = \"one\"\nsymbol = \"{symbol}\"\n{strategy}{RISK}");
-    let account = format!("[backtest]\n{ACCOUNT}time_zone = \"new_york+7\"\n");
+    let account =
+        format!("[backtest]\n{ACCOUNT}time_zone = \"new_york+7\"\n[backtest.limits]\n{limits}");
     change("engine.toml", &[(strategies, format!("{one}{account}"))]);
     stage
 }
 
-/// Through `backtest`, and the balance in the end.
-fn tested(stage: &Stage, symbol: &str) -> (Played, f64) {
+/// Through `backtest`, and its figures.
+fn tested(stage: &Stage, symbol: &str) -> (Played, Value) {
     let output = Command::new(stage.program("engine"))
         .args(["backtest", "--config", "engine.toml", "--json"])
         .args(["--ticks", &format!("{symbol}_ticks.csv")])
@@ -151,7 +154,7 @@ fn tested(stage: &Stage, symbol: &str) -> (Played, f64) {
         orders: rows("order"),
         deals: rows("deal"),
     };
-    (played, outcome["balance"].as_f64().unwrap())
+    (played, outcome)
 }
 
 /// Through gateway and engine, until all ticks have come, and the orders that were made and the
@@ -265,8 +268,20 @@ fn same<'a>(what: &str, traded: &[Value], tested: &'a [Value]) -> &'a [Value] {
 
 /// Plays the ticks both ways. At least so many orders, so that there is something to compare.
 async fn both_ways(symbol: &str, ticks: &str, strategy: &str, at_least: usize) {
-    let mut stage = set(symbol, ticks, strategy);
-    let (tested, balance) = tested(&stage, symbol);
+    both_ways_within(symbol, ticks, strategy, at_least, "").await;
+}
+
+/// The same within limits: what `backtest` says that they refused.
+async fn both_ways_within(
+    symbol: &str,
+    ticks: &str,
+    strategy: &str,
+    at_least: usize,
+    limits: &str,
+) -> Value {
+    let mut stage = set(symbol, ticks, strategy, limits);
+    let (tested, mut outcome) = tested(&stage, symbol);
+    let balance = outcome["balance"].as_f64().unwrap();
     assert!(tested.orders.len() >= at_least, "{}", tested.orders.len());
     let count = ticks.lines().count() as u64 - 1;
     let (traded, held) = traded(&mut stage, count, tested.orders.len() as u64).await;
@@ -284,6 +299,7 @@ async fn both_ways(symbol: &str, ticks: &str, strategy: &str, at_least: usize) {
         ((account.balance - expected).abs() < 1e-6).then_some(())
     })
     .await;
+    outcome["refused"].take()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -296,6 +312,17 @@ async fn a_cross_of_averages_trades_as_in_its_backtest() {
 async fn a_cross_that_turns_by_one_order_trades_as_in_its_backtest() {
     let strategy = "kind = \"ema_cross\"\nstop_points = 150\nreverse = \"one-order\"\n";
     both_ways("AUDUSD", &swings(5), strategy, 60).await;
+}
+
+/// No order may turn a position, which is closed instead, and some spreads are too wide to open one.
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_refuse_as_in_their_backtest() {
+    let strategy = "kind = \"ema_cross\"\nstop_points = 150\nreverse = \"one-order\"\n";
+    let limits = "max_lots_per_order = 5.0\nmax_spread_points = 11\n";
+    let refused = both_ways_within("AUDUSD", &swings(5), strategy, 40, limits).await;
+    for reason in ["LIMIT_LOTS_PER_ORDER", "LIMIT_SPREAD"] {
+        assert!(refused[reason].as_u64() > Some(2), "{refused}");
+    }
 }
 
 /// Its targets are hit: the trade server closes what the engine opened.
