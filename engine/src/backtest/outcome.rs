@@ -26,8 +26,8 @@ pub struct Outcome {
     pub orders: u64,
     /// Orders that were filled whole.
     pub fills: u64,
-    /// Entries that risk refused (`news`), and intents that the core refused (`LIMIT_LOTS_PER_ORDER`), by
-    /// reason.
+    /// Entries that risk refused (`news`), and intents that the core refused
+    /// (`LIMIT_LOTS_PER_ORDER`), by reason.
     pub refused: BTreeMap<String, u64>,
     /// The gateway's limits were applied: `[backtest.limits]` sets some.
     pub limited: bool,
