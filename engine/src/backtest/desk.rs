@@ -2,6 +2,8 @@
 //! tasks and a journal, done at once. Nothing is kept, so that everything is durable as soon as it is
 //! decided.
 
+mod days;
+
 use super::{
     Conditions,
     ledger::Ledger,
@@ -12,7 +14,7 @@ use crate::{
     strategy::At,
     trader::{self, Account, Held, Intent, OrderUpdate, Snapshot, WorkingOrder},
 };
-use mymt5_guard::{LossSettings, ScopeLimits, TradingState};
+use mymt5_guard::{ResetHour, ScopeLimits, TradingState};
 use mymt5_model::{
     AccountMode, BrokerTime, BrokerZone, ClientName, Comment, DealRow, Edit, Entry, Lots, Moment,
     Money, OrderState, OrderType, PositionId, Price, RequestId, Side, Symbol, SymbolSpec, Tick,
@@ -83,8 +85,8 @@ pub(super) struct Desk {
     leverage: u32,
     latency_ms: i64,
     zone: Option<BrokerZone>,
-    /// Losses are limited: the account is measured each second.
-    measures: bool,
+    /// When a day of losses begins; none: they are not limited, and never measured.
+    reset: Option<ResetHour>,
     /// The core's clock: the broker's wall clock, which never goes back here.
     now: Now,
     origin: Option<BrokerTime>,
@@ -134,7 +136,7 @@ impl Desk {
             leverage: conditions.account.leverage,
             latency_ms: conditions.latency_ms,
             zone: conditions.zone.clone(),
-            measures: conditions.limits.loss != LossSettings::default(),
+            reset: days::reset(conditions.limits.loss),
             now,
             origin: None,
             askers: 0,
@@ -201,13 +203,14 @@ impl Desk {
             self.deliver(&flight.outgoing);
             self.settle();
         }
-        let new_second = self.set_time(tick.time);
+        let new_day = self.begin_days(tick.time);
+        let new_second = self.set_time(tick.time) || new_day;
         let events = self.simulator.on_tick(tick);
         if !events.is_empty() {
             self.report(events);
         }
         self.book.trades.see(tick);
-        if new_second && self.measures {
+        if new_second && self.reset.is_some() {
             // What a limit wants closed is closed at the price at which it was reached.
             self.read();
             self.step(Input::Second);

@@ -34,23 +34,26 @@ struct Saw {
 impl Saw {
     /// From 20:00 of one day to 04:00 of the next.
     fn export(&self) -> String {
-        let mut text = HEADER.to_owned();
-        for at in 0..8 * 3_600 / self.seconds {
-            let second = 20 * 3_600 + at * self.seconds;
-            let (day, second) = (30 + second / 86_400, second % 86_400);
-            let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        ticks((0..8 * 3_600 / self.seconds).map(|at| {
             let place = at % self.period;
             let height = place.min(self.period - place) * self.points / (self.period / 2);
-            let bid = 67_000 - self.points / 2 + height;
-            writeln!(
-                text,
-                "2020.01.{day}\t{hour:02}:{minute:02}:{second:02}.000\t0.{bid:05}\t0.{:05}\t\t\t6\r",
-                bid + 2
-            )
-            .unwrap();
-        }
-        text
+            (at * self.seconds, 67_000 - self.points / 2 + height)
+        }))
     }
+}
+
+/// Bids as the terminal exports them, each so many seconds after 20:00 of 2020-01-30.
+fn ticks(bids: impl Iterator<Item = (i64, i64)>) -> String {
+    let mut text = HEADER.to_owned();
+    for (seconds, bid) in bids {
+        let seconds = 20 * 3_600 + seconds;
+        let (day, hour) = (30 + seconds / 86_400, seconds / 3_600 % 24);
+        let (minute, second) = (seconds / 60 % 60, seconds % 60);
+        let time = format!("2020.01.{day}\t{hour:02}:{minute:02}:{second:02}.000");
+        let ask = bid + 2;
+        write!(text, "{time}\t0.{bid:05}\t0.{ask:05}\t\t\t6\r\n").unwrap();
+    }
+    text
 }
 
 /// A folder with ticks.
@@ -245,6 +248,34 @@ fn a_days_loss_latches_and_ends_with_the_reset_of_the_brokers_clock() {
             }
         }
     }
+}
+
+/// Ten minutes lie between two ticks, the reset among them.
+#[test]
+fn a_day_begins_with_what_its_base_is_though_no_tick_comes() {
+    let bid = |at: i64| match at {
+        0..3 => 67_000 - 10 * at,
+        3..=24 => 66_980 + 20 * (at - 2),
+        _ => 67_420 - 100 * (at - 24),
+    };
+    let place = Place::of(&ticks((0..30).map(|at| (600 * at, bid(at)))));
+    let quick = [
+        CLOSE_FIRST,
+        ("fast = 10", "fast = 1"),
+        ("slow = 20", "slow = 3"),
+        ("warmup = 20", "warmup = 3"),
+    ];
+    // What is held gains hundreds before midnight, and loses a part of that after it.
+    let reached = |base: &str| {
+        let limits = format!(
+            "daily_loss.amount = 40.0\ndaily_loss.base = \"{base}\"\n\
+             daily_loss.action = \"block\""
+        );
+        place.outcome(&quick, &limits)["reached"].take()
+    };
+    assert_eq!(reached("equity"), json!({"LIMIT_DAILY_LOSS": 1}));
+    assert_eq!(reached("greater"), json!({"LIMIT_DAILY_LOSS": 1}));
+    assert_eq!(reached("balance"), json!({}));
 }
 
 #[test]
