@@ -23,5 +23,5 @@ if [[ $(cat "$tools/made" 2>/dev/null) != "$wanted" ]]; then
     rm -r "$tools/wheel"
     echo "$wanted" >"$tools/made"
 fi
-PATH=$tools/bin:$PATH PYTHONDONTWRITEBYTECODE=1 \
+PATH=$tools/bin:$PATH PYTHONPATH=deploy/test PYTHONDONTWRITEBYTECODE=1 \
     "$tools/bin/python" -W ignore -m unittest discover -s deploy/test/kubernetes "$@"

@@ -11,43 +11,19 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 
 import rendered
+from processes import BOUND, binary, eventually
 
-BOUND = 60
 HOSTS = "gateway,localhost,127.0.0.1"
-
-
-def binary(name: str) -> str:
-    """The one that a variable names, such as MYMT5_GATEWAY, else the newest that was built."""
-    told = os.environ.get(name.upper().replace("-", "_"))
-    if told:
-        return told
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", rendered.REPOSITORY / "target"))
-    built = [target / profile / name for profile in ("release", "debug")]
-    found = [path for path in built if path.exists()]
-    if not found:
-        raise FileNotFoundError(f"there is no {name}: cargo build --bins")
-    return str(max(found, key=lambda path: path.stat().st_mtime))
 
 
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
-
-
-def eventually(what: str, condition):
-    end = time.monotonic() + BOUND
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {BOUND} s: {what}")
 
 
 class Stage:

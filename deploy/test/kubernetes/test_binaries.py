@@ -11,7 +11,8 @@ import unittest
 
 import rendered
 import yaml
-from stage import BOUND, Stage, binary, eventually, free_port
+from processes import BOUND, binary, eventually
+from stage import Stage, free_port
 
 
 def port_of(address: str) -> int:

@@ -8,39 +8,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import unittest
 
 import landlock
+from processes import BOUND, REPOSITORY, binary, eventually
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 ROOM = REPOSITORY / "deploy/systemd"
-BOUND = 60
 GATEWAY, ENGINE = "mymt5-gateway", "mymt5-engine@main"
 # The shipped patience is half a minute.
 HASTY = "[Service]\nWatchdogSec=2\nRestartSec=100ms\nRestartMaxDelaySec=2\nTimeoutAbortSec=5\n"
-
-
-def binary(name: str) -> str:
-    """The one that a variable names, such as MYMT5_GATEWAY, else the newest that was built."""
-    told = os.environ.get(name.upper().replace("-", "_"))
-    if told:
-        return told
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    found = [path for profile in ("release", "debug") if (path := target / profile / name).exists()]
-    if not found:
-        raise FileNotFoundError(f"there is no {name}: cargo build --bins")
-    return str(max(found, key=lambda path: path.stat().st_mtime))
-
-
-def eventually(what: str, condition):
-    end = time.monotonic() + BOUND
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {BOUND} s: {what}")
 
 
 class Machine:
