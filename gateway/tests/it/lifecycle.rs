@@ -197,6 +197,36 @@ async fn the_environment_wins_over_the_files_and_check_tells_it() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_named_must_be_there_though_the_environment_would_do_without() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let config = folder.path().join("config");
+    tls::dev_certs(&config.join("tls"), &[], &[], 1).unwrap();
+    let check = async |words: &[&str]| {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
+        let check = check.arg("check").args(words).current_dir(folder.path());
+        let variables = [
+            ("MYMT5_CONFIG", "environment"),
+            ("MYMT5__CLIENTS__A__CERTIFICATE", "spiffe://mymt5/client/a"),
+            ("MYMT5__CLIENTS__A__PERMISSIONS", "[\"read\"]"),
+        ];
+        let output = check.envs(variables).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    let (code, said) = check(&[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    for words in [
+        &["--config", "config/gateway.toml"][..],
+        &["--config=config/gateway.toml"],
+    ] {
+        let (code, said) = check(words).await;
+        assert_eq!(code, Some(78), "{said}");
+        let told = "config/gateway.toml: cannot be read (entity not found); fix: ";
+        assert!(said.contains(told), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_check_looks_at_the_certificates() {
     let text = "[broker]\nkind = \"oanda\"\n[clients.a]\ncertificate = \"spiffe://mymt5/client/a\"\npermissions = [\"read\"]\n";
     let (code, _, report) = check(text, &[]).await;

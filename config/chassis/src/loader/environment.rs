@@ -4,6 +4,7 @@ use super::Table;
 use crate::config_errors::ConfigError;
 use crate::secret::{Secret, file};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -38,10 +39,13 @@ pub struct Environment {
     is_again: bool,
     is_left_unread: bool,
     is_alone: bool,
+    /// The command line names the configuration's file.
+    is_file_named: bool,
 }
 
 impl Environment {
-    /// The variables of this process, and `.env` of the working folder where there is one.
+    /// The variables of this process, `.env` of the working folder where there is one, and whether
+    /// the command line names a configuration.
     #[must_use]
     #[allow(
         clippy::disallowed_methods,
@@ -61,6 +65,7 @@ impl Environment {
                 }
             }
         }
+        this.is_file_named = std::env::args_os().any(|word| names_file(&word));
         this.with_dotenv(Path::new(DOTENV))
     }
 
@@ -96,6 +101,13 @@ impl Environment {
         self
     }
 
+    /// As of a process whose command line names the configuration's file.
+    #[cfg(test)]
+    pub(crate) fn with_file_named(mut self) -> Self {
+        self.is_file_named = true;
+        self
+    }
+
     /// Takes this file as the `.env`.
     #[must_use]
     pub fn with_dotenv(mut self, file: &Path) -> Self {
@@ -113,12 +125,13 @@ impl Environment {
         this
     }
 
-    /// Whether the process's variables are the whole configuration: one of them says so, and there is
-    /// no file. For another reading a file that there was before is away by mistake.
+    /// Whether the process's variables are the whole configuration: one of them says so, the command
+    /// line names no file, and there is none. For another reading a file that there was before is away
+    /// by mistake.
     pub(super) fn stands_alone(&mut self, is_file_missing: bool) -> bool {
         let (name, whole) = SIGN;
         let is_said = self.of_process_only(name) == Some(whole);
-        let is_meant = !self.is_again || self.is_alone;
+        let is_meant = !self.is_file_named && (!self.is_again || self.is_alone);
         self.is_alone = is_file_missing && is_said && is_meant;
         self.is_alone
     }
@@ -267,6 +280,12 @@ impl fmt::Debug for Environment {
     }
 }
 
+/// Whether this word of a command line names the configuration's file.
+fn names_file(word: &OsStr) -> bool {
+    let word = word.to_str();
+    word.is_some_and(|word| word == "--config" || word.starts_with("--config="))
+}
+
 /// Whether the program reads a variable of this name.
 pub(super) fn is_own(table: &Table, name: &str) -> bool {
     let secret = name.strip_suffix("_FILE").unwrap_or(name);
@@ -390,6 +409,18 @@ fn parse_value(rest: &str) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_file_is_named_by_the_option_alone() {
+        for (word, names) in [
+            ("--config", true),
+            ("--config=config/demo.toml", true),
+            ("--configs", false),
+            ("config/demo.toml", false),
+        ] {
+            assert_eq!(names_file(OsStr::new(word)), names, "{word}");
+        }
+    }
 
     #[test]
     fn lines_of_every_form() {

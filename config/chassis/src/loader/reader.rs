@@ -43,7 +43,7 @@ pub struct Reader {
 impl Reader {
     /// Reads `file`, its `.local.toml` and the environment, and merges them. Where neither the
     /// program's default file nor its `.local.toml` is there, the variables do without if
-    /// `MYMT5_CONFIG=environment` is among them.
+    /// `MYMT5_CONFIG=environment` is among them and the command line did not name the file.
     ///
     /// # Errors
     /// A file cannot be read or parsed; the report holds whatever else was found by then.

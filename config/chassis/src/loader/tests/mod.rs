@@ -213,6 +213,11 @@ fn variables_do_without_the_default_file() {
         let report = open(file, pairs).map(drop).unwrap_err().to_string();
         has(&report, &["cannot be read (entity not found)"]);
     }
+    // Who names a file wants that one.
+    let named = Environment::from_pairs(one).with_file_named();
+    let report = Reader::open(&TABLE, default, named).map(drop).unwrap_err();
+    let told = "config/demo.toml: cannot be read (entity not found); fix: name an existing, readable file with --config";
+    has(&report.to_string(), &[told]);
 }
 
 #[test]
