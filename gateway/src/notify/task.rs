@@ -315,9 +315,10 @@ async fn deliver(channel: Arc<Channel>, mut messages: mpsc::Receiver<Message>, m
             );
             undelivered(name, "too_old", expired);
         }
-        metrics::gauge!("mymt5_notify_waiting", "channel" => name).set(queue.len() as f64);
+        measure(queue.len(), name);
         if let Some(taken) = queue.take(now) {
-            let sent = send(&channel, &taken.message, &mut messages, &mut queue).await;
+            let sending = channel.send(&taken.message);
+            let sent = send(sending, &mut messages, &mut queue, name).await;
             judge(&mut queue, taken, sent, name);
             continue;
         }
@@ -332,20 +333,28 @@ async fn deliver(channel: Arc<Channel>, mut messages: mpsc::Receiver<Message>, m
     }
 }
 
-/// Sends a message; what comes meanwhile waits behind it.
+/// Waits until a message is sent; what comes meanwhile waits behind it.
 async fn send(
-    channel: &Channel,
-    message: &Message,
+    sending: impl Future<Output = Result<(), Undelivered>>,
     messages: &mut mpsc::Receiver<Message>,
     queue: &mut Queue,
+    name: &'static str,
 ) -> Result<(), Undelivered> {
-    let mut sending = pin!(channel.send(message));
+    let mut sending = pin!(sending);
     loop {
         tokio::select! {
             sent = &mut sending => return sent,
-            Some(next) = messages.recv() => push(queue, next, channel.name()),
+            Some(next) = messages.recv() => {
+                push(queue, next, name);
+                measure(queue.len() + 1, name);
+            }
         }
     }
+}
+
+/// Tells how many messages wait, with the one under way.
+fn measure(waiting: usize, name: &'static str) {
+    metrics::gauge!("mymt5_notify_waiting", "channel" => name).set(waiting as f64);
 }
 
 fn push(queue: &mut Queue, message: Message, name: &'static str) {
@@ -393,5 +402,33 @@ fn judge(queue: &mut Queue, taken: Taken, sent: Result<(), Undelivered>, name: &
                 undelivered(name, "refused", 1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use futures_util::FutureExt;
+    use mymt5_chassis::testing::metrics::recorded;
+
+    #[test]
+    fn what_comes_while_a_message_is_under_way_is_counted_at_once() {
+        let (outbox, mut messages) = mpsc::channel(INBOX);
+        for _ in 0..2 {
+            let message = Message {
+                at: UtcTime(0),
+                alert: Alert::new(Kind::Test, Severity::Info, "a trial"),
+            };
+            outbox.try_send(message).unwrap();
+        }
+        let mut queue = Queue::new(Duration::from_secs(60));
+        let told = recorded(|| {
+            let hangs = std::future::pending();
+            let sent = send(hangs, &mut messages, &mut queue, "email").now_or_never();
+            assert_eq!(sent, None);
+        });
+        let waiting = "mymt5_notify_waiting{channel=\"email\"} 3\n";
+        assert!(told.contains(waiting), "{told}");
     }
 }

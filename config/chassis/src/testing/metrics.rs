@@ -1,6 +1,8 @@
-//! The list of a process's metrics, held against its sources and against the README that shows it.
+//! The list of a process's metrics, held against its sources and against the README that shows it; and
+//! what a piece of code records.
 
 use crate::metrics::Metric;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use std::{collections::BTreeSet, fs, io, path::Path};
 
 /// What begins a use of a metric.
@@ -31,6 +33,13 @@ pub fn used(sources: &Path) -> io::Result<BTreeSet<String>> {
 fn literal(text: &str) -> Option<String> {
     let (name, _) = text.trim_start().strip_prefix('"')?.split_once('"')?;
     Some(name.to_owned())
+}
+
+/// What `work` records, as `/metrics` shows it.
+pub fn recorded(work: impl FnOnce()) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    ::metrics::with_local_recorder(&recorder, work);
+    recorder.handle().render()
 }
 
 /// The list as a table.
