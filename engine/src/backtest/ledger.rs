@@ -1,11 +1,14 @@
 //! Each order as it ended and each deal, in the order in which they came: what the sums are made of.
 //! The words are those of the gateway's `ListOrders` and `ListDeals`.
 
-use mymt5_model::{BrokerTime, DealKind, DealRow, Price};
+use mymt5_model::{BrokerTime, DealKind, DealRow, OrderId, Price};
 use mymt5_orders::{Order, Purpose};
 use mymt5_proto::v1;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
 
 /// Rows that are kept; those beyond them are left out.
 const MOST: usize = 1_000_000;
@@ -14,6 +17,8 @@ const MOST: usize = 1_000_000;
 #[derive(Debug, Default)]
 pub struct Ledger {
     rows: Vec<Row>,
+    /// Where the orders stand among them.
+    ended: HashMap<OrderId, usize>,
     left_out: u64,
 }
 
@@ -76,14 +81,13 @@ impl Ledger {
         to.flush()
     }
 
-    /// Takes an order that ended. One whose end later evidence corrects has a row for each end: the
-    /// last one holds.
+    /// Takes an order that ended. Where later evidence corrects its end, its row tells the last one.
     pub(super) fn order(&mut self, order: &Order) {
         let action = match order.purpose {
             Purpose::Entry => v1::OrderAction::Submit,
             Purpose::Exit(_) => v1::OrderAction::Close,
         };
-        self.push(Row::Order(Ended {
+        let row = Row::Order(Ended {
             action: action.as_str_name(),
             symbol: order.symbol.to_string(),
             side: v1::Side::from(order.side).as_str_name(),
@@ -97,7 +101,15 @@ impl Ledger {
             take_profit: order.levels.take_profit.map(Price::to_f64),
             reason: order.reason.clone(),
             tag: order.tag.clone(),
-        }));
+        });
+        if let Some(at) = self.ended.get(&order.id) {
+            self.rows[*at] = row;
+            return;
+        }
+        if self.rows.len() < MOST {
+            self.ended.insert(order.id, self.rows.len());
+        }
+        self.push(row);
     }
 
     /// Takes a deal.
@@ -132,5 +144,63 @@ impl Ledger {
         } else {
             self.left_out += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mymt5_model::{
+        ClientName, Levels, Lots, Magic, Moment, OrderState, OrderType, RequestId, Side, Symbol,
+        TimeInForce,
+    };
+
+    fn order(id: u64, state: OrderState) -> Order {
+        Order {
+            id: OrderId(id),
+            client: ClientName::local(),
+            request_id: RequestId::of_number(id.into()),
+            purpose: Purpose::Entry,
+            symbol: Symbol::parse("EURUSD").unwrap(),
+            side: Side::Buy,
+            kind: OrderType::Market,
+            state,
+            lots: Lots::from_f64(0.5).unwrap(),
+            closes_all: false,
+            filled: Lots::ZERO,
+            filled_points: 0,
+            price: None,
+            stop_limit_price: None,
+            digits: 5,
+            levels: Levels::default(),
+            time_in_force: TimeInForce::Gtc,
+            retcode: None,
+            reason: String::new(),
+            retryable: false,
+            cancel_pending: false,
+            created: Moment::default(),
+            updated: Moment::default(),
+            position: None,
+            tag: "jumps".to_owned(),
+            magic: Magic::NONE,
+            ticket: None,
+            trace_id: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_order_whose_end_is_corrected_stands_once_with_the_last_one() {
+        let mut ledger = Ledger::default();
+        ledger.order(&order(1, OrderState::Rejected));
+        ledger.order(&order(2, OrderState::Canceled));
+        ledger.order(&order(1, OrderState::Filled));
+        let mut written = Vec::new();
+        ledger.write(&mut written).unwrap();
+        let read = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap();
+        let lines = written.split(|byte| *byte == b'\n');
+        let rows = lines.filter(|line| !line.is_empty()).map(read);
+        let states: Vec<_> = rows.map(|row| row["order"]["state"].clone()).collect();
+        assert_eq!(states, ["ORDER_STATE_FILLED", "ORDER_STATE_CANCELED"]);
     }
 }
