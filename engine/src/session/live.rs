@@ -28,6 +28,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
+use v1::stream_events_response::Event as WireEvent;
 
 /// After so long an intent's call is refused: whatever held it up, it trades no more.
 const VALID_MS: i64 = 5_000;
@@ -57,7 +58,10 @@ struct InStep {
     said: mpsc::Sender<v1::StreamTicksInStepRequest>,
     /// Ticks that came before the events they come after.
     early: Option<v1::StreamTicksInStepResponse>,
-    /// The newest event that came.
+    /// No tick is taken before the events up to this one came: what traded while nobody followed is
+    /// among them.
+    first: u64,
+    /// All events up to this one came.
     newest_event: u64,
     /// The feed is one that waits: what it tells is all that counts, whatever this clock says.
     waits: bool,
@@ -74,6 +78,29 @@ impl InStep {
     const fn counts(&self, event: &Event) -> bool {
         !(self.waits && matches!(event, Event::Account(_)))
     }
+
+    /// An event came, and with it all before it.
+    fn reach(&mut self, event: &v1::StreamEventsResponse) {
+        let sequence = match &event.event {
+            // Those in between are not this client's.
+            Some(WireEvent::Progress(progress)) => progress.sequence,
+            _ => event.sequence,
+        };
+        self.newest_event = self.newest_event.max(sequence);
+    }
+
+    /// The ticks that came, once the events before them came, too.
+    fn due(&mut self) -> Option<v1::StreamTicksInStepResponse> {
+        let Self {
+            first,
+            newest_event,
+            ..
+        } = *self;
+        let is_due = |batch: &mut v1::StreamTicksInStepResponse| {
+            batch.after_sequence.max(first) <= newest_event
+        };
+        self.early.take_if(is_due)
+    }
 }
 
 impl Live {
@@ -88,19 +115,20 @@ impl Live {
             clock,
         } = meet(&gateway, session, clock, &trace).await?;
         let specs = symbols::specify(&mut session.trader, listed)?;
-        let snapshot = gateway
-            .trading()
-            .get_snapshot(gateway.call(v1::GetSnapshotRequest {}, &trace))
-            .await;
-        let snapshot = snapshot
-            .map_err(|status| SessionEnd::Call("snapshot", status))?
-            .into_inner();
+        let snapshot = take_snapshot(&gateway, &trace).await?;
         session
             .trader
             .on_snapshot(wire::snapshot(&snapshot, &specs));
         if let Some(symbol) = session.trader.shared_symbol() {
             return Err(SessionEnd::Shared(symbol.to_string()));
         }
+        // What is not over yet ends after the snapshot, and so do the events tell it.
+        let traded = settle(&gateway, session, clock, &trace).await?;
+        let first = if traded {
+            take_snapshot(&gateway, &trace).await?.sequence
+        } else {
+            snapshot.sequence
+        };
         let from = v1::StreamEventsRequest {
             journal_id: snapshot.journal_id,
             after_sequence: snapshot.sequence,
@@ -112,8 +140,6 @@ impl Live {
         let events = events
             .map_err(|status| SessionEnd::Call("events", status))?
             .into_inner();
-        // Events report what ends after the snapshot: only now nothing is missed.
-        settle(&gateway, session, clock, &trace).await?;
         let symbols = session
             .trader
             .symbols()
@@ -145,6 +171,7 @@ impl Live {
             in_step: InStep {
                 said,
                 early: None,
+                first,
                 newest_event: snapshot.sequence,
                 waits: false,
                 owes: false,
@@ -232,9 +259,7 @@ impl Live {
     /// Takes ticks once the events before them came, and lets a feed that waits go on once no order
     /// is under way.
     async fn keep_step(&mut self, session: &mut Session) -> Result<(), SessionEnd> {
-        let newest = self.in_step.newest_event;
-        let due = |batch: &mut v1::StreamTicksInStepResponse| batch.after_sequence <= newest;
-        if let Some(batch) = self.in_step.early.take_if(due) {
+        if let Some(batch) = self.in_step.due() {
             self.in_step.waits = batch.waits;
             self.in_step.owes = batch.waits;
             if batch.waits {
@@ -319,7 +344,7 @@ impl Live {
         let event = event
             .map_err(|status| SessionEnd::Call("events", status))?
             .ok_or(SessionEnd::StreamEnded("events"))?;
-        self.in_step.newest_event = self.in_step.newest_event.max(event.sequence);
+        self.in_step.reach(&event);
         let Some(event) = event
             .event
             .as_ref()
@@ -461,6 +486,18 @@ fn log(intent: &Intent, trace: &TraceContext) {
     }
 }
 
+/// What the gateway knows now.
+async fn take_snapshot(
+    gateway: &Gateway,
+    trace: &TraceContext,
+) -> Result<v1::GetSnapshotResponse, SessionEnd> {
+    let request = gateway.call(v1::GetSnapshotRequest {}, trace);
+    let snapshot = gateway.trading().get_snapshot(request).await;
+    snapshot
+        .map(tonic::Response::into_inner)
+        .map_err(|status| SessionEnd::Call("snapshot", status))
+}
+
 /// What a session begins with.
 struct Met {
     status: v1::GetStatusResponse,
@@ -534,18 +571,71 @@ mod tests {
         );
     }
 
-    #[test]
-    fn of_a_feed_that_waits_the_account_counts_with_its_ticks_alone() {
+    /// A feed after a snapshot of event 7.
+    fn in_step() -> InStep {
         let (said, _) = mpsc::channel(1);
-        let mut in_step = InStep {
+        InStep {
             said,
             early: None,
-            newest_event: 0,
+            first: 7,
+            newest_event: 7,
             waits: false,
             owes: false,
             rated: None,
             begun: Instant::now(),
+        }
+    }
+
+    fn event(sequence: u64, event: Option<WireEvent>) -> v1::StreamEventsResponse {
+        v1::StreamEventsResponse {
+            sequence,
+            event,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn no_tick_is_taken_before_the_events_of_what_traded_while_nobody_followed() {
+        let progress = |sequence| Some(WireEvent::Progress(v1::Progress { sequence }));
+        // The last event may be another client's: then the progress tells that all came.
+        for last in [
+            event(9, None),
+            event(0, progress(9)),
+            event(0, progress(12)),
+        ] {
+            let mut in_step = InStep {
+                first: 9,
+                early: Some(v1::StreamTicksInStepResponse::default()),
+                ..in_step()
+            };
+            assert_eq!(in_step.due(), None);
+            for early in [event(8, None), event(0, None), event(0, progress(8))] {
+                in_step.reach(&early);
+                assert_eq!(in_step.due(), None, "{early:?}");
+            }
+            in_step.reach(&last);
+            assert!(in_step.due().is_some(), "{last:?}");
+        }
+    }
+
+    #[test]
+    fn ticks_of_a_feed_that_waits_come_after_the_events_before_them() {
+        let batch = v1::StreamTicksInStepResponse {
+            after_sequence: 8,
+            ..Default::default()
         };
+        let mut in_step = InStep {
+            early: Some(batch.clone()),
+            ..in_step()
+        };
+        assert_eq!(in_step.due(), None);
+        in_step.reach(&event(8, None));
+        assert_eq!(in_step.due(), Some(batch));
+    }
+
+    #[test]
+    fn of_a_feed_that_waits_the_account_counts_with_its_ticks_alone() {
+        let mut in_step = in_step();
         let account = Event::Account(None);
         assert!(in_step.counts(&account), "by the clock it is all there is");
         in_step.waits = true;

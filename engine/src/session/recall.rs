@@ -23,13 +23,15 @@ const LOOKUP_AGAIN: Duration = Duration::from_millis(200);
 const NEVER_ARRIVED: &str = "NEVER_ARRIVED";
 
 /// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not
-/// sent late. A call that may still be on its way is waited for until it would be refused.
+/// sent late. A call that may still be on its way is waited for until it would be refused. True: one
+/// that ended may have traded, since the snapshot, too.
 pub(super) async fn settle(
     gateway: &Gateway,
     session: &mut Session,
     clock: GatewayClock,
     trace: &TraceContext,
-) -> Result<(), SessionEnd> {
+) -> Result<bool, SessionEnd> {
+    let mut traded = false;
     let intents = &session.intents;
     let record_of = |request_id: &RequestId| intents.record_of(request_id.as_str());
     session.trader.on_records(record_of)?;
@@ -43,12 +45,13 @@ pub(super) async fn settle(
         if let Ok(request_id) = RequestId::parse(request_id) {
             session.trader.on_recalled(&request_id, end.may_be_done());
         }
+        traded |= end.may_be_done();
         session.intents.settle(request_id, end.name())?;
         if let End::Ended { state, .. } = end {
             gauges::ended(&Outcome::Ended(state));
         }
     }
-    Ok(())
+    Ok(traded)
 }
 
 /// How an intent ended while nobody followed it.
