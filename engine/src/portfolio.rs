@@ -1,6 +1,6 @@
 //! What this engine holds, as the gateway reported it: from the snapshot on, by events only.
 
-use crate::risk::{Account, Open};
+use crate::risk::{Account, Open, PositionDeal};
 use mymt5_guard::TradingState;
 use mymt5_model::{
     AccountMode, BrokerTime, Levels, Lots, Money, OrderId, OrderState, OrderType, PositionId,
@@ -110,8 +110,10 @@ pub enum Event {
     PositionChanged(Held),
     /// A position was opened or changed in a way that is not understood.
     PositionUnknown(PositionId),
-    /// A position is gone, and what it made without commission, in the account's currency; none: that
-    /// is not known.
+    /// A deal of a position was done; none: it is not understood.
+    Deal(PositionId, Option<PositionDeal>),
+    /// A position is gone, and what it made without commission, in the account's currency, as far as
+    /// the gateway knows; none: that is not known.
     PositionClosed(PositionId, Option<Money>),
     /// The account's figures; none: they are not known.
     Account(Option<Account>),
@@ -196,7 +198,7 @@ impl Portfolio {
                     self.reduce(position_id, order.filled);
                 }
             }
-            Event::Account(_) | Event::Flow(_) => {}
+            Event::Deal(..) | Event::Account(_) | Event::Flow(_) => {}
             Event::TradingState(state) => self.active = *state == TradingState::Active,
         }
     }

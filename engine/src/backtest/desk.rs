@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     portfolio::is_refused,
+    risk::PositionDeal,
     strategy::At,
     trader::{self, Account, Held, Intent, OrderUpdate, Snapshot, WorkingOrder},
 };
@@ -476,6 +477,7 @@ impl Desk {
                 if let Some(ledger) = &mut self.book.ledger {
                     ledger.deal(deal, tag);
                 }
+                self.events.extend(dealt(deal));
             }
             Event::Position(position) => {
                 let held = trader::Event::PositionChanged(held(position));
@@ -647,6 +649,16 @@ fn held(position: &Position) -> Held {
         levels: row.levels,
         tag: position.tag.clone(),
     }
+}
+
+/// What a trader learns by a deal; none: it is of no position.
+fn dealt(deal: &DealRow) -> Option<trader::Event> {
+    let read = deal.entry.map(|entry| PositionDeal {
+        entry,
+        lots: deal.lots,
+        made: deal.profit + deal.swap,
+    });
+    Some(trader::Event::Deal(deal.position_id?, read))
 }
 
 /// The market as a step of the core sees it.

@@ -1,6 +1,6 @@
 //! What the rules must know after a restart: a small file, written whole before it is relied upon.
 
-use super::loss_watch::Spared;
+use super::{loss_watch::Spared, results::Results};
 use crate::care::Book;
 use mymt5_chassis::process::write_atomically;
 use mymt5_guard::LossState;
@@ -58,6 +58,9 @@ pub(super) struct Memory {
     pub(super) last_loss: Option<BrokerTime>,
     /// Positions whose result is to come.
     pub(super) open: BTreeSet<PositionId>,
+    /// What their deals made so far.
+    #[serde(default, skip_serializing_if = "Results::is_empty")]
+    pub(super) results: Results,
     /// What position care must know later.
     #[serde(default, skip_serializing_if = "is_blank")]
     pub(super) care: Book,

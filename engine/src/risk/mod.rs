@@ -2,7 +2,8 @@
 //! fact that is missing refuses one. Whatever lowers risk never comes here.
 //!
 //! # Rooms
-//! * What rules judge by: `facts`, and what happened before a restart: `memory`.
+//! * What rules judge by: `facts`, and what happened before a restart: `memory`, with what each open
+//!   position made so far: `results`.
 //! * What they say: `refused`, a closed list.
 //! * Before the volume is known: `losses`, measured by `loss_watch`, `sessions`, `friday_flat` (both in
 //!   `day_time`), `news`, `cooldown`, `day`, `spread`, `stop_distance`.
@@ -24,6 +25,7 @@ mod memory;
 mod news;
 mod open_risk;
 mod refused;
+mod results;
 mod sessions;
 mod settings;
 mod sizing;
@@ -45,6 +47,7 @@ pub use memory::{FILE, MemoryError};
 pub use news::Calendar;
 pub use open_risk::OpenRisk;
 pub use refused::RiskRefused;
+pub use results::PositionDeal;
 pub use sessions::Sessions;
 pub use settings::RiskSettings;
 pub use sizing::{Capital, SizeBy, Sizing};
@@ -231,11 +234,22 @@ impl Risk {
         }
     }
 
-    /// A position is gone, and what it made; none: nobody knows, which counts as a loss.
-    pub fn on_closed(&mut self, position: PositionId, result: Option<Money>) {
+    /// A deal of a position was done; none: it is not understood.
+    pub fn on_deal(&mut self, position: PositionId, deal: Option<PositionDeal>) {
+        if self.settings.cooldown.is_some() {
+            let told = self.memory.open.contains(&position);
+            self.memory.results.take(position, deal, told);
+            self.keep();
+        }
+    }
+
+    /// A position is gone, and what the gateway knows that it made: its deals tell it better, where all
+    /// of them came. None: nobody knows, which counts as a loss.
+    pub fn on_closed(&mut self, position: PositionId, told: Option<Money>) {
         if self.settings.cooldown.is_none() || !self.memory.open.remove(&position) {
             return;
         }
+        let result = self.memory.results.end(position).or(told);
         self.end_trade(result.is_none_or(Money::is_negative));
     }
 
@@ -245,15 +259,18 @@ impl Risk {
         for position in gone {
             self.on_closed(position, None);
         }
+        self.memory.results.retain(open);
         for position in open {
             self.on_opened(*position);
         }
     }
 
-    /// One order turned a position to its other side: what it was before has ended. None: it is not
-    /// known whether it lost, which counts as a loss.
+    /// One order turned a position to its other side: what it was before has ended, and lost by its
+    /// prices or not, unless its deals tell it. None: that is not known, which counts as a loss.
     pub fn on_turned(&mut self, position: PositionId, lost: Option<bool>) {
         if self.settings.cooldown.is_some() && self.memory.open.contains(&position) {
+            let made = self.memory.results.turn(position);
+            let lost = made.map(Money::is_negative).or(lost);
             self.end_trade(lost.unwrap_or(true));
         }
     }

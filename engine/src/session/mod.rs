@@ -2,6 +2,7 @@
 
 mod backoff;
 mod crash;
+mod deals;
 mod end;
 mod gateway;
 mod gauges;

@@ -161,6 +161,7 @@ pub(super) fn event(wire: &WireEvent, specs: &Specs) -> Option<Event> {
                 held(wire, specs).map_or(unknown, Event::PositionChanged)
             })
         }
+        WireEvent::DealAdded(added) => added.deal.as_ref().and_then(super::deals::event),
         WireEvent::PositionClosed(closed) => {
             let position = closed.position.as_ref();
             position.map(|position| {

@@ -248,6 +248,10 @@ impl Trader {
                 });
                 gone.map(|held| self.on_position(&held)).unwrap_or_default()
             }
+            Event::Deal(position_id, deal) => {
+                self.risk.on_deal(*position_id, *deal);
+                Step::default()
+            }
             Event::Account(account) => {
                 self.risk.on_account(*account);
                 Step::default()

@@ -3,7 +3,8 @@
 mod losses;
 
 use super::*;
-use mymt5_model::{Moment, UtcTime};
+use crate::risk::PositionDeal;
+use mymt5_model::{Entry as DealEntry, Moment, UtcTime};
 use std::{fs, path::Path};
 
 const MINUTE: i64 = 60_000;
@@ -90,6 +91,16 @@ fn trade(trader: &mut Trader, time: i64, result: f64) {
 fn fail(trader: &mut Trader, time: i64) {
     let intent = sell_at(trader, time).unwrap();
     trader.on_event(&order(intent.request_id().as_str(), OrderState::Rejected));
+}
+
+/// A deal of the position.
+fn dealt(entry: DealEntry, lots: f64, made: f64) -> Event {
+    let deal = PositionDeal {
+        entry,
+        lots: Lots::from_f64(lots).unwrap(),
+        made: Money::from_f64(made).unwrap(),
+    };
+    Event::Deal(POSITION, Some(deal))
 }
 
 /// Asserts that the same happens to both, and that only these keys stop the entry then.
@@ -338,6 +349,42 @@ fn no_rule_holds_an_exit_back() {
         sell_at(&mut trader, MONDAY),
         Some(Intent::Close(_))
     ));
+}
+
+#[test]
+fn a_position_that_is_closed_in_parts_is_one_trade() {
+    // The rest of it lost 1.
+    for (part, trades) in [(2.0, true), (0.5, false)] {
+        let mut trader = under("cooldown.losses = 1\ncooldown.minutes = 60");
+        let intent = sell_at(&mut trader, MONDAY).unwrap();
+        trader.on_event(&dealt(DealEntry::In, 0.5, 0.0));
+        trader.on_event(&opened(Side::Sell));
+        trader.on_event(&order(intent.request_id().as_str(), OrderState::Filled));
+        trader.on_event(&dealt(DealEntry::Out, 0.2, part));
+        trader.on_event(&dealt(DealEntry::Out, 0.3, -1.0));
+        let rest = Money::from_f64(-1.0).ok();
+        trader.on_event(&Event::PositionClosed(POSITION, rest));
+        assert_eq!(trades_at(&mut trader, MONDAY + MINUTE), trades, "{part}");
+    }
+}
+
+#[test]
+fn a_position_that_was_turned_ended_with_what_its_deals_made() {
+    let mut trader = under("cooldown.losses = 1\ncooldown.minutes = 60");
+    tick_at(&mut trader, MONDAY, 100_000);
+    trader.on_event(&dealt(DealEntry::In, 0.5, 0.0));
+    trader.on_event(&opened(Side::Sell));
+    trader.on_event(&dealt(DealEntry::Out, 0.2, 5.0));
+    trader.on_event(&dealt(DealEntry::InOut, 0.8, -1.0));
+    // By its prices alone it lost.
+    let turned = Held {
+        open_price: Some(price(100_200)),
+        ..held(Side::Buy)
+    };
+    trader.on_event(&Event::PositionChanged(turned));
+    trader.on_event(&dealt(DealEntry::Out, 0.5, 1.0));
+    trader.on_event(&Event::PositionClosed(POSITION, None));
+    assert!(trades_at(&mut trader, MONDAY + MINUTE));
 }
 
 #[test]

@@ -3,13 +3,18 @@
 use super::*;
 use crate::risk::FILE;
 
-/// A trader that goes on from what the folder holds.
+/// A trader that goes on from what the folder holds, and holds nothing.
 fn restarted(keys: &str, folder: &Path) -> Trader {
+    restarted_with(keys, folder, Vec::new())
+}
+
+fn restarted_with(keys: &str, folder: &Path, positions: Vec<Held>) -> Trader {
     let settings = rules(&format!("{FREE}\n{keys}"));
     let risk = Risk::open(settings, false, &folder.join(FILE));
     let mut trader = trader_without_snapshot(risk, jumps());
     trader.on_snapshot(Snapshot {
         account: None,
+        positions,
         ..snapshot(TradingState::Active)
     });
     trader
@@ -227,6 +232,31 @@ fn a_position_that_closed_while_nobody_looked_counts_as_a_loss() {
     next.on_snapshot(snapshot);
     assert!(!trades_at(&mut next, MONDAY + MINUTE));
     assert!(trades_at(&mut next, MONDAY + HOUR));
+}
+
+#[test]
+fn a_restart_forgets_no_part_of_a_trade() {
+    for (seen, trades) in [(true, true), (false, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = "cooldown.losses = 1\ncooldown.minutes = 60";
+        let mut first = restarted(keys, folder.path());
+        tick_at(&mut first, MONDAY, 100_000);
+        first.on_event(&dealt(DealEntry::In, 0.5, 0.0));
+        first.on_event(&opened(Side::Sell));
+        if seen {
+            first.on_event(&dealt(DealEntry::Out, 0.2, 2.0));
+        }
+        let mut next = restarted_with(keys, folder.path(), vec![held(Side::Sell)]);
+        tick_at(&mut next, MONDAY, 100_000);
+        next.on_event(&dealt(DealEntry::Out, 0.3, -1.0));
+        let rest = Money::from_f64(-1.0).ok();
+        next.on_event(&Event::PositionClosed(POSITION, rest));
+        let traded = trades_at(&mut next, MONDAY + MINUTE);
+        assert_eq!(
+            traded, trades,
+            "a part that nobody saw is not guessed: {seen}"
+        );
+    }
 }
 
 #[test]
