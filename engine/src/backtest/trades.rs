@@ -101,3 +101,86 @@ impl Trades {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::report::History;
+    use mymt5_model::{
+        BrokerTime, DealReason, Entry, Lots, Magic, PositionId, Side, Symbol, Ticket,
+    };
+    use mymt5_proto::v1;
+
+    /// A deal of a position that cost 0.1.
+    fn deal(ticket: u64, entry: Entry, side: Side, lots: f64) -> DealRow {
+        DealRow {
+            ticket: Ticket(ticket),
+            order: None,
+            position_id: Some(PositionId(7)),
+            magic: Magic::NONE,
+            symbol: Symbol::parse("EURUSD").ok(),
+            kind: DealKind::Trade(side),
+            entry: Some(entry),
+            reason: DealReason::Expert,
+            lots: Lots::from_f64(lots).unwrap(),
+            price: Some(Price::from_points(110_000, 5)),
+            profit: Money::ZERO,
+            swap: Money::ZERO,
+            commission: Money::from_f64(-0.1).unwrap(),
+            time: BrokerTime(ticket as i64),
+            comment: String::new(),
+        }
+    }
+
+    /// The same as a gateway lists it.
+    fn listed(deal: &DealRow) -> v1::Deal {
+        let DealKind::Trade(side) = deal.kind else {
+            panic!("it is a trade")
+        };
+        v1::Deal {
+            deal_id: deal.ticket.0,
+            position_id: 7,
+            symbol: "EURUSD".to_owned(),
+            side: v1::Side::from(side).into(),
+            entry: v1::DealEntry::from(deal.entry.unwrap()).into(),
+            lots: deal.lots.to_f64(),
+            price: deal.price.unwrap().to_f64(),
+            commission: deal.commission.to_f64(),
+            time: Some(v1::Moment {
+                broker_ms: Some(deal.time.0),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_report_of_a_gateway_shares_out_commissions_as_a_backtest_does() {
+        // Thirds of 0.1, of which none is a number of 1e-8.
+        let deals = [
+            deal(1, Entry::In, Side::Buy, 0.03),
+            deal(2, Entry::Out, Side::Sell, 0.01),
+            deal(3, Entry::InOut, Side::Sell, 0.05),
+            deal(4, Entry::Out, Side::Buy, 0.03),
+        ];
+        let told = Told {
+            strategy: "",
+            stop: None,
+            value: None,
+        };
+        let mut tested = Trades::default();
+        for deal in &deals {
+            tested.add(deal, &told);
+        }
+        let history = History {
+            deals: deals.iter().map(listed).collect(),
+            orders: Vec::new(),
+        };
+        let reported = history.record(&v1::Account::default()).trades;
+        let commissions =
+            |trades: &[Trade]| -> Vec<f64> { trades.iter().map(|it| it.commission).collect() };
+        assert_eq!(commissions(&reported), commissions(&tested.list));
+        assert_eq!(tested.count, 3);
+    }
+}
