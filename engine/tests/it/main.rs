@@ -5,7 +5,6 @@ mod backtest;
 mod bars;
 mod doctor;
 mod limits;
-mod own_strategy;
 mod packed;
 mod sweep;
 mod telemetry;
