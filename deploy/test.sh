@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/test"
 parts=("$@")
-((${#parts[@]})) || parts=(docker kubernetes systemd supervisors)
+((${#parts[@]})) || parts=(docker kubernetes systemd supervisors scale)
 for part in "${parts[@]}"; do
     printf -- '-- %s\n' "$part"
     "./$part.sh"

@@ -3,10 +3,11 @@
     cargo build --release
     python3 deploy/bench/scale.py
 
-One gateway on its simulator's seeded walk, over TLS, serves 1, then 8, then 64 real engines, each a
-process and a client of its own with certificate, configuration and folders. All take every tick of
-one symbol and trade 0.01 lots by averages that differ, so that they do not all trade at once. The
-first steps are short, the last one is the soak. Then this must hold, or the exit code is 1:
+One gateway, whose simulator replays a seeded random walk, serves 1, then 8, then 64 real engines over
+TLS, each a process and a client of its own with certificate, configuration and folders. All take every
+tick of one symbol and trade 0.01 lots by averages that differ, so that they do not all trade at once.
+The walk rests for two of ten seconds: then no tick is on its way, and counts can be compared. The first
+steps are short, the last one is the soak. After it this must hold, or the exit code is 1:
 
     ticks     each engine has counted as many as the gateway since it came, and no stream was cut
     orders    the gateway's list has each engine's orders once, in the very states that the engine
@@ -26,6 +27,7 @@ target/debug, and MYMT5_GATEWAY and MYMT5_ENGINE name others.
 import argparse
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -35,6 +37,7 @@ import time
 from collections import Counter, defaultdict
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
 from urllib.request import ProxyHandler, build_opener
@@ -42,12 +45,13 @@ from urllib.request import ProxyHandler, build_opener
 from bridge import PATIENCE_S, ROOT, Failure, Stage, end, make_certificates, tell
 
 DIRECT = build_opener(ProxyHandler({}))  # whatever proxy the environment names
-TICKS_A_SECOND = 40  # of a symbol of the simulator, at speed 1
 MOST_ENGINES = 256  # the clients that `certs` makes at once
 WAVE = 8  # engines that start at once: the gateway has 16 handshakes of one host under way
-PASSES = (
-    12  # comparisons of an engine's ticks with the gateway's, of which one is at a quiet moment
-)
+PERIOD_S, REST_S = 10, 2  # of the walk, the latter at the end of each of the former
+TREND_S = 5  # of one direction, on average: an engine trades about as often
+RESTS = 3  # in which an engine may still come to have every tick, on a machine that stands still
+START = datetime(2026, 1, 5)  # a Monday, by the clock of the walk
+SPARE_S, START_S = 600, 10  # the walk is longer than the steps by that, and so much for each engine
 SAMPLE_S = 5  # between two looks at the memory
 MOST_ORDERS = 100_000  # that `mymt5-gateway orders` lists
 MOST_GROWTH, MOST_CPU_RATIO = 1.05, 1.5
@@ -65,9 +69,8 @@ listen = "127.0.0.1:{operations}"
 [broker]
 time_zone = "new_york+7"
 [broker.simulator]
-symbols = ["EURUSD"]
-speed = "{speed}"
-seed = 1
+feed = "ticks"
+file = "EURUSD_ticks.csv"
 [process]
 allow_root = true
 data_folder = "data/gateway"
@@ -115,6 +118,30 @@ def free_port():
             return port
 
 
+def waves(all_of_them):
+    return [all_of_them[at : at + WAVE] for at in range(0, len(all_of_them), WAVE)]
+
+
+# -- the market
+
+
+def write_walk(file, rate, seconds):
+    """The terminal's tick export of a walk in trends, of so many ticks in each second without rest."""
+    dice, bid, drift, due = random.Random(1), 110_000.0, 0.5, 0.0
+    with open(file, "w") as out:
+        out.write("<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\n")
+        while due < seconds:
+            due += dice.expovariate(rate)
+            if due % PERIOD_S > PERIOD_S - REST_S:
+                due += REST_S
+            if dice.random() * rate * TREND_S < 1:
+                drift = -drift
+            bid += drift + dice.uniform(-1, 1)
+            when = START + timedelta(seconds=due)
+            date = f"{when:%Y.%m.%d}\t{when:%H:%M:%S}.{when.microsecond // 1000:03}"
+            out.write(f"{date}\t{int(bid) / 1e5:.5f}\t{int(bid + 10) / 1e5:.5f}\t\t\t6\n")
+
+
 # -- the processes
 
 
@@ -158,11 +185,13 @@ class Gateway(Process):
     def __init__(self, stage, options, names):
         self.binary, self.stage = options.gateway, stage
         self.api, self.operations = free_port(), free_port()
-        speed = options.rate / TICKS_A_SECOND
-        text = GATEWAY.format(api=self.api, operations=self.operations, speed=speed)
+        text = GATEWAY.format(api=self.api, operations=self.operations)
         text += "".join(CLIENT.format(name=name) for name in names)
         (stage.folder / "gateway.toml").write_text(text)
         super().__init__(stage, "gateway", [self.binary, "run", "--config", "gateway.toml"])
+
+    def ticks(self):
+        return self.metrics()["mymt5_ticks_total"]
 
     def orders(self):
         """All of them, as its operator sees them."""
@@ -183,7 +212,7 @@ class Engine(Process):
         text = ENGINE.format(name=name, fast=fast, slow=2 * fast, **ports)
         (stage.folder / f"{name}.toml").write_text(text)
         super().__init__(stage, name, [options.engine, "run", "--config", f"{name}.toml"])
-        self.missed = None  # ticks that the gateway had before this engine came
+        self.missed = 0  # ticks that the gateway had before this engine came
 
     def is_connected(self):
         return self.serves("mymt5_engine_connected")
@@ -191,22 +220,20 @@ class Engine(Process):
     def ticks(self):
         return self.metrics()["mymt5_engine_ticks_received_total"]
 
-    def behind(self, gateway):
-        """How many ticks it has counted less than the gateway. The gateway's are read later: some may be
-        on their way, so this is never too small, and right whenever none was."""
-        ticks = self.ticks()
-        return gateway.metrics()["mymt5_ticks_total"] - ticks
-
     def outcomes(self):
         """How often its orders ended how, and how many have not ended yet. Those that the gateway
         refused are no orders there."""
         metrics = self.metrics()
         head = 'mymt5_engine_orders_total{outcome="'
         ended = Counter(
-            {name[len(head) : -2]: int(value) for name, value in metrics.items() if head in name}
+            {
+                name[len(head) : -2].lower(): int(value)
+                for name, value in metrics.items()
+                if name.startswith(head)
+            }
         )
         open_now = int(metrics["mymt5_engine_orders_submitted_total"]) - sum(ended.values())
-        del ended["REFUSED"]
+        del ended["refused"]
         return +ended, open_now
 
 
@@ -215,26 +242,43 @@ class Fleet:
 
     def __init__(self, stage, options):
         self.stage, self.options, self.engines = stage, options, []
-        self.names = [f"engine-{number}" for number in range(max(options.engines))]
+        most = options.engines[-1]
+        self.names = [f"engine-{number}" for number in range(most)]
         make_certificates(stage, options.gateway, ",".join(self.names))
+        seconds = len(options.engines) * options.step + 60 * options.minutes
+        seconds += SPARE_S + START_S * most
+        write_walk(stage.folder / "EURUSD_ticks.csv", options.rate, seconds)
         self.gateway = Gateway(stage, options, self.names)
         stage.until(lambda: self.gateway.serves("mymt5_link_up"), "gateway whose link is up")
 
     def grow(self, count):
         """Starts engines until there are so many, and notes at which tick each of them came."""
-        while len(self.engines) < count:
-            begin = len(self.engines)
-            numbers = range(begin, min(begin + WAVE, count))
-            wave = [self.start(number) for number in numbers]
-            for engine in wave:
+        begin = len(self.engines)
+        for wave in waves(range(begin, count)):
+            for engine in [self.start(number) for number in wave]:
                 self.stage.until(engine.is_connected, f"session of {engine.name}")
-                self.stage.until(engine.ticks, f"tick at {engine.name}")
-                engine.missed = min(engine.behind(self.gateway) for _ in range(PASSES))
+        for engine in self.engines[begin:]:
+            self.stage.until(engine.ticks, f"tick at {engine.name}")
+        for engine, behind in self.behind(self.engines[begin:]):
+            engine.missed = behind
 
     def start(self, number):
         engine = Engine(self.stage, self.options, self.gateway, self.names[number], number)
         self.engines.append(engine)
         return engine
+
+    def behind(self, engines):
+        """Each of these engines, and how many ticks it has counted less than the gateway, while the walk
+        rests."""
+        for wave in waves(engines):
+            self.stage.until(lambda wave=wave: self.rests(wave), "rest of the walk")
+            yield from self.compared
+
+    def rests(self, wave):
+        """True if no tick was on its way to one of them while they were asked."""
+        ticks, counts = self.gateway.ticks(), [engine.ticks() for engine in wave]
+        self.compared = [(engine, ticks - count) for engine, count in zip(wave, counts)]
+        return counts == [engine.ticks() for engine in wave] and ticks == self.gateway.ticks()
 
     def ticks(self):
         return sum(engine.ticks() for engine in self.engines)
@@ -351,21 +395,15 @@ class Verdict:
 
 
 def whole(fleet):
-    """Ticks, once none is on its way."""
-    lost = {engine.name: None for engine in fleet.engines}
-    limit = time.monotonic() + PATIENCE_S
-    while lost and time.monotonic() < limit:
-        for engine in [engine for engine in fleet.engines if engine.name in lost]:
-            behind = engine.behind(fleet.gateway)
-            # A quieter moment than those at its start shows better at which tick it came.
-            engine.missed = min(engine.missed, behind)
-            lost[engine.name] = behind - engine.missed
-            if behind == engine.missed:
-                del lost[engine.name]
+    """Ticks, while the walk rests."""
+    lost = {engine: 0 for engine in fleet.engines}
+    for _ in range(RESTS):
+        behind = fleet.behind(list(lost))
+        lost = {engine: by - engine.missed for engine, by in behind if by > engine.missed}
     cut = fleet.gateway.metrics()["mymt5_tick_subscribers_cut_total"]
-    received = f"{fleet.ticks():.0f} ticks in all, {cut:.0f} streams were cut"
-    some = dict(list(lost.items())[:8])
-    what = f"lacking, by engine: {some}; {received}" if lost else f"each engine has all: {received}"
+    what = f"{fleet.ticks():.0f} came in all, {cut:.0f} streams were cut; "
+    named = ", ".join(f"{engine.name} {by:.0f}" for engine, by in lost.items())
+    what += f"there are missing: {named}" if lost else "none is missing"
     return Verdict("ticks", not lost and not cut, what)
 
 
@@ -401,7 +439,7 @@ def ended_once(fleet):
     fills, unknown = metrics["mymt5_fills_total"], metrics["mymt5_orders_unknown"]
     taken, open_now = metrics["mymt5_orders_taken_total"], metrics["mymt5_orders_open"]
     full = [order for order in orders if order["filled_lots"] == order["lots"]]
-    holds = taken == len(orders) and fills == states["FILLED"] == len(full)
+    holds = taken == len(orders) and fills == states["filled"] == len(full)
     holds = holds and not unknown and not open_now and len(full) > 0
     what = f"{dict(states)}, {fills:.0f} deals, {unknown:.0f} unknown, {open_now:.0f} open"
     return Verdict("orders ended", holds, what)
