@@ -29,7 +29,6 @@ import argparse
 import json
 import os
 import random
-import secrets
 import signal
 import socket
 import subprocess
@@ -57,7 +56,8 @@ SPARE_S, START_S = 600, 10  # the walk is longer than the steps by that, and so 
 SAMPLE_S = 5  # between two looks at the memory
 MOST_ORDERS = 100_000  # that `mymt5-gateway orders` lists
 MOST_GROWTH, MOST_CPU_RATIO = 1.05, 1.5
-MOST_GATEWAY_MIB, MOST_MIB_AN_ENGINE = 96, 2  # of the gateway in a short run, debug builds included
+MOST_GATEWAY_MIB, MOST_MIB_AN_ENGINE = 64, 1  # of the gateway in a short run, debug builds included
+PORTS = range(20_000, 32_000)
 MIB = 1 << 20
 
 # A connection outlives the soak, so that a session which broke is a fault.
@@ -113,13 +113,19 @@ allow_root = true
 """
 
 
-def free_port():
+def free_ports(count):
     """Below the ports that connections take for themselves: the engines' would be among them."""
-    while True:
-        port = secrets.choice(range(20_000, 32_000))
+    free, wanted = [], iter(random.SystemRandom().sample(PORTS, len(PORTS)))
+    while len(free) < count:
+        port = next(wanted)
         with socket.socket() as sock, suppress(OSError):
             sock.bind(("127.0.0.1", port))
-            return port
+            free.append(port)
+    return free
+
+
+def engine_name(number):
+    return f"engine-{number}"
 
 
 def waves(all_of_them):
@@ -186,9 +192,9 @@ class Process:
 
 
 class Gateway(Process):
-    def __init__(self, stage, options, names):
+    def __init__(self, stage, options, names, ports):
         self.binary, self.stage = options.gateway, stage
-        self.api, self.operations = free_port(), free_port()
+        self.api, self.operations = ports
         text = GATEWAY.format(api=self.api, operations=self.operations)
         text += "".join(CLIENT.format(name=name) for name in names)
         (stage.folder / "gateway.toml").write_text(text)
@@ -209,10 +215,10 @@ class Gateway(Process):
 
 
 class Engine(Process):
-    def __init__(self, stage, options, gateway, name, number):
-        self.operations = free_port()
-        fast = 5 + number
-        ports = {"api": gateway.api, "operations": self.operations}
+    def __init__(self, stage, options, gateway, number, port):
+        self.operations = port
+        name, fast = engine_name(number), 5 + number
+        ports = {"api": gateway.api, "operations": port}
         text = ENGINE.format(name=name, fast=fast, slow=2 * fast, **ports)
         (stage.folder / f"{name}.toml").write_text(text)
         super().__init__(stage, name, [options.engine, "run", "--config", f"{name}.toml"])
@@ -251,12 +257,13 @@ class Fleet:
         self.stage, self.options, self.engines = stage, options, []
         self.pool = stage.enter_context(ThreadPoolExecutor(WAVE))
         most = options.engines[-1]
-        self.names = [f"engine-{number}" for number in range(most)]
-        make_certificates(stage, options.gateway, ",".join(self.names))
+        names = [engine_name(number) for number in range(most)]
+        make_certificates(stage, options.gateway, ",".join(names))
         seconds = len(options.engines) * options.step + 60 * options.minutes
         seconds += SPARE_S + START_S * most
         write_walk(stage.folder / "EURUSD_ticks.csv", options.rate, seconds)
-        self.gateway = Gateway(stage, options, self.names)
+        api, operations, *self.ports = free_ports(2 + most)
+        self.gateway = Gateway(stage, options, names, (api, operations))
         stage.until(lambda: self.gateway.serves("mymt5_link_up"), "gateway whose link is up")
 
     def grow(self, count):
@@ -271,7 +278,8 @@ class Fleet:
             engine.missed = behind
 
     def start(self, number):
-        engine = Engine(self.stage, self.options, self.gateway, self.names[number], number)
+        port = self.ports[number]
+        engine = Engine(self.stage, self.options, self.gateway, number, port)
         self.engines.append(engine)
         return engine
 
@@ -421,7 +429,7 @@ def whole(fleet):
         if lost
         else f"none is missing at the {len(kept)} that kept their session"
     )
-    return Verdict("ticks", kept and not lost and not cut, what)
+    return Verdict("ticks", bool(kept) and not lost and not cut, what)
 
 
 def counted_alike(fleet):
