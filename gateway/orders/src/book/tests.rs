@@ -334,6 +334,7 @@ fn an_operator_accepts_what_no_deal_explains() {
     assert!(book.accept(None));
     assert!(!book.accept(None));
     assert_eq!(counts(&book), (0, 0));
+    assert!(book.knows(ONE), "deals of before tell nothing any more");
     read(&mut book, vec![], 60_000);
     assert_eq!(counts(&book), (0, 0));
 }

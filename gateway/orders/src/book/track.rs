@@ -178,9 +178,9 @@ impl Track {
         self.reported.is_none() && self.row.is_none() && self.unexplained().is_none()
     }
 
-    /// True when deals of the past are of use to it: none are known yet.
+    /// True when deals of the past are of use to it: none are known yet, and no row was accepted.
     pub(super) fn lacks_deals(&self) -> bool {
-        self.chain.is_empty() && self.disagreement.is_some()
+        self.chain.is_empty() && self.unexplained().is_some()
     }
 
     /// What happened there is not known.
