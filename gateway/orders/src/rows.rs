@@ -323,12 +323,18 @@ fn state_by(row: &OrderRow, place: Place, order: &Order) -> Option<OrderState> {
         }
         // Part of it was done, and it works no more.
         RowState::Partial if row.lots_left < row.lots => OrderState::Canceled,
+        RowState::Filled if place == Place::Past && has_rest(row) => OrderState::Canceled,
         RowState::Placed | RowState::Partial | RowState::Filled => return None,
         RowState::Canceled => OrderState::Canceled,
         RowState::Expired => OrderState::Expired,
         RowState::Rejected => OrderState::Rejected,
     };
     (state != order.state && (late || !order.state.is_final())).then_some(state)
+}
+
+/// True where a part of the order was done, and a part was not.
+fn has_rest(row: &OrderRow) -> bool {
+    !row.lots_left.is_zero() && row.lots_left < row.lots
 }
 
 /// The state of an order that works; none: its deals fill all of it.

@@ -96,24 +96,51 @@ fn a_rest_that_fills_later_is_never_told_as_cancelled() {
     assert!(!told.contains(&OrderState::Canceled), "{told:?}");
 }
 
+/// Whatever the history calls an order of which nothing works any more.
 #[test]
 fn a_partial_fill_without_a_rest_ends_cancelled_with_what_was_filled() {
+    for called in [RowState::Canceled, RowState::Partial, RowState::Filled] {
+        let mut scene = scene();
+        scene.submit("alpha", "a", buy(1.0));
+        let sent = scene.sent();
+        let magic = sent.request.magic().unwrap();
+        let mut receipt = scene.open(Side::Buy, lots(0.6), magic);
+        receipt.retcode = Retcode::DONE_PARTIAL;
+        let row = scene.ended.last_mut().unwrap();
+        (row.state, row.lots, row.lots_left) = (called, lots(1.0), lots(0.4));
+        scene.say(sent.job, Ok(receipt));
+        scene.live(2);
+        let order = scene.order("alpha", "a");
+        assert_eq!(
+            (order.state, order.filled),
+            (OrderState::Canceled, lots(0.6)),
+            "{called:?}"
+        );
+        assert_eq!(scene.notices("late_evidence"), 0);
+    }
+}
+
+#[test]
+fn an_order_that_the_history_calls_filled_waits_for_the_deals_that_tell_so() {
     let mut scene = scene();
     scene.submit("alpha", "a", buy(1.0));
     let sent = scene.sent();
     let magic = sent.request.magic().unwrap();
-    let mut receipt = scene.open(Side::Buy, lots(0.6), magic);
-    receipt.retcode = Retcode::DONE_PARTIAL;
+    scene.open(Side::Buy, lots(0.6), magic);
     let row = scene.ended.last_mut().unwrap();
-    (row.state, row.lots, row.lots_left) = (RowState::Canceled, lots(1.0), lots(0.4));
-    scene.say(sent.job, Ok(receipt));
-    scene.live(2);
+    (row.lots, row.lots_left) = (lots(1.0), lots(0.4));
+    let late = scene.deals.pop().unwrap();
+    scene.say(sent.job, lost());
+    scene.live(7);
+    assert_eq!(scene.state("alpha", "a"), OrderState::Unknown);
+    scene.deals.push(late.clone());
+    scene.shell.feed(Input::Deal(late));
+    scene.live(7);
     let order = scene.order("alpha", "a");
     assert_eq!(
         (order.state, order.filled),
         (OrderState::Canceled, lots(0.6))
     );
-    assert_eq!(scene.notices("late_evidence"), 0);
 }
 
 fn until_tomorrow(scene: &Scene) -> NewOrder {
