@@ -27,13 +27,15 @@ enum Verdict {
 impl Core {
     /// Done is definite; so is a refusal. Anything else leaves the target to its rows.
     pub(crate) fn change_answered(&mut self, id: ChangeId, outcome: Result<Receipt, SendFailure>) {
+        let done = is_done(&outcome);
         let Some(change) = self.changes.get(id) else {
-            return self.change_answered_late(id, outcome.is_ok());
+            return self.change_answered_late(id, done);
         };
         let modifies = change.edit != ChangeEdit::Cancel;
         let late = change.before_ms <= self.out.now.elapsed_ms;
         let outcome = match outcome {
-            Ok(_) => ChangeOutcome::Done,
+            Ok(_) if done => ChangeOutcome::Done,
+            Ok(receipt) => return self.change_unknown(id, receipt.retcode.to_string()),
             Err(SendFailure::Rejected(Retcode::NO_CHANGES)) if modifies => ChangeOutcome::Done,
             Err(SendFailure::Rejected(code) | SendFailure::Throttled(code)) => {
                 if code.class() == RetcodeClass::StateMoved {
@@ -126,6 +128,7 @@ impl Core {
                 if open.is_some_and(|order| !order.state.is_final()) {
                     let now = self.out.now.elapsed_ms;
                     self.canceled.note(id, now, self.news);
+                    self.orders.note_change(id, self.news);
                     self.orders
                         .change(id, OrderState::Canceled, &mut self.out, |_| {});
                 }
@@ -300,6 +303,14 @@ impl Core {
             (Target::Position(_), _) => Verdict::Known(ChangeOutcome::Moot),
         }
     }
+}
+
+/// True where the broker says that a change was done. That it was placed says no more than that the
+/// broker has it.
+fn is_done(outcome: &Result<Receipt, SendFailure>) -> bool {
+    outcome
+        .as_ref()
+        .is_ok_and(|receipt| receipt.retcode == Retcode::DONE)
 }
 
 /// What a trigger leaves of the terms that a change asked for.

@@ -485,7 +485,7 @@ impl Core {
         let unsettled = self.orders.open().any(needs_evidence)
             || self.losses.wants_pass()
             || self.book.is_doubtful()
-            || !self.canceled.is_empty();
+            || self.canceled.wants_pass();
         self.reconciliation.wants_pass(unsettled, self.out.now)
     }
 

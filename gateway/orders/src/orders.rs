@@ -270,7 +270,9 @@ impl Orders {
             });
             return false;
         }
-        let contradicts = from != to && (from == OrderState::Rejected || unseen);
+        let works = matches!(to, OrderState::Working | OrderState::PartiallyFilled);
+        let revives = from.is_final() && works;
+        let contradicts = from != to && (from == OrderState::Rejected || unseen || revives);
         if from == OrderState::Unknown && from != to {
             order.reason.clear();
         }

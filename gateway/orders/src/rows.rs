@@ -65,6 +65,7 @@ impl Core {
         for row in &history.orders {
             self.on_traced(row, Place::Past, begun, &mut traces);
         }
+        self.revive_listed(&history.orders);
         self.forget_canceled(begun, &history.orders);
         self.halt_first();
         let window = (history.from, history.to);
@@ -175,6 +176,7 @@ impl Core {
                 self.orders.note_listing(id, listing);
             }
         }
+        self.count_listed(rows, listing.begun);
         self.find_orphans(rows);
         let unread = &self.reconciliation.unread;
         let missed = self.orders.open_ids(|order| {
@@ -186,6 +188,18 @@ impl Core {
         });
         self.reconciliation.miss(missed.into_iter().collect());
         traces
+    }
+
+    /// Orders that were told as over and work all the same are open again.
+    fn revive_listed(&mut self, ended: &[OrderRow]) {
+        let orders = &self.orders;
+        let ended = ended.iter();
+        let ended = ended.filter_map(|row| orders.by_ticket(row.ticket));
+        for id in self.canceled.take_listed(ended) {
+            if let Some(state) = self.orders.get(id).and_then(works_as) {
+                self.orders.change(id, state, &mut self.out, |_| {});
+            }
+        }
     }
 
     fn notice_unread(&mut self) {

@@ -7,13 +7,14 @@ mod reads;
 mod tests;
 mod track;
 
+pub(crate) use reads::Reads;
+
 use crate::{broker::RowKind, time::Now, unread::Unread};
 use chain::Trade;
 use mymt5_model::{
     AccountMode, AccountRow, BrokerTime, ClientName, DealRow, Levels, LevelsEdit, Lots, Magic,
     PositionId, PositionRow, Symbol, Ticket,
 };
-use reads::Reads;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use track::Track;

@@ -13,7 +13,7 @@ const UNATTENDED_MS: i64 = 15_000;
 
 /// Reads in a row that show the same.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reads {
+pub(crate) struct Reads {
     count: u32,
     /// When the newest of them came.
     last: i64,
@@ -25,7 +25,7 @@ pub(super) struct Reads {
 
 impl Reads {
     /// With another read. One that comes so late that what was in between is unknown begins again.
-    pub(super) fn after(known: Option<Self>, now: i64) -> Self {
+    pub(crate) fn after(known: Option<Self>, now: i64) -> Self {
         match known.filter(|known| now - known.last <= UNATTENDED_MS) {
             Some(known) => Self {
                 count: known.count + 1,
@@ -44,17 +44,17 @@ impl Reads {
 
     /// True where it has gone on for so long that the reads are believed. An answer that was late
     /// itself makes it no longer.
-    pub(super) const fn are_believed(&self) -> bool {
+    pub(crate) const fn are_believed(&self) -> bool {
         self.count >= READS && self.before >= BELIEVED_MS
     }
 
     /// True at the read from which on it takes more than an answer on its way to explain it.
-    pub(super) const fn begins_to_last(&self) -> bool {
+    pub(crate) const fn begins_to_last(&self) -> bool {
         self.count == LASTING
     }
 
     /// True from that read on.
-    pub(super) const fn lasts(&self) -> bool {
+    pub(crate) const fn lasts(&self) -> bool {
         self.count >= LASTING
     }
 }

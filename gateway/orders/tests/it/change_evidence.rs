@@ -4,8 +4,8 @@
 use super::change_outcomes::{outcome, stop_of};
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::TradingState;
-use mymt5_model::{Edit, OrderId, OrderState, OrderType, Retcode, RowState, TradeRequest};
-use mymt5_orders::{ChangeOutcome, Command, Event, Input, NewOrder, OrderEdit};
+use mymt5_model::{Edit, OrderId, OrderState, OrderType, Receipt, Retcode, RowState, TradeRequest};
+use mymt5_orders::{ChangeOutcome, Command, Event, Input, NewOrder, OrderEdit, reason};
 
 #[test]
 fn rows_from_before_a_change_undo_no_levels() {
@@ -107,6 +107,98 @@ fn an_unknown_change_is_not_done_when_the_rows_lack_it_over_the_grace_time() {
     let cancelled = scene.cancel("alpha", "c", order);
     assert_eq!(outcome(&scene, cancelled), ChangeOutcome::NotDone);
     assert_eq!(scene.state("alpha", "p"), OrderState::Working);
+}
+
+/// Placed tells that the broker has the request, and not what became of it.
+#[test]
+fn a_change_that_was_placed_is_decided_by_the_rows() {
+    for executed in [false, true] {
+        let mut scene = scene();
+        let held = scene.hold("alpha", "a", 0.1);
+        scene.work("alpha", "p", 0.1);
+        let order = scene.id("alpha", "p");
+        let levels = scene.stop("alpha", "s", held, BID - 500);
+        let cancelled = scene.cancel("alpha", "c", order);
+        for _ in 0..2 {
+            let sent = scene.sent();
+            if executed {
+                scene.execute(&sent).unwrap();
+            }
+            scene.say(sent.job, Ok(Receipt::bare(Retcode::PLACED)));
+        }
+        assert_eq!(outcome(&scene, levels), ChangeOutcome::Unknown);
+        assert_eq!(outcome(&scene, cancelled), ChangeOutcome::Unknown);
+        assert_eq!(scene.state("alpha", "p"), OrderState::Working);
+        assert_eq!(stop_of(&scene, held), None);
+        scene.live(31);
+        let (told, state) = if executed {
+            (ChangeOutcome::Done, OrderState::Canceled)
+        } else {
+            (ChangeOutcome::NotDone, OrderState::Working)
+        };
+        let levels = scene.stop("alpha", "s", held, BID - 500);
+        assert_eq!(outcome(&scene, levels), told);
+        let cancelled = scene.cancel("alpha", "c", order);
+        assert_eq!(outcome(&scene, cancelled), told);
+        assert_eq!(scene.state("alpha", "p"), state);
+        assert!(scene.shell.sent.is_empty());
+    }
+}
+
+/// The broker says that it is done, and does nothing.
+#[test]
+fn an_order_that_is_listed_after_its_cancellation_works_on_with_an_alarm() {
+    for dies in [false, true] {
+        let mut scene = scene();
+        scene.work("alpha", "p", 0.1);
+        let order = scene.id("alpha", "p");
+        scene.cancel("alpha", "c", order);
+        let sent = scene.sent();
+        scene.say(sent.job, Ok(Receipt::bare(Retcode::DONE)));
+        if dies {
+            scene.restart();
+        }
+        scene.live(5);
+        assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
+        scene.live(15);
+        let known = scene.order("alpha", "p");
+        assert_eq!(
+            (known.state, known.reason.as_str()),
+            (OrderState::Working, reason::LATE_EVIDENCE)
+        );
+        assert_eq!(scene.notices("late_evidence"), 1);
+        scene.cancel("alpha", "d", order);
+        scene.obey();
+        scene.live(20);
+        assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
+        assert_eq!(scene.notices("late_evidence"), 1);
+    }
+}
+
+#[test]
+fn a_halt_cancels_again_what_works_though_it_was_told_as_cancelled() {
+    let mut scene = scene();
+    scene.work("alpha", "p", 0.1);
+    scene.set_state("h", None, TradingState::Halted);
+    let sent = scene.sent();
+    scene.say(sent.job, Ok(Receipt::bare(Retcode::DONE)));
+    scene.live_and_obey(60);
+    assert!(scene.orders.is_empty());
+    assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
+}
+
+#[test]
+fn rows_that_lag_behind_a_cancellation_revive_nothing() {
+    let mut scene = scene();
+    scene.work("alpha", "p", 0.1);
+    let order = scene.id("alpha", "p");
+    let listed = scene.orders.clone();
+    scene.cancel("alpha", "c", order);
+    scene.obey();
+    scene.orders = listed;
+    scene.live(60);
+    assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
+    assert_eq!(scene.notices("late_evidence"), 0);
 }
 
 #[test]
@@ -221,7 +313,7 @@ fn a_late_answer_lets_no_second_change_of_a_target_fly() {
     }
     let first = scene.lose_answer();
     assert_eq!(scene.shell.sent.len(), 1);
-    scene.say_late(first.job, Ok(mymt5_model::Receipt::bare(Retcode::DONE)));
+    scene.say_late(first.job, Ok(Receipt::bare(Retcode::DONE)));
     assert_eq!(scene.shell.sent.len(), 1);
     scene.obey_all();
     assert_eq!(stop_of(&scene, held), Some(points(BID - 300)));
