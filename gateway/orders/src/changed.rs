@@ -331,5 +331,5 @@ fn has_terms(row: &OrderRow, terms: TermsEdit) -> bool {
         && terms.levels.after(row.levels) == row.levels
         && terms
             .time_in_force
-            .is_none_or(|life| row.time_in_force == life)
+            .is_none_or(|life| life.is_same_at_broker(row.time_in_force))
 }

@@ -240,7 +240,7 @@ impl Core {
             && terms.levels.after(order.levels) == order.levels
             && terms
                 .time_in_force
-                .is_none_or(|life| order.time_in_force == life);
+                .is_none_or(|life| life.is_same_at_broker(order.time_in_force));
         same && read && !busy && !self.reconciliation.is_missed(order.id)
     }
 

@@ -288,6 +288,9 @@ impl Core {
                 order.price = row.price;
                 order.stop_limit_price = row.stop_limit_price;
                 order.levels = row.levels;
+                if !order.time_in_force.is_same_at_broker(row.time_in_force) {
+                    order.time_in_force = row.time_in_force;
+                }
             });
         }
         false
@@ -296,11 +299,12 @@ impl Core {
     /// True where a working order has other terms than is known, and no change of ours explains it.
     fn is_moved(&self, order: &Order, row: &OrderRow, begun: u64) -> bool {
         let terms = (order.price, order.stop_limit_price, order.levels);
+        let lives_on = order.time_in_force.is_same_at_broker(row.time_in_force);
         row.state == RowState::Placed
             && order.works()
             && self.orders.changed(order.id) <= begun
             && !self.changes.is_busy(Target::Order(order.id))
-            && terms != (row.price, row.stop_limit_price, row.levels)
+            && (terms != (row.price, row.stop_limit_price, row.levels) || !lives_on)
     }
 
     /// The order whose first row this is. The order of a stop loss or take profit carries its

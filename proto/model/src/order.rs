@@ -1,6 +1,6 @@
 //! What an order is and which states it goes through.
 
-use crate::Moment;
+use crate::{BrokerTime, Moment};
 use serde::{Deserialize, Serialize};
 
 /// Buy or sell.
@@ -58,6 +58,24 @@ pub enum TimeInForce {
     GtdDay(Moment),
 }
 
+impl TimeInForce {
+    /// True where the broker makes no difference between them: it keeps whole seconds of its own
+    /// clock, and of [`TimeInForce::GtdDay`] the day alone counts.
+    #[must_use]
+    pub fn is_same_at_broker(self, other: Self) -> bool {
+        let second = |time: BrokerTime| time.0.div_euclid(1_000);
+        match (self, other) {
+            (Self::Gtd(one), Self::Gtd(other)) => {
+                one.broker.map(second) == other.broker.map(second)
+            }
+            (Self::GtdDay(one), Self::GtdDay(other)) => {
+                one.broker.map(BrokerTime::day_start) == other.broker.map(BrokerTime::day_start)
+            }
+            (one, other) => one == other,
+        }
+    }
+}
+
 /// Where an order is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OrderState {
@@ -89,5 +107,57 @@ impl OrderState {
             self,
             Self::Filled | Self::Rejected | Self::Canceled | Self::Expired
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::UtcTime;
+
+    const NOON: i64 = 20_000 * 86_400_000 + 43_200_000;
+
+    fn asked(ms: i64) -> Moment {
+        Moment {
+            utc: Some(UtcTime(ms)),
+            broker: Some(BrokerTime(ms)),
+        }
+    }
+
+    fn listed(ms: i64) -> Moment {
+        Moment {
+            utc: None,
+            ..asked(ms)
+        }
+    }
+
+    #[test]
+    fn a_broker_keeps_whole_seconds_of_its_clock() {
+        let until = TimeInForce::Gtd(asked(NOON + 999));
+        assert!(until.is_same_at_broker(TimeInForce::Gtd(listed(NOON))));
+        assert!(!until.is_same_at_broker(TimeInForce::Gtd(listed(NOON + 1_000))));
+    }
+
+    #[test]
+    fn of_a_lifetime_of_days_the_day_alone_counts() {
+        let day = TimeInForce::GtdDay(asked(NOON));
+        let last_second = BrokerTime(NOON).day_end().0 - 1_000;
+        assert!(day.is_same_at_broker(TimeInForce::GtdDay(listed(last_second))));
+        assert!(!day.is_same_at_broker(TimeInForce::GtdDay(listed(last_second + 1_000))));
+    }
+
+    #[test]
+    fn lifetimes_of_other_kinds_differ() {
+        let kinds = [
+            TimeInForce::Gtc,
+            TimeInForce::Day,
+            TimeInForce::Gtd(asked(NOON)),
+            TimeInForce::GtdDay(asked(NOON)),
+        ];
+        for (n, one) in kinds.into_iter().enumerate() {
+            for (m, other) in kinds.into_iter().enumerate() {
+                assert_eq!(one.is_same_at_broker(other), n == m, "{one:?} {other:?}");
+            }
+        }
     }
 }

@@ -4,7 +4,10 @@
 use super::change_outcomes::{outcome, stop_of};
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::TradingState;
-use mymt5_model::{Edit, OrderId, OrderState, OrderType, Receipt, Retcode, RowState, TradeRequest};
+use mymt5_model::{
+    BrokerTime, Edit, Moment, OrderId, OrderState, OrderType, Receipt, Retcode, RowState,
+    TimeInForce, TradeRequest, UtcTime,
+};
 use mymt5_orders::{ChangeOutcome, Command, Event, Input, NewOrder, OrderEdit, reason};
 
 #[test]
@@ -199,6 +202,51 @@ fn rows_that_lag_behind_a_cancellation_revive_nothing() {
     scene.live(60);
     assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
     assert_eq!(scene.notices("late_evidence"), 0);
+}
+
+/// It lists whole seconds of its own clock.
+#[test]
+fn an_unknown_change_of_a_lifetime_is_done_when_the_broker_lists_it() {
+    let mut scene = scene();
+    scene.work("alpha", "p", 0.1);
+    let order = scene.id("alpha", "p");
+    let until = scene.broker_time().0 + 3_600_250;
+    let asked = Moment {
+        utc: Some(UtcTime(until)),
+        broker: Some(BrokerTime(until)),
+    };
+    let edit = OrderEdit {
+        price: None,
+        stop_limit_price: None,
+        stop_loss: Edit::Keep,
+        take_profit: Edit::Keep,
+        time_in_force: Some(TimeInForce::Gtd(asked)),
+    };
+    let lives_until = Command::ModifyOrder(order, Ok(edit));
+    scene.ask("alpha", "m", lives_until.clone());
+    scene.lose_answer();
+    let listed = Moment {
+        utc: None,
+        broker: Some(BrokerTime(until.div_euclid(1_000) * 1_000)),
+    };
+    scene.orders[0].time_in_force = TimeInForce::Gtd(listed);
+    scene.live(31);
+    let told = scene.ask("alpha", "m", lives_until);
+    assert_eq!(outcome(&scene, told), ChangeOutcome::Done);
+    let known = scene.order("alpha", "p").time_in_force;
+    assert_eq!(known, TimeInForce::Gtd(asked));
+}
+
+#[test]
+fn a_lifetime_that_a_hand_changed_is_told() {
+    let mut scene = scene();
+    scene.work("alpha", "p", 0.1);
+    scene.orders[0].time_in_force = TimeInForce::Day;
+    scene.rows();
+    let order = scene.order("alpha", "p");
+    assert_eq!(order.time_in_force, TimeInForce::Day);
+    let told = scene.told_of(order.id);
+    assert_eq!(told.last().unwrap().time_in_force, TimeInForce::Day);
 }
 
 #[test]
