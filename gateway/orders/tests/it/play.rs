@@ -3,7 +3,9 @@
 
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::TradingState;
-use mymt5_model::{AccountMode, DealReason, DealRow, Lots, OrderId, PositionId, RowState, Side};
+use mymt5_model::{
+    AccountMode, DealReason, DealRow, Lots, OrderId, PositionId, Receipt, Retcode, RowState, Side,
+};
 use mymt5_orders::{
     Asker, ChangeOutcome, Command, Event, Input, Job, NewOrder, Order, Resolution, Snapshot,
     Subject,
@@ -28,6 +30,7 @@ enum Deed {
     Lose,
     LoseAnswer,
     Part,
+    Placed,
     NotSent,
     LateAnswer,
     Remove(u8),
@@ -63,6 +66,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(D::Lose),
         2 => Just(D::LoseAnswer),
         2 => Just(D::Part),
+        2 => Just(D::Placed),
         1 => Just(D::NotSent),
         1 => Just(D::LateAnswer),
         1 => (0..4u8).prop_map(D::Remove),
@@ -242,18 +246,28 @@ impl Play {
                 self.scene.shell.crash();
                 self.scene.connect();
             }
-            Deed::Obey | Deed::Lose | Deed::LoseAnswer | Deed::Part | Deed::NotSent => {
-                self.answer(&deed);
-            }
+            Deed::Obey
+            | Deed::Lose
+            | Deed::LoseAnswer
+            | Deed::Part
+            | Deed::Placed
+            | Deed::NotSent => self.answer(&deed),
         }
     }
 
     fn answer(&mut self, deed: &Deed) {
-        if self.scene.shell.sent.is_empty() {
+        let Some(first) = self.scene.shell.sent.first() else {
             return;
-        }
+        };
+        let changes = matches!(first.job, Job::Change(_));
         let sent = match deed {
-            Deed::Obey => self.scene.obey(),
+            Deed::Placed if changes => {
+                let sent = self.scene.sent();
+                let placed = Receipt::bare(Retcode::PLACED);
+                self.scene.say(sent.job, Ok(placed));
+                sent
+            }
+            Deed::Obey | Deed::Placed => self.scene.obey(),
             Deed::Lose => self.scene.lose(),
             Deed::LoseAnswer => self.scene.lose_answer(),
             Deed::Part => {

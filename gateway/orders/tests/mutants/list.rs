@@ -80,6 +80,13 @@ pub const MUTANTS: &[Mutant] = &[
         harm: "A change is told as not done while the broker may still do it.",
     },
     Mutant {
+        name: "placed-is-done",
+        file: "changed.rs",
+        source: "Ok(_) if done =>",
+        mutant: "Ok(_) if done || self.news > 0 =>",
+        harm: "A cancellation that was only placed is told as done, and the order works on.",
+    },
+    Mutant {
         name: "change-sent-again",
         file: "changes.rs",
         source: "behind.find(|(_, change)| change.phase == Phase::Behind);",

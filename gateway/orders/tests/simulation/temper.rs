@@ -25,8 +25,12 @@ faults! {
     ExecutedLate,
     /// The broker refuses, requotes or throttles at random.
     Refusals,
+    /// A change is answered as placed, and done later or never.
+    Placed,
     /// Orders are filled in part.
     PartialFills,
+    /// The history calls an order filled of which nothing but a part was.
+    CalledFilled,
     /// Positions and account lag behind the truth.
     PositionsLag,
     /// Deals lag behind.

@@ -64,6 +64,10 @@ impl Broker {
             let code = Retcode(*dice.one_of(&codes).unwrap());
             flight.executes = None;
             flight.outcome = Some(Err(failure(code)));
+        } else if matches!(flight.job, Job::Change(_)) && temper.strikes(Fault::Placed, 200, dice) {
+            let later = now + dice.between(1, LATE_MS);
+            flight.executes = (dice.below(2) == 0).then_some(later);
+            flight.outcome = Some(Ok(Receipt::bare(Retcode::PLACED)));
         } else if temper.strikes(Fault::RequestLost, 200, dice) {
             flight.executes = None;
             flight.answers = None;

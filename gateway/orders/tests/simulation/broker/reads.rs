@@ -2,7 +2,7 @@
 
 use super::{Broker, Dice, Fault, Temper};
 use crate::bench::shell::BROKER_START;
-use mymt5_model::{BrokerTime, Money, Ticket};
+use mymt5_model::{BrokerTime, Money, OrderRow, OrderType, RowState, Ticket};
 use mymt5_orders::{History, RowKind, Snapshot, Unreadable};
 
 /// A row that nobody can read for a while.
@@ -99,6 +99,11 @@ impl Broker {
         let loaded = self.loads.filter(|(until, _)| self.now_ms < *until);
         let most = loaded.map_or(BrokerTime(i64::MAX), |(_, most)| most);
         orders.retain(|row| row.done.is_some_and(|done| done < most));
+        if temper.has(Fault::CalledFilled) {
+            for row in orders.iter_mut().filter(|row| is_part(row)) {
+                row.state = RowState::Filled;
+            }
+        }
         self.listed = orders.iter().map(|row| row.ticket).collect();
         let mut unreadable = Vec::new();
         deals.retain(|deal| {
@@ -154,6 +159,12 @@ impl Broker {
         self.garbled.clear();
         self.loads = None;
     }
+}
+
+/// True for a market order of which a part was filled, and nothing works any more.
+fn is_part(row: &OrderRow) -> bool {
+    let filled = row.lots_left < row.lots;
+    row.kind == OrderType::Market && row.state == RowState::Canceled && filled
 }
 
 fn unreadable_row(kind: RowKind, ticket: Ticket) -> Unreadable {
