@@ -4,9 +4,9 @@
 
 use crate::{
     Asker, ChangeId, RequestKey,
-    queue::Urgency,
     records::{ChangeEdit, ChangeOutcome, Target},
 };
+use mymt5_guard::Action;
 use mymt5_model::{ClientName, OrderId, PositionId, TradeRequest};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -38,6 +38,11 @@ impl Phase {
     pub(crate) const fn is_unknown(self) -> bool {
         matches!(self, Self::Unknown { .. })
     }
+
+    /// True before it left.
+    pub(crate) const fn waits(self) -> bool {
+        matches!(self, Self::Behind | Self::Queued)
+    }
 }
 
 /// A change without a final outcome.
@@ -50,7 +55,8 @@ pub(crate) struct Change {
     /// The call that asked; none: the gateway itself.
     pub(crate) request: Option<RequestKey>,
     pub(crate) askers: Vec<Asker>,
-    pub(crate) urgency: Urgency,
+    /// As what it was judged.
+    pub(crate) action: Action,
     /// None: it was sent by a process that ended.
     pub(crate) trade: Option<TradeRequest>,
     pub(crate) before_ms: i64,

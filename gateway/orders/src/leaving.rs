@@ -2,14 +2,15 @@
 
 use crate::{
     ChangeId, Core, Market, Outgoing,
-    changes::Phase,
+    changes::{Change, Phase},
     order::{Order, Purpose},
     orders::reason,
     outbox::Job,
     queue::Waiting,
     records::{ChangeOutcome, Target},
 };
-use mymt5_model::{OrderId, OrderState, Reason, Refusal, TradeRequest};
+use mymt5_guard::Action;
+use mymt5_model::{ClientName, OrderId, OrderState, Reason, Refusal, TradeRequest};
 
 impl Core {
     /// Lets leave what may. True: something changed that must be recorded.
@@ -119,6 +120,7 @@ impl Core {
     fn change_leaves(&mut self, id: ChangeId, waiting: &Waiting) -> Option<TradeRequest> {
         let change = self.changes.get(id)?;
         let target = change.target;
+        let holds = self.holds_still(change);
         if waiting.before_ms <= self.out.now.elapsed_ms {
             self.finish_change(id, ChangeOutcome::Expired);
             return None;
@@ -139,10 +141,38 @@ impl Core {
             self.finish_change(id, ChangeOutcome::Moot);
             return None;
         }
+        if !holds {
+            self.finish_change(id, ChangeOutcome::NotSent);
+            return None;
+        }
         if let Some(change) = self.changes.get_mut(id) {
             change.phase = Phase::InFlight;
         }
         Some(request)
+    }
+
+    /// True while what allowed a change when it was taken still holds.
+    fn holds_still(&self, change: &Change) -> bool {
+        let order = change.target.order().and_then(|id| self.orders.get(id));
+        match order.filter(|_| change.action == Action::Open) {
+            Some(order) => self.open_refusals(&order.client, &order.symbol).is_empty(),
+            None => self.is_permitted(change),
+        }
+    }
+
+    /// True while the state that binds the owner of a change's target allows it.
+    pub(crate) fn is_permitted(&self, change: &Change) -> bool {
+        let owner = self.owner_of_target(change.target);
+        let bound = owner.unwrap_or(&change.client);
+        self.states.binding(bound).allows(change.action)
+    }
+
+    fn owner_of_target(&self, target: Target) -> Option<&ClientName> {
+        match target {
+            Target::Order(id) => self.orders.get(id).map(|order| &order.client),
+            Target::Position(id) => self.book.position(id)?.client.as_ref(),
+            Target::Foreign(_) => None,
+        }
     }
 
     /// Ends what waited too long to be sent.

@@ -49,6 +49,7 @@ impl Core {
                 self.states
                     .enter(scope, active, "DAY_RESET", GATEWAY, &mut self.out);
                 self.watch_clients();
+                self.reject_forbidden();
             }
         }
     }

@@ -24,7 +24,8 @@ pub(crate) struct NewChange {
     pub(crate) target: Target,
     pub(crate) edit: ChangeEdit,
     pub(crate) client: ClientName,
-    pub(crate) urgency: Urgency,
+    /// As what it was judged.
+    pub(crate) action: Action,
     pub(crate) trade: TradeRequest,
     pub(crate) trace_id: String,
     /// Must have left by then, on the clock that never goes back.
@@ -55,7 +56,7 @@ impl Core {
             order: ticket,
             symbol,
         };
-        self.begin_called(call, target, ChangeEdit::Cancel, Urgency::Protects, trade);
+        self.begin_called(call, target, ChangeEdit::Cancel, Action::Cancel, trade);
         Ok(())
     }
 
@@ -128,7 +129,7 @@ impl Core {
             symbol,
             terms,
         };
-        self.begin_called(call, target, edit, Urgency::Other, trade);
+        self.begin_called(call, target, edit, Action::Open, trade);
         Ok(())
     }
 
@@ -155,11 +156,12 @@ impl Core {
                 .check(&call.client, call.session.as_ref(), self.out.now)?;
         }
         self.check_turn(target)?;
-        let urgency = if tightens {
-            Urgency::Protects
+        let action = if tightens {
+            Action::TightenStop
         } else {
-            Urgency::Other
+            Action::LoosenStop
         };
+        let urgency = Urgency::of(action);
         self.check_room(&call.client, urgency)?;
         self.clients.check_id(&call.client, urgency, self.out.now)?;
         let quote = market.quote(&row.symbol);
@@ -167,11 +169,6 @@ impl Core {
             let closing = closes_at(row.side, &quote.tick);
             check_sides(row.side, named(levels), closing, &spec)?;
         }
-        let action = if tightens {
-            Action::TightenStop
-        } else {
-            Action::LoosenStop
-        };
         let stop = levels.after(row.levels).stop_loss;
         let stop = stop.map(|stop| stop_of(&spec, Some(row.open_price), stop, row.side, row.lots));
         self.check_action(owner.as_ref().unwrap_or(&call.client), action, stop)?;
@@ -187,7 +184,7 @@ impl Core {
             symbol: row.symbol,
             levels,
         };
-        self.begin_called(call, target, edit, urgency, trade);
+        self.begin_called(call, target, edit, action, trade);
         Ok(())
     }
 
@@ -257,7 +254,7 @@ impl Core {
         call: &Call,
         target: Target,
         edit: ChangeEdit,
-        urgency: Urgency,
+        action: Action,
         trade: TradeRequest,
     ) {
         let subject = Subject::Change(target, edit, ChangeOutcome::Pending);
@@ -266,7 +263,7 @@ impl Core {
             target,
             edit,
             client: call.client.clone(),
-            urgency,
+            action,
             trade,
             trace_id: call.trace_id.clone(),
             before_ms: self.out.now.when(call.send_before_ms),
@@ -286,7 +283,7 @@ impl Core {
             client: new.client,
             request,
             askers: Vec::new(),
-            urgency: new.urgency,
+            action: new.action,
             trade: Some(new.trade),
             before_ms: new.before_ms,
             trace_id: new.trace_id,
@@ -314,7 +311,7 @@ impl Core {
             self.queue.push(Waiting::new(
                 Job::Change(id),
                 change.client.clone(),
-                change.urgency,
+                Urgency::of(change.action),
                 trade,
                 change.before_ms,
                 change.trace_id.clone(),
@@ -358,7 +355,8 @@ impl Core {
             client: key.0.clone(),
             request: Some(key.clone()),
             askers: Vec::new(),
-            urgency: Urgency::Protects,
+            // It left already: what it was judged as matters no more.
+            action: Action::Cancel,
             trade: None,
             before_ms: now,
             trace_id,

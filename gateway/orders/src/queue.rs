@@ -3,6 +3,7 @@
 //! no more at a time than the broker takes.
 
 use crate::{ChangeId, outbox::Job, time::Now};
+use mymt5_guard::Action;
 use mymt5_model::{ClientName, OrderId, TradeRequest};
 use std::collections::VecDeque;
 
@@ -20,6 +21,17 @@ pub(crate) enum Urgency {
     Protects,
     /// Everything else.
     Other,
+}
+
+impl Urgency {
+    /// How urgent an action is.
+    pub(crate) const fn of(action: Action) -> Self {
+        match action {
+            Action::Exit => Self::Exit,
+            Action::Cancel | Action::TightenStop => Self::Protects,
+            Action::Open | Action::LoosenStop => Self::Other,
+        }
+    }
 }
 
 /// One request that waits.

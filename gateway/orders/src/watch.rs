@@ -2,14 +2,13 @@
 //! may not work any more, scopes that are being flattened.
 
 use crate::{
-    Answer, Asker, Core, Market, Notice, Order,
+    Answer, Asker, ChangeId, Core, Market, Notice, Order,
     exits::NewExit,
     flatten::{FlattenReport, Item, Leftover, OWN_TIME_MS},
     modify::NewChange,
     outbox::Job,
-    queue::Urgency,
     records::Scope,
-    records::{ChangeEdit, Flattening, Target},
+    records::{ChangeEdit, ChangeOutcome, Flattening, Target},
     sessions::{DeadManAction, Silence},
     states::GATEWAY,
 };
@@ -84,8 +83,8 @@ impl Core {
         self.cancel_all(&forbidden);
     }
 
-    /// Ends what waits to open though its client's state forbids it, in the step that enters the
-    /// state: what waited longer would leave by a later state that is not durable yet.
+    /// Ends what waits to open or to loosen though its client's state forbids it, in the step that
+    /// enters the state: what waited longer would leave by a later state that is not durable yet.
     pub(crate) fn reject_forbidden(&mut self) {
         for id in self.forbidden() {
             let waits = self.orders.get(id);
@@ -94,6 +93,13 @@ impl Core {
                 let reason = Reason::TradingStateForbids.name();
                 self.reject(id, None, reason, true);
             }
+        }
+        let changes = self.changes.iter();
+        let forbidden = changes.filter(|(_, of)| of.phase.waits() && !self.is_permitted(of));
+        let forbidden: Vec<ChangeId> = forbidden.map(|(id, _)| id).collect();
+        for id in forbidden {
+            self.queue.withdraw(Job::Change(id));
+            self.finish_change(id, ChangeOutcome::NotSent);
         }
     }
 
@@ -133,7 +139,7 @@ impl Core {
                 target,
                 edit: ChangeEdit::Cancel,
                 client: order.client.clone(),
-                urgency: Urgency::Protects,
+                action: Action::Cancel,
                 trade: TradeRequest::Cancel {
                     order: ticket,
                     symbol: order.symbol.clone(),
@@ -241,7 +247,7 @@ impl Core {
             target,
             edit: ChangeEdit::Cancel,
             client,
-            urgency: Urgency::Protects,
+            action: Action::Cancel,
             trade: TradeRequest::Cancel {
                 order: row.ticket,
                 symbol: row.symbol,

@@ -583,3 +583,55 @@ fn every_cell_of_the_table_holds_also_after_a_restart() {
         }
     }
 }
+
+#[test]
+fn a_loosened_stop_that_waits_when_a_state_forbids_it_never_leaves() {
+    for scope in [None, Some("alpha")] {
+        let mut shell = protected();
+        shell.must("alpha", "tp", levels(Edit::Keep, Edit::Set(1.2)));
+        let first = shell.leaves();
+        shell.must("alpha", "loosen", stop(Edit::Set(1.08)));
+        shell.must("alpha", "tighten", stop(Edit::Set(1.095)));
+        shell.enter("halt", scope, Halted);
+        assert_eq!(shell.outcome("alpha", "loosen"), ChangeOutcome::NotSent);
+        shell.enter("resume", scope, Active);
+        shell.answer(first.job, Ok(Receipt::bare(Retcode::DONE)));
+        let next = shell.leaves();
+        assert_eq!(levels_sent(&next).stop_loss, Edit::Set(points(109_500)));
+    }
+}
+
+#[test]
+fn a_loosened_stop_that_is_not_durable_when_a_state_forbids_it_never_leaves() {
+    let mut shell = protected();
+    shell.step_call("alpha", "loosen", stop(Edit::Set(1.08)));
+    shell.step_call("local", "halt", state(None, Halted));
+    shell.step_call("local", "resume", state(None, Active));
+    shell.settle();
+    assert!(shell.left().is_empty());
+    assert_eq!(shell.outcome("alpha", "loosen"), ChangeOutcome::NotSent);
+}
+
+#[test]
+fn new_terms_that_wait_when_a_state_forbids_them_never_leave() {
+    let (mut shell, id) = working();
+    shell.must("alpha", "first", modify(id, 1.0895));
+    let first = shell.leaves();
+    shell.must("alpha", "next", modify(id, 1.0896));
+    shell.enter("reduce", Some("alpha"), Reducing);
+    assert_eq!(shell.outcome("alpha", "next"), ChangeOutcome::NotSent);
+    shell.answer(first.job, Ok(Receipt::bare(Retcode::DONE)));
+    cancels(&mut shell);
+}
+
+#[test]
+fn new_terms_that_wait_while_their_symbol_freezes_never_leave() {
+    let (mut shell, id) = working();
+    shell.must("alpha", "first", modify(id, 1.0895));
+    let first = shell.leaves();
+    shell.must("alpha", "next", modify(id, 1.0896));
+    shell.unknown("freezes");
+    shell.answer(first.job, Ok(Receipt::bare(Retcode::DONE)));
+    assert!(shell.left().is_empty());
+    assert_eq!(shell.outcome("alpha", "next"), ChangeOutcome::NotSent);
+}

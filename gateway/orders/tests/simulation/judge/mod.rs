@@ -18,7 +18,7 @@ use mymt5_model::{
 };
 use mymt5_orders::{
     Answer, Asker, Call, ChangeAnswer, ChangeId, ChangeOutcome, Command, Job, Order, Outgoing,
-    Position, Request, RequestKey, Subject,
+    Position, Request, RequestKey, StateRow, Subject,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -111,6 +111,25 @@ fn is_undone(request: &Request) -> bool {
         return false;
     };
     matches!(outcome, Refused(_) | NotSent | Expired | NotDone)
+}
+
+/// What keeps a client from opening, its own state or the account's.
+fn restriction_of<'a>(client: &ClientName, disk: &'a Disk) -> Option<&'a StateRow> {
+    let own = disk.states.get(&Some(client.clone()));
+    let mut rows = own.into_iter().chain(disk.states.get(&None));
+    rows.find(|row| row.state != TradingState::Active)
+}
+
+/// New terms of an order leave only while its client may open.
+fn may_change(outgoing: &Outgoing, disk: &Disk) -> Verdict {
+    let TradeRequest::ModifyOrder { order: ticket, .. } = outgoing.request else {
+        return Ok(());
+    };
+    let mut orders = disk.orders.values();
+    let order = orders.find(|order| order.ticket == Some(ticket));
+    let bound = order.and_then(|order| restriction_of(&order.client, disk));
+    ensure!(bound.is_none(), "new terms left though {bound:?}");
+    Ok(())
 }
 
 impl Judge {
@@ -236,7 +255,7 @@ impl Judge {
             Job::Change(id) => {
                 let news = self.sent_changes.insert((self.life, id));
                 ensure!(news, "a change was sent twice: {outgoing:?}");
-                return Ok(());
+                return may_change(outgoing, &shell.disk);
             }
         };
         ensure!(self.sent.insert(id), "order {id} was sent twice");
@@ -245,12 +264,8 @@ impl Judge {
         if let Some(order) = order
             && !matches!(outgoing.request, TradeRequest::Close { .. })
         {
-            let own = shell.disk.states.get(&Some(order.client.clone()));
-            let account = shell.disk.states.get(&None);
-            for row in own.into_iter().chain(account) {
-                let active = row.state == TradingState::Active;
-                ensure!(active, "an entry left though {row:?}");
-            }
+            let bound = restriction_of(&order.client, &shell.disk);
+            ensure!(bound.is_none(), "an entry left though {bound:?}");
             let mut open = shell.core.open_orders();
             let unknown = open.find(|of| {
                 let unknown = of.state == OrderState::Unknown;
