@@ -69,7 +69,7 @@ impl Core {
 
     fn check_turn(&self, target: Target) -> Result<(), Refusal> {
         if self.changes.waiting(target) >= MOST_WAITING {
-            return Err(Refusal::new(Reason::ChangeInFlight).after(Duration::from_secs(1)));
+            return Err(change_in_flight());
         }
         Ok(())
     }
@@ -93,30 +93,30 @@ impl Core {
         let target = Target::Order(id);
         // An order that is being cancelled has no terms worth changing.
         if self.changes.cancels(target) {
-            return Err(Refusal::new(Reason::ChangeInFlight).after(Duration::from_secs(1)));
+            return Err(change_in_flight());
         }
         self.check_turn(target)?;
         self.check_room(&call.client, Urgency::Other)?;
         let symbol = order.symbol.clone();
-        let side = order.side;
         let spec = market.spec(&symbol);
         let spec = spec.ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
         let terms = terms_of(edit, &spec)?;
-        let opened = terms.price.unwrap_or(price);
-        let stop_limit = terms.stop_limit_price.or(order.stop_limit_price);
-        let opens = stop_limit.unwrap_or(opened);
-        let levels = terms.levels.after(order.levels);
-        let stop = levels.stop_loss;
-        let stop = stop.map(|stop| stop_of(&spec, Some(opens), stop, side, order.lots));
-        let owner = order.client.clone();
         let has_terms = self.has_terms(order, terms);
-        check_sides(side, levels, opens, &spec)?;
-        if let Some(first) = self.open_refusals(&owner, &symbol).into_iter().next() {
+        let known = Priced {
+            price,
+            stop_limit_price: order.stop_limit_price,
+            levels: order.levels,
+        };
+        let priced = known.after(terms);
+        let forbidden = self.open_refusals(&order.client, &symbol);
+        if let Some(first) = forbidden.into_iter().next() {
             return Err(first);
         }
+        self.check_priced(order, priced, &spec)?;
         let quote = market.quote(&symbol);
-        self.check_quote(&owner, side, [Some(opened), stop_limit], quote.as_ref())?;
-        self.check_action(&owner, Action::Open, stop)?;
+        let prices = [Some(priced.price), priced.stop_limit_price];
+        self.check_quote(&order.client, order.side, prices, quote.as_ref())?;
+        self.check_beside_others(order, known, terms, &spec)?;
         let edit = ChangeEdit::Terms(terms);
         self.clients
             .note_id(&call.client, Urgency::Other, self.out.now);
@@ -130,6 +130,45 @@ impl Core {
             terms,
         };
         self.begin_called(call, target, edit, Action::Open, trade);
+        Ok(())
+    }
+
+    /// Levels on their sides, and limits, for a working order with these prices and levels.
+    fn check_priced(
+        &self,
+        order: &Order,
+        priced: Priced,
+        spec: &SymbolSpec,
+    ) -> Result<(), Refusal> {
+        let opens = priced.opens();
+        check_sides(order.side, priced.levels, opens, spec)?;
+        let stop = priced.levels.stop_loss;
+        let stop = stop.map(|stop| stop_of(spec, Some(opens), stop, order.side, order.lots));
+        self.check_action(&order.client, Action::Open, stop)
+    }
+
+    /// Each change of an order under way may be done or not, before this one or, where its outcome is
+    /// unknown, after it: what both lead to must pass, too. Two at a time suffice: no rule is about
+    /// more than two of the values that changes set.
+    fn check_beside_others(
+        &self,
+        order: &Order,
+        known: Priced,
+        terms: TermsEdit,
+        spec: &SymbolSpec,
+    ) -> Result<(), Refusal> {
+        for (_, change) in self.changes.of(Target::Order(order.id)) {
+            let ChangeEdit::Terms(other) = change.edit else {
+                continue;
+            };
+            let before = known.after(other).after(terms);
+            let after = known.after(terms).after(other);
+            for both in [before, after] {
+                if self.check_priced(order, both, spec).is_err() {
+                    return Err(change_in_flight());
+                }
+            }
+        }
         Ok(())
     }
 
@@ -369,6 +408,34 @@ impl Core {
         self.requests
             .settle(&key, target, edit, unknown, &mut self.out);
     }
+}
+
+/// The prices and levels of a working order, as they are or may be.
+#[derive(Clone, Copy)]
+struct Priced {
+    price: Price,
+    stop_limit_price: Option<Price>,
+    levels: Levels,
+}
+
+impl Priced {
+    /// With these terms.
+    fn after(self, terms: TermsEdit) -> Self {
+        Self {
+            price: terms.price.unwrap_or(self.price),
+            stop_limit_price: terms.stop_limit_price.or(self.stop_limit_price),
+            levels: terms.levels.after(self.levels),
+        }
+    }
+
+    /// Where it opens.
+    fn opens(self) -> Price {
+        self.stop_limit_price.unwrap_or(self.price)
+    }
+}
+
+fn change_in_flight() -> Refusal {
+    Refusal::new(Reason::ChangeInFlight).after(Duration::from_secs(1))
 }
 
 fn not_working(order: &Order) -> Refusal {

@@ -635,3 +635,37 @@ fn new_terms_that_wait_while_their_symbol_freezes_never_leave() {
     assert!(shell.left().is_empty());
     assert_eq!(shell.outcome("alpha", "next"), ChangeOutcome::NotSent);
 }
+
+/// A change of an order's price (none: kept) and stop loss.
+fn reshape(id: OrderId, price: Option<f64>, stop_loss: Edit<f64>) -> Command {
+    let terms = OrderEdit {
+        price,
+        stop_loss,
+        ..edit(1.09)
+    };
+    Command::ModifyOrder(id, Ok(terms))
+}
+
+#[test]
+fn two_changes_of_one_order_pass_no_limit_together() {
+    for is_lost in [false, true] {
+        let (mut shell, id) = working();
+        let far = Limits {
+            max_stop_distance_points: Some(2_000),
+            ..Limits::default()
+        };
+        shell.regulate(Limits::default(), far);
+        shell.must("alpha", "first", reshape(id, None, Edit::Set(1.072)));
+        done(&mut shell);
+        shell.must("alpha", "stop", reshape(id, None, Edit::Set(1.0705)));
+        let sent = shell.leaves();
+        if is_lost {
+            shell.answer(sent.job, Err(lost()));
+        }
+        // Within the limit beside the stop loss that is known, and beyond it beside the new one.
+        let beyond = reshape(id, Some(1.0915), Edit::Keep);
+        let refused = shell.refusal("alpha", "beyond", beyond);
+        assert_eq!(refused, Some(Reason::ChangeInFlight));
+        shell.must("alpha", "within", reshape(id, Some(1.0895), Edit::Keep));
+    }
+}
