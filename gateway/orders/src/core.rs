@@ -99,6 +99,9 @@ pub(crate) struct Filled {
     pub(crate) deal: Ticket,
     pub(crate) position: Option<PositionId>,
     pub(crate) lots: Lots,
+    /// Its order's stop loss, which rows that lack it may not have on the position; none: it had
+    /// none, or it is not known any more.
+    pub(crate) stop_loss: Option<Price>,
     /// By which news it came.
     pub(crate) news: u64,
 }

@@ -334,6 +334,7 @@ impl Core {
                 deal: deal.ticket,
                 position: deal.position_id,
                 lots: deal.lots,
+                stop_loss: order.levels.stop_loss,
                 news: self.news,
             });
         }
@@ -457,6 +458,7 @@ fn recalled(owned: &OwnedDeal, at: i64) -> Option<Filled> {
         deal: deal.ticket,
         position: deal.position_id,
         lots: deal.lots,
+        stop_loss: None,
         news: 0,
     })
 }

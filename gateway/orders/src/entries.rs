@@ -2,7 +2,7 @@
 
 use crate::{
     BrokerFigures, Call, CheckReport, Core, Market, Subject,
-    exposure::{Whose, opening, stop_of},
+    exposure::{Part, Whose, opening, stop_of},
     market::Quote,
     order::{NewOrder, Order, Origin, Purpose, Traded},
     queue::Urgency,
@@ -189,6 +189,13 @@ impl Core {
         let opened = opening(new, &quote.tick);
         let margin: Option<Money> =
             opened.and_then(|price| self.margin_of(&new.spec, price, new.lots));
+        let entry = Part {
+            opened,
+            lots: new.lots,
+            stop_loss: new.levels.stop_loss,
+        };
+        let tick = Some(&*quote.tick);
+        let whole = self.stops_of_whole(&new.spec, new.side, entry, None, tick);
         let mut refusals = Vec::new();
         for whose in [Whose::Client(client), Whose::Account] {
             let facts = self.facts(whose, new, &quote.tick, margin, market);
@@ -198,7 +205,17 @@ impl Core {
             };
             match limits {
                 Some(limits) => {
-                    let reached = limits.reached(&facts).into_iter();
+                    let mut reached = limits.reached(&facts);
+                    let stops = whole.iter().copied().map(Some);
+                    let mut checked = stops.map(|stop| limits.check_stop(stop, facts.equity));
+                    // One refusal of a reason tells enough.
+                    let beyond = checked.find_map(|checked| {
+                        let refusal = checked.err()?;
+                        let told = reached.iter().any(|one| one.reason() == refusal.reason());
+                        (!told).then_some(refusal)
+                    });
+                    reached.extend(beyond);
+                    let reached = reached.into_iter();
                     refusals.extend(reached.map(|refusal| whose.refuses(refusal)));
                 }
                 None => refusals.push(Refusal::new(Reason::PermissionDenied)),

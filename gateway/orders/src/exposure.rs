@@ -8,7 +8,9 @@ use crate::{
     order::{NewOrder, Order},
 };
 use mymt5_guard::{EntryFacts, Exposure, Holding, StopFacts};
-use mymt5_model::{ClientName, Lots, Money, Price, Refusal, Side, SymbolSpec, Tick};
+use mymt5_model::{
+    AccountMode, ClientName, Lots, Money, OrderId, Price, Refusal, Side, Symbol, SymbolSpec, Tick,
+};
 
 /// Whose limits are asked.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,28 @@ impl Whose<'_> {
     /// A limit's refusal, with the scope whose limit it is.
     pub(crate) fn refuses(self, refusal: Refusal) -> Refusal {
         refusal.with("scope", self.name())
+    }
+}
+
+/// Lots that are, or may come to be, part of a position.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    /// At which price; none: not known.
+    pub(crate) opened: Option<Price>,
+    pub(crate) lots: Lots,
+    pub(crate) stop_loss: Option<Price>,
+}
+
+impl Part {
+    /// So many lots of an order.
+    fn of(order: &Order, lots: Lots, quote: Option<&Tick>) -> Self {
+        let price = order.stop_limit_price.or(order.price);
+        let price = price.or_else(|| Some(touch(order.side, quote?)));
+        Self {
+            opened: price.filter(|price| price.points() > 0),
+            lots,
+            stop_loss: order.levels.stop_loss,
+        }
     }
 }
 
@@ -98,10 +122,79 @@ impl Core {
     /// Fills of entries that are in no reported position yet.
     pub(crate) fn unreported_fills(&self) -> impl Iterator<Item = &Filled> {
         let filled = self.filled_since.iter();
-        filled.filter(|filled| {
-            let position = filled.position;
-            !position.is_some_and(|id| self.book.reports_deal(id, filled.deal))
-        })
+        filled.filter(move |filled| !self.is_reported(filled))
+    }
+
+    fn is_reported(&self, filled: &Filled) -> bool {
+        let position = filled.position;
+        position.is_some_and(|id| self.book.reports_deal(id, filled.deal))
+    }
+
+    /// On netting the stop loss of what fills last becomes that of the whole position. What that
+    /// means where it moves a stop loss away from the market: the entry's for what is held or
+    /// ordered on its side, and for the entry those of the orders that may fill after it. `own`: the
+    /// entry's order, where it works already.
+    pub(crate) fn stops_of_whole(
+        &self,
+        spec: &SymbolSpec,
+        side: Side,
+        entry: Part,
+        own: Option<OrderId>,
+        quote: Option<&Tick>,
+    ) -> Vec<StopFacts> {
+        if self.book.mode() != AccountMode::Netting {
+            return Vec::new();
+        }
+        let others = self.open_entries().filter(|order| {
+            Some(order.id) != own && order.symbol == spec.symbol && order.side == side
+        });
+        let coming: Vec<Part> = others
+            .map(|order| Part::of(order, order.lots_open(), quote))
+            .collect();
+        let later = coming.iter().filter_map(|part| part.stop_loss);
+        let later = later.filter(|stop| loosens(side, entry.stop_loss, Some(*stop)));
+        let later: Vec<Price> = later.collect();
+        let mut whole = self.parts_held(&spec.symbol, side, quote);
+        whole.extend(coming);
+        let now = entry.stop_loss.filter(|stop| {
+            let mut stops = whole.iter().map(|part| part.stop_loss);
+            stops.any(|held| loosens(side, held, Some(*stop)))
+        });
+        whole.push(entry);
+        let opened = average(&whole, spec.digits);
+        let lots = whole.iter().map(|part| part.lots);
+        let lots = lots.fold(Lots::ZERO, Lots::plus);
+        let stops = now.into_iter().chain(later);
+        stops
+            .map(|stop| stop_of(spec, opened, stop, side, lots))
+            .collect()
+    }
+
+    /// What a netting account holds of a symbol on that side, as far as it is told by now, and what
+    /// of it is not told yet.
+    fn parts_held(&self, symbol: &Symbol, side: Side, quote: Option<&Tick>) -> Vec<Part> {
+        let held = self.book.positions().map(|held| &held.row);
+        let held = held.filter(|row| row.symbol == *symbol && row.side == side);
+        let held = held.map(|row| Part {
+            opened: Some(row.open_price),
+            lots: row.lots,
+            stop_loss: row.levels.stop_loss,
+        });
+        let filled = self.filled_since.iter();
+        let filled = filled.filter(|filled| filled.symbol == *symbol && filled.side == side);
+        let filled = filled.map(|filled| Part {
+            opened: filled.price,
+            lots: if self.is_reported(filled) {
+                Lots::ZERO
+            } else {
+                filled.lots
+            },
+            stop_loss: filled.stop_loss,
+        });
+        let canceled = self.canceled_entries();
+        let canceled = canceled.filter(|(order, _)| order.symbol == *symbol && order.side == side);
+        let canceled = canceled.map(|(order, lots)| Part::of(order, lots, quote));
+        held.chain(filled).chain(canceled).collect()
     }
 
     fn margin_of_order(&self, order: &Order, lots: Lots, market: &dyn Market) -> Option<Money> {
@@ -223,6 +316,29 @@ pub(crate) fn stop_of(
         distance_points,
         risk,
     }
+}
+
+/// True when a stop loss moves away from the market, or goes.
+pub(crate) fn loosens(side: Side, old: Option<Price>, new: Option<Price>) -> bool {
+    match (old, new) {
+        (Some(old), Some(new)) => (new.points() - old.points()) * side.sign() < 0,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}
+
+/// The average price of all parts, to the nearest point; none where that of any is not known.
+fn average(parts: &[Part], digits: u8) -> Option<Price> {
+    let mut units: i128 = 0;
+    let mut points: i128 = 0;
+    for part in parts.iter().filter(|part| !part.lots.is_zero()) {
+        let lots = i128::from(part.lots.units());
+        units += lots;
+        points += lots * i128::from(part.opened?.points());
+    }
+    let average = (points + units / 2).checked_div_euclid(units)?;
+    let average = i64::try_from(average).ok()?;
+    Some(Price::from_points(average, digits))
 }
 
 /// What so many points are worth on that volume, in the account currency.

@@ -6,7 +6,8 @@ use crate::{
     calls::{OrderEdit, PositionEdit},
     changes::{Change, MOST_WAITING, Phase},
     entries::{check_sides, closes_at},
-    exposure::{Whose, stop_of},
+    exposure::{Part, Whose, loosens, stop_of},
+    market::Quote,
     order::Order,
     outbox::{ChangeId, Job},
     queue::{Urgency, Waiting},
@@ -112,11 +113,11 @@ impl Core {
         if let Some(first) = forbidden.into_iter().next() {
             return Err(first);
         }
-        self.check_priced(order, priced, &spec)?;
         let quote = market.quote(&symbol);
+        self.check_priced(order, priced, &spec, quote.as_ref())?;
         let prices = [Some(priced.price), priced.stop_limit_price];
         self.check_quote(&order.client, order.side, prices, quote.as_ref())?;
-        self.check_beside_others(order, known, terms, &spec)?;
+        self.check_beside_others(order, known, terms, &spec, quote.as_ref())?;
         let edit = ChangeEdit::Terms(terms);
         self.clients
             .note_id(&call.client, Urgency::Other, self.out.now);
@@ -139,12 +140,23 @@ impl Core {
         order: &Order,
         priced: Priced,
         spec: &SymbolSpec,
+        quote: Option<&Quote>,
     ) -> Result<(), Refusal> {
         let opens = priced.opens();
         check_sides(order.side, priced.levels, opens, spec)?;
-        let stop = priced.levels.stop_loss;
-        let stop = stop.map(|stop| stop_of(spec, Some(opens), stop, order.side, order.lots));
-        self.check_action(&order.client, Action::Open, stop)
+        let stop_loss = priced.levels.stop_loss;
+        let stop = stop_loss.map(|stop| stop_of(spec, Some(opens), stop, order.side, order.lots));
+        self.check_action(&order.client, Action::Open, stop)?;
+        let entry = Part {
+            opened: Some(opens),
+            lots: order.lots_open(),
+            stop_loss,
+        };
+        let tick = quote.map(|quote| &*quote.tick);
+        for stop in self.stops_of_whole(spec, order.side, entry, Some(order.id), tick) {
+            self.check_action(&order.client, Action::Open, Some(stop))?;
+        }
+        Ok(())
     }
 
     /// Each change of an order under way may be done or not, before this one or, where its outcome is
@@ -156,6 +168,7 @@ impl Core {
         known: Priced,
         terms: TermsEdit,
         spec: &SymbolSpec,
+        quote: Option<&Quote>,
     ) -> Result<(), Refusal> {
         for (_, change) in self.changes.of(Target::Order(order.id)) {
             let ChangeEdit::Terms(other) = change.edit else {
@@ -164,7 +177,7 @@ impl Core {
             let before = known.after(other).after(terms);
             let after = known.after(terms).after(other);
             for both in [before, after] {
-                if self.check_priced(order, both, spec).is_err() {
+                if self.check_priced(order, both, spec, quote).is_err() {
                     return Err(change_in_flight());
                 }
             }
@@ -441,15 +454,6 @@ fn change_in_flight() -> Refusal {
 fn not_working(order: &Order) -> Refusal {
     let state = format!("{:?}", order.state);
     Refusal::new(Reason::OrderNotWorking).with("state", state)
-}
-
-/// True when a stop loss moves away from the market, or goes.
-fn loosens(side: Side, old: Option<Price>, new: Option<Price>) -> bool {
-    match (old, new) {
-        (Some(old), Some(new)) => (new.points() - old.points()) * side.sign() < 0,
-        (Some(_), None) => true,
-        (None, _) => false,
-    }
 }
 
 fn price(field: &str, value: f64, spec: &SymbolSpec) -> Result<Price, Refusal> {

@@ -38,3 +38,4 @@ mod sequences;
 mod sessions;
 mod states;
 mod unreadable;
+mod whole_stops;

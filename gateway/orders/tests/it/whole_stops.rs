@@ -1,0 +1,137 @@
+//! On netting an entry's stop loss becomes that of the whole position: it passes no limit that a
+//! change of the position would not pass.
+
+use crate::bench::{rows::*, scenes::*};
+use mymt5_guard::{Limits, Percent, ScopeLimits};
+use mymt5_model::{AccountMode, Edit, Reason};
+use mymt5_orders::{Answer, Asker, Command, NewOrder, OrderEdit};
+
+/// At most 4 percent of 10,000.00 at risk with each trade.
+fn limited_risk(mode: AccountMode) -> Scene {
+    let limits = entry_limits(Limits {
+        max_risk_per_trade: Some(Percent::try_from(4.0).unwrap()),
+        ..Limits::default()
+    });
+    let mut scene = Scene::unseen(limited(limits, ScopeLimits::default()));
+    scene.account.mode = mode;
+    scene.connect();
+    scene
+}
+
+fn with_stop(mut order: NewOrder, stop: i64) -> NewOrder {
+    order.levels.stop_loss = Some(points(stop));
+    order
+}
+
+/// 0.3 lots with 1,000 points to the stop loss: 3 percent are at risk.
+fn large() -> NewOrder {
+    with_stop(buy(0.3), ASK - 1_000)
+}
+
+/// 0.01 lots, whose own risk is little at any stop loss.
+fn small(stop: i64) -> NewOrder {
+    with_stop(buy(0.01), stop)
+}
+
+/// Alpha holds the large one.
+fn holding(mode: AccountMode) -> Scene {
+    let mut scene = limited_risk(mode);
+    scene.submit("alpha", "large", large());
+    scene.obey();
+    scene.positions[0].levels.stop_loss = Some(points(ASK - 1_000));
+    scene.rows();
+    scene
+}
+
+/// Why an order of alpha's is refused; none: it is not.
+fn refusal(scene: &mut Scene, request: &str, order: NewOrder) -> Option<Reason> {
+    let asker = scene.submit("alpha", request, order);
+    told(scene, asker)
+}
+
+/// Why a call was refused; none: it was not.
+fn told(scene: &Scene, asker: Asker) -> Option<Reason> {
+    match scene.answers(asker).pop() {
+        Some(Answer::Refused(refusal)) => Some(refusal.reason()),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_small_entry_moves_no_large_positions_stop_past_a_limit() {
+    let cases = [
+        (AccountMode::Netting, 2_000, Some(Reason::LimitRisk)),
+        (AccountMode::Netting, 1_200, None),
+        (AccountMode::Netting, 1_000, None),
+        (AccountMode::Netting, 500, None),
+        (AccountMode::Hedging, 2_000, None),
+    ];
+    for (mode, distance, expected) in cases {
+        let mut scene = holding(mode);
+        let refused = refusal(&mut scene, "small", small(ASK - distance));
+        assert_eq!(refused, expected, "{mode:?} {distance}");
+    }
+}
+
+#[test]
+fn a_pending_entry_moves_it_no_farther() {
+    let mut scene = holding(AccountMode::Netting);
+    let pending = |stop| with_stop(buy_limit(0.01, BID - 500), stop);
+    let far = refusal(&mut scene, "far", pending(BID - 2_000));
+    assert_eq!(far, Some(Reason::LimitRisk));
+    let near = refusal(&mut scene, "near", pending(ASK - 1_000));
+    assert_eq!(near, None);
+    scene.obey();
+    scene.rows();
+    let order = scene.id("alpha", "near");
+    let mut moved = |request: &str, stop: i64| {
+        let edit = OrderEdit {
+            price: None,
+            stop_limit_price: None,
+            stop_loss: Edit::Set(points(stop).to_f64()),
+            take_profit: Edit::Keep,
+            time_in_force: None,
+        };
+        let command = Command::ModifyOrder(order, Ok(edit));
+        let asker = scene.ask("alpha", request, command);
+        told(&scene, asker)
+    };
+    assert_eq!(moved("m", BID - 2_000), Some(Reason::LimitRisk));
+    assert_eq!(moved("n", ASK - 1_010), None);
+}
+
+#[test]
+fn what_is_on_its_way_or_was_filled_just_now_counts_as_part_of_the_position() {
+    for fills in [false, true] {
+        let mut scene = limited_risk(AccountMode::Netting);
+        scene.submit("alpha", "large", large());
+        if fills {
+            scene.obey();
+        }
+        let refused = refusal(&mut scene, "small", small(ASK - 2_000));
+        assert_eq!(refused, Some(Reason::LimitRisk), "{fills}");
+    }
+}
+
+#[test]
+fn the_stop_loss_of_an_order_that_may_fill_later_counts_for_an_entry() {
+    let mut scene = limited_risk(AccountMode::Netting);
+    let pending = with_stop(buy_limit(0.01, BID - 1_000), BID - 2_000);
+    assert_eq!(refusal(&mut scene, "pending", pending), None);
+    scene.obey();
+    scene.rows();
+    let refused = refusal(&mut scene, "large", large());
+    assert_eq!(refused, Some(Reason::LimitRisk));
+}
+
+#[test]
+fn a_check_tells_each_reason_once() {
+    let mut scene = holding(AccountMode::Netting);
+    for order in [small(ASK - 2_000), with_stop(buy(0.3), ASK - 2_000)] {
+        let Answer::Check(report) = scene.check("alpha", order) else {
+            panic!()
+        };
+        let reasons = report.refusals.iter().map(|refusal| refusal.reason());
+        assert_eq!(reasons.collect::<Vec<_>>(), [Reason::LimitRisk]);
+    }
+}
