@@ -140,10 +140,10 @@ impl Feed {
         // The history reports what is not understood of them.
         let deals = state.deals(&fields.rows("deals")?).rows;
         let call = state.margin_call(fields.raw("account")?, &rows.account)?;
-        // A deal shows the broker's clock as well as a tick does, and ticks may be rare.
-        let newest = deals.iter().map(|deal| deal.time).max();
-        newest.into_iter().for_each(|time| state.see(time));
         let fresh = state.deals.take(deals);
+        // A deal shows the broker's clock as well as a tick does, and ticks may be rare.
+        let newest = fresh.iter().map(|deal| deal.time).max();
+        newest.into_iter().for_each(|time| state.see(time));
         drop(state);
         let mut changes: Vec<BrokerEvent> = fresh.into_iter().map(BrokerEvent::Deal).collect();
         let rows = still(rows);

@@ -2,6 +2,7 @@
 //! that its raw rows and codes mean is decided here.
 
 mod bars;
+mod broker_clock;
 mod calls;
 mod connection;
 mod credentials;
@@ -51,7 +52,7 @@ use mymt5_orders::RowKind;
 use rows::Listed;
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
-use state::{Clock, SharedState, server_time};
+use state::{SharedState, server_time};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -288,16 +289,18 @@ impl Broker for Terminal {
         let rows = self.shared.lock().rows(&fields);
         self.usable()?;
         let rows = rows?;
+        let pushed = server_time(&fields)?;
         let mut shared = self.shared.lock();
-        if let Some(time) = server_time(&fields)? {
-            shared.see(time);
+        // The latest time that the bridge ever pushed: it never goes back, as the broker's clock may.
+        if shared.broker_time().is_none() {
+            pushed.into_iter().for_each(|time| shared.see(time));
         }
         Ok(Snapshot {
             account: rows.account,
             positions: rows.positions,
             orders: rows.orders,
             unreadable: rows.unreadable,
-            time: shared.clock.map(Clock::now),
+            time: shared.broker_time(),
             begun,
         })
     }

@@ -3,6 +3,7 @@
 
 use super::{
     super::BrokerError,
+    broker_clock::BrokerClock,
     deals::Deals,
     expected_account::ExpectedAccount,
     rows::{
@@ -13,9 +14,10 @@ use super::{
     ticks::Cursors,
     wire::{Fields, RowError},
 };
+use mymt5_chassis::clock;
 use mymt5_model::{
     AccountRow, BrokerTime, DealRow, OrderRow, PositionRow, Price, Receipt, Side, Symbol,
-    SymbolSpec,
+    SymbolSpec, UtcTime,
 };
 use mymt5_orders::{RowKind, Unreadable};
 use serde_json::value::RawValue;
@@ -76,22 +78,7 @@ pub(crate) struct TerminalState {
     /// Bid and ask.
     pub(crate) quotes: HashMap<Symbol, (Price, Price)>,
     margin_called: bool,
-    /// The broker's clock, by its ticks.
-    pub(crate) clock: Option<Clock>,
-}
-
-/// A clock that goes on between two ticks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    at: BrokerTime,
-    seen: Instant,
-}
-
-impl Clock {
-    pub(crate) fn now(self) -> BrokerTime {
-        let since = i64::try_from(self.seen.elapsed().as_millis()).unwrap_or(0);
-        BrokerTime(self.at.0.saturating_add(since))
-    }
+    clock: BrokerClock,
 }
 
 /// The account at one moment.
@@ -119,7 +106,7 @@ impl SharedState {
             status: TerminalStatus::default(),
             quotes: HashMap::new(),
             margin_called: false,
-            clock: None,
+            clock: BrokerClock::default(),
         }))
     }
 
@@ -202,14 +189,15 @@ impl TerminalState {
         })
     }
 
-    /// A tick of that time was seen: the clock is never behind one.
+    /// A tick or a deal of that time was seen just now.
     pub(crate) fn see(&mut self, time: BrokerTime) {
-        if self.clock.is_none_or(|clock| time > clock.now()) {
-            self.clock = Some(Clock {
-                at: time,
-                seen: Instant::now(),
-            });
-        }
+        let utc = UtcTime(clock::utc_now_ms());
+        self.clock.see(time, Instant::now(), utc);
+    }
+
+    /// The broker's clock; none while nothing was seen.
+    pub(crate) fn broker_time(&self) -> Option<BrokerTime> {
+        self.clock.at(Instant::now())
     }
 
     /// The level, once per episode below the broker's margin call.

@@ -2,7 +2,9 @@
 
 use super::bridge::{Scripted, deal, rows, tick, usual};
 use crate::support::{bounded, change, lost, send, terminal, until};
+use mymt5_chassis::clock;
 use mymt5_gateway::broker::{Broker, BrokerEvent};
+use mymt5_model::BrokerTime;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,6 +96,20 @@ async fn the_brokers_clock_is_never_behind_a_deal() {
     let done = change(&mut events, done).await;
     let read = bounded(terminal.snapshot(0)).await.unwrap().time;
     assert!(read >= Some(done), "{read:?}, {done:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_dated_beyond_every_clock_does_not_set_the_brokers() {
+    let bridge = Scripted::start(usual(|_, _| None)).await;
+    let terminal = terminal(bridge.settings());
+    let mut events = bounded(terminal.open()).await.unwrap();
+    let now = clock::utc_now_ms() / 1_000;
+    for second in [now, now + 15 * 3_600] {
+        bridge.push(tick(second, 1));
+        bounded(events.ticks.recv()).await.unwrap();
+    }
+    let read = bounded(terminal.snapshot(0)).await.unwrap().time.unwrap();
+    assert!(read < BrokerTime((now + 14 * 3_600) * 1_000), "{read}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use crate::{
     real::market,
     support::{bounded, send, symbol, terminal, until},
 };
+use mymt5_chassis::clock;
 use mymt5_gateway::broker::{Broker, BrokerError, TickPlace};
 use mymt5_model::{BrokerTime, Ticket};
 use mymt5_orders::RowKind;
@@ -111,6 +112,28 @@ async fn a_row_that_is_not_understood_hides_no_other_and_the_clock_goes_on() {
         (time > snapshot.time.unwrap()).then_some(time)
     });
     assert!(later.await > BrokerTime(5_000));
+}
+
+/// The bridge keeps the latest one for ever: where the broker's clock went back, or one tick was dated
+/// ahead, it is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_latest_time_that_the_bridge_saw_moves_no_clock_that_ticks_show() {
+    let now = clock::utc_now_ms() / 1_000;
+    let hour = 3_600;
+    let bridge = Scripted::start(usual(move |call, _| {
+        let state = json!({
+            "account": account(), "terminal": terminal_row(), "orders": [], "positions": [],
+            "server_time": (now + 3 * hour) * 1_000,
+        });
+        (call == "state").then(|| vec![json!({ "ok": state })])
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let mut events = bounded(terminal.open()).await.unwrap();
+    bridge.push(tick(now + 2 * hour, 1));
+    bounded(events.ticks.recv()).await.unwrap();
+    let read = bounded(terminal.snapshot(0)).await.unwrap().time.unwrap();
+    assert!(read < BrokerTime((now + 3 * hour) * 1_000), "{read}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
