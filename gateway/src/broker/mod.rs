@@ -171,6 +171,10 @@ pub trait Broker: Send + Sync + 'static {
     fn trade_obstacle(&self) -> Option<String> {
         None
     }
+    /// Why configured symbols cannot be traded, with the fix; none: all can.
+    fn unread_symbols(&self) -> Option<String> {
+        None
+    }
     /// True while it takes long over what it is asked.
     fn slow(&self) -> bool {
         false

@@ -47,6 +47,8 @@ pub(super) enum Trouble {
     Permission,
     /// The broker's clock is not the configured one.
     Clock,
+    /// Configured symbols have no specification at the broker that can be read.
+    Symbols,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,6 +23,8 @@ use tokio::{
 /// Specifications are read again after so long; sooner while a rate is missing.
 const REFRESH: Duration = Duration::from_secs(60);
 const REFRESH_SOON: Duration = Duration::from_millis(500);
+/// So often a symbol is looked for soon.
+const SEARCHES: u64 = 20;
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// A repeated login that takes longer is reported.
 const UNNOTICED: Duration = Duration::from_secs(3);
@@ -207,6 +209,8 @@ impl<'a> Session<'a> {
             self.trouble(Trouble::Permission, obstacle).await;
             let clock = clock.differs.map(wrong_zone);
             self.trouble(Trouble::Clock, clock).await;
+            self.trouble(Trouble::Symbols, broker.unread_symbols())
+                .await;
         }
     }
 
@@ -222,13 +226,16 @@ impl<'a> Session<'a> {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Reads the specifications again: soon while a rate is missing, rarely otherwise. A broker that
-    /// is too busy for it keeps the old ones: pings show whether it lives.
+    /// Reads the specifications again: soon while a rate is missing, and a few times while a symbol
+    /// is, which a terminal that just started may not have yet; rarely otherwise. A broker that is
+    /// too busy for it keeps the old ones: pings show whether it lives.
     async fn refresh(&self) {
         let deps = self.deps;
-        loop {
+        for round in 0_u64.. {
             let specs = deps.instruments.all();
-            let complete = specs.iter().all(|spec| spec.tick_value.is_some());
+            let rates = specs.iter().all(|spec| spec.tick_value.is_some());
+            let symbols = round >= SEARCHES || deps.broker.unread_symbols().is_none();
+            let complete = rates && symbols;
             sleep(if complete { REFRESH } else { REFRESH_SOON }).await;
             match deps.broker.symbols().await {
                 Ok(specs) => renew(deps, specs).await,

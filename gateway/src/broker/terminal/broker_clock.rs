@@ -207,7 +207,7 @@ mod tests {
         told.row(101, 12 * HOUR);
         assert_eq!(told.ahead(101), Some(2 * HOUR));
         told.rows(102..=103, 2 * HOUR);
-        // What is right counts again, even where the wrong one came just before the clock was set back.
+        // Nor does it keep the clock from being set back.
         told.row(104, 12 * HOUR);
         told.rows(105..=300, HOUR);
         assert_eq!(told.ahead(300), Some(HOUR));

@@ -4,7 +4,7 @@ use super::{
     super::BrokerError,
     connection::Connection,
     failure::{CallOutcome, explained},
-    rows::{self, RawSymbol},
+    rows::{self, RawSymbol, Specifications},
     symbol_map::SymbolMap,
     wire::{Answer, RowError},
 };
@@ -57,14 +57,18 @@ pub(super) async fn ask(
     value(connection.ask(call, args, timeout).await)
 }
 
-/// The specifications of all configured symbols; each is selected by that.
+/// The specifications of all configured symbols; each is selected by that. One that the broker
+/// dropped or changed beyond understanding hides no other: what is open there must stay closable.
+///
+/// # Errors
+/// There is no answer, or not one symbol can be read.
 pub(super) async fn symbols(
     connection: &Arc<Connection>,
     symbol_map: &SymbolMap,
     timeout: Duration,
-) -> Result<Vec<RawSymbol>, BrokerError> {
+) -> Result<Specifications, BrokerError> {
     let pairs: Vec<(&Symbol, &str)> = symbol_map.pairs().collect();
-    let mut all = Vec::with_capacity(pairs.len());
+    let mut told = Specifications::default();
     for chunk in pairs.chunks(CHUNK) {
         let asked: Vec<&str> = chunk.iter().map(|(_, name)| *name).collect();
         let raw = ask(connection, "symbols", &json!({ "names": asked }), timeout).await?;
@@ -73,12 +77,25 @@ pub(super) async fn symbols(
             .filter(|rows: &Vec<_>| rows.len() == chunk.len())
             .ok_or_else(|| unreadable("symbols"))?;
         for ((canonical, name), row) in chunk.iter().zip(rows) {
-            let row = row.ok_or_else(|| unknown(canonical, name))?;
-            let read = rows::symbol(row, canonical);
-            all.push(read.map_err(|error| unreadable(&format!("{canonical}, {name}: {error}")))?);
+            match specification(canonical, name, row) {
+                Ok(raw) => told.read.push(raw),
+                Err(why) => told.unread.push(((*canonical).clone(), why)),
+            }
         }
     }
-    Ok(all)
+    match told.fault() {
+        Some(why) if told.read.is_empty() => Err(BrokerError::Unreachable(why)),
+        _ => Ok(told),
+    }
+}
+
+fn specification(
+    canonical: &Symbol,
+    name: &str,
+    row: Option<&RawValue>,
+) -> Result<RawSymbol, String> {
+    let row = row.ok_or_else(|| unknown(canonical, name))?;
+    rows::symbol(row, canonical).map_err(|error| not_understood(canonical, name, &error))
 }
 
 /// One symbol, configured or not.
@@ -89,17 +106,20 @@ pub(super) async fn symbol(
     timeout: Duration,
 ) -> Result<RawSymbol, BrokerError> {
     let symbol_map = SymbolMap::new([(canonical.clone(), name.to_owned())].into());
-    let symbol_map = symbol_map.ok_or_else(|| unknown(canonical, name))?;
-    let read = symbols(connection, &symbol_map, timeout).await?;
-    read.into_iter()
-        .next()
-        .ok_or_else(|| unknown(canonical, name))
+    let absent = || BrokerError::Unreachable(unknown(canonical, name));
+    let symbol_map = symbol_map.ok_or_else(absent)?;
+    let told = symbols(connection, &symbol_map, timeout).await?;
+    told.read.into_iter().next().ok_or_else(absent)
 }
 
-fn unknown(canonical: &Symbol, name: &str) -> BrokerError {
-    BrokerError::Unreachable(format!(
-        "the broker has no symbol {name}; correct broker.terminal.symbols for {canonical}"
-    ))
+pub(super) fn unknown(canonical: &Symbol, name: &str) -> String {
+    format!("the broker has no symbol {name}; correct broker.terminal.symbols for {canonical}")
+}
+
+pub(super) fn not_understood(canonical: &Symbol, name: &str, error: &RowError) -> String {
+    format!(
+        "the specification of {canonical}, {name} at the broker, cannot be read ({error}); ask the broker, or take it out of broker.terminal.symbols"
+    )
 }
 
 /// What the bridge says of itself.

@@ -2,11 +2,11 @@
 
 use super::{
     super::{BrokerEvent, Events, Pace},
-    state::{Rows, SharedState},
+    state::{Quote, Rows, SharedState},
     ticks,
     wire::{Fields, RowsPush, TicksPush},
 };
-use mymt5_model::{Money, Tick};
+use mymt5_model::{Money, Symbol, Tick};
 use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -68,7 +68,11 @@ impl Feed {
     /// resumes there.
     pub(crate) fn ticks(&mut self, push: &TicksPush) -> Result<(), String> {
         let mut state = self.shared.lock();
-        let Some(symbol) = state.context.symbol_map.canonical(&push.symbol).cloned() else {
+        let symbol = state.context.symbol_map.canonical(&push.symbol).cloned();
+        let digits = |symbol: &Symbol| state.context.digits.get(symbol).copied();
+        // None where its specification could not be read: its ticks are passed over until it is.
+        let digits = symbol.as_ref().and_then(digits);
+        let Some((symbol, digits)) = symbol.zip(digits) else {
             state.status.unmapped_ticks += push.rows.len() as u64;
             return Ok(());
         };
@@ -76,11 +80,8 @@ impl Feed {
             state.status.repeated_pushes += 1;
             return Ok(());
         }
-        let Some(digits) = state.context.digits.get(&symbol).copied() else {
-            return Err("ticks came before their symbol".into());
-        };
         let (batch, quoteless) = ticks::batch(push, &symbol, digits);
-        let quote = batch.last().map(|tick| (tick.bid, tick.ask));
+        let quote = batch.last().map(|tick| Quote::now(tick.bid, tick.ask));
         let newest = batch.iter().map(|tick| tick.time).max();
         if !batch.is_empty() {
             self.ticks.try_send(batch).map_err(not_taken("ticks"))?;

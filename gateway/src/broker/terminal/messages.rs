@@ -4,14 +4,14 @@
 use super::{
     super::{Broker, BrokerError},
     Terminal, TerminalSettings,
-    calls::value,
+    calls::{not_understood, unknown, value},
     expected_account::{ExpectedAccount, tests::account},
     failure::{CallOutcome, explained},
     opening::unread,
     past,
     rows::{
-        self, TerminalRow,
-        tests::{raw, raw_account},
+        self, Specifications, TerminalRow,
+        tests::{raw, raw_account, raw_symbol, with},
     },
     wire::{Answer, WireError, frame::FrameError},
 };
@@ -30,6 +30,7 @@ async fn every_fault_names_what_is_wrong_and_what_to_do() {
     of_the_way(&mut messages).await;
     of_frames(&mut messages);
     of_answers(&mut messages);
+    of_symbols(&mut messages);
     of_other_accounts(&mut messages);
     of_obstacles(&mut messages);
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/broker/terminal/messages.txt");
@@ -88,6 +89,19 @@ fn of_answers(messages: &mut Messages) {
         messages.text(&code.to_string(), &explained(code));
     }
     messages.error("MT5_PASSWORD", &BrokerError::Refused(explained(-6)));
+}
+
+fn of_symbols(messages: &mut Messages) {
+    let gold = Symbol::parse("GOLD").unwrap();
+    let odd = rows::symbol(&with(raw_symbol(), "volume_step", json!(0.0)), &gold);
+    let odd = not_understood(&gold, "XAUUSD", &odd.unwrap_err());
+    messages.text("GOLD", &unknown(&gold, "XAUUSD"));
+    messages.text("GOLD", &odd);
+    let told = Specifications {
+        read: Vec::new(),
+        unread: vec![(gold, odd); 8],
+    };
+    messages.text("GOLD", &told.fault().unwrap());
 }
 
 fn of_other_accounts(messages: &mut Messages) {

@@ -243,6 +243,10 @@ impl Broker for Terminal {
         self.status().trade_obstacle.map(str::to_owned)
     }
 
+    fn unread_symbols(&self) -> Option<String> {
+        self.status().unread_symbols
+    }
+
     fn slow(&self) -> bool {
         let until = self.shared.lock().status.slow_until;
         until.is_some_and(|until| Instant::now() < until)
@@ -270,7 +274,7 @@ impl Broker for Terminal {
         let symbol_map = self.shared.lock().context.symbol_map.clone();
         let timeout = self.settings.read_timeout();
         let symbols = calls::symbols(&self.link()?, &symbol_map, timeout).await?;
-        Ok(self.shared.lock().take_symbols(symbols))
+        Ok(self.shared.lock().take_specifications(symbols))
     }
 
     async fn send(
@@ -291,7 +295,7 @@ impl Broker for Terminal {
         let rows = rows?;
         let pushed = server_time(&fields)?;
         let mut shared = self.shared.lock();
-        // The latest time that the bridge ever pushed: it never goes back, as the broker's clock may.
+        // The latest time that the bridge ever pushed. It never goes back, and a clock may.
         if shared.broker_time().is_none() {
             pushed.into_iter().for_each(|time| shared.see(time));
         }

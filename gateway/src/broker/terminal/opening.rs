@@ -80,7 +80,7 @@ async fn enter(
     tokio::spawn(beat(connection.clone(), shared.clone()));
     let symbol_map = shared.lock().context.symbol_map.clone();
     let symbols = calls::symbols(connection, &symbol_map, settings.read_timeout()).await?;
-    shared.lock().take_symbols(symbols);
+    shared.lock().take_specifications(symbols);
     past_deals(settings, shared, connection).await?;
     watch(settings, shared, connection).await
 }

@@ -153,43 +153,47 @@ impl Terminal {
     /// What the request's symbol is to the broker.
     async fn target(&self, connection: &Arc<Connection>, request: &TradeRequest) -> Target {
         let symbol = request.symbol();
-        let side = match request {
-            TradeRequest::Market { side, .. }
-            | TradeRequest::Close { side, .. }
-            | TradeRequest::Pending { side, .. } => *side,
+        match request {
+            TradeRequest::Market { side, .. } | TradeRequest::Close { side, .. } => {
+                if self.must_look(request) {
+                    self.look_up(connection, symbol).await;
+                }
+                self.known_target(symbol, *side)
+            }
+            TradeRequest::Pending { side, .. } => self.known_target(symbol, *side),
             TradeRequest::ModifyPosition { .. }
             | TradeRequest::ModifyOrder { .. }
-            | TradeRequest::Cancel { .. } => {
-                return Target {
-                    name: self.shared.lock().context.symbol_map.any(symbol),
-                    ..Target::default()
-                };
-            }
-        };
-        let target = self.known_target(symbol, side);
-        let instant = |target: &Target| {
-            let spec = target.spec.as_ref();
-            spec.is_none_or(|spec| wants_price(spec.execution) && target.touch.is_none())
-        };
-        // A position in a symbol that is not in the map can be closed all the same.
-        let may_ask = target.spec.is_some() || !is_entry(request);
-        if may_ask && instant(&target) {
-            self.look_up(connection, symbol).await;
-            return self.known_target(symbol, side);
+            | TradeRequest::Cancel { .. } => Target {
+                name: self.shared.lock().context.symbol_map.any(symbol),
+                ..Target::default()
+            },
         }
-        target
+    }
+
+    /// True where the terminal is to be asked before that market order: its price must be named,
+    /// and no fresh one is known.
+    fn must_look(&self, request: &TradeRequest) -> bool {
+        let state = self.shared.lock();
+        let Some(raw) = state.symbols.get(request.symbol()) else {
+            // A position in a symbol that is not in the map can be closed all the same.
+            return !is_entry(request);
+        };
+        let quote = state.quotes.get(request.symbol());
+        let is_old = quote.is_none_or(|quote| quote.is_old(Instant::now().into_std()));
+        wants_price(raw.spec.execution) && is_old
     }
 
     fn known_target(&self, symbol: &Symbol, side: Side) -> Target {
         let state = self.shared.lock();
         Target {
             name: state.context.symbol_map.any(symbol),
-            touch: state.touch(symbol, side),
+            touch: state.quotes.get(symbol).map(|quote| quote.touch(side)),
             spec: state.symbols.get(symbol).map(|raw| raw.spec.clone()),
         }
     }
 
-    /// Asks for one symbol. What cannot be learnt is missed where it is needed.
+    /// Asks for one symbol. What cannot be learnt is missed where it is needed. An old price still
+    /// serves: the broker knows how far it may be from the market.
     async fn look_up(&self, connection: &Arc<Connection>, symbol: &Symbol) {
         let Some(name) = self.shared.lock().context.symbol_map.any(symbol) else {
             return;

@@ -7,8 +7,8 @@ use super::{
     deals::Deals,
     expected_account::ExpectedAccount,
     rows::{
-        Context, Listed, RawSymbol, TerminalRow, account, all, call_level, deal, early_deals,
-        order, position, receipt,
+        Context, Listed, RawSymbol, Specifications, TerminalRow, account, all, call_level, deal,
+        early_deals, order, position, receipt,
     },
     symbol_map::SymbolMap,
     ticks::Cursors,
@@ -17,7 +17,7 @@ use super::{
 use mymt5_chassis::clock;
 use mymt5_model::{
     AccountRow, BrokerTime, DealRow, OrderRow, PositionRow, Price, Receipt, Side, Symbol,
-    SymbolSpec, UtcTime,
+    SymbolSpec, TradeMode, UtcTime,
 };
 use mymt5_orders::{RowKind, Unreadable};
 use serde_json::value::RawValue;
@@ -26,6 +26,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+/// A quote is fresh for so long: a symbol that trades has ticks more often.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The state of the terminal and its bridge.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +49,9 @@ pub struct TerminalStatus {
     pub queued: u64,
     /// The terminal's build: it changes when the terminal updates itself.
     pub build: Option<u64>,
-    /// Ticks of symbols that are not in the map.
+    /// Why configured symbols cannot be traded, with the fix; none: all can.
+    pub unread_symbols: Option<String>,
+    /// Ticks of symbols that are not in the map, or were not read yet.
     pub unmapped_ticks: u64,
     /// Rows among ticks without a bid or an ask.
     pub quoteless_ticks: u64,
@@ -75,10 +80,41 @@ pub(crate) struct TerminalState {
     pub(crate) cursors: Cursors,
     pub(crate) deals: Deals,
     pub(crate) status: TerminalStatus,
-    /// Bid and ask.
-    pub(crate) quotes: HashMap<Symbol, (Price, Price)>,
+    pub(crate) quotes: HashMap<Symbol, Quote>,
     margin_called: bool,
     clock: BrokerClock,
+}
+
+/// Prices, and when they came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quote {
+    bid: Price,
+    ask: Price,
+    came: Instant,
+}
+
+impl Quote {
+    /// Prices that came just now.
+    pub(crate) fn now(bid: Price, ask: Price) -> Self {
+        Self {
+            bid,
+            ask,
+            came: Instant::now(),
+        }
+    }
+
+    /// The price at which a market order of that side meets the market.
+    pub(crate) fn touch(self, side: Side) -> Price {
+        match side {
+            Side::Buy => self.ask,
+            Side::Sell => self.bid,
+        }
+    }
+
+    /// True where the market may have moved on since.
+    pub(crate) fn is_old(self, moment: Instant) -> bool {
+        moment.saturating_duration_since(self.came) > FRESH
+    }
 }
 
 /// The account at one moment.
@@ -145,7 +181,21 @@ impl TerminalState {
         self.unusable.clone().map_or(Ok(()), Err)
     }
 
-    /// Takes the symbols' specifications.
+    /// Takes what was told of the map's symbols. Where one has no specification any more the last
+    /// one goes on, for exits alone.
+    pub(crate) fn take_specifications(&mut self, told: Specifications) -> Vec<SymbolSpec> {
+        self.status.unread_symbols = told.fault();
+        let mut specs = self.take_symbols(told.read);
+        for (symbol, _) in &told.unread {
+            if let Some(known) = self.symbols.get_mut(symbol) {
+                known.spec.trade_mode = TradeMode::CloseOnly;
+                specs.push(known.spec.clone());
+            }
+        }
+        specs
+    }
+
+    /// Takes symbols' specifications and prices.
     pub(crate) fn take_symbols(&mut self, symbols: Vec<RawSymbol>) -> Vec<SymbolSpec> {
         let specs = symbols.iter().map(|raw| raw.spec.clone()).collect();
         for raw in symbols {
@@ -153,6 +203,9 @@ impl TerminalState {
             // Prices outside the map keep the digits that all of them have.
             if self.context.symbol_map.broker(&symbol).is_some() {
                 self.context.digits.insert(symbol.clone(), raw.spec.digits);
+            }
+            if let (Some(bid), Some(ask)) = (raw.bid, raw.ask) {
+                self.quotes.insert(symbol.clone(), Quote::now(bid, ask));
             }
             self.symbols.insert(symbol, raw);
         }
@@ -213,20 +266,26 @@ impl TerminalState {
         self.margin_called = short;
         Ok(level.filter(|_| news))
     }
-
-    /// The price at which a market order of that side meets the market.
-    pub(crate) fn touch(&self, symbol: &Symbol, side: Side) -> Option<Price> {
-        let quote = self.quotes.get(symbol).copied();
-        let (bid, ask) = quote.or_else(|| {
-            let raw = self.symbols.get(symbol)?;
-            Some((raw.bid?, raw.ask?))
-        })?;
-        Some(if side == Side::Buy { ask } else { bid })
-    }
 }
 
 /// `server_time` of `state`.
 pub(crate) fn server_time(fields: &Fields<'_>) -> Result<Option<BrokerTime>, RowError> {
     let time = fields.whole_or_null("server_time")?;
     Ok(time.filter(|ms| *ms > 0).map(BrokerTime))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_grows_old_in_a_second() {
+        let price = |points| Price::from_points(points, 5);
+        let quote = Quote::now(price(110_000), price(110_010));
+        let after = |ms| quote.came + Duration::from_millis(ms);
+        assert!(!quote.is_old(after(0)) && !quote.is_old(after(900)));
+        assert!(quote.is_old(after(1_100)));
+        assert_eq!(quote.touch(Side::Buy), price(110_010));
+        assert_eq!(quote.touch(Side::Sell), price(110_000));
+    }
 }

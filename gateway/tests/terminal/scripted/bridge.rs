@@ -183,7 +183,8 @@ pub fn terminal() -> Value {
     json!({"connected": true, "trade_allowed": true, "tradeapi_disabled": false})
 }
 
-fn symbol(name: &Value) -> Value {
+/// A symbol's row.
+pub fn symbol(name: &Value) -> Value {
     json!({
         "digits": 5, "trade_mode": 4, "trade_stops_level": 0, "trade_freeze_level": 0,
         "trade_exemode": 2, "swap_mode": 0, "filling_mode": 2, "bid": 1.1, "ask": 1.1001,

@@ -6,4 +6,5 @@ mod impostor;
 mod pushes;
 mod reads;
 mod sends;
+mod symbols;
 mod tls;

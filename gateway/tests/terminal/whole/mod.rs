@@ -9,4 +9,5 @@ mod proxy;
 mod rotation;
 mod soak;
 mod stage;
+mod symbols;
 mod trading;

@@ -7,12 +7,41 @@ use super::{
 use mymt5_model::{Execution, FillingModes, Price, Symbol, SymbolSpec, TradeMode, VolumeGrid};
 use serde_json::value::RawValue;
 
+/// Further symbols without a specification that are named.
+const NAMED: usize = 5;
+
 /// A symbol's specification, and its prices as the terminal knows them.
 #[derive(Clone, Debug)]
 pub(crate) struct RawSymbol {
     pub(crate) spec: SymbolSpec,
     pub(crate) bid: Option<Price>,
     pub(crate) ask: Option<Price>,
+}
+
+/// What was told of the map's symbols.
+#[derive(Debug, Default)]
+pub(crate) struct Specifications {
+    pub(crate) read: Vec<RawSymbol>,
+    /// Those without, and why, with the fix.
+    pub(crate) unread: Vec<(Symbol, String)>,
+}
+
+impl Specifications {
+    /// Why symbols cannot be traded, with the fix; none: all can.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let ((_, why), others) = self.unread.split_first()?;
+        if others.is_empty() {
+            return Some(why.clone());
+        }
+        let named = others.iter().take(NAMED);
+        let named: Vec<&str> = named.map(|(symbol, _)| symbol.as_str()).collect();
+        let names = named.join(", ");
+        let more = match others.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!("{why}; look at {names}{more} too"))
+    }
 }
 
 /// Reads a symbol.

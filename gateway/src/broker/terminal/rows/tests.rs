@@ -50,7 +50,7 @@ fn raw_deal() -> Value {
     })
 }
 
-fn with(mut row: Value, field: &str, value: Value) -> Box<RawValue> {
+pub(crate) fn with(mut row: Value, field: &str, value: Value) -> Box<RawValue> {
     row[field] = value;
     raw(&row)
 }
@@ -281,7 +281,7 @@ fn the_margin_call_is_a_percentage_or_none() {
     assert!(level("margin_so_mode", json!(2)).is_err());
 }
 
-fn raw_symbol() -> Value {
+pub(crate) fn raw_symbol() -> Value {
     json!({
         "digits": 5, "trade_mode": 4, "trade_stops_level": 10, "trade_freeze_level": 3,
         "trade_exemode": 1, "swap_mode": 1, "filling_mode": 3, "bid": 1.1, "ask": 1.1001,

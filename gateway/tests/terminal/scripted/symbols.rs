@@ -1,0 +1,137 @@
+//! Symbols that the broker dropped or changed beyond understanding, and prices that grew old.
+
+use super::bridge::{Script, Scripted, symbol as row, tick, usual};
+use crate::{
+    real::market,
+    support::{bounded, send, symbol, terminal, until},
+};
+use mymt5_gateway::broker::{Broker, BrokerError};
+use mymt5_model::{Ticket, TradeMode};
+use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// A script whose broker has these rows of its symbols, by their names.
+fn telling(rows: impl Fn(&Value) -> Value + Send + Sync + 'static) -> Script {
+    usual(move |call, args| {
+        let names = (call == "symbols").then(|| args["names"].as_array().unwrap())?;
+        let told: Vec<Value> = names.iter().map(&rows).collect();
+        Some(vec![json!({ "ok": told })])
+    })
+}
+
+/// The usual row with another field.
+fn with(name: &Value, field: &str, value: Value) -> Value {
+    let mut row = row(name);
+    row[field] = value;
+    row
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_symbol_that_cannot_be_read_closes_the_link_for_no_other() {
+    let dropped: fn(&Value) -> Value = |_| Value::Null;
+    let changed: fn(&Value) -> Value = |name| with(name, "volume_step", json!(0.0));
+    for odd in [dropped, changed] {
+        let bridge = Scripted::start(telling(move |name| {
+            if name == "USDJPY" {
+                odd(name)
+            } else {
+                row(name)
+            }
+        }))
+        .await;
+        let terminal = terminal(bridge.settings());
+        let mut events = bounded(terminal.open()).await.unwrap();
+        let specs = bounded(terminal.symbols()).await.unwrap();
+        let read: Vec<_> = specs.into_iter().map(|spec| spec.symbol).collect();
+        assert_eq!(read, [symbol("EURUSD")]);
+        let unread = terminal.unread_symbols().unwrap();
+        assert!(unread.contains("USDJPY"), "{unread}");
+        // Nor do its ticks end the session.
+        let mut foreign = tick(1, 1);
+        foreign["symbol"] = "USDJPY".into();
+        bridge.push(foreign);
+        bridge.push(tick(1, 1));
+        let ticks = bounded(events.ticks.recv()).await.unwrap();
+        assert_eq!(ticks[0].symbol, symbol("EURUSD"));
+        assert_eq!(terminal.status().unmapped_ticks, 1);
+        bounded(send(&terminal, &market(1, Some(Ticket(1)))))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_symbol_that_can_be_read_no_more_is_left_for_exits() {
+    let gone = Arc::new(AtomicBool::new(false));
+    let is_gone = gone.clone();
+    let bridge = Scripted::start(telling(move |name| {
+        if name == "EURUSD" && is_gone.load(Ordering::SeqCst) {
+            Value::Null
+        } else {
+            row(name)
+        }
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    gone.store(true, Ordering::SeqCst);
+    // A session that begins now is none the worse for it.
+    let _events = bounded(terminal.open()).await.unwrap();
+    let modes = async || {
+        let mut specs = bounded(terminal.symbols()).await.unwrap();
+        specs.sort_unstable_by(|one, other| one.symbol.cmp(&other.symbol));
+        specs
+            .into_iter()
+            .map(|spec| spec.trade_mode)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(modes().await, [TradeMode::CloseOnly, TradeMode::Full]);
+    assert!(terminal.unread_symbols().is_some());
+    bounded(send(&terminal, &market(1, Some(Ticket(1)))))
+        .await
+        .unwrap();
+    gone.store(false, Ordering::SeqCst);
+    assert_eq!(modes().await, [TradeMode::Full, TradeMode::Full]);
+    assert_eq!(terminal.unread_symbols(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_symbol_there_is_no_link() {
+    let bridge = Scripted::start(telling(|_| Value::Null)).await;
+    let opened = bounded(terminal(bridge.settings()).open()).await;
+    let Err(BrokerError::Unreachable(why)) = opened else {
+        panic!("{opened:?}");
+    };
+    assert!(why.contains("EURUSD") && why.contains("USDJPY"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_price_is_asked_for_before_a_market_order() {
+    let moved = Arc::new(AtomicBool::new(false));
+    let has_moved = moved.clone();
+    let bridge = Scripted::start(telling(move |name| {
+        let mut row = with(name, "trade_exemode", json!(1));
+        if has_moved.load(Ordering::SeqCst) {
+            row["bid"] = json!(1.2);
+        }
+        row
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let mut events = bounded(terminal.open()).await.unwrap();
+    bridge.push(tick(1, 1));
+    bounded(events.ticks.recv()).await.unwrap();
+    moved.store(true, Ordering::SeqCst);
+    // No tick comes any more. In a second the last one is old.
+    until(async || {
+        bounded(send(&terminal, &market(1, Some(Ticket(1)))))
+            .await
+            .unwrap();
+        let sent = bridge.calls("order_send").pop()?;
+        (sent["request"]["price"] == json!(1.2)).then_some(())
+    })
+    .await;
+}
