@@ -53,7 +53,7 @@ pub struct TerminalStatus {
     pub unread_symbols: Option<String>,
     /// Ticks of symbols that are not in the map, or were not read yet.
     pub unmapped_ticks: u64,
-    /// Rows among ticks without a bid or an ask.
+    /// Rows among ticks without a bid, an ask or a time.
     pub quoteless_ticks: u64,
     /// Pushes of ticks that had been handed on before.
     pub repeated_pushes: u64,

@@ -1,7 +1,10 @@
 //! Ticks as the bridge pushes them, and where each symbol stands. The cursor outlives sessions and
 //! moves only past what was handed on: a bridge that restarts resumes without loss or doubling.
 
-use super::wire::{Cursor, RawTick, TicksPush};
+use super::{
+    rows::is_time,
+    wire::{Cursor, RawTick, TicksPush},
+};
 use mymt5_model::{BrokerTime, Price, Symbol, Tick};
 use std::collections::BTreeMap;
 
@@ -25,14 +28,14 @@ impl Cursors {
 }
 
 /// The ticks of a push, in their order, and how many of its rows are not quotes: without a bid or
-/// an ask (a trade before the first quote) there is nothing to hand on.
+/// an ask (a trade before the first quote), or without a time, there is nothing to hand on.
 pub(crate) fn batch(push: &TicksPush, symbol: &Symbol, digits: u8) -> (Vec<Tick>, u64) {
     let ticks = of_rows(&push.rows, symbol, digits);
     let quoteless = push.rows.len() - ticks.len();
     (ticks, quoteless as u64)
 }
 
-/// The ticks of rows, but for those without a quote.
+/// The ticks of rows, but for those without a quote or a time.
 pub(super) fn of_rows(rows: &[RawTick], symbol: &Symbol, digits: u8) -> Vec<Tick> {
     let ticks = rows.iter().map(|row| tick(row, symbol, digits));
     ticks.flatten().collect()
@@ -40,6 +43,9 @@ pub(super) fn of_rows(rows: &[RawTick], symbol: &Symbol, digits: u8) -> Vec<Tick
 
 fn tick(row: &RawTick, symbol: &Symbol, digits: u8) -> Option<Tick> {
     let (time, bid, ask, last, volume, flags, volume_real) = *row;
+    if !is_time(time) {
+        return None;
+    }
     let price = |raw: Option<f64>| Price::nearest(raw?, digits).ok();
     let amount = |raw: Option<f64>| raw.filter(|amount| amount.is_finite() && *amount > 0.0);
     Some(Tick {
@@ -101,6 +107,15 @@ mod tests {
             (ticks[2].volume, ticks[2].last.map(Price::points)),
             (2.5, Some(115_000))
         );
+    }
+
+    #[test]
+    fn rows_dated_beyond_all_times_are_left_out() {
+        let symbol = Symbol::parse("EURUSD").unwrap();
+        for (ms, ticks) in [(i64::MIN, 0), (0, 0), (1, 1), (i64::MAX, 0)] {
+            let row = (ms, Some(1.1), Some(1.2), None, None, 6, None);
+            assert_eq!(of_rows(&[row], &symbol, 5).len(), ticks, "{ms}");
+        }
     }
 
     #[test]

@@ -81,12 +81,17 @@ fn lots(fields: &Fields<'_>, field: &'static str) -> Result<Lots, RowError> {
     Lots::from_f64(fields.number(field)?).map_err(|_| fields.error(field, "is no volume"))
 }
 
+/// True for milliseconds of the broker's clock. Beyond the year 5000 they are no time but garbage, and
+/// sums of them would overflow.
+pub(crate) fn is_time(ms: i64) -> bool {
+    (1..=95_617_584_000_000).contains(&ms)
+}
+
 /// Milliseconds; 0 is none.
 fn time(fields: &Fields<'_>, field: &'static str) -> Result<Option<BrokerTime>, RowError> {
     match fields.whole(field)? {
         0 => Ok(None),
-        // Beyond the year 5000 it is not a time but garbage, and sums of it would overflow.
-        ms @ 1..=95_617_584_000_000 => Ok(Some(BrokerTime(ms))),
+        ms if is_time(ms) => Ok(Some(BrokerTime(ms))),
         _ => Err(fields.error(field, "is no time")),
     }
 }
