@@ -156,7 +156,7 @@ pub fn note(ticks: &Ticks) -> Option<String> {
         .filter_map(|spec| ticks.timeframe(&spec.symbol));
     let longest = frames.max()?;
     Some(format!(
-        "The ticks are made of {longest} bars, four of each: in which order its prices came, and what was between them, is not known."
+        "The ticks are made of {longest} bars, four of each: in which order its prices came, and what was between them, is not known. Within a bar the price is taken to go from each to the next without a jump, so that levels and orders on its way are done at their own price; from one bar to the next it may jump."
     ))
 }
 

@@ -140,6 +140,7 @@ impl v1::Tick {
             last: self.last.map(|last| price(last, "last")).transpose()?,
             volume: self.volume,
             flags: self.flags,
+            is_continuous: false,
         })
     }
 }
@@ -226,6 +227,7 @@ mod tests {
             last: None,
             volume: 0.0,
             flags: 6,
+            is_continuous: false,
         };
         let wire = v1::Tick::of(&tick, None, v1::TickKind::Live);
         assert_eq!(wire.read(&tick.symbol, 5).unwrap(), tick);

@@ -132,6 +132,7 @@ mod tests {
                     last: None,
                     volume: 0.0,
                     flags: 6,
+                    is_continuous: false,
                 });
             }
             let ranges = prices.into_record().remove("EURUSD").unwrap();

@@ -25,7 +25,7 @@ pub(super) struct PastArgs {
     )]
     ticks: Vec<PathBuf>,
     /// A bar export instead, M1 to D1: each bar is traded as four ticks, its open, its extremes and
-    /// its close.
+    /// its close, between which the price goes without a jump.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     bars: Vec<PathBuf>,
     /// The symbol of the files; else the one that each file's name begins with.

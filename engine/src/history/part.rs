@@ -177,6 +177,7 @@ mod tests {
             last: None,
             volume: 0.0,
             flags: 6,
+            is_continuous: false,
         };
         (0..7).map(tick).collect()
     }

@@ -43,6 +43,7 @@ impl Stage {
                 last: None,
                 volume: 0.0,
                 flags: 6,
+                is_continuous: false,
             };
             let decided = self.tell(*points, |strategy, context| {
                 strategy.on_tick(&tick, context);

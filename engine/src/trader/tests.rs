@@ -135,6 +135,7 @@ fn tick(time: i64, points: i64) -> Tick {
         last: None,
         volume: 0.0,
         flags: 6,
+        is_continuous: false,
     }
 }
 

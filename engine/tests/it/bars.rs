@@ -1,4 +1,5 @@
-//! `backtest --bars`: the same as over the ticks that the bars are told as, with every strategy.
+//! `backtest --bars`: the same as over the ticks that the bars are told as, and with levels the same as
+//! over a price that goes from one of them to the next without a jump, with every strategy.
 
 use crate::backtest::{EXAMPLE, backtest, complaint, outcome, real_data, written};
 use mymt5_model::BrokerTime;
@@ -15,6 +16,8 @@ const HOUR: i64 = 3_600_000;
 /// Monday 2020-01-06, 00:00 of the broker.
 const MONDAY: i64 = 1_578_268_800_000;
 const SPREAD: i64 = 10;
+/// Of a price without jumps, points; levels and prices are multiples of it.
+const STEP: i64 = 10;
 
 /// Open, high, low and close in points of 1e-5.
 pub(super) type Prices = [i64; 4];
@@ -63,17 +66,32 @@ pub(super) fn export(bars: &[Prices]) -> String {
     text
 }
 
-/// The ticks that the bars are told as.
-fn ticks(bars: &[Prices]) -> String {
+/// Prices on the way from one to another, without the first: the last alone, or all by that step.
+fn way(from: i64, to: i64, step: Option<i64>) -> Vec<i64> {
+    let Some(step) = step.filter(|_| from != to) else {
+        return vec![to];
+    };
+    let steps = (to - from).abs() / step;
+    let step = step * (to - from).signum();
+    (1..=steps).map(|at| from + at * step).collect()
+}
+
+/// The ticks that the bars are told as; with a step, those on the way to each of them too, which
+/// come at its time.
+fn ticks(bars: &[Prices], step: Option<i64>) -> String {
     let mut text = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n".to_owned();
     let mut rose = false;
     for (hour, [open, high, low, close]) in (0..).zip(bars) {
         rose = close > open || (close == open && !rose);
         let (first, second) = if rose { (low, high) } else { (high, low) };
-        for (quarter, bid) in (0..).zip([open, first, second, close]) {
+        let mut before = *open;
+        for (quarter, price) in (0..).zip([open, first, second, close]) {
             let time = clock(hour * HOUR + quarter * HOUR / 4);
-            let (bid, ask) = (*bid as f64 / 1e5, (bid + SPREAD) as f64 / 1e5);
-            write!(text, "{time}\t{bid:.5}\t{ask:.5}\t\t\t6\r\n").unwrap();
+            for bid in way(before, *price, step) {
+                let (bid, ask) = (bid as f64 / 1e5, (bid + SPREAD) as f64 / 1e5);
+                write!(text, "{time}\t{bid:.5}\t{ask:.5}\t\t\t6\r\n").unwrap();
+            }
+            before = *price;
         }
     }
     text
@@ -146,16 +164,67 @@ fn reported(folder: &Path, config: &str, bars: &Path) -> Value {
 }
 
 #[test]
-fn bars_come_to_what_their_ticks_come_to_with_every_strategy() {
+fn bars_come_to_what_their_ticks_come_to_where_no_level_is_reached() {
     let folder = tempfile::tempdir().unwrap();
     let bars = hours(5, 3_000);
-    let config = every_strategy(folder.path(), "EURUSD", "H1", 200);
+    let config = every_strategy(folder.path(), "EURUSD", "H1", 20_000);
     let file = written(folder.path(), "EURUSD_H1.csv", &export(&bars));
     let of_bars = reported(folder.path(), &config, &file);
-    let file = written(folder.path(), "EURUSD_ticks.csv", &ticks(&bars));
+    let file = written(folder.path(), "EURUSD_ticks.csv", &ticks(&bars, None));
     assert_eq!(outcome(&config, &[&file], &[]), of_bars);
     assert_eq!(of_bars["ticks"], 12_000);
     assert_eq!(of_bars["from"], "2020-01-06T00:00:00.000");
+}
+
+/// The deals of a ledger.
+fn deals(ledger: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(ledger).unwrap();
+    let rows = text.lines().map(serde_json::from_str::<Value>);
+    let deals = rows.map(|row| row.unwrap()["deal"].clone());
+    deals.filter(|deal| !deal.is_null()).collect()
+}
+
+/// An outcome without what grows with the ticks that are looked at.
+fn without_looks(mut outcome: Value) -> Value {
+    let figures = outcome.as_object_mut().unwrap();
+    for name in ["ticks", "max_drawdown"] {
+        assert!(figures.remove(name).is_some(), "{name}");
+    }
+    outcome
+}
+
+#[test]
+fn bars_with_levels_come_to_what_a_price_without_jumps_comes_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let on_steps = |bar: Prices| bar.map(|points| (points + STEP / 2) / STEP * STEP);
+    let bars: Vec<Prices> = hours(5, 3_000).into_iter().map(on_steps).collect();
+    let config = every_strategy(folder.path(), "EURUSD", "H1", 200);
+    let stops = "stop_points = 200\n";
+    let levels = format!("{stops}take_profit_points = 300\n");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace(stops, &levels)).unwrap();
+
+    let file = written(folder.path(), "EURUSD_H1.csv", &export(&bars));
+    let in_report = reported(folder.path(), &config, &file);
+    let told = folder.path().join("bars.jsonl");
+    let ledger = ["--ledger", told.to_str().unwrap()];
+    let by_bars = of_bars(&config, &file, &ledger);
+    assert_eq!(by_bars, in_report);
+
+    let file = written(folder.path(), "EURUSD_steps.csv", &ticks(&bars, Some(STEP)));
+    let expected = folder.path().join("steps.jsonl");
+    let ledger = ["--ledger", expected.to_str().unwrap()];
+    let by_steps = outcome(&config, &[&file], &ledger);
+    let fall = |outcome: &Value| outcome["max_drawdown"].as_f64().unwrap();
+    assert!(fall(&by_bars) <= fall(&by_steps), "{by_bars} {by_steps}");
+    assert_eq!(without_looks(by_bars), without_looks(by_steps));
+
+    let told = deals(&told);
+    assert_eq!(told, deals(&expected));
+    for reason in ["DEAL_REASON_SL", "DEAL_REASON_TP"] {
+        let hits = told.iter().filter(|deal| deal["reason"] == reason).count();
+        assert!(hits > 20, "{hits} {reason}");
+    }
 }
 
 #[test]
@@ -252,7 +321,7 @@ fn what_is_wrong_with_bars_is_told() {
         nearer.contains("EURUSD_nearer.csv line 2002: invalid time"),
         "{nearer}"
     );
-    let ticks = told("EURUSD_ticks.csv", &ticks(&hours(5, 10)));
+    let ticks = told("EURUSD_ticks.csv", &ticks(&hours(5, 10), None));
     assert!(ticks.contains("ticks, where bars"), "{ticks}");
     let both = complaint(&["--config", &config, "--bars", "a", "--ticks", "b"]);
     assert!(both.contains("cannot be used with"), "{both}");

@@ -50,6 +50,32 @@ impl Market {
         self.touch(side.opposite())
     }
 
+    /// The first quote on the straight way to a tick, without both ends, that reaches the price of a
+    /// working order or a level of a position.
+    pub(crate) fn next_stop(&self, tick: &Tick) -> Option<Tick> {
+        let way = self.quote.as_ref()?.bid.points() - tick.bid.points();
+        // How far before the tick a price is met, in points: on the way with the sign of the way.
+        let before = |side: Side, price: Price| price.points() - tick.touch(side).points();
+        let orders = self.orders.iter().filter_map(|order| {
+            let price = order.row.price?;
+            Some(before(order.row.side, price))
+        });
+        let levels = self.positions.iter().flat_map(|position| {
+            let side = position.side.opposite();
+            let levels = [position.levels.stop_loss, position.levels.take_profit];
+            levels.map(|level| level.map(|level| before(side, level)))
+        });
+        let on_way =
+            |left: &i64| left.signum() == way.signum() && left.unsigned_abs() < way.unsigned_abs();
+        let stops = orders.chain(levels.flatten()).filter(on_way);
+        let left = stops.max_by_key(|left| left.unsigned_abs())?;
+        Some(Tick {
+            bid: tick.bid.moved(left),
+            ask: tick.ask.moved(left),
+            ..tick.clone()
+        })
+    }
+
     pub(crate) fn is_open(&self, time: BrokerTime) -> bool {
         self.week.is_open(time)
     }

@@ -1,5 +1,7 @@
 //! A tick moves the market: the day rolls over, orders expire or are done, levels are hit, the
-//! margin is watched. The work grows with the orders and positions of the tick's symbol only.
+//! margin is watched. Where the price moved on without a jump, orders and levels on its way are done
+//! at their own price; the margin is watched at its end. The work grows with the orders and positions
+//! of the tick's symbol only.
 
 use crate::{Event, Simulator, event::Log, fills::Forced, position::Position};
 use mymt5_model::{DealReason, Lots, Price, Side, Tick};
@@ -24,13 +26,29 @@ impl Simulator {
             self.roll_over(before, now, &mut log);
         }
         self.expire(&mut log);
-        self.quote_at(m, tick);
-        if self.check_tradable(m).is_ok() {
-            self.trigger(m, &mut log);
-            self.hit_levels(m, &mut log);
+        if tick.is_continuous {
+            self.go_towards(m, tick, &mut log);
         }
+        self.arrive(m, tick, &mut log);
         self.watch_margin(&mut log);
         log.into_events()
+    }
+
+    /// Stops at each price between the quote and a tick at which an order or a level waits, so that
+    /// they are done there, in the order of the way.
+    fn go_towards(&mut self, m: usize, tick: &Tick, log: &mut Log) {
+        while let Some(stop) = self.markets[m].next_stop(tick) {
+            self.arrive(m, &stop, log);
+        }
+    }
+
+    /// The market is at a quote: what waits for it is done, where the symbol trades now.
+    fn arrive(&mut self, m: usize, quote: &Tick, log: &mut Log) {
+        self.quote_at(m, quote);
+        if self.check_tradable(m).is_ok() {
+            self.trigger(m, log);
+            self.hit_levels(m, log);
+        }
     }
 
     fn quote_at(&mut self, m: usize, tick: &Tick) {

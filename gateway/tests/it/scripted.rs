@@ -489,5 +489,6 @@ fn tick(spec: &SymbolSpec) -> Tick {
         last: None,
         volume: 0.0,
         flags: 6,
+        is_continuous: false,
     }
 }

@@ -20,6 +20,11 @@ pub struct Tick {
     pub volume: f64,
     /// MetaTrader 5's mask: BID 2, ASK 4, LAST 8, VOLUME 16, BUY 32, SELL 64; other bits occur.
     pub flags: u32,
+    /// The price came here from the tick before through all prices between, at this spread, as one
+    /// does within a bar that is told as ticks. False: it may have jumped, as a quote of a market may.
+    /// On no wire and in no file.
+    #[serde(skip)]
+    pub is_continuous: bool,
 }
 
 impl Tick {

@@ -61,6 +61,7 @@ pub fn tick(bid: i64, ask: i64) -> Tick {
         last: None,
         volume: 0.0,
         flags: 6,
+        is_continuous: false,
     }
 }
 

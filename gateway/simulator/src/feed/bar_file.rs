@@ -175,7 +175,8 @@ impl Iterator for BarFile {
 /// Bars told as four ticks each, in the order of MetaTrader 5's tester: the open, then the extreme
 /// on the way against the bar's direction, then the other one, then the close; of a bar that closes
 /// where it opened, as if it went against the bar before it. They are evenly spread over the bar,
-/// with its spread.
+/// with its spread. Within a bar the price goes from one to the next without a jump: all but the open
+/// are continuous.
 pub struct BarTicks<B> {
     bars: B,
     period_ms: i64,
@@ -237,6 +238,7 @@ impl<B: Iterator<Item = Result<Bar, FeedError>>> BarTicks<B> {
             last: None,
             volume: 0.0,
             flags: 6,
+            is_continuous: i > 0,
         };
         self.ticks.extend((0..).zip(prices).map(tick));
     }

@@ -116,6 +116,7 @@ impl Walk {
             last: None,
             volume: 0.0,
             flags: bid_flag | ask_flag,
+            is_continuous: false,
         }
     }
 

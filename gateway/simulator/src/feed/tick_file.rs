@@ -147,6 +147,7 @@ impl Reader {
             last: self.last,
             volume,
             flags,
+            is_continuous: false,
         }))
     }
 }

@@ -312,6 +312,17 @@ fn a_bar_without_a_direction_goes_against_the_one_before_it() {
 }
 
 #[test]
+fn all_ticks_of_a_bar_but_its_open_are_continuous() {
+    let text = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\n\
+        2024.01.08\t00:00:00\t1.10000\t1.10050\t1.09980\t1.10020\n\
+        2024.01.08\t01:00:00\t1.10120\t1.10130\t1.09900\t1.09950\n";
+    let file = file(text.as_bytes());
+    let ticks = BarTicks::new(BarFile::open(&file.path, &spec("EURUSD")).unwrap(), HOUR);
+    let told: Vec<bool> = ticks.map(|tick| tick.unwrap().is_continuous).collect();
+    assert_eq!(told, [false, true, true, true, false, true, true, true]);
+}
+
+#[test]
 fn a_spread_that_is_given_stands_in_place_of_the_bars_own() {
     let spreads = |spread| -> Vec<i64> {
         let told = told(&[[10, 20, 5, 15]], spread);

@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod continuous;
 mod execution;
 mod feeds;
 mod invariants;

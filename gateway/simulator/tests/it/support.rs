@@ -62,6 +62,7 @@ pub fn tick(name: &str, ms: i64, bid: i64, ask: i64) -> Tick {
         last: None,
         volume: 0.0,
         flags: 6,
+        is_continuous: false,
     }
 }
 

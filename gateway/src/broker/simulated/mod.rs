@@ -40,7 +40,7 @@ pub enum Feed {
     Synthetic,
     /// The terminal's tick export, of one symbol.
     Ticks(PathBuf),
-    /// The terminal's bar export, of one symbol: four ticks a bar.
+    /// The terminal's bar export, of one symbol: four ticks a bar, without a jump within it.
     Bars(PathBuf),
 }
 

@@ -114,6 +114,7 @@ mod tests {
             last: None,
             volume: 0.0,
             flags: 6,
+            is_continuous: false,
         }
     }
 

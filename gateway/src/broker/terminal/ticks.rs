@@ -57,6 +57,7 @@ fn tick(row: &RawTick, symbol: &Symbol, digits: u8) -> Option<Tick> {
         volume: amount(volume_real).or(amount(volume)).unwrap_or(0.0),
         // The mask's known bits are the lowest; others occur.
         flags: (flags & u64::from(u32::MAX)) as u32,
+        is_continuous: false,
     })
 }
 

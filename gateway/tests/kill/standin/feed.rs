@@ -54,5 +54,6 @@ fn tick(symbol: &str, middle: i64, number: i64, time: BrokerTime) -> Tick {
         last: None,
         volume: 0.0,
         flags: 6,
+        is_continuous: false,
     }
 }

@@ -40,6 +40,7 @@ pub fn tick(setup: &Setup, ms: i64, (bid, ask): (i64, i64)) -> Tick {
         last: None,
         volume: 0.0,
         flags: 6,
+        is_continuous: false,
     }
 }
 

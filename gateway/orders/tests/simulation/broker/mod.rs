@@ -198,6 +198,7 @@ impl Broker {
             last: None,
             volume: 0.0,
             flags: 6,
+            is_continuous: false,
         };
         let events = self.simulator.on_tick(&tick);
         self.take(events);
