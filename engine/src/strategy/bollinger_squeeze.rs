@@ -14,15 +14,13 @@ pub(super) fn build(section: &mut Section<'_>) -> Option<Box<dyn Strategy>> {
     let deviations = section.ranged("deviations", "standard deviations", 2.0, 0.5..=3.0);
     let squeeze = section.ranged("squeeze_bars", "bars", 100, 2..=super::MOST_BARS);
     let distances = Distances::read(section);
-    let (bars, squeeze) = (bars?, squeeze?);
-    Some(Box::new(BollingerSqueeze {
+    Some(Box::new(BollingerSqueeze::new(
         timeframe,
-        bands: Bollinger::of(bars as usize, deviations?),
-        widths: Window::of(squeeze as usize),
-        warm_up: bars + squeeze,
+        bars?,
+        deviations?,
+        squeeze?,
         distances,
-        is_squeezed: false,
-    }))
+    )))
 }
 
 /// The strategy's state.
@@ -39,6 +37,25 @@ struct BollingerSqueeze {
 }
 
 impl BollingerSqueeze {
+    fn new(
+        timeframe: Timeframe,
+        bars: u32,
+        deviations: f64,
+        squeeze: u32,
+        distances: Distances,
+    ) -> Self {
+        Self {
+            timeframe,
+            bands: Bollinger::of(bars as usize, deviations),
+            widths: Window::of(squeeze as usize),
+            // The windows are full after the first of these; whether there was a squeeze, and no close
+            // outside since, is known after the others.
+            warm_up: (10 * (bars + squeeze)).min(Series::MOST),
+            distances,
+            is_squeezed: false,
+        }
+    }
+
     /// The side on which a close leaves squeezed bands.
     fn breakout(&mut self, close: f64, bands: &Bands) -> Option<Side> {
         let side = if close > bands.upper {
@@ -90,20 +107,52 @@ impl Strategy for BollingerSqueeze {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::strategy::testing::{Said, Stage};
+    use crate::strategy::testing::{Said, Stage, walk};
 
     fn squeeze() -> Stage {
-        Stage::of(BollingerSqueeze {
-            timeframe: Timeframe::H1,
-            bands: Bollinger::of(4, 1.2),
-            widths: Window::of(3),
-            warm_up: 7,
-            distances: Distances {
-                stop: Some(200),
-                take_profit: None,
-            },
-            is_squeezed: false,
-        })
+        Stage::of(of(4, 1.2, 3))
+    }
+
+    fn of(bars: u32, deviations: f64, squeeze: u32) -> BollingerSqueeze {
+        let distances = Distances {
+            stop: Some(200),
+            take_profit: None,
+        };
+        BollingerSqueeze::new(Timeframe::H1, bars, deviations, squeeze, distances)
+    }
+
+    /// The closes that leave squeezed bands, of those from a place on.
+    fn breakouts(closes: &[i64], from: usize) -> Vec<(usize, Side)> {
+        let mut squeeze = of(20, 2.0, 5);
+        let closes = closes.iter().enumerate().skip(from);
+        let breakouts = closes.filter_map(|(at, close)| {
+            let close = *close as f64;
+            let bands = squeeze.bands.next(close)?;
+            Some((at, squeeze.breakout(close, &bands)?))
+        });
+        breakouts.collect()
+    }
+
+    #[test]
+    fn begun_anew_it_sees_the_breakouts_that_it_would_have_seen() {
+        let past = of(20, 2.0, 5).warm_up as usize;
+        let closes = walk(2_000);
+        let whole = breakouts(&closes, 0);
+        for from in (0..1_000).step_by(7) {
+            let live = |seen: &Vec<(usize, Side)>| -> Vec<(usize, Side)> {
+                let since = seen.iter().filter(|(at, _)| *at >= from + past);
+                since.copied().collect()
+            };
+            let expected = live(&whole);
+            assert!(expected.len() > 5, "{from}");
+            assert_eq!(live(&breakouts(&closes, from)), expected, "{from}");
+        }
+    }
+
+    #[test]
+    fn it_wants_no_more_bars_than_there_are_at_once() {
+        assert_eq!(of(20, 2.0, 100).warm_up, 1_200);
+        assert_eq!(of(1_000, 2.0, 2_000).warm_up, Series::MOST);
     }
 
     #[test]

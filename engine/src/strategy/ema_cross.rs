@@ -29,6 +29,8 @@ struct EmaCross {
     fast: Ema,
     slow: Ema,
     warmup: u32,
+    /// Bars of the past that it begins with.
+    past: u32,
     distances: Distances,
     seen: u32,
     above: Option<bool>,
@@ -42,6 +44,8 @@ impl EmaCross {
             fast: Ema::of(fast),
             slow: Ema::of(slow),
             warmup,
+            // What the first bar weighs has faded by then: (1 - 2/(n + 1))^(10 n) is below 1e-8.
+            past: warmup.max(slow.saturating_mul(10)).min(Series::MOST),
             distances,
             seen: 0,
             above: None,
@@ -66,10 +70,10 @@ impl EmaCross {
 
 impl Strategy for EmaCross {
     fn series(&self) -> Vec<Series> {
-        let warm_up = self.warmup.min(Series::MOST);
-        let series = self
-            .timeframe
-            .map(|timeframe| Series { timeframe, warm_up });
+        let series = self.timeframe.map(|timeframe| Series {
+            timeframe,
+            warm_up: self.past,
+        });
         series.into_iter().collect()
     }
 
@@ -88,7 +92,7 @@ impl Strategy for EmaCross {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::strategy::testing::{Said, Stage};
+    use crate::strategy::testing::{Said, Stage, walk};
 
     const BUY: Said = Said::Reverse(Side::Buy);
     const SELL: Said = Said::Reverse(Side::Sell);
@@ -127,12 +131,45 @@ mod tests {
         };
         let wanted = Series {
             timeframe: Timeframe::M5,
-            warm_up: 2,
+            warm_up: 30,
         };
         assert_eq!(on_bars.series(), [wanted]);
         let mut stage = Stage::of(on_bars);
         assert!(stage.ticks(&[100_000, 99_000, 101_000]).is_empty());
         let said = stage.closes(&[100_000, 100_010, 100_020, 100_000, 99_990, 100_030]);
         assert_eq!(said, [(3, SELL), (5, BUY)]);
+    }
+
+    #[test]
+    fn on_bars_it_begins_with_all_that_still_weighs() {
+        assert_eq!(cross(10, 20, 20).past, 200);
+        assert_eq!(cross(10, 20, 300).past, 300);
+        assert_eq!(cross(10, 10_000, 20).past, Series::MOST);
+    }
+
+    #[test]
+    fn begun_anew_on_bars_it_signals_as_if_it_had_never_ended() {
+        let on_bars = || EmaCross {
+            timeframe: Some(Timeframe::H1),
+            ..cross(10, 20, 20)
+        };
+        let past = on_bars().past as usize;
+        let closes = walk(1_500);
+        let signals = |from: usize| -> Vec<(usize, Said)> {
+            let said = Stage::of(on_bars()).closes(&closes[from..]);
+            said.into_iter()
+                .map(|(at, said)| (from + at, said))
+                .collect()
+        };
+        let whole = signals(0);
+        for from in (0..1_000).step_by(50) {
+            let live = |said: &Vec<(usize, Said)>| -> Vec<(usize, Said)> {
+                let since = said.iter().filter(|(at, _)| *at >= from + past);
+                since.copied().collect()
+            };
+            let expected = live(&whole);
+            assert!(expected.len() > 5, "{from}");
+            assert_eq!(live(&signals(from)), expected, "{from}");
+        }
     }
 }

@@ -16,6 +16,20 @@ pub(super) enum Said {
     Exit,
 }
 
+/// Closes of a walk from a seed, in points.
+pub(super) fn walk(count: usize) -> Vec<i64> {
+    let mut state = 1u64;
+    let mut close = 110_000;
+    let closes = (0..count).map(|_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        close += ((state >> 33) % 61) as i64 - 30;
+        close
+    });
+    closes.collect()
+}
+
 pub(super) struct Stage {
     strategy: Box<dyn Strategy>,
     portfolio: Portfolio,
