@@ -57,7 +57,8 @@ pub(super) fn parts(first: BrokerTime, last: BrokerTime, folds: usize) -> Vec<Pe
     parts.collect()
 }
 
-/// The best of some rows by one of their figures; of equals the first.
+/// The best of some rows by one of their figures; of equals that with more net profit, and of those
+/// the first.
 pub(super) fn best<'a>(
     rows: &'a [Row],
     by: Criterion,
@@ -67,7 +68,7 @@ pub(super) fn best<'a>(
         let score = by.score(figures(row)?)?;
         Some((score, Reverse(row.point), row))
     });
-    let best = scored.max_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+    let best = scored.max_by_key(|(score, point, _)| (*score, *point));
     best.map(|(_, _, row)| row)
 }
 
@@ -156,6 +157,21 @@ mod tests {
         assert_eq!(of(Criterion::Drawdown), 1);
         let none = best(&rows[..1], Criterion::Drawdown, |row| row.figures.as_ref());
         assert!(none.is_none());
+    }
+
+    #[test]
+    fn what_gained_without_a_loss_is_chosen_and_of_those_what_gained_more() {
+        let parts = parts(BrokerTime(0), BrokerTime(199), 1);
+        let rows = [
+            row(0, &[-5.0, 1.0]),
+            row(1, &[4.0, 2.0]),
+            row(2, &[6.0, 3.0]),
+            row(3, &[6.0, 4.0]),
+        ];
+        for by in [Criterion::ProfitFactor, Criterion::RecoveryFactor] {
+            let folds = folds(&rows, &parts, by);
+            assert_eq!(folds[0].chosen.as_ref().unwrap().point, 2, "{by}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The heat map: how good the points of two keys are. Where there are more keys, a cell is the best of
 //! its points.
 
-use super::{Axis, Row, Swept, document::chosen_by};
+use super::{Axis, Row, Swept, criterion::Score, document::chosen_by};
 use crate::report::{escape, tone};
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -58,7 +58,7 @@ impl<'a> Edge<'a> {
 }
 
 /// The best score of a cell, and its point.
-type Best<'a> = (f64, &'a Row);
+type Best<'a> = (Score, &'a Row);
 
 /// How large a cell is.
 #[derive(Clone, Copy)]
@@ -77,8 +77,12 @@ pub(super) fn map(swept: &Swept) -> Option<String> {
     let cells = best_of_cells(swept, &across, &down);
     let best = swept.best()?.point;
     let neutral = swept.sweep().by.neutral();
-    let spreads = cells.values().map(|(score, _)| (score - neutral).abs());
-    let most = spreads.fold(0.0, f64::max);
+    let spreads = cells
+        .values()
+        .map(|(score, _)| (score.value - neutral).abs());
+    let most = spreads
+        .filter(|spread| spread.is_finite())
+        .fold(0.0, f64::max);
     let size = Size {
         width: (WIDTH - LEFT - RIGHT) / across.cells as f64,
         height: (420.0 / down.cells as f64).clamp(9.0, 36.0),
@@ -87,8 +91,14 @@ pub(super) fn map(swept: &Swept) -> Option<String> {
     for ((y, x), (score, row)) in &cells {
         let left = LEFT + *x as f64 * size.width;
         let top = TOP + *y as f64 * size.height;
-        let gain = score - neutral;
-        let strength = if most > 0.0 { gain.abs() / most } else { 0.0 };
+        let gain = score.value - neutral;
+        let strength = if gain.is_infinite() {
+            1.0
+        } else if most > 0.0 {
+            gain.abs() / most
+        } else {
+            0.0
+        };
         let mark = if row.point == best { " best" } else { "" };
         let tone = tone(gain);
         let percent = strength * 90.0;
@@ -190,7 +200,10 @@ fn names(across: &Edge<'_>, down: &Edge<'_>, size: Size, bottom: f64) -> String 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::sweep::testing::{grid, row, sweep};
+    use crate::sweep::{
+        Criterion, Figures, Sweep,
+        testing::{figures, grid, row, sweep},
+    };
 
     fn swept(axes: &[&str], net: fn(usize) -> f64) -> Swept {
         let grid = grid(axes);
@@ -214,6 +227,29 @@ mod tests {
         );
         assert!(map.contains("a across, c down"), "{map}");
         assert!(map.contains("heat loss") && map.contains("heat gain best"));
+    }
+
+    #[test]
+    fn a_factor_without_a_loss_is_the_strongest_and_leaves_the_others_theirs() {
+        let grid = grid(&["a=1..3"]);
+        let half = Figures {
+            profit_factor: Some(0.5),
+            ..figures(-4.0)
+        };
+        let rows = [figures(4.0), half, figures(-8.0)];
+        let rows = rows.into_iter().enumerate().map(|(point, figures)| Row {
+            figures: Some(figures),
+            ..row(point, &[])
+        });
+        let by_factor = Sweep {
+            by: Criterion::ProfitFactor,
+            ..sweep(grid)
+        };
+        let map = map(&Swept::new(by_factor, rows.collect())).unwrap();
+        assert!(map.contains("heat gain best\" style=\"--s:90%\""), "{map}");
+        assert!(map.contains("heat loss\" style=\"--s:45%\""), "{map}");
+        assert!(map.contains("heat loss\" style=\"--s:90%\""), "{map}");
+        assert!(map.contains("a = 1: inf"), "{map}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A whole sweep, and what it says.
 
-use super::{Fold, Part, Row, Sweep, folds};
+use super::{Fold, Part, Row, Sweep, criterion::Score, folds};
+use std::cmp::Reverse;
 
 /// A sweep and a row for each of its points.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +31,7 @@ impl Swept {
     }
 
     /// The score of a point. None: it has none.
-    pub(super) fn score(&self, row: &Row) -> Option<f64> {
+    pub(super) fn score(&self, row: &Row) -> Option<Score> {
         let figures = row.figures.as_ref();
         figures.and_then(|figures| self.sweep.by.score(figures))
     }
@@ -45,10 +46,9 @@ impl Swept {
     #[must_use]
     pub fn ranked(&self) -> Vec<&Row> {
         let traded = self.rows.iter().filter(|row| row.figures.is_some());
-        let scored = traded.map(|row| (self.score(row).unwrap_or(f64::NEG_INFINITY), row));
-        let mut scored: Vec<(f64, &Row)> = scored.collect();
-        scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        scored.into_iter().map(|(_, row)| row).collect()
+        let mut ranked: Vec<&Row> = traded.collect();
+        ranked.sort_by_cached_key(|row| Reverse(self.score(row)));
+        ranked
     }
 
     /// The folds of the walk forward. None without one.
