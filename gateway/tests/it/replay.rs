@@ -167,6 +167,51 @@ async fn each_order_meets_the_tick_that_led_to_it() {
     assert_eq!(counters.ticks, u64::from(TICKS));
 }
 
+/// The target lies between the low and the high of the first bar.
+#[tokio::test(flavor = "multi_thread")]
+async fn within_a_bar_a_target_is_done_at_its_own_price() {
+    const BARS: &str = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\r\n\
+         2026.07.01\t10:00:00\t0.65000\t0.65300\t0.64990\t0.65250\t9\t0\t10\r\n\
+         2026.07.01\t11:00:00\t0.65250\t0.65260\t0.65240\t0.65250\t9\t0\t10\r\n";
+    const TARGET: f64 = 0.651;
+    let file = tempfile::NamedTempFile::with_prefix("AUDUSD_H1_").unwrap();
+    fs::write(file.path(), BARS).unwrap();
+    let feed = format!(
+        "feed = \"bars\"\nfile = \"{}\"\nspeed = \"max\"\nmode = \"netting\"",
+        file.path().display()
+    );
+    let gateway = Gateway::start(&feed).await;
+    let mut trading = gateway.trading().await;
+    let mut in_step = InStep::subscribe(&gateway).await;
+    in_step.next().await;
+    let bought = v1::SubmitOrderRequest {
+        take_profit: Some(TARGET),
+        ..order(0)
+    };
+    let answer = trading.submit_order(bought).await.unwrap();
+    let order = answer.into_inner().order.unwrap();
+    assert_eq!(order.state(), v1::OrderState::Filled, "{}", order.reason);
+    for _ in 1..8 {
+        in_step.done().await;
+        in_step.next().await;
+    }
+    in_step.done().await;
+    assert_eq!(ended(&gateway).await, "the replay is over");
+    let reached = async {
+        loop {
+            let listed = trading.list_deals(v1::ListDealsRequest::default()).await;
+            let deals = listed.unwrap().into_inner().deals;
+            let reached = |deal: &v1::Deal| deal.reason() == v1::DealReason::Tp;
+            if let Some(deal) = deals.into_iter().find(reached) {
+                break deal;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let reached = timeout(BOUND, reached).await.unwrap();
+    assert!((reached.price - TARGET).abs() < 1e-9, "{reached:?}");
+}
+
 #[tokio::test]
 async fn a_feed_by_the_clock_waits_for_nobody() {
     let gateway = Gateway::start("speed = \"10\"").await;
