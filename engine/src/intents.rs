@@ -2,7 +2,7 @@
 //! gateway; none is ever sent late.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// The intents' file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +27,16 @@ pub enum IntentError {
 
 /// The store.
 #[derive(Debug)]
-pub struct Intents(Connection);
+pub struct Intents {
+    connection: Connection,
+    /// Ends that could not be written yet, by request id.
+    owed: BTreeMap<String, String>,
+    /// The last writing failed, as was told.
+    is_down: bool,
+}
 
+/// Most ends that wait to be written. What is beyond is asked for again in the next session.
+const MOST_OWED: usize = 1_000;
 /// Settled intents kept for inspection.
 const KEPT: u32 = 10_000;
 const VERSION: u32 = 2;
@@ -91,17 +99,23 @@ impl Intents {
                 .execute_batch(script)
                 .map_err(IntentError::Open)?;
         }
-        let store = Self(connection);
-        store.purge()?;
+        let mut store = Self {
+            connection,
+            owed: BTreeMap::new(),
+            is_down: false,
+        };
+        // A disk without room keeps no position from being attended.
+        let purged = store.purge();
+        store.note_writing(&purged);
         Ok(store)
     }
 
-    /// Makes a decision durable. Only then may it be sent.
+    /// Makes a decision durable. Only then may it be sent, unless it is harmless when it is forgotten.
     ///
     /// # Errors
-    /// `Write`; the decision must be dropped then.
+    /// `Write`, which is told here.
     pub fn record(
-        &self,
+        &mut self,
         request_id: &str,
         method: &str,
         request: &[u8],
@@ -110,20 +124,48 @@ impl Intents {
         let insert = "INSERT INTO intents (request_id, method, request, created_ms, not_after_ms)
             VALUES (?1, ?2, ?3, ?4, ?5)";
         let values = params![request_id, method, request, now_ms, not_after_ms];
-        self.0.execute(insert, values).map_err(IntentError::Write)?;
-        Ok(())
+        let written = self.connection.execute(insert, values);
+        let written = written.map(|_| ()).map_err(IntentError::Write);
+        self.note_writing(&written);
+        written
     }
 
-    /// Notes how a decision ended.
-    ///
-    /// # Errors
-    /// `Write`.
-    pub fn settle(&self, request_id: &str, outcome: &str) -> Result<(), IntentError> {
+    /// Notes how a decision ended. Where that cannot be written it is told, and waits for
+    /// [`Intents::catch_up`].
+    pub fn settle(&mut self, request_id: &str, outcome: &str) {
+        if self.owed.len() < MOST_OWED {
+            self.owed.insert(request_id.to_owned(), outcome.to_owned());
+        }
+        self.catch_up();
+    }
+
+    /// Writes the ends that could not be written before.
+    pub fn catch_up(&mut self) {
         let update = "UPDATE intents SET settled = ?2 WHERE request_id = ?1 AND settled IS NULL";
-        self.0
-            .execute(update, params![request_id, outcome])
-            .map_err(IntentError::Write)?;
-        Ok(())
+        while let Some((request_id, outcome)) = self.owed.first_key_value() {
+            let written = self
+                .connection
+                .execute(update, params![request_id, outcome]);
+            let written = written.map(|_| ()).map_err(IntentError::Write);
+            self.note_writing(&written);
+            if written.is_err() {
+                return;
+            }
+            self.owed.pop_first();
+        }
+    }
+
+    /// Tells once that writing fails, and once that it works again.
+    fn note_writing(&mut self, written: &Result<(), IntentError>) {
+        let was_down = std::mem::replace(&mut self.is_down, written.is_err());
+        match written {
+            Err(error) if !was_down => {
+                let source = std::error::Error::source(error).map(ToString::to_string);
+                tracing::error!(%error, source, "entries are refused until it can be written");
+            }
+            Ok(()) if was_down => tracing::info!("intents.db is written again"),
+            _ => {}
+        }
     }
 
     /// Intents whose end is not known, oldest first.
@@ -133,7 +175,7 @@ impl Intents {
     pub fn unsettled(&self) -> Result<Vec<Unsettled>, IntentError> {
         let select = "SELECT request_id, coalesce(not_after_ms, 0) FROM intents
             WHERE settled IS NULL ORDER BY created_ms, rowid";
-        let mut statement = self.0.prepare(select).map_err(IntentError::Read)?;
+        let mut statement = self.connection.prepare(select).map_err(IntentError::Read)?;
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Unsettled {
                 request_id: row.get(0)?,
@@ -141,7 +183,10 @@ impl Intents {
             })
         };
         let rows = statement.query_map([], read).map_err(IntentError::Read)?;
-        rows.collect::<Result<_, _>>().map_err(IntentError::Read)
+        let mut unsettled: Vec<Unsettled> =
+            rows.collect::<Result<_, _>>().map_err(IntentError::Read)?;
+        unsettled.retain(|intent| !self.owed.contains_key(&intent.request_id));
+        Ok(unsettled)
     }
 
     /// What is recorded of an intent.
@@ -149,9 +194,12 @@ impl Intents {
     /// # Errors
     /// `Read`.
     pub fn record_of(&self, request_id: &str) -> Result<Record, IntentError> {
+        if self.owed.contains_key(request_id) {
+            return Ok(Record::Settled);
+        }
         let select = "SELECT settled IS NULL FROM intents WHERE request_id = ?1";
         let row = self
-            .0
+            .connection
             .query_row(select, params![request_id], |row| row.get::<_, bool>(0));
         let is_open = row.optional().map_err(IntentError::Read)?;
         Ok(match is_open {
@@ -164,7 +212,7 @@ impl Intents {
     fn purge(&self) -> Result<(), IntentError> {
         let delete = "DELETE FROM intents WHERE settled IS NOT NULL AND rowid <=
                       (SELECT COALESCE(MAX(rowid), 0) - ?1 FROM intents)";
-        self.0
+        self.connection
             .execute(delete, params![KEPT])
             .map_err(IntentError::Write)?;
         Ok(())
@@ -180,12 +228,12 @@ mod tests {
     fn what_was_recorded_outlives_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("intents.db");
-        let store = Intents::open(&path).unwrap();
+        let mut store = Intents::open(&path).unwrap();
         for id in ["a", "b", "c"] {
             store.record(id, "SubmitOrder", b"content", (1, 7)).unwrap();
         }
         assert!(store.record("a", "SubmitOrder", b"other", (2, 7)).is_err());
-        store.settle("b", "FILLED").unwrap();
+        store.settle("b", "FILLED");
         drop(store);
         let store = Intents::open(&path).unwrap();
         for (id, record) in [
@@ -201,6 +249,49 @@ mod tests {
             not_after_ms: 7,
         });
         assert_eq!(unsettled, expected);
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_written_counts_and_is_written_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("intents.db");
+        let mut store = Intents::open(&path).unwrap();
+        for id in ["a", "b"] {
+            store.record(id, "ClosePosition", b"", (1, 7)).unwrap();
+        }
+        let refuse = |yes: &str| format!("PRAGMA query_only = {yes}");
+        store.connection.execute_batch(&refuse("ON")).unwrap();
+        store.settle("a", "FILLED");
+        assert!(store.record("c", "SubmitOrder", b"", (1, 7)).is_err());
+        assert!(store.is_down);
+        let left = store.unsettled().unwrap();
+        assert_eq!((left.len(), left[0].request_id.as_str()), (1, "b"));
+        assert_eq!(store.record_of("a").unwrap(), Record::Settled);
+        store.connection.execute_batch(&refuse("OFF")).unwrap();
+        store.catch_up();
+        assert!(store.owed.is_empty() && !store.is_down);
+        drop(store);
+        let store = Intents::open(&path).unwrap();
+        assert_eq!(store.record_of("a").unwrap(), Record::Settled);
+        assert_eq!(store.record_of("b").unwrap(), Record::Open);
+    }
+
+    #[test]
+    fn a_disk_without_room_keeps_no_end_from_being_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("intents.db");
+        let mut store = Intents::open(&path).unwrap();
+        store.record("a", "ClosePosition", b"", (1, 7)).unwrap();
+        // The file may not grow any more: the database is full.
+        let full = store
+            .connection
+            .query_row("PRAGMA max_page_count = 1", [], |row| row.get::<_, u32>(0));
+        assert!(full.is_ok());
+        let large = vec![0; 100_000];
+        let refused = store.record("b", "SubmitOrder", &large, (1, 7));
+        assert!(matches!(refused, Err(IntentError::Write(_))), "{refused:?}");
+        store.settle("a", "FILLED");
+        assert_eq!(store.unsettled().unwrap(), []);
     }
 
     #[test]
@@ -226,7 +317,7 @@ mod tests {
         let path = folder.path().join("intents.db");
         Intents::open(&path)
             .unwrap()
-            .0
+            .connection
             .execute_batch("PRAGMA user_version = 3")
             .unwrap();
         assert!(matches!(Intents::open(&path), Err(IntentError::Newer)));
@@ -236,19 +327,19 @@ mod tests {
     fn old_settled_intents_are_purged_and_unsettled_ones_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("intents.db");
-        let store = Intents::open(&path).unwrap();
+        let mut store = Intents::open(&path).unwrap();
         store.record("first", "SubmitOrder", b"", (0, 0)).unwrap();
-        store.0.execute_batch("BEGIN").unwrap();
+        store.connection.execute_batch("BEGIN").unwrap();
         for n in 0..KEPT + 50 {
             let id = n.to_string();
             store.record(&id, "SubmitOrder", b"", (1, 0)).unwrap();
-            store.settle(&id, "FILLED").unwrap();
+            store.settle(&id, "FILLED");
         }
-        store.0.execute_batch("COMMIT").unwrap();
+        store.connection.execute_batch("COMMIT").unwrap();
         drop(store);
         let store = Intents::open(&path).unwrap();
         let count: u32 = store
-            .0
+            .connection
             .query_row("SELECT COUNT(*) FROM intents", [], |row| row.get(0))
             .unwrap();
         let unsettled = store.unsettled().unwrap();

@@ -2,6 +2,7 @@
 
 use super::{
     Gateway, Session,
+    durable::{NOT_DURABLE, may_leave},
     end::SessionEnd,
     gauges,
     heartbeat::{GatewayClock, HEARTBEAT, beat, leave},
@@ -13,7 +14,6 @@ use super::{
 };
 use crate::trader::{Event, Intent, RATES_MS, Step, Trader};
 use mymt5_chassis::{
-    clock,
     trace_context::TraceContext,
     traces::{self, Kind, Span},
 };
@@ -220,6 +220,7 @@ impl Live {
                 }
                 // Beside the loop: a slow answer must not hold ticks and events back.
                 _ = heartbeat.tick(), if beats.is_empty() => {
+                    session.intents.catch_up();
                     let session_id = session.session_id.clone();
                     beats.spawn(beat(self.gateway.clone(), session_id, false));
                     if self.rates_go_by_this_clock(session) {
@@ -265,7 +266,7 @@ impl Live {
             if batch.waits {
                 self.rate(session, &batch).await;
             }
-            self.take_ticks(session, batch)?;
+            self.take_ticks(session, &batch);
         }
         let late = self.in_step.begun.elapsed() > RATES;
         let sizes = late || !session.trader.lacks_rates();
@@ -301,14 +302,10 @@ impl Live {
         }
     }
 
-    fn take_ticks(
-        &mut self,
-        session: &mut Session,
-        batch: v1::StreamTicksInStepResponse,
-    ) -> Result<(), SessionEnd> {
+    fn take_ticks(&mut self, session: &mut Session, batch: &v1::StreamTicksInStepResponse) {
         if let Some(account) = &batch.account {
             let account = wire::account(account);
-            self.take(session, |trader| trader.on_event(&account))?;
+            self.take(session, |trader| trader.on_event(&account));
         }
         let mut live = 0;
         for wire in batch
@@ -321,9 +318,7 @@ impl Live {
                 continue;
             };
             match wire.read(&spec.symbol, spec.digits) {
-                Ok(tick) => {
-                    self.take(session, |trader| trader.on_tick(&tick))?;
-                }
+                Ok(tick) => self.take(session, |trader| trader.on_tick(&tick)),
                 Err(error) => tracing::warn!(symbol = wire.symbol, %error, "tick not understood"),
             }
         }
@@ -333,7 +328,6 @@ impl Live {
         let known = ticks.filter(|tick| self.specs.contains_key(&tick.symbol));
         let symbols: BTreeSet<&str> = known.map(|tick| tick.symbol.as_str()).collect();
         gauges::ticks(symbols.into_iter());
-        Ok(())
     }
 
     fn on_event(
@@ -355,7 +349,8 @@ impl Live {
         if !self.in_step.counts(&event) {
             return Ok(());
         }
-        self.take(session, |trader| trader.on_event(&event))
+        self.take(session, |trader| trader.on_event(&event));
+        Ok(())
     }
 
     fn on_answer(
@@ -365,16 +360,17 @@ impl Live {
         answer: Answer,
     ) -> Result<(), SessionEnd> {
         match answer {
-            Answer::Accepted => Ok(()),
+            Answer::Accepted => {}
             Answer::Changed { done } => {
-                self.take(session, |trader| trader.on_changed(request_id, done))
+                self.take(session, |trader| trader.on_changed(request_id, done));
             }
             Answer::Refused(reason) => {
-                tracing::warn!(%request_id, reason, "intent refused by the gateway");
-                self.take(session, |trader| trader.on_refused(request_id, reason))
+                tracing::warn!(%request_id, reason, "intent refused");
+                self.take(session, |trader| trader.on_refused(request_id, reason));
             }
-            Answer::Unsure(status) => Err(SessionEnd::Call("order", status)),
+            Answer::Unsure(status) => return Err(SessionEnd::Call("order", status)),
         }
+        Ok(())
     }
 
     /// Takes specifications that were listed again. Without them the session goes on with those it has.
@@ -386,46 +382,34 @@ impl Live {
     }
 
     /// Takes a step of the trader: makes it durable, then sends what it wants to send.
-    fn take(
-        &mut self,
-        session: &mut Session,
-        step: impl FnOnce(&mut Trader) -> Step,
-    ) -> Result<(), SessionEnd> {
+    fn take(&mut self, session: &mut Session, step: impl FnOnce(&mut Trader) -> Step) {
         let begun = traces::now_ns();
         let step = step(&mut session.trader);
         if let Some(settled) = &step.settled {
             gauges::ended(&settled.outcome);
             let outcome = wire::outcome_name(&settled.outcome);
-            session
-                .intents
-                .settle(settled.request_id.as_str(), outcome)?;
+            session.intents.settle(settled.request_id.as_str(), outcome);
         }
-        let mut intents = step.intents.into_iter();
-        intents.try_for_each(|intent| self.begin_call(session, &intent, begun))
+        for intent in step.intents {
+            self.begin_call(session, &intent, begun);
+        }
     }
 
     /// An order is durable before it is sent. A change needs no record: it is safe to repeat, and after
     /// a break nothing waits for it. Its trace begins where the trader's step did.
-    fn begin_call(
-        &mut self,
-        session: &Session,
-        intent: &Intent,
-        begun: u64,
-    ) -> Result<(), SessionEnd> {
+    fn begin_call(&mut self, session: &mut Session, intent: &Intent, begun: u64) {
         let order = decision(intent, begun);
         let request_id = intent.request_id().clone();
         let not_after_ms = self.clock.now_ms() + VALID_MS;
         let request = Request::of(intent, &session.session_id, not_after_ms);
-        if intent.is_order() {
-            let _durable = order.child("intent", Kind::Internal);
-            let times = (clock::utc_now_ms(), not_after_ms);
-            session.intents.record(
-                request_id.as_str(),
-                request.method(),
-                &request.encode(),
-                times,
-            )?;
+        let durable = order.child("intent", Kind::Internal);
+        if !may_leave(&mut session.intents, intent, &request, not_after_ms) {
+            // As if the gateway had refused it: what was decided is over.
+            let refused = Answer::Refused(NOT_DURABLE.to_owned());
+            self.calls.spawn(async move { (request_id, refused) });
+            return;
         }
+        durable.end();
         gauges::sent(intent);
         log(intent, order.context());
         let gateway = self.gateway.clone();
@@ -433,7 +417,6 @@ impl Live {
             let answer = send(&gateway, &request_id, &request, &order).await;
             (request_id, answer)
         });
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 mod backoff;
 mod crash;
 mod deals;
+mod durable;
 mod end;
 mod gateway;
 mod gauges;

@@ -46,7 +46,7 @@ pub(super) async fn settle(
             session.trader.on_recalled(&request_id, end.may_be_done());
         }
         traded |= end.may_be_done();
-        session.intents.settle(request_id, end.name())?;
+        session.intents.settle(request_id, end.name());
         if let End::Ended { state, .. } = end {
             gauges::ended(&Outcome::Ended(state));
         }

@@ -87,6 +87,17 @@ impl Intent {
     pub const fn is_order(&self) -> bool {
         matches!(self, Self::Submit(_) | Self::Close(_))
     }
+
+    /// True for what opens nothing, and closes no more where it is done twice: whoever forgot that it
+    /// was sent may send another one.
+    #[must_use]
+    pub const fn may_be_forgotten(&self) -> bool {
+        match self {
+            Self::Submit(_) => false,
+            Self::Close(close) => close.lots.is_none(),
+            Self::Move(_) | Self::Cancel(_) => true,
+        }
+    }
 }
 
 /// How an intent came to its end.
