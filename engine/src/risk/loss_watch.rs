@@ -19,8 +19,8 @@ pub(super) struct Reading {
     pub(super) balance: Money,
 }
 
-/// The days on which the first reading of a session reached a limit: flows before it may be missed, so
-/// that nothing is closed on that day.
+/// The days on which the first reading of a session reached a limit with a balance that nothing
+/// explains: flows before it may be missed, so that nothing is closed on that day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Spared {
@@ -33,19 +33,23 @@ pub(super) struct Spared {
 pub(super) struct LossWatch {
     meter: LossMeter,
     spared: Spared,
-    /// The balance last measured, and flows since; none: nothing is measured yet in this session.
+    /// The balance last measured, and flows since, over sessions; none: nothing is measured yet.
     balance: Option<Money>,
+    /// Nothing is measured yet in this session.
+    is_first: bool,
     waiting: Vec<Reading>,
     /// When a balance was read first that nothing explains.
     since: Option<BrokerTime>,
 }
 
 impl LossWatch {
-    pub(super) const fn new(meter: LossMeter, spared: Spared) -> Self {
+    /// Goes on from what was spared, and from the balance that was measured last.
+    pub(super) const fn new(meter: LossMeter, spared: Spared, balance: Option<Money>) -> Self {
         Self {
             meter,
             spared,
-            balance: None,
+            balance,
+            is_first: true,
             waiting: Vec::new(),
             since: None,
         }
@@ -59,6 +63,10 @@ impl LossWatch {
         self.spared
     }
 
+    pub(super) const fn balance(&self) -> Option<Money> {
+        self.balance
+    }
+
     /// True where losses are limited, or a limit of before still holds.
     pub(super) fn is_used(&self) -> bool {
         self.is_limited() || self.meter.state().is_some()
@@ -68,9 +76,9 @@ impl LossWatch {
         self.meter.settings() != LossSettings::default()
     }
 
-    /// A session begins: flows before it may be missed.
+    /// A session begins: flows before it may be missed, which another balance shows.
     pub(super) fn begin(&mut self) {
-        self.balance = None;
+        self.is_first = true;
         self.forget();
     }
 
@@ -83,12 +91,12 @@ impl LossWatch {
     pub(super) fn observe(&mut self, reading: Reading) -> Vec<Breach> {
         let mut breaches = self.pass(reading.time);
         let more = match self.balance {
-            None => self.measure_first(reading),
             Some(balance) if balance == reading.balance => {
                 self.forget();
                 self.measure(reading)
             }
-            Some(_) => {
+            _ if self.is_first => self.measure_first(reading),
+            _ => {
                 self.hold(reading);
                 self.pass(reading.time)
             }
@@ -138,6 +146,7 @@ impl LossWatch {
 
     fn measure(&mut self, reading: Reading) -> Vec<Breach> {
         self.balance = Some(reading.balance);
+        self.is_first = false;
         let Reading {
             time,
             equity,
@@ -211,7 +220,18 @@ mod tests {
 
     fn unread() -> LossWatch {
         let limits = settings("drawdown.amount = 1000.0").losses;
-        LossWatch::new(LossMeter::resume(limits, None), Spared::default())
+        LossWatch::new(LossMeter::resume(limits, None), Spared::default(), None)
+    }
+
+    /// The same watch in another process, or another session of this one.
+    fn again(mut watch: LossWatch, restarts: bool) -> LossWatch {
+        if restarts {
+            let state = watch.meter().state().cloned();
+            let meter = LossMeter::resume(watch.meter().settings(), state);
+            return LossWatch::new(meter, watch.spared(), watch.balance());
+        }
+        watch.begin();
+        watch
     }
 
     /// How many limits the reading breaches.
@@ -262,15 +282,28 @@ mod tests {
     }
 
     #[test]
-    fn what_the_first_reading_reaches_closes_nothing_on_that_day() {
+    fn what_the_first_reading_reaches_with_the_same_balance_closes() {
+        for restarts in [true, false] {
+            let mut floating = again(watch(), restarts);
+            assert_eq!(read(&mut floating, 1_000, 9_000.0, 10_000.0), 1);
+            assert_eq!(floating.closes(), Some(RiskRefused::Drawdown));
+            // Flows that were told count.
+            let mut told = watch();
+            assert!(told.flow(money(-2_000.0)).is_empty());
+            let mut told = again(told, restarts);
+            assert_eq!(read(&mut told, 1_000, 7_000.0, 8_000.0), 1);
+            assert_eq!(told.closes(), Some(RiskRefused::Drawdown));
+        }
+    }
+
+    #[test]
+    fn what_the_first_reading_reaches_with_another_balance_closes_nothing_on_that_day() {
         let mut watch = watch();
         watch.begin();
         assert_eq!(read(&mut watch, 1_000, 9_000.0, 9_000.0), 1);
         assert_eq!(watch.check(true), Err(RiskRefused::Drawdown));
         assert_eq!(watch.closes(), None);
-        let state = watch.meter().state().cloned();
-        let meter = LossMeter::resume(watch.meter().settings(), state);
-        let mut restarted = LossWatch::new(meter, watch.spared());
+        let mut restarted = again(watch, true);
         read(&mut restarted, 2_000, 9_000.0, 9_000.0);
         assert_eq!(restarted.closes(), None);
         read(&mut restarted, 86_400_000, 9_000.0, 9_000.0);
@@ -282,7 +315,7 @@ mod tests {
         assert_eq!(watch().check(false), Err(RiskRefused::AccountUnknown));
         assert_eq!(unread().check(true), Err(RiskRefused::AccountUnknown));
         let unlimited = LossMeter::resume(LossSettings::default(), None);
-        let unlimited = LossWatch::new(unlimited, Spared::default());
+        let unlimited = LossWatch::new(unlimited, Spared::default(), None);
         assert_eq!(unlimited.check(false), Ok(()));
     }
 }

@@ -4,7 +4,7 @@ use super::{loss_watch::Spared, results::Results};
 use crate::care::Book;
 use mymt5_chassis::process::write_atomically;
 use mymt5_guard::LossState;
-use mymt5_model::{BrokerTime, PositionId};
+use mymt5_model::{BrokerTime, Money, PositionId};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -46,6 +46,9 @@ pub(super) struct Memory {
     /// Limits that close nothing today.
     #[serde(default)]
     pub(super) spared: Spared,
+    /// The balance that these measured last, and flows since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) balance: Option<Money>,
     /// The reset that began the day.
     pub(super) day: Option<BrokerTime>,
     /// Entries of the day.
@@ -146,7 +149,6 @@ impl Memory {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use mymt5_model::Money;
 
     #[test]
     fn a_new_high_is_kept_by_steps_and_for_a_trailing_drawdown_alone() {

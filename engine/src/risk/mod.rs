@@ -125,7 +125,7 @@ impl Risk {
     fn with(settings: RiskSettings, memory: Memory, keeper: Keeper) -> Self {
         let meter = LossMeter::resume(settings.losses, memory.losses.clone());
         Self {
-            watch: LossWatch::new(meter, memory.spared),
+            watch: LossWatch::new(meter, memory.spared, memory.balance),
             settings,
             memory,
             keeper,
@@ -175,7 +175,7 @@ impl Risk {
         }
     }
 
-    /// A session begins: deposits and withdrawals before it may be missed.
+    /// A session begins: deposits and withdrawals before it may be missed, which another balance shows.
     pub fn begin(&mut self) {
         self.watch.begin();
     }
@@ -206,7 +206,7 @@ impl Risk {
             if breach.action == LimitAction::Flatten && self.watch.spares(breach.limit) {
                 tracing::error!(
                     limit,
-                    "the first reading of a session reached a limit of losses: entries are refused, and nothing is closed today; run `mymt5-engine reset-risk` after a deposit or withdrawal, else close what is open"
+                    "the first reading of a session reached a limit of losses with a balance that nothing explains: entries are refused, and nothing is closed today; run `mymt5-engine reset-risk` after a deposit or withdrawal, else close what is open"
                 );
             } else {
                 tracing::error!(limit, "a limit of losses is reached");
@@ -443,6 +443,7 @@ impl Risk {
         };
         self.memory.losses = self.watch.meter().state().cloned();
         self.memory.spared = self.watch.spared();
+        self.memory.balance = self.watch.balance();
         let drawdown = self.settings.losses.drawdown;
         let trails = drawdown.is_some_and(|limit| limit.kind == DrawdownKind::Trailing);
         let is_kept = |kept: &Memory| !self.memory.differs(kept, trails);

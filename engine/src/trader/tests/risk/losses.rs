@@ -100,6 +100,27 @@ fn what_the_first_reading_after_a_start_reaches_blocks_until_it_is_reset_and_clo
 }
 
 #[test]
+fn a_limit_that_is_reached_between_two_sessions_closes_where_the_balance_is_the_same() {
+    for restarts in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let limit = "daily_loss.percent = 5.0";
+        let mut trader = restarted(limit, folder.path());
+        tell(&mut trader, MONDAY, 10_000.0);
+        if restarts {
+            trader = restarted(limit, folder.path());
+        }
+        trader.on_snapshot(Snapshot {
+            account: None,
+            positions: vec![held(Side::Buy)],
+            ..snapshot(TradingState::Active)
+        });
+        tell(&mut trader, MONDAY + MINUTE, 9_000.0);
+        let close = tick_at(&mut trader, MONDAY + MINUTE, 100_000);
+        assert!(matches!(close, Some(Intent::Close(_))), "{restarts}");
+    }
+}
+
+#[test]
 fn a_limit_that_is_removed_lifts_no_latch() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = restarted("drawdown.percent = 5.0", folder.path());
