@@ -9,7 +9,7 @@ use super::{
     recall::settle,
     send::{Answer, send},
     symbols::{self, Listings},
-    warm_up::WarmUps,
+    warm_up::{WarmUps, note_gaps},
     wire::{self, Request, Specs},
 };
 use crate::trader::{Event, Intent, RATES_MS, Step, Trader};
@@ -207,7 +207,7 @@ impl Live {
                 batch = self.ticks.message(), if self.in_step.early.is_none() => {
                     self.on_ticks(batch)
                 }
-                event = self.events.message() => self.on_event(session, event),
+                event = self.events.message() => self.on_event(session, event).await,
                 Some(answered) = self.calls.join_next() => match answered {
                     Ok((id, answer)) => self.on_answer(session, &id, answer),
                     Err(_) => Err(SessionEnd::StreamEnded("answers")),
@@ -307,6 +307,7 @@ impl Live {
             let account = wire::account(account);
             self.take(session, |trader| trader.on_event(&account));
         }
+        note_gaps(&batch.ticks, &mut session.trader);
         let mut live = 0;
         for wire in batch
             .ticks
@@ -330,7 +331,7 @@ impl Live {
         gauges::ticks(symbols.into_iter());
     }
 
-    fn on_event(
+    async fn on_event(
         &mut self,
         session: &mut Session,
         event: Result<Option<v1::StreamEventsResponse>, Status>,
@@ -339,6 +340,13 @@ impl Live {
             .map_err(|status| SessionEnd::Call("events", status))?
             .ok_or(SessionEnd::StreamEnded("events"))?;
         self.in_step.reach(&event);
+        if let Some(WireEvent::LinkChanged(changed)) = &event.event
+            && self.warm_ups.on_link(changed.state(), &mut session.trader)
+        {
+            self.warm_ups
+                .refresh(&self.gateway, &mut session.trader)
+                .await;
+        }
         let Some(event) = event
             .event
             .as_ref()

@@ -1,11 +1,11 @@
 //! The bars of the past that strategies begin with. Ticks are subscribed to before these are listed,
-//! so that no tick falls between the two.
+//! so that no tick falls between the two. They are listed again where ticks may have been missed.
 
 use super::{gateway::Gateway, wire};
 use crate::{bars::History, trader::Trader};
 use mymt5_chassis::trace_context::TraceContext;
-use mymt5_proto::reason_of;
-use std::time::Duration;
+use mymt5_proto::{reason_of, v1};
+use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -16,6 +16,8 @@ const PAUSE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct WarmUps {
     due: Instant,
+    /// The gateway's link to its broker does not work, as was told last.
+    is_cut: bool,
 }
 
 impl WarmUps {
@@ -24,12 +26,29 @@ impl WarmUps {
         trader.await_history();
         Self {
             due: Instant::now(),
+            is_cut: false,
         }
+    }
+
+    /// Takes what the gateway's link to its broker became. True: it is back, and what it missed is to be
+    /// asked for at once.
+    pub(super) fn on_link(&mut self, state: v1::LinkState, trader: &mut Trader) -> bool {
+        let works = state == v1::LinkState::Ready;
+        let is_back = std::mem::replace(&mut self.is_cut, !works) && works;
+        if is_back {
+            trader.await_history();
+            self.due = Instant::now();
+        }
+        is_back
+    }
+
+    fn is_due(&self) -> bool {
+        Instant::now() >= self.due
     }
 
     /// Asks for the bars that still wait for their past, where it is time to.
     pub(super) async fn refresh(&mut self, gateway: &Gateway, trader: &mut Trader) {
-        if Instant::now() < self.due {
+        if !self.is_due() {
             return;
         }
         for wanted in trader.warm_ups() {
@@ -65,9 +84,72 @@ impl WarmUps {
     }
 }
 
+/// Lets the bars of symbols wait whose ticks come after a silence: what traded in it is in the past that
+/// is listed, and in no live tick.
+pub(super) fn note_gaps(ticks: &[v1::Tick], trader: &mut Trader) {
+    let late = ticks
+        .iter()
+        .filter(|tick| tick.kind() == v1::TickKind::Backfill);
+    let symbols: BTreeSet<&str> = late.map(|tick| tick.symbol.as_str()).collect();
+    for symbol in symbols {
+        trader.await_history_of(symbol);
+    }
+}
+
 fn name(status: &Status) -> String {
     reason_of(status).map_or_else(
         || status.code().to_string(),
         |reason| reason.name().to_owned(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trader::tests::bars::trader_of_bars;
+
+    #[test]
+    fn a_link_that_is_back_has_the_bars_listed_again() {
+        use v1::LinkState::{BackingOff, Degraded, Ready};
+        let mut trader = trader_of_bars();
+        let mut warm_ups = WarmUps {
+            due: Instant::now() + PAUSE,
+            is_cut: false,
+        };
+        for (state, is_back) in [
+            (Ready, false),
+            (BackingOff, false),
+            (Degraded, false),
+            (Ready, true),
+            (Ready, false),
+        ] {
+            assert_eq!(warm_ups.on_link(state, &mut trader), is_back, "{state:?}");
+            assert_eq!(
+                trader.warm_ups().is_empty(),
+                !warm_ups.is_due(),
+                "{state:?}"
+            );
+        }
+        assert_eq!(trader.warm_ups().len(), 1);
+    }
+
+    #[test]
+    fn ticks_of_a_silence_have_the_bars_of_their_symbol_listed_again() {
+        let tick = |symbol: &str, kind: v1::TickKind| v1::Tick {
+            symbol: symbol.to_owned(),
+            kind: kind.into(),
+            ..Default::default()
+        };
+        let mut trader = trader_of_bars();
+        let others = [
+            tick("EURUSD", v1::TickKind::Live),
+            tick("EURUSD", v1::TickKind::Snapshot),
+            tick("GBPUSD", v1::TickKind::Backfill),
+            tick("", v1::TickKind::Backfill),
+        ];
+        note_gaps(&others, &mut trader);
+        assert_eq!(trader.warm_ups(), []);
+        note_gaps(&[tick("EURUSD", v1::TickKind::Backfill)], &mut trader);
+        assert_eq!(trader.warm_ups().len(), 1);
+    }
 }

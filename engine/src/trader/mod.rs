@@ -138,6 +138,15 @@ impl Trader {
         runners.for_each(StrategyRunner::await_history);
     }
 
+    /// The same for the bars of one symbol: ticks of it may have been missed.
+    pub fn await_history_of(&mut self, symbol: &str) {
+        let runners = Symbol::parse(symbol).ok();
+        let runners = runners.and_then(|symbol| self.of_symbol.get(&symbol));
+        for at in runners.into_iter().flatten() {
+            self.runners[*at].await_history();
+        }
+    }
+
     /// The bars that wait for their past.
     #[must_use]
     pub fn warm_ups(&self) -> Vec<WarmUp> {

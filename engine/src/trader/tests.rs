@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+pub(crate) mod bars;
 mod care;
 mod in_flight;
 mod risk;
