@@ -361,6 +361,15 @@ impl Portfolio {
             .filter(move |held| held.symbol == *symbol)
     }
 
+    /// True where all is known, and there is nothing; before the first snapshot nothing is.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.is_whole
+            && self.positions.is_empty()
+            && self.orders.is_empty()
+            && self.in_flight.is_empty()
+    }
+
     /// True while the gateway lets this client open positions, and all that is held is known.
     #[must_use]
     pub const fn may_open(&self) -> bool {

@@ -65,7 +65,12 @@ impl Session {
                 break;
             }
             self.connected(false).await;
-            let pause = backoff.next(begun.elapsed(), rand::random::<f64>());
+            let most = if self.trader.is_flat() {
+                Backoff::IDLE
+            } else {
+                Backoff::URGENT
+            };
+            let pause = backoff.next(begun.elapsed(), most, rand::random::<f64>());
             tracing::warn!(reason = %end, pause_ms = pause.as_millis() as u64, "session ended");
             metrics::counter!("mymt5_engine_reconnects_total").increment(1);
             tokio::select! {

@@ -60,7 +60,7 @@ impl Watch {
             if say(told, Update::Lost(end.to_string())).await.is_err() {
                 return;
             }
-            sleep(backoff.next(begun.elapsed(), rand::random::<f64>())).await;
+            sleep(backoff.next(begun.elapsed(), Backoff::IDLE, rand::random::<f64>())).await;
         }
     }
 

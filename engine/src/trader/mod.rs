@@ -131,6 +131,12 @@ impl Trader {
         self.runners.iter().all(StrategyRunner::is_idle)
     }
 
+    /// True when it is known that nothing is open, waits for its price or is under way.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.portfolio.is_flat() && self.is_idle()
+    }
+
     /// From now on bars wait for their past: [`Trader::on_history`] has to bring it. Without this
     /// call they begin with the first tick.
     pub fn await_history(&mut self) {
