@@ -59,6 +59,10 @@ const NOT_AFTER: &str = "ALTER TABLE intents ADD COLUMN not_after_ms INTEGER;
 pub struct Unsettled {
     /// Its request id.
     pub request_id: String,
+    /// The method that takes it.
+    pub method: String,
+    /// Its bytes, as they were sent.
+    pub request: Vec<u8>,
     /// Unix milliseconds of the gateway's clock past which its call is refused; 0 where none was set.
     pub not_after_ms: i64,
 }
@@ -173,13 +177,15 @@ impl Intents {
     /// # Errors
     /// `Read`.
     pub fn unsettled(&self) -> Result<Vec<Unsettled>, IntentError> {
-        let select = "SELECT request_id, coalesce(not_after_ms, 0) FROM intents
+        let select = "SELECT request_id, method, request, coalesce(not_after_ms, 0) FROM intents
             WHERE settled IS NULL ORDER BY created_ms, rowid";
         let mut statement = self.connection.prepare(select).map_err(IntentError::Read)?;
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Unsettled {
                 request_id: row.get(0)?,
-                not_after_ms: row.get(1)?,
+                method: row.get(1)?,
+                request: row.get(2)?,
+                not_after_ms: row.get(3)?,
             })
         };
         let rows = statement.query_map([], read).map_err(IntentError::Read)?;
@@ -246,6 +252,8 @@ mod tests {
         let unsettled = store.unsettled().unwrap();
         let expected = ["a", "c"].map(|id| Unsettled {
             request_id: id.to_owned(),
+            method: "SubmitOrder".to_owned(),
+            request: b"content".to_vec(),
             not_after_ms: 7,
         });
         assert_eq!(unsettled, expected);

@@ -123,7 +123,7 @@ impl Live {
             return Err(SessionEnd::Shared(symbol.to_string()));
         }
         // What is not over yet ends after the snapshot, and so do the events tell it.
-        let traded = settle(&gateway, session, clock, &trace).await?;
+        let traded = settle(&gateway, session, clock, &specs, &trace).await?;
         let first = if traded {
             take_snapshot(&gateway, &trace).await?.sequence
         } else {

@@ -5,10 +5,11 @@ use super::{
     heartbeat::{GatewayClock, HEARTBEAT, beat},
     wire::{self, Specs},
 };
-use crate::{intents::Unsettled, trader::Outcome};
+use crate::{intents::Unsettled, risk::Open, trader::Outcome};
 use mymt5_chassis::trace_context::TraceContext;
-use mymt5_model::{OrderState, RequestId};
-use mymt5_proto::{Reason, reason_of, retry_after, v1};
+use mymt5_model::{Lots, OrderState, RequestId, Side, Symbol};
+use mymt5_proto::{Reason, parse_enum, reason_of, retry_after, v1};
+use prost::Message;
 use std::time::Duration;
 use tokio::time::sleep;
 use tonic::{Code, Status};
@@ -21,14 +22,17 @@ const LOOKUPS: u32 = 8;
 const LOOKUP_AGAIN: Duration = Duration::from_millis(200);
 /// The end of an intent that the gateway never got.
 const NEVER_ARRIVED: &str = "NEVER_ARRIVED";
+/// The method of an intent that opens a position.
+const OPENS: &str = "SubmitOrder";
 
 /// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not
-/// sent late. A call that may still be on its way is waited for until it would be refused. True: one
-/// that ended may have traded, since the snapshot, too.
+/// sent late. A call that may still be on its way is waited for until it would be refused; an entry that
+/// the gateway still works on counts. True: one that ended may have traded, since the snapshot, too.
 pub(super) async fn settle(
     gateway: &Gateway,
     session: &mut Session,
     clock: GatewayClock,
+    specs: &Specs,
     trace: &TraceContext,
 ) -> Result<bool, SessionEnd> {
     let mut traded = false;
@@ -38,6 +42,14 @@ pub(super) async fn settle(
     for unsettled in session.intents.unsettled()? {
         let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
         let Some(end) = recalled.await? else {
+            if let Some(entry) = Entry::of(&unsettled, specs) {
+                let Entry {
+                    request_id,
+                    tag,
+                    opens,
+                } = entry;
+                session.trader.on_under_way(request_id, &tag, opens);
+            }
             continue;
         };
         let request_id = &unsettled.request_id;
@@ -52,6 +64,37 @@ pub(super) async fn settle(
         }
     }
     Ok(traded)
+}
+
+/// What an intent that opens a position may become.
+#[derive(Debug, PartialEq)]
+struct Entry {
+    request_id: RequestId,
+    /// The strategy's name.
+    tag: String,
+    opens: Open,
+}
+
+impl Entry {
+    /// As it was sent; none: it opens nothing, or is not understood.
+    fn of(unsettled: &Unsettled, specs: &Specs) -> Option<Self> {
+        if unsettled.method != OPENS {
+            return None;
+        }
+        let request = v1::SubmitOrderRequest::decode(unsettled.request.as_slice()).ok()?;
+        Some(Self {
+            request_id: RequestId::parse(&unsettled.request_id).ok()?,
+            opens: Open {
+                symbol: Symbol::parse(&request.symbol).ok()?,
+                side: parse_enum::<v1::Side, Side>(request.side, "").ok()?,
+                lots: Lots::from_f64(request.lots).ok()?,
+                price: wire::level(request.price, &request.symbol, specs),
+                stop: wire::level(request.stop_loss, &request.symbol, specs),
+                in_flight: true,
+            },
+            tag: request.tag,
+        })
+    }
 }
 
 /// How an intent ended while nobody followed it.
@@ -156,8 +199,72 @@ async fn recall(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::{
+        strategy::At,
+        trader::{Close, Intent, Submit, tests::spec},
+    };
+    use mymt5_model::{Levels, PositionId, Price};
     use mymt5_proto::Refusal;
+    use wire::Request;
+
+    /// An intent as it is recorded.
+    fn recorded(intent: &Intent) -> Unsettled {
+        let request = Request::of(intent, "process", 17);
+        Unsettled {
+            request_id: intent.request_id().to_string(),
+            method: request.method().to_owned(),
+            request: request.encode(),
+            not_after_ms: 17,
+        }
+    }
+
+    #[test]
+    fn only_an_entry_is_read_from_what_was_sent() {
+        let request_id = RequestId::parse("id-1").unwrap();
+        let lots = Lots::from_f64(0.48).unwrap();
+        let price = |points| Some(Price::from_points(points, 5));
+        let submit = Intent::Submit(Submit {
+            request_id: request_id.clone(),
+            symbol: spec().symbol,
+            side: Side::Sell,
+            at: At::Limit(Price::from_points(110_000, 5)),
+            lots,
+            levels: Levels {
+                stop_loss: price(110_200),
+                take_profit: None,
+            },
+            tag: "jumps".into(),
+        });
+        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        let expected = Entry {
+            request_id: request_id.clone(),
+            tag: "jumps".into(),
+            opens: Open {
+                symbol: spec().symbol,
+                side: Side::Sell,
+                lots,
+                price: price(110_000),
+                stop: price(110_200),
+                in_flight: true,
+            },
+        };
+        assert_eq!(Entry::of(&recorded(&submit), &specs), Some(expected));
+        let close = Intent::Close(Close {
+            request_id,
+            position_id: PositionId(7),
+            lots: None,
+            tag: "jumps".into(),
+        });
+        let spoilt = Unsettled {
+            request: b"spoilt".to_vec(),
+            ..recorded(&submit)
+        };
+        for none in [recorded(&close), spoilt] {
+            assert_eq!(Entry::of(&none, &specs), None, "{none:?}");
+        }
+    }
 
     #[test]
     fn only_an_order_that_is_not_found_in_the_end_never_arrived() {

@@ -241,7 +241,7 @@ fn working(wire: &v1::Order, specs: &Specs) -> Option<WorkingOrder> {
 }
 
 /// A price of a symbol that the trader knows.
-fn level(wire: Option<f64>, symbol: &str, specs: &Specs) -> Option<Price> {
+pub(super) fn level(wire: Option<f64>, symbol: &str, specs: &Specs) -> Option<Price> {
     Price::nearest(wire?, specs.get(symbol)?.digits).ok()
 }
 

@@ -24,7 +24,7 @@ use crate::{
     bars::{History, Timeframe},
     intents::{IntentError, Record},
     portfolio::Portfolio,
-    risk::Risk,
+    risk::{Open, Risk},
     strategy::StrategySettings,
 };
 use entry::World;
@@ -385,6 +385,25 @@ impl Trader {
         }
         self.portfolio.end(request_id, false);
         self.note_part_end(request_id, may_be_done);
+    }
+
+    /// An entry of before the snapshot that the gateway still works on. Where an earlier process sent it
+    /// it counts from now on, and its strategy waits for it.
+    pub fn on_under_way(&mut self, request_id: RequestId, tag: &str, opens: Open) {
+        let mut runners = self.runners.iter();
+        let is_known = runners.any(|runner| runner.waits_for(&request_id))
+            || self.portfolio.order(&request_id).is_some();
+        if is_known {
+            return;
+        }
+        let mut runners = self.runners.iter_mut();
+        let sent = |runner: &&mut StrategyRunner| {
+            runner.name() == tag && runner.settings().symbol == opens.symbol
+        };
+        if let Some(runner) = runners.find(sent) {
+            runner.resume(request_id.clone(), opens.side);
+        }
+        self.portfolio.send(request_id, opens);
     }
 
     /// Tells what is recorded of intents of before the snapshot. An order without a record was never

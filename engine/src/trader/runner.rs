@@ -276,6 +276,16 @@ impl StrategyRunner {
         in_flight.is_some_and(|in_flight| in_flight.request_id == *request_id)
     }
 
+    /// An entry of that side, which an earlier process sent, is still under way.
+    pub(super) fn resume(&mut self, request_id: RequestId, side: Side) {
+        let what = What::Open {
+            side,
+            told: false,
+            closes: Lots::ZERO,
+        };
+        self.in_flight.get_or_insert(InFlight { request_id, what });
+    }
+
     /// True when something was decided, and not yet looked at.
     pub(super) const fn has_decided(&self) -> bool {
         self.plan.is_fresh || self.carer.wants()

@@ -87,6 +87,38 @@ fn an_order_that_waits_stops_another_entry_of_the_account() {
 }
 
 #[test]
+fn an_entry_of_an_earlier_process_that_is_under_way_counts_and_is_waited_for() {
+    let entry = |symbol: &str| Open {
+        symbol: Symbol::parse(symbol).unwrap(),
+        side: Side::Sell,
+        lots: Lots::from_f64(0.49).unwrap(),
+        price: None,
+        stop: None,
+        in_flight: true,
+    };
+    for (tag, symbol, is_waited_for) in [("jumps", "EURUSD", true), ("gone", "GBPUSD", false)] {
+        let mut trader = under("max_open_positions = 1");
+        trader.on_under_way(id("old"), tag, entry(symbol));
+        assert_eq!(trader.is_idle(), !is_waited_for, "{tag}");
+        assert!(!trades_at(&mut trader, MONDAY), "{tag}");
+        // The next session finds it under way, too.
+        trader.on_snapshot(snapshot(TradingState::Active));
+        trader.on_under_way(id("old"), tag, entry(symbol));
+        assert!(!trades_at(&mut trader, MONDAY), "{tag}");
+        trader.on_event(&order("old", OrderState::Rejected));
+        assert!(trader.is_idle(), "{tag}");
+        assert!(trades_at(&mut trader, MONDAY), "{tag}");
+    }
+    let mut trader = under("max_open_positions = 1");
+    trader.on_under_way(id("old"), "jumps", entry("EURUSD"));
+    trader.on_event(&order("old", OrderState::Filled));
+    assert!(!trades_at(&mut trader, MONDAY), "its position is to come");
+    trader.on_event(&opened(Side::Sell));
+    trader.on_event(&CLOSED);
+    assert!(trades_at(&mut trader, MONDAY));
+}
+
+#[test]
 fn of_a_reversal_by_one_order_the_position_that_it_closes_counts_no_more() {
     for (most, turns) in [
         ("max_lots_total = 0.5", true),
