@@ -59,6 +59,9 @@ pub(super) struct Memory {
     pub(super) losses_in_a_row: u32,
     /// When the last of them ended.
     pub(super) last_loss: Option<BrokerTime>,
+    /// It ended while no time was known: it counts from the next one on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_loss_untimed: bool,
     /// Positions whose result is to come.
     pub(super) open: BTreeSet<PositionId>,
     /// What their deals made so far.
@@ -102,13 +105,23 @@ impl Memory {
     }
 
     /// Takes a trade's result; an unknown one counts as a loss.
-    pub(super) fn end(&mut self, lost: bool, now: BrokerTime) {
+    pub(super) fn end(&mut self, lost: bool, now: Option<BrokerTime>) {
         if lost {
             self.losses_in_a_row = self.losses_in_a_row.saturating_add(1);
-            self.last_loss = Some(now);
+            self.last_loss = now;
+            self.is_loss_untimed = now.is_none();
         } else {
             self.losses_in_a_row = 0;
         }
+    }
+
+    /// Gives a loss of a time that was not known this one. True: there was such a loss.
+    pub(super) fn date_loss(&mut self, now: BrokerTime) -> bool {
+        let is_untimed = std::mem::take(&mut self.is_loss_untimed);
+        if is_untimed {
+            self.last_loss = Some(now);
+        }
+        is_untimed
     }
 
     /// True where a restart with `kept` in place of this one would decide otherwise. The equity last

@@ -160,6 +160,7 @@ impl Risk {
             errors: 0,
             losses_in_a_row: 0,
             last_loss: None,
+            is_loss_untimed: false,
             ..memory
         };
         memory.write(file)
@@ -169,6 +170,9 @@ impl Risk {
     pub fn at(&mut self, time: BrokerTime) {
         self.now = Some(time);
         self.memory.begin(self.settings.reset_hour.last(time));
+        if self.memory.date_loss(time) {
+            self.keep();
+        }
         let breaches = self.watch.pass(time);
         if !breaches.is_empty() {
             self.on_breaches(&breaches);
@@ -276,9 +280,7 @@ impl Risk {
     }
 
     fn end_trade(&mut self, lost: bool) {
-        if let Some(now) = self.now {
-            self.memory.end(lost, now);
-        }
+        self.memory.end(lost, self.now);
         self.keep();
     }
 

@@ -256,6 +256,24 @@ fn a_position_that_closed_while_nobody_looked_counts_as_a_loss() {
 }
 
 #[test]
+fn a_loss_that_is_found_before_any_time_is_known_holds_entries_back_from_the_first_one_on() {
+    for restarts in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = "cooldown.losses = 1\ncooldown.minutes = 60";
+        let mut first = restarted(keys, folder.path());
+        tick_at(&mut first, MONDAY, 100_000);
+        first.on_event(&opened(Side::Sell));
+        let mut next = restarted(keys, folder.path());
+        if restarts {
+            next = restarted(keys, folder.path());
+        }
+        assert!(!trades_at(&mut next, MONDAY + 2 * HOUR), "{restarts}");
+        assert!(!trades_at(&mut next, MONDAY + 2 * HOUR + 59 * MINUTE));
+        assert!(trades_at(&mut next, MONDAY + 3 * HOUR), "{restarts}");
+    }
+}
+
+#[test]
 fn a_restart_forgets_no_part_of_a_trade() {
     for (seen, trades) in [(true, true), (false, false)] {
         let folder = tempfile::tempdir().unwrap();
