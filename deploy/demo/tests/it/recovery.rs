@@ -1,6 +1,9 @@
 //! The pair under a crash, in its logs, and with a secret in every place that a caller can reach.
 
-use crate::stage::{Stage, eventually};
+use crate::{
+    runbook::Disk,
+    stage::{Stage, eventually},
+};
 use mymt5_proto::v1;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
@@ -87,6 +90,28 @@ async fn a_killed_gateway_returns_and_the_engine_goes_on_by_itself() {
         (stage.fills().await > 0).then_some(())
     })
     .await;
+    all_agree(&stage).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_of_the_engine_stops_no_exit_and_room_lets_it_enter_again() {
+    let mut stage = Stage::set("info", &[]);
+    let small = c"size=8m,mode=0700";
+    let Some(disk) = Disk::mount(stage.path("data/engine"), small) else {
+        return;
+    };
+    stage.start("gateway");
+    stage.start("engine");
+    all_agree(&stage).await;
+    disk.fill();
+    let told = "entries are refused until it can be written";
+    stage.says("engine", told).await;
+    eventually("all that is open to be closed", async || {
+        at_gateway(&stage).await?.is_empty().then_some(())
+    })
+    .await;
+    assert!(stage.is_serving("engine").await, "its session goes on");
+    disk.clear();
     all_agree(&stage).await;
 }
 

@@ -19,7 +19,7 @@ use rustix::{
     mount::{MountFlags, UnmountFlags, mount, unmount},
     process::{Signal, kill_process},
 };
-use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{ffi::CStr, fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf};
 use tokio::time::timeout;
 use tonic::{
     Code, Request, Status,
@@ -345,14 +345,13 @@ async fn a_lost_link_is_back_once_its_bridge_is() {
     home.trades("after").await;
 }
 
-/// A small file system of its own where the gateway keeps its data.
-struct Disk(PathBuf);
+/// A small file system of its own where a process keeps its data.
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
-    /// None, with a word, where no file system may be mounted.
-    fn mount(folder: PathBuf) -> Option<Self> {
+    /// With the options of a tmpfs; none, with a word, where no file system may be mounted.
+    pub(crate) fn mount(folder: PathBuf, options: &CStr) -> Option<Self> {
         fs::create_dir_all(&folder).unwrap();
-        let options = c"size=1m,mode=0700";
         match mount("tmpfs", &folder, "tmpfs", MountFlags::empty(), options) {
             Ok(()) => Some(Self(folder)),
             Err(error) => {
@@ -363,12 +362,12 @@ impl Disk {
         }
     }
 
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut filler = fs::File::create(self.0.join("filler")).unwrap();
         while filler.write(&[1; 4096]).is_ok_and(|written| written > 0) {}
     }
 
-    fn clear(&self) {
+    pub(crate) fn clear(&self) {
         fs::remove_file(self.0.join("filler")).unwrap();
     }
 }
@@ -382,7 +381,8 @@ impl Drop for Disk {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_full_disk_it_trades_again() {
     let home = Home::set();
-    let Some(disk) = Disk::mount(home.path("data/gateway")) else {
+    let small = c"size=1m,mode=0700";
+    let Some(disk) = Disk::mount(home.path("data/gateway"), small) else {
         return;
     };
     home.bash("systemctl start mymt5-gateway");
