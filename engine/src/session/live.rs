@@ -9,7 +9,7 @@ use super::{
     recall::settle,
     send::{Answer, send},
     symbols::{self, Listings},
-    warm_up::{WarmUps, note_gaps},
+    warm_up::WarmUps,
     wire::{self, Request, Specs},
 };
 use crate::trader::{Event, Intent, RATES_MS, Step, Trader};
@@ -307,7 +307,7 @@ impl Live {
             let account = wire::account(account);
             self.take(session, |trader| trader.on_event(&account));
         }
-        note_gaps(&batch.ticks, &mut session.trader);
+        self.warm_ups.on_ticks(&batch.ticks, &mut session.trader);
         let mut live = 0;
         for wire in batch
             .ticks
@@ -410,14 +410,15 @@ impl Live {
         let request_id = intent.request_id().clone();
         let not_after_ms = self.clock.now_ms() + VALID_MS;
         let request = Request::of(intent, &session.session_id, not_after_ms);
-        let durable = order.child("intent", Kind::Internal);
+        let durable = intent.is_order();
+        let durable = durable.then(|| order.child("intent", Kind::Internal));
         if !may_leave(&mut session.intents, intent, &request, not_after_ms) {
             // As if the gateway had refused it: what was decided is over.
             let refused = Answer::Refused(NOT_DURABLE.to_owned());
             self.calls.spawn(async move { (request_id, refused) });
             return;
         }
-        durable.end();
+        drop(durable);
         gauges::sent(intent);
         log(intent, order.context());
         let gateway = self.gateway.clone();

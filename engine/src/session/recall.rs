@@ -202,12 +202,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
+        session::wire::Request,
         strategy::At,
         trader::{Close, Intent, Submit, tests::spec},
     };
     use mymt5_model::{Levels, PositionId, Price};
     use mymt5_proto::Refusal;
-    use wire::Request;
 
     /// An intent as it is recorded.
     fn recorded(intent: &Intent) -> Unsettled {

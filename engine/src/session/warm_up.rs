@@ -5,12 +5,14 @@ use super::{gateway::Gateway, wire};
 use crate::{bars::History, trader::Trader};
 use mymt5_chassis::trace_context::TraceContext;
 use mymt5_proto::{reason_of, v1};
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
 /// Between two attempts: the broker may be away.
 const PAUSE: Duration = Duration::from_secs(15);
+/// Before what was listed is listed again: that holds the terminal, where gaps follow each other.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// When to ask next.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(super) struct WarmUps {
     due: Instant,
     /// The gateway's link to its broker does not work, as was told last.
     is_cut: bool,
+    /// Ticks of a silence come, and no live one after them: the past is not whole yet.
+    is_late: bool,
 }
 
 impl WarmUps {
@@ -27,6 +31,22 @@ impl WarmUps {
         Self {
             due: Instant::now(),
             is_cut: false,
+            is_late: false,
+        }
+    }
+
+    /// Lets the bars of symbols wait whose ticks come after a silence: what traded in it is in the past
+    /// that is listed once it is over, and in no live tick.
+    pub(super) fn on_ticks(&mut self, ticks: &[v1::Tick], trader: &mut Trader) {
+        for tick in ticks {
+            match tick.kind() {
+                v1::TickKind::Backfill => {
+                    self.is_late = true;
+                    trader.await_history_of(&tick.symbol);
+                }
+                v1::TickKind::Live => self.is_late = false,
+                _ => {}
+            }
         }
     }
 
@@ -38,12 +58,13 @@ impl WarmUps {
         if is_back {
             trader.await_history();
             self.due = Instant::now();
+            self.is_late = false;
         }
         is_back
     }
 
     fn is_due(&self) -> bool {
-        Instant::now() >= self.due
+        !self.is_late && Instant::now() >= self.due
     }
 
     /// Asks for the bars that still wait for their past, where it is time to.
@@ -80,19 +101,8 @@ impl WarmUps {
             let bars = history.finished.len();
             tracing::info!(%symbol, %timeframe, bars, "bars of the past taken");
             trader.on_history(symbol, timeframe, &history);
+            self.due = Instant::now() + AGAIN;
         }
-    }
-}
-
-/// Lets the bars of symbols wait whose ticks come after a silence: what traded in it is in the past that
-/// is listed, and in no live tick.
-pub(super) fn note_gaps(ticks: &[v1::Tick], trader: &mut Trader) {
-    let late = ticks
-        .iter()
-        .filter(|tick| tick.kind() == v1::TickKind::Backfill);
-    let symbols: BTreeSet<&str> = late.map(|tick| tick.symbol.as_str()).collect();
-    for symbol in symbols {
-        trader.await_history_of(symbol);
     }
 }
 
@@ -115,6 +125,7 @@ mod tests {
         let mut warm_ups = WarmUps {
             due: Instant::now() + PAUSE,
             is_cut: false,
+            is_late: false,
         };
         for (state, is_back) in [
             (Ready, false),
@@ -134,22 +145,33 @@ mod tests {
     }
 
     #[test]
-    fn ticks_of_a_silence_have_the_bars_of_their_symbol_listed_again() {
+    fn ticks_of_a_silence_have_the_bars_of_their_symbol_listed_once_it_is_over() {
         let tick = |symbol: &str, kind: v1::TickKind| v1::Tick {
             symbol: symbol.to_owned(),
             kind: kind.into(),
             ..Default::default()
         };
         let mut trader = trader_of_bars();
+        let mut warm_ups = WarmUps {
+            due: Instant::now(),
+            is_cut: false,
+            is_late: false,
+        };
         let others = [
-            tick("EURUSD", v1::TickKind::Live),
             tick("EURUSD", v1::TickKind::Snapshot),
             tick("GBPUSD", v1::TickKind::Backfill),
             tick("", v1::TickKind::Backfill),
+            tick("EURUSD", v1::TickKind::Live),
         ];
-        note_gaps(&others, &mut trader);
+        warm_ups.on_ticks(&others, &mut trader);
         assert_eq!(trader.warm_ups(), []);
-        note_gaps(&[tick("EURUSD", v1::TickKind::Backfill)], &mut trader);
-        assert_eq!(trader.warm_ups().len(), 1);
+        for (kind, is_due) in [
+            (v1::TickKind::Backfill, false),
+            (v1::TickKind::Backfill, false),
+            (v1::TickKind::Live, true),
+        ] {
+            warm_ups.on_ticks(&[tick("EURUSD", kind)], &mut trader);
+            assert_eq!((trader.warm_ups().len(), warm_ups.is_due()), (1, is_due));
+        }
     }
 }
