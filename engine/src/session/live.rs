@@ -410,15 +410,16 @@ impl Live {
         let request_id = intent.request_id().clone();
         let not_after_ms = self.clock.now_ms() + VALID_MS;
         let request = Request::of(intent, &session.session_id, not_after_ms);
-        let durable = intent.is_order();
-        let durable = durable.then(|| order.child("intent", Kind::Internal));
+        let recording = intent
+            .is_order()
+            .then(|| order.child("intent", Kind::Internal));
         if !may_leave(&mut session.intents, intent, &request, not_after_ms) {
             // As if the gateway had refused it: what was decided is over.
             let refused = Answer::Refused(NOT_DURABLE.to_owned());
             self.calls.spawn(async move { (request_id, refused) });
             return;
         }
-        drop(durable);
+        drop(recording);
         gauges::sent(intent);
         log(intent, order.context());
         let gateway = self.gateway.clone();
