@@ -237,7 +237,7 @@ fn what_is_wrong_with_keys_and_values_is_told_before_anything_runs() {
         ),
         (
             "gateway.address=1,2",
-            "does not read gateway.address; name a key of backtest, risk",
+            "does not read gateway.address; name a key of backtest, backtest.limits",
         ),
         (
             "strategies.1.fast=5",

@@ -2,49 +2,74 @@
 
 use std::{
     env, fs,
-    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
 };
 use tempfile::TempDir;
 
-const CONFIGURATION: &str = "[gateway]\nca = \"ca.pem\"\ntoken_file = \"token\"\n\
-     [process]\nallow_root = true\n[[strategies]]\nname = \"mine\"\n";
+const STRATEGY: &str = "[[strategies]]\nname = \"mine\"\nsymbol = \"EURUSD\"\n";
 
-fn check(strategy: &str) -> Output {
+/// Runs a command on a configuration of one strategy, to which these lines belong.
+fn run(strategy: &str, arguments: &[&str]) -> Output {
     let folder = TempDir::new().unwrap();
-    let token = folder.path().join("token");
-    fs::write(&token, "some-token-of-nobody").unwrap();
-    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
-    let text = format!("{CONFIGURATION}{strategy}");
+    let text = format!("{STRATEGY}{strategy}[risk]\nlots = 0.1\n");
     fs::write(folder.path().join("engine.toml"), text).unwrap();
+    fs::write(folder.path().join("EURUSD_M1.csv"), bars()).unwrap();
     Command::new(env!("CARGO_BIN_EXE_own-strategy"))
-        .args(["check", "--print", "--config", "engine.toml"])
+        .args(arguments)
+        .args(["--config", "engine.toml"])
         .current_dir(folder.path())
         .output()
         .unwrap()
 }
 
+/// Two hours of bars as the terminal exports them: half an hour up, half an hour down.
+fn bars() -> String {
+    let header = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\r\n";
+    let bar = |minute: i32| {
+        let of_hour = minute % 60;
+        let close = 10 * if of_hour < 30 { of_hour } else { 60 - of_hour };
+        let (hour, low, high) = (minute / 60, close - 5, close + 5);
+        format!(
+            "2024.01.02\t{hour:02}:{of_hour:02}:00\t1.1{close:04}\t1.1{high:04}\t1.1{low:04}\t1.1{close:04}\t9\t0\t2\r\n"
+        )
+    };
+    header.to_owned() + &(1..120).map(bar).collect::<String>()
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 #[test]
-fn its_strategy_is_checked_beside_the_shipped_ones() {
-    let own = "symbol = \"EURUSD\"\nkind = \"three_bars\"\nlast_hour = 18\n";
-    let output = check(own);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{output:?}");
-    assert!(said.contains("strategies.0.last_hour"), "{said}");
-    let shipped = "symbol = \"EURUSD\"\nkind = \"rsi_reversion\"\n";
-    assert!(check(shipped).status.success());
+fn its_strategy_trades_in_a_backtest_beside_the_shipped_ones() {
+    for kind in ["three_bars", "rsi_reversion"] {
+        let strategy = format!("kind = \"{kind}\"\ntimeframe = \"M1\"\nstop_points = 500\n");
+        let output = run(
+            &strategy,
+            &["backtest", "--json", "--bars", "EURUSD_M1.csv"],
+        );
+        assert!(output.status.success(), "{}", told(&output));
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            kind != "three_bars" || !said.contains("\"orders\": 0"),
+            "{said}"
+        );
+    }
 }
 
 #[test]
 fn faults_of_its_strategy_are_told() {
-    let faulty = check("symbol = \"EURUSD\"\nkind = \"three_bars\"\nlast_hour = 24\n");
-    let said = String::from_utf8_lossy(&faulty.stderr);
-    assert_eq!(faulty.status.code(), Some(78), "{said}");
-    assert!(said.contains("strategies.0.last_hour"), "{said}");
-    let unknown = check("symbol = \"EURUSD\"\nkind = \"four_bars\"\n");
-    let said = String::from_utf8_lossy(&unknown.stderr);
-    assert!(said.contains("\"three_bars\""), "{said}");
+    let faulty = run("kind = \"three_bars\"\nlast_hour = 24\n", &["check"]);
+    assert_eq!(faulty.status.code(), Some(78));
+    assert!(
+        told(&faulty).contains("strategies.0.last_hour"),
+        "{faulty:?}"
+    );
+    let unknown = run("kind = \"four_bars\"\n", &["check"]);
+    assert!(told(&unknown).contains("\"three_bars\""), "{unknown:?}");
+    let sound = run("kind = \"three_bars\"\nlast_hour = 18\n", &["check"]);
+    assert!(!told(&sound).contains("strategies"), "{sound:?}");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use super::stage::Stage;
 use crate::support::{BOUND, LOGIN, PASSWORD, SECRET, SERVER};
+use aho_corasick::AhoCorasick;
 use mymt5_chassis::testing::forms_of;
 use mymt5_proto::v1::{self, LinkState, control_service_client::ControlServiceClient};
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     os::unix::fs::{FileExt, PermissionsExt},
     time::{Duration, Instant},
@@ -31,28 +33,15 @@ fn memory(pid: u32) -> Vec<Vec<u8>> {
     maps.lines().filter_map(region).collect()
 }
 
-fn holds(memory: &[Vec<u8>], text: &[u8]) -> bool {
-    let (first, rest) = text.split_first().unwrap();
-    memory.iter().any(|region| {
-        let mut left = region.as_slice();
-        while let Some(at) = left.iter().position(|byte| byte == first) {
-            left = &left[at + 1..];
-            if left.starts_with(rest) {
-                return true;
-            }
-        }
-        false
-    })
-}
-
 /// The forms of a password that a memory holds, by their names; most of it counts as it.
-fn found(memory: &[Vec<u8>], password: &str) -> Vec<&'static str> {
+fn found(memory: &[Vec<u8>], password: &str) -> BTreeSet<&'static str> {
     const NAMES: [&str; 4] = ["raw", "json", "hex", "base64 at 0"];
     let part = &password[password.len() / 4..];
     let forms = forms_of(part).into_iter().chain(forms_of(password));
-    let named = forms.filter(|(name, _)| NAMES.contains(name));
-    let held = named.filter(|(_, form)| holds(memory, form));
-    held.map(|(name, _)| name).collect()
+    let named: Vec<_> = forms.filter(|(name, _)| NAMES.contains(name)).collect();
+    let any = AhoCorasick::new(named.iter().map(|(_, form)| form)).unwrap();
+    let places = memory.iter().flat_map(|region| any.find_overlapping_iter(region));
+    places.map(|place| named[place.pattern()].0).collect()
 }
 
 fn is_root() -> bool {
@@ -71,7 +60,7 @@ impl Stage {
         let mut clean = 0;
         while clean < 3 {
             let memory = block_in_place(|| memory(self.pid()));
-            assert!(holds(&memory, SERVER.as_bytes()), "nothing is found");
+            assert!(!found(&memory, SERVER).is_empty(), "nothing is found");
             let held = passwords.iter().map(|password| found(&memory, password));
             let held: Vec<_> = held.filter(|forms| !forms.is_empty()).collect();
             clean = if held.is_empty() { clean + 1 } else { 0 };
