@@ -186,7 +186,7 @@ impl Core {
         let asker = call.asker;
         let taken = match self.requests.find(&call, &self.found) {
             Ok(Some(subject)) => self.replay(&call, subject),
-            Ok(None) => self.take_new(call, market),
+            Ok(None) => self.take_new(&call, market),
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = taken {
@@ -218,7 +218,7 @@ impl Core {
         Ok(())
     }
 
-    fn take_new(&mut self, call: Call, market: &dyn Market) -> Result<(), Refusal> {
+    fn take_new(&mut self, call: &Call, market: &dyn Market) -> Result<(), Refusal> {
         if call
             .not_after_ms
             .is_some_and(|after| self.out.now.utc.0 > after)
@@ -227,35 +227,40 @@ impl Core {
         }
         // Before the first link no symbol is known: that the link is down is all there is to report.
         if call.command.sends() {
-            self.check_open(&call)?;
+            self.check_open(call)?;
         }
-        match call.command.clone() {
-            Command::Submit(order) => self.submit(&call, *order?, market),
-            Command::Close(exit) => self.close(&call, exit?, market),
-            Command::Cancel(id) => self.cancel(&call, id),
-            Command::ModifyOrder(id, edit) => self.modify_order(&call, id, &edit?, market),
-            Command::ModifyPosition(id, edit) => self.modify_position(&call, id, edit?, market),
+        match &call.command {
+            Command::Submit(order) => {
+                let order = order.as_ref().map_err(Refusal::clone)?;
+                self.submit(call, order, market)
+            }
+            Command::Close(exit) => self.close(call, exit.clone()?, market),
+            Command::Cancel(id) => self.cancel(call, *id),
+            Command::ModifyOrder(id, edit) => self.modify_order(call, *id, &edit.clone()?, market),
+            Command::ModifyPosition(id, edit) => {
+                self.modify_position(call, *id, edit.clone()?, market)
+            }
             Command::SetState {
                 scope,
                 state,
                 reason,
-            } => self.set_state(&call, scope, state, &reason),
+            } => self.set_state(call, scope.clone(), *state, reason),
             Command::Flatten {
                 scope,
                 include_foreign,
                 reason,
-            } => self.flatten(&call, scope, include_foreign, &reason, market),
+            } => self.flatten(call, scope.clone(), *include_foreign, reason, market),
             Command::Resolve {
                 order,
                 resolution,
                 reason,
-            } => self.resolve(&call, order, resolution, &reason),
+            } => self.resolve(call, *order, *resolution, reason),
             Command::Adopt {
                 client,
                 what,
                 reason,
-            } => self.adopt(&call, &client, what, &reason),
-            Command::Accept { what, reason } => self.accept(&call, &what, &reason),
+            } => self.adopt(call, client, *what, reason),
+            Command::Accept { what, reason } => self.accept(call, what, reason),
         }
     }
 

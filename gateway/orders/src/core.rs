@@ -192,8 +192,8 @@ impl Core {
     /// asked for. Everything that follows is in the outbox.
     pub fn step(&mut self, now: Now, input: Input, found: Found, market: &dyn Market) {
         self.out.now = now;
+        self.recall(&found);
         self.found = found;
-        self.recall();
         self.queue.resume();
         self.take(input, market);
         self.finish(market);
@@ -272,11 +272,8 @@ impl Core {
     }
 
     /// Takes what was looked up into memory.
-    fn recall(&mut self) {
-        let found = std::mem::take(&mut self.found);
-        let mut orders: Vec<&Order> = found.orders.values().collect();
-        orders.sort_unstable_by_key(|order| order.id);
-        for order in orders {
+    fn recall(&mut self, found: &Found) {
+        for order in found.orders.values() {
             self.orders.recall(order.clone());
         }
         for (id, deals) in &found.positions {
@@ -284,7 +281,6 @@ impl Core {
                 deals.iter().for_each(|owned| self.book.recall(&owned.deal));
             }
         }
-        self.found = found;
     }
 
     /// What must be looked up before a step with this input.

@@ -19,12 +19,12 @@ impl Core {
     pub(crate) fn submit(
         &mut self,
         call: &Call,
-        new: NewOrder,
+        new: &NewOrder,
         market: &dyn Market,
     ) -> Result<(), Refusal> {
         self.sessions
             .check(&call.client, call.session.as_ref(), self.out.now)?;
-        let refusals = self.refusals(&call.client, &new, market);
+        let refusals = self.refusals(&call.client, new, market);
         if let Some(first) = refusals.into_iter().next() {
             return Err(first);
         }
@@ -33,7 +33,7 @@ impl Core {
         self.clients
             .note_id(&call.client, Urgency::Other, self.out.now);
         self.requests.bind(call, Subject::Order(id), &mut self.out);
-        let order = self.new_order(call, (id, magic), &new);
+        let order = self.new_order(call, (id, magic), new);
         self.orders.add(order, &mut self.out);
         let leaves = (
             self.out.now.when(call.send_before_ms),
@@ -235,7 +235,7 @@ const fn may_open(mode: TradeMode, side: Side) -> bool {
     }
 }
 
-fn trade_request(new: NewOrder, magic: Magic) -> TradeRequest {
+fn trade_request(new: &NewOrder, magic: Magic) -> TradeRequest {
     let symbol = new.spec.symbol.clone();
     match new.price {
         Some(price) => TradeRequest::Pending {
@@ -248,7 +248,7 @@ fn trade_request(new: NewOrder, magic: Magic) -> TradeRequest {
             levels: new.levels,
             time_in_force: new.time_in_force,
             magic,
-            comment: new.comment,
+            comment: new.comment.clone(),
         },
         None => TradeRequest::Market {
             symbol,
@@ -257,7 +257,7 @@ fn trade_request(new: NewOrder, magic: Magic) -> TradeRequest {
             levels: new.levels,
             max_deviation_points: new.max_deviation_points,
             magic,
-            comment: new.comment,
+            comment: new.comment.clone(),
         },
     }
 }

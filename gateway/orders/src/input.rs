@@ -8,7 +8,7 @@ use mymt5_guard::ScopeLimits;
 use mymt5_model::{
     ClientName, DealRow, OrderId, PositionId, Receipt, Refusal, RequestId, Symbol, Ticket,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a shell tells a core. Each is one step.
 #[derive(Clone, Debug)]
@@ -106,11 +106,11 @@ impl Wanted {
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// Bound ids. Where one led to an order, that order is among the orders.
-    pub requests: HashMap<RequestKey, Request>,
+    pub requests: BTreeMap<RequestKey, Request>,
     /// Orders.
-    pub orders: HashMap<OrderId, Order>,
+    pub orders: BTreeMap<OrderId, Order>,
     /// Known deals.
     pub deals: BTreeSet<Ticket>,
     /// All known deals of a position, by ticket.
-    pub positions: HashMap<PositionId, Vec<OwnedDeal>>,
+    pub positions: BTreeMap<PositionId, Vec<OwnedDeal>>,
 }

@@ -312,15 +312,9 @@ impl Orders {
     /// answer: what has neither, such as the return code of an order that was filled before it was
     /// answered, goes with the next ones.
     pub(crate) fn flush(&mut self, out: &mut Out) {
-        let dirty = std::mem::take(&mut self.dirty);
-        for id in &dirty {
-            let Some(order) = self.get(*id) else {
-                continue;
-            };
-            out.record_patiently(Record::Order(Box::new(order.clone())));
-        }
-        for id in &dirty {
-            if let Some(kept) = self.all.get_mut(id) {
+        while let Some(id) = self.dirty.pop_first() {
+            if let Some(kept) = self.all.get_mut(&id) {
+                out.record_patiently(Record::Order(Box::new(kept.order.clone())));
                 kept.recorded = out.recorded;
             }
         }

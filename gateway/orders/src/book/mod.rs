@@ -16,7 +16,7 @@ use mymt5_model::{
     PositionId, PositionRow, Symbol, Ticket,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use track::Track;
 
 /// Positions that are over and still known, so that rows which lag do not bring them back.
@@ -333,7 +333,7 @@ impl Book {
         let fresh = Reads::after(self.fresh, now.elapsed_ms);
         self.fresh = Some(fresh);
         let rows = rows.into_iter().map(|row| (row.id, row));
-        let mut rows: HashMap<PositionId, PositionRow> = rows.collect();
+        let mut rows: BTreeMap<PositionId, PositionRow> = rows.collect();
         for id in rows.keys() {
             self.tracks.entry(*id).or_default();
         }

@@ -516,10 +516,10 @@ impl Track {
         let same = before.is_some_and(|reported| is_same(&reported.row, &row));
         self.owner = Some((row.magic, owner.clone()));
         let position = owner.of(row);
-        self.reported = Some(position.clone());
         if !same {
-            changes.push(PositionChange::Changed(position));
+            changes.push(PositionChange::Changed(position.clone()));
         }
+        self.reported = Some(position);
         changes
     }
 
