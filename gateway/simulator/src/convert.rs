@@ -5,7 +5,7 @@ use crate::{
     AccountConfig, Simulator,
     market::{Market, Route},
 };
-use mymt5_model::{Lots, Money, Price, SymbolSpec};
+use mymt5_model::{Money, Price, SymbolSpec};
 
 /// All ways from the quote currency of `specs[of]` to the account currency.
 pub(crate) fn routes(specs: &[SymbolSpec], of: usize, account: &AccountConfig) -> Vec<Route> {
@@ -39,24 +39,14 @@ pub(crate) fn sources(routes: &[Route]) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The worth of points times units of lots in the quote currency.
-pub(crate) fn in_quote(spec: &SymbolSpec, point_lots: i128) -> Money {
-    const MOST: i128 = 1_000_000_000_000_000_000 * Money::SCALE;
-    let contract = (spec.contract_size * Money::SCALE as f64).round() as i128;
-    let divisor = i128::from(Lots::SCALE) * 10i128.pow(u32::from(spec.digits));
-    let product = point_lots.saturating_mul(contract);
-    let rounded = product.saturating_add(product.signum() * (divisor / 2)) / divisor;
-    Money::from_units(rounded.clamp(-MOST, MOST))
-}
-
 impl Simulator {
     /// The rate from a market's quote currency to the account currency, `price` being the
     /// market's own; none while no quote for it is known.
     pub(crate) fn rate(&self, market: &Market, price: Price) -> Option<f64> {
-        let own = price.to_f64();
+        let own = || Some(price.to_f64()).filter(|own| *own > 0.0);
         market.routes.iter().find_map(|route| match *route {
             Route::Same => Some(1.0),
-            Route::OwnBase => (own > 0.0).then(|| 1.0 / own),
+            Route::OwnBase => own().map(|own| 1.0 / own),
             Route::Direct(i) => self.markets[i].quote.as_ref().map(|q| q.bid.to_f64()),
             Route::Inverse(i) => self.markets[i].quote.as_ref().map(|q| 1.0 / q.ask.to_f64()),
             Route::Fixed(rate) => Some(rate),
@@ -65,7 +55,7 @@ impl Simulator {
 
     /// The worth of points times units of lots in the account currency, not yet rounded.
     pub(crate) fn worth(&self, market: &Market, point_lots: i128, price: Price) -> Option<Money> {
-        let quoted = in_quote(&market.spec, point_lots);
+        let quoted = market.worth.times(point_lots);
         if market.routes.first() == Some(&Route::Same) {
             return Some(quoted);
         }

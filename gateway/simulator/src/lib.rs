@@ -8,7 +8,8 @@
 //! * The way of a request: `requests` -> `rules` (what a server refuses) -> `market_orders` or
 //!   `pending` -> `fills` -> `netting` or `hedging`, by `trade` (what is done) -> `history` and
 //!   `event` (what is told). `close_by` fills without the market.
-//! * Money: `account` (the conditions), `margin`, `convert` (into its currency), `rollover`.
+//! * Money: `account` (the conditions), `margin`, `worth` (of points), `convert` (into the account's
+//!   currency), `rollover`.
 //! * Each symbol: [`catalogue`] (contracts), `market` (its corner of the account), `sessions` (hours).
 //! * What was quoted: `quotes`, kept by whoever wants to read it again.
 //! * A restart: `state`, with `dice` for chance that goes on.
@@ -38,6 +39,7 @@ mod sessions;
 mod simulator;
 mod state;
 mod trade;
+mod worth;
 
 pub use account::{AccountConfig, SetupError};
 pub use event::Event;

@@ -1,6 +1,6 @@
 //! One symbol's corner of the account: its contract, its quote, and what stands in it.
 
-use crate::{Week, pending::Working, position::Position, rules::MOST_POINTS};
+use crate::{Week, pending::Working, position::Position, rules::MOST_POINTS, worth::Worth};
 use mymt5_model::{BrokerTime, Money, Price, Side, SymbolSpec, Tick};
 
 /// One way to convert a quote currency.
@@ -21,6 +21,8 @@ pub(crate) enum Route {
 /// A symbol with its orders and positions.
 pub(crate) struct Market {
     pub(crate) spec: SymbolSpec,
+    /// What its points are worth, by the specification.
+    pub(crate) worth: Worth,
     /// Ways from the quote currency to the account currency, the best first.
     pub(crate) routes: Vec<Route>,
     /// Markets whose conversion depends on this one's quote.

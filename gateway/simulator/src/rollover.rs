@@ -1,8 +1,8 @@
 //! The end of the broker's day: every open position is charged or paid its swap, once a night,
 //! three times on one day of the week, never at a weekend.
 
-use crate::{Simulator, convert::in_quote, event::Log, position::Position};
-use mymt5_model::{BrokerTime, Lots, Money, Side, SymbolSpec, Weekday};
+use crate::{Simulator, event::Log, market::Market, position::Position};
+use mymt5_model::{BrokerTime, Money, Side, Weekday};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -27,12 +27,12 @@ fn charged(day: Weekday, triple: Weekday) -> i64 {
 }
 
 /// Swap of a position for so many nights, in the quote currency.
-fn swap(spec: &SymbolSpec, position: &Position, nights: i64) -> Money {
+fn swap(market: &Market, position: &Position, nights: i64) -> Money {
     let points = match position.side {
-        Side::Buy => spec.swap_long_points,
-        Side::Sell => spec.swap_short_points,
+        Side::Buy => market.spec.swap_long_points,
+        Side::Sell => market.spec.swap_short_points,
     };
-    let one_point = in_quote(spec, i128::from(Lots::units(position.lots)));
+    let one_point = market.worth.times(i128::from(position.lots.units()));
     one_point.times(points * nights as f64)
 }
 
@@ -60,7 +60,7 @@ impl Simulator {
         let rate = market
             .closing(position.side)
             .and_then(|price| self.rate(market, price));
-        let amount = swap(&market.spec, position, nights).times(rate.unwrap_or(0.0));
+        let amount = swap(market, position, nights).times(rate.unwrap_or(0.0));
         amount.rounded(self.account.currency_digits)
     }
 }

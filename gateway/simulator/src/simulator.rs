@@ -2,12 +2,13 @@
 
 use crate::{
     AccountConfig, Past, SetupError,
-    convert::{in_quote, routes, sources},
+    convert::{routes, sources},
     dice::Dice,
     history::History,
     market::Market,
     pending::FIRST_ORDER,
     position::{Position, point_lots},
+    worth::Worth,
 };
 use mymt5_model::{
     AccountKind, AccountRow, BrokerTime, DealRow, Lots, MaskedAccount, Money, OrderRow,
@@ -21,6 +22,8 @@ const FIRST_DEAL: u64 = 2_000_001;
 /// A whole MetaTrader 5 account: its market, its orders, its positions, its money.
 pub struct Simulator {
     pub(crate) account: AccountConfig,
+    /// The number of the account.
+    pub(crate) masked: MaskedAccount,
     pub(crate) markets: Vec<Market>,
     pub(crate) index: BTreeMap<Symbol, usize>,
     pub(crate) balance: Money,
@@ -63,6 +66,7 @@ impl Simulator {
             time: None,
             next_expiry: None,
             margin_called: false,
+            masked: MaskedAccount::of(account.login),
             account,
         })
     }
@@ -74,7 +78,7 @@ impl Simulator {
         let margin = self.margin();
         let equity = self.equity();
         AccountRow {
-            account: MaskedAccount::of(self.account.login),
+            account: self.masked.clone(),
             server: self.account.server.clone(),
             mode: self.account.mode,
             kind: AccountKind::Simulated,
@@ -158,7 +162,7 @@ impl Simulator {
             let bid = market.touch(Side::Sell);
             let bid = bid.unwrap_or(Price::from_points(0, spec.digits));
             let rate = self.rate(market, bid);
-            spec.tick_value = rate.map(|rate| in_quote(&spec, tick).to_f64() * rate);
+            spec.tick_value = rate.map(|rate| market.worth.times(tick).to_f64() * rate);
             spec
         };
         self.markets.iter().map(with_value).collect()
@@ -237,6 +241,7 @@ fn open_markets(
         let week = account.symbol_sessions.get(&spec.symbol);
         Ok(Market {
             week: week.unwrap_or(&account.sessions).clone(),
+            worth: Worth::of(&spec),
             spec,
             routes,
             dependents,

@@ -94,7 +94,7 @@ impl Simulator {
         });
         State {
             format: FORMAT,
-            account: MaskedAccount::of(self.account.login),
+            account: self.masked.clone(),
             server: self.account.server.clone(),
             currency: self.account.currency.clone(),
             mode: self.account.mode,

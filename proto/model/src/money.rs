@@ -56,6 +56,12 @@ impl Money {
         ))
     }
 
+    /// So many units over a divisor above 0, to the nearest unit, half away from zero.
+    #[must_use]
+    pub fn of_ratio(units: i128, divisor: i128) -> Self {
+        Self(rounded_div(units, divisor))
+    }
+
     /// This amount times a rate, to the nearest unit.
     #[must_use]
     pub fn times(self, rate: f64) -> Self {
@@ -69,7 +75,7 @@ impl Money {
     /// Rounded half away from zero to `digits` decimals (at most 8).
     #[must_use]
     pub fn rounded(self, digits: u8) -> Self {
-        let unit = 10i128.pow(u32::from(8 - digits.min(8)));
+        let unit = i128::from(10u32.pow(u32::from(8 - digits.min(8))));
         Self(rounded_div(self.0, unit) * unit)
     }
 
@@ -99,7 +105,7 @@ fn rounded_div(value: i128, divisor: i128) -> i128 {
     {
         return i128::from(sum / divisor);
     }
-    (value + value.signum() * (divisor / 2)) / divisor
+    value.saturating_add(value.signum() * (divisor / 2)) / divisor
 }
 
 impl Add for Money {

@@ -95,8 +95,12 @@ impl Price {
         self.points as f64 / Self::scale(self.digits)
     }
 
+    /// `10^digits`.
     fn scale(digits: u8) -> f64 {
-        10f64.powi(i32::from(digits))
+        const USUAL: [f64; Price::MAX_DIGITS as usize + 1] =
+            [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+        let usual = USUAL.get(usize::from(digits)).copied();
+        usual.unwrap_or_else(|| 10f64.powi(i32::from(digits)))
     }
 }
 
