@@ -68,30 +68,22 @@ pub(super) fn whole(field: &[u8]) -> Option<u64> {
 
 /// A price above zero of at most so many decimals (zeros beyond them do not count).
 pub(super) fn price(field: &[u8], digits: u8) -> Option<Price> {
-    let mut points = 0i64;
-    let mut decimals = None;
     if field.len() > 24 {
         return None;
     }
-    for byte in field {
-        match (byte, &mut decimals) {
-            (b'.', None) => decimals = Some(0),
-            (b'0', Some(count)) if *count == digits => {}
-            (b'0'..=b'9', Some(count)) if *count < digits => {
-                *count += 1;
-                points = points
-                    .checked_mul(10)?
-                    .checked_add(i64::from(byte - b'0'))?;
-            }
-            (b'0'..=b'9', None) => {
-                points = points
-                    .checked_mul(10)?
-                    .checked_add(i64::from(byte - b'0'))?;
-            }
-            _ => return None,
-        }
+    let point = field.iter().position(|byte| *byte == b'.');
+    let whole = &field[..point.unwrap_or(field.len())];
+    let part = point.map_or(&[][..], |at| &field[at + 1..]);
+    let (part, beyond) = part.split_at(part.len().min(digits.into()));
+    if beyond.iter().any(|byte| *byte != b'0') {
+        return None;
     }
-    let missing = u32::from(digits - decimals.unwrap_or(0));
+    let points = whole.iter().chain(part).try_fold(0i64, |points, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        let more = points.checked_mul(10)?.checked_add(i64::from(digit));
+        more.filter(|_| digit < 10)
+    })?;
+    let missing = u32::from(digits) - part.len() as u32;
     let points = points.checked_mul(10i64.pow(missing))?;
     (points > 0).then(|| Price::from_points(points, digits))
 }
@@ -160,28 +152,23 @@ fn day(date: &[u8; 10]) -> Option<i64> {
 
 /// Milliseconds since midnight.
 fn time_of_day(time: &[u8]) -> Option<i64> {
-    if time.is_empty() {
-        return Some(0);
-    }
-    let shape = [2, 5, 8].iter().zip([b':', b':', b'.']);
-    let separated = shape
-        .clone()
-        .all(|(at, byte)| time.get(*at).is_none_or(|b| *b == byte));
-    let (seconds, ms): (&[u8], &[u8]) = match time.len() {
-        5 => (b"0", b"0"),
-        8 => (&time[6..8], b"0"),
-        10..=12 => (&time[6..8], &time[9..]),
+    let [h1, h2, b':', m1, m2, rest @ ..] = time else {
+        return time.is_empty().then_some(0);
+    };
+    let two = |tens: &u8, ones: &u8| whole(&[*tens, *ones]);
+    let h = two(h1, h2)?;
+    let m = two(m1, m2)?;
+    let (s, ms) = match rest {
+        [] => (0, 0),
+        [b':', s1, s2] => (two(s1, s2)?, 0),
+        [b':', s1, s2, b'.', ms @ ..] if ms.len() <= 3 => {
+            let scale = 10u64.pow(3 - ms.len() as u32);
+            (two(s1, s2)?, whole(ms)? * scale)
+        }
         _ => return None,
     };
-    let below = |part: &[u8], limit: u64| whole(part).filter(|n| *n < limit).map(|n| n as i64);
-    let scale = match ms.len() {
-        3 => 1,
-        2 => 10,
-        _ => 100,
-    };
-    let (h, m) = (below(&time[..2], 24)?, below(&time[3..5], 60)?);
-    let (s, ms) = (below(seconds, 60)?, below(ms, 1000)? * scale);
-    separated.then_some(((h * 60 + m) * 60 + s) * 1000 + ms)
+    let of_day = ((h * 60 + m) * 60 + s) * 1000 + ms;
+    (h < 24 && m < 60 && s < 60).then_some(of_day as i64)
 }
 
 #[cfg(test)]
