@@ -40,7 +40,9 @@ fn found(memory: &[Vec<u8>], password: &str) -> BTreeSet<&'static str> {
     let forms = forms_of(part).into_iter().chain(forms_of(password));
     let named: Vec<_> = forms.filter(|(name, _)| NAMES.contains(name)).collect();
     let any = AhoCorasick::new(named.iter().map(|(_, form)| form)).unwrap();
-    let places = memory.iter().flat_map(|region| any.find_overlapping_iter(region));
+    let places = memory
+        .iter()
+        .flat_map(|region| any.find_overlapping_iter(region));
     places.map(|place| named[place.pattern()].0).collect()
 }
 
