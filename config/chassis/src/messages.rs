@@ -118,7 +118,9 @@ fn of_files(messages: &mut Messages, folder: &Path) {
     let broken = folder.join("broken.toml");
     write(&large, vec![b'#'; 1024 * 1024 + 1], 0o600);
     write(&broken, "a = 1\nb = hidden\n", 0o600);
-    for file in [missing.as_path(), folder, &large, &broken] {
+    let spelled = folder.join("spelled.toml");
+    write(&spelled, "'hidden[9]' = 1\n", 0o600);
+    for file in [missing.as_path(), folder, &large, &broken, &spelled] {
         messages.errors(&report(file, nothing()), folder);
     }
     let file = folder.join("demo.toml");

@@ -47,6 +47,7 @@ pub(super) fn are_missing(file: &Path) -> bool {
 pub(super) fn read_text(text: &str) -> Result<Node, Vec<ConfigError>> {
     const SHOWN: &str = "text";
     let source = File::from_str(text, FileFormat::Toml);
+    check(Path::new(SHOWN), &source).map_err(|error| vec![error])?;
     match Config::builder().add_source(source).build() {
         Ok(config) => Ok(node(config.cache, &Source::File(SHOWN.into()))),
         Err(error) => Err(vec![config_error(Path::new(SHOWN), &error)]),
@@ -79,10 +80,25 @@ fn parse(path: &Path) -> Result<(), ConfigError> {
     if facts.len() > MAX_BYTES {
         return Err(ConfigError::new(shown, "is larger than 1 MiB", fix));
     }
-    match Config::builder().add_source(source(path)).build() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(config_error(path, &error)),
+    check(path, &source(path))
+}
+
+/// The crate takes a key at the top for an expression: `'a[999]'` makes a list of a thousand.
+fn check(path: &Path, source: &impl config::Source) -> Result<(), ConfigError> {
+    let read = source.collect();
+    let table = read.map_err(|error| config_error(path, &error))?;
+    let is_name = |key: &String| {
+        let mut bytes = key.bytes();
+        bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+    };
+    if table.keys().all(is_name) {
+        return Ok(());
     }
+    Err(ConfigError::new(
+        path.display().to_string(),
+        "has a key outside its tables that is not a name",
+        "write keys of letters, digits, _ and -",
+    ))
 }
 
 fn config_error(path: &Path, error: &config::ConfigError) -> ConfigError {

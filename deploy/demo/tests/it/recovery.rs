@@ -102,6 +102,7 @@ async fn a_full_disk_of_the_engine_stops_no_exit_and_room_lets_it_enter_again() 
     };
     stage.start("gateway");
     stage.start("engine");
+    stage.serving("engine", true).await;
     all_agree(&stage).await;
     disk.fill();
     let told = "entries are refused until it can be written";

@@ -365,6 +365,26 @@ fn broken_files_are_named_with_the_line_but_not_its_text() {
     assert!(!report.contains("hidden"), "{report}");
 }
 
+/// The crate that merges the files would make lists of as many items as such keys say.
+#[test]
+fn a_key_that_is_an_expression_is_refused() {
+    let place = Place::new("'many[20000000]' = 1\n");
+    place.write("demo.local.toml", "'hidden.key' = 1\n", 0o644);
+    let report = place.try_open(&[]).err().unwrap().to_string();
+    has(&report, &["2 faults"]);
+    has(&report, &["demo.toml: has a key outside its tables"]);
+    has(&report, &["demo.local.toml: has a key outside its tables"]);
+    assert!(!report.contains("hidden"), "{report}");
+    assert!(
+        Reader::of_text(
+            &TABLE,
+            "'many[9]' = 1",
+            Environment::from_pairs::<&str, &str>([])
+        )
+        .is_err()
+    );
+}
+
 #[test]
 fn dotenv_gives_way_to_the_process_and_only_own_names_are_taken() {
     let place = Place::new("");
