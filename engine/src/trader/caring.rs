@@ -56,16 +56,13 @@ impl Trader {
         }
     }
 
-    /// Notes the end of an order that was to close a part of a position. True: it is one of those.
-    pub(super) fn note_part(&mut self, order: &OrderUpdate) -> bool {
-        let part = order.request_id.as_ref();
-        let part = part.filter(|request_id| self.risk.cared().is_part(request_id));
-        if let Some(request_id) = part
+    /// Notes the end of an order, if it was to close a part of a position.
+    pub(super) fn note_part(&mut self, order: &OrderUpdate) {
+        if let Some(request_id) = &order.request_id
             && (order.state.is_final() || order.is_done())
         {
             self.note_part_end(request_id, order.may_be_done());
         }
-        part.is_some()
     }
 
     /// Notes how an order ended, if it was to close a part of a position. What may have been done is not

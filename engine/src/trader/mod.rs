@@ -8,6 +8,7 @@ mod feed;
 mod figures;
 mod intent;
 mod runner;
+mod turn;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -306,11 +307,11 @@ impl Trader {
 
     fn on_order(&mut self, order: &OrderUpdate) -> Step {
         let owner = self.owner(order);
-        let part = self.note_part(order);
+        self.note_part(order);
         // What is left of a position is told by its own event alone, unless a runner awaits its close.
         let awaited = order.request_id.as_ref();
-        let awaited = awaited.is_some_and(|id| self.runners.iter().any(|one| one.waits_for(id)));
-        let closes = order.closes.filter(|_| awaited && !part);
+        let awaited = awaited.is_some_and(|id| self.runners.iter().any(|one| one.awaits_close(id)));
+        let closes = order.closes.filter(|_| awaited);
         let closed = closes.and_then(|id| self.portfolio.position(id)).cloned();
         self.portfolio.apply(&Event::Order(OrderUpdate {
             closes,

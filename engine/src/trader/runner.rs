@@ -6,6 +6,7 @@ use super::{
     entry::{self, EntryRefused, Order, World},
     feed::Feed,
     intent::{Cancel, Close, Intent, Move, Submit},
+    turn::Turn,
 };
 use crate::{
     bars::{History, Timeframe},
@@ -28,13 +29,15 @@ pub(super) struct StrategyRunner {
     plan: Plan,
     carer: Carer,
     in_flight: Option<InFlight>,
+    /// The newest order that was to turn a position, until what it opened is known.
+    turn: Option<Turn>,
     /// The position of an entry that is filled is still to be told.
     is_unseen: bool,
     /// Another strategy trades the symbol, too: what belongs to this one bears its name.
     shares: bool,
     time: BrokerTime,
     quote: Option<Quote>,
-    /// When it last tried to close or to cancel; none: that was done.
+    /// When it last tried to close, to trim or to cancel; none: that was done.
     tried: Option<BrokerTime>,
     /// The close that was tried last failed.
     close_failed: bool,
@@ -58,6 +61,8 @@ enum What {
     Close,
     /// A part of a position is closed.
     Reduce(PositionId),
+    /// What a turn opened beyond what risk admitted is closed.
+    Trim,
     Cancel(OrderId),
     Move(PositionId),
 }
@@ -67,6 +72,7 @@ enum Next {
     Open(Order),
     Close(PositionId),
     Reduce(PositionId, Lots),
+    Trim(PositionId, Lots),
     Cancel(OrderId),
     Move(PositionId, LevelsEdit),
 }
@@ -80,6 +86,7 @@ impl StrategyRunner {
             feeds: series.into_iter().map(Feed::new).collect(),
             plan: Plan::default(),
             in_flight: None,
+            turn: None,
             is_unseen: false,
             shares,
             time: BrokerTime(0),
@@ -234,13 +241,15 @@ impl StrategyRunner {
         self.is_unseen = false;
         if held.lots.is_zero() {
             self.carer.retain(|id| id != held.position_id);
+            self.turn = self.turn.filter(|turn| !turn.opens(held));
         }
         // An exit may have waited for it.
         self.plan.is_fresh = true;
         if let Some(in_flight) = &mut self.in_flight
-            && let What::Open { told, .. } = &mut in_flight.what
+            && let What::Open { side, told, .. } = &mut in_flight.what
         {
-            *told = true;
+            // What it closes may change or end before it opens anything.
+            *told |= held.side == *side;
         }
         self.tell(world, true, |strategy, context| {
             strategy.on_position(held, context);
@@ -286,6 +295,15 @@ impl StrategyRunner {
         self.in_flight.get_or_insert(InFlight { request_id, what });
     }
 
+    /// True while it waits for the close of all of a position.
+    pub(super) fn awaits_close(&self, request_id: &RequestId) -> bool {
+        self.waits_for(request_id) && self.what() == Some(What::Close)
+    }
+
+    fn what(&self) -> Option<What> {
+        self.in_flight.as_ref().map(|in_flight| in_flight.what)
+    }
+
     /// True when something was decided, and not yet looked at.
     pub(super) const fn has_decided(&self) -> bool {
         self.plan.is_fresh || self.carer.wants()
@@ -298,7 +316,7 @@ impl StrategyRunner {
         let Some(InFlight { what, .. }) = self.in_flight.take() else {
             return false;
         };
-        if done && matches!(what, What::Close | What::Cancel(_)) {
+        if done && matches!(what, What::Close | What::Cancel(_) | What::Trim) {
             self.tried = None;
         }
         self.close_failed = what == What::Close && !done;
@@ -316,7 +334,8 @@ impl StrategyRunner {
             }
             What::Move(id) if !done => self.carer.on_move_failed(id, self.time),
             What::Reduce(id) if !done => self.carer.on_part_failed(id, self.time),
-            What::Close | What::Reduce(_) | What::Cancel(_) | What::Move(_) => {}
+            What::Trim if done => self.turn = None,
+            What::Close | What::Reduce(_) | What::Trim | What::Cancel(_) | What::Move(_) => {}
         }
         matches!(what, What::Open { .. })
     }
@@ -324,9 +343,11 @@ impl StrategyRunner {
     /// What is waited for will not be filled any further. Where it was to turn a position and did not
     /// close all of it, the rest stands against what was decided: it is closed.
     pub(super) fn fall_short(&mut self, filled: Lots) {
-        let what = self.in_flight.as_ref().map(|in_flight| in_flight.what);
-        if let Some(What::Open { closes, .. }) = what {
-            self.plan.exit |= filled < closes;
+        if let Some(What::Open { closes, .. }) = self.what()
+            && filled < closes
+        {
+            self.plan.exit = true;
+            self.turn = None;
         }
     }
 
@@ -349,6 +370,7 @@ impl StrategyRunner {
     /// waited for.
     pub(super) fn on_snapshot(&mut self, portfolio: &Portfolio) {
         self.plan.lapse();
+        self.plan.is_fresh = self.turn.is_some();
         self.is_unseen = false;
         let is_over = |in_flight: &mut InFlight| {
             matches!(in_flight.what, What::Cancel(_) | What::Move(_))
@@ -378,6 +400,7 @@ impl StrategyRunner {
         let what = match next {
             Next::Open(order) => {
                 self.note_entry(&order, world);
+                self.turn = Turn::of(&order);
                 let open = order.open(&self.settings.symbol);
                 world.portfolio.send(intent.request_id().clone(), open);
                 What::Open {
@@ -393,13 +416,14 @@ impl StrategyRunner {
                 }
                 What::Reduce(position_id)
             }
+            Next::Trim(..) => What::Trim,
             Next::Cancel(order_id) => What::Cancel(order_id),
             Next::Move(position_id, _) => {
                 self.carer.on_move(position_id, self.time);
                 What::Move(position_id)
             }
         };
-        if matches!(what, What::Close | What::Cancel(_)) {
+        if matches!(what, What::Close | What::Cancel(_) | What::Trim) {
             self.tried = Some(self.time);
         }
         self.in_flight = Some(InFlight {
@@ -467,6 +491,10 @@ impl StrategyRunner {
         if let Some((position_id, Action::Close)) = care {
             return Some(Next::Close(position_id));
         }
+        let trim = self.trim(&held, world.spec.volume.min);
+        if trim.is_some() {
+            return trim;
+        }
         if self.plan.cancel && cancel.is_some() {
             return cancel;
         }
@@ -487,6 +515,27 @@ impl StrategyRunner {
         let held = held.first().filter(|_| levels != LevelsEdit::default());
         let moved = held.map(|held| Next::Move(held.position_id, on_grid(levels, world.spec)));
         moved.or_else(|| care.map(of_care))
+    }
+
+    /// The close of what a turn opened beyond what risk admitted. One that failed is tried again after
+    /// a while.
+    fn trim(&mut self, held: &[Held], smallest: Lots) -> Option<Next> {
+        let turn = self.turn?;
+        let opened = held.iter().find(|held| turn.opens(held))?;
+        let Some(excess) = turn.excess(opened, smallest) else {
+            self.turn = None;
+            return None;
+        };
+        if self.failed_lately() {
+            self.plan.is_fresh = true;
+            return None;
+        }
+        tracing::warn!(
+            strategy = self.settings.name,
+            %excess,
+            "a position ended before the order that was to turn it: what that opened beyond what risk admits is closed"
+        );
+        Some(Next::Trim(opened.position_id, excess))
     }
 
     /// Its order that waits for its price.
@@ -555,12 +604,14 @@ impl StrategyRunner {
                 lots: None,
                 tag,
             }),
-            Next::Reduce(position_id, lots) => Intent::Close(Close {
-                request_id,
-                position_id,
-                lots: Some(lots),
-                tag,
-            }),
+            Next::Reduce(position_id, lots) | Next::Trim(position_id, lots) => {
+                Intent::Close(Close {
+                    request_id,
+                    position_id,
+                    lots: Some(lots),
+                    tag,
+                })
+            }
             Next::Cancel(order_id) => Intent::Cancel(Cancel {
                 request_id,
                 order_id,

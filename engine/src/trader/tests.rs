@@ -5,6 +5,7 @@ mod care;
 mod flat;
 mod in_flight;
 mod risk;
+mod turns;
 
 use super::*;
 use crate::care::CareSettings;
