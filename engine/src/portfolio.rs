@@ -258,6 +258,12 @@ impl Portfolio {
         order.is_some_and(|order| order.filled)
     }
 
+    /// Filled entries of a symbol whose positions were not reported count no more.
+    pub fn forget_unreported(&mut self, symbol: &Symbol) {
+        self.in_flight
+            .retain(|_, order| !(order.filled && order.entry.symbol == *symbol));
+    }
+
     /// True while an entry of that side is on its way: a new position of the symbol is its own.
     #[must_use]
     pub fn expects(&self, symbol: &Symbol, side: Side) -> bool {

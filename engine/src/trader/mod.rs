@@ -9,6 +9,7 @@ mod figures;
 mod intent;
 mod runner;
 mod turn;
+mod unseen;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -471,7 +472,7 @@ impl Trader {
     fn each(
         &mut self,
         symbol: &Symbol,
-        mut does: impl FnMut(&mut StrategyRunner, &World<'_>),
+        mut does: impl FnMut(&mut StrategyRunner, &mut World<'_>),
     ) -> Step {
         let (Some(runners), Some(spec)) = (self.of_symbol.get(symbol), self.specs.get(symbol))
         else {
@@ -486,7 +487,7 @@ impl Trader {
         let mut intents = Vec::new();
         for at in runners {
             let runner = &mut self.runners[*at];
-            does(runner, &world);
+            does(runner, &mut world);
             if runner.has_decided() {
                 intents.extend(runner.act(&mut world, &mut self.new_id));
             }

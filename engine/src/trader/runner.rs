@@ -7,6 +7,7 @@ use super::{
     feed::Feed,
     intent::{Cancel, Close, Intent, Move, Submit},
     turn::Turn,
+    unseen::Unseen,
 };
 use crate::{
     bars::{History, Timeframe},
@@ -32,7 +33,7 @@ pub(super) struct StrategyRunner {
     /// The newest order that was to turn a position, until what it opened is known.
     turn: Option<Turn>,
     /// The position of an entry that is filled is still to be told.
-    is_unseen: bool,
+    unseen: Unseen,
     /// Another strategy trades the symbol, too: what belongs to this one bears its name.
     shares: bool,
     time: BrokerTime,
@@ -87,7 +88,7 @@ impl StrategyRunner {
             plan: Plan::default(),
             in_flight: None,
             turn: None,
-            is_unseen: false,
+            unseen: Unseen::default(),
             shares,
             time: BrokerTime(0),
             quote: None,
@@ -172,8 +173,11 @@ impl StrategyRunner {
         tell(strategy.as_mut(), &mut Context::new(view, plan));
     }
 
-    pub(super) fn on_tick(&mut self, tick: &Tick, world: &World<'_>) {
+    pub(super) fn on_tick(&mut self, tick: &Tick, world: &mut World<'_>) {
         self.time = tick.time;
+        if self.unseen.on_tick(tick.time) {
+            self.give_up_unseen(world);
+        }
         self.quote = Some(Quote {
             bid: tick.bid,
             ask: tick.ask,
@@ -193,6 +197,17 @@ impl StrategyRunner {
         if self.cares() {
             self.care(tick, world);
         }
+    }
+
+    /// The position of a filled entry was never told: it holds nothing back any more.
+    fn give_up_unseen(&self, world: &mut World<'_>) {
+        let symbol = &self.settings.symbol;
+        world.portfolio.forget_unreported(symbol);
+        tracing::warn!(
+            strategy = self.settings.name,
+            %symbol,
+            "the position of a filled entry was never told: it counts as closed again; compare the positions of the gateway with those of the terminal"
+        );
     }
 
     /// Looks at what it holds.
@@ -238,7 +253,7 @@ impl StrategyRunner {
 
     /// A position of its own changed, or is gone.
     pub(super) fn on_position(&mut self, held: &Held, world: &World<'_>) {
-        self.is_unseen = false;
+        self.unseen.end();
         if held.lots.is_zero() {
             self.carer.retain(|id| id != held.position_id);
             self.turn = self.turn.filter(|turn| !turn.opens(held));
@@ -263,7 +278,9 @@ impl StrategyRunner {
             self.in_flight = None;
         }
         // One that waited for its price ends while nobody waits for it.
-        self.is_unseen |= awaited.is_some_and(|id| world.portfolio.awaits_position(id));
+        if awaited.is_some_and(|id| world.portfolio.awaits_position(id)) {
+            self.unseen.begin();
+        }
         self.tell(world, true, |strategy, context| {
             strategy.on_order(order, context);
         });
@@ -325,7 +342,11 @@ impl StrategyRunner {
                 let entry = self.plan.entry.take();
                 let turns = |wanted: Wanted| wanted.reverses && wanted.entry.side != side;
                 self.plan.exit |= done && entry.is_some_and(turns);
-                self.is_unseen = done && !told;
+                if done && !told {
+                    self.unseen.begin();
+                } else {
+                    self.unseen.end();
+                }
             }
             What::Close if !done => self.plan = Plan::default(),
             What::Cancel(_) if !done => {
@@ -371,7 +392,7 @@ impl StrategyRunner {
     pub(super) fn on_snapshot(&mut self, portfolio: &Portfolio) {
         self.plan.lapse();
         self.plan.is_fresh = self.turn.is_some();
-        self.is_unseen = false;
+        self.unseen.end();
         let is_over = |in_flight: &mut InFlight| {
             matches!(in_flight.what, What::Cancel(_) | What::Move(_))
                 || portfolio.order(&in_flight.request_id).is_some()
@@ -486,7 +507,7 @@ impl StrategyRunner {
                 self.plan.is_fresh = self.failed_lately();
                 return cancel.filter(|_| !self.failed_lately());
             }
-            self.plan.exit = self.is_unseen;
+            self.plan.exit = self.unseen.is_awaited();
         }
         if let Some((position_id, Action::Close)) = care {
             return Some(Next::Close(position_id));
@@ -499,7 +520,7 @@ impl StrategyRunner {
             return cancel;
         }
         self.plan.cancel = false;
-        if self.is_unseen {
+        if self.unseen.is_awaited() {
             return None;
         }
         if let Some(wanted) = self.plan.entry {

@@ -6,6 +6,7 @@ mod flat;
 mod in_flight;
 mod risk;
 mod turns;
+mod unseen;
 
 use super::*;
 use crate::care::CareSettings;
