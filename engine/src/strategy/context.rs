@@ -117,15 +117,16 @@ impl<'a> Context<'a> {
     }
 
     /// Opens a position, or places a pending order in place of the one that waits. It lapses where
-    /// a position is held already.
+    /// a position is held already, and where what must be done before it takes more than 5 s.
     pub fn enter(&mut self, entry: Entry) {
-        self.plan.enter(entry, false);
+        self.plan.enter(entry, false, self.view.time);
     }
 
     /// Gets to that side: closes what is held on the other one, then opens. It lapses where a position
-    /// of that side is held already.
+    /// of that side is held already; where the close takes more than 5 s or becomes UNKNOWN, it opens
+    /// nothing.
     pub fn reverse(&mut self, entry: Entry) {
-        self.plan.enter(entry, true);
+        self.plan.enter(entry, true, self.view.time);
     }
 
     /// Closes what is held and cancels what waits for its price.

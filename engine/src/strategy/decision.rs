@@ -1,6 +1,9 @@
 //! What a strategy may decide, and what it still wants of it.
 
-use mymt5_model::{Edit, LevelsEdit, Price, Side};
+use mymt5_model::{BrokerTime, Edit, LevelsEdit, Price, Side};
+
+/// So long an entry is good, milliseconds of the broker's clock: what it waits for may take its time.
+const GOOD_MS: i64 = 5_000;
 
 /// How an entry meets the market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +87,15 @@ pub(crate) struct Wanted {
     pub(crate) entry: Entry,
     /// What is held on the other side is closed for it; else it stands in the way.
     pub(crate) reverses: bool,
+    /// When it was decided.
+    pub(crate) decided: BrokerTime,
+}
+
+impl Wanted {
+    /// True for one that was decided for another market than that of now.
+    pub(crate) const fn is_late(&self, now: BrokerTime) -> bool {
+        now.0 - self.decided.0 > GOOD_MS
+    }
 }
 
 /// What was decided and is not done. A later decision takes the place of an earlier one of its kind,
@@ -101,8 +113,12 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn enter(&mut self, entry: Entry, reverses: bool) {
-        self.entry = Some(Wanted { entry, reverses });
+    pub(super) fn enter(&mut self, entry: Entry, reverses: bool, decided: BrokerTime) {
+        self.entry = Some(Wanted {
+            entry,
+            reverses,
+            decided,
+        });
         self.levels = LevelsEdit::default();
         self.is_fresh = true;
     }

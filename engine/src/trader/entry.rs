@@ -34,6 +34,9 @@ pub(super) enum EntryRefused {
     /// On a netting account the symbol is another strategy's, too.
     #[error("several strategies share the symbol on a netting account")]
     Shared,
+    /// What had to be done before it took too long, or nobody knows what became of that.
+    #[error("it was decided too long ago: what had to be done before it took its time")]
+    Late,
     /// It would close the position as it opens.
     #[error("its stop loss or take profit is on the wrong side of the price")]
     WrongSide,
@@ -50,6 +53,7 @@ impl EntryRefused {
             Self::PositionUnknown => "position_unknown",
             Self::NoQuote => "no_quote",
             Self::Shared => "shared",
+            Self::Late => "late",
             Self::WrongSide => "wrong_side",
             Self::Risk(refused) => refused.name(),
         }

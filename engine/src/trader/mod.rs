@@ -366,6 +366,8 @@ impl Trader {
             } else {
                 self.risk.on_failed(opens);
             }
+        } else if order.state == OrderState::Unknown {
+            runner.on_unknown();
         }
     }
 

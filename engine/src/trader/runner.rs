@@ -14,7 +14,7 @@ use crate::{
     care::Action,
     portfolio::{Held, OrderUpdate, Portfolio, WorkingOrder},
     strategy::{
-        At, Context, Entry, Owner, Plan, Quote, Reverse, Strategy, StrategySettings, View, Wanted,
+        At, Context, Owner, Plan, Quote, Reverse, Strategy, StrategySettings, View, Wanted,
     },
 };
 use mymt5_model::{
@@ -372,6 +372,14 @@ impl StrategyRunner {
         }
     }
 
+    /// What became of what is waited for is not known, and may not be for long. An entry that was to
+    /// follow a close is no more; one that turns a filled entry is left, for its exit.
+    pub(super) fn on_unknown(&mut self) {
+        if self.what() == Some(What::Close) && self.plan.entry.take().is_some() {
+            self.tell_refused(EntryRefused::Late);
+        }
+    }
+
     /// Nothing may stay open now: what is held is closed and what waits is cancelled, whatever else is
     /// wanted. What failed is tried again after a while.
     pub(super) fn close_out(&mut self) {
@@ -567,44 +575,58 @@ impl StrategyRunner {
     }
 
     fn towards(&self, wanted: &Wanted, held: &[Held], world: &mut World<'_>) -> Option<Next> {
-        let Wanted { entry, reverses } = wanted;
-        let against = held.iter().find(|held| held.side != entry.side);
+        let against = held.iter().find(|held| held.side != wanted.entry.side);
         match against {
-            Some(against) if *reverses => {
-                let at_once = self.reversal(entry, against, world).map(Next::Open);
+            Some(against) if wanted.reverses => {
+                let at_once = self.reversal(wanted, against, world).map(Next::Open);
                 Some(at_once.unwrap_or(Next::Close(against.position_id)))
             }
             _ if !held.is_empty() => None,
-            _ => self.order(entry, None, world).map(Next::Open),
+            _ => self.order(wanted, None, world).map(Next::Open),
         }
     }
 
     /// One order that closes what is held and opens the other side: where the account nets, nothing
     /// keeps the entry from being made, and what is held is known. A part that was closed may be told
     /// before its position; then that is closed first, whatever is left of it.
-    fn reversal(&self, entry: &Entry, against: &Held, world: &mut World<'_>) -> Option<Order> {
+    fn reversal(&self, wanted: &Wanted, against: &Held, world: &mut World<'_>) -> Option<Order> {
         let is_one = self.settings.reverse == Reverse::OneOrder
-            && entry.at == At::Market
+            && wanted.entry.at == At::Market
             && world.portfolio.nets()
             && world.portfolio.may_open()
             && !world.risk.cared().is_cut(against.position_id);
-        is_one.then(|| self.order(entry, Some(against), world))?
+        is_one.then(|| self.order(wanted, Some(against), world))?
     }
 
-    fn order(&self, entry: &Entry, closes: Option<&Held>, world: &mut World<'_>) -> Option<Order> {
+    fn order(
+        &self,
+        wanted: &Wanted,
+        closes: Option<&Held>,
+        world: &mut World<'_>,
+    ) -> Option<Order> {
         let shared = self.shares && world.portfolio.nets();
         let order = if shared {
             Err(EntryRefused::Shared)
+        } else if wanted.is_late(self.time) {
+            Err(EntryRefused::Late)
         } else {
-            entry::order(entry, self.quote, self.settings.budget, closes, world)
+            entry::order(
+                &wanted.entry,
+                self.quote,
+                self.settings.budget,
+                closes,
+                world,
+            )
         };
-        let told = order.inspect_err(|refused| {
-            let reason = refused.name();
-            metrics::counter!("mymt5_engine_decisions_refused_total", "reason" => reason)
-                .increment(1);
-            tracing::warn!(strategy = self.settings.name, %refused, "decision refused");
-        });
-        told.ok()
+        order
+            .inspect_err(|refused| self.tell_refused(*refused))
+            .ok()
+    }
+
+    fn tell_refused(&self, refused: EntryRefused) {
+        let reason = refused.name();
+        metrics::counter!("mymt5_engine_decisions_refused_total", "reason" => reason).increment(1);
+        tracing::warn!(strategy = self.settings.name, %refused, "decision refused");
     }
 
     fn intent(&self, next: &Next, request_id: RequestId) -> Intent {

@@ -4,6 +4,7 @@ pub(crate) mod bars;
 mod care;
 mod flat;
 mod in_flight;
+mod late;
 mod risk;
 mod turns;
 mod unseen;
