@@ -7,6 +7,7 @@ mod entry;
 mod feed;
 mod figures;
 mod intent;
+mod next;
 mod runner;
 mod turn;
 mod unseen;

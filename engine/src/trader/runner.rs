@@ -5,7 +5,8 @@ use super::{
     carer::{Carer, Moment},
     entry::{self, EntryRefused, Order, World},
     feed::Feed,
-    intent::{Cancel, Close, Intent, Move, Submit},
+    intent::Intent,
+    next::Next,
     turn::Turn,
     unseen::Unseen,
 };
@@ -17,9 +18,7 @@ use crate::{
         At, Context, Owner, Plan, Quote, Reverse, Strategy, StrategySettings, View, Wanted,
     },
 };
-use mymt5_model::{
-    BrokerTime, Edit, LevelsEdit, Lots, OrderId, PositionId, RequestId, Side, SymbolSpec, Tick,
-};
+use mymt5_model::{BrokerTime, LevelsEdit, Lots, OrderId, PositionId, RequestId, Side, Tick};
 
 /// Between two tries to close what may not stay open, or to cancel for an exit, milliseconds.
 const CLOSE_AGAIN_MS: i64 = 1_000;
@@ -66,16 +65,6 @@ enum What {
     Trim,
     Cancel(OrderId),
     Move(PositionId),
-}
-
-/// The next thing to do.
-enum Next {
-    Open(Order),
-    Close(PositionId),
-    Reduce(PositionId, Lots),
-    Trim(PositionId, Lots),
-    Cancel(OrderId),
-    Move(PositionId, LevelsEdit),
 }
 
 impl StrategyRunner {
@@ -422,7 +411,7 @@ impl StrategyRunner {
             return None;
         }
         let next = self.next(care, world)?;
-        let intent = self.intent(&next, new_id());
+        let intent = next.intent(&self.settings, new_id());
         if let Next::Close(id) | Next::Reduce(id, _) | Next::Move(id, _) = next {
             self.carer.on_asked(id);
         }
@@ -542,8 +531,8 @@ impl StrategyRunner {
         }
         let levels = std::mem::take(&mut self.plan.levels);
         let held = held.first().filter(|_| levels != LevelsEdit::default());
-        let moved = held.map(|held| Next::Move(held.position_id, on_grid(levels, world.spec)));
-        moved.or_else(|| care.map(of_care))
+        let moved = held.map(|held| Next::moved(held.position_id, levels, world.spec));
+        moved.or_else(|| care.map(Next::of_care))
     }
 
     /// The close of what a turn opened beyond what risk admitted. One that failed is tried again after
@@ -629,74 +618,11 @@ impl StrategyRunner {
         tracing::warn!(strategy = self.settings.name, %refused, "decision refused");
     }
 
-    fn intent(&self, next: &Next, request_id: RequestId) -> Intent {
-        let tag = self.settings.name.clone();
-        match *next {
-            Next::Open(order) => Intent::Submit(Submit {
-                request_id,
-                symbol: self.settings.symbol.clone(),
-                side: order.side,
-                at: order.at,
-                lots: order.lots.plus(order.closes),
-                levels: order.levels,
-                tag,
-            }),
-            Next::Close(position_id) => Intent::Close(Close {
-                request_id,
-                position_id,
-                lots: None,
-                tag,
-            }),
-            Next::Reduce(position_id, lots) | Next::Trim(position_id, lots) => {
-                Intent::Close(Close {
-                    request_id,
-                    position_id,
-                    lots: Some(lots),
-                    tag,
-                })
-            }
-            Next::Cancel(order_id) => Intent::Cancel(Cancel {
-                request_id,
-                order_id,
-            }),
-            Next::Move(position_id, levels) => Intent::Move(Move {
-                request_id,
-                position_id,
-                levels,
-            }),
-        }
-    }
-
     /// The order whose cancellation is under way.
     pub(super) fn cancels(&self) -> Option<OrderId> {
         match self.in_flight.as_ref()?.what {
             What::Cancel(order_id) => Some(order_id),
             _ => None,
         }
-    }
-}
-
-fn of_care((position_id, action): (PositionId, Action)) -> Next {
-    match action {
-        Action::Close => Next::Close(position_id),
-        Action::Reduce(lots) => Next::Reduce(position_id, lots),
-        Action::MoveStop(price) => {
-            let levels = LevelsEdit {
-                stop_loss: Edit::Set(price),
-                take_profit: Edit::Keep,
-            };
-            Next::Move(position_id, levels)
-        }
-    }
-}
-
-fn on_grid(levels: LevelsEdit, spec: &SymbolSpec) -> LevelsEdit {
-    let edit = |edit: Edit<_>| match edit {
-        Edit::Set(price) => Edit::Set(entry::on_grid(price, spec)),
-        other => other,
-    };
-    LevelsEdit {
-        stop_loss: edit(levels.stop_loss),
-        take_profit: edit(levels.take_profit),
     }
 }
