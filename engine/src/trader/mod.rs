@@ -60,7 +60,7 @@ pub struct Trader {
     portfolio: Portfolio,
     risk: Risk,
     new_id: NewId,
-    /// Symbols of positions that no strategy trades, as told in the log.
+    /// Symbols of positions that no strategy owns, as told in the log.
     unattended: BTreeSet<Symbol>,
 }
 
@@ -73,12 +73,16 @@ impl Trader {
             let same = of_symbol.entry(settings.symbol.clone()).or_default();
             same.push(at);
         }
-        let new = |settings: StrategySettings| {
-            let shares = of_symbol[&settings.symbol].len() > 1;
-            StrategyRunner::new(settings, shares)
+        let all: Vec<String> = strategies.iter().map(|one| one.name.clone()).collect();
+        let new = |(at, settings): (usize, StrategySettings)| {
+            let same = &of_symbol[&settings.symbol];
+            let shares = same.len() > 1;
+            let is_first = shares && same.first() == Some(&at);
+            let names = is_first.then(|| same.iter().map(|at| all[*at].clone()).collect());
+            StrategyRunner::new(settings, shares, names)
         };
         Self {
-            runners: strategies.into_iter().map(new).collect(),
+            runners: strategies.into_iter().enumerate().map(new).collect(),
             of_symbol,
             specs: BTreeMap::new(),
             portfolio: Portfolio::default(),
@@ -204,11 +208,21 @@ impl Trader {
         }
     }
 
-    /// Tells once of each symbol that has a position and no strategy.
+    /// Tells once of each symbol that has a position which no strategy owns.
     fn tell_unattended(&mut self) {
         for held in self.portfolio.positions() {
             let symbol = &held.symbol;
-            if !self.of_symbol.contains_key(symbol) && self.unattended.insert(symbol.clone()) {
+            let is_owned = self.runners.iter().any(|runner| runner.owns_position(held));
+            if is_owned || !self.unattended.insert(symbol.clone()) {
+                continue;
+            }
+            if self.of_symbol.contains_key(symbol) {
+                tracing::warn!(
+                    %symbol,
+                    tag = held.tag,
+                    "a position of a shared symbol has the tag of none of its strategies: only the closes of risk reach it; close it by hand, or name a strategy of the symbol so"
+                );
+            } else {
                 tracing::warn!(
                     %symbol,
                     "positions of a symbol that no strategy trades: no rule closes them; close them by hand, or add a strategy for the symbol"
@@ -252,6 +266,7 @@ impl Trader {
                 self.portfolio.apply(event);
                 self.risk.on_opened(held.position_id);
                 self.note_position(held, entered);
+                self.tell_unattended();
                 self.on_position(held)
             }
             Event::PositionClosed(position_id, result) => {
@@ -333,8 +348,8 @@ impl Trader {
         let intents = owner.map(|at| {
             self.one(at, |runner, world| {
                 runner.on_order(order, world);
-                if let Some(held) = &gone {
-                    runner.on_position(held, world);
+                if let Some(held) = gone.filter(|held| runner.owns_position(held)) {
+                    runner.on_position(&held, world);
                 }
             })
         });

@@ -18,7 +18,10 @@ use crate::{
         At, Context, Owner, Plan, Quote, Reverse, Strategy, StrategySettings, View, Wanted,
     },
 };
-use mymt5_model::{BrokerTime, LevelsEdit, Lots, OrderId, PositionId, RequestId, Side, Tick};
+use mymt5_model::{
+    BrokerTime, LevelsEdit, Lots, OrderId, PositionId, RequestId, Side, Symbol, Tick,
+};
+use std::collections::BTreeSet;
 
 /// Between two tries to close what may not stay open, or to cancel for an exit, milliseconds.
 const CLOSE_AGAIN_MS: i64 = 1_000;
@@ -35,6 +38,11 @@ pub(super) struct StrategyRunner {
     unseen: Unseen,
     /// Another strategy trades the symbol, too: what belongs to this one bears its name.
     shares: bool,
+    /// The names of all that trade the symbol, for the first of those that share it: what bears another
+    /// name is closed by it where nothing may stay open.
+    names: Option<BTreeSet<String>>,
+    /// Nothing may stay open now.
+    closes_out: bool,
     time: BrokerTime,
     quote: Option<Quote>,
     /// When it last tried to close, to trim or to cancel; none: that was done.
@@ -68,7 +76,11 @@ enum What {
 }
 
 impl StrategyRunner {
-    pub(super) fn new(settings: StrategySettings, shares: bool) -> Self {
+    pub(super) fn new(
+        settings: StrategySettings,
+        shares: bool,
+        names: Option<BTreeSet<String>>,
+    ) -> Self {
         let series = settings.strategy.series();
         Self {
             carer: Carer::new(settings.care),
@@ -79,6 +91,8 @@ impl StrategyRunner {
             turn: None,
             unseen: Unseen::default(),
             shares,
+            names,
+            closes_out: false,
             time: BrokerTime(0),
             quote: None,
             tried: None,
@@ -127,6 +141,14 @@ impl StrategyRunner {
         self.owner().owns(&order.symbol, &order.tag)
     }
 
+    /// True for what no strategy of the symbol owns, while nothing may stay open.
+    fn closes_out(&self, symbol: &Symbol, tag: &str) -> bool {
+        let is_nobodys = |names: &BTreeSet<String>| !names.contains(tag);
+        self.closes_out
+            && *symbol == self.settings.symbol
+            && self.names.as_ref().is_some_and(is_nobodys)
+    }
+
     /// Tells the strategy something. What it decides upon the past is dropped.
     fn tell(
         &mut self,
@@ -164,6 +186,7 @@ impl StrategyRunner {
 
     pub(super) fn on_tick(&mut self, tick: &Tick, world: &mut World<'_>) {
         self.time = tick.time;
+        self.closes_out = false;
         if self.unseen.on_tick(tick.time) {
             self.give_up_unseen(world);
         }
@@ -372,6 +395,7 @@ impl StrategyRunner {
     /// Nothing may stay open now: what is held is closed and what waits is cancelled, whatever else is
     /// wanted. What failed is tried again after a while.
     pub(super) fn close_out(&mut self) {
+        self.closes_out = true;
         self.plan.lapse();
         self.carer.take();
         if !self.failed_lately() {
@@ -495,9 +519,9 @@ impl StrategyRunner {
         if self.plan.exit {
             // A close that fails for ever must not keep what waits for its price.
             let cancels = self.close_failed && cancel.is_some() && !self.failed_lately();
-            let close = held.first().filter(|_| !cancels);
-            if let Some(held) = close {
-                return Some(Next::Close(held.position_id));
+            let close = self.closing(world.portfolio).filter(|_| !cancels);
+            if let Some(position_id) = close {
+                return Some(Next::Close(position_id));
             }
             if cancel.is_some() {
                 // The exit stays, and is looked at again with the next tick.
@@ -556,11 +580,26 @@ impl StrategyRunner {
         Some(Next::Trim(opened.position_id, excess))
     }
 
-    /// Its order that waits for its price.
+    /// The position that an exit closes next.
+    fn closing(&self, portfolio: &Portfolio) -> Option<PositionId> {
+        let mut positions = portfolio.positions();
+        let own = positions.find(|held| self.owns_position(held));
+        let nobodys = || {
+            let mut positions = portfolio.positions();
+            positions.find(|held| self.closes_out(&held.symbol, &held.tag))
+        };
+        own.or_else(nobodys).map(|held| held.position_id)
+    }
+
+    /// The order that waits for its price and is cancelled next.
     fn waiting(&self, portfolio: &Portfolio) -> Option<OrderId> {
         let mut orders = portfolio.orders();
         let own = orders.find(|order| self.owns_order(order));
-        own.map(|order| order.order_id)
+        let nobodys = || {
+            let mut orders = portfolio.orders();
+            orders.find(|order| self.closes_out(&order.symbol, &order.tag))
+        };
+        own.or_else(nobodys).map(|order| order.order_id)
     }
 
     fn towards(&self, wanted: &Wanted, held: &[Held], world: &mut World<'_>) -> Option<Next> {

@@ -5,6 +5,7 @@ mod care;
 mod flat;
 mod in_flight;
 mod late;
+mod nobodys;
 mod risk;
 mod turns;
 mod unseen;
