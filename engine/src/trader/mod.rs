@@ -186,11 +186,22 @@ impl Trader {
     }
 
     /// Bars of the past, as they are when no later tick came than those given; none: there are none to
-    /// be had. What is decided upon them is dropped.
+    /// be had. What is decided upon them is dropped, and nothing else is done now: an intent has no way
+    /// to the gateway from here.
     pub fn on_history(&mut self, symbol: &Symbol, timeframe: Timeframe, history: &History) {
-        self.each(symbol, |runner, world| {
-            runner.on_history(timeframe, history, world);
-        });
+        let (Some(runners), Some(spec)) = (self.of_symbol.get(symbol), self.specs.get(symbol))
+        else {
+            return;
+        };
+        let world = World {
+            spec,
+            specs: &self.specs,
+            portfolio: &mut self.portfolio,
+            risk: &mut self.risk,
+        };
+        for at in runners {
+            self.runners[*at].on_history(timeframe, history, &world);
+        }
     }
 
     /// Starts again from a snapshot.

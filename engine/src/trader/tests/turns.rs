@@ -134,3 +134,23 @@ fn what_a_turn_opened_too_much_while_nobody_followed_is_closed_in_the_next_sessi
     let intent = tick_at(&mut trader, 0, 100_000);
     assert_eq!(part(intent.as_ref()), Some(lots(0.49)));
 }
+
+#[test]
+fn the_bars_of_the_past_do_not_take_the_close_of_what_a_turn_opened_too_much() {
+    let mut trader = turning();
+    let opened = Held {
+        position_id: NEW,
+        lots: lots(0.97),
+        ..held(Side::Buy)
+    };
+    trader.on_snapshot(Snapshot {
+        positions: vec![opened],
+        ..snapshot(TradingState::Active)
+    });
+    trader.on_recalled(&id("id-1"), true);
+    trader.await_history();
+    trader.on_history(&spec().symbol, Timeframe::M1, &History::default());
+    assert!(trader.is_idle(), "nothing was asked for");
+    let intent = tick_at(&mut trader, 0, 100_000);
+    assert_eq!(part(intent.as_ref()), Some(lots(0.49)));
+}
