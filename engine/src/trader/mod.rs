@@ -387,6 +387,7 @@ impl Trader {
             if !done {
                 runner.fall_short(order.filled);
             }
+            runner.end_turn(order.may_be_done());
             let opens = runner.end(done);
             if order.is_done() {
                 self.risk.on_done();
@@ -412,6 +413,7 @@ impl Trader {
     pub fn on_recalled(&mut self, request_id: &RequestId, may_be_done: bool) {
         let mut runners = self.runners.iter_mut();
         if let Some(runner) = runners.find(|runner| runner.waits_for(request_id)) {
+            runner.end_turn(may_be_done);
             runner.end(false);
         }
         self.portfolio.end(request_id, false);

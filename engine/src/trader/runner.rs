@@ -367,10 +367,20 @@ impl StrategyRunner {
             }
             What::Move(id) if !done => self.carer.on_move_failed(id, self.time),
             What::Reduce(id) if !done => self.carer.on_part_failed(id, self.time),
-            What::Trim if done => self.turn = None,
             What::Close | What::Reduce(_) | What::Trim | What::Cancel(_) | What::Move(_) => {}
         }
         matches!(what, What::Open { .. })
+    }
+
+    /// What is waited for ends. A turn of which nothing was done, for certain, opened nothing too much;
+    /// and what closes that is not sent twice where it may be done.
+    pub(super) fn end_turn(&mut self, may_be_done: bool) {
+        let is_over = match self.what() {
+            Some(What::Open { .. }) => !may_be_done,
+            Some(What::Trim) => may_be_done,
+            _ => false,
+        };
+        self.turn = self.turn.filter(|_| !is_over);
     }
 
     /// What is waited for will not be filled any further. Where it was to turn a position and did not

@@ -38,6 +38,15 @@ fn ended(request_id: &str, state: OrderState, filled: f64, closes: Option<Positi
     })
 }
 
+/// What the order opened where nothing was left to close.
+fn too_much() -> Held {
+    Held {
+        position_id: NEW,
+        lots: lots(0.97),
+        ..held(Side::Buy)
+    }
+}
+
 /// The part that is to be closed of the new position.
 fn part(intent: Option<&Intent>) -> Option<Lots> {
     match intent? {
@@ -121,13 +130,8 @@ fn a_close_of_what_a_turn_opened_too_much_that_fails_is_tried_again_after_a_whil
 #[test]
 fn what_a_turn_opened_too_much_while_nobody_followed_is_closed_in_the_next_session() {
     let mut trader = turning();
-    let opened = Held {
-        position_id: NEW,
-        lots: lots(0.97),
-        ..held(Side::Buy)
-    };
     trader.on_snapshot(Snapshot {
-        positions: vec![opened],
+        positions: vec![too_much()],
         ..snapshot(TradingState::Active)
     });
     trader.on_recalled(&id("id-1"), true);
@@ -138,13 +142,8 @@ fn what_a_turn_opened_too_much_while_nobody_followed_is_closed_in_the_next_sessi
 #[test]
 fn the_bars_of_the_past_do_not_take_the_close_of_what_a_turn_opened_too_much() {
     let mut trader = turning();
-    let opened = Held {
-        position_id: NEW,
-        lots: lots(0.97),
-        ..held(Side::Buy)
-    };
     trader.on_snapshot(Snapshot {
-        positions: vec![opened],
+        positions: vec![too_much()],
         ..snapshot(TradingState::Active)
     });
     trader.on_recalled(&id("id-1"), true);
@@ -153,4 +152,43 @@ fn the_bars_of_the_past_do_not_take_the_close_of_what_a_turn_opened_too_much() {
     assert!(trader.is_idle(), "nothing was asked for");
     let intent = tick_at(&mut trader, 0, 100_000);
     assert_eq!(part(intent.as_ref()), Some(lots(0.49)));
+}
+
+#[test]
+fn a_close_of_what_a_turn_opened_too_much_that_may_be_done_is_not_sent_again() {
+    let ends: [fn(&mut Trader); 2] = [
+        |trader| {
+            let canceled = ended("id-2", OrderState::Canceled, 0.0, Some(NEW));
+            trader.on_event(&canceled);
+        },
+        |trader| {
+            trader.on_snapshot(Snapshot {
+                positions: vec![too_much()],
+                ..snapshot(TradingState::Active)
+            });
+            trader.on_recalled(&id("id-2"), true);
+        },
+    ];
+    for end in ends {
+        let mut trader = turning();
+        let events = [
+            CLOSED,
+            bought(NEW, 0.97),
+            ended("id-1", OrderState::Filled, 0.97, None),
+        ];
+        let first = told(&mut trader, &events);
+        assert_eq!(part(first.as_ref()), Some(lots(0.49)));
+        end(&mut trader);
+        assert!(trader.is_idle());
+        assert_eq!(tick_at(&mut trader, 1_000, 100_000), None);
+    }
+}
+
+#[test]
+fn a_turn_that_was_never_sent_leaves_a_later_position_alone() {
+    let mut trader = turning();
+    trader.on_snapshot(snapshot(TradingState::Active));
+    trader.on_recalled(&id("id-1"), false);
+    assert_eq!(told(&mut trader, &[bought(NEW, 0.97)]), None);
+    assert_eq!(tick_at(&mut trader, 1_000, 100_000), None);
 }
