@@ -258,10 +258,9 @@ impl Portfolio {
         order.is_some_and(|order| order.filled)
     }
 
-    /// Filled entries of a symbol whose positions were not reported count no more.
-    pub fn forget_unreported(&mut self, symbol: &Symbol) {
-        self.in_flight
-            .retain(|_, order| !(order.filled && order.entry.symbol == *symbol));
+    /// A filled entry whose position was not reported counts no more.
+    pub fn forget_unreported(&mut self, request_id: &RequestId) {
+        self.in_flight.remove(request_id);
     }
 
     /// True while an entry of that side is on its way: a new position of the symbol is its own.

@@ -187,8 +187,8 @@ impl StrategyRunner {
     pub(super) fn on_tick(&mut self, tick: &Tick, world: &mut World<'_>) {
         self.time = tick.time;
         self.closes_out = false;
-        if self.unseen.on_tick(tick.time) {
-            self.give_up_unseen(world);
+        for entry in self.unseen.on_tick(tick.time) {
+            self.give_up_unseen(&entry, world);
         }
         self.quote = Some(Quote {
             bid: tick.bid,
@@ -212,12 +212,11 @@ impl StrategyRunner {
     }
 
     /// The position of a filled entry was never told: it holds nothing back any more.
-    fn give_up_unseen(&self, world: &mut World<'_>) {
-        let symbol = &self.settings.symbol;
-        world.portfolio.forget_unreported(symbol);
+    fn give_up_unseen(&self, entry: &RequestId, world: &mut World<'_>) {
+        world.portfolio.forget_unreported(entry);
         tracing::warn!(
             strategy = self.settings.name,
-            %symbol,
+            symbol = %self.settings.symbol,
             "the position of a filled entry was never told: it counts as closed again; compare the positions of the gateway with those of the terminal"
         );
     }
@@ -290,8 +289,8 @@ impl StrategyRunner {
             self.in_flight = None;
         }
         // One that waited for its price ends while nobody waits for it.
-        if awaited.is_some_and(|id| world.portfolio.awaits_position(id)) {
-            self.unseen.begin();
+        if let Some(entry) = awaited.filter(|id| world.portfolio.awaits_position(id)) {
+            self.unseen.begin(entry.clone());
         }
         self.tell(world, true, |strategy, context| {
             strategy.on_order(order, context);
@@ -342,7 +341,7 @@ impl StrategyRunner {
     /// entry that was decided while another one was under way lapses: of a reversal its exit is left.
     /// True: it was to open.
     pub(super) fn end(&mut self, done: bool) -> bool {
-        let Some(InFlight { what, .. }) = self.in_flight.take() else {
+        let Some(InFlight { request_id, what }) = self.in_flight.take() else {
             return false;
         };
         if done && matches!(what, What::Close | What::Cancel(_) | What::Trim) {
@@ -355,7 +354,7 @@ impl StrategyRunner {
                 let turns = |wanted: Wanted| wanted.reverses && wanted.entry.side != side;
                 self.plan.exit |= done && entry.is_some_and(turns);
                 if done && !told {
-                    self.unseen.begin();
+                    self.unseen.begin(request_id);
                 } else {
                     self.unseen.end();
                 }

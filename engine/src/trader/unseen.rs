@@ -1,6 +1,7 @@
 //! The position of a filled entry that is still to be told.
 
-use mymt5_model::BrokerTime;
+use mymt5_model::{BrokerTime, RequestId};
+use std::collections::BTreeSet;
 
 /// So long it is waited for, milliseconds in which ticks come: a position that was opened and closed
 /// while the gateway had no link to its broker is never told.
@@ -14,14 +15,17 @@ pub(super) struct Unseen(Option<Wait>);
 
 #[derive(Debug, Default)]
 struct Wait {
+    /// The orders that are filled.
+    entries: BTreeSet<RequestId>,
     last: Option<BrokerTime>,
     waited_ms: i64,
 }
 
 impl Unseen {
-    /// It is waited for from now on, if it is not yet.
-    pub(super) fn begin(&mut self) {
-        self.0.get_or_insert_default();
+    /// That of this order is waited for from now on, if none is yet; else as long as the other.
+    pub(super) fn begin(&mut self, entry: RequestId) {
+        let wait = self.0.get_or_insert_default();
+        wait.entries.insert(entry);
     }
 
     /// It is not waited for.
@@ -33,17 +37,14 @@ impl Unseen {
         self.0.is_some()
     }
 
-    /// A tick came. True: the wait ends with it, in vain. The broker's clock may go back.
-    pub(super) fn on_tick(&mut self, now: BrokerTime) -> bool {
-        let Some(wait) = &mut self.0 else {
-            return false;
-        };
-        let last = wait.last.replace(now).unwrap_or(now);
-        wait.waited_ms += (now.0 - last.0).clamp(0, STEP_MS);
-        let is_over = wait.waited_ms >= WAIT_MS;
-        if is_over {
-            self.end();
+    /// A tick came. Where the wait ends with it, in vain: the orders whose positions were never told. The
+    /// broker's clock may go back.
+    pub(super) fn on_tick(&mut self, now: BrokerTime) -> BTreeSet<RequestId> {
+        if let Some(wait) = &mut self.0 {
+            let last = wait.last.replace(now).unwrap_or(now);
+            wait.waited_ms += (now.0 - last.0).clamp(0, STEP_MS);
         }
-        is_over
+        let in_vain = self.0.take_if(|wait| wait.waited_ms >= WAIT_MS);
+        in_vain.map(|wait| wait.entries).unwrap_or_default()
     }
 }

@@ -49,3 +49,22 @@ fn time_without_ticks_is_no_time_in_which_a_position_is_told() {
     trader.on_event(&opened(Side::Buy));
     assert_eq!(trader.portfolio.open_but(None).len(), 1);
 }
+
+#[test]
+fn what_another_strategy_entered_counts_still_where_a_position_is_given_up() {
+    let pair = ["jumps", "other"].map(|name| settings(name, script(&[buy])));
+    let mut trader = trader_without_snapshot(free_but(""), pair.into());
+    trader.on_snapshot(Snapshot {
+        mode: AccountMode::Hedging,
+        ..snapshot(TradingState::Active)
+    });
+    assert_eq!(trader.on_tick(&tick(MONDAY, 100_000)).intents.len(), 2);
+    trader.on_event(&order("id-1", OrderState::Filled));
+    for second in 0..60 {
+        tick_at(&mut trader, MONDAY + second * 1_000, 100_000);
+    }
+    trader.on_event(&order("id-2", OrderState::Filled));
+    tick_at(&mut trader, MONDAY + 60_000, 100_000);
+    assert!(!trader.portfolio.awaits_position(&id("id-1")));
+    assert!(trader.portfolio.awaits_position(&id("id-2")));
+}
