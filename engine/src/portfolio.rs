@@ -165,6 +165,9 @@ pub struct Portfolio {
 impl Portfolio {
     /// Replaces everything by a snapshot; what is still on its way stays.
     pub fn read(&mut self, snapshot: Snapshot) {
+        for held in &snapshot.positions {
+            self.on_found(held);
+        }
         let positions = snapshot.positions.into_iter();
         self.positions = positions.map(|held| (held.position_id, held)).collect();
         let orders = snapshot.orders.into_iter();
@@ -233,10 +236,15 @@ impl Portfolio {
 
     /// Takes an entry that is on its way from now on.
     pub fn send(&mut self, request_id: RequestId, entry: Open) {
+        self.follow_entry(request_id, entry, false);
+    }
+
+    /// Takes an entry that is on its way already; its position may be reported.
+    pub fn follow_entry(&mut self, request_id: RequestId, entry: Open, reported: bool) {
         let order = InFlight {
             entry,
             filled: false,
-            reported: false,
+            reported,
         };
         self.in_flight.insert(request_id, order);
     }
@@ -270,6 +278,18 @@ impl Portfolio {
         let mut waiting = self.orders.values();
         sent.any(|entry| entry.symbol == *symbol && entry.side == side)
             || waiting.any(|order| order.symbol == *symbol && order.side == side)
+    }
+
+    /// A snapshot has this position. One that is new or changed may be that of an entry of its side, and
+    /// no event tells it again.
+    fn on_found(&mut self, held: &Held) {
+        if self.positions.get(&held.position_id) == Some(held) {
+            return;
+        }
+        for order in self.in_flight.values_mut() {
+            let entry = &order.entry;
+            order.reported |= entry.symbol == held.symbol && entry.side == held.side;
+        }
     }
 
     fn on_reported(&mut self, symbol: &Symbol) {

@@ -421,8 +421,9 @@ impl Trader {
     }
 
     /// An entry of before the snapshot that the gateway still works on. Where an earlier process sent it
-    /// it counts from now on, and its strategy waits for it.
-    pub fn on_under_way(&mut self, request_id: RequestId, tag: &str, opens: Open) {
+    /// it counts from now on, and its strategy waits for it. A position of its side that the snapshot has
+    /// is its own, at least in part: no event may tell it again.
+    pub fn on_under_way(&mut self, request_id: RequestId, tag: &str, mut opens: Open) {
         let mut runners = self.runners.iter();
         let is_known = runners.any(|runner| runner.waits_for(&request_id))
             || self.portfolio.order(&request_id).is_some();
@@ -433,10 +434,21 @@ impl Trader {
         let sent = |runner: &&mut StrategyRunner| {
             runner.name() == tag && runner.settings().symbol == opens.symbol
         };
-        if let Some(runner) = runners.find(sent) {
-            runner.resume(request_id.clone(), opens.side);
+        let runner = runners.find(sent);
+        let opened = |held: &&Held| {
+            let is_owned = runner
+                .as_ref()
+                .is_none_or(|runner| runner.owns_position(held));
+            is_owned && held.symbol == opens.symbol && held.side == opens.side
+        };
+        let position = self.portfolio.positions().find(opened);
+        let is_told = position.is_some();
+        let price = position.and_then(|held| held.open_price);
+        if let Some(runner) = runner {
+            runner.resume(request_id.clone(), opens.side, is_told);
         }
-        self.portfolio.send(request_id, opens);
+        opens.price = opens.price.or(price);
+        self.portfolio.follow_entry(request_id, opens, is_told);
     }
 
     /// Tells what is recorded of intents of before the snapshot. An order without a record was never

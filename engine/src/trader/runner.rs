@@ -271,15 +271,20 @@ impl StrategyRunner {
         }
         // An exit may have waited for it.
         self.plan.is_fresh = true;
-        if let Some(in_flight) = &mut self.in_flight
-            && let What::Open { side, told, .. } = &mut in_flight.what
-        {
-            // What it closes may change or end before it opens anything.
-            *told |= held.side == *side;
-        }
+        self.note_told(held.side);
         self.tell(world, true, |strategy, context| {
             strategy.on_position(held, context);
         });
+    }
+
+    /// A position of its own on that side is told: that of the entry under way, unless it is what that
+    /// closes, which may change or end before it opens anything.
+    fn note_told(&mut self, of: Side) {
+        if let Some(in_flight) = &mut self.in_flight
+            && let What::Open { side, told, .. } = &mut in_flight.what
+        {
+            *told |= of == *side;
+        }
     }
 
     /// An order of its own changed. One that waits for its price is not in flight any more.
@@ -313,11 +318,12 @@ impl StrategyRunner {
         in_flight.is_some_and(|in_flight| in_flight.request_id == *request_id)
     }
 
-    /// An entry of that side, which an earlier process sent, is still under way.
-    pub(super) fn resume(&mut self, request_id: RequestId, side: Side) {
+    /// An entry of that side, which an earlier process sent, is still under way; its position is told
+    /// already or not.
+    pub(super) fn resume(&mut self, request_id: RequestId, side: Side, told: bool) {
         let what = What::Open {
             side,
-            told: false,
+            told,
             closes: Lots::ZERO,
         };
         self.in_flight.get_or_insert(InFlight { request_id, what });
@@ -428,6 +434,11 @@ impl StrategyRunner {
                 || portfolio.order(&in_flight.request_id).is_some()
         };
         let _ = self.in_flight.take_if(is_over);
+        for held in portfolio.positions() {
+            if self.owns_position(held) {
+                self.note_told(held.side);
+            }
+        }
         self.carer.take();
         self.carer.retain(|id| portfolio.position(id).is_some());
     }

@@ -119,6 +119,40 @@ fn an_entry_of_an_earlier_process_that_is_under_way_counts_and_is_waited_for() {
 }
 
 #[test]
+fn an_entry_whose_position_the_snapshot_has_leaves_nothing_to_wait_for() {
+    let found = || Snapshot {
+        positions: vec![held(Side::Sell)],
+        ..snapshot(TradingState::Active)
+    };
+    let mut earlier = under("");
+    earlier.on_snapshot(found());
+    let entry = Open {
+        symbol: spec().symbol,
+        side: Side::Sell,
+        lots: Lots::from_f64(0.49).unwrap(),
+        price: None,
+        stop: None,
+        in_flight: true,
+    };
+    earlier.on_under_way(id("id-1"), "jumps", entry);
+    let open = earlier.portfolio.open_but(None);
+    assert!(open.iter().all(|open| open.price == Some(price(100_000))));
+    assert_eq!(open.len(), 2, "what is not filled counts");
+    tick_at(&mut earlier, MONDAY, 99_900);
+
+    let mut own = under("");
+    assert!(trades_at(&mut own, MONDAY));
+    own.on_snapshot(found());
+
+    for mut trader in [earlier, own] {
+        trader.on_event(&order("id-1", OrderState::Filled));
+        assert_eq!(trader.portfolio.open_but(None).len(), 1);
+        let close = tick_at(&mut trader, MONDAY, 100_500);
+        assert!(matches!(close, Some(Intent::Close(_))), "{close:?}");
+    }
+}
+
+#[test]
 fn of_a_reversal_by_one_order_the_position_that_it_closes_counts_no_more() {
     for (most, turns) in [
         ("max_lots_total = 0.5", true),
