@@ -6,6 +6,7 @@ use super::{
     end::SessionEnd,
     gauges,
     heartbeat::{GatewayClock, HEARTBEAT, beat, leave},
+    own,
     recall::settle,
     send::{Answer, send},
     symbols::{self, Listings},
@@ -51,6 +52,8 @@ pub(super) struct Live {
     specs: Specs,
     warm_ups: WarmUps,
     clock: GatewayClock,
+    /// This client's name, as its rows bear it.
+    client: String,
 }
 
 /// How this side stands to a feed that waits for it.
@@ -182,6 +185,7 @@ impl Live {
             specs,
             warm_ups,
             clock,
+            client: snapshot.client,
         })
     }
 
@@ -350,6 +354,7 @@ impl Live {
         let Some(event) = event
             .event
             .as_ref()
+            .filter(|wire| own::tells(wire, &self.client))
             .and_then(|wire| wire::event(wire, &self.specs))
         else {
             return Ok(());
@@ -479,16 +484,18 @@ fn log(intent: &Intent, trace: &TraceContext) {
     }
 }
 
-/// What the gateway knows now.
+/// What the gateway knows of this client now.
 async fn take_snapshot(
     gateway: &Gateway,
     trace: &TraceContext,
 ) -> Result<v1::GetSnapshotResponse, SessionEnd> {
     let request = gateway.call(v1::GetSnapshotRequest {}, trace);
     let snapshot = gateway.trading().get_snapshot(request).await;
-    snapshot
-        .map(tonic::Response::into_inner)
-        .map_err(|status| SessionEnd::Call("snapshot", status))
+    let mut snapshot = snapshot
+        .map_err(|status| SessionEnd::Call("snapshot", status))?
+        .into_inner();
+    own::keep(&mut snapshot);
+    Ok(snapshot)
 }
 
 /// What a session begins with.

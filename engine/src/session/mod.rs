@@ -9,6 +9,7 @@ mod gateway;
 mod gauges;
 mod heartbeat;
 mod live;
+mod own;
 mod past;
 mod recall;
 mod retry;

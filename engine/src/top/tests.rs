@@ -204,6 +204,7 @@ fn snapshot() -> v1::GetSnapshotResponse {
         journal_id: "one".to_owned(),
         sequence: 20,
         trading_state: v1::TradingState::Active.into(),
+        client: String::new(),
     }
 }
 

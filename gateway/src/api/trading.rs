@@ -211,6 +211,7 @@ impl TradingService for Trading {
     ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
         let caller = call::caller(&request)?;
         let client = caller.0.name.clone();
+        let name = client.to_string();
         let turn = call::turn(&caller);
         let visible = scope(&caller);
         let read = self.0.orders.ask_for(&turn, move |core| {
@@ -257,6 +258,7 @@ impl TradingService for Trading {
             journal_id: self.0.orders.journal_id().to_owned(),
             sequence,
             trading_state: render::trading_state(state).into(),
+            client: name,
         }))
     }
 

@@ -63,6 +63,8 @@ async fn a_repeat_after_a_crash_returns_the_same_order_and_sends_nothing() {
         (snapshot.positions.len(), snapshot.positions[0].lots),
         (1, 0.1)
     );
+    assert!(!snapshot.client.is_empty());
+    assert_eq!(snapshot.positions[0].client, snapshot.client);
     let other = market("once", v1::Side::Sell, 0.1);
     let status = gateway
         .trading()
