@@ -159,7 +159,7 @@ impl Live {
             .map_err(|status| SessionEnd::Call("ticks", status))?
             .into_inner();
         let mut warm_ups = WarmUps::new(&mut session.trader);
-        warm_ups.refresh(&gateway, &mut session.trader).await;
+        warm_ups.list_all(&gateway, &mut session.trader).await;
         let kind = status.account_kind();
         tracing::info!(
             gateway = status.version,
@@ -211,7 +211,7 @@ impl Live {
                 batch = self.ticks.message(), if self.in_step.early.is_none() => {
                     self.on_ticks(batch)
                 }
-                event = self.events.message() => self.on_event(session, event).await,
+                event = self.events.message() => self.on_event(session, event),
                 Some(answered) = self.calls.join_next() => match answered {
                     Ok((id, answer)) => self.on_answer(session, &id, answer),
                     Err(_) => Err(SessionEnd::StreamEnded("answers")),
@@ -222,6 +222,11 @@ impl Live {
                     }
                     Ok(())
                 }
+                () = self.warm_ups.come_due() => {
+                    let trader = &mut session.trader;
+                    self.warm_ups.list_next(&self.gateway, trader).await;
+                    Ok(())
+                }
                 // Beside the loop: a slow answer must not hold ticks and events back.
                 _ = heartbeat.tick(), if beats.is_empty() => {
                     session.intents.catch_up();
@@ -230,8 +235,6 @@ impl Live {
                     if self.rates_go_by_this_clock(session) {
                         listings.refresh(&self.gateway, &session.trader);
                     }
-                    let trader = &mut session.trader;
-                    self.warm_ups.refresh(&self.gateway, trader).await;
                     gauges::trader(&session.trader.figures());
                     Ok(())
                 }
@@ -269,6 +272,8 @@ impl Live {
             self.in_step.owes = batch.waits;
             if batch.waits {
                 self.rate(session, &batch).await;
+                let trader = &mut session.trader;
+                self.warm_ups.list_all(&self.gateway, trader).await;
             }
             self.take_ticks(session, &batch);
         }
@@ -335,7 +340,7 @@ impl Live {
         gauges::ticks(symbols.into_iter());
     }
 
-    async fn on_event(
+    fn on_event(
         &mut self,
         session: &mut Session,
         event: Result<Option<v1::StreamEventsResponse>, Status>,
@@ -344,12 +349,8 @@ impl Live {
             .map_err(|status| SessionEnd::Call("events", status))?
             .ok_or(SessionEnd::StreamEnded("events"))?;
         self.in_step.reach(&event);
-        if let Some(WireEvent::LinkChanged(changed)) = &event.event
-            && self.warm_ups.on_link(changed.state(), &mut session.trader)
-        {
-            self.warm_ups
-                .refresh(&self.gateway, &mut session.trader)
-                .await;
+        if let Some(WireEvent::LinkChanged(changed)) = &event.event {
+            self.warm_ups.on_link(changed.state(), &mut session.trader);
         }
         let Some(event) = event
             .event

@@ -2,11 +2,15 @@
 //! so that no tick falls between the two. They are listed again where ticks may have been missed.
 
 use super::{gateway::Gateway, wire};
-use crate::{bars::History, trader::Trader};
+use crate::{
+    bars::History,
+    trader::{Trader, WarmUp},
+};
 use mymt5_chassis::trace_context::TraceContext;
+use mymt5_model::SymbolSpec;
 use mymt5_proto::{reason_of, v1};
-use std::time::Duration;
-use tokio::time::Instant;
+use std::{future::pending, time::Duration};
+use tokio::time::{Instant, sleep_until};
 use tonic::{Code, Status};
 
 /// Between two attempts: the broker may be away.
@@ -18,8 +22,10 @@ const AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct WarmUps {
     due: Instant,
-    /// The gateway's link to its broker does not work, as was told last.
-    is_cut: bool,
+    /// Bars may wait for their past.
+    waits: bool,
+    /// How the gateway's link to its broker stands, as was told last.
+    link: v1::LinkState,
     /// Ticks of a silence come, and no live one after them: the past is not whole yet.
     is_late: bool,
 }
@@ -30,7 +36,8 @@ impl WarmUps {
         trader.await_history();
         Self {
             due: Instant::now(),
-            is_cut: false,
+            waits: true,
+            link: v1::LinkState::Ready,
             is_late: false,
         }
     }
@@ -42,6 +49,7 @@ impl WarmUps {
             match tick.kind() {
                 v1::TickKind::Backfill => {
                     self.is_late = true;
+                    self.waits = true;
                     trader.await_history_of(&tick.symbol);
                 }
                 v1::TickKind::Live => self.is_late = false,
@@ -50,60 +58,100 @@ impl WarmUps {
         }
     }
 
-    /// Takes what the gateway's link to its broker became. True: it is back, and what it missed is to be
-    /// asked for at once.
-    pub(super) fn on_link(&mut self, state: v1::LinkState, trader: &mut Trader) -> bool {
-        let works = state == v1::LinkState::Ready;
-        let is_back = std::mem::replace(&mut self.is_cut, !works) && works;
+    /// Takes what the gateway's link to its broker became. Where it is back, what it missed is to be
+    /// asked for at once. A degraded link may do all but trade, or say nothing: ticks may be missed
+    /// before it and in it.
+    pub(super) fn on_link(&mut self, state: v1::LinkState, trader: &mut Trader) {
+        use v1::LinkState::{Degraded, Ready};
+        let before = std::mem::replace(&mut self.link, state);
+        let is_back = match state {
+            Ready => before != Ready,
+            Degraded => !matches!(before, Ready | Degraded),
+            _ => false,
+        };
         if is_back {
             trader.await_history();
             self.due = Instant::now();
+            self.waits = true;
             self.is_late = false;
         }
-        is_back
+    }
+
+    fn may_ask(&self) -> bool {
+        self.waits && !self.is_late
     }
 
     fn is_due(&self) -> bool {
-        !self.is_late && Instant::now() >= self.due
+        self.may_ask() && Instant::now() >= self.due
     }
 
-    /// Asks for the bars that still wait for their past, where it is time to.
-    pub(super) async fn refresh(&mut self, gateway: &Gateway, trader: &mut Trader) {
-        if !self.is_due() {
-            return;
+    /// Waits until it is time to ask; for ever, where no bars wait.
+    pub(super) async fn come_due(&self) {
+        if self.may_ask() {
+            sleep_until(self.due).await;
+        } else {
+            pending::<()>().await;
         }
-        for wanted in trader.warm_ups() {
-            let symbol = &wanted.symbol;
-            let timeframe = wanted.timeframe;
-            let Some(spec) = trader.spec(symbol.as_str()) else {
-                continue;
-            };
-            let request = gateway.call(wire::bars_request(&wanted), &TraceContext::new());
-            let history = match gateway.market_data().list_bars(request).await {
-                Ok(listed) => wire::history(&listed.into_inner(), spec),
-                Err(status) if status.code() == Code::Unimplemented => {
-                    tracing::warn!(
-                        %symbol, %timeframe,
-                        "the gateway lists no bars: a strategy warms up by those to come"
-                    );
-                    History::default()
-                }
-                Err(status) => {
-                    let reason = name(&status);
-                    tracing::warn!(
-                        %symbol, %timeframe, reason,
-                        "bars of the past are not to be had yet: their strategies wait"
-                    );
-                    self.due = Instant::now() + PAUSE;
-                    return;
-                }
-            };
-            let bars = history.finished.len();
-            tracing::info!(%symbol, %timeframe, bars, "bars of the past taken");
-            trader.on_history(symbol, timeframe, &history);
+    }
+
+    /// Asks for all that is due, where nothing may come between.
+    pub(super) async fn list_all(&mut self, gateway: &Gateway, trader: &mut Trader) {
+        while self.is_due() {
+            self.list_next(gateway, trader).await;
+        }
+    }
+
+    /// Asks for the past of one series that waits for it. The others are due then: ticks, events and
+    /// heartbeats may come between, as the terminal may take long over each.
+    pub(super) async fn list_next(&mut self, gateway: &Gateway, trader: &mut Trader) {
+        let Some((wanted, spec)) = next(trader) else {
+            self.waits = false;
+            return;
+        };
+        let symbol = &wanted.symbol;
+        let timeframe = wanted.timeframe;
+        let request = gateway.call(wire::bars_request(&wanted), &TraceContext::new());
+        let history = match gateway.market_data().list_bars(request).await {
+            Ok(listed) => wire::history(&listed.into_inner(), spec),
+            Err(status) if status.code() == Code::Unimplemented => {
+                tracing::warn!(
+                    %symbol, %timeframe,
+                    "the gateway lists no bars: a strategy warms up by those to come"
+                );
+                History::default()
+            }
+            Err(status) => {
+                let reason = name(&status);
+                tracing::warn!(
+                    %symbol, %timeframe, reason,
+                    "bars of the past are not to be had yet: their strategies wait"
+                );
+                self.due = Instant::now() + PAUSE;
+                return;
+            }
+        };
+        let bars = history.finished.len();
+        tracing::info!(%symbol, %timeframe, bars, "bars of the past taken");
+        self.take(&wanted, &history, trader);
+    }
+
+    /// Takes the past of one series.
+    fn take(&mut self, listed: &WarmUp, history: &History, trader: &mut Trader) {
+        trader.on_history(&listed.symbol, listed.timeframe, history);
+        self.waits = next(trader).is_some();
+        if !self.waits {
             self.due = Instant::now() + AGAIN;
         }
     }
+}
+
+/// The bars to ask for next.
+fn next(trader: &Trader) -> Option<(WarmUp, &SymbolSpec)> {
+    let mut wanted = trader.warm_ups().into_iter();
+    wanted.find_map(|wanted| {
+        let spec = trader.spec(wanted.symbol.as_str())?;
+        Some((wanted, spec))
+    })
 }
 
 fn name(status: &Status) -> String {
@@ -116,32 +164,90 @@ fn name(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trader::tests::bars::trader_of_bars;
+    use crate::{bars::Timeframe, trader::tests::bars::trader_of_bars};
+    use tokio::time::timeout;
 
-    #[test]
-    fn a_link_that_is_back_has_the_bars_listed_again() {
-        use v1::LinkState::{BackingOff, Degraded, Ready};
-        let mut trader = trader_of_bars();
-        let mut warm_ups = WarmUps {
-            due: Instant::now() + PAUSE,
-            is_cut: false,
+    /// Nothing waits, and the last listing is long ago.
+    fn at_rest() -> WarmUps {
+        WarmUps {
+            due: Instant::now(),
+            waits: false,
+            link: v1::LinkState::Ready,
             is_late: false,
-        };
+        }
+    }
+
+    /// Takes what the gateway would list next. False: nothing is wanted.
+    fn take_next(warm_ups: &mut WarmUps, trader: &mut Trader) -> bool {
+        let wanted = next(trader).map(|(wanted, _)| wanted);
+        if let Some(wanted) = &wanted {
+            warm_ups.take(wanted, &History::default(), trader);
+        }
+        wanted.is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_is_back_has_the_bars_listed_again() {
+        use v1::LinkState::{BackingOff, Connecting, Degraded, MarketClosed, Ready};
+        let mut trader = trader_of_bars(&[Timeframe::M1]);
+        let mut warm_ups = at_rest();
         for (state, is_back) in [
             (Ready, false),
             (BackingOff, false),
+            (Degraded, true),
             (Degraded, false),
             (Ready, true),
             (Ready, false),
+            (Degraded, false),
+            (Connecting, false),
+            (Degraded, true),
+            (MarketClosed, false),
+            (Ready, true),
         ] {
-            assert_eq!(warm_ups.on_link(state, &mut trader), is_back, "{state:?}");
-            assert_eq!(
-                trader.warm_ups().is_empty(),
-                !warm_ups.is_due(),
-                "{state:?}"
-            );
+            warm_ups.on_link(state, &mut trader);
+            assert_eq!(warm_ups.is_due(), is_back, "{state:?}");
+            assert_eq!(take_next(&mut warm_ups, &mut trader), is_back, "{state:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_series_is_asked_for_at_once_and_the_last_one_ends_that_for_a_while() {
+        let mut trader = trader_of_bars(&[Timeframe::M1, Timeframe::H1]);
+        let mut warm_ups = WarmUps::new(&mut trader);
+        let begun = Instant::now();
+        warm_ups.come_due().await;
+        assert!(take_next(&mut warm_ups, &mut trader));
+        warm_ups.come_due().await;
+        assert!(warm_ups.is_due(), "the other one still waits");
         assert_eq!(trader.warm_ups().len(), 1);
+        assert!(take_next(&mut warm_ups, &mut trader));
+        assert!(begun.elapsed() < AGAIN);
+        assert!(timeout(PAUSE, warm_ups.come_due()).await.is_err());
+        assert_eq!(trader.warm_ups(), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_listed_is_not_listed_again_too_soon() {
+        let tick = |kind: v1::TickKind| v1::Tick {
+            symbol: "EURUSD".to_owned(),
+            kind: kind.into(),
+            ..Default::default()
+        };
+        let mut trader = trader_of_bars(&[Timeframe::M1]);
+        let mut warm_ups = WarmUps::new(&mut trader);
+        assert!(take_next(&mut warm_ups, &mut trader));
+        let taken = Instant::now();
+        warm_ups.on_ticks(&[tick(v1::TickKind::Backfill)], &mut trader);
+        assert!(timeout(PAUSE, warm_ups.come_due()).await.is_err(), "late");
+        warm_ups.on_ticks(&[tick(v1::TickKind::Live)], &mut trader);
+        warm_ups.come_due().await;
+        assert!(taken.elapsed() < PAUSE + AGAIN, "it was over long ago");
+        assert!(take_next(&mut warm_ups, &mut trader));
+        let taken = Instant::now();
+        let gap = [tick(v1::TickKind::Backfill), tick(v1::TickKind::Live)];
+        warm_ups.on_ticks(&gap, &mut trader);
+        warm_ups.come_due().await;
+        assert!(taken.elapsed() >= AGAIN);
     }
 
     #[test]
@@ -151,12 +257,8 @@ mod tests {
             kind: kind.into(),
             ..Default::default()
         };
-        let mut trader = trader_of_bars();
-        let mut warm_ups = WarmUps {
-            due: Instant::now(),
-            is_cut: false,
-            is_late: false,
-        };
+        let mut trader = trader_of_bars(&[Timeframe::M1]);
+        let mut warm_ups = at_rest();
         let others = [
             tick("EURUSD", v1::TickKind::Snapshot),
             tick("GBPUSD", v1::TickKind::Backfill),

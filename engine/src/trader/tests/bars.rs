@@ -4,18 +4,18 @@ use super::*;
 
 const MINUTE: i64 = 60_000;
 
-/// A trader whose strategy follows bars of a minute of EURUSD.
-pub(crate) fn trader_of_bars() -> Trader {
-    trader_that_tells(Arc::default())
+/// A trader whose strategy follows bars of EURUSD of these lengths.
+pub(crate) fn trader_of_bars(timeframes: &[Timeframe]) -> Trader {
+    trader_that_tells(timeframes, Arc::default())
 }
 
-fn trader_that_tells(heard: Arc<Mutex<Vec<String>>>) -> Trader {
-    let m1 = Series {
-        timeframe: Timeframe::M1,
+fn trader_that_tells(timeframes: &[Timeframe], heard: Arc<Mutex<Vec<String>>>) -> Trader {
+    let series = |timeframe: &Timeframe| Series {
+        timeframe: *timeframe,
         warm_up: 2,
     };
     let script = Script {
-        series: vec![m1],
+        series: timeframes.iter().map(series).collect(),
         heard,
         ..script(&[])
     };
@@ -25,7 +25,7 @@ fn trader_that_tells(heard: Arc<Mutex<Vec<String>>>) -> Trader {
 #[test]
 fn bars_of_a_gap_are_those_that_are_listed_after_it() {
     let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-    let mut trader = trader_that_tells(Arc::clone(&heard));
+    let mut trader = trader_that_tells(&[Timeframe::M1], Arc::clone(&heard));
     trader.on_tick(&tick(0, 100_000));
     trader.await_history_of("GBPUSD");
     trader.await_history_of("no symbol");
