@@ -307,6 +307,11 @@ impl Risk {
     /// An order of ours failed; an entry that did is no trade of the day.
     pub fn on_failed(&mut self, is_entry: bool) {
         self.memory.errors = self.memory.errors.saturating_add(1);
+        self.on_unsent(is_entry);
+    }
+
+    /// An order of ours was not sent: nothing failed at the broker, and an entry is no trade of the day.
+    pub fn on_unsent(&mut self, is_entry: bool) {
         if is_entry {
             self.memory.trades = self.memory.trades.saturating_sub(1);
         }

@@ -382,6 +382,12 @@ impl Live {
                 tracing::warn!(%request_id, reason, "intent refused");
                 self.take(session, |trader| trader.on_refused(request_id, reason));
             }
+            Answer::NotDurable => {
+                tracing::warn!(%request_id, reason = NOT_DURABLE, "intent not sent");
+                self.take(session, |trader| {
+                    trader.on_unsent(request_id, NOT_DURABLE.to_owned())
+                });
+            }
             Answer::Unsure(status) => return Err(SessionEnd::Call("order", status)),
         }
         Ok(())
@@ -420,9 +426,9 @@ impl Live {
             .is_order()
             .then(|| order.child("intent", Kind::Internal));
         if !may_leave(&mut session.intents, intent, &request, not_after_ms) {
-            // As if the gateway had refused it: what was decided is over.
-            let refused = Answer::Refused(NOT_DURABLE.to_owned());
-            self.calls.spawn(async move { (request_id, refused) });
+            // Told as an answer: what was decided is over, as where the gateway refuses.
+            self.calls
+                .spawn(async move { (request_id, Answer::NotDurable) });
             return;
         }
         drop(recording);

@@ -270,7 +270,7 @@ impl Trader {
     /// An event of the gateway. These alone report an order's end.
     pub fn on_event(&mut self, event: &Event) -> Step {
         match event {
-            Event::Order(order) => self.on_order(order),
+            Event::Order(order) => self.on_order(order, Risk::on_failed),
             Event::PositionChanged(held) => {
                 self.note_turn(held);
                 let entered = self.portfolio.expects(&held.symbol, held.side);
@@ -333,7 +333,8 @@ impl Trader {
         })
     }
 
-    fn on_order(&mut self, order: &OrderUpdate) -> Step {
+    /// An order that failed is told to risk by `tell_failed`, which is told whether it was to open.
+    fn on_order(&mut self, order: &OrderUpdate, tell_failed: fn(&mut Risk, bool)) -> Step {
         let owner = self.owner(order);
         self.note_part(order);
         // What is left of a position is told by its own event alone, unless a runner awaits its close.
@@ -355,7 +356,7 @@ impl Trader {
             request_id: request_id.clone(),
             outcome: Outcome::Ended(order.state),
         });
-        self.on_progress(order);
+        self.on_progress(order, tell_failed);
         let intents = owner.map(|at| {
             self.one(at, |runner, world| {
                 runner.on_order(order, world);
@@ -372,7 +373,7 @@ impl Trader {
 
     /// Tells risk how an order that is waited for went: it ended, or waits for its price now, which
     /// the broker took. What becomes of the latter is told by its position.
-    fn on_progress(&mut self, order: &OrderUpdate) {
+    fn on_progress(&mut self, order: &OrderUpdate, tell_failed: fn(&mut Risk, bool)) {
         let Some(request_id) = &order.request_id else {
             return;
         };
@@ -392,7 +393,7 @@ impl Trader {
             if order.is_done() {
                 self.risk.on_done();
             } else {
-                self.risk.on_failed(opens);
+                tell_failed(&mut self.risk, opens);
             }
         } else if order.state == OrderState::Unknown {
             runner.on_unknown();
@@ -476,6 +477,21 @@ impl Trader {
 
     /// An order that the gateway definitely did not take.
     pub fn on_refused(&mut self, request_id: &RequestId, reason: String) -> Step {
+        self.on_not_taken(request_id, reason, Risk::on_failed)
+    }
+
+    /// An order that was not sent, as it could not be made durable. What was decided is over, as where
+    /// the gateway refuses, but no order failed.
+    pub fn on_unsent(&mut self, request_id: &RequestId, reason: String) -> Step {
+        self.on_not_taken(request_id, reason, Risk::on_unsent)
+    }
+
+    fn on_not_taken(
+        &mut self,
+        request_id: &RequestId,
+        reason: String,
+        tell_failed: fn(&mut Risk, bool),
+    ) -> Step {
         let refused = OrderUpdate {
             request_id: Some(request_id.clone()),
             closes: None,
@@ -484,7 +500,7 @@ impl Trader {
             refused: true,
             working: None,
         };
-        let step = self.on_order(&refused);
+        let step = self.on_order(&refused, tell_failed);
         let settled = Settled {
             request_id: request_id.clone(),
             outcome: Outcome::Refused(reason),

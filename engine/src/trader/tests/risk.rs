@@ -268,6 +268,22 @@ fn an_order_that_the_gateway_refused_has_failed_too() {
 }
 
 #[test]
+fn an_order_that_was_not_sent_is_over_and_neither_failed_nor_a_trade_of_the_day() {
+    let mut trader = under("max_errors = 1\nmax_trades_per_day = 1");
+    let intent = sell_at(&mut trader, MONDAY).unwrap();
+    let request_id = intent.request_id().clone();
+    let step = trader.on_unsent(&request_id, "NOT_DURABLE".into());
+    let outcome = Outcome::Refused("NOT_DURABLE".into());
+    let settled = Settled {
+        request_id,
+        outcome,
+    };
+    assert_eq!(step.settled, Some(settled));
+    assert!(trader.is_idle());
+    assert!(trades_at(&mut trader, MONDAY));
+}
+
+#[test]
 fn what_is_held_alone_stops_an_entry() {
     alone_stops("max_lots_per_symbol = 0.49", MONDAY, nothing);
     alone_stops("max_lots_total = 0.49", MONDAY, nothing);
