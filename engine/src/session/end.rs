@@ -12,7 +12,10 @@ pub(crate) enum SessionEnd {
     NotConnected(ConnectError),
     Call(&'static str, Status),
     StreamEnded(&'static str),
+    /// Nothing of what is traded is listed.
     Symbol(String),
+    /// A symbol that was missing is listed.
+    Listed(String),
     Shared(String),
     Intents(IntentError),
     /// The process ends.
@@ -53,7 +56,11 @@ impl fmt::Display for SessionEnd {
             }
             Self::Symbol(symbol) => write!(
                 f,
-                "the gateway has no {symbol} for this client; add it to clients.NAME.symbols there"
+                "the gateway does not list {symbol} for this client; add it to clients.NAME.symbols there, or mend what mymt5-gateway status says of it"
+            ),
+            Self::Listed(symbol) => write!(
+                f,
+                "the gateway lists {symbol} now, and the next session trades it; wait for its begin"
             ),
             Self::Shared(symbol) => write!(
                 f,

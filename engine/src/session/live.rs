@@ -143,12 +143,8 @@ impl Live {
         let events = events
             .map_err(|status| SessionEnd::Call("events", status))?
             .into_inner();
-        let symbols = session
-            .trader
-            .symbols()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        // The gateway refuses a stream of symbols that it does not list.
+        let symbols = specs.keys().cloned().collect();
         let (said, requests) = mpsc::channel(2);
         let _ = said.try_send(v1::StreamTicksInStepRequest { symbols });
         let ticks = gateway
@@ -218,9 +214,10 @@ impl Live {
                 },
                 Some(listed) = listings.join() => {
                     if self.rates_go_by_this_clock(session) {
-                        self.on_listed(session, listed);
+                        self.on_listed(session, listed)
+                    } else {
+                        Ok(())
                     }
-                    Ok(())
                 }
                 () = self.warm_ups.come_due() => {
                     let trader = &mut session.trader;
@@ -271,7 +268,7 @@ impl Live {
             self.in_step.waits = batch.waits;
             self.in_step.owes = batch.waits;
             if batch.waits {
-                self.rate(session, &batch).await;
+                self.rate(session, &batch).await?;
                 let trader = &mut session.trader;
                 self.warm_ups.list_all(&self.gateway, trader).await;
             }
@@ -296,7 +293,11 @@ impl Live {
 
     /// Reads the rates before the first tick of a feed that waits and each hour of its time, as a
     /// backtest does.
-    async fn rate(&mut self, session: &mut Session, batch: &v1::StreamTicksInStepResponse) {
+    async fn rate(
+        &mut self,
+        session: &mut Session,
+        batch: &v1::StreamTicksInStepResponse,
+    ) -> Result<(), SessionEnd> {
         let newest = batch
             .ticks
             .iter()
@@ -307,8 +308,9 @@ impl Live {
         if let Some(time) = newest.filter(is_due) {
             self.in_step.rated = Some(BrokerTime(time));
             let listed = symbols::list(&self.gateway, &TraceContext::new()).await;
-            self.on_listed(session, listed);
+            self.on_listed(session, listed)?;
         }
+        Ok(())
     }
 
     fn take_ticks(&mut self, session: &mut Session, batch: &v1::StreamTicksInStepResponse) {
@@ -394,11 +396,16 @@ impl Live {
     }
 
     /// Takes specifications that were listed again. Without them the session goes on with those it has.
-    fn on_listed(&mut self, session: &mut Session, listed: Result<Vec<SymbolSpec>, SessionEnd>) {
-        match listed.and_then(|listed| symbols::specify(&mut session.trader, listed)) {
-            Ok(specs) => self.specs = specs,
+    fn on_listed(
+        &mut self,
+        session: &mut Session,
+        listed: Result<Vec<SymbolSpec>, SessionEnd>,
+    ) -> Result<(), SessionEnd> {
+        match listed {
+            Ok(listed) => self.specs = symbols::renew(&mut session.trader, &self.specs, listed)?,
             Err(reason) => tracing::warn!(%reason, "rates not refreshed; check the gateway"),
         }
+        Ok(())
     }
 
     /// Takes a step of the trader: makes it durable, then sends what it wants to send.
@@ -658,6 +665,7 @@ mod tests {
             ("ticks", SessionEnd::Call("ticks", Status::unknown("h2"))),
             ("answers", SessionEnd::StreamEnded("answers")),
             ("EURUSD", SessionEnd::Symbol("EURUSD".into())),
+            ("EURUSD", SessionEnd::Listed("EURUSD".into())),
             ("EURUSD", SessionEnd::Shared("EURUSD".into())),
         ] {
             assert_eq!(flaw(subject, &end.to_string()), None);

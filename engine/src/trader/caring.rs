@@ -11,7 +11,12 @@ use std::collections::BTreeSet;
 impl Trader {
     /// Notes a position that was opened or changed. A new one is seen from its opening on where an entry
     /// of its own was on its way; another one, such as an adopted one, was opened unseen.
+    /// Nothing is noted without the symbol's specification: its prices are not read then, and a stop loss
+    /// that is not seen is not one that is missing.
     pub(super) fn note_position(&mut self, held: &Held, entered: bool) {
+        if !self.specs.contains_key(&held.symbol) {
+            return;
+        }
         let Some(carer) = carer_of(&self.runners, held) else {
             return;
         };
@@ -37,6 +42,7 @@ impl Trader {
             .filter_map(|held| carer_of(&self.runners, held).map(|carer| (held, carer.name())))
             .collect();
         let ids: BTreeSet<PositionId> = cared.iter().map(|(held, _)| held.position_id).collect();
+        let specs = &self.specs;
         let is_whole = self.portfolio.is_whole();
         self.risk.remember(|book, _| {
             // What could not be read is not gone.
@@ -44,7 +50,9 @@ impl Trader {
                 book.retain(&ids, &names);
             }
             for (held, strategy) in cared {
-                book.on_found(&seen(held), strategy);
+                if specs.contains_key(&held.symbol) {
+                    book.on_found(&seen(held), strategy);
+                }
             }
         });
     }

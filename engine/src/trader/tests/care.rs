@@ -113,6 +113,39 @@ fn part_filled(intent: &Intent) -> Event {
 }
 
 #[test]
+fn a_position_whose_prices_cannot_be_read_is_noted_once_they_can() {
+    let mut trader = under("break_even.at_r = 1.0");
+    let read = position(Side::Buy, 99_800);
+    let unread = Held {
+        open_price: None,
+        levels: Levels::default(),
+        ..read.clone()
+    };
+    let found = |held: &Held| Snapshot {
+        positions: vec![held.clone()],
+        ..snapshot(TradingState::Active)
+    };
+    trader
+        .risk
+        .remember(|book, _| book.on_entry("jumps", Some(price(99_800))));
+    trader.specify(Vec::new());
+    trader.on_snapshot(found(&unread));
+    adopted(&mut trader, unread);
+    assert_eq!(tick_at(&mut trader, MONDAY, 100_200), None);
+    assert!(!trader.risk.cared().knows(POSITION));
+    trader.specify(vec![spec()]);
+    trader.on_snapshot(found(&read));
+    assert_eq!(trader.risk.cared().risk(POSITION), Some(200));
+    trader.specify(Vec::new());
+    trader.on_snapshot(found(&unread));
+    assert_eq!(
+        trader.risk.cared().risk(POSITION),
+        Some(200),
+        "not forgotten"
+    );
+}
+
+#[test]
 fn break_even_alone_moves_the_stop_once() {
     for (side, stop, early, late) in [
         (Side::Buy, 99_800, 100_199, 100_200),
