@@ -273,8 +273,9 @@ impl Broker for Terminal {
     async fn symbols(&self) -> Result<Vec<SymbolSpec>, BrokerError> {
         let symbol_map = self.shared.lock().context.symbol_map.clone();
         let timeout = self.settings.read_timeout();
+        let asked = Instant::now();
         let symbols = calls::symbols(&self.link()?, &symbol_map, timeout).await?;
-        Ok(self.shared.lock().take_specifications(symbols))
+        Ok(self.shared.lock().take_specifications(symbols, asked))
     }
 
     async fn send(

@@ -79,8 +79,9 @@ async fn enter(
     login(shared, account, connection).await?;
     tokio::spawn(beat(connection.clone(), shared.clone()));
     let symbol_map = shared.lock().context.symbol_map.clone();
+    let asked = Instant::now();
     let symbols = calls::symbols(connection, &symbol_map, settings.read_timeout()).await?;
-    shared.lock().take_specifications(symbols);
+    shared.lock().take_specifications(symbols, asked);
     past_deals(settings, shared, connection).await?;
     watch(settings, shared, connection).await
 }

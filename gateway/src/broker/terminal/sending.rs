@@ -19,6 +19,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 const LONGEST_WAIT_MS: u64 = 2_000;
 /// The bridge answers a recall at once.
 const RECALL: Duration = Duration::from_secs(2);
+/// Longest wait for a newer price where an old one serves.
+const LOOK: Duration = Duration::from_millis(500);
 /// While the bridge is still at it, it is asked again after so long.
 const RECALL_PAUSE: Duration = Duration::from_millis(100);
 /// The bridge wants a word also where no call led to a request.
@@ -66,8 +68,7 @@ impl Terminal {
             .ok_or_else(|| SendFailure::NotSent("the link to the terminal is down".into()))?;
         let usable = self.shared.lock().unusable();
         usable.map_err(|error| SendFailure::NotSent(error.to_string()))?;
-        let target = timeout_at(before, self.target(&connection, request)).await;
-        let target = target.map_err(|_| too_late())?;
+        let target = self.target(&connection, request, before).await;
         let written = written(request, &target);
         let written = written.map_err(|why| SendFailure::NotSent(why.to_string()))?;
         let Written { request: raw, take } = written;
@@ -150,14 +151,25 @@ impl Terminal {
         }
     }
 
-    /// What the request's symbol is to the broker.
-    async fn target(&self, connection: &Arc<Connection>, request: &TradeRequest) -> Target {
+    /// What the request's symbol is to the broker. Half of the time that is left until `before` stays
+    /// for the send: an old price is better than none.
+    async fn target(
+        &self,
+        connection: &Arc<Connection>,
+        request: &TradeRequest,
+        before: Instant,
+    ) -> Target {
         let symbol = request.symbol();
         match request {
             TradeRequest::Market { side, .. } | TradeRequest::Close { side, .. } => {
-                if self.must_look(request) {
-                    self.look_up(connection, symbol).await;
+                let known = self.known_target(symbol, *side);
+                if !self.must_look(request) {
+                    return known;
                 }
+                let half = left(before) / 2;
+                let serves = known.spec.is_some() && known.touch.is_some();
+                let patience = if serves { half.min(LOOK) } else { half };
+                self.look_up(connection, symbol, patience).await;
                 self.known_target(symbol, *side)
             }
             TradeRequest::Pending { side, .. } => self.known_target(symbol, *side),
@@ -194,12 +206,13 @@ impl Terminal {
 
     /// Asks for one symbol. What cannot be learnt is missed where it is needed. An old price still
     /// serves: the broker knows how far it may be from the market.
-    async fn look_up(&self, connection: &Arc<Connection>, symbol: &Symbol) {
+    async fn look_up(&self, connection: &Arc<Connection>, symbol: &Symbol, patience: Duration) {
         let Some(name) = self.shared.lock().context.symbol_map.any(symbol) else {
             return;
         };
-        match calls::symbol(connection, symbol, &name, RECALL).await {
-            Ok(raw) => drop(self.shared.lock().take_symbols(vec![raw])),
+        let asked = Instant::now().into_std();
+        match calls::symbol(connection, symbol, &name, patience).await {
+            Ok(raw) => drop(self.shared.lock().take_symbols(vec![raw], asked)),
             Err(error) => tracing::warn!(%symbol, %error, "symbol not read"),
         }
     }

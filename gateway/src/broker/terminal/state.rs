@@ -182,10 +182,14 @@ impl TerminalState {
     }
 
     /// Takes what was told of the map's symbols. Where one has no specification any more the last
-    /// one goes on, for exits alone.
-    pub(crate) fn take_specifications(&mut self, told: Specifications) -> Vec<SymbolSpec> {
+    /// one goes on, for exits alone. `asked`: when they were asked for.
+    pub(crate) fn take_specifications(
+        &mut self,
+        told: Specifications,
+        asked: Instant,
+    ) -> Vec<SymbolSpec> {
         self.status.unread_symbols = told.fault();
-        let mut specs = self.take_symbols(told.read);
+        let mut specs = self.take_symbols(told.read, asked);
         for (symbol, _) in &told.unread {
             if let Some(known) = self.symbols.get_mut(symbol) {
                 known.spec.trade_mode = TradeMode::CloseOnly;
@@ -195,8 +199,13 @@ impl TerminalState {
         specs
     }
 
-    /// Takes symbols' specifications and prices.
-    pub(crate) fn take_symbols(&mut self, symbols: Vec<RawSymbol>) -> Vec<SymbolSpec> {
+    /// Takes symbols' specifications and prices. The prices are no newer than the question: a tick
+    /// that came since is.
+    pub(crate) fn take_symbols(
+        &mut self,
+        symbols: Vec<RawSymbol>,
+        asked: Instant,
+    ) -> Vec<SymbolSpec> {
         let specs = symbols.iter().map(|raw| raw.spec.clone()).collect();
         for raw in symbols {
             let symbol = raw.spec.symbol.clone();
@@ -204,8 +213,15 @@ impl TerminalState {
             if self.context.symbol_map.broker(&symbol).is_some() {
                 self.context.digits.insert(symbol.clone(), raw.spec.digits);
             }
-            if let (Some(bid), Some(ask)) = (raw.bid, raw.ask) {
-                self.quotes.insert(symbol.clone(), Quote::now(bid, ask));
+            let known = self.quotes.get(&symbol);
+            let news = known.is_none_or(|known| known.came < asked);
+            if let (Some(bid), Some(ask), true) = (raw.bid, raw.ask, news) {
+                let quote = Quote {
+                    bid,
+                    ask,
+                    came: asked,
+                };
+                self.quotes.insert(symbol.clone(), quote);
             }
             self.symbols.insert(symbol, raw);
         }

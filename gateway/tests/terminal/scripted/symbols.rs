@@ -3,14 +3,17 @@
 use super::bridge::{Script, Scripted, symbol as row, tick, usual};
 use crate::{
     real::market,
-    support::{bounded, send, symbol, terminal, until},
+    support::{TRACE, bounded, send, symbol, terminal, until},
 };
-use mymt5_gateway::broker::{Broker, BrokerError};
+use mymt5_gateway::broker::{Broker, BrokerError, Dispatch};
 use mymt5_model::{Ticket, TradeMode};
 use serde_json::{Value, json};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 /// A script whose broker has these rows of its symbols, by their names.
@@ -134,4 +137,78 @@ async fn an_old_price_is_asked_for_before_a_market_order() {
         (sent["request"]["price"] == json!(1.2)).then_some(())
     })
     .await;
+}
+
+/// A script of a symbol whose market orders name their price. Once that is set, the question for it
+/// has these answers.
+fn instant(
+    later: &Arc<AtomicBool>,
+    answers: impl Fn(&Value) -> Vec<Value> + Send + Sync + 'static,
+) -> Script {
+    let later = later.clone();
+    usual(move |call, args| {
+        let names = (call == "symbols").then(|| args["names"].as_array().unwrap())?;
+        let rows = names.iter();
+        let rows = rows.map(|name| with(name, "trade_exemode", json!(1)));
+        let rows: Vec<Value> = rows.collect();
+        if later.load(Ordering::SeqCst) {
+            return Some(answers(&rows[0]));
+        }
+        Some(vec![json!({ "ok": rows })])
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exit_leaves_at_an_old_price_where_no_newer_one_is_told() {
+    let stalled = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new(AtomicBool::new(false));
+    let was_asked = asked.clone();
+    let bridge = Scripted::start(instant(&stalled, move |_| {
+        was_asked.store(true, Ordering::SeqCst);
+        Vec::new()
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    stalled.store(true, Ordering::SeqCst);
+    // In a second the price is old.
+    until(async || {
+        let dispatch = Dispatch {
+            before: Instant::now() + Duration::from_secs(2),
+            trace_id: TRACE.into(),
+        };
+        let close = market(1, Some(Ticket(1)));
+        let sent = bounded(terminal.send(&close, &dispatch)).await;
+        (asked.load(Ordering::SeqCst) && sent.is_ok()).then_some(())
+    })
+    .await;
+    let sent = until(async || bridge.calls("order_send").pop()).await;
+    assert_eq!(sent["request"]["price"], json!(1.1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_is_newer_than_the_answer_to_a_question_that_was_asked_before_it() {
+    let moved = Arc::new(AtomicBool::new(false));
+    let bridge = Scripted::start(instant(&moved, |row| {
+        let mut outrun = row.clone();
+        outrun["bid"] = json!(1.05);
+        let mut newer = tick(1, 1);
+        newer["rows"][0][1] = json!(1.0999);
+        vec![newer, json!({ "ok": [outrun] })]
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    moved.store(true, Ordering::SeqCst);
+    // In a second the price is old, and asked for.
+    let price = until(async || {
+        bounded(send(&terminal, &market(1, Some(Ticket(1)))))
+            .await
+            .unwrap();
+        let sent = bridge.calls("order_send").pop()?;
+        let price = sent["request"]["price"].clone();
+        (price != json!(1.1)).then_some(price)
+    })
+    .await;
+    assert_eq!(price, json!(1.0999));
 }
