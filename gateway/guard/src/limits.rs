@@ -195,25 +195,31 @@ impl Limits {
         stop: Option<StopFacts>,
         equity: Option<Money>,
     ) -> Result<(), Refusal> {
-        let (least, most) = (self.min_stop_distance_points, self.max_stop_distance_points);
         let Some(stop) = stop else {
-            if self.require_stop_loss || most.is_some() || self.max_risk_per_trade.is_some() {
+            let far = self.max_stop_distance_points;
+            if self.require_stop_loss || far.is_some() || self.max_risk_per_trade.is_some() {
                 return Err(reached(Reason::LimitStopLoss, self.asks_for_stop_loss()));
             }
             return Ok(());
         };
-        if least.is_some() || most.is_some() {
-            let distance = known(stop.distance_points, Fact::StopDistance)?;
-            let near = least.is_some_and(|least| distance < i64::from(least));
-            let far = most.is_some_and(|most| distance > i64::from(most));
-            if near || far {
-                let least = least.unwrap_or(0);
-                let range = most.map_or_else(
-                    || format!("{least} points or more"),
-                    |most| format!("{least} to {most} points"),
-                );
-                return Err(reached(Reason::LimitStopDistance, range));
-            }
+        if let Some(least) = self.min_stop_distance_points
+            && known(stop.distance_points, Fact::StopDistance)? < i64::from(least)
+        {
+            return Err(self.refuses_distance());
+        }
+        self.check_whole(stop, equity)
+    }
+
+    /// Checks the stop loss that an entry brings to a whole position. The least distance is about
+    /// where an order opens: a stop that follows the price passes the average that was paid.
+    ///
+    /// # Errors
+    /// As for [`Limits::check`].
+    pub fn check_whole(&self, stop: StopFacts, equity: Option<Money>) -> Result<(), Refusal> {
+        if let Some(most) = self.max_stop_distance_points
+            && known(stop.distance_points, Fact::StopDistance)? > i64::from(most)
+        {
+            return Err(self.refuses_distance());
         }
         if let Some(share) = self.max_risk_per_trade {
             let allowed = share.of(known(equity, Fact::Equity)?);
@@ -222,6 +228,16 @@ impl Limits {
             }
         }
         Ok(())
+    }
+
+    /// The refusal of a stop loss that is too near or too far, with the range that is allowed.
+    fn refuses_distance(&self) -> Refusal {
+        let least = self.min_stop_distance_points.unwrap_or(0);
+        let range = self.max_stop_distance_points.map_or_else(
+            || format!("{least} points or more"),
+            |most| format!("{least} to {most} points"),
+        );
+        reached(Reason::LimitStopDistance, range)
     }
 
     /// The first limit that asks for a stop loss.

@@ -206,8 +206,8 @@ impl Core {
             match limits {
                 Some(limits) => {
                     let mut reached = limits.reached(&facts);
-                    let stops = whole.iter().copied().map(Some);
-                    let mut checked = stops.map(|stop| limits.check_stop(stop, facts.equity));
+                    let stops = whole.iter().copied();
+                    let mut checked = stops.map(|stop| limits.check_whole(stop, facts.equity));
                     // One refusal of a reason tells enough.
                     let beyond = checked.find_map(|checked| {
                         let refusal = checked.err()?;

@@ -7,7 +7,7 @@ use crate::{
     market::Quote,
     order::{NewOrder, Order},
 };
-use mymt5_guard::{EntryFacts, Exposure, Holding, StopFacts};
+use mymt5_guard::{EntryFacts, Exposure, Holding, Limits, StopFacts};
 use mymt5_model::{
     AccountMode, ClientName, Lots, Money, OrderId, Price, Refusal, Side, Symbol, SymbolSpec, Tick,
 };
@@ -275,12 +275,21 @@ impl Core {
         let fresh = quote.filter(|quote| quote.age_ms <= self.max_quote_age_ms);
         let distance = fresh.and_then(|quote| price_distance(side, prices, &quote.tick));
         let spread = fresh.and_then(|quote| spread(&quote.tick));
+        self.check_limits(client, |limits, _| limits.check_quote(distance, spread))
+    }
+
+    /// Something that limits judge, with the account's equity: the client's, then the account's.
+    pub(crate) fn check_limits(
+        &self,
+        client: &ClientName,
+        check: impl Fn(&Limits, Option<Money>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let equity = self.book.account().map(|account| account.equity);
         let own = self.clients.limits(client);
         let own = own.map(|limits| (Whose::Client(client), limits));
         let account = [(Whose::Account, &self.account_limits)];
         for (whose, limits) in own.into_iter().chain(account) {
-            let checked = limits.check_quote(distance, spread);
-            checked.map_err(|refusal| whose.refuses(refusal))?;
+            check(limits, equity).map_err(|refusal| whose.refuses(refusal))?;
         }
         Ok(())
     }

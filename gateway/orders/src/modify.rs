@@ -6,7 +6,7 @@ use crate::{
     calls::{OrderEdit, PositionEdit},
     changes::{Change, MOST_WAITING, Phase},
     entries::{check_sides, closes_at},
-    exposure::{Part, Whose, loosens, stop_of},
+    exposure::{Part, loosens, stop_of},
     market::Quote,
     order::Order,
     outbox::{ChangeId, Job},
@@ -154,7 +154,9 @@ impl Core {
         };
         let tick = quote.map(|quote| &*quote.tick);
         for stop in self.stops_of_whole(spec, order.side, entry, Some(order.id), tick) {
-            self.check_action(&order.client, Action::Open, Some(stop))?;
+            self.check_limits(&order.client, |limits, equity| {
+                limits.check_whole(stop, equity)
+            })?;
         }
         Ok(())
     }
@@ -265,15 +267,7 @@ impl Core {
         if action == Action::TightenStop {
             return Ok(());
         }
-        let equity = self.book.account().map(|account| account.equity);
-        let own = self.clients.limits(client);
-        let own = own.map(|limits| (Whose::Client(client), limits));
-        let account = [(Whose::Account, &self.account_limits)];
-        for (whose, limits) in own.into_iter().chain(account) {
-            let checked = limits.check_stop(stop, equity);
-            checked.map_err(|refusal| whose.refuses(refusal))?;
-        }
-        Ok(())
+        self.check_limits(client, |limits, equity| limits.check_stop(stop, equity))
     }
 
     /// True when an order has these terms already, by rows that were read since they were last

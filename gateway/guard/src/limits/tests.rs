@@ -229,6 +229,32 @@ fn a_stop_must_be_there_and_between_its_bounds() {
 }
 
 #[test]
+fn the_stop_of_a_whole_position_may_be_in_profit_and_not_too_far() {
+    let limits = Limits {
+        min_stop_distance_points: Some(50),
+        max_stop_distance_points: Some(300),
+        max_risk_per_trade: percent(1.0),
+        ..Limits::default()
+    };
+    let equity = money(10_000.0);
+    for (distance, risk, expected) in [
+        (-609, -609.0, Ok(())),
+        (0, 0.0, Ok(())),
+        (300, 100.0, Ok(())),
+        (301, 100.0, Err(Reason::LimitStopDistance)),
+        (300, 101.0, Err(Reason::LimitRisk)),
+    ] {
+        let stop = StopFacts {
+            distance_points: Some(distance),
+            risk: money(risk),
+        };
+        let checked = limits.check_whole(stop, equity);
+        let checked = checked.map_err(|refusal| refusal.reason());
+        assert_eq!(checked, expected, "{distance} {risk}");
+    }
+}
+
+#[test]
 fn a_limit_without_its_fact_refuses() {
     type Case = (fn(&mut Limits), fn(&mut EntryFacts), Fact);
     let unknown_stop = |facts: &mut EntryFacts| {

@@ -3,19 +3,23 @@
 
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::{Limits, Percent, ScopeLimits};
-use mymt5_model::{AccountMode, Edit, Reason};
+use mymt5_model::{AccountMode, Edit, OrderId, Reason};
 use mymt5_orders::{Answer, Asker, Command, NewOrder, OrderEdit};
 
-/// At most 4 percent of 10,000.00 at risk with each trade.
-fn limited_risk(mode: AccountMode) -> Scene {
-    let limits = entry_limits(Limits {
-        max_risk_per_trade: Some(Percent::try_from(4.0).unwrap()),
-        ..Limits::default()
-    });
-    let mut scene = Scene::unseen(limited(limits, ScopeLimits::default()));
+fn limited_by(limits: Limits, mode: AccountMode) -> Scene {
+    let mut scene = Scene::unseen(limited(entry_limits(limits), ScopeLimits::default()));
     scene.account.mode = mode;
     scene.connect();
     scene
+}
+
+/// At most 4 percent of 10,000.00 at risk with each trade.
+fn limited_risk(mode: AccountMode) -> Scene {
+    let limits = Limits {
+        max_risk_per_trade: Some(Percent::try_from(4.0).unwrap()),
+        ..Limits::default()
+    };
+    limited_by(limits, mode)
 }
 
 fn with_stop(mut order: NewOrder, stop: i64) -> NewOrder {
@@ -46,6 +50,19 @@ fn holding(mode: AccountMode) -> Scene {
 /// Why an order of alpha's is refused; none: it is not.
 fn refusal(scene: &mut Scene, request: &str, order: NewOrder) -> Option<Reason> {
     let asker = scene.submit("alpha", request, order);
+    told(scene, asker)
+}
+
+/// Why a change of a working order's stop loss is refused; none: it is not.
+fn moved(scene: &mut Scene, request: &str, order: OrderId, stop: i64) -> Option<Reason> {
+    let edit = OrderEdit {
+        price: None,
+        stop_limit_price: None,
+        stop_loss: Edit::Set(points(stop).to_f64()),
+        take_profit: Edit::Keep,
+        time_in_force: None,
+    };
+    let asker = scene.ask("alpha", request, Command::ModifyOrder(order, Ok(edit)));
     told(scene, asker)
 }
 
@@ -84,20 +101,30 @@ fn a_pending_entry_moves_it_no_farther() {
     scene.obey();
     scene.rows();
     let order = scene.id("alpha", "near");
-    let mut moved = |request: &str, stop: i64| {
-        let edit = OrderEdit {
-            price: None,
-            stop_limit_price: None,
-            stop_loss: Edit::Set(points(stop).to_f64()),
-            take_profit: Edit::Keep,
-            time_in_force: None,
-        };
-        let command = Command::ModifyOrder(order, Ok(edit));
-        let asker = scene.ask("alpha", request, command);
-        told(&scene, asker)
+    let far = moved(&mut scene, "m", order, BID - 2_000);
+    assert_eq!(far, Some(Reason::LimitRisk));
+    assert_eq!(moved(&mut scene, "n", order, ASK - 1_010), None);
+}
+
+#[test]
+fn a_stop_loss_in_profit_is_not_too_near_to_the_average() {
+    let least = Limits {
+        min_stop_distance_points: Some(50),
+        ..Limits::default()
     };
-    assert_eq!(moved("m", BID - 2_000), Some(Reason::LimitRisk));
-    assert_eq!(moved("n", ASK - 1_010), None);
+    let mut scene = limited_by(least, AccountMode::Netting);
+    scene.submit("alpha", "large", large());
+    scene.obey();
+    scene.positions[0].levels.stop_loss = Some(points(ASK + 800));
+    scene.tick(BID + 1_000, ASK + 1_000);
+    scene.rows();
+    let pending = with_stop(buy_limit(0.01, ASK + 900), ASK + 800);
+    assert_eq!(refusal(&mut scene, "pending", pending), None);
+    scene.obey();
+    scene.rows();
+    let order = scene.id("alpha", "pending");
+    assert_eq!(moved(&mut scene, "m", order, ASK + 700), None);
+    assert_eq!(refusal(&mut scene, "small", small(ASK + 700)), None);
 }
 
 #[test]
