@@ -6,6 +6,7 @@ use crate::{
     core::Filled,
     market::Quote,
     order::{NewOrder, Order},
+    records::{ChangeEdit, Target},
 };
 use mymt5_guard::{EntryFacts, Exposure, Holding, Limits, StopFacts};
 use mymt5_model::{
@@ -132,8 +133,8 @@ impl Core {
 
     /// On netting the stop loss of what fills last becomes that of the whole position. What that
     /// means where it moves a stop loss away from the market: the entry's for what is held or
-    /// ordered on its side, and for the entry those of the orders that may fill after it. `own`: the
-    /// entry's order, where it works already.
+    /// ordered on its side, and for the entry those of the orders that may fill after it, as they are
+    /// and as changes on their way may set them. `own`: the entry's order, where it works already.
     pub(crate) fn stops_of_whole(
         &self,
         spec: &SymbolSpec,
@@ -148,10 +149,13 @@ impl Core {
         let others = self.open_entries().filter(|order| {
             Some(order.id) != own && order.symbol == spec.symbol && order.side == side
         });
-        let coming: Vec<Part> = others
-            .map(|order| Part::of(order, order.lots_open(), quote))
-            .collect();
-        let later = coming.iter().filter_map(|part| part.stop_loss);
+        let others: Vec<&Order> = others.collect();
+        let coming = others.iter();
+        let coming = coming.map(|order| Part::of(order, order.lots_open(), quote));
+        let coming: Vec<Part> = coming.collect();
+        let known = coming.iter().filter_map(|part| part.stop_loss);
+        let pending = others.iter().flat_map(|order| self.stops_under_way(order));
+        let later = known.chain(pending);
         let later = later.filter(|stop| loosens(side, entry.stop_loss, Some(*stop)));
         let later: Vec<Price> = later.collect();
         let mut whole = self.parts_held(&spec.symbol, side, quote);
@@ -168,6 +172,16 @@ impl Core {
         stops
             .map(|stop| stop_of(spec, opened, stop, side, lots))
             .collect()
+    }
+
+    /// The stop losses that changes of an order may set yet, or have set.
+    fn stops_under_way(&self, order: &Order) -> impl Iterator<Item = Price> {
+        let levels = order.levels;
+        let changes = self.changes.of(Target::Order(order.id));
+        changes.filter_map(move |(_, change)| match change.edit {
+            ChangeEdit::Terms(terms) => terms.levels.after(levels).stop_loss,
+            ChangeEdit::Cancel | ChangeEdit::Levels(_) => None,
+        })
     }
 
     /// What a netting account holds of a symbol on that side, as far as it is told by now, and what

@@ -3,7 +3,7 @@
 
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::{Limits, Percent, ScopeLimits};
-use mymt5_model::{AccountMode, Edit, OrderId, Reason};
+use mymt5_model::{AccountMode, Edit, OrderId, Reason, Retcode};
 use mymt5_orders::{Answer, Asker, Command, NewOrder, OrderEdit};
 
 fn limited_by(limits: Limits, mode: AccountMode) -> Scene {
@@ -149,6 +149,21 @@ fn the_stop_loss_of_an_order_that_may_fill_later_counts_for_an_entry() {
     scene.rows();
     let refused = refusal(&mut scene, "large", large());
     assert_eq!(refused, Some(Reason::LimitRisk));
+}
+
+#[test]
+fn the_stop_loss_that_a_change_may_give_such_an_order_counts_too() {
+    let mut scene = limited_risk(AccountMode::Netting);
+    let pending = with_stop(buy_limit(0.01, BID - 500), ASK - 1_000);
+    assert_eq!(refusal(&mut scene, "pending", pending), None);
+    scene.obey();
+    scene.rows();
+    let order = scene.id("alpha", "pending");
+    assert_eq!(moved(&mut scene, "m", order, BID - 2_000), None);
+    let refused = refusal(&mut scene, "large", large());
+    assert_eq!(refused, Some(Reason::LimitRisk));
+    scene.refuse(Retcode::REJECT);
+    assert_eq!(refusal(&mut scene, "again", large()), None);
 }
 
 #[test]
