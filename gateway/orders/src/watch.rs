@@ -6,6 +6,7 @@ use crate::{
     exits::NewExit,
     flatten::{FlattenReport, Item, Leftover, OWN_TIME_MS},
     modify::NewChange,
+    orders::reason,
     outbox::Job,
     records::Scope,
     records::{ChangeEdit, ChangeOutcome, Flattening, Target},
@@ -164,7 +165,10 @@ impl Core {
         let book = &self.book;
         let known = &self.reconciliation;
         self.attempts.keep(|item| match item {
-            Item::Order(id) => orders.get(id).is_some_and(|order| !order.state.is_final()),
+            // One that worked on after its end may do so again: its pauses go on growing.
+            Item::Order(id) => orders.get(id).is_some_and(|order| {
+                !order.state.is_final() || order.reason == reason::LATE_EVIDENCE
+            }),
             Item::Position(id) => book.position(id).is_some(),
             Item::Foreign(ticket) => {
                 known.foreign_orders.contains_key(&ticket)

@@ -191,6 +191,23 @@ fn a_halt_cancels_again_what_works_though_it_was_told_as_cancelled() {
 }
 
 #[test]
+fn a_halt_pauses_between_cancellations_that_the_broker_only_says_are_done() {
+    let mut scene = scene();
+    scene.work("alpha", "p", 0.1);
+    scene.set_state("h", None, TradingState::Halted);
+    let mut cancellations = 0;
+    for _ in 0..900 {
+        for sent in std::mem::take(&mut scene.shell.sent) {
+            cancellations += 1;
+            scene.say(sent.job, Ok(Receipt::bare(Retcode::DONE)));
+        }
+        scene.live(1);
+    }
+    // One in a minute in the end.
+    assert!((5..30).contains(&cancellations), "{cancellations}");
+}
+
+#[test]
 fn rows_that_lag_behind_a_cancellation_revive_nothing() {
     let mut scene = scene();
     scene.work("alpha", "p", 0.1);
