@@ -160,11 +160,12 @@ impl Core {
         }
     }
 
-    /// True while the state that binds the owner of a change's target allows it.
+    /// True while the state that binds the owner of a change's target allows it, as every state does
+    /// what tightens by now.
     pub(crate) fn is_permitted(&self, change: &Change) -> bool {
         let owner = self.owner_of_target(change.target);
-        let bound = owner.unwrap_or(&change.client);
-        self.states.binding(bound).allows(change.action)
+        let state = self.states.binding(owner.unwrap_or(&change.client));
+        state.allows(change.action) || self.tightens_now(change)
     }
 
     fn owner_of_target(&self, target: Target) -> Option<&ClientName> {

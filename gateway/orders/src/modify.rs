@@ -254,6 +254,22 @@ impl Core {
         possible.all(|old| !loosens(side, old, new.after(old)))
     }
 
+    /// True when a change of levels moves no stop loss away from the market as it is known now: the
+    /// tighter one that it was judged beside may have come to nothing.
+    pub(crate) fn tightens_now(&self, change: &Change) -> bool {
+        let ChangeEdit::Levels(levels) = change.edit else {
+            return false;
+        };
+        let mut beside = self.changes.of(change.target);
+        let unknown = beside.any(|(_, beside)| beside.phase.is_unknown());
+        let held = change.target.position();
+        let held = held.and_then(|id| self.book.position(id));
+        held.is_some_and(|held| {
+            let stop = held.row.levels.stop_loss;
+            !unknown && !loosens(held.row.side, stop, levels.stop_loss.after(stop))
+        })
+    }
+
     /// A tighter stop passes every state and limit.
     fn check_action(
         &self,

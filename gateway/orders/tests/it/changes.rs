@@ -602,6 +602,30 @@ fn a_loosened_stop_that_waits_when_a_state_forbids_it_never_leaves() {
 }
 
 #[test]
+fn a_halt_leaves_the_first_stop_where_a_tighter_one_before_it_is_refused() {
+    for (answer, leaves) in [
+        (Err(rejected(Retcode::INVALID_STOPS)), true),
+        (Ok(Receipt::bare(Retcode::DONE)), false),
+        (Err(lost()), false),
+    ] {
+        let mut shell = holding();
+        shell.must("alpha", "tight", stop(Edit::Set(1.09)));
+        let tight = shell.leaves();
+        shell.must("alpha", "loose", stop(Edit::Set(1.08)));
+        shell.enter("halt", None, Halted);
+        assert_eq!(shell.outcome("alpha", "loose"), ChangeOutcome::Pending);
+        shell.answer(tight.job, answer);
+        if leaves {
+            let loose = shell.leaves();
+            assert_eq!(levels_sent(&loose).stop_loss, Edit::Set(points(108_000)));
+        } else {
+            assert!(shell.left().is_empty());
+            assert_eq!(shell.outcome("alpha", "loose"), ChangeOutcome::NotSent);
+        }
+    }
+}
+
+#[test]
 fn a_loosened_stop_that_is_not_durable_when_a_state_forbids_it_never_leaves() {
     let mut shell = protected();
     shell.step_call("alpha", "loosen", stop(Edit::Set(1.08)));
