@@ -130,7 +130,7 @@ fn a_position_whose_prices_cannot_be_read_is_noted_once_they_can() {
         .remember(|book, _| book.on_entry("jumps", Some(price(99_800))));
     trader.specify(Vec::new());
     trader.on_snapshot(found(&unread));
-    adopted(&mut trader, unread);
+    adopted(&mut trader, unread.clone());
     assert_eq!(tick_at(&mut trader, MONDAY, 100_200), None);
     assert!(!trader.risk.cared().knows(POSITION));
     trader.specify(vec![spec()]);
