@@ -28,7 +28,7 @@ fn bars() -> String {
     let header = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\r\n";
     let bar = |minute: i32| {
         let of_hour = minute % 60;
-        let close = 10 * if of_hour < 30 { of_hour } else { 60 - of_hour };
+        let close = 100 + 10 * if of_hour < 30 { of_hour } else { 60 - of_hour };
         let (hour, low, high) = (minute / 60, close - 5, close + 5);
         format!(
             "2024.01.02\t{hour:02}:{of_hour:02}:00\t1.1{close:04}\t1.1{high:04}\t1.1{low:04}\t1.1{close:04}\t9\t0\t2\r\n"
