@@ -28,7 +28,7 @@ RELAY = HERE / "pipe_relay.py"
 TERMINAL = "mymt5-simulated-terminal"
 TERMINAL64 = ORIGIN + "\\terminal64.exe"
 START_S = 60  # of a Windows program: the first one starts Wine as well
-END_S = 10
+END_S = 60
 
 
 def windows(path):
