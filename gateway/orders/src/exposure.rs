@@ -251,11 +251,13 @@ impl Core {
         for filled in self.unreported_fills() {
             if whose.covers(Some(&filled.client)) {
                 let held = filled.position.and_then(|id| self.book.position(id));
+                // On netting it may be in what is told as somebody else's until the next reading.
+                let counted = held.is_some_and(|held| whose.covers(held.client.as_ref()));
                 add(Holding {
                     symbol: &filled.symbol,
                     side: filled.side,
                     lots: filled.lots,
-                    opens: held.is_none(),
+                    opens: !counted,
                     unsettled: false,
                 });
             }

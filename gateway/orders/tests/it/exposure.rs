@@ -295,6 +295,28 @@ fn fills_of_orders_that_are_over_count_while_rows_lack_them() {
     assert_eq!(scene.refusal(other), Reason::SymbolShared);
 }
 
+/// Until the next reading the position is told as that of somebody else, who was there first.
+#[test]
+fn a_fill_in_a_position_of_somebody_else_counts_as_a_position() {
+    let mut scene = netting_scene();
+    let limits = Limits {
+        max_open_positions: Some(1),
+        ..Limits::default()
+    };
+    let grant = scene.shell.config.grants.get_mut(&name("alpha"));
+    grant.unwrap().limits = limits;
+    scene.regrant();
+    scene.submit("alpha", "a", buy(0.1));
+    scene.open(Side::Buy, lots(0.01), Magic::NONE);
+    scene.pass();
+    scene.obey();
+    let Answer::Check(report) = scene.check("alpha", buy(0.1)) else {
+        panic!()
+    };
+    let mut reasons = report.refusals.iter().map(|refusal| refusal.reason());
+    assert!(reasons.any(|reason| reason == Reason::LimitOpenPositions));
+}
+
 /// Its opening is unknown for ever, so that its deals are in no order.
 #[test]
 fn a_fill_of_a_position_that_is_over_counts_no_more_after_a_while() {
