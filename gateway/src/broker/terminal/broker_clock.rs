@@ -1,7 +1,8 @@
 //! The broker's clock, as ticks and deals show it: they are dated by it, and it goes on between two
 //! of them. What slept or was late only looks earlier than it is, so that the clock follows the
-//! newest. But no single row moves a clock that runs, since one may be dated wrongly; and where the
-//! broker sets its clock back (summer time ends), that is followed once the rows of a minute agree.
+//! newest. But no single row moves a clock that was proven, since one may be dated wrongly: one that
+//! rests needs a second row, one that runs the rows of a minute. So it is where the broker sets its
+//! clock back (summer time ends). In a process's first minute the newest row counts.
 
 use mymt5_model::{BrokerTime, UtcTime};
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ const LATE_MS: i64 = 15_000;
 /// A clock is proven by so many rows, over so long a time.
 const ROWS: u32 = 5;
 const PROVEN: Duration = Duration::from_secs(60);
+/// Two rows that are so far apart are not one that was told twice.
+const AGAIN: Duration = Duration::from_secs(1);
 /// No clock is farther ahead of UTC than that: 14 hours, and what hosts' clocks differ by.
 const FARTHEST_MS: i64 = 14 * 3_600_000 + 60_000;
 
@@ -44,21 +47,26 @@ impl BrokerClock {
                 shown.reading = row;
             }
             shown.count(moment);
-            self.other = None;
-        } else if ahead > 0 && !shown.runs(moment) {
+            // Rows of a symbol whose quotes are delayed do not hold back a clock that is ahead.
+            let shown = shown.reading;
+            self.other = self
+                .other
+                .filter(|other| other.is_kept(moment) && shown.ahead(other.reading) > 0);
+        } else if ahead > 0 && !shown.is_proven() {
             self.shown = Some(Clock::by(row));
             self.other = None;
         } else {
-            self.weigh(row);
+            let wakes = ahead > 0 && !shown.runs(moment);
+            self.weigh(row, wakes);
         }
     }
 
-    /// Takes a row that shows another clock than the one that counts.
-    fn weigh(&mut self, row: Reading) {
+    /// Takes a row that shows another clock than the one that counts, or that wakes it.
+    fn weigh(&mut self, row: Reading, wakes: bool) {
         match &mut self.other {
             Some(other) if other.agrees(row) => {
                 other.count(row.moment);
-                if other.is_proven() {
+                if other.is_proven() || (wakes && other.lasts(AGAIN)) {
                     self.shown = self.other.take();
                 }
             }
@@ -118,7 +126,11 @@ impl Clock {
     }
 
     fn is_proven(&self) -> bool {
-        self.rows >= ROWS && self.agreed.saturating_duration_since(self.since) >= PROVEN
+        self.rows >= ROWS && self.lasts(PROVEN)
+    }
+
+    fn lasts(&self, time: Duration) -> bool {
+        self.agreed.saturating_duration_since(self.since) >= time
     }
 
     /// True while rows agree on it.
@@ -254,9 +266,43 @@ mod tests {
         told.row(1, -40 * HOUR);
         told.row(2, 2 * HOUR);
         assert_eq!(told.ahead(2), Some(2 * HOUR));
-        // And so it is after a while without rows.
-        told.rows(3..=100, 2 * HOUR);
-        told.row(200, 3 * HOUR);
-        assert_eq!(told.ahead(200), Some(3 * HOUR));
+    }
+
+    #[test]
+    fn a_clock_that_rested_is_moved_by_a_second_row() {
+        let mut told = Told::new();
+        told.rows(0..=100, 2 * HOUR);
+        told.row(170, 12 * HOUR);
+        told.row(170, 12 * HOUR);
+        assert_eq!(told.ahead(170), Some(2 * HOUR), "one row, told twice");
+        told.rows(171..=200, 2 * HOUR);
+        assert_eq!(told.ahead(200), Some(2 * HOUR));
+        told.row(300, 3 * HOUR);
+        told.row(301, 3 * HOUR);
+        assert_eq!(told.ahead(301), Some(3 * HOUR));
+    }
+
+    #[test]
+    fn a_symbol_whose_quotes_are_delayed_holds_it_back_no_longer_than_a_minute() {
+        let mut told = Told::new();
+        told.rows(0..=100, 2 * HOUR);
+        told.rows(101..=199, 2 * HOUR - 900);
+        for second in 200..=300 {
+            told.row(second, 2 * HOUR);
+            told.row(second, 2 * HOUR - 900);
+        }
+        assert_eq!(told.ahead(300), Some(2 * HOUR));
+    }
+
+    #[test]
+    fn rows_dated_ahead_now_and_then_move_no_clock_that_runs() {
+        let mut told = Told::new();
+        for second in 0..=2_000 {
+            told.row(second, 2 * HOUR);
+            if second % 100 == 99 {
+                told.row(second, 12 * HOUR);
+            }
+        }
+        assert_eq!(told.ahead(2_000), Some(2 * HOUR));
     }
 }
