@@ -100,8 +100,10 @@ pub(crate) struct Filled {
     pub(crate) position: Option<PositionId>,
     pub(crate) lots: Lots,
     /// Its order's stop loss, which rows that lack it may not have on the position; none: it had
-    /// none, or it is not known any more.
+    /// none, or it is recalled.
     pub(crate) stop_loss: Option<Price>,
+    /// A start took it from the journal: its order's stop loss is not known any more.
+    pub(crate) recalled: bool,
     /// By which news it came.
     pub(crate) news: u64,
 }

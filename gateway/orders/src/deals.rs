@@ -335,6 +335,7 @@ impl Core {
                 position: deal.position_id,
                 lots: deal.lots,
                 stop_loss: order.levels.stop_loss,
+                recalled: false,
                 news: self.news,
             });
         }
@@ -459,6 +460,7 @@ fn recalled(owned: &OwnedDeal, at: i64) -> Option<Filled> {
         position: deal.position_id,
         lots: deal.lots,
         stop_loss: None,
+        recalled: true,
         news: 0,
     })
 }

@@ -160,9 +160,11 @@ impl Core {
         let later: Vec<Price> = later.collect();
         let mut whole = self.parts_held(&spec.symbol, side, quote);
         whole.extend(coming);
+        // Any stop loss may be farther away than one that is not known.
+        let unknown = self.has_unknown_stop(&spec.symbol, side);
         let now = entry.stop_loss.filter(|stop| {
             let mut stops = whole.iter().map(|part| part.stop_loss);
-            stops.any(|held| loosens(side, held, Some(*stop)))
+            unknown || stops.any(|held| loosens(side, held, Some(*stop)))
         });
         whole.push(entry);
         let opened = average(&whole, spec.digits);
@@ -209,6 +211,12 @@ impl Core {
         let canceled = canceled.filter(|(order, _)| order.symbol == *symbol && order.side == side);
         let canceled = canceled.map(|(order, lots)| Part::of(order, lots, quote));
         held.chain(filled).chain(canceled).collect()
+    }
+
+    /// True while rows may lack a fill there whose stop loss is not known any more.
+    fn has_unknown_stop(&self, symbol: &Symbol, side: Side) -> bool {
+        let mut recalled = self.filled_since.iter().filter(|filled| filled.recalled);
+        recalled.any(|filled| filled.symbol == *symbol && filled.side == side)
     }
 
     fn margin_of_order(&self, order: &Order, lots: Lots, market: &dyn Market) -> Option<Money> {

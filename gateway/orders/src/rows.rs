@@ -120,7 +120,8 @@ impl Core {
     }
 
     /// Fills that rows have by now count no more. Rows that were read after a fill may lack it for a
-    /// while: where no deals tell the position, it is counted beside them until then.
+    /// while: where no deals tell the position, it is counted beside them until then; where they do,
+    /// its stop loss counts until the row has as much.
     fn forget_filled(&mut self, begun: u64) {
         let book = &self.book;
         let now = self.out.now.elapsed_ms;
@@ -130,8 +131,12 @@ impl Core {
             let waits = position.is_some_and(|id| book.waits(id, filled.deal));
             filled.read = filled.news <= begun && !waits;
             let age = now - filled.at;
-            let lags = !filled.read || (!tells && age < ROWS_LAG_MS);
-            lags && age < UNPLACED_MS
+            let lacks = if tells {
+                position.is_some_and(|id| book.row_lags(id))
+            } else {
+                age < ROWS_LAG_MS
+            };
+            (!filled.read || lacks) && age < UNPLACED_MS
         });
     }
 

@@ -208,6 +208,16 @@ impl Book {
         track.is_some_and(|track| track.waits(deal))
     }
 
+    /// True while a position's newest row has other lots than are reported of it.
+    pub(crate) fn row_lags(&self, id: PositionId) -> bool {
+        let track = self.tracks.get(&id);
+        track.is_some_and(|track| {
+            let reported = track.reported().map(|reported| &reported.row);
+            let amount = |row: &PositionRow| (row.side, row.lots);
+            reported.map(amount) != track.row().map(amount)
+        })
+    }
+
     /// The account; none before the first read.
     #[must_use]
     pub const fn account(&self) -> Option<&AccountRow> {

@@ -4,7 +4,7 @@
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::{Limits, Percent, ScopeLimits};
 use mymt5_model::{AccountMode, Edit, OrderId, Reason, Retcode};
-use mymt5_orders::{Answer, Asker, Command, NewOrder, OrderEdit};
+use mymt5_orders::{Answer, Asker, Command, Input, NewOrder, OrderEdit, Snapshot};
 
 fn limited_by(limits: Limits, mode: AccountMode) -> Scene {
     let mut scene = Scene::unseen(limited(entry_limits(limits), ScopeLimits::default()));
@@ -138,6 +138,74 @@ fn what_is_on_its_way_or_was_filled_just_now_counts_as_part_of_the_position() {
         let refused = refusal(&mut scene, "small", small(ASK - 2_000));
         assert_eq!(refused, Some(Reason::LimitRisk), "{fills}");
     }
+}
+
+/// A small position got a large part at a nearer stop loss, and the process ended. The next one reads
+/// rows that lack that part.
+fn restarted_with_rows_that_lag(early: bool) -> Scene {
+    let mut scene = limited_risk(AccountMode::Netting);
+    scene.submit("alpha", "first", small(ASK - 2_000));
+    scene.obey();
+    scene.positions[0].levels.stop_loss = Some(points(ASK - 2_000));
+    scene.rows();
+    let before = scene.positions.clone();
+    scene.submit("alpha", "large", large());
+    match early {
+        true => drop(scene.obey_early()),
+        false => drop(scene.obey()),
+    }
+    scene.shell.restart();
+    scene.tick(BID, ASK);
+    scene.shell.feed(Input::Link(true));
+    let late = Snapshot {
+        positions: before,
+        ..scene.snapshot()
+    };
+    let history = scene.history();
+    scene.shell.feed(Input::Pass(late, history));
+    scene
+}
+
+#[test]
+fn a_start_that_does_not_know_a_fills_stop_loss_lets_no_entry_move_it_past_a_limit() {
+    for early in [false, true] {
+        for (distance, expected) in [(2_000, Some(Reason::LimitRisk)), (1_000, None)] {
+            let mut scene = restarted_with_rows_that_lag(early);
+            let refused = refusal(&mut scene, "small", small(ASK - distance));
+            assert_eq!(refused, expected, "{early} {distance}");
+        }
+    }
+}
+
+/// The rows have the whole position by then, and where its stop loss is.
+#[test]
+fn the_stop_loss_of_such_a_fill_is_the_rows_once_they_have_it() {
+    for early in [false, true] {
+        let mut scene = restarted_with_rows_that_lag(early);
+        scene.live(6);
+        let refused = refusal(&mut scene, "small", small(ASK - 2_000));
+        assert_eq!(refused, None, "{early}");
+    }
+}
+
+/// Its deals tell the position by then, but the stop loss is the row's.
+#[test]
+fn rows_that_lag_behind_a_fill_that_is_told_hide_no_stop_loss() {
+    let mut scene = limited_risk(AccountMode::Netting);
+    scene.submit("alpha", "first", small(ASK - 2_000));
+    scene.obey();
+    scene.positions[0].levels.stop_loss = Some(points(ASK - 2_000));
+    scene.rows();
+    let before = scene.positions.clone();
+    scene.submit("alpha", "large", large());
+    scene.obey();
+    let late = Snapshot {
+        positions: before,
+        ..scene.snapshot()
+    };
+    scene.shell.feed(Input::Rows(late));
+    let refused = refusal(&mut scene, "small", small(ASK - 2_000));
+    assert_eq!(refused, Some(Reason::LimitRisk));
 }
 
 #[test]
