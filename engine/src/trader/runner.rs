@@ -423,11 +423,11 @@ impl StrategyRunner {
         self.tried.is_some_and(lately)
     }
 
-    /// The session began again: what was wanted before is no reason to trade now, and changes are not
-    /// waited for.
+    /// The session began again: but for an exit, what was wanted before is no reason to trade now, and
+    /// changes are not waited for.
     pub(super) fn on_snapshot(&mut self, portfolio: &Portfolio) {
         self.plan.lapse();
-        self.plan.is_fresh = self.turn.is_some();
+        self.plan.is_fresh = self.turn.is_some() || self.plan.exit;
         self.unseen.end();
         let is_over = |in_flight: &mut InFlight| {
             matches!(in_flight.what, What::Cancel(_) | What::Move(_))

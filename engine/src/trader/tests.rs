@@ -2,6 +2,7 @@
 
 pub(crate) mod bars;
 mod care;
+mod exits;
 mod flat;
 mod in_flight;
 mod late;
