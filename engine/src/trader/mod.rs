@@ -409,13 +409,13 @@ impl Trader {
         })
     }
 
-    /// An intent of before the snapshot that has ended. The runner waits for the next decision: what
-    /// it wanted then is no reason to trade now. False: nothing of it was done, for certain.
+    /// An intent of before the snapshot that has ended. The runner waits for the next decision: but for
+    /// an exit, what it wanted then is no reason to trade now. False: nothing of it was done, for certain.
     pub fn on_recalled(&mut self, request_id: &RequestId, may_be_done: bool) {
         let mut runners = self.runners.iter_mut();
         if let Some(runner) = runners.find(|runner| runner.waits_for(request_id)) {
             runner.end_turn(may_be_done);
-            runner.end(false);
+            runner.end_recalled(may_be_done);
         }
         self.portfolio.end(request_id, false);
         self.note_part_end(request_id, may_be_done);

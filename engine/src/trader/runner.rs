@@ -377,6 +377,15 @@ impl StrategyRunner {
         matches!(what, What::Open { .. })
     }
 
+    /// What is waited for ended while nobody followed it. An exit is left where nothing of that was
+    /// done, for certain.
+    pub(super) fn end_recalled(&mut self, may_be_done: bool) {
+        let exits = self.plan.exit && !may_be_done;
+        self.end(false);
+        self.plan.exit |= exits;
+        self.plan.is_fresh |= exits;
+    }
+
     /// What is waited for ends. A turn of which nothing was done, for certain, opened nothing too much;
     /// and what closes that is not sent twice where it may be done.
     pub(super) fn end_turn(&mut self, may_be_done: bool) {

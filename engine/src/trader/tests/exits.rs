@@ -51,6 +51,19 @@ fn an_exit_decided_before_an_entry_was_found_done_closes_what_that_opened() {
 }
 
 #[test]
+fn an_exit_whose_close_was_not_done_for_certain_is_tried_again_in_the_next_session() {
+    for (may_be_done, again) in [(false, true), (true, false)] {
+        let mut trader = deciding(&[exit]);
+        trader.on_event(&opened(Side::Buy));
+        assert!(is_close(&go(&mut trader)));
+        begin_again(&mut trader);
+        trader.on_recalled(&id("id-1"), may_be_done);
+        let intents = go(&mut trader);
+        assert_eq!(is_close(&intents), again, "{may_be_done}: {intents:?}");
+    }
+}
+
+#[test]
 fn an_exit_that_finds_nothing_in_the_next_session_is_over() {
     let mut trader = exits_beside_a_change();
     trader.on_snapshot(snapshot(TradingState::Active));
