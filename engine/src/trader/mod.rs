@@ -384,13 +384,13 @@ impl Trader {
         if order.working.is_some() {
             self.risk.on_done();
         } else if order.state.is_final() {
-            let done = order.state == OrderState::Filled;
-            if !done {
+            if order.state != OrderState::Filled {
                 runner.fall_short(order.filled);
             }
             runner.end_turn(order.may_be_done());
+            let done = order.is_done();
             let opens = runner.end(done);
-            if order.is_done() {
+            if done {
                 self.risk.on_done();
             } else {
                 tell_failed(&mut self.risk, opens);

@@ -343,9 +343,9 @@ impl StrategyRunner {
         self.plan.is_fresh || self.carer.wants()
     }
 
-    /// What is waited for has ended. What failed is not tried again before the next decision, and an
-    /// entry that was decided while another one was under way lapses: of a reversal its exit is left.
-    /// True: it was to open.
+    /// What is waited for has ended; done: at least in part. What failed is not tried again before the
+    /// next decision, and an entry that was decided while another one was under way lapses: of a reversal
+    /// its exit is left. True: it was to open.
     pub(super) fn end(&mut self, done: bool) -> bool {
         let Some(InFlight { request_id, what }) = self.in_flight.take() else {
             return false;
@@ -400,11 +400,13 @@ impl StrategyRunner {
     /// What is waited for will not be filled any further. Where it was to turn a position and did not
     /// close all of it, the rest stands against what was decided: it is closed.
     pub(super) fn fall_short(&mut self, filled: Lots) {
-        if let Some(What::Open { closes, .. }) = self.what()
+        if let Some(What::Open { side, closes, .. }) = self.what()
             && filled < closes
         {
             self.plan.exit = true;
             self.turn = None;
+            // No position of its side is to come.
+            self.note_told(side);
         }
     }
 

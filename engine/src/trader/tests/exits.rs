@@ -18,6 +18,26 @@ fn begin_again(trader: &mut Trader) {
     });
 }
 
+/// The end of an order of which so much was filled.
+fn canceled(request_id: &str, filled: f64, closes: Option<PositionId>) -> Event {
+    Event::Order(OrderUpdate {
+        request_id: Some(id(request_id)),
+        closes,
+        state: OrderState::Canceled,
+        filled: Lots::from_f64(filled).unwrap(),
+        refused: false,
+        working: None,
+    })
+}
+
+/// The position as a part of it stands.
+fn part(side: Side, lots: f64) -> Event {
+    Event::PositionChanged(Held {
+        lots: Lots::from_f64(lots).unwrap(),
+        ..held(side)
+    })
+}
+
 fn is_close(intents: &[Intent]) -> bool {
     matches!(intents, [Intent::Close(close)] if close.position_id == POSITION)
 }
@@ -70,4 +90,49 @@ fn an_exit_that_finds_nothing_in_the_next_session_is_over() {
     assert_eq!(go(&mut trader), []);
     assert_eq!(trader.on_event(&opened(Side::Buy)).intents, []);
     assert_eq!(go(&mut trader), []);
+}
+
+#[test]
+fn an_exit_of_which_a_part_was_closed_goes_on_with_the_rest() {
+    let mut trader = deciding(&[exit]);
+    trader.on_event(&opened(Side::Buy));
+    assert!(is_close(&go(&mut trader)));
+    assert_eq!(trader.on_event(&part(Side::Buy, 0.29)).intents, []);
+    let step = trader.on_event(&canceled("id-1", 0.2, Some(POSITION)));
+    assert!(is_close(&step.intents), "{step:?}");
+    // One of which nothing was filled failed: it is not tried before the next decision.
+    let step = trader.on_event(&canceled("id-2", 0.0, Some(POSITION)));
+    assert_eq!(step.intents, []);
+    assert_eq!(go(&mut trader), []);
+}
+
+#[test]
+fn a_reversal_of_which_a_part_was_closed_goes_on_with_the_rest_and_then_opens() {
+    let mut trader = deciding(&[turn_to_buy]);
+    trader.on_event(&opened(Side::Sell));
+    assert!(is_close(&go(&mut trader)));
+    assert_eq!(trader.on_event(&part(Side::Sell, 0.29)).intents, []);
+    let step = trader.on_event(&canceled("id-1", 0.2, Some(POSITION)));
+    assert!(is_close(&step.intents), "{step:?}");
+    trader.on_event(&CLOSED);
+    let step = trader.on_event(&order("id-2", OrderState::Filled));
+    assert!(matches!(&step.intents[..], [Intent::Submit(_)]), "{step:?}");
+}
+
+#[test]
+fn of_a_reversal_decided_while_an_entry_was_filled_in_part_the_exit_is_left() {
+    let sell: fn(&mut Context<'_>) =
+        |context| context.enter(Entry::market(Side::Sell).with_stop_loss(Level::Points(200)));
+    for position_first in [true, false] {
+        let mut trader = deciding(&[sell, turn_to_buy]);
+        assert_eq!(go(&mut trader).len(), 1);
+        assert_eq!(go(&mut trader), [], "the entry is under way");
+        let mut events = [part(Side::Sell, 0.3), canceled("id-1", 0.3, None)];
+        if !position_first {
+            events.reverse();
+        }
+        assert_eq!(trader.on_event(&events[0]).intents, []);
+        let step = trader.on_event(&events[1]);
+        assert!(is_close(&step.intents), "{step:?}");
+    }
 }

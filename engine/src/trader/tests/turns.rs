@@ -192,3 +192,23 @@ fn a_turn_that_was_never_sent_leaves_a_later_position_alone() {
     assert_eq!(told(&mut trader, &[bought(NEW, 0.97)]), None);
     assert_eq!(tick_at(&mut trader, 1_000, 100_000), None);
 }
+
+#[test]
+fn a_turn_that_falls_short_waits_for_no_position() {
+    let mut trader = at_once(&[turn_to_buy, turn_to_buy]);
+    trader.on_event(&opened(Side::Sell));
+    assert_eq!(go(&mut trader).len(), 1);
+    let rest = Event::PositionChanged(Held {
+        lots: lots(0.19),
+        ..held(Side::Sell)
+    });
+    let events = [
+        rest,
+        ended("id-1", OrderState::Canceled, 0.3, None),
+        ended("id-2", OrderState::Rejected, 0.0, Some(POSITION)),
+    ];
+    let close = told(&mut trader, &events);
+    assert!(matches!(close, Some(Intent::Close(_))), "{close:?}");
+    let again = go(&mut trader);
+    assert!(matches!(&again[..], [Intent::Submit(_)]), "{again:?}");
+}
