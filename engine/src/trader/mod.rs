@@ -385,7 +385,7 @@ impl Trader {
             self.risk.on_done();
         } else if order.state.is_final() {
             if order.state != OrderState::Filled {
-                runner.fall_short(order.filled);
+                runner.fall_short(order.filled, &self.portfolio);
             }
             runner.end_turn(order.may_be_done());
             let done = order.is_done();

@@ -398,10 +398,12 @@ impl StrategyRunner {
     }
 
     /// What is waited for will not be filled any further. Where it was to turn a position and did not
-    /// close all of it, the rest stands against what was decided: it is closed.
-    pub(super) fn fall_short(&mut self, filled: Lots) {
+    /// close all of it, what still stands is against what was decided: it is closed.
+    pub(super) fn fall_short(&mut self, filled: Lots, portfolio: &Portfolio) {
+        let mut positions = portfolio.positions();
         if let Some(What::Open { side, closes, .. }) = self.what()
             && filled < closes
+            && positions.any(|held| self.owns_position(held) && held.side != side)
         {
             self.plan.exit = true;
             self.turn = None;

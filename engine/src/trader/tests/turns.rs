@@ -212,3 +212,24 @@ fn a_turn_that_falls_short_waits_for_no_position() {
     let again = go(&mut trader);
     assert!(matches!(&again[..], [Intent::Submit(_)]), "{again:?}");
 }
+
+#[test]
+fn of_a_turn_that_falls_short_after_its_position_ended_what_risk_admits_stays() {
+    // The position that ended, what the order opened in its place, and what is closed of that.
+    for (ended_lots, opened_lots, closed) in [(0.49, 0.3, None), (2.0, 1.0, Some(lots(0.52)))] {
+        let mut trader = at_once(&[turn_to_buy]);
+        trader.on_event(&Event::PositionChanged(Held {
+            lots: lots(ended_lots),
+            ..held(Side::Sell)
+        }));
+        assert!(matches!(&go(&mut trader)[..], [Intent::Submit(_)]));
+        let events = [
+            CLOSED,
+            bought(NEW, opened_lots),
+            ended("id-1", OrderState::Canceled, opened_lots, None),
+        ];
+        let intent = told(&mut trader, &events);
+        assert_eq!(intent.is_some(), closed.is_some(), "{intent:?}");
+        assert_eq!(part(intent.as_ref()), closed, "{opened_lots}");
+    }
+}
