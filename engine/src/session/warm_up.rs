@@ -3,19 +3,22 @@
 
 use super::{gateway::Gateway, wire};
 use crate::{
-    bars::History,
+    bars::{History, Timeframe},
     trader::{Trader, WarmUp},
 };
 use mymt5_chassis::trace_context::TraceContext;
-use mymt5_model::SymbolSpec;
-use mymt5_proto::{reason_of, v1};
-use std::{future::pending, time::Duration};
+use mymt5_model::{Symbol, SymbolSpec};
+use mymt5_proto::{reason_of, retry_after, v1};
+use std::{collections::BTreeSet, future::pending, time::Duration};
 use tokio::time::{Instant, sleep_until};
 use tonic::{Code, Status};
 
-/// Between two attempts: the broker may be away.
+/// Before series that failed are asked for again, where the gateway does not tell it, and at most: the
+/// broker may be away.
 const PAUSE: Duration = Duration::from_secs(15);
-/// Before what was listed is listed again: that holds the terminal, where gaps follow each other.
+/// Before what was listed is listed again: that holds the terminal, where gaps follow each other. And
+/// after a failure before another series is asked for, where the gateway does not tell it: an answer that
+/// does not come holds up the session.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// When to ask next.
@@ -24,6 +27,9 @@ pub(super) struct WarmUps {
     due: Instant,
     /// Bars may wait for their past.
     waits: bool,
+    /// Series that could not be listed: each other one that waits is asked for before they are again, so
+    /// that one which can never be listed holds up none but its own.
+    failed: BTreeSet<(Symbol, Timeframe)>,
     /// How the gateway's link to its broker stands, as was told last.
     link: v1::LinkState,
     /// Ticks of a silence come, and no live one after them: the past is not whole yet.
@@ -37,6 +43,7 @@ impl WarmUps {
         Self {
             due: Instant::now(),
             waits: true,
+            failed: BTreeSet::new(),
             link: v1::LinkState::Ready,
             is_late: false,
         }
@@ -73,6 +80,7 @@ impl WarmUps {
             trader.await_history();
             self.due = Instant::now();
             self.waits = true;
+            self.failed.clear();
             self.is_late = false;
         }
     }
@@ -102,9 +110,10 @@ impl WarmUps {
     }
 
     /// Asks for the past of one series that waits for it. The others are due then: ticks, events and
-    /// heartbeats may come between, as the terminal may take long over each.
+    /// heartbeats may come between, as the terminal may take long over each. Where it could not be
+    /// listed, they are due after a pause.
     pub(super) async fn list_next(&mut self, gateway: &Gateway, trader: &mut Trader) {
-        let Some((wanted, spec)) = next(trader) else {
+        let Some((wanted, spec)) = self.next(trader) else {
             self.waits = false;
             return;
         };
@@ -126,7 +135,7 @@ impl WarmUps {
                     %symbol, %timeframe, reason,
                     "bars of the past are not to be had yet: their strategies wait"
                 );
-                self.due = Instant::now() + PAUSE;
+                self.fail(&wanted, &status, trader);
                 return;
             }
         };
@@ -135,23 +144,44 @@ impl WarmUps {
         self.take(&wanted, &history, trader);
     }
 
+    /// The bars to ask for next.
+    fn next<'a>(&self, trader: &'a Trader) -> Option<(WarmUp, &'a SymbolSpec)> {
+        let mut wanted = trader.warm_ups().into_iter();
+        wanted.find_map(|wanted| {
+            let series = (wanted.symbol.clone(), wanted.timeframe);
+            if self.failed.contains(&series) {
+                return None;
+            }
+            let spec = trader.spec(wanted.symbol.as_str())?;
+            Some((wanted, spec))
+        })
+    }
+
     /// Takes the past of one series.
     fn take(&mut self, listed: &WarmUp, history: &History, trader: &mut Trader) {
         trader.on_history(&listed.symbol, listed.timeframe, history);
-        self.waits = next(trader).is_some();
-        if !self.waits {
-            self.due = Instant::now() + AGAIN;
-        }
+        self.plan(Some(Duration::ZERO), trader);
     }
-}
 
-/// The bars to ask for next.
-fn next(trader: &Trader) -> Option<(WarmUp, &SymbolSpec)> {
-    let mut wanted = trader.warm_ups().into_iter();
-    wanted.find_map(|wanted| {
-        let spec = trader.spec(wanted.symbol.as_str())?;
-        Some((wanted, spec))
-    })
+    /// The past of one series is not to be had yet.
+    fn fail(&mut self, wanted: &WarmUp, status: &Status, trader: &Trader) {
+        let series = (wanted.symbol.clone(), wanted.timeframe);
+        self.failed.insert(series);
+        self.plan(retry_after(status), trader);
+    }
+
+    /// Sets when to ask next, not before that pause is over. Once no other one is left, those that
+    /// failed have their turn again.
+    fn plan(&mut self, pause: Option<Duration>, trader: &Trader) {
+        let pause = if self.next(trader).is_some() {
+            pause.unwrap_or(AGAIN).min(PAUSE)
+        } else {
+            self.failed.clear();
+            pause.unwrap_or(PAUSE).clamp(AGAIN, PAUSE)
+        };
+        self.waits = self.next(trader).is_some();
+        self.due = Instant::now() + pause;
+    }
 }
 
 fn name(status: &Status) -> String {
@@ -164,7 +194,8 @@ fn name(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bars::Timeframe, trader::tests::bars::trader_of_bars};
+    use crate::trader::tests::bars::trader_of_bars;
+    use mymt5_proto::{Reason, Refusal};
     use tokio::time::timeout;
 
     /// Nothing waits, and the last listing is long ago.
@@ -172,6 +203,7 @@ mod tests {
         WarmUps {
             due: Instant::now(),
             waits: false,
+            failed: BTreeSet::new(),
             link: v1::LinkState::Ready,
             is_late: false,
         }
@@ -179,11 +211,92 @@ mod tests {
 
     /// Takes what the gateway would list next. False: nothing is wanted.
     fn take_next(warm_ups: &mut WarmUps, trader: &mut Trader) -> bool {
-        let wanted = next(trader).map(|(wanted, _)| wanted);
+        let wanted = warm_ups.next(trader).map(|(wanted, _)| wanted);
         if let Some(wanted) = &wanted {
             warm_ups.take(wanted, &History::default(), trader);
         }
         wanted.is_some()
+    }
+
+    /// Which series is asked for next.
+    fn asked(warm_ups: &WarmUps, trader: &Trader) -> Option<Timeframe> {
+        warm_ups.next(trader).map(|(wanted, _)| wanted.timeframe)
+    }
+
+    /// The gateway refuses what is asked for next, and maybe says for how long.
+    fn fail_next(warm_ups: &mut WarmUps, pause: Option<Duration>, trader: &Trader) {
+        let refusal = Refusal::new(Reason::PastUnavailable);
+        let refusal = match pause {
+            Some(pause) => refusal.after(pause),
+            None => refusal,
+        };
+        let wanted = warm_ups.next(trader).map(|(wanted, _)| wanted);
+        if let Some(wanted) = wanted {
+            warm_ups.fail(&wanted, &Status::from(refusal), trader);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_series_that_cannot_be_listed_holds_up_no_other() {
+        let mut trader = trader_of_bars(&[Timeframe::M1, Timeframe::H1]);
+        let mut warm_ups = WarmUps::new(&mut trader);
+        let begun = Instant::now();
+        assert_eq!(asked(&warm_ups, &trader), Some(Timeframe::M1));
+        fail_next(&mut warm_ups, None, &trader);
+        warm_ups.come_due().await;
+        assert!(begun.elapsed() < PAUSE);
+        assert_eq!(asked(&warm_ups, &trader), Some(Timeframe::H1));
+        assert!(take_next(&mut warm_ups, &mut trader));
+        for _ in 0..3 {
+            assert!(!warm_ups.is_due(), "it was asked for just now");
+            warm_ups.come_due().await;
+            assert_eq!(asked(&warm_ups, &trader), Some(Timeframe::M1));
+            fail_next(&mut warm_ups, None, &trader);
+        }
+        assert!(begun.elapsed() >= (AGAIN + PAUSE) * 2);
+        warm_ups.come_due().await;
+        assert!(take_next(&mut warm_ups, &mut trader));
+        assert_eq!(trader.warm_ups(), []);
+        assert!(timeout(PAUSE * 2, warm_ups.come_due()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_other_series_has_its_turn_after_the_pause_that_the_gateway_asks_for() {
+        let mut trader = trader_of_bars(&[Timeframe::M1, Timeframe::H1]);
+        let mut warm_ups = WarmUps::new(&mut trader);
+        let begun = Instant::now();
+        let pause = Duration::from_secs(10);
+        for (at, timeframe) in [(1, Timeframe::M1), (2, Timeframe::H1), (3, Timeframe::M1)] {
+            assert_eq!(asked(&warm_ups, &trader), Some(timeframe));
+            fail_next(&mut warm_ups, Some(pause), &trader);
+            warm_ups.come_due().await;
+            assert!(begun.elapsed() >= pause * at, "{timeframe:?}");
+            assert!(begun.elapsed() < pause * at + AGAIN, "{timeframe:?}");
+        }
+        // No gateway has it wait for long, nor ask without end.
+        for (pause, least) in [
+            (Duration::from_secs(3_600), PAUSE),
+            (Duration::ZERO, Duration::ZERO),
+            (Duration::ZERO, AGAIN),
+        ] {
+            let begun = Instant::now();
+            fail_next(&mut warm_ups, Some(pause), &trader);
+            warm_ups.come_due().await;
+            let waited = begun.elapsed();
+            assert!((least..least + AGAIN).contains(&waited), "{waited:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_is_back_gives_a_series_that_failed_its_turn_at_once() {
+        let mut trader = trader_of_bars(&[Timeframe::M1, Timeframe::H1]);
+        let mut warm_ups = WarmUps::new(&mut trader);
+        fail_next(&mut warm_ups, Some(PAUSE), &trader);
+        warm_ups.on_link(v1::LinkState::BackingOff, &mut trader);
+        assert!(!warm_ups.is_due());
+        warm_ups.on_link(v1::LinkState::Ready, &mut trader);
+        assert!(warm_ups.is_due());
+        assert_eq!(asked(&warm_ups, &trader), Some(Timeframe::M1));
     }
 
     #[tokio::test(start_paused = true)]
