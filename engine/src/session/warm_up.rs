@@ -89,7 +89,8 @@ impl WarmUps {
         self.waits && !self.is_late
     }
 
-    fn is_due(&self) -> bool {
+    /// True while there is a series to ask for now.
+    pub(super) fn is_due(&self) -> bool {
         self.may_ask() && Instant::now() >= self.due
     }
 
