@@ -3,6 +3,7 @@
 use super::{
     super::{BrokerError, Part},
     Terminal,
+    past::Turn,
 };
 use mymt5_chassis::clock;
 use mymt5_model::{Bar, BrokerTime, Price, Symbol};
@@ -62,7 +63,9 @@ impl Terminal {
                 break;
             }
             let until = since.saturating_add(stretch).min(to);
-            let mut read = self.last_bars(&series, until - 1, until - since).await?;
+            let turn = self.past_turn().await?;
+            let span = until - since;
+            let (mut read, _) = self.last_bars(turn, &series, until - 1, span).await?;
             read.retain(|bar| (since..until).contains(&bar.time.0));
             bars.append(&mut read);
             since = until;
@@ -77,7 +80,8 @@ impl Terminal {
         })
     }
 
-    /// The newest bars, up to `limit`.
+    /// The newest bars, up to `limit`. All parts are read in one turn: where each takes long, the pause
+    /// after the first would keep the others from ever being read.
     ///
     /// # Errors
     /// A period that MetaTrader 5 has not, or no answer.
@@ -89,12 +93,14 @@ impl Terminal {
     ) -> Result<Vec<Bar>, BrokerError> {
         let series = self.series(symbol, minutes)?;
         let mut until = latest();
+        let mut turn = self.past_turn().await?;
         let mut bars = Vec::new();
         while bars.len() < limit {
             let missing = limit - bars.len();
             let asked = i64::try_from(missing).unwrap_or(MOST).min(MOST);
             let span = (asked - 1) * series.period_ms;
-            let mut older = self.last_bars(&series, until, span).await?;
+            let (mut older, kept) = self.last_bars(turn, &series, until, span).await?;
+            turn = kept;
             older.retain(|bar| bar.time.0 <= until);
             let Some(first) = older.first() else {
                 break;
@@ -125,18 +131,20 @@ impl Terminal {
     /// The last bars that open at or before `until`: as many as open in so long a time.
     async fn last_bars(
         &self,
+        turn: Turn,
         series: &Series<'_>,
         until: i64,
         span: i64,
-    ) -> Result<Vec<Bar>, BrokerError> {
+    ) -> Result<(Vec<Bar>, Turn), BrokerError> {
         let args = json!({
             "symbol": series.name,
             "timeframe": series.timeframe,
             "from": (until / 1_000).max(1),
             "count": (span / series.period_ms + 1).clamp(1, MOST),
         });
-        let raw = self.ask_past("bars", &args).await?;
-        parse(&raw, series.symbol, series.digits)
+        let (raw, turn) = self.ask_in_turn(turn, "bars", &args).await?;
+        let bars = parse(&raw, series.symbol, series.digits)?;
+        Ok((bars, turn))
     }
 }
 

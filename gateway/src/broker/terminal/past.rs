@@ -1,6 +1,6 @@
 //! Calls about the past of the market. A past that the terminal must load first holds the package,
 //! and with it every order: so one such call at a time, none that begins while an order is on its
-//! way, and a pause after one that took long.
+//! way, and a pause after one that took long. One question may take several calls in its turn.
 
 use super::{
     super::BrokerError, Terminal, calls::value, connection::Pending, failure::CallOutcome,
@@ -29,7 +29,7 @@ const LOADING: &str = "the terminal may still be loading it; look at the symbol'
 
 /// Who has it has the bridge's one call about the past. In it: when the next may begin; none: at
 /// once.
-type Turn = OwnedMutexGuard<Option<Instant>>;
+pub(super) type Turn = OwnedMutexGuard<Option<Instant>>;
 
 impl Terminal {
     /// Asks about the past. Who gives up meanwhile gives no place free: the call holds it until the
@@ -42,47 +42,73 @@ impl Terminal {
         call: &str,
         args: &Value,
     ) -> Result<Box<RawValue>, BrokerError> {
-        let turn = timeout(self.settings.read_timeout(), self.past_turn()).await;
-        let turn = turn.map_err(|_| unavailable(BUSY, PAUSE))??;
+        let turn = self.past_turn().await?;
+        let (answer, _) = self.ask_in_turn(turn, call, args).await?;
+        Ok(answer)
+    }
+
+    /// The same in a turn that is given back for the next call of one question: that call waits for
+    /// orders, and for no pause.
+    ///
+    /// # Errors
+    /// As [`Self::ask_past`].
+    pub(super) async fn ask_in_turn(
+        &self,
+        turn: Turn,
+        call: &str,
+        args: &Value,
+    ) -> Result<(Box<RawValue>, Turn), BrokerError> {
+        let quiet = timeout(self.settings.read_timeout(), self.orders_done()).await;
+        quiet.map_err(|_| unavailable(BUSY, PAUSE))?;
         let pending = match self.link()?.begin(call, args) {
             Ok(pending) => pending,
-            Err(outcome) => return value(outcome),
+            Err(outcome) => return value(outcome).map(|answer| (answer, turn)),
         };
         let answer = tokio::spawn(answered(pending, turn));
-        let Ok(Ok(outcome)) = timeout(self.settings.call_timeout, answer).await else {
+        let Ok(Ok((outcome, turn))) = timeout(self.settings.call_timeout, answer).await else {
             return Err(unavailable(UNANSWERED, PAUSE));
         };
         let is_answer = matches!(outcome, CallOutcome::Answer(_));
-        value(outcome).map_err(|error| {
+        let answer = value(outcome).map_err(|error| {
             if is_answer {
                 unavailable(&error.why(), PAUSE)
             } else {
                 error
             }
-        })
+        })?;
+        Ok((answer, turn))
     }
 
-    /// Waits until no other call about the past and no order is under way.
-    async fn past_turn(&self) -> Result<Turn, BrokerError> {
-        let turn = self.past.clone().lock_owned().await;
+    /// Waits until no other question about the past is under way.
+    ///
+    /// # Errors
+    /// That lasts, or the pause after it does.
+    pub(super) async fn past_turn(&self) -> Result<Turn, BrokerError> {
+        let turn = self.past.clone().lock_owned();
+        let turn = timeout(self.settings.read_timeout(), turn).await;
+        let turn = turn.map_err(|_| unavailable(BUSY, PAUSE))?;
         let left = turn.map(|next| next.saturating_duration_since(Instant::now()));
         if let Some(left) = left.filter(|left| !left.is_zero()) {
             return Err(unavailable(HELD, left));
         }
+        Ok(turn)
+    }
+
+    /// Waits until no order is on its way.
+    async fn orders_done(&self) {
         // Every send holds it for reading.
         while self.turn.try_write().is_err() {
             sleep(ORDER_PAUSE).await;
         }
-        Ok(turn)
     }
 }
 
-/// Waits for the answer, however long, and with the turn.
-async fn answered(mut pending: Pending, mut turn: Turn) -> CallOutcome {
+/// Waits for the answer, however long, and with the turn. A pause after a call before it stays.
+async fn answered(mut pending: Pending, mut turn: Turn) -> (CallOutcome, Turn) {
     let begun = Instant::now();
     let outcome = pending.answered().await;
-    *turn = pause_after(begun.elapsed());
-    outcome
+    *turn = pause_after(begun.elapsed()).max(*turn);
+    (outcome, turn)
 }
 
 /// When the next call may begin, after one that took so long.

@@ -10,6 +10,7 @@ use mymt5_gateway::broker::{Broker, BrokerError, TickPlace};
 use mymt5_model::{BrokerTime, Ticket};
 use mymt5_orders::RowKind;
 use serde_json::{Value, json};
+use std::{thread, time::Duration};
 
 fn place(ms: i64, skip: usize) -> TickPlace {
     TickPlace {
@@ -218,6 +219,38 @@ async fn a_past_that_is_not_told_says_why_and_the_link_stays() {
     };
     assert!(why.contains("not found (-4)"), "{why}");
     assert!(bounded(terminal.snapshot(0)).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_bars_are_read_in_one_turn_however_long_each_part_takes() {
+    let bridge = Scripted::start(usual(|call, args| {
+        if call != "bars" {
+            return None;
+        }
+        // A call that takes so long is followed by a pause.
+        thread::sleep(Duration::from_millis(1_100));
+        let from = args["from"].as_i64().unwrap();
+        let newest = from - from % 60;
+        let row = |back: i64| json!([newest - back * 60, 1.1, 1.2, 1.0, 1.15, 7, 9, 0]);
+        let count = args["count"].as_i64().unwrap();
+        let rows: Vec<Value> = (0..count).rev().map(row).collect();
+        Some(vec![json!({ "ok": rows })])
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    let euro = symbol("EURUSD");
+    let bars = bounded(terminal.newest_bars(&euro, 1, 2_001)).await;
+    let bars = bars.unwrap();
+    assert_eq!((bars.len(), bridge.calls("bars").len()), (2_001, 2));
+    assert!(bars.is_sorted_by(|one, next| one.time < next.time));
+    // The next question is kept from the terminal for a while.
+    let next = bounded(terminal.newest_bars(&euro, 1, 1)).await;
+    assert!(
+        matches!(next, Err(BrokerError::PastUnavailable { .. })),
+        "{next:?}"
+    );
+    assert_eq!(bridge.calls("bars").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
