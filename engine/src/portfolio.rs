@@ -119,8 +119,29 @@ pub enum Event {
     Account(Option<Account>),
     /// Money that came in, or went out below 0, and is neither gained nor lost.
     Flow(Money),
-    /// Whether new risk may be taken.
-    TradingState(TradingState),
+    /// The trading state of a scope changed.
+    TradingState(Scope, TradingState),
+}
+
+/// Whose trading state it is. New risk may be taken while both are active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The account's, which binds each client.
+    Account,
+    /// This client's own.
+    Client,
+}
+
+impl Scope {
+    /// That of an event which names this client, or nobody.
+    #[must_use]
+    pub const fn of(client: &str) -> Self {
+        if client.is_empty() {
+            Self::Account
+        } else {
+            Self::Client
+        }
+    }
 }
 
 /// All that events report, at one moment.
@@ -136,8 +157,45 @@ pub struct Snapshot {
     pub orders: Vec<WorkingOrder>,
     /// The account's figures; none: they are not known.
     pub account: Option<Account>,
-    /// Whether new risk may be taken.
+    /// Whether new risk may be taken: the stricter of the account's state and this client's.
     pub trading_state: TradingState,
+}
+
+/// The state of each scope; none: it may be restricted, as the snapshot told of one that is, and not
+/// which.
+#[derive(Debug, Default)]
+struct TradingStates {
+    account: Option<TradingState>,
+    client: Option<TradingState>,
+}
+
+impl TradingStates {
+    /// As a snapshot tells them: where the stricter is active, both are.
+    fn found(stricter: TradingState) -> Self {
+        let both = Some(stricter).filter(|state| *state == TradingState::Active);
+        Self {
+            account: both,
+            client: both,
+        }
+    }
+
+    fn enter(&mut self, scope: Scope, state: TradingState) {
+        match scope {
+            Scope::Account => self.account = Some(state),
+            Scope::Client => self.client = Some(state),
+        }
+    }
+
+    /// Both were active after the snapshot. What an event told stays: its end is told by one, too.
+    fn confirm_active(&mut self) {
+        self.account.get_or_insert(TradingState::Active);
+        self.client.get_or_insert(TradingState::Active);
+    }
+
+    const fn are_active(&self) -> bool {
+        use TradingState::Active;
+        matches!((self.account, self.client), (Some(Active), Some(Active)))
+    }
 }
 
 /// An entry on its way, until its position is reported.
@@ -157,7 +215,7 @@ pub struct Portfolio {
     orders: BTreeMap<RequestId, WorkingOrder>,
     in_flight: BTreeMap<RequestId, InFlight>,
     nets: bool,
-    active: bool,
+    states: TradingStates,
     /// All positions since the snapshot were understood.
     is_whole: bool,
 }
@@ -176,7 +234,7 @@ impl Portfolio {
             .collect();
         self.in_flight.retain(|_, order| !order.filled);
         self.nets = snapshot.mode == AccountMode::Netting;
-        self.active = snapshot.trading_state == TradingState::Active;
+        self.states = TradingStates::found(snapshot.trading_state);
         self.is_whole = snapshot.is_whole;
     }
 
@@ -202,8 +260,13 @@ impl Portfolio {
                 }
             }
             Event::Deal(..) | Event::Account(_) | Event::Flow(_) => {}
-            Event::TradingState(state) => self.active = *state == TradingState::Active,
+            Event::TradingState(scope, state) => self.states.enter(*scope, *state),
         }
+    }
+
+    /// The gateway, asked after the snapshot, restricted neither the account nor this client.
+    pub fn confirm_active(&mut self) {
+        self.states.confirm_active();
     }
 
     /// Keeps the orders that wait for their prices.
@@ -398,7 +461,7 @@ impl Portfolio {
     /// True while the gateway lets this client open positions, and all that is held is known.
     #[must_use]
     pub const fn may_open(&self) -> bool {
-        self.active && self.is_whole
+        self.states.are_active() && self.is_whole
     }
 
     /// True while all that is held is known.

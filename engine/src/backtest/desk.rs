@@ -10,7 +10,7 @@ use super::{
     trades::{Told, Trades},
 };
 use crate::{
-    portfolio::is_refused,
+    portfolio::{Scope, is_refused},
     risk::PositionDeal,
     strategy::At,
     trader::{self, Account, Held, Intent, OrderUpdate, Snapshot, WorkingOrder},
@@ -489,8 +489,10 @@ impl Desk {
                 let closed = trader::Event::PositionClosed(row.id, Some(made));
                 self.events.push_back(closed);
             }
-            Event::TradingState(_, state, _) => {
-                self.events.push_back(trader::Event::TradingState(*state));
+            Event::TradingState(client, state, _) => {
+                let scope = Scope::of(client.as_ref().map_or("", ClientName::as_str));
+                let entered = trader::Event::TradingState(scope, *state);
+                self.events.push_back(entered);
             }
             Event::LimitLatched(_, limit) => {
                 *self.book.reached.entry(limit.clone()).or_default() += 1;

@@ -23,12 +23,20 @@ impl GatewayClock {
     }
 }
 
+/// What a heartbeat told.
+#[derive(Clone, Copy)]
+pub(super) struct Beat {
+    pub(super) clock: GatewayClock,
+    /// Neither the account nor this client was restricted.
+    pub(super) is_active: bool,
+}
+
 /// Reports that this process lives, or that it ends.
 pub(super) async fn beat(
     gateway: Gateway,
     session_id: String,
     leaving: bool,
-) -> Result<GatewayClock, SessionEnd> {
+) -> Result<Beat, SessionEnd> {
     let message = v1::HeartbeatRequest {
         session_id,
         leaving,
@@ -36,14 +44,19 @@ pub(super) async fn beat(
     let heartbeat = gateway.call(message, &TraceContext::new());
     let answer = gateway.trading().heartbeat(heartbeat).await;
     super::count_call(answer.is_ok());
-    let answer = answer.map_err(|status| SessionEnd::Call("heartbeat", status))?;
+    let answer = answer
+        .map_err(|status| SessionEnd::Call("heartbeat", status))?
+        .into_inner();
     let now = clock::utc_now_ms();
     metrics::gauge!("mymt5_engine_last_success_timestamp_seconds").set(now as f64 / 1000.0);
-    let server_ms = answer.into_inner().server_time.and_then(|time| time.utc_ms);
+    let server_ms = answer.server_time.and_then(|time| time.utc_ms);
     let ahead_ms = server_ms.unwrap_or(now) - now;
     let ahead = ahead_ms as f64 / 1_000.0;
     metrics::gauge!("mymt5_engine_gateway_clock_ahead_seconds").set(ahead);
-    Ok(GatewayClock { ahead_ms })
+    Ok(Beat {
+        clock: GatewayClock { ahead_ms },
+        is_active: answer.trading_state() == v1::TradingState::Active,
+    })
 }
 
 /// Gives the lease back, so that the next process of this client begins at once.

@@ -5,7 +5,7 @@ use super::{
     durable::{NOT_DURABLE, may_leave},
     end::SessionEnd,
     gauges,
-    heartbeat::{GatewayClock, HEARTBEAT, beat, leave},
+    heartbeat::{Beat, GatewayClock, HEARTBEAT, beat, leave},
     own,
     recall::settle,
     send::{Answer, send},
@@ -110,7 +110,7 @@ impl Live {
     /// The first calls: only they prove that the gateway knows this client.
     pub(super) async fn begin(gateway: Gateway, session: &mut Session) -> Result<Self, SessionEnd> {
         let trace = TraceContext::new();
-        let clock = beat(gateway.clone(), session.session_id.clone(), false).await?;
+        let Beat { clock, .. } = beat(gateway.clone(), session.session_id.clone(), false).await?;
         session.crash_alert.raise(&gateway).await;
         let Met {
             status,
@@ -236,7 +236,7 @@ impl Live {
                     Ok(())
                 }
                 Some(beaten) = beats.join_next() => match beaten {
-                    Ok(clock) => clock.map(|clock| self.clock = clock),
+                    Ok(told) => told.map(|told| self.on_beat(session, told)),
                     Err(_) => Err(SessionEnd::StreamEnded("heartbeats")),
                 },
             };
@@ -247,6 +247,14 @@ impl Live {
             if let Err(end) = kept {
                 return end;
             }
+        }
+    }
+
+    /// This session's heartbeats begin after its snapshot.
+    fn on_beat(&mut self, session: &mut Session, told: Beat) {
+        self.clock = told.clock;
+        if told.is_active {
+            session.trader.on_unrestricted();
         }
     }
 
@@ -572,7 +580,7 @@ async fn meet(
         }
         session.connected(true).await;
         sleep(HEARTBEAT).await;
-        clock = beat(gateway.clone(), session.session_id.clone(), false).await?;
+        Beat { clock, .. } = beat(gateway.clone(), session.session_id.clone(), false).await?;
     }
 }
 

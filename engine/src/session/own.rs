@@ -1,6 +1,6 @@
 //! Which rows are this client's own. With `control` it is told those of others and of nobody, too, which
-//! no rule of it counts or closes. A gateway that does not tell this client's name is trusted to show no
-//! others.
+//! no rule of it counts or closes, and the trading states of others, which do not bind it. A gateway
+//! that does not tell this client's name is trusted to show no others.
 
 use mymt5_proto::v1;
 use v1::stream_events_response::Event as WireEvent;
@@ -16,7 +16,8 @@ pub(super) fn keep(snapshot: &mut v1::GetSnapshotResponse) {
         .retain(|order| is_own(&order.client, client));
 }
 
-/// False for an event of an order or a position of another client, or of nobody.
+/// False for an event of an order or a position of another client, or of nobody, and for the trading
+/// state of another client.
 pub(super) fn tells(event: &WireEvent, client: &str) -> bool {
     let order = |order: &v1::Order| is_own(&order.client, client);
     let position = |position: &v1::Position| is_own(&position.client, client);
@@ -24,6 +25,9 @@ pub(super) fn tells(event: &WireEvent, client: &str) -> bool {
         WireEvent::OrderChanged(changed) => changed.order.as_ref().is_none_or(order),
         WireEvent::PositionChanged(changed) => changed.position.as_ref().is_none_or(position),
         WireEvent::PositionClosed(closed) => closed.position.as_ref().is_none_or(position),
+        WireEvent::TradingStateChanged(changed) => {
+            changed.client.is_empty() || is_own(&changed.client, client)
+        }
         _ => true,
     }
 }
@@ -86,6 +90,14 @@ mod tests {
                 assert_eq!(tells(&event, "own"), is_told, "{event:?}");
                 assert!(tells(&event, ""), "a gateway that tells no name");
             }
+        }
+        for (scope, binds) in [("own", true), ("other", false), ("", true)] {
+            let changed = v1::TradingStateChanged {
+                client: scope.to_owned(),
+                ..Default::default()
+            };
+            let event = WireEvent::TradingStateChanged(changed);
+            assert_eq!(tells(&event, "own"), binds, "{event:?}");
         }
         assert!(tells(
             &WireEvent::AccountUpdate(v1::AccountUpdate::default()),

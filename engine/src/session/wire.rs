@@ -2,7 +2,7 @@
 
 use crate::{
     bars::{History, Timeframe},
-    portfolio::is_refused,
+    portfolio::{Scope, is_refused},
     strategy::At,
     trader::{Account, Event, Held, Intent, OrderUpdate, Outcome, Snapshot, WarmUp, WorkingOrder},
 };
@@ -176,7 +176,8 @@ pub(super) fn event(wire: &WireEvent, specs: &Specs) -> Option<Event> {
         }
         WireEvent::AccountUpdate(update) => update.account.as_ref().map(account),
         WireEvent::TradingStateChanged(changed) => {
-            Some(Event::TradingState(trading_state(changed.state())))
+            let state = trading_state(changed.state());
+            Some(Event::TradingState(Scope::of(&changed.client), state))
         }
         _ => None,
     }
@@ -617,7 +618,7 @@ mod tests {
         };
         assert_eq!(
             event(&WireEvent::TradingStateChanged(changed), &specs()),
-            Some(Event::TradingState(TradingState::Halted))
+            Some(Event::TradingState(Scope::Account, TradingState::Halted))
         );
         let account_of = |equity| v1::Account {
             equity,

@@ -16,7 +16,7 @@ mod unseen;
 pub(crate) mod tests;
 
 pub use crate::{
-    portfolio::{Event, Held, OrderUpdate, Snapshot, WorkingOrder},
+    portfolio::{Event, Held, OrderUpdate, Scope, Snapshot, WorkingOrder},
     risk::Account,
 };
 pub use feed::WarmUp;
@@ -304,11 +304,17 @@ impl Trader {
                 self.risk.on_flow(*amount);
                 Step::default()
             }
-            Event::TradingState(_) | Event::PositionUnknown(_) => {
+            Event::TradingState(..) | Event::PositionUnknown(_) => {
                 self.portfolio.apply(event);
                 Step::default()
             }
         }
+    }
+
+    /// The gateway, asked after the snapshot, restricted neither the account nor this client. That ends
+    /// a restriction of the snapshot's, which does not tell whose it is; none that an event told.
+    pub fn on_unrestricted(&mut self) {
+        self.portfolio.confirm_active();
     }
 
     /// Tells risk of a position that one order turned. The other side opened where it closed; what it

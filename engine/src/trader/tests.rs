@@ -8,6 +8,7 @@ mod in_flight;
 mod late;
 mod nobodys;
 mod risk;
+mod states;
 mod turns;
 mod unseen;
 
