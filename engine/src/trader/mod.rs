@@ -8,6 +8,7 @@ mod feed;
 mod figures;
 mod intent;
 mod next;
+mod replaced;
 mod runner;
 mod turn;
 mod unseen;
@@ -341,7 +342,9 @@ impl Trader {
 
     /// An order that failed is told to risk by `tell_failed`, which is told whether it was to open.
     fn on_order(&mut self, order: &OrderUpdate, tell_failed: fn(&mut Risk, bool)) -> Step {
-        let owner = self.owner(order);
+        let mut runners = self.runners.iter_mut();
+        let late = runners.position(|runner| runner.on_late_part(order));
+        let owner = self.owner(order).or(late);
         self.note_part(order);
         // What is left of a position is told by its own event alone, unless a runner awaits its close.
         let awaited = order.request_id.as_ref();

@@ -7,6 +7,7 @@ use super::{
     feed::Feed,
     intent::Intent,
     next::Next,
+    replaced::Replaced,
     turn::Turn,
     unseen::Unseen,
 };
@@ -36,6 +37,8 @@ pub(super) struct StrategyRunner {
     turn: Option<Turn>,
     /// The position of an entry that is filled is still to be told.
     unseen: Unseen,
+    /// A part of what it cancelled may still be told.
+    replaced: Replaced,
     /// Another strategy trades the symbol, too: what belongs to this one bears its name.
     shares: bool,
     /// The names of all that trade the symbol, for the first of those that share it: what bears another
@@ -90,6 +93,7 @@ impl StrategyRunner {
             in_flight: None,
             turn: None,
             unseen: Unseen::default(),
+            replaced: Replaced::default(),
             shares,
             names,
             closes_out: false,
@@ -302,6 +306,11 @@ impl StrategyRunner {
         });
     }
 
+    /// True for a part of an order that it cancelled.
+    pub(super) fn on_late_part(&mut self, order: &OrderUpdate) -> bool {
+        self.replaced.on_order(order)
+    }
+
     /// True when no order is under way.
     pub(super) const fn is_idle(&self) -> bool {
         self.in_flight.is_none()
@@ -468,6 +477,7 @@ impl StrategyRunner {
             return None;
         }
         let next = self.next(care, world)?;
+        self.replaced.on_next(&next, world.portfolio);
         let intent = next.intent(&self.settings, new_id());
         if let Next::Close(id) | Next::Reduce(id, _) | Next::Move(id, _) = next {
             self.carer.on_asked(id);
@@ -570,6 +580,7 @@ impl StrategyRunner {
         if trim.is_some() {
             return trim;
         }
+        self.plan.cancel |= self.replaced.is_filled() && !held.is_empty();
         if self.plan.cancel && cancel.is_some() {
             return cancel;
         }

@@ -290,6 +290,54 @@ fn what_could_not_be_cancelled_is_not_entered_beside() {
     assert_eq!(trader.on_changed(&id("id-2"), false), Step::default());
 }
 
+/// A trader whose second order waits in the place of its first one, which it cancelled, and what it wants
+/// done as it is told these.
+fn replaced(told: &[Event]) -> (Trader, Vec<Intent>) {
+    let mut trader = deciding(&[limit, limit]);
+    go(&mut trader);
+    trader.on_event(&Event::Order(working("id-1")));
+    assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+    let step = trader.on_changed(&id("id-2"), true);
+    assert!(matches!(&step.intents[..], [Intent::Submit(_)]), "{step:?}");
+    let mut second = working("id-3");
+    second.working.as_mut().unwrap().order_id = OrderId(10);
+    assert_eq!(trader.on_event(&Event::Order(second)).intents, []);
+    let intents = told
+        .iter()
+        .flat_map(|event| trader.on_event(event).intents)
+        .collect();
+    (trader, intents)
+}
+
+fn canceled(request_id: &str, filled: f64) -> Event {
+    Event::Order(OrderUpdate {
+        state: OrderState::Canceled,
+        filled: Lots::from_f64(filled).unwrap(),
+        working: None,
+        ..working(request_id)
+    })
+}
+
+#[test]
+fn no_order_waits_beside_a_part_of_the_one_in_whose_place_it_is() {
+    let part = || canceled("id-1", 0.4);
+    for told in [[opened(Side::Buy), part()], [part(), opened(Side::Buy)]] {
+        let (mut trader, intents) = replaced(&told);
+        assert!(
+            matches!(&intents[..], [Intent::Cancel(cancel)] if cancel.order_id == OrderId(10)),
+            "{told:?}: {intents:?}"
+        );
+        let failed = trader.on_changed(&id("id-4"), false);
+        assert_eq!(failed, Step::default(), "it is not tried again");
+    }
+}
+
+#[test]
+fn an_order_waits_beside_a_part_of_its_own() {
+    let (_, intents) = replaced(&[canceled("id-1", 0.0), opened(Side::Buy)]);
+    assert_eq!(intents, []);
+}
+
 #[test]
 fn a_cancel_that_fails_holds_no_exit_back() {
     let cancel: fn(&mut Context<'_>) = |context| context.cancel();
