@@ -155,7 +155,7 @@ impl Live {
             .map_err(|status| SessionEnd::Call("ticks", status))?
             .into_inner();
         let mut warm_ups = WarmUps::new(&mut session.trader);
-        let clock = warm_up(&mut warm_ups, &gateway, session, clock).await?;
+        let clock = warm_ups.list_first(&gateway, session, clock).await?;
         let kind = status.account_kind();
         tracing::info!(
             gateway = status.version,
@@ -518,25 +518,6 @@ async fn take_snapshot(
         .into_inner();
     own::keep(&mut snapshot);
     Ok(snapshot)
-}
-
-/// Asks for the bars of the past, with heartbeats between two series: the terminal may take long over
-/// each, and the lease must not end meanwhile.
-async fn warm_up(
-    warm_ups: &mut WarmUps,
-    gateway: &Gateway,
-    session: &mut Session,
-    mut clock: GatewayClock,
-) -> Result<GatewayClock, SessionEnd> {
-    let mut beaten = Instant::now();
-    while warm_ups.is_due() {
-        warm_ups.list_next(gateway, &mut session.trader).await;
-        if beaten.elapsed() >= HEARTBEAT {
-            clock = beat(gateway.clone(), session.session_id.clone(), false).await?;
-            beaten = Instant::now();
-        }
-    }
-    Ok(clock)
 }
 
 /// What a session begins with.

@@ -1,7 +1,13 @@
 //! The bars of the past that strategies begin with. Ticks are subscribed to before these are listed,
 //! so that no tick falls between the two. They are listed again where ticks may have been missed.
 
-use super::{gateway::Gateway, wire};
+use super::{
+    Session,
+    end::SessionEnd,
+    gateway::Gateway,
+    heartbeat::{GatewayClock, HEARTBEAT, beat},
+    wire,
+};
 use crate::{
     bars::{History, Timeframe},
     trader::{Trader, WarmUp},
@@ -108,6 +114,27 @@ impl WarmUps {
         while self.is_due() {
             self.list_next(gateway, trader).await;
         }
+    }
+
+    /// Asks for all that a session begins with, with heartbeats between two series: the terminal may
+    /// take long over each, and the lease must not end meanwhile.
+    pub(super) async fn list_first(
+        &mut self,
+        gateway: &Gateway,
+        session: &mut Session,
+        mut clock: GatewayClock,
+    ) -> Result<GatewayClock, SessionEnd> {
+        let mut beaten = Instant::now();
+        while self.is_due() {
+            self.list_next(gateway, &mut session.trader).await;
+            if beaten.elapsed() >= HEARTBEAT {
+                clock = beat(gateway.clone(), session.session_id.clone(), false)
+                    .await?
+                    .clock;
+                beaten = Instant::now();
+            }
+        }
+        Ok(clock)
     }
 
     /// Asks for the past of one series that waits for it. The others are due then: ticks, events and

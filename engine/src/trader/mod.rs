@@ -6,6 +6,7 @@ mod caring;
 mod entry;
 mod feed;
 mod figures;
+mod in_flight;
 mod intent;
 mod next;
 mod replaced;

@@ -5,6 +5,7 @@ use super::{
     carer::{Carer, Moment},
     entry::{self, EntryRefused, Order, World},
     feed::Feed,
+    in_flight::{InFlight, What},
     intent::Intent,
     next::Next,
     replaced::Replaced,
@@ -52,30 +53,6 @@ pub(super) struct StrategyRunner {
     tried: Option<BrokerTime>,
     /// The close that was tried last failed.
     close_failed: bool,
-}
-
-/// What a runner waits for.
-struct InFlight {
-    request_id: RequestId,
-    what: What,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    /// An order of that side; its position is told already or not.
-    Open {
-        side: Side,
-        told: bool,
-        /// Lots of the other side that it closes; zero: none.
-        closes: Lots,
-    },
-    Close,
-    /// A part of a position is closed.
-    Reduce(PositionId),
-    /// What a turn opened beyond what risk admitted is closed.
-    Trim,
-    Cancel(OrderId),
-    Move(PositionId),
 }
 
 impl StrategyRunner {
