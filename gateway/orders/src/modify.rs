@@ -187,7 +187,8 @@ impl Core {
         Ok(())
     }
 
-    /// Takes a change of a position's levels.
+    /// Takes a change of a position's levels. Without a specification none that loosens the stop
+    /// loss, whose risk is not known then; of any other the broker judges the grid and the sides.
     pub(crate) fn modify_position(
         &mut self,
         call: &Call,
@@ -201,11 +202,22 @@ impl Core {
         let row = held.row.clone();
         let owner = held.client.clone();
         let spec = market.spec(&row.symbol);
-        let spec = spec.ok_or_else(|| Refusal::new(Reason::SymbolUnknown))?;
-        let levels = levels_of(edit.stop_loss, edit.take_profit, &spec)?;
+        let spec = spec.as_deref();
+        let digits = row.open_price.digits();
+        let levels = levels_of(
+            edit.stop_loss,
+            edit.take_profit,
+            |field, value| match spec {
+                Some(spec) => price(field, value, spec),
+                None => plain_price(field, value, digits),
+            },
+        )?;
         let target = Target::Position(id);
         let tightens = self.tightens(id, row.side, row.levels.stop_loss, levels.stop_loss);
         if !tightens {
+            if spec.is_none() {
+                return Err(Refusal::new(Reason::SymbolUnknown));
+            }
             self.sessions
                 .check(&call.client, call.session.as_ref(), self.out.now)?;
         }
@@ -219,12 +231,16 @@ impl Core {
         self.check_room(&call.client, urgency)?;
         self.clients.check_id(&call.client, urgency, self.out.now)?;
         let quote = market.quote(&row.symbol);
-        if let Some(quote) = quote.filter(|quote| quote.age_ms <= self.max_quote_age_ms) {
+        let quote = quote.filter(|quote| quote.age_ms <= self.max_quote_age_ms);
+        if let Some((quote, spec)) = quote.zip(spec) {
             let closing = closes_at(row.side, &quote.tick);
-            check_sides(row.side, named(levels), closing, &spec)?;
+            check_sides(row.side, named(levels), closing, spec)?;
         }
-        let stop = levels.after(row.levels).stop_loss;
-        let stop = stop.map(|stop| stop_of(&spec, Some(row.open_price), stop, row.side, row.lots));
+        let stop = levels.after(row.levels).stop_loss.zip(spec);
+        let stop = stop.map(|(stop, spec)| {
+            let opened = Some(row.open_price);
+            stop_of(spec, opened, stop, row.side, row.lots)
+        });
         self.check_action(owner.as_ref().unwrap_or(&call.client), action, stop)?;
         let busy = self.changes.of(target).next().is_some();
         let edit = ChangeEdit::Levels(levels);
@@ -471,22 +487,28 @@ fn price(field: &str, value: f64, spec: &SymbolSpec) -> Result<Price, Refusal> {
         .map_err(|(reason, text)| Violations::one(field, reason, text))
 }
 
-fn level(field: &str, edit: Edit<f64>, spec: &SymbolSpec) -> Result<Edit<Price>, Refusal> {
-    Ok(match edit {
-        Edit::Keep => Edit::Keep,
-        Edit::Remove => Edit::Remove,
-        Edit::Set(value) => Edit::Set(price(field, value, spec)?),
-    })
+/// A price of a symbol whose grid is not known.
+fn plain_price(field: &str, value: f64, digits: u8) -> Result<Price, Refusal> {
+    Price::nearest(value, digits)
+        .map_err(|error| Violations::one(field, Reason::NumberInvalid, error.to_string()))
 }
 
+/// The levels of an edit; `price` reads one of that field.
 fn levels_of(
     stop_loss: Edit<f64>,
     take_profit: Edit<f64>,
-    spec: &SymbolSpec,
+    price: impl Fn(&str, f64) -> Result<Price, Refusal>,
 ) -> Result<LevelsEdit, Refusal> {
+    let level = |field: &str, edit: Edit<f64>| -> Result<Edit<Price>, Refusal> {
+        Ok(match edit {
+            Edit::Keep => Edit::Keep,
+            Edit::Remove => Edit::Remove,
+            Edit::Set(value) => Edit::Set(price(field, value)?),
+        })
+    };
     Ok(LevelsEdit {
-        stop_loss: level("stop_loss", stop_loss, spec)?,
-        take_profit: level("take_profit", take_profit, spec)?,
+        stop_loss: level("stop_loss", stop_loss)?,
+        take_profit: level("take_profit", take_profit)?,
     })
 }
 
@@ -495,7 +517,9 @@ fn terms_of(edit: &OrderEdit, spec: &SymbolSpec) -> Result<TermsEdit, Refusal> {
     Ok(TermsEdit {
         price: of("price", edit.price).transpose()?,
         stop_limit_price: of("stop_limit_price", edit.stop_limit_price).transpose()?,
-        levels: levels_of(edit.stop_loss, edit.take_profit, spec)?,
+        levels: levels_of(edit.stop_loss, edit.take_profit, |field, value| {
+            price(field, value, spec)
+        })?,
         time_in_force: edit.time_in_force,
     })
 }

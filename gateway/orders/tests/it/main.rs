@@ -37,5 +37,6 @@ mod restored;
 mod sequences;
 mod sessions;
 mod states;
+mod unread_symbols;
 mod unreadable;
 mod whole_stops;

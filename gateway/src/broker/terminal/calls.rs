@@ -4,7 +4,7 @@ use super::{
     super::BrokerError,
     connection::Connection,
     failure::{CallOutcome, explained},
-    rows::{self, RawSymbol, Specifications},
+    rows::{self, RawSymbol, Specifications, UnreadSymbol},
     symbol_map::SymbolMap,
     wire::{Answer, RowError},
 };
@@ -67,6 +67,18 @@ pub(super) async fn symbols(
     symbol_map: &SymbolMap,
     timeout: Duration,
 ) -> Result<Specifications, BrokerError> {
+    let told = specifications(connection, symbol_map, timeout).await?;
+    match told.fault() {
+        Some(why) if told.read.is_empty() => Err(BrokerError::Unreachable(why)),
+        _ => Ok(told),
+    }
+}
+
+async fn specifications(
+    connection: &Arc<Connection>,
+    symbol_map: &SymbolMap,
+    timeout: Duration,
+) -> Result<Specifications, BrokerError> {
     let pairs: Vec<(&Symbol, &str)> = symbol_map.pairs().collect();
     let mut told = Specifications::default();
     for chunk in pairs.chunks(CHUNK) {
@@ -79,14 +91,15 @@ pub(super) async fn symbols(
         for ((canonical, name), row) in chunk.iter().zip(rows) {
             match specification(canonical, name, row) {
                 Ok(raw) => told.read.push(raw),
-                Err(why) => told.unread.push(((*canonical).clone(), why)),
+                Err(why) => told.unread.push(UnreadSymbol {
+                    symbol: (*canonical).clone(),
+                    basics: row.and_then(|row| rows::basics(row).ok()),
+                    why,
+                }),
             }
         }
     }
-    match told.fault() {
-        Some(why) if told.read.is_empty() => Err(BrokerError::Unreachable(why)),
-        _ => Ok(told),
-    }
+    Ok(told)
 }
 
 fn specification(
@@ -98,18 +111,20 @@ fn specification(
     rows::symbol(row, canonical).map_err(|error| not_understood(canonical, name, &error))
 }
 
-/// One symbol, configured or not.
+/// What is told of one symbol, configured or not.
+///
+/// # Errors
+/// There is no answer.
 pub(super) async fn symbol(
     connection: &Arc<Connection>,
     canonical: &Symbol,
     name: &str,
     timeout: Duration,
-) -> Result<RawSymbol, BrokerError> {
+) -> Result<Specifications, BrokerError> {
     let symbol_map = SymbolMap::new([(canonical.clone(), name.to_owned())].into());
     let absent = || BrokerError::Unreachable(unknown(canonical, name));
     let symbol_map = symbol_map.ok_or_else(absent)?;
-    let told = symbols(connection, &symbol_map, timeout).await?;
-    told.read.into_iter().next().ok_or_else(absent)
+    specifications(connection, &symbol_map, timeout).await
 }
 
 pub(super) fn unknown(canonical: &Symbol, name: &str) -> String {

@@ -69,7 +69,7 @@ impl Feed {
     pub(crate) fn ticks(&mut self, push: &TicksPush) -> Result<(), String> {
         let mut state = self.shared.lock();
         let symbol = state.context.symbol_map.canonical(&push.symbol).cloned();
-        let digits = |symbol: &Symbol| state.context.digits.get(symbol).copied();
+        let digits = |symbol: &Symbol| state.symbols.get(symbol).map(|raw| raw.spec.digits);
         // None where its specification could not be read: its ticks are passed over until it is.
         let digits = symbol.as_ref().and_then(digits);
         let Some((symbol, digits)) = symbol.zip(digits) else {

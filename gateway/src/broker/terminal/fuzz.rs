@@ -69,6 +69,7 @@ fn answer(value: &RawValue, context: &Context) {
     drop(rows::early_deals(value, context));
     for symbol in context.digits.keys() {
         let _ = rows::symbol(value, symbol);
+        let _ = rows::basics(value);
         let _ = bars::parse(value, symbol, 5);
         if let Ok(rows) = past_ticks::parse(value) {
             drop(ticks::of_rows(&rows, symbol, 5));

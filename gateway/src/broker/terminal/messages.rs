@@ -10,7 +10,7 @@ use super::{
     opening::unread,
     past,
     rows::{
-        self, Specifications, TerminalRow,
+        self, Specifications, TerminalRow, UnreadSymbol,
         tests::{raw, raw_account, raw_symbol, with},
     },
     wire::{Answer, WireError, frame::FrameError},
@@ -99,7 +99,14 @@ fn of_symbols(messages: &mut Messages) {
     messages.text("GOLD", &odd);
     let told = Specifications {
         read: Vec::new(),
-        unread: vec![(gold, odd); 8],
+        unread: vec![
+            UnreadSymbol {
+                symbol: gold,
+                basics: None,
+                why: odd,
+            };
+            8
+        ],
     };
     messages.text("GOLD", &told.fault().unwrap());
 }

@@ -1,9 +1,10 @@
 //! Trade requests as the package takes them. Everything a broker is particular about is decided
 //! here: filling modes, both levels at once, pinned positions, prices where execution is instant.
 
+use super::rows::Basics;
 use mymt5_model::{
     Comment, Edit, Execution, FillingModes, Levels, LevelsEdit, Lots, Magic, OrderType, Price,
-    Side, SymbolSpec, TermsEdit, Ticket, TimeInForce, TradeRequest,
+    Side, TermsEdit, Ticket, TimeInForce, TradeRequest,
 };
 use serde::Serialize;
 
@@ -61,8 +62,8 @@ pub(crate) struct RawRequest {
 pub(crate) struct Target {
     /// The broker's name of it.
     pub(crate) name: Option<String>,
-    /// Its specification.
-    pub(crate) spec: Option<SymbolSpec>,
+    /// How it is executed.
+    pub(crate) basics: Option<Basics>,
     /// The price at which a market order meets the market now.
     pub(crate) touch: Option<Price>,
 }
@@ -70,7 +71,7 @@ pub(crate) struct Target {
 /// Why a request cannot be put into the package's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RequestError {
-    #[error("the symbol is not in broker.terminal.symbols")]
+    #[error("how the broker executes the symbol is not known: check broker.terminal.symbols")]
     Symbol,
     #[error("no price is known yet, and this symbol's execution is instant")]
     Price,
@@ -202,7 +203,7 @@ fn market(
     origin: (Magic, &Comment),
 ) -> Result<RawRequest, RequestError> {
     let base = deal(target, side, OrderType::Market, lots, origin)?;
-    let execution = target.spec.as_ref().ok_or(RequestError::Symbol)?.execution;
+    let execution = target.basics.ok_or(RequestError::Symbol)?.execution;
     let mut raw = RawRequest {
         action: DEAL,
         ..base
@@ -239,7 +240,7 @@ fn deal(
     lots: Lots,
     (magic, comment): (Magic, &Comment),
 ) -> Result<RawRequest, RequestError> {
-    let (Some(name), Some(spec)) = (&target.name, &target.spec) else {
+    let (Some(name), Some(basics)) = (&target.name, target.basics) else {
         return Err(RequestError::Symbol);
     };
     Ok(RawRequest {
@@ -247,7 +248,7 @@ fn deal(
         symbol: Some(name.clone()),
         volume: Some(lots.to_f64()),
         kind: Some(code(side, kind)),
-        type_filling: Some(filling(spec, kind)),
+        type_filling: Some(filling(basics, kind)),
         type_time: Some(0),
         comment: Some(comment.as_str().to_owned()),
         ..RawRequest::default()
@@ -310,12 +311,16 @@ fn code(side: Side, kind: OrderType) -> u32 {
 }
 
 /// The filling mode that this symbol's execution allows.
-fn filling(spec: &SymbolSpec, kind: OrderType) -> u32 {
-    match (kind, spec.execution) {
+fn filling(basics: Basics, kind: OrderType) -> u32 {
+    match (kind, basics.execution) {
         (OrderType::Limit | OrderType::StopLimit, _) => RETURN,
         (_, Execution::Request | Execution::Instant) => FOK,
-        (_, Execution::Market | Execution::Exchange) if spec.filling.has(FillingModes::FOK) => FOK,
-        (_, Execution::Market | Execution::Exchange) if spec.filling.has(FillingModes::IOC) => IOC,
+        (_, Execution::Market | Execution::Exchange) if basics.filling.has(FillingModes::FOK) => {
+            FOK
+        }
+        (_, Execution::Market | Execution::Exchange) if basics.filling.has(FillingModes::IOC) => {
+            IOC
+        }
         (_, Execution::Market | Execution::Exchange) => RETURN,
     }
 }

@@ -97,7 +97,7 @@ impl Terminal {
             connection.close("the bridge's clock ran away from this one's");
         }
         let outcome = decide(outcome, |raw| self.shared.lock().receipt(raw));
-        settle(request, outcome, target.spec.map(|spec| spec.digits))
+        settle(request, outcome, target.basics.map(|basics| basics.digits))
     }
 
     /// The whole number of the account that this link is for.
@@ -162,17 +162,17 @@ impl Terminal {
         let symbol = request.symbol();
         match request {
             TradeRequest::Market { side, .. } | TradeRequest::Close { side, .. } => {
-                let known = self.known_target(symbol, *side);
+                let known = self.known_target(request, *side);
                 if !self.must_look(request) {
                     return known;
                 }
                 let half = left(before) / 2;
-                let serves = known.spec.is_some() && known.touch.is_some();
+                let serves = known.basics.is_some() && known.touch.is_some();
                 let patience = if serves { half.min(LOOK) } else { half };
                 self.look_up(connection, symbol, patience).await;
-                self.known_target(symbol, *side)
+                self.known_target(request, *side)
             }
-            TradeRequest::Pending { side, .. } => self.known_target(symbol, *side),
+            TradeRequest::Pending { side, .. } => self.known_target(request, *side),
             TradeRequest::ModifyPosition { .. }
             | TradeRequest::ModifyOrder { .. }
             | TradeRequest::Cancel { .. } => Target {
@@ -186,21 +186,25 @@ impl Terminal {
     /// and no fresh one is known.
     fn must_look(&self, request: &TradeRequest) -> bool {
         let state = self.shared.lock();
-        let Some(raw) = state.symbols.get(request.symbol()) else {
+        let Some(basics) = state.basics.get(request.symbol()) else {
             // A position in a symbol that is not in the map can be closed all the same.
             return !is_entry(request);
         };
         let quote = state.quotes.get(request.symbol());
         let is_old = quote.is_none_or(|quote| quote.is_old(Instant::now().into_std()));
-        wants_price(raw.spec.execution) && is_old
+        wants_price(basics.execution) && is_old
     }
 
-    fn known_target(&self, symbol: &Symbol, side: Side) -> Target {
+    fn known_target(&self, request: &TradeRequest, side: Side) -> Target {
+        let symbol = request.symbol();
         let state = self.shared.lock();
+        // Only exits do without the rest of the specification.
+        let enough = !is_entry(request) || state.symbols.contains_key(symbol);
+        let basics = state.basics.get(symbol).filter(|_| enough);
         Target {
             name: state.context.symbol_map.any(symbol),
             touch: state.quotes.get(symbol).map(|quote| quote.touch(side)),
-            spec: state.symbols.get(symbol).map(|raw| raw.spec.clone()),
+            basics: basics.copied(),
         }
     }
 
@@ -212,7 +216,12 @@ impl Terminal {
         };
         let asked = Instant::now().into_std();
         match calls::symbol(connection, symbol, &name, patience).await {
-            Ok(raw) => drop(self.shared.lock().take_symbols(vec![raw], asked)),
+            Ok(told) => {
+                if let Some(why) = told.fault() {
+                    tracing::warn!(%symbol, %why, "symbol not read");
+                }
+                self.shared.lock().take_symbols(told, asked);
+            }
             Err(error) => tracing::warn!(%symbol, %error, "symbol not read"),
         }
     }

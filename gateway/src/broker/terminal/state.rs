@@ -7,8 +7,8 @@ use super::{
     deals::Deals,
     expected_account::ExpectedAccount,
     rows::{
-        Context, Listed, RawSymbol, Specifications, TerminalRow, account, all, call_level, deal,
-        early_deals, order, position, receipt,
+        Basics, Context, Listed, RawBasics, RawSymbol, Specifications, TerminalRow, account, all,
+        call_level, deal, early_deals, order, position, receipt,
     },
     symbol_map::SymbolMap,
     ticks::Cursors,
@@ -76,7 +76,10 @@ pub(crate) struct TerminalState {
     pub(crate) expected: ExpectedAccount,
     /// Why what the terminal reports does not count now.
     unusable: Option<BrokerError>,
+    /// The last specification of each symbol.
     pub(crate) symbols: BTreeMap<Symbol, RawSymbol>,
+    /// What exits need of each symbol, also of one whose specification was never read.
+    pub(crate) basics: HashMap<Symbol, Basics>,
     pub(crate) cursors: Cursors,
     pub(crate) deals: Deals,
     pub(crate) status: TerminalStatus,
@@ -137,6 +140,7 @@ impl SharedState {
             expected,
             unusable: None,
             symbols: BTreeMap::new(),
+            basics: HashMap::new(),
             cursors: Cursors::default(),
             deals: Deals::default(),
             status: TerminalStatus::default(),
@@ -189,43 +193,50 @@ impl TerminalState {
         asked: Instant,
     ) -> Vec<SymbolSpec> {
         self.status.unread_symbols = told.fault();
-        let mut specs = self.take_symbols(told.read, asked);
-        for (symbol, _) in &told.unread {
-            if let Some(known) = self.symbols.get_mut(symbol) {
+        self.take_symbols(told, asked)
+    }
+
+    /// Takes what was told of symbols. The prices are no newer than the question: a tick that came
+    /// since is.
+    pub(crate) fn take_symbols(&mut self, told: Specifications, asked: Instant) -> Vec<SymbolSpec> {
+        let mut specs = Vec::with_capacity(told.read.len());
+        for raw in told.read {
+            let symbol = raw.spec.symbol.clone();
+            let basics = RawBasics::from(&raw);
+            specs.push(raw.spec.clone());
+            self.symbols.insert(symbol.clone(), raw);
+            self.take_basics(symbol, basics, asked);
+        }
+        for unread in told.unread {
+            if let Some(known) = self.symbols.get_mut(&unread.symbol) {
                 known.spec.trade_mode = TradeMode::CloseOnly;
                 specs.push(known.spec.clone());
+            }
+            if let Some(basics) = unread.basics {
+                self.take_basics(unread.symbol, basics, asked);
             }
         }
         specs
     }
 
-    /// Takes symbols' specifications and prices. The prices are no newer than the question: a tick
-    /// that came since is.
-    pub(crate) fn take_symbols(
-        &mut self,
-        symbols: Vec<RawSymbol>,
-        asked: Instant,
-    ) -> Vec<SymbolSpec> {
-        let specs = symbols.iter().map(|raw| raw.spec.clone()).collect();
-        for raw in symbols {
-            let symbol = raw.spec.symbol.clone();
-            // Prices outside the map keep the digits that all of them have.
-            if self.context.symbol_map.broker(&symbol).is_some() {
-                self.context.digits.insert(symbol.clone(), raw.spec.digits);
-            }
-            let known = self.quotes.get(&symbol);
-            let news = known.is_none_or(|known| known.came < asked);
-            if let (Some(bid), Some(ask), true) = (raw.bid, raw.ask, news) {
-                let quote = Quote {
-                    bid,
-                    ask,
-                    came: asked,
-                };
-                self.quotes.insert(symbol.clone(), quote);
-            }
-            self.symbols.insert(symbol, raw);
+    fn take_basics(&mut self, symbol: Symbol, raw: RawBasics, asked: Instant) {
+        // Prices outside the map keep the digits that all of them have.
+        if self.context.symbol_map.broker(&symbol).is_some() {
+            let known = self.symbols.get(&symbol);
+            let digits = known.map_or(raw.basics.digits, |known| known.spec.digits);
+            self.context.digits.insert(symbol.clone(), digits);
         }
-        specs
+        let known = self.quotes.get(&symbol);
+        let news = known.is_none_or(|known| known.came < asked);
+        if let (Some(bid), Some(ask), true) = (raw.bid, raw.ask, news) {
+            let quote = Quote {
+                bid,
+                ask,
+                came: asked,
+            };
+            self.quotes.insert(symbol.clone(), quote);
+        }
+        self.basics.insert(symbol, raw.basics);
     }
 
     /// Reads account, orders and positions, as `state` and the push of rows carry them.

@@ -5,7 +5,7 @@ use crate::{
     real::market,
     support::{TRACE, bounded, send, symbol, terminal, until},
 };
-use mymt5_gateway::broker::{Broker, BrokerError, Dispatch};
+use mymt5_gateway::broker::{Broker, BrokerError, Dispatch, SendFailure};
 use mymt5_model::{Ticket, TradeMode};
 use serde_json::{Value, json};
 use std::{
@@ -64,6 +64,36 @@ async fn a_symbol_that_cannot_be_read_closes_the_link_for_no_other() {
             .await
             .unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_symbol_that_was_never_understood_is_left_for_exits() {
+    let bridge = Scripted::start(telling(|name| {
+        let mut row = with(name, "trade_exemode", json!(1));
+        if name == "USDJPY" {
+            return row;
+        }
+        row["volume_step"] = json!(0.0);
+        row
+    }))
+    .await;
+    let terminal = terminal(bridge.settings());
+    let _events = bounded(terminal.open()).await.unwrap();
+    let refused = bounded(send(&terminal, &market(1, None))).await;
+    assert!(
+        matches!(refused, Err(SendFailure::NotSent(_))),
+        "{refused:?}"
+    );
+    assert_eq!(bridge.calls("order_send").len(), 0);
+    bounded(send(&terminal, &market(2, Some(Ticket(1)))))
+        .await
+        .unwrap();
+    let sent = bridge.calls("order_send").remove(0);
+    let request = &sent["request"];
+    assert_eq!(
+        (&request["price"], &request["type_filling"]),
+        (&json!(1.1), &json!(0))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

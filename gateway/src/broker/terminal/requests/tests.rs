@@ -1,31 +1,13 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use mymt5_model::{BrokerTime, Moment, Symbol, TradeMode, VolumeGrid};
+use mymt5_model::{BrokerTime, Moment, Symbol};
 use serde_json::{Value, json};
 
-fn spec(execution: Execution, filling: u32) -> SymbolSpec {
-    let lots = |lots| Lots::from_f64(lots).unwrap();
-    SymbolSpec {
-        symbol: Symbol::parse("EURUSD").unwrap(),
-        description: String::new(),
+fn basics(execution: Execution, filling: u32) -> Basics {
+    Basics {
         digits: 5,
-        tick_size_points: 1,
-        contract_size: 100_000.0,
-        volume: VolumeGrid {
-            min: lots(0.01),
-            step: lots(0.01),
-            max: lots(100.0),
-        },
-        stops_level_points: 0,
-        freeze_level_points: 0,
-        trade_mode: TradeMode::Full,
         execution,
         filling: FillingModes(filling),
-        base_currency: "EUR".into(),
-        quote_currency: "USD".into(),
-        tick_value: None,
-        swap_long_points: 0.0,
-        swap_short_points: 0.0,
     }
 }
 
@@ -36,7 +18,7 @@ fn price(points: i64) -> Price {
 fn target(execution: Execution, filling: u32) -> Target {
     Target {
         name: Some("EURUSD.m".into()),
-        spec: Some(spec(execution, filling)),
+        basics: Some(basics(execution, filling)),
         touch: Some(price(110_000)),
     }
 }
@@ -136,7 +118,7 @@ fn instant_execution_names_price_and_slip_and_never_a_slip_of_zero() {
 #[test]
 fn the_filling_mode_follows_execution_and_bits() {
     use Execution::{Exchange, Instant, Market, Request};
-    let of = |execution, bits, kind| filling(&spec(execution, bits), kind);
+    let of = |execution, bits, kind| filling(basics(execution, bits), kind);
     for bits in 0..8 {
         for execution in [Request, Instant] {
             assert_eq!(of(execution, bits, OrderType::Market), 0);

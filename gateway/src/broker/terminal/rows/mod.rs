@@ -15,7 +15,9 @@ pub(crate) use deals::deal;
 pub(crate) use orders::order;
 pub(crate) use positions::position;
 pub(crate) use result::{early_deals, receipt};
-pub(crate) use symbols::{RawSymbol, Specifications, symbol};
+pub(crate) use symbols::{
+    Basics, RawBasics, RawSymbol, Specifications, UnreadSymbol, basics, symbol,
+};
 
 use super::{symbol_map::SymbolMap, wire::Fields, wire::RowError};
 use mymt5_model::{BrokerTime, Levels, Lots, Magic, Money, Price, Symbol, Ticket};

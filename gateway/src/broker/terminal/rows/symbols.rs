@@ -18,23 +18,64 @@ pub(crate) struct RawSymbol {
     pub(crate) ask: Option<Price>,
 }
 
-/// What was told of the map's symbols.
+/// What an exit needs to know of a symbol.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Basics {
+    /// Digits of its prices.
+    pub(crate) digits: u8,
+    pub(crate) execution: Execution,
+    pub(crate) filling: FillingModes,
+}
+
+/// A symbol's basics, and its prices as the terminal knows them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawBasics {
+    pub(crate) basics: Basics,
+    pub(crate) bid: Option<Price>,
+    pub(crate) ask: Option<Price>,
+}
+
+impl From<&RawSymbol> for RawBasics {
+    fn from(raw: &RawSymbol) -> Self {
+        Self {
+            basics: Basics {
+                digits: raw.spec.digits,
+                execution: raw.spec.execution,
+                filling: raw.spec.filling,
+            },
+            bid: raw.bid,
+            ask: raw.ask,
+        }
+    }
+}
+
+/// A symbol whose specification cannot be read.
+#[derive(Clone, Debug)]
+pub(crate) struct UnreadSymbol {
+    pub(crate) symbol: Symbol,
+    /// None: not even these, as where the broker does not have it.
+    pub(crate) basics: Option<RawBasics>,
+    /// With the fix.
+    pub(crate) why: String,
+}
+
+/// What was told of symbols.
 #[derive(Debug, Default)]
 pub(crate) struct Specifications {
     pub(crate) read: Vec<RawSymbol>,
-    /// Those without, and why, with the fix.
-    pub(crate) unread: Vec<(Symbol, String)>,
+    pub(crate) unread: Vec<UnreadSymbol>,
 }
 
 impl Specifications {
     /// Why symbols cannot be traded, with the fix; none: all can.
     pub(crate) fn fault(&self) -> Option<String> {
-        let ((_, why), others) = self.unread.split_first()?;
+        let (first, others) = self.unread.split_first()?;
+        let why = &first.why;
         if others.is_empty() {
             return Some(why.clone());
         }
         let named = others.iter().take(NAMED);
-        let named: Vec<&str> = named.map(|(symbol, _)| symbol.as_str()).collect();
+        let named: Vec<&str> = named.map(|unread| unread.symbol.as_str()).collect();
         let names = named.join(", ");
         let more = match others.len() - named.len() {
             0 => String::new(),
@@ -47,10 +88,7 @@ impl Specifications {
 /// Reads a symbol.
 pub(crate) fn symbol(raw: &RawValue, symbol: &Symbol) -> Result<RawSymbol, RowError> {
     let fields = Fields::of("symbol", raw)?;
-    let digits = u8::try_from(fields.code("digits")?)
-        .ok()
-        .filter(|digits| *digits <= Price::MAX_DIGITS)
-        .ok_or_else(|| fields.error("digits", "is beyond 8"))?;
+    let digits = digits(&fields)?;
     let spec = SymbolSpec {
         symbol: symbol.clone(),
         description: fields.text("description")?,
@@ -74,6 +112,29 @@ pub(crate) fn symbol(raw: &RawValue, symbol: &Symbol) -> Result<RawSymbol, RowEr
         ask: super::price(&fields, "ask", digits)?,
         spec,
     })
+}
+
+/// Reads what an exit needs: no more of the row has to be understood for that.
+pub(crate) fn basics(raw: &RawValue) -> Result<RawBasics, RowError> {
+    let fields = Fields::of("symbol", raw)?;
+    let digits = digits(&fields)?;
+    let price = |field| super::price(&fields, field, digits).ok().flatten();
+    Ok(RawBasics {
+        basics: Basics {
+            digits,
+            execution: execution(&fields)?,
+            filling: FillingModes(fields.code("filling_mode")?),
+        },
+        bid: price("bid"),
+        ask: price("ask"),
+    })
+}
+
+fn digits(fields: &Fields<'_>) -> Result<u8, RowError> {
+    u8::try_from(fields.code("digits")?)
+        .ok()
+        .filter(|digits| *digits <= Price::MAX_DIGITS)
+        .ok_or_else(|| fields.error("digits", "is beyond 8"))
 }
 
 fn positive(fields: &Fields<'_>, field: &'static str) -> Result<f64, RowError> {

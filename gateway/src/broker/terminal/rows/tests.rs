@@ -332,6 +332,26 @@ fn a_symbol_is_read() {
 }
 
 #[test]
+fn what_an_exit_needs_is_read_of_a_symbol_that_is_not_understood() {
+    let read = |field: &str, value: Value| basics(&with(raw_symbol(), field, value));
+    for (field, value) in [
+        ("volume_step", json!(0.0)),
+        ("trade_mode", json!(5)),
+        ("trade_tick_size", json!(0.0)),
+        ("bid", json!(null)),
+    ] {
+        let row = read(field, value).unwrap();
+        assert_eq!((row.basics.digits, row.basics.filling.0), (5, 3));
+        assert_eq!(row.basics.execution, Execution::Instant);
+        assert_eq!(row.ask.map(Price::points), Some(110_010));
+        assert_eq!(row.bid.is_some(), field != "bid");
+    }
+    for (field, value) in [("digits", json!(9)), ("trade_exemode", json!(4))] {
+        assert_eq!(read(field, value).unwrap_err().field, field);
+    }
+}
+
+#[test]
 fn a_result_needs_its_code_and_nothing_else() {
     let receipt = |value: Value| receipt(&raw(&value));
     let full = json!({"retcode": 10009, "deal": 1, "order": 2, "volume": 0.1, "price": 1.1, "comment": "Done"});
