@@ -10,7 +10,10 @@ use crate::{
     records::{ChangeEdit, ChangeOutcome, Target},
     rows::is_triggered,
 };
-use mymt5_model::{OrderId, OrderRow, OrderState, Receipt, Retcode, RetcodeClass, TermsEdit};
+use mymt5_model::{
+    Edit, Levels, LevelsEdit, OrderId, OrderRow, OrderState, Price, Receipt, Retcode, RetcodeClass,
+    TermsEdit,
+};
 
 /// What rows show of a change whose outcome is unknown.
 enum Verdict {
@@ -265,7 +268,7 @@ impl Core {
                         Verdict::Nothing
                     }
                     None => Verdict::Nothing,
-                    Some(row) if levels.after(row.levels) == row.levels => {
+                    Some(row) if has_levels(row.levels, levels) => {
                         Verdict::Known(ChangeOutcome::Done)
                     }
                     Some(_) => Verdict::AsBefore,
@@ -324,12 +327,27 @@ fn lasting(terms: TermsEdit) -> TermsEdit {
 
 /// True when a row has the terms that a change asked for.
 fn has_terms(row: &OrderRow, terms: TermsEdit) -> bool {
-    terms.price.is_none_or(|price| row.price == Some(price))
+    terms.price.is_none_or(|price| is_at(row.price, price))
         && terms
             .stop_limit_price
-            .is_none_or(|price| row.stop_limit_price == Some(price))
-        && terms.levels.after(row.levels) == row.levels
+            .is_none_or(|price| is_at(row.stop_limit_price, price))
+        && has_levels(row.levels, terms.levels)
         && terms
             .time_in_force
             .is_none_or(|life| life.is_same_at_broker(row.time_in_force))
+}
+
+/// True when a row's levels are what an edit asked for.
+fn has_levels(row: Levels, edit: LevelsEdit) -> bool {
+    let has = |row: Option<Price>, edit: Edit<Price>| match edit {
+        Edit::Keep => true,
+        Edit::Remove => row.is_none(),
+        Edit::Set(price) => is_at(row, price),
+    };
+    has(row.stop_loss, edit.stop_loss) && has(row.take_profit, edit.take_profit)
+}
+
+/// True when a row has that price, with whatever digits it was read.
+fn is_at(row: Option<Price>, price: Price) -> bool {
+    row.is_some_and(|row| price.with_digits(row.digits()) == row)
 }

@@ -102,7 +102,7 @@ impl Core {
     /// leverage. What a broker asks beyond that, or spares for opposite positions, is not known.
     pub(crate) fn margin_of(&self, spec: &SymbolSpec, price: Price, lots: Lots) -> Option<Money> {
         let account = self.book.account()?;
-        let worth = worth(spec, price.points(), lots)?;
+        let worth = worth(spec, price.with_digits(spec.digits).points(), lots)?;
         (account.leverage > 0).then(|| worth.times(1.0 / f64::from(account.leverage)))
     }
 
@@ -342,7 +342,8 @@ pub(crate) fn stop_of(
     side: Side,
     lots: Lots,
 ) -> StopFacts {
-    let distance_points = opened.map(|price| (price.points() - stop.points()) * side.sign());
+    let points = |price: Price| price.with_digits(spec.digits).points();
+    let distance_points = opened.map(|price| (points(price) - points(stop)) * side.sign());
     // Commission is not known before the deal, and is left out.
     let risk = distance_points.and_then(|points| worth(spec, points, lots));
     StopFacts {
@@ -354,7 +355,11 @@ pub(crate) fn stop_of(
 /// True when a stop loss moves away from the market, or goes.
 pub(crate) fn loosens(side: Side, old: Option<Price>, new: Option<Price>) -> bool {
     match (old, new) {
-        (Some(old), Some(new)) => (new.points() - old.points()) * side.sign() < 0,
+        (Some(old), Some(new)) => {
+            let digits = old.digits().max(new.digits());
+            let points = |price: Price| price.with_digits(digits).points();
+            (points(new) - points(old)) * side.sign() < 0
+        }
         (Some(_), None) => true,
         (None, _) => false,
     }
@@ -367,7 +372,7 @@ fn average(parts: &[Part], digits: u8) -> Option<Price> {
     for part in parts.iter().filter(|part| !part.lots.is_zero()) {
         let lots = i128::from(part.lots.units());
         units += lots;
-        points += lots * i128::from(part.opened?.points());
+        points += lots * i128::from(part.opened?.with_digits(digits).points());
     }
     let average = (points + units / 2).checked_div_euclid(units)?;
     let average = i64::try_from(average).ok()?;

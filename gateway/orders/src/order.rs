@@ -194,7 +194,8 @@ impl Order {
 
     /// Counts a deal of it.
     pub(crate) fn add_fill(&mut self, deal: &DealRow) {
-        let points = deal.price.map_or(0, |price| price.points());
+        let price = deal.price.map(|price| price.with_digits(self.digits));
+        let points = price.map_or(0, Price::points);
         self.filled = self.filled.plus(deal.lots);
         self.filled_points += i128::from(points) * i128::from(deal.lots.units());
         self.position = self.position.or(deal.position_id);

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// A price of `points * 10^-digits`. Prices of one symbol share their digits, so that the
-/// order of two prices is the order of their points.
+/// order of two prices is the order of their points. Where one was read before its symbol's
+/// digits were known, [`Price::with_digits`] makes them comparable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Price {
     points: i64,
@@ -89,6 +90,16 @@ impl Price {
         }
     }
 
+    /// This price as one of so many digits, the nearest where it has more; itself where that is
+    /// none, as where it is 0.
+    #[must_use]
+    pub fn with_digits(self, digits: u8) -> Self {
+        if digits == self.digits {
+            return self;
+        }
+        Self::nearest(self.to_f64(), digits).unwrap_or(self)
+    }
+
     /// The price as MetaTrader 5 takes it.
     #[must_use]
     pub fn to_f64(self) -> f64 {
@@ -140,6 +151,16 @@ mod tests {
         for bad in [f64::NAN, f64::INFINITY, 0.0, -1.0, 1e300] {
             assert_eq!(Price::on_grid(bad, 5, 1), Err(PriceError::NotANumber));
         }
+    }
+
+    #[test]
+    fn has_other_digits_at_the_same_value() {
+        let price = Price::from_points;
+        assert_eq!(price(150_123, 3).with_digits(3), price(150_123, 3));
+        assert_eq!(price(150_123, 3).with_digits(8), price(15_012_300_000, 8));
+        assert_eq!(price(15_012_300_000, 8).with_digits(3), price(150_123, 3));
+        assert_eq!(price(15_012_360_000, 8).with_digits(3), price(150_124, 3));
+        assert_eq!(price(0, 5).with_digits(8), price(0, 5));
     }
 
     proptest! {

@@ -33,7 +33,7 @@ struct Sum {
     opener: Option<Magic>,
     profit: Money,
     swap: Money,
-    /// The open price in parts of a point, so that averages of averages stay exact.
+    /// The open price in parts of a point of the row's, so that averages of averages stay exact.
     price: i128,
     /// One of them cannot follow those before it: a deal between them is missing.
     lacks: bool,
@@ -118,14 +118,15 @@ impl Chain {
         self.sum.opener
     }
 
-    /// True when they lead to just that row: as much, on that side, at that price but for rounding.
+    /// True when they lead to just that row: as much, on that side, at that price but for rounding,
+    /// with whatever digits both were read.
     pub(super) fn leads_to(&self, row: Option<&PositionRow>) -> bool {
         let amount = |row: &PositionRow| (row.side, row.lots);
-        let points = |row: &PositionRow| row.open_price.points();
         let sum = self.sum();
         let is_near = sum.zip(row).is_none_or(|(sum, row)| {
-            let off = points(sum) - points(row);
-            off.abs() <= 1
+            let digits = sum.open_price.digits().min(row.open_price.digits());
+            let points = |row: &PositionRow| row.open_price.with_digits(digits).points();
+            points(sum).abs_diff(points(row)) <= 1
         });
         self.is_whole() && sum.map(amount) == row.map(amount) && is_near
     }
@@ -138,10 +139,12 @@ impl Chain {
 
 impl Sum {
     fn with(self, trade: &Trade) -> Self {
-        let own = i128::from(trade.price.points()) * PARTS;
         let adds = trade.entry == Entry::In;
-        let open = self.row.as_ref().map(|row| i128::from(row.lots.units()));
-        let price = match open.filter(|_| adds) {
+        let open = self.row.as_ref().filter(|_| adds);
+        // What is added to has the digits that its price was first read with.
+        let digits = open.map_or(trade.price.digits(), |row| row.open_price.digits());
+        let own = i128::from(trade.price.with_digits(digits).points()) * PARTS;
+        let price = match open.map(|row| i128::from(row.lots.units())) {
             Some(open) => {
                 let more = i128::from(trade.lots.units());
                 let worth = self.price * open + own * more;
@@ -153,7 +156,7 @@ impl Sum {
         Self {
             opener: trade.takes_over().then(|| trade.magic()).or(self.opener),
             lacks: self.lacks || !trade.follows(self.row.as_ref()),
-            row: trade.after(self.row, rounded(price, trade.price.digits())),
+            row: trade.after(self.row, rounded(price, digits)),
             profit: self.profit + trade.deal.profit,
             swap: self.swap + trade.deal.swap,
             price,

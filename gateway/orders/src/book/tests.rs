@@ -118,6 +118,38 @@ fn deals_open_add_reduce_reverse_and_close() {
 }
 
 #[test]
+fn deals_and_rows_of_other_digits_add_up_by_their_prices() {
+    let fine = |points: i64| Price::from_points(points * 1_000, 8);
+    let deals = |first: Price, second: Price| {
+        let mut deals = [
+            deal(1, Side::Buy, Entry::In, 100, 0),
+            deal(2, Side::Buy, Entry::In, 300, 0),
+        ];
+        deals[0].price = Some(first);
+        deals[1].price = Some(second);
+        deals
+    };
+    let coarse = |points: i64| Price::from_points(points, 5);
+    for deals in [
+        deals(coarse(1_000), fine(2_000)),
+        deals(fine(1_000), coarse(2_000)),
+    ] {
+        let mut row = row_of(&deals).unwrap();
+        assert_eq!(row.open_price.with_digits(5), coarse(1_750));
+        let mut chain = chain::Chain::default();
+        for deal in &deals {
+            assert!(chain.add(Trade::of(deal).unwrap()));
+        }
+        for price in [coarse(1_750), fine(1_750)] {
+            row.open_price = price;
+            assert!(chain.leads_to(Some(&row)), "{price}");
+        }
+        row.open_price = fine(1_760);
+        assert!(!chain.leads_to(Some(&row)));
+    }
+}
+
+#[test]
 fn a_deal_is_reflected_once_whether_row_or_deal_came_first() {
     let (opening, row) = opened();
     for row_first in [true, false] {

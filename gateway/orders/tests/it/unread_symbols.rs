@@ -1,10 +1,11 @@
-//! A symbol whose specification is not known: what ends risk passes.
+//! A symbol whose specification is not known: what ends risk passes, and its prices, which are read
+//! with the most digits then, are those that were known before.
 
 use super::change_outcomes::outcome;
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::TradingState;
-use mymt5_model::{Edit, LevelsEdit, OrderState, Reason, TradeRequest};
-use mymt5_orders::{ChangeOutcome, PositionEdit};
+use mymt5_model::{Edit, LevelsEdit, OrderState, Price, Reason, TradeRequest};
+use mymt5_orders::{ChangeOutcome, Input, PositionEdit};
 
 #[test]
 fn a_stop_is_tightened_and_never_loosened() {
@@ -47,4 +48,58 @@ fn a_stop_is_tightened_and_never_loosened() {
     scene.close("alpha", "c", held, None);
     scene.obey();
     assert_eq!(scene.state("alpha", "c"), OrderState::Filled);
+}
+
+/// A price of so many points of five digits, as it is read where those are not known.
+fn fine(points: i64) -> Option<Price> {
+    Some(Price::from_points(points * 1_000, Price::MAX_DIGITS))
+}
+
+#[test]
+fn a_fill_counts_at_its_price() {
+    let mut scene = scene();
+    let ticket = scene.work("alpha", "p", 0.1);
+    scene.fill_pending(ticket, lots(0.1));
+    let fill = scene.deals.last_mut().unwrap();
+    fill.price = fine(BID - 1_000);
+    let fill = fill.clone();
+    scene.shell.feed(Input::Deal(fill));
+    scene.live(2);
+    let order = scene.order("alpha", "p");
+    assert_eq!(order.state, OrderState::Filled);
+    assert_eq!(order.average_price().unwrap().to_string(), "1.09");
+}
+
+#[test]
+fn a_change_that_was_done_is_told_as_done() {
+    let mut scene = scene();
+    let held = scene.hold("alpha", "a", 0.1);
+    scene.work("alpha", "p", 0.1);
+    let order = scene.id("alpha", "p");
+    scene.stop("alpha", "s", held, BID - 500);
+    scene.lose_answer();
+    scene.reprice("alpha", "m", order, BID - 900);
+    scene.lose_answer();
+    scene.positions[0].open_price = fine(ASK).unwrap();
+    scene.positions[0].levels.stop_loss = fine(BID - 500);
+    scene.orders[0].price = fine(BID - 900);
+    scene.live(31);
+    let levels = scene.stop("alpha", "s", held, BID - 500);
+    assert_eq!(outcome(&scene, levels), ChangeOutcome::Done);
+    let terms = scene.reprice("alpha", "m", order, BID - 900);
+    assert_eq!(outcome(&scene, terms), ChangeOutcome::Done);
+}
+
+#[test]
+fn a_stop_is_judged_by_its_price() {
+    let mut scene = scene();
+    let held = scene.hold("alpha", "a", 0.1);
+    scene.positions[0].levels.stop_loss = fine(BID - 500);
+    scene.rows();
+    scene.set_state("halt", None, TradingState::Halted);
+    let looser = scene.stop("alpha", "l", held, BID - 600);
+    assert_eq!(scene.refusal(looser), Reason::TradingStateForbids);
+    let tighter = scene.stop("alpha", "t", held, BID - 400);
+    scene.obey();
+    assert_eq!(outcome(&scene, tighter), ChangeOutcome::Done);
 }
