@@ -34,7 +34,7 @@ impl Instruments {
         gone.chain(new.cloned()).collect()
     }
 
-    /// True before the first link.
+    /// True before the first link, and where it told of no symbol that can be read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.load().is_empty()

@@ -61,7 +61,7 @@ pub(super) async fn ask(
 /// dropped or changed beyond understanding hides no other: what is open there must stay closable.
 ///
 /// # Errors
-/// There is no answer, or not one symbol can be read.
+/// There is no answer, or nothing is known of any symbol.
 pub(super) async fn symbols(
     connection: &Arc<Connection>,
     symbol_map: &SymbolMap,
@@ -69,7 +69,7 @@ pub(super) async fn symbols(
 ) -> Result<Specifications, BrokerError> {
     let told = specifications(connection, symbol_map, timeout).await?;
     match told.fault() {
-        Some(why) if told.read.is_empty() => Err(BrokerError::Unreachable(why)),
+        Some(why) if told.is_blank() => Err(BrokerError::Unreachable(why)),
         _ => Ok(told),
     }
 }

@@ -67,18 +67,16 @@ async fn a_symbol_that_cannot_be_read_closes_the_link_for_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_symbol_that_was_never_understood_is_left_for_exits() {
+async fn symbols_that_were_never_understood_are_left_for_exits() {
     let bridge = Scripted::start(telling(|name| {
         let mut row = with(name, "trade_exemode", json!(1));
-        if name == "USDJPY" {
-            return row;
-        }
         row["volume_step"] = json!(0.0);
         row
     }))
     .await;
     let terminal = terminal(bridge.settings());
     let _events = bounded(terminal.open()).await.unwrap();
+    assert!(bounded(terminal.symbols()).await.unwrap().is_empty());
     let refused = bounded(send(&terminal, &market(1, None))).await;
     assert!(
         matches!(refused, Err(SendFailure::NotSent(_))),

@@ -67,6 +67,11 @@ pub(crate) struct Specifications {
 }
 
 impl Specifications {
+    /// True where they tell nothing of any symbol: not even an exit is possible then.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.read.is_empty() && self.unread.iter().all(|unread| unread.basics.is_none())
+    }
+
     /// Why symbols cannot be traded, with the fix; none: all can.
     pub(crate) fn fault(&self) -> Option<String> {
         let (first, others) = self.unread.split_first()?;
