@@ -13,7 +13,7 @@ const KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
     orders: VecDeque<RequestId>,
-    /// A part of one was told since the newest entry.
+    /// A part of one was told since the newest entry, and stands.
     filled: bool,
 }
 
@@ -33,13 +33,19 @@ impl Replaced {
         }
     }
 
-    /// True for one of them that is over and was filled in part.
-    pub(super) fn on_order(&mut self, order: &OrderUpdate) -> bool {
+    /// True for one of them that is over and was filled in part. Its position was told before: it still
+    /// stands or not.
+    pub(super) fn on_order(&mut self, order: &OrderUpdate, stands: bool) -> bool {
         let is_told = order.state.is_final() && !order.filled.is_zero();
         let request_id = order.request_id.as_ref().filter(|_| is_told);
         let is_part = request_id.is_some_and(|id| self.orders.contains(id));
-        self.filled |= is_part;
+        self.filled |= is_part && stands;
         is_part
+    }
+
+    /// Nothing stands any more.
+    pub(super) const fn forget_part(&mut self) {
+        self.filled = false;
     }
 
     /// True while an entry may stand beside a part of one of them.

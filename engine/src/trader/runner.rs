@@ -284,8 +284,10 @@ impl StrategyRunner {
     }
 
     /// True for a part of an order that it cancelled.
-    pub(super) fn on_late_part(&mut self, order: &OrderUpdate) -> bool {
-        self.replaced.on_order(order)
+    pub(super) fn on_late_part(&mut self, order: &OrderUpdate, portfolio: &Portfolio) -> bool {
+        let mut positions = portfolio.positions();
+        let stands = positions.any(|held| self.owns_position(held));
+        self.replaced.on_order(order, stands)
     }
 
     /// True when no order is under way.
@@ -386,16 +388,20 @@ impl StrategyRunner {
     /// What is waited for will not be filled any further. Where it was to turn a position and did not
     /// close all of it, what still stands is against what was decided: it is closed.
     pub(super) fn fall_short(&mut self, filled: Lots, portfolio: &Portfolio) {
+        let Some(What::Open { side, closes, .. }) = self.what() else {
+            return;
+        };
+        if closes.is_zero() || filled > closes {
+            return;
+        }
         let mut positions = portfolio.positions();
-        if let Some(What::Open { side, closes, .. }) = self.what()
-            && filled < closes
-            && positions.any(|held| self.owns_position(held) && held.side != side)
-        {
+        let stands = positions.any(|held| self.owns_position(held) && held.side != side);
+        if stands && filled < closes {
             self.plan.exit = true;
             self.turn = None;
-            // No position of its side is to come.
-            self.note_told(side);
         }
+        // Positions are told before the orders that made them: none of its side is to come.
+        self.note_told(side);
     }
 
     /// What became of what is waited for is not known, and may not be for long. An entry that was to
@@ -557,7 +563,10 @@ impl StrategyRunner {
         if trim.is_some() {
             return trim;
         }
-        self.plan.cancel |= self.replaced.is_filled() && !held.is_empty();
+        if held.is_empty() {
+            self.replaced.forget_part();
+        }
+        self.plan.cancel |= self.replaced.is_filled();
         if self.plan.cancel && cancel.is_some() {
             return cancel;
         }

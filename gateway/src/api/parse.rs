@@ -29,7 +29,7 @@ pub(super) struct BrokerClock<'a> {
 /// # Errors
 /// `LINK_DOWN`.
 fn known(instruments: &Instruments) -> Result<(), Refusal> {
-    if instruments.is_empty() {
+    if !instruments.are_known() {
         return Err(Refusal::new(Reason::LinkDown).after(Duration::from_secs(1)));
     }
     Ok(())

@@ -1,22 +1,24 @@
 //! The symbols' specifications, replaced as a whole when the link reads them again.
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use mymt5_model::{Symbol, SymbolSpec};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// All specifications known now. Cheap to clone and to read.
+/// All specifications known now; none before the first link. Cheap to clone and to read.
 #[derive(Clone, Debug, Default)]
-pub struct Instruments(Arc<ArcSwap<BTreeMap<Symbol, Arc<SymbolSpec>>>>);
+pub struct Instruments(Arc<ArcSwapOption<BTreeMap<Symbol, Arc<SymbolSpec>>>>);
 
 impl Instruments {
     /// Replaces all specifications. Returns the symbols that changed in more than the value of a
-    /// tick, which moves with the rates; none of them when there were no specifications before.
+    /// tick, which moves with the rates; none of them before the first link.
     pub fn replace(&self, specs: Vec<SymbolSpec>) -> Vec<Symbol> {
         let specs: BTreeMap<_, _> = specs
             .into_iter()
             .map(|spec| (spec.symbol.clone(), Arc::new(spec)))
             .collect();
-        let before = self.0.swap(Arc::new(specs.clone()));
+        let Some(before) = self.0.swap(Some(Arc::new(specs.clone()))) else {
+            return Vec::new();
+        };
         let terms = |spec: &SymbolSpec| SymbolSpec {
             tick_value: None,
             ..spec.clone()
@@ -28,29 +30,30 @@ impl Instruments {
         };
         let gone = before.iter().filter(|entry| !kept(*entry));
         let gone = gone.map(|(symbol, _)| symbol.clone());
-        let new = specs
-            .keys()
-            .filter(|symbol| !before.is_empty() && !before.contains_key(*symbol));
+        let new = specs.keys().filter(|symbol| !before.contains_key(*symbol));
         gone.chain(new.cloned()).collect()
     }
 
-    /// True before the first link, and where it told of no symbol that can be read.
+    /// False before the first link. It may have told of no symbol that can be read.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.load().is_empty()
+    pub fn are_known(&self) -> bool {
+        self.0.load().is_some()
     }
 
     /// One specification.
     #[must_use]
     pub fn get(&self, symbol: &str) -> Option<Arc<SymbolSpec>> {
         let symbol = Symbol::parse(symbol).ok()?;
-        self.0.load().get(&symbol).cloned()
+        self.0.load().as_ref()?.get(&symbol).cloned()
     }
 
     /// All specifications, by name.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<SymbolSpec>> {
-        self.0.load().values().cloned().collect()
+        let specs = self.0.load();
+        specs
+            .as_ref()
+            .map_or_else(Vec::new, |specs| specs.values().cloned().collect())
     }
 }
 
@@ -58,6 +61,17 @@ impl Instruments {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn the_first_symbol_that_can_be_read_is_told_where_none_could_before() {
+        let instruments = Instruments::default();
+        assert!(!instruments.are_known());
+        assert!(instruments.replace(Vec::new()).is_empty());
+        assert!(instruments.are_known());
+        let symbol = Symbol::parse("EURUSD").unwrap();
+        let spec = mymt5_simulator::catalogue::spec(&symbol);
+        assert_eq!(instruments.replace(vec![spec]), [symbol]);
+    }
 
     #[test]
     fn changes_are_told_and_rates_are_none() {

@@ -214,6 +214,24 @@ fn a_turn_that_falls_short_waits_for_no_position() {
 }
 
 #[test]
+fn a_turn_that_opened_nothing_waits_for_no_position() {
+    let rest = Event::PositionChanged(Held {
+        lots: lots(0.19),
+        ..held(Side::Sell)
+    });
+    let all = vec![CLOSED, ended("id-1", OrderState::Canceled, 0.49, None)];
+    let beside_a_stop = vec![rest, CLOSED, ended("id-1", OrderState::Canceled, 0.3, None)];
+    for events in [all, beside_a_stop] {
+        let mut trader = at_once(&[turn_to_buy, turn_to_buy]);
+        trader.on_event(&opened(Side::Sell));
+        assert_eq!(go(&mut trader).len(), 1);
+        assert_eq!(told(&mut trader, &events), None);
+        let again = go(&mut trader);
+        assert!(matches!(&again[..], [Intent::Submit(_)]), "{again:?}");
+    }
+}
+
+#[test]
 fn of_a_turn_that_falls_short_after_its_position_ended_what_risk_admits_stays() {
     // The position that ended, what the order opened in its place, and what is closed of that.
     for (ended_lots, opened_lots, closed) in [(0.49, 0.3, None), (2.0, 1.0, Some(lots(0.52)))] {

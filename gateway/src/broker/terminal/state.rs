@@ -203,9 +203,14 @@ impl TerminalState {
         for raw in told.read {
             let symbol = raw.spec.symbol.clone();
             let basics = RawBasics::from(&raw);
+            // Prices outside the map keep the digits that all of them have.
+            if self.context.symbol_map.broker(&symbol).is_some() {
+                self.context.digits.insert(symbol.clone(), raw.spec.digits);
+            }
             specs.push(raw.spec.clone());
             self.symbols.insert(symbol.clone(), raw);
-            self.take_basics(symbol, basics, asked);
+            self.basics.insert(symbol.clone(), basics.basics);
+            self.take_quote(symbol, &basics, asked);
         }
         for unread in told.unread {
             if let Some(known) = self.symbols.get_mut(&unread.symbol) {
@@ -213,19 +218,16 @@ impl TerminalState {
                 specs.push(known.spec.clone());
             }
             if let Some(basics) = unread.basics {
-                self.take_basics(unread.symbol, basics, asked);
+                let symbol = unread.symbol;
+                // Those of a row that was understood serve better.
+                self.basics.entry(symbol.clone()).or_insert(basics.basics);
+                self.take_quote(symbol, &basics, asked);
             }
         }
         specs
     }
 
-    fn take_basics(&mut self, symbol: Symbol, raw: RawBasics, asked: Instant) {
-        // Prices outside the map keep the digits that all of them have.
-        if self.context.symbol_map.broker(&symbol).is_some() {
-            let known = self.symbols.get(&symbol);
-            let digits = known.map_or(raw.basics.digits, |known| known.spec.digits);
-            self.context.digits.insert(symbol.clone(), digits);
-        }
+    fn take_quote(&mut self, symbol: Symbol, raw: &RawBasics, asked: Instant) {
         let known = self.quotes.get(&symbol);
         let news = known.is_none_or(|known| known.came < asked);
         if let (Some(bid), Some(ask), true) = (raw.bid, raw.ask, news) {
@@ -234,9 +236,8 @@ impl TerminalState {
                 ask,
                 came: asked,
             };
-            self.quotes.insert(symbol.clone(), quote);
+            self.quotes.insert(symbol, quote);
         }
-        self.basics.insert(symbol, raw.basics);
     }
 
     /// Reads account, orders and positions, as `state` and the push of rows carry them.

@@ -21,7 +21,7 @@ pub(crate) struct RawSymbol {
 /// What an exit needs to know of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Basics {
-    /// Digits of its prices.
+    /// Digits of its prices; the most, where more of the row was not understood.
     pub(crate) digits: u8,
     pub(crate) execution: Execution,
     pub(crate) filling: FillingModes,
@@ -119,10 +119,11 @@ pub(crate) fn symbol(raw: &RawValue, symbol: &Symbol) -> Result<RawSymbol, RowEr
     })
 }
 
-/// Reads what an exit needs: no more of the row has to be understood for that.
+/// Reads what an exit needs: no more of the row has to be understood for that. Its digits may be what is
+/// wrong with it: the most lose nothing of a price.
 pub(crate) fn basics(raw: &RawValue) -> Result<RawBasics, RowError> {
     let fields = Fields::of("symbol", raw)?;
-    let digits = digits(&fields)?;
+    let digits = Price::MAX_DIGITS;
     let price = |field| super::price(&fields, field, digits).ok().flatten();
     Ok(RawBasics {
         basics: Basics {
