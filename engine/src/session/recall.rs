@@ -55,7 +55,11 @@ pub(super) async fn settle(
         let request_id = &unsettled.request_id;
         // Noted before it is settled: after a crash between both it is asked for again.
         if let Ok(request_id) = RequestId::parse(request_id) {
-            session.trader.on_recalled(&request_id, end.may_be_done());
+            if end.is_part() {
+                session.trader.on_part_recalled(&request_id);
+            } else {
+                session.trader.on_recalled(&request_id, end.may_be_done());
+            }
         }
         traded |= end.may_be_done();
         session.intents.settle(request_id, end.name());
@@ -105,6 +109,8 @@ enum End {
         /// Final.
         state: OrderState,
         may_be_done: bool,
+        /// Some of it was filled, and the rest will not be.
+        is_part: bool,
     },
 }
 
@@ -115,6 +121,7 @@ impl End {
         update.state.is_final().then(|| Self::Ended {
             state: update.state,
             may_be_done: update.may_be_done(),
+            is_part: update.state != OrderState::Filled && update.is_done(),
         })
     }
 
@@ -126,6 +133,10 @@ impl End {
                 ..
             }
         )
+    }
+
+    const fn is_part(self) -> bool {
+        matches!(self, Self::Ended { is_part: true, .. })
     }
 
     /// As it is recorded.
@@ -312,6 +323,8 @@ mod tests {
             let end = ended(state, reason, filled);
             assert_eq!(end.map(End::may_be_done), Some(may_be_done), "{reason}");
             assert_eq!(end.map(End::name), Some(state.as_str_name()));
+            let is_part = state == v1::OrderState::Canceled;
+            assert_eq!(end.map(End::is_part), Some(is_part), "{state:?}");
         }
         assert_eq!(ended(v1::OrderState::Sent, "", 0.0), None);
         assert!(!End::NeverArrived.may_be_done());

@@ -422,10 +422,19 @@ impl Trader {
     /// An intent of before the snapshot that has ended. The runner waits for the next decision: but for
     /// an exit, what it wanted then is no reason to trade now. False: nothing of it was done, for certain.
     pub fn on_recalled(&mut self, request_id: &RequestId, may_be_done: bool) {
+        self.end_recalled(request_id, may_be_done, !may_be_done);
+    }
+
+    /// The same of an intent that was filled in part, and is no further: an exit goes on with the rest.
+    pub fn on_part_recalled(&mut self, request_id: &RequestId) {
+        self.end_recalled(request_id, true, true);
+    }
+
+    fn end_recalled(&mut self, request_id: &RequestId, may_be_done: bool, falls_short: bool) {
         let mut runners = self.runners.iter_mut();
         if let Some(runner) = runners.find(|runner| runner.waits_for(request_id)) {
             runner.end_turn(may_be_done);
-            runner.end_recalled(may_be_done);
+            runner.end_recalled(falls_short);
         }
         self.portfolio.end(request_id, false);
         self.note_part_end(request_id, may_be_done);

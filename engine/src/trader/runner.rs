@@ -365,10 +365,10 @@ impl StrategyRunner {
         matches!(what, What::Open { .. })
     }
 
-    /// What is waited for ended while nobody followed it. An exit is left where nothing of that was
-    /// done, for certain.
-    pub(super) fn end_recalled(&mut self, may_be_done: bool) {
-        let exits = self.plan.exit && !may_be_done;
+    /// What is waited for ended while nobody followed it. An exit is left where it is known to have done
+    /// nothing, or a part.
+    pub(super) fn end_recalled(&mut self, falls_short: bool) {
+        let exits = self.plan.exit && falls_short;
         self.end(false);
         self.plan.exit |= exits;
         self.plan.is_fresh |= exits;

@@ -72,14 +72,22 @@ fn an_exit_decided_before_an_entry_was_found_done_closes_what_that_opened() {
 
 #[test]
 fn an_exit_whose_close_was_not_done_for_certain_is_tried_again_in_the_next_session() {
-    for (may_be_done, again) in [(false, true), (true, false)] {
+    type Recall = fn(&mut Trader, &RequestId);
+    let nothing: Recall = |trader, id| trader.on_recalled(id, false);
+    let perhaps: Recall = |trader, id| trader.on_recalled(id, true);
+    let part: Recall = Trader::on_part_recalled;
+    for (what, recall, again) in [
+        ("nothing", nothing, true),
+        ("perhaps", perhaps, false),
+        ("a part", part, true),
+    ] {
         let mut trader = deciding(&[exit]);
         trader.on_event(&opened(Side::Buy));
         assert!(is_close(&go(&mut trader)));
         begin_again(&mut trader);
-        trader.on_recalled(&id("id-1"), may_be_done);
+        recall(&mut trader, &id("id-1"));
         let intents = go(&mut trader);
-        assert_eq!(is_close(&intents), again, "{may_be_done}: {intents:?}");
+        assert_eq!(is_close(&intents), again, "{what}: {intents:?}");
     }
 }
 
