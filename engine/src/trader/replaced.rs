@@ -13,8 +13,10 @@ const KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
     orders: VecDeque<RequestId>,
-    /// A part of one was told since the newest entry, and stands.
+    /// A part of one was told since the newest entry, and stands or is still to be told of as a position.
     filled: bool,
+    /// A position of its own was told since the newest cancellation.
+    told: bool,
 }
 
 impl Replaced {
@@ -24,6 +26,7 @@ impl Replaced {
             self.filled = false;
         }
         if let Next::Cancel(order_id) = next {
+            self.told = false;
             let mut waiting = portfolio.orders();
             let order = waiting.find(|order| order.order_id == *order_id);
             let request_id = order.map(|order| order.request_id.clone());
@@ -33,19 +36,20 @@ impl Replaced {
         }
     }
 
-    /// True for one of them that is over and was filled in part. Its position was told before: it still
-    /// stands or not.
+    /// True for one of them that is over and was filled in part. Where a position was told before, and
+    /// none stands, that part is closed already.
     pub(super) fn on_order(&mut self, order: &OrderUpdate, stands: bool) -> bool {
         let is_told = order.state.is_final() && !order.filled.is_zero();
         let request_id = order.request_id.as_ref().filter(|_| is_told);
         let is_part = request_id.is_some_and(|id| self.orders.contains(id));
-        self.filled |= is_part && stands;
+        self.filled |= is_part && (stands || !self.told);
         is_part
     }
 
-    /// Nothing stands any more.
-    pub(super) const fn forget_part(&mut self) {
-        self.filled = false;
+    /// A position of its own was told; where none stands, no part of a cancelled order does.
+    pub(super) const fn on_position(&mut self, stands: bool) {
+        self.told = true;
+        self.filled &= stands;
     }
 
     /// True while an entry may stand beside a part of one of them.

@@ -250,6 +250,7 @@ impl StrategyRunner {
             self.carer.retain(|id| id != held.position_id);
             self.turn = self.turn.filter(|turn| !turn.opens(held));
         }
+        self.replaced.on_position(self.holds(world.portfolio));
         // An exit may have waited for it.
         self.plan.is_fresh = true;
         self.note_told(held.side);
@@ -285,9 +286,12 @@ impl StrategyRunner {
 
     /// True for a part of an order that it cancelled.
     pub(super) fn on_late_part(&mut self, order: &OrderUpdate, portfolio: &Portfolio) -> bool {
+        self.replaced.on_order(order, self.holds(portfolio))
+    }
+
+    fn holds(&self, portfolio: &Portfolio) -> bool {
         let mut positions = portfolio.positions();
-        let stands = positions.any(|held| self.owns_position(held));
-        self.replaced.on_order(order, stands)
+        positions.any(|held| self.owns_position(held))
     }
 
     /// True when no order is under way.
@@ -563,10 +567,7 @@ impl StrategyRunner {
         if trim.is_some() {
             return trim;
         }
-        if held.is_empty() {
-            self.replaced.forget_part();
-        }
-        self.plan.cancel |= self.replaced.is_filled();
+        self.plan.cancel |= self.replaced.is_filled() && !held.is_empty();
         if self.plan.cancel && cancel.is_some() {
             return cancel;
         }

@@ -320,13 +320,16 @@ fn canceled(request_id: &str, filled: f64) -> Event {
 
 #[test]
 fn no_order_waits_beside_a_part_of_the_one_in_whose_place_it_is() {
-    let (mut trader, intents) = replaced(&[opened(Side::Buy), canceled("id-1", 0.4)]);
-    assert!(
-        matches!(&intents[..], [Intent::Cancel(cancel)] if cancel.order_id == OrderId(10)),
-        "{intents:?}"
-    );
-    let failed = trader.on_changed(&id("id-4"), false);
-    assert_eq!(failed, Step::default(), "it is not tried again");
+    let part = || canceled("id-1", 0.4);
+    for told in [[opened(Side::Buy), part()], [part(), opened(Side::Buy)]] {
+        let (mut trader, intents) = replaced(&told);
+        assert!(
+            matches!(&intents[..], [Intent::Cancel(cancel)] if cancel.order_id == OrderId(10)),
+            "{told:?}: {intents:?}"
+        );
+        let failed = trader.on_changed(&id("id-4"), false);
+        assert_eq!(failed, Step::default(), "it is not tried again");
+    }
 }
 
 #[test]

@@ -13,7 +13,10 @@ const LATE_MS: i64 = 15_000;
 /// A clock is proven by so many rows, over so long a time.
 const ROWS: u32 = 5;
 const PROVEN: Duration = Duration::from_secs(60);
-/// A clock that is ahead is held to while its rows follow each other so closely, whatever other rows show.
+/// Quotes are delayed by less than that. Milliseconds.
+const DELAY_MS: i64 = 3_600_000;
+/// A clock that is farther ahead than quotes are delayed is held to while its rows follow each other so
+/// closely, whatever other rows show.
 const AHEAD: Duration = Duration::from_secs(15);
 /// Two rows agree on a clock that wakes when so much time lies between them.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -51,9 +54,11 @@ impl BrokerClock {
             shown.count(moment);
             // Rows of a symbol whose quotes are delayed do not hold back a clock that is ahead.
             let shown = shown.reading;
-            self.other = self
-                .other
-                .filter(|other| other.follows(moment) && shown.ahead(other.reading) > 0);
+            self.other = self.other.filter(|other| {
+                let ahead = shown.ahead(other.reading);
+                let patience = if ahead < DELAY_MS { PROVEN } else { AHEAD };
+                ahead > 0 && other.came_within(patience, moment)
+            });
         } else if ahead > 0 && !shown.is_proven() {
             self.shown = Some(Clock::by(row));
             self.other = None;
@@ -138,11 +143,11 @@ impl Clock {
 
     /// True while rows agree on it.
     fn is_kept(&self, moment: Instant) -> bool {
-        moment.saturating_duration_since(self.agreed) < PROVEN
+        self.came_within(PROVEN, moment)
     }
 
-    fn follows(&self, moment: Instant) -> bool {
-        moment.saturating_duration_since(self.agreed) < AHEAD
+    fn came_within(&self, time: Duration, moment: Instant) -> bool {
+        moment.saturating_duration_since(self.agreed) < time
     }
 
     fn runs(&self, moment: Instant) -> bool {
@@ -297,6 +302,19 @@ mod tests {
         for second in 200..=300 {
             told.row(second, 2 * HOUR);
             told.row(second, 2 * HOUR - 900);
+        }
+        assert_eq!(told.ahead(300), Some(2 * HOUR));
+    }
+
+    #[test]
+    fn a_clock_by_delayed_quotes_is_set_right_by_few_others() {
+        let mut told = Told::new();
+        told.rows(0..=100, 2 * HOUR - 900);
+        for second in 101..=300 {
+            told.row(second, 2 * HOUR - 900);
+            if second % 20 == 0 {
+                told.row(second, 2 * HOUR);
+            }
         }
         assert_eq!(told.ahead(300), Some(2 * HOUR));
     }

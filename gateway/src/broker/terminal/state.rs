@@ -220,7 +220,9 @@ impl TerminalState {
             if let Some(basics) = unread.basics {
                 let symbol = unread.symbol;
                 // Those of a row that was understood serve better.
-                self.basics.entry(symbol.clone()).or_insert(basics.basics);
+                if !self.symbols.contains_key(&symbol) {
+                    self.basics.insert(symbol.clone(), basics.basics);
+                }
                 self.take_quote(symbol, &basics, asked);
             }
         }

@@ -95,6 +95,41 @@ async fn symbols_that_were_never_understood_are_left_for_exits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_exit_goes_by_the_row_that_was_understood_else_by_the_newest() {
+    for understood in [true, false] {
+        let changed = Arc::new(AtomicBool::new(false));
+        let has_changed = changed.clone();
+        let bridge = Scripted::start(telling(move |name| {
+            let is_newer = has_changed.load(Ordering::SeqCst);
+            // Instant execution, then market execution by IOC.
+            let mut row = with(name, "trade_exemode", json!(if is_newer { 2 } else { 1 }));
+            if is_newer {
+                row["filling_mode"] = json!(2);
+            }
+            if is_newer || !understood {
+                row["volume_step"] = json!(0.0);
+            }
+            row
+        }))
+        .await;
+        let terminal = terminal(bridge.settings());
+        let _events = bounded(terminal.open()).await.unwrap();
+        changed.store(true, Ordering::SeqCst);
+        bounded(terminal.symbols()).await.unwrap();
+        bounded(send(&terminal, &market(1, Some(Ticket(1)))))
+            .await
+            .unwrap();
+        let sent = bridge.calls("order_send").remove(0);
+        let filling = if understood { 0 } else { 1 };
+        assert_eq!(
+            sent["request"]["type_filling"],
+            json!(filling),
+            "{understood}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_symbol_that_can_be_read_no_more_is_left_for_exits() {
     let gone = Arc::new(AtomicBool::new(false));
     let is_gone = gone.clone();
