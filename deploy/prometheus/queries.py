@@ -54,7 +54,10 @@ def ask(base, path, **parameters):
         with urllib.request.urlopen(url, timeout=10) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        return json.load(error)
+        try:
+            return json.load(error)
+        except ValueError:  # it begins: what it says then is plain text
+            return {"status": f"HTTP {error.code}"}
     except OSError:
         return {"status": "unreachable"}
 
