@@ -472,8 +472,9 @@ impl Trader {
     }
 
     /// Tells what is recorded of intents of before the snapshot. An order without a record was never
-    /// sent, or closes a whole position, which may be asked for twice. One that ended while that could not be noted, as before a crash, may have been done: a
-    /// part of a position is rather never closed than twice.
+    /// sent, or closes a whole position, which may be asked for twice. One that ended while that could not
+    /// be noted, as before a crash, may have been done: a part of a position is rather never closed than
+    /// twice.
     ///
     /// # Errors
     /// Those of `record_of`.
