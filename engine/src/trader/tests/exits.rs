@@ -71,7 +71,7 @@ fn an_exit_decided_before_an_entry_was_found_done_closes_what_that_opened() {
 }
 
 #[test]
-fn an_exit_whose_close_was_not_done_for_certain_is_tried_again_in_the_next_session() {
+fn an_exit_whose_close_did_nothing_or_a_part_goes_on_in_the_next_session() {
     type Recall = fn(&mut Trader, &RequestId);
     let nothing: Recall = |trader, id| trader.on_recalled(id, false);
     let perhaps: Recall = |trader, id| trader.on_recalled(id, true);

@@ -3,7 +3,7 @@
 
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::{Limits, Percent, ScopeLimits};
-use mymt5_model::{AccountMode, Edit, OrderId, Reason, Retcode};
+use mymt5_model::{AccountMode, Edit, OrderId, PositionRow, Reason, Retcode};
 use mymt5_orders::{Answer, Asker, Command, Input, NewOrder, OrderEdit, Snapshot};
 
 fn limited_by(limits: Limits, mode: AccountMode) -> Scene {
@@ -140,9 +140,8 @@ fn what_is_on_its_way_or_was_filled_just_now_counts_as_part_of_the_position() {
     }
 }
 
-/// A small position got a large part at a nearer stop loss, and the process ended. The next one reads
-/// rows that lack that part.
-fn restarted_with_rows_that_lag(early: bool) -> Scene {
+/// A small position is held, as the rows tell it, and a large part at a nearer stop loss is ordered.
+fn a_large_part_is_ordered() -> (Scene, Vec<PositionRow>) {
     let mut scene = limited_risk(AccountMode::Netting);
     scene.submit("alpha", "first", small(ASK - 2_000));
     scene.obey();
@@ -150,6 +149,13 @@ fn restarted_with_rows_that_lag(early: bool) -> Scene {
     scene.rows();
     let before = scene.positions.clone();
     scene.submit("alpha", "large", large());
+    (scene, before)
+}
+
+/// A small position got a large part at a nearer stop loss, and the process ended. The next one reads
+/// rows that lack that part.
+fn restarted_with_rows_that_lag(early: bool) -> Scene {
+    let (mut scene, before) = a_large_part_is_ordered();
     match early {
         true => drop(scene.obey_early()),
         false => drop(scene.obey()),
@@ -191,13 +197,7 @@ fn the_stop_loss_of_such_a_fill_is_the_rows_once_they_have_it() {
 /// Its deals tell the position by then, but the stop loss is the row's.
 #[test]
 fn rows_that_lag_behind_a_fill_that_is_told_hide_no_stop_loss() {
-    let mut scene = limited_risk(AccountMode::Netting);
-    scene.submit("alpha", "first", small(ASK - 2_000));
-    scene.obey();
-    scene.positions[0].levels.stop_loss = Some(points(ASK - 2_000));
-    scene.rows();
-    let before = scene.positions.clone();
-    scene.submit("alpha", "large", large());
+    let (mut scene, before) = a_large_part_is_ordered();
     scene.obey();
     let late = Snapshot {
         positions: before,
