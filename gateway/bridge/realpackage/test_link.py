@@ -54,8 +54,8 @@ class Link(TemperTest):
 
     def test_a_slow_terminal(self):
         self.temper("slow=positions_get:1700")
-        # Where the package keeps the interpreter meanwhile, it is told as a bridge that says nothing.
-        self.told("DEGRADED", "the terminal takes long over ")
+        # The package keeps the interpreter during a call, so that no answer says how long it runs.
+        self.told("DEGRADED", "takes long over its calls")
         self.chain.terminal.tell("clear")
         self.recovers()
 

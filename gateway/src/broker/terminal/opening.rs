@@ -41,7 +41,8 @@ const LOGIN_ANSWER: Duration = Duration::from_secs(10);
 const BEAT: Duration = Duration::from_millis(500);
 const SILENT: Duration = Duration::from_millis(2_500);
 const GIVEN_UP: Duration = Duration::from_secs(15);
-/// A call that runs for longer is slow, and that is reported for a while.
+/// A call that runs for longer is slow, and so is a terminal whose package keeps the interpreter, and
+/// with it the bridge's answer, for longer. That is reported for a while.
 const SLOW: Duration = Duration::from_millis(1_500);
 const SLOW_FOR: Duration = Duration::from_secs(10);
 /// Without a known deal: how far back the newest is searched, ever farther until one is found, and
@@ -291,13 +292,12 @@ async fn beat(connection: Arc<Connection>, shared: Arc<SharedState>) {
             Ok(pong) => {
                 let status = &mut shared.lock().status;
                 status.latency = begun.elapsed();
-                if Duration::from_millis(pong.busy_ms) > SLOW {
+                let busy_for = Duration::from_millis(pong.busy_ms);
+                if status.latency.max(busy_for) > SLOW {
                     status.slow_until = Some(Instant::now() + SLOW_FOR);
                 }
-                let busy = pong
-                    .busy
-                    .map(|call| (call, Duration::from_millis(pong.busy_ms)));
-                (status.busy, status.queued) = (busy, pong.queued);
+                status.busy = pong.busy.map(|call| (call, busy_for));
+                status.queued = pong.queued;
                 status.build = pong.build.or(status.build);
             }
             Err(error) => return connection.close(error.why()),

@@ -6,5 +6,6 @@ mod impostor;
 mod pushes;
 mod reads;
 mod sends;
+mod slow;
 mod symbols;
 mod tls;
