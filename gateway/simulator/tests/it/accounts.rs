@@ -114,6 +114,31 @@ fn asks_for_margin_and_profit_beforehand() {
 }
 
 #[test]
+fn the_margin_of_an_index_is_a_share_of_its_price() {
+    let mut desk = Desk::with(netting(), vec![spec("EURUSD"), spec("US500")]);
+    desk.sim.on_tick(&tick("US500", 1, 600_000, 600_050));
+    let index = symbol("US500");
+    let price = Price::from_points(600_000, 2);
+    // 10 lots of one unit at 6,000.00, by 1:100.
+    let asked = desk.sim.margin_for(&index, Buy, lots(10.0), price);
+    assert_eq!(asked, Some(money("600")));
+    desk.done(&deal_in("US500", Buy, 10.0));
+    assert_eq!(desk.sim.account().margin, money("600.05"));
+}
+
+#[test]
+fn an_index_takes_no_more_than_the_free_margin() {
+    let account = AccountConfig {
+        balance: money("1000"),
+        ..netting()
+    };
+    let mut desk = Desk::with(account, vec![spec("EURUSD"), spec("US500")]);
+    desk.sim.on_tick(&tick("US500", 1, 600_000, 600_050));
+    assert_eq!(desk.code(&deal_in("US500", Buy, 100.0)), 10019);
+    assert_eq!(desk.code(&deal_in("US500", Buy, 10.0)), 10009);
+}
+
+#[test]
 fn swap_is_charged_at_midnight_and_thrice_on_wednesday() {
     let eurusd = SymbolSpec {
         swap_long_points: -7.5,
