@@ -73,7 +73,8 @@ class Desk:
 
     def margin_of(self, name, lots, point_lots, points):
         leverage, spec = int(self.settings["leverage"]), self.spec(name)
-        if spec["currency_base"] == self.settings["currency"]:
+        is_pair = spec["currency_base"] != spec["currency_profit"]
+        if is_pair and spec["currency_base"] == self.settings["currency"]:
             return lots / UNITS * spec["trade_contract_size"] / leverage
         worth = self.worth(name, point_lots, points)
         return None if worth is None else worth / leverage
