@@ -153,9 +153,8 @@ pub(super) fn record(book: Book, curve: Equity) -> Record {
     let mut notes = Vec::new();
     if curve.every() > 1 {
         notes.push(format!(
-            "The curve has one of {} ticks each; measured at every tick, the equity fell by at most {}.",
-            curve.every(),
-            curve.drawdown()
+            "The curves have one of {} ticks each; the drawdowns among the statistics are measured at every tick.",
+            curve.every()
         ));
     }
     let unlisted = book.trades.count - book.trades.list.len() as u64;
@@ -177,6 +176,7 @@ pub(super) fn record(book: Book, curve: Equity) -> Record {
         initial: book.initial.to_f64(),
         trades: book.trades.list,
         deals: book.trades.deals,
+        drawdowns: Some(curve.drawdowns()),
         series: curve.into_points(),
         refusals,
         notes,

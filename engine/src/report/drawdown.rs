@@ -17,6 +17,15 @@ pub struct Drawdown {
     pub relative: f64,
 }
 
+/// Drawdowns of an account that were measured at more moments than its series has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drawdowns {
+    /// That of the balance.
+    pub balance: Drawdown,
+    /// That of equity.
+    pub equity: Drawdown,
+}
+
 /// Follows a value and its peak. What is paid in or out begins a new peak, as in MetaTrader 5: it
 /// is neither a gain nor a loss.
 #[derive(Clone, Copy, Debug)]
@@ -46,24 +55,53 @@ impl Peak {
 impl Drawdown {
     /// Of a value that began at `initial`: each value and what was paid in just before it.
     pub(super) fn of(initial: f64, values: impl IntoIterator<Item = (f64, f64)>) -> Self {
-        let mut drawdown = Self::default();
-        let mut peak = Peak::new(initial);
-        let mut paid = initial;
+        let mut depth = Depth::new(initial);
         for (value, paid_in) in values {
-            paid += paid_in;
-            drawdown.absolute = drawdown.absolute.max(paid - value);
-            let fall = peak.fall(value, paid_in);
-            let percent = peak.percent(fall);
-            if fall > drawdown.maximal {
-                drawdown.maximal = fall;
-                drawdown.maximal_percent = percent;
-            }
-            if percent.is_some_and(|percent| percent > drawdown.relative_percent) {
-                drawdown.relative_percent = percent.unwrap_or_default();
-                drawdown.relative = fall;
-            }
+            depth.take(value, paid_in);
         }
-        drawdown
+        depth.drawdown()
+    }
+}
+
+/// The drawdown of a value that is told one by one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Depth {
+    drawdown: Drawdown,
+    peak: Peak,
+    /// What it began with, and what was paid in since.
+    paid: f64,
+}
+
+impl Depth {
+    /// Of a value that begins there.
+    pub(crate) fn new(initial: f64) -> Self {
+        Self {
+            drawdown: Drawdown::default(),
+            peak: Peak::new(initial),
+            paid: initial,
+        }
+    }
+
+    /// Takes the next value, and what was paid in just before it.
+    pub(crate) fn take(&mut self, value: f64, paid_in: f64) {
+        let drawdown = &mut self.drawdown;
+        self.paid += paid_in;
+        drawdown.absolute = drawdown.absolute.max(self.paid - value);
+        let fall = self.peak.fall(value, paid_in);
+        let percent = self.peak.percent(fall);
+        if fall > drawdown.maximal {
+            drawdown.maximal = fall;
+            drawdown.maximal_percent = percent;
+        }
+        if let Some(percent) = percent.filter(|percent| *percent > drawdown.relative_percent) {
+            drawdown.relative_percent = percent;
+            drawdown.relative = fall;
+        }
+    }
+
+    /// The drawdown so far.
+    pub(crate) const fn drawdown(&self) -> Drawdown {
+        self.drawdown
     }
 }
 

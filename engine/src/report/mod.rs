@@ -33,7 +33,8 @@ mod tests;
 mod text;
 
 pub use bootstrap::{Bootstrap, Percentiles};
-pub use drawdown::Drawdown;
+pub(crate) use drawdown::Depth;
+pub use drawdown::{Drawdown, Drawdowns};
 pub use history::History;
 pub(crate) use page::{BEGIN, document, settings as settings_table, tone};
 pub(crate) use positions::{Deal, Positions};

@@ -1,5 +1,6 @@
 //! What a report is made from: plain records, whoever has them.
 
+use super::Drawdowns;
 use mymt5_model::{BrokerTime, MaskedAccount, Side};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub struct Record {
     pub deals: u64,
     /// Balance and equity in the order of time. Empty: the balance after each trade is taken.
     pub series: Vec<Point>,
+    /// Drawdowns, where they were measured at more moments than the series has. None: those of the
+    /// series are taken.
+    pub drawdowns: Option<Drawdowns>,
     /// Prices by symbol, in the order of time, for the charts of the trades. May lack symbols.
     pub prices: BTreeMap<String, Vec<PriceRange>>,
     /// How often each limit and rule refused an order or a decision.

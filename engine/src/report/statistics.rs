@@ -6,7 +6,7 @@
 //! no value, such as a profit factor without losses, is absent.
 
 use super::{
-    drawdown::Drawdown,
+    drawdown::{Drawdown, Drawdowns},
     mathematics::{Regression, deviation, mean, ratio, within},
     record::{Excursion, Record, Trade},
     series::{daily_gains, has_equity},
@@ -197,6 +197,9 @@ impl Statistics {
 
 /// Drawdown of the balance, and of equity where it is known.
 fn drawdowns(record: &Record) -> (Drawdown, Option<Drawdown>) {
+    if let Some(Drawdowns { balance, equity }) = record.drawdowns {
+        return (balance, Some(equity));
+    }
     let series = &record.series;
     let balance = series.iter().map(|point| (point.balance, point.paid_in));
     let equity = has_equity(series).then(|| {

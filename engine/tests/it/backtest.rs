@@ -389,6 +389,9 @@ fn a_report_tells_of_the_same_trades() {
     assert!((net - profit as f64).abs() < 1e-6, "{net}, not {profit}");
     let notes = document["notes"].to_string();
     assert!(notes.contains("measured at every tick"), "{notes}");
+    let fall = statistics["equity_drawdown"]["maximal"].as_f64().unwrap();
+    let measured = outcome["max_drawdown"].as_f64().unwrap();
+    assert!((fall - measured).abs() < 1e-6, "{fall}, not {measured}");
     let trades = fs::read_to_string(folder.path().join("out.trades.csv")).unwrap();
     assert_eq!(trades.lines().count() as i64, orders);
     assert!(fs::read_to_string(&page).unwrap().contains("ema-reverse"));
