@@ -197,13 +197,19 @@ impl Desk {
         }
     }
 
+    /// Brings the next order that reaches the trade server by then to it. False: there is none.
+    pub(super) fn deliver_next(&mut self, until: BrokerTime) -> bool {
+        let Some(flight) = self.flights.pop_front_if(|flight| flight.due <= until) else {
+            return false;
+        };
+        self.set_time(flight.due);
+        self.deliver(&flight.outgoing);
+        self.settle();
+        true
+    }
+
     /// Moves the account to a tick, and takes what that led to.
     pub(super) fn on_tick(&mut self, tick: &Tick) {
-        while let Some(flight) = self.flights.pop_front_if(|flight| flight.due <= tick.time) {
-            self.set_time(flight.due);
-            self.deliver(&flight.outgoing);
-            self.settle();
-        }
         let new_day = self.begin_days(tick.time);
         let new_second = self.set_time(tick.time) || new_day;
         let events = self.simulator.on_tick(tick);

@@ -4,9 +4,9 @@
 //!
 //! # The way of a tick
 //! `open` (unpacks a file) -> `rows` (its ticks, or those that its bars had) -> [`Ticks`] (files, merged
-//! by time) -> `desk` (the account moves: levels, swaps; what that led to) ->
-//! [`Trader`] -> its intent -> `desk` (the orders core, the simulated server) -> its events -> the
-//! trader, until nothing is left to do. Then the next tick.
+//! by time) -> `desk` (orders on their way arrive, and the trader goes on with what they led to; then
+//! the account moves: levels, swaps) -> [`Trader`] -> its intent -> `desk` (the orders core, the
+//! simulated server) -> its events -> the trader, until nothing is left to do. Then the next tick.
 //!
 //! What is told in the end: [`Outcome`], and with its trades of `trades`, its curve of `equity` and the
 //! `prices` they were traded at the record of a report; where it is asked for, the [`Ledger`] of all
@@ -100,6 +100,10 @@ impl Backtest {
     pub fn on_tick(&mut self, tick: &Tick) {
         self.first.get_or_insert(tick.time);
         self.ticks += 1;
+        // What follows from an answer does not wait for the next tick.
+        while self.desk.deliver_next(tick.time) {
+            self.follow(Step::default());
+        }
         self.desk.on_tick(tick);
         self.value(tick);
         self.follow(Step::default());

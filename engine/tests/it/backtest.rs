@@ -369,6 +369,30 @@ fn positions_are_cared_for_as_they_are_live() {
 }
 
 #[test]
+fn what_follows_a_close_does_not_wait_for_the_next_tick() {
+    let folder = tempfile::tempdir().unwrap();
+    // Each quote stands for 10 ms at least: time for a close and for the order after it.
+    let slowly = |quote: Quote| Quote {
+        ms: quote.ms * 10,
+        ..quote
+    };
+    let quotes: Vec<Quote> = walk(7, 4_000).into_iter().map(slowly).collect();
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&quotes));
+    let after = |latency: &str| {
+        let text = fs::read_to_string(EXAMPLE).unwrap();
+        let text = text.replace("reverse = \"one-order\"", "reverse = \"close-first\"");
+        let text = text.replace("latency_ms = 0", latency);
+        let config = written(folder.path(), "latency.toml", &text);
+        outcome(config.to_str().unwrap(), &[&ticks], &[])
+    };
+    let (at_once, later) = (after("latency_ms = 0"), after("latency_ms = 2"));
+    assert!(at_once["trades"].as_u64() > Some(50), "{at_once}");
+    for name in ["orders", "fills", "trades", "won", "net_profit"] {
+        assert_eq!(later[name], at_once[name], "{name}: {later}");
+    }
+}
+
+#[test]
 fn a_report_tells_of_the_same_trades() {
     let folder = tempfile::tempdir().unwrap();
     let quotes = walk(7, 20_000);
