@@ -36,9 +36,13 @@ impl ThreeBars {
         let [first, .., last] = self.closes[..] else {
             return None;
         };
-        let goes = |up: bool| self.closes.windows(2).all(|pair| (pair[1] > pair[0]) == up);
         let side = if last > first { Side::Buy } else { Side::Sell };
-        (self.closes.len() == 4 && first != last && goes(side == Side::Buy)).then_some(side)
+        // A close that is equal to the one before it goes nowhere.
+        let goes_on = self.closes.windows(2).all(|pair| match side {
+            Side::Buy => pair[1] > pair[0],
+            Side::Sell => pair[1] < pair[0],
+        });
+        (self.closes.len() == 4 && goes_on).then_some(side)
     }
 }
 
@@ -69,6 +73,37 @@ impl Strategy for ThreeBars {
             if is_nearer {
                 context.move_stop(stop);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(closes: [i64; 4]) -> Option<Side> {
+        let strategy = ThreeBars {
+            timeframe: Timeframe::M15,
+            stop: 200,
+            last_hour: 20,
+            closes: closes.map(|points| Price::from_points(points, 5)).to_vec(),
+        };
+        strategy.signal()
+    }
+
+    #[test]
+    fn three_bars_in_a_row_close_higher_or_lower() {
+        assert_eq!(signal([1, 2, 3, 4]), Some(Side::Buy));
+        assert_eq!(signal([4, 3, 2, 1]), Some(Side::Sell));
+        let others = [
+            [4, 4, 4, 3],
+            [4, 3, 3, 2],
+            [1, 1, 1, 2],
+            [1, 2, 1, 2],
+            [1; 4],
+        ];
+        for closes in others {
+            assert_eq!(signal(closes), None, "{closes:?}");
         }
     }
 }
