@@ -91,6 +91,8 @@ pub(super) struct Desk {
     /// The core's clock: the broker's wall clock, which never goes back here.
     now: Now,
     origin: Option<BrokerTime>,
+    /// The second of the newest tick, since the first one.
+    second: i64,
     askers: u64,
     /// Records that the core made, and that it knows to be durable.
     made: u64,
@@ -140,6 +142,7 @@ impl Desk {
             reset: days::reset(conditions.limits.loss),
             now,
             origin: None,
+            second: 0,
             askers: 0,
             made: 0,
             durable: 0,
@@ -211,7 +214,8 @@ impl Desk {
     /// Moves the account to a tick, and takes what that led to.
     pub(super) fn on_tick(&mut self, tick: &Tick) {
         let new_day = self.begin_days(tick.time);
-        let new_second = self.set_time(tick.time) || new_day;
+        self.set_time(tick.time);
+        let new_second = self.begins_second() || new_day;
         let events = self.simulator.on_tick(tick);
         if !events.is_empty() {
             self.report(events);
@@ -233,16 +237,20 @@ impl Desk {
         self.core.open_orders().next().is_some()
     }
 
-    /// The clock goes on. True: into another second.
-    fn set_time(&mut self, time: BrokerTime) -> bool {
+    /// The clock goes on.
+    fn set_time(&mut self, time: BrokerTime) {
         let origin = *self.origin.get_or_insert(time);
         let elapsed_ms = (time.0 - origin.0).max(self.now.elapsed_ms);
-        let second = elapsed_ms / 1_000 != self.now.elapsed_ms / 1_000;
         self.now = Now {
             utc: UtcTime(origin.0 + elapsed_ms),
             elapsed_ms,
         };
-        second
+    }
+
+    /// True for the first tick of a second, whatever else was done in it.
+    fn begins_second(&mut self) -> bool {
+        let second = self.now.elapsed_ms / 1_000;
+        std::mem::replace(&mut self.second, second) != second
     }
 
     /// Does what a trader wants done.

@@ -200,6 +200,32 @@ fn a_minute_is_one_of_the_brokers_clock() {
 }
 
 #[test]
+fn a_loss_is_seen_in_the_second_in_which_an_order_arrives() {
+    // The bars of three minutes sell at 189 s. One second later that is filled, and the price jumps
+    // away; two seconds later it is back.
+    let bids = [
+        (0, 67_000),
+        (60, 67_010),
+        (120, 66_990),
+        (189, 66_990),
+        (190, 67_100),
+        (192, 66_990),
+        (194, 66_990),
+    ];
+    let place = Place::of(&ticks(bids.into_iter()));
+    let changes = [
+        ("fast = 10", "timeframe = \"M1\"\nfast = 1"),
+        ("slow = 20", "slow = 2"),
+        ("warmup = 20", "warmup = 2"),
+        ("latency_ms = 0", "latency_ms = 1000"),
+    ];
+    let limits = "daily_loss.amount = 50.0\ndaily_loss.action = \"block\"";
+    let outcome = place.outcome(&changes, limits);
+    assert_eq!(outcome["trades"], 1);
+    assert_eq!(outcome["reached"], json!({ "LIMIT_DAILY_LOSS": 1 }));
+}
+
+#[test]
 fn limits_that_are_not_reached_change_nothing() {
     let place = Place::of(&export(&walk(7, 4_000)));
     let wide = "max_lots_total = 1000.0\nmax_margin_use_percent = 100.0\n\
