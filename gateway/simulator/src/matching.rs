@@ -4,7 +4,7 @@
 //! of the tick's symbol only.
 
 use crate::{Event, Simulator, event::Log, fills::Forced, position::Position};
-use mymt5_model::{DealReason, Lots, Price, Side, Tick};
+use mymt5_model::{BrokerTime, DealReason, Lots, Price, Side, Tick};
 
 impl Simulator {
     /// Moves the market to a tick. A tick of an unlisted symbol, of other digits, without prices
@@ -17,21 +17,35 @@ impl Simulator {
         if !self.markets[m].understands(tick) {
             return Vec::new();
         }
-        let before = self.time;
-        let now = before.map_or(tick.time, |time| time.max(tick.time));
-        self.time = Some(now);
-        if let Some(before) = before
-            && before.day_start() < now.day_start()
-        {
-            self.roll_over(before, now, &mut log);
-        }
-        self.expire(&mut log);
+        self.move_clock(tick.time, &mut log);
         if tick.is_continuous {
             self.go_towards(m, tick, &mut log);
         }
         self.arrive(m, tick, &mut log);
         self.watch_margin(&mut log);
         log.into_events()
+    }
+
+    /// Moves the clock on where no tick has come: the day rolls over and orders expire. Nothing
+    /// happens before the first tick; time never goes back.
+    pub fn pass_to(&mut self, time: BrokerTime) -> Vec<Event> {
+        let mut log = Log::default();
+        if self.time.is_some() {
+            self.move_clock(time, &mut log);
+        }
+        log.into_events()
+    }
+
+    fn move_clock(&mut self, time: BrokerTime, log: &mut Log) {
+        let before = self.time;
+        let now = before.map_or(time, |before| before.max(time));
+        self.time = Some(now);
+        if let Some(before) = before
+            && before.day_start() < now.day_start()
+        {
+            self.roll_over(before, now, log);
+        }
+        self.expire(log);
     }
 
     /// Stops at each price between the quote and a tick at which an order or a level waits, so that

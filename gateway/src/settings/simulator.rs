@@ -43,7 +43,7 @@ pub(super) fn read(
         symbols: symbols?,
         feed,
         speed: speed?,
-        start,
+        start: (start, now.0),
         rests,
         keep_in,
     })

@@ -29,6 +29,36 @@ pub(crate) fn close(id: &str, position_id: u64, lots: Option<f64>) -> v1::CloseP
     }
 }
 
+fn utc_ms(moment: Option<v1::Moment>) -> i64 {
+    moment.unwrap().utc_ms.unwrap()
+}
+
+/// Time goes on between two ticks, and from an order to its deal.
+#[tokio::test]
+async fn a_deal_is_not_dated_before_its_order() {
+    let gateway = Gateway::start("symbols = [\"EURUSD\"]").await;
+    gateway.quoted("EURUSD").await;
+    let mut trading = gateway.trading().await;
+    let mut orders = Vec::new();
+    for n in 0..20 {
+        let order = market(&format!("dated-{n}"), v1::Side::Buy, 0.01);
+        let answer = trading.submit_order(order).await.unwrap().into_inner();
+        let order = answer.order.unwrap();
+        assert_eq!(order.state(), v1::OrderState::Filled, "{}", order.reason);
+        orders.push(order);
+    }
+    let listed = trading.list_deals(v1::ListDealsRequest::default()).await;
+    let deals = listed.unwrap().into_inner().deals;
+    for order in orders {
+        let mut of_order = deals.iter().filter(|deal| deal.order_id == order.order_id);
+        let deal = of_order.next().unwrap();
+        assert!(
+            utc_ms(deal.time) >= utc_ms(order.created),
+            "{deal:?} of {order:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_position_is_opened_protected_and_closed_in_parts() {
     let gateway = Gateway::start("").await;

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use mymt5_model::{OrderType::*, Side::*, *};
-use mymt5_simulator::{AccountConfig, Event};
+use mymt5_simulator::{AccountConfig, Event, Simulator};
 
 #[test]
 fn limits_and_stops_trigger_at_their_side() {
@@ -87,6 +87,38 @@ fn orders_expire_when_their_time_passes() {
         );
         assert!(desk.deals().is_empty());
     }
+}
+
+#[test]
+fn time_that_passes_between_two_ticks_dates_what_is_done_then_and_never_goes_back() {
+    let charged = SymbolSpec {
+        swap_long_points: -6.0,
+        ..spec("EURUSD")
+    };
+    let mut desk = Desk::with(hedging(), vec![charged]);
+    desk.done(&lasting(pending(Buy, Limit, 109_000), TimeInForce::Day));
+    assert!(desk.sim.pass_to(BrokerTime(MONDAY + HOUR)).is_empty());
+    desk.done(&deal(Buy, 0.1));
+    assert_eq!(desk.last_deal().time, BrokerTime(MONDAY + HOUR));
+    desk.tick(HOUR - 1, 110_000, 110_010);
+    desk.done(&deal(Buy, 0.1));
+    assert_eq!(desk.last_deal().time, BrokerTime(MONDAY + HOUR));
+    let events = desk.sim.pass_to(BrokerTime(MONDAY + DAY));
+    assert!(events.contains(&Event::OrdersChanged), "{events:?}");
+    let finished = desk.finished();
+    assert!(
+        finished
+            .iter()
+            .any(|order| order.state == RowState::Expired)
+    );
+    assert!(desk.sim.positions()[0].swap < Money::ZERO);
+}
+
+#[test]
+fn before_the_first_tick_no_time_passes() {
+    let mut sim = Simulator::new(hedging(), vec![spec("EURUSD")]).unwrap();
+    assert!(sim.pass_to(BrokerTime(MONDAY)).is_empty());
+    assert_eq!(sim.time(), None);
 }
 
 #[test]

@@ -85,8 +85,12 @@ impl Driver {
             .div_f64(times.max(1e-3));
         let mut due = at + ahead;
         if due.saturating_duration_since(now) > LONGEST_GAP {
+            if !self.flush(batch) {
+                return false;
+            }
             due = now;
             self.origin = Some((tick.time, now));
+            self.market.lock().skip_to(tick.time);
         }
         if due <= now {
             return true;

@@ -2,9 +2,10 @@
 
 use super::{
     BrokerEvent, SimulatedSettings,
+    clock::FeedClock,
     store::{KeptError, Store},
 };
-use mymt5_model::Tick;
+use mymt5_model::{BrokerTime, Tick};
 use mymt5_simulator::{Event, Quotes, Simulator};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
@@ -20,6 +21,8 @@ pub(super) struct MarketState {
     pub(super) quotes: Quotes,
     /// Written under the lock, so that changes keep their order.
     pub(super) changes: Option<mpsc::Sender<BrokerEvent>>,
+    /// What shows the time between ticks; none: only they tell it.
+    clock: Option<FeedClock>,
     /// Something changed since the last barrier.
     changed: bool,
     store: Option<Store>,
@@ -38,6 +41,7 @@ impl Market {
             simulator,
             quotes: Quotes::new(settings.symbols.len()),
             changes: None,
+            clock: None,
             changed: false,
             store,
         })))
@@ -68,6 +72,27 @@ fn taken_up(settings: &SimulatedSettings, store: &mut Store) -> Result<Simulator
 }
 
 impl MarketState {
+    /// Begins to tell changes, by that clock.
+    pub(super) fn begin(&mut self, changes: mpsc::Sender<BrokerEvent>, clock: Option<FeedClock>) {
+        self.changes = Some(changes);
+        self.clock = clock;
+    }
+
+    /// The feed passes over a rest of the market: that is the time now.
+    pub(super) fn skip_to(&mut self, time: BrokerTime) {
+        if let Some(clock) = &mut self.clock {
+            clock.set(time);
+        }
+    }
+
+    /// Moves the market's time to now.
+    pub(super) fn pass_time(&mut self) {
+        if let Some(clock) = self.clock {
+            let events = self.simulator.pass_to(clock.now());
+            self.report(events);
+        }
+    }
+
     /// Moves the market by a tick.
     pub(super) fn on_tick(&mut self, tick: &Tick) {
         self.quotes.add(tick);

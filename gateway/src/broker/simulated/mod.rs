@@ -1,5 +1,6 @@
 //! The embedded broker: adapts the synchronous simulator to the seam.
 
+mod clock;
 mod driver;
 mod market;
 mod store;
@@ -11,6 +12,7 @@ use super::{
     TickPlace, judge, settled,
 };
 use async_trait::async_trait;
+use clock::FeedClock;
 use driver::{Driver, FeedTicks};
 use market::{CHANGES, Market};
 use mymt5_model::{
@@ -64,8 +66,9 @@ pub struct SimulatedSettings {
     pub feed: Feed,
     /// How fast.
     pub speed: Speed,
-    /// Broker time at which a synthetic feed starts.
-    pub start: BrokerTime,
+    /// Broker time at which a synthetic feed starts, and this host's time then, Unix milliseconds:
+    /// opened later, it starts as much later.
+    pub start: (BrokerTime, i64),
     /// A synthetic feed rests at weekends.
     pub rests: bool,
     /// Where the account is kept between runs. A replay starts from scratch each time instead: its
@@ -96,7 +99,16 @@ impl Simulated {
         })
     }
 
-    fn feed(&self) -> Result<FeedTicks, BrokerError> {
+    /// The clock of a synthetic feed from now on; none: time is what the ticks tell.
+    fn clock(&self) -> Option<FeedClock> {
+        let (broker, utc_ms) = self.settings.start;
+        match (&self.settings.feed, self.settings.speed) {
+            (Feed::Synthetic, Speed::Times(times)) => Some(FeedClock::new(broker, utc_ms, times)),
+            _ => None,
+        }
+    }
+
+    fn feed(&self, start: BrokerTime) -> Result<FeedTicks, BrokerError> {
         let symbols = &self.settings.symbols;
         let unreadable = |error: FeedError| {
             BrokerError::Unreachable(format!("{error}; correct broker.simulator.file"))
@@ -107,7 +119,7 @@ impl Simulated {
         Ok(match &self.settings.feed {
             Feed::Synthetic => {
                 let seed = self.settings.account.seed;
-                let feed = Synthetic::new(seed, symbols, self.settings.start, MEAN_INTERVAL_MS);
+                let feed = Synthetic::new(seed, symbols, start, MEAN_INTERVAL_MS);
                 Box::new(if self.settings.rests {
                     feed.with_weekends()
                 } else {
@@ -131,10 +143,12 @@ impl Simulated {
 #[async_trait]
 impl Broker for Simulated {
     async fn open(&self) -> Result<Events, BrokerError> {
-        let feed = self.feed()?;
+        let clock = self.clock();
+        let origin = clock.map(|clock| (clock.now(), Instant::now()));
+        let feed = self.feed(origin.map_or(self.settings.start.0, |(start, _)| start))?;
         let (changes_in, changes) = mpsc::channel(CHANGES);
         let (ticks_in, ticks) = mpsc::channel(1);
-        self.market.lock().changes = Some(changes_in);
+        self.market.lock().begin(changes_in, clock);
         let speed = self.settings.speed;
         let (pace, demand) = match speed {
             Speed::Max => {
@@ -148,7 +162,7 @@ impl Broker for Simulated {
             ticks: ticks_in,
             speed,
             demand,
-            origin: None,
+            origin,
         };
         let spawned = thread::Builder::new()
             .name("feed".into())
@@ -181,6 +195,7 @@ impl Broker for Simulated {
         _dispatch: &Dispatch,
     ) -> Result<Receipt, SendFailure> {
         let mut state = self.market.lock();
+        state.pass_time();
         if state.changes.is_none() {
             return Err(SendFailure::NotSent("the link is down".into()));
         }

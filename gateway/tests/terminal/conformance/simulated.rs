@@ -26,7 +26,7 @@ impl SimulatedStage {
             symbols: setup.specs.clone(),
             feed: Feed::Ticks(folder.path().join("ticks.csv")),
             speed: Speed::Max,
-            start: BrokerTime(0),
+            start: (BrokerTime(0), 0),
             rests: false,
             keep_in: None,
         });
