@@ -14,7 +14,7 @@ const CLIENT: &str =
     "[clients.a]\ncertificate = 'spiffe://mymt5/client/a'\npermissions = ['read']\n";
 
 /// All that is wrong without an account.
-const WRONG: [&str; 19] = [
+const WRONG: [&str; 20] = [
     "[broker]\nkind = 'paper'",
     "[broker]\nkind = 'terminal'",
     "[server]\nmax_connection_age_s = 0",
@@ -23,6 +23,7 @@ const WRONG: [&str; 19] = [
     "[broker.simulator]\nfeed = 'bars'\nfile = 'DIR/gateway.toml'",
     "[broker.simulator]\nfeed = 'ticks'\nfile = 'nowhere.csv'",
     "[broker.simulator]\nfeed = 'ticks'\nfile = 'DIR/EURUSD.csv'",
+    "[broker.simulator]\nfeed = 'ticks'\nfile = 'DIR/EURUSD.csv'\nsymbols = ['USDJPY']",
     "[broker.simulator]\nfeed = 'paper'\nspeed = 'fast'\nsymbols = []\nbalance = -1.0\n\
      partial_fill_probability = 2.0\nweekends = 'shut'",
     "[broker.simulator]\nweekends = 'open'\nsessions = { monday = ['01:00-03:00'] }",

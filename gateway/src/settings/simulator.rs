@@ -32,8 +32,8 @@ pub(super) fn read(
         .and_then(|zone| zone.to_broker(now))
         .unwrap_or(BrokerTime(now.0));
     let feed = feed?;
-    if let Some(spec) = symbols.as_ref().and_then(|symbols| symbols.first()) {
-        look_into(reader, &feed, spec);
+    if let Some(symbols) = &symbols {
+        look_into(reader, &feed, symbols);
     }
     let keep_in = data_folder
         .filter(|_| feed == Feed::Synthetic)
@@ -89,8 +89,19 @@ fn feed(reader: &mut Reader) -> Option<Feed> {
     }
 }
 
-/// What is wrong with an export's header or its first row is told before anything starts.
-fn look_into(reader: &mut Reader, feed: &Feed, spec: &SymbolSpec) {
+/// An export of a symbol that is not traded, and what is wrong with its header or its first row, is
+/// told before anything starts.
+fn look_into(reader: &mut Reader, feed: &Feed, symbols: &[SymbolSpec]) {
+    let Some(spec) = feed.spec(symbols) else {
+        if let Some(symbol) = feed.named_after() {
+            reader.reject(
+                SYMBOLS_KEY,
+                format!("lacks {symbol}, which broker.simulator.file is named after"),
+                "add it, or rename the file so that it begins with the symbol that it is of",
+            );
+        }
+        return;
+    };
     let why = match first_of(feed, spec) {
         Ok(true) => return,
         Ok(false) => "has no row to replay".to_owned(),
@@ -136,12 +147,12 @@ fn speed(reader: &mut Reader) -> Option<Speed> {
     }
 }
 
+const SYMBOLS_KEY: &str = "broker.simulator.symbols";
 /// What a synthetic feed makes up unless told otherwise.
 const SYMBOLS: [&str; 4] = ["EURUSD", "GBPUSD", "USDJPY", "AUDUSD"];
 
 /// Those that are named; else a replay trades the symbol of its file.
 fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> {
-    const KEY: &str = "broker.simulator.symbols";
     let default = match feed {
         Some(Feed::Ticks(path) | Feed::Bars(path)) => {
             let symbol = feed::symbol_of(path);
@@ -149,7 +160,7 @@ fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> 
         }
         _ => SYMBOLS.map(str::to_owned).to_vec(),
     };
-    let names: Vec<String> = reader.or(KEY, "a list of symbols", default);
+    let names: Vec<String> = reader.or(SYMBOLS_KEY, "a list of symbols", default);
     let specs: Vec<SymbolSpec> = names
         .iter()
         .filter_map(|name| Symbol::parse(name).ok())
@@ -157,7 +168,7 @@ fn symbols(reader: &mut Reader, feed: Option<&Feed>) -> Option<Vec<SymbolSpec>> 
         .collect();
     if specs.len() != names.len() || !(1..=256).contains(&specs.len()) {
         reader.reject(
-            KEY,
+            SYMBOLS_KEY,
             "is not a list of 1 to 256 symbols",
             "set it to a list such as [\"EURUSD\"]",
         );

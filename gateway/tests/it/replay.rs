@@ -234,6 +234,59 @@ async fn a_file_that_breaks_off_ends_the_replay_with_its_own_fault() {
     assert_eq!(why, "the replay ended early: line 22: not a date and time");
 }
 
+/// A file of ticks by that name, and whether a gateway that lists those symbols would replay it.
+async fn checked(file: &str, symbols: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(file), export()).unwrap();
+    let hosts = ["localhost".to_owned()];
+    mymt5_chassis::tls::dev_certs(&folder.path().join("config/tls"), &[], &hosts, 1).unwrap();
+    let text = format!(
+        "[broker.simulator]\nfeed = \"ticks\"\nfile = \"{file}\"\nsymbols = {symbols}\n[clients.a]\n\
+         certificate = \"spiffe://mymt5/client/a\"\npermissions = [\"read\"]\n"
+    );
+    fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_mymt5-gateway"));
+    check
+        .args(["check", "--config", "gateway.toml"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null());
+    let output = check.output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said)
+}
+
+#[tokio::test]
+async fn a_file_of_a_symbol_that_is_not_listed_is_refused() {
+    let (code, said) = checked("AUDUSD_ticks.csv", "[\"EURUSD\", \"GBPUSD\"]").await;
+    assert_eq!(code, Some(78), "{said}");
+    assert!(
+        said.contains("broker.simulator.symbols: lacks AUDUSD"),
+        "{said}"
+    );
+    for (file, symbols) in [
+        ("AUDUSD_ticks.csv", "[\"EURUSD\", \"AUDUSD\"]"),
+        ("ticks.csv", "[\"EURUSD\", \"AUDUSD\"]"),
+    ] {
+        let (code, said) = checked(file, symbols).await;
+        assert_eq!(code, Some(0), "{file}: {said}");
+    }
+}
+
+/// Those of the file's name, wherever it stands in the list.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_of_the_symbol_that_its_file_is_named_after() {
+    let file = tempfile::NamedTempFile::with_prefix("AUDUSD_").unwrap();
+    fs::write(file.path(), export()).unwrap();
+    let feed = format!(
+        "feed = \"ticks\"\nfile = \"{}\"\nspeed = \"max\"\nsymbols = [\"EURUSD\", \"AUDUSD\"]",
+        file.path().display()
+    );
+    let gateway = Gateway::start(&feed).await;
+    let mut in_step = InStep::subscribe(&gateway).await;
+    let batch = in_step.next().await;
+    assert_eq!(batch.ticks[0].symbol, "AUDUSD");
+}
+
 #[tokio::test]
 async fn what_cannot_be_replayed_is_told_by_the_check() {
     const BARS: &str =

@@ -21,7 +21,7 @@ use mymt5_model::{
 };
 use mymt5_simulator::{
     AccountConfig,
-    feed::{BarFile, BarTicks, FeedError, Synthetic, TickFile, period_of},
+    feed::{BarFile, BarTicks, FeedError, Synthetic, TickFile, period_of, symbol_of},
 };
 use std::{
     path::PathBuf,
@@ -44,6 +44,27 @@ pub enum Feed {
     Ticks(PathBuf),
     /// The terminal's bar export, of one symbol: four ticks a bar, without a jump within it.
     Bars(PathBuf),
+}
+
+impl Feed {
+    /// The symbol that its export is named after; none: it has no export, or the name tells none.
+    #[must_use]
+    pub fn named_after(&self) -> Option<Symbol> {
+        match self {
+            Self::Synthetic => None,
+            Self::Ticks(file) | Self::Bars(file) => symbol_of(file),
+        }
+    }
+
+    /// The one of `symbols` that its export is of: that which it is named after, else the first.
+    /// None: it is not among them.
+    #[must_use]
+    pub fn spec<'a>(&self, symbols: &'a [SymbolSpec]) -> Option<&'a SymbolSpec> {
+        match self.named_after() {
+            Some(symbol) => symbols.iter().find(|spec| spec.symbol == symbol),
+            None => symbols.first(),
+        }
+    }
 }
 
 /// How fast they come.
@@ -113,9 +134,10 @@ impl Simulated {
         let unreadable = |error: FeedError| {
             BrokerError::Unreachable(format!("{error}; correct broker.simulator.file"))
         };
-        let spec = symbols
-            .first()
-            .ok_or(BrokerError::NotAvailable("a market without a symbol"))?;
+        let spec = self.settings.feed.spec(symbols);
+        let spec = spec.ok_or(BrokerError::NotAvailable(
+            "a market without the symbol of its ticks",
+        ))?;
         Ok(match &self.settings.feed {
             Feed::Synthetic => {
                 let seed = self.settings.account.seed;
