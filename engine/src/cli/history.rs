@@ -8,7 +8,7 @@ use crate::{
     settings::Settings,
 };
 use anyhow::ensure;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 use mymt5_chassis::cli::{block_on, configure, say};
 use mymt5_model::{BrokerTime, Symbol};
@@ -16,6 +16,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 /// What is asked for.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("rows").required(true))]
 pub(super) struct HistoryArgs {
     /// Which symbol, by its canonical name.
     #[arg(long, value_parser = Symbol::parse)]
@@ -27,10 +28,10 @@ pub(super) struct HistoryArgs {
     #[arg(long, value_name = "TIME")]
     to: BrokerTime,
     /// Every tick.
-    #[arg(long, required_unless_present = "bars", conflicts_with = "bars")]
+    #[arg(long, group = "rows")]
     ticks: bool,
     /// Bars of that length.
-    #[arg(long, value_name = "TIMEFRAME", ignore_case = true)]
+    #[arg(long, value_name = "TIMEFRAME", ignore_case = true, group = "rows")]
     bars: Option<Timeframe>,
     /// The file. Until it is whole its rows are in FILE.part, which the same command continues.
     #[arg(long, value_name = "FILE")]

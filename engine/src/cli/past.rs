@@ -5,28 +5,23 @@ use crate::{
     setup::Past,
 };
 use anyhow::Context;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use mymt5_model::{BrokerTime, Symbol};
 use std::path::PathBuf;
 
 /// What is asked for.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("files").required(true))]
 pub(super) struct PastArgs {
     /// The configuration: its strategies, risk and account ([backtest]).
     #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
     pub(super) config: PathBuf,
     /// A tick export of the terminal, plain, gzip or zstd; several are merged by time.
-    #[arg(
-        long,
-        value_name = "FILE",
-        num_args = 1..,
-        required_unless_present = "bars",
-        conflicts_with = "bars"
-    )]
+    #[arg(long, value_name = "FILE", num_args = 1.., group = "files")]
     ticks: Vec<PathBuf>,
     /// A bar export instead, M1 to D1: each bar is traded as four ticks, its open, its extremes and
     /// its close, between which the price goes without a jump.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1.., group = "files")]
     bars: Vec<PathBuf>,
     /// The symbol of the files; else the one that each file's name begins with.
     #[arg(long)]
@@ -57,5 +52,45 @@ impl PastArgs {
                 to: self.to,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::cli::Cli;
+    use clap::Parser;
+
+    fn refused(line: &str) -> String {
+        let parsed = Cli::try_parse_from(line.split_whitespace());
+        parsed.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn one_kind_of_files_is_needed_and_both_are_named() {
+        for command in ["backtest", "sweep --vary strategies.0.fast=5..50/5"] {
+            let said = refused(&format!("engine {command}"));
+            for kind in ["--ticks", "--bars"] {
+                assert!(said.contains(kind), "{command}: {said}");
+            }
+            let said = refused(&format!("engine {command} --ticks a b --bars c"));
+            assert!(said.contains("cannot be used with"), "{command}: {said}");
+        }
+        let span = "--symbol EURUSD --from 2026-07-01 --to 2026-07-02 --out f";
+        let said = refused(&format!("engine history {span}"));
+        for kind in ["--ticks", "--bars"] {
+            assert!(said.contains(kind), "{said}");
+        }
+        for whole in [
+            "engine backtest --ticks a b".to_owned(),
+            "engine backtest --bars a".to_owned(),
+            format!("engine history {span} --ticks"),
+            format!("engine history {span} --bars h1"),
+        ] {
+            assert!(
+                Cli::try_parse_from(whole.split_whitespace()).is_ok(),
+                "{whole}"
+            );
+        }
     }
 }
