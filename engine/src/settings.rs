@@ -41,6 +41,9 @@ pub const TABLE: Table = Table {
     ],
 };
 
+/// Where health and metrics are served unless the configuration says otherwise.
+pub(crate) const OPERATIONS: &str = "127.0.0.1:9102";
+
 /// Everything the engine needs to know.
 #[derive(Debug)]
 pub struct Settings {
@@ -119,7 +122,7 @@ impl Settings {
             );
         }
         let gateway = gateway(reader);
-        let operations = OperationsSettings::read(reader, "127.0.0.1:9102");
+        let operations = OperationsSettings::read(reader, OPERATIONS);
         let strategies = strategies(reader, registry);
         let risk = RiskSettings::read(&mut reader.section("risk"));
         // What a backtest reads of the same file is looked at as well.

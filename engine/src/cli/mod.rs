@@ -3,6 +3,7 @@
 mod backtest;
 pub(crate) mod doctor;
 mod history;
+mod operations;
 mod past;
 mod report;
 mod reset_risk;
@@ -82,9 +83,8 @@ enum Command {
     Merge(sweep::MergeArgs),
     /// Tell how a running engine stands: connection, last success, error rate, freshness.
     Status {
-        /// The operations port.
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9102")]
-        operations: SocketAddr,
+        #[command(flatten)]
+        port: operations::PortArgs,
         /// JSON instead of a table.
         #[arg(long)]
         json: bool,
@@ -94,9 +94,8 @@ enum Command {
     Top(top::TopArgs),
     /// Ask a running engine's operations port how it is; exit code 0 when it serves.
     Health {
-        /// The operations port.
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9102")]
-        operations: SocketAddr,
+        #[command(flatten)]
+        port: operations::PortArgs,
         /// Which service: empty, liveness, readiness, or mymt5.engine.Session.
         #[arg(long, default_value = "readiness")]
         service: String,
@@ -116,12 +115,9 @@ pub fn execute(asked: Cli) -> ExitCode {
         Command::Backtest(asked) => backtest::backtest(&asked),
         Command::Sweep(asked) => sweep::sweep(asked),
         Command::Merge(asked) => sweep::merge(asked),
-        Command::Status { operations, json } => status::status(port(operations), json),
+        Command::Status { port, json } => status::status(&port, json),
         Command::Top(asked) => top::top(&asked),
-        Command::Health {
-            operations,
-            service,
-        } => cli::health(port(operations), &service),
+        Command::Health { port, service } => operations::health(&port, &service),
     };
     cli::end(done, code_of)
 }

@@ -1,15 +1,17 @@
 //! `status`: how a running engine stands, read from its operations port.
 
+use super::operations::PortArgs;
 use crate::risk::RiskRefused;
 use mymt5_chassis::{
     cli::{block_on, say},
     clock,
-    operations::{OperationsClient, metric},
+    operations::metric,
 };
 use serde::Serialize;
 use std::process::ExitCode;
 
-pub(super) fn status(port: OperationsClient, json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn status(asked: &PortArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let port = asked.client()?;
     let metrics = block_on(port.metrics())?;
     let standing = Standing::of(&metrics, clock::utc_now_ms());
     if json {

@@ -244,6 +244,11 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
     assert_eq!(status["connected"], false, "{status}");
     assert_eq!(status["error_rate"], 1.0, "{status}");
     assert!(status["calls"].as_u64().unwrap() >= 1, "{status}");
+    let found = engine(folder.path(), &["status", "--json"])
+        .output()
+        .unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(found["connected"], false, "{found}");
     send(&child, Signal::TERM);
     assert_eq!(wait(&mut child, Duration::from_secs(5)), Some(0));
     for command in ["status", "health"] {
@@ -253,6 +258,36 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
             .output()
             .unwrap();
         assert_eq!(asked.status.code(), Some(69), "{command}");
+        let asked = engine(folder.path(), &[command]).output().unwrap();
+        assert_eq!(
+            asked.status.code(),
+            Some(69),
+            "{command} by the configuration"
+        );
+    }
+}
+
+/// A configuration that was named and cannot be read leads to no other engine.
+#[test]
+fn the_port_is_not_guessed_where_the_configuration_that_was_named_does_not_tell_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, told) in [
+        (None, "engine.toml"),
+        (Some("[operations]\nlisten = 9102\n"), "operations.listen"),
+        (
+            Some("[operations]\nlisten = \"here\"\n"),
+            "operations.listen",
+        ),
+    ] {
+        if let Some(text) = text {
+            fs::write(folder.path().join("engine.toml"), text).unwrap();
+        }
+        for command in ["status", "health"] {
+            let asked = engine(folder.path(), &[command]).output().unwrap();
+            let said = String::from_utf8(asked.stderr).unwrap();
+            assert_eq!(asked.status.code(), Some(78), "{command}: {said}");
+            assert!(said.contains(told), "{command}: {said}");
+        }
     }
 }
 
