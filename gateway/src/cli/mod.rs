@@ -2,6 +2,7 @@
 
 mod audit;
 mod certs;
+mod check;
 mod doctor;
 mod export;
 mod gauges;
@@ -23,7 +24,6 @@ use crate::{
     audit::{AuditError, VerifyError},
     broker::KeptError,
     journal::JournalError,
-    settings::Settings,
 };
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{cli, exit, tls::DevCertsError};
@@ -47,7 +47,10 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
         config: PathBuf,
     },
-    /// Check the configuration and say all that is wrong with it.
+    /// Check the configuration and say all that is wrong with it, and whether the journal is of its account.
+    ///
+    /// Whether ports and folders are free, a simulated account that was kept fits, and the journal is
+    /// whole, is left to the start; `doctor` looks into the journal's pages.
     Check {
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
@@ -118,7 +121,7 @@ const CONTROL_SOCKET: &str = "control.sock";
 pub fn execute(asked: Cli) -> ExitCode {
     let done = match asked.command {
         Command::Run { config } => run::run(&config),
-        Command::Check { config, print } => cli::check::<Settings>(&config, print),
+        Command::Check { config, print } => check::check(&config, print),
         Command::Doctor { config, json } => doctor::doctor(&config, json),
         Command::Certs(certs) => certs.run(),
         Command::Status { target } => status::status(&target),

@@ -70,6 +70,9 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX deals_by_time ON deals (broker_ms);
 "];
 
+/// The version that this program writes.
+const NEWEST: usize = FIRST + MIGRATIONS.len() - 1;
+
 /// Pragmas of the connection that writes.
 const SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
@@ -97,23 +100,11 @@ pub(super) struct Opened {
 /// Opens the file and brings it to the newest version.
 pub(super) fn open(path: &Path) -> Result<Opened, JournalError> {
     let cannot = |error| failure(error, |error| JournalError::Open(path.to_path_buf(), error));
-    let foreign = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => JournalError::Foreign(path.to_path_buf()),
-        _ => cannot(error),
-    };
     let mut connection = Connection::open(path).map_err(cannot)?;
-    connection.execute_batch(SETTINGS).map_err(foreign)?;
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let application = pragma("application_id").map_err(foreign)?;
-    let version = pragma("user_version").map_err(foreign)?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(foreign)?;
-    let fresh = tables == 0 && application == 0;
-    if !fresh && application != APPLICATION {
-        return Err(JournalError::Foreign(path.to_path_buf()));
-    }
-    migrate(&mut connection, version, fresh, cannot)?;
+    let set = connection.execute_batch(SETTINGS);
+    set.map_err(|error| foreign(error, path))?;
+    let Head { fresh, done } = head(&connection, path)?;
+    migrate(&mut connection, done, cannot)?;
     let checked = fresh || check_pages(&mut connection, Some(PAGES_AT_START))?;
     Ok(Opened {
         connection,
@@ -134,20 +125,52 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     Ok(connection)
 }
 
-fn migrate(
-    connection: &mut Connection,
-    version: i32,
-    fresh: bool,
-    cannot: impl Fn(rusqlite::Error) -> JournalError,
-) -> Result<(), JournalError> {
-    let newest = FIRST + MIGRATIONS.len() - 1;
-    let version = usize::try_from(version).unwrap_or(usize::MAX);
-    let done = match version {
+/// What a file is before it is brought forward.
+pub(super) struct Head {
+    /// It is empty: a journal is yet to be made of it.
+    pub(super) fresh: bool,
+    /// Scripts that it has behind it.
+    done: usize,
+}
+
+/// Reads what an open file is.
+///
+/// # Errors
+/// `Foreign`, `Newer` or `Older`; or it cannot be read.
+pub(super) fn head(connection: &Connection, path: &Path) -> Result<Head, JournalError> {
+    let foreign = |error| foreign(error, path);
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let application = pragma("application_id").map_err(foreign)?;
+    let version = pragma("user_version").map_err(foreign)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(foreign)?;
+    let fresh = tables == 0 && application == 0;
+    if !fresh && application != APPLICATION {
+        return Err(JournalError::Foreign(path.to_path_buf()));
+    }
+    let done = match usize::try_from(version).unwrap_or(usize::MAX) {
         _ if fresh => 0,
-        version if version > newest => return Err(JournalError::Newer),
+        version if version > NEWEST => return Err(JournalError::Newer),
         version if version < FIRST => return Err(JournalError::Older),
         version => version - FIRST + 1,
     };
+    Ok(Head { fresh, done })
+}
+
+/// What it means that a file cannot be opened, or its head not be read.
+fn foreign(error: rusqlite::Error, path: &Path) -> JournalError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => JournalError::Foreign(path.to_path_buf()),
+        _ => failure(error, |error| JournalError::Open(path.to_path_buf(), error)),
+    }
+}
+
+fn migrate(
+    connection: &mut Connection,
+    done: usize,
+    cannot: impl Fn(rusqlite::Error) -> JournalError,
+) -> Result<(), JournalError> {
     if MIGRATIONS.len() == done {
         return Ok(());
     }
@@ -157,7 +180,7 @@ fn migrate(
     }
     transaction
         .pragma_update(None, "application_id", APPLICATION)
-        .and_then(|()| transaction.pragma_update(None, "user_version", newest as i64))
+        .and_then(|()| transaction.pragma_update(None, "user_version", NEWEST as i64))
         .map_err(&cannot)?;
     transaction.commit().map_err(cannot)
 }

@@ -347,6 +347,9 @@ async fn a_journal_that_cannot_be_trusted_stops_the_start_with_its_fix() {
     let mut gateway = Gateway::start("").await;
     gateway.quoted("EURUSD").await;
     submit(&gateway, "one").await.unwrap();
+    let check = ["check", "--config", "gateway.toml"];
+    let beside = gateway.command(&check, None).await;
+    assert_eq!(beside.status.code(), Some(0), "{}", text(&beside.stderr));
     gateway.child.kill().await.unwrap();
     let intact = |extension| fs::read(path(&gateway).with_extension(extension)).unwrap();
     let files = [("db", intact("db")), ("db-wal", intact("db-wal"))];
@@ -366,15 +369,21 @@ async fn a_journal_that_cannot_be_trusted_stops_the_start_with_its_fix() {
         } else {
             spoil(&gateway, damage);
         }
+        let fix = match damage {
+            "another account" => "process.data_folder",
+            _ => "restore",
+        };
+        let checked = gateway.command(&check, None).await;
+        let told = text(&checked.stderr);
+        if damage != "rolled back" {
+            assert_eq!(checked.status.code(), Some(78), "{damage}: {told}");
+            assert!(told.contains(fix), "{damage}: {told}");
+        }
         let output = gateway
             .command(&["run", "--config", "gateway.toml"], None)
             .await;
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(78), "{damage}: {told}");
-        let fix = match damage {
-            "another account" => "process.data_folder",
-            _ => "restore",
-        };
         assert!(told.contains(fix), "{damage}: {told}");
     }
 }

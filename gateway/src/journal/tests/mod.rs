@@ -2,6 +2,7 @@
 //! The file: what is committed is there again.
 
 mod damage;
+mod look;
 mod look_up;
 mod restore;
 
