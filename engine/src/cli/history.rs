@@ -1,16 +1,22 @@
 //! `history`: writes a symbol's past into a file, as the terminal exports it.
 
-use super::report::unavailable;
+use super::{
+    report::unavailable,
+    usage::{self, Usage},
+};
 use crate::{
     bars::Timeframe,
-    history::{HistoryError, Kind, Progress, Source, SourceError, Wanted, download},
+    history::{HistoryError, Kind, OpenError, Progress, Source, SourceError, Wanted, download},
     session::Gateway,
     settings::Settings,
 };
 use anyhow::ensure;
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
-use mymt5_chassis::cli::{block_on, configure, say};
+use mymt5_chassis::{
+    cli::{block_on, configure, say},
+    exit,
+};
 use mymt5_model::{BrokerTime, Symbol};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -45,7 +51,7 @@ pub(super) fn history(asked: HistoryArgs) -> anyhow::Result<ExitCode> {
     let configured = configure::<Settings>(&asked.config)?;
     ensure!(
         asked.from < asked.to,
-        "invalid --to: expected a time after --from"
+        Usage("invalid --to: expected a time after --from")
     );
     let wanted = Wanted {
         symbol: asked.symbol,
@@ -61,23 +67,32 @@ pub(super) fn history(asked: HistoryArgs) -> anyhow::Result<ExitCode> {
         let gateway = Gateway::connect(&configured.settings.gateway, &configured.redactor);
         let gateway = gateway.await.map_err(unavailable)?;
         let source = Source::of(gateway, &wanted.symbol).await;
-        let source = source.map_err(|error| failed(error.into()))?;
+        let source = source.map_err(HistoryError::from)?;
         let bar = bar(&wanted)?;
         let rows = download(&source, &wanted, &out, |progress| {
             show(&bar, &wanted, progress);
         });
-        let rows = rows.await.map_err(failed)?;
+        let rows = rows.await?;
         bar.finish_and_clear();
         say(&format!("{}: {rows} rows", out.display()));
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// What a supervisor can wait for is told from what needs another command.
-fn failed(error: HistoryError) -> anyhow::Error {
+/// The exit code of what keeps a file from being whole: what can be waited for, or made room for, is told
+/// from what needs another file or another command. None: an error inside the program.
+pub(super) const fn code_of(error: &HistoryError) -> Option<u8> {
+    use HistoryError::{File, OtherRows, Write};
     match error {
-        HistoryError::Source(SourceError::Refused(_)) => unavailable(error),
-        _ => error.into(),
+        File(OpenError::Exists(_) | OpenError::Open(..) | OpenError::Busy(_)) | Write(..) => {
+            Some(exit::UNAVAILABLE)
+        }
+        File(OpenError::Foreign(_) | OpenError::Unreadable(..)) | OtherRows(_) => Some(exit::DATA),
+        HistoryError::Source(error) => match error {
+            SourceError::Refused(_) => Some(exit::UNAVAILABLE),
+            SourceError::Symbol(_) | SourceError::Future(_) => Some(usage::CODE),
+            SourceError::Unreadable(_) => None,
+        },
     }
 }
 

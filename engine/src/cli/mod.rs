@@ -11,8 +11,9 @@ mod run;
 mod status;
 mod sweep;
 mod top;
+mod usage;
 
-use crate::{intents::IntentError, settings::Settings};
+use crate::{history::HistoryError, intents::IntentError, settings::Settings};
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{cli, exit, operations::OperationsClient};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -124,6 +125,12 @@ pub fn execute(asked: Cli) -> ExitCode {
 
 /// The exit codes of the engine's own errors.
 fn code_of(error: &anyhow::Error) -> Option<u8> {
+    if error.is::<usage::Usage>() {
+        return Some(usage::CODE);
+    }
+    if let Some(error) = error.downcast_ref::<HistoryError>() {
+        return history::code_of(error);
+    }
     match error.downcast_ref::<IntentError>()? {
         IntentError::Newer => Some(exit::CONFIG),
         IntentError::Open(_) | IntentError::Write(_) | IntentError::Read(_) => {

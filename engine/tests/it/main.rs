@@ -267,6 +267,19 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
     }
 }
 
+/// As for options that cannot be read.
+#[test]
+fn a_span_that_ends_before_it_begins_has_the_code_of_wrong_options() {
+    let folder = folder_without_gateway();
+    let span = ["--from", "2026-07-02", "--to", "2026-07-01"];
+    let asked = ["history", "--symbol", "EURUSD", "--ticks", "--out", "x.csv"];
+    let output = engine(folder.path(), &[&asked[..], &span].concat()).output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("invalid --to"), "{said}");
+}
+
 /// A configuration that was named and cannot be read leads to no other engine.
 #[test]
 fn the_port_is_not_guessed_where_the_configuration_that_was_named_does_not_tell_it() {

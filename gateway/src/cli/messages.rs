@@ -1,7 +1,7 @@
 //! What a start that fails tells an operator: a sample of each error.
 #![allow(clippy::unwrap_used)]
 
-use super::{doctor, opened::OpenError, operator::Refused};
+use super::{doctor, export, opened::OpenError, operator::Refused};
 use crate::{
     audit::{AuditError, VerifyError},
     broker::KeptError,
@@ -25,6 +25,7 @@ fn every_error_names_its_subject_and_what_to_do() {
     of_the_journal(&mut messages);
     of_refusals(&mut messages);
     of_the_trail(&mut messages);
+    messages.config_error(&export::without_zone(), Path::new(PATH));
     for finding in doctor::messages::samples() {
         messages.text(finding.check, &finding.to_string());
     }

@@ -16,6 +16,7 @@ mod run;
 mod serve;
 mod status;
 mod token;
+mod usage;
 
 pub use run::run_with;
 
@@ -144,7 +145,10 @@ fn code_of(error: &anyhow::Error) -> Option<u8> {
     let is_for_the_operator = journal.is_some_and(JournalError::is_for_the_operator);
     if is_for_the_operator || error.is::<KeptError>() {
         Some(exit::CONFIG)
-    } else if error.is::<OpenError>()
+    } else if error.is::<usage::Usage>() {
+        Some(usage::CODE)
+    } else if journal.is_some_and(is_out_of_reach)
+        || error.is::<OpenError>()
         || error.is::<AuditError>()
         || error.is::<VerifyError>()
         || error.is::<operator::NotRunning>()
@@ -155,4 +159,15 @@ fn code_of(error: &anyhow::Error) -> Option<u8> {
     } else {
         None
     }
+}
+
+/// True where the disk or another user keeps a journal from this process.
+const fn is_out_of_reach(error: &JournalError) -> bool {
+    matches!(
+        error,
+        JournalError::Open(..)
+            | JournalError::Read(_)
+            | JournalError::Write(_)
+            | JournalError::File(_)
+    )
 }

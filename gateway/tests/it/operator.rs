@@ -80,6 +80,54 @@ async fn a_refused_command_says_why_in_one_line_and_exits_1() {
     assert!(line.contains("; "), "a fix: {line}");
 }
 
+/// Of what its user has to correct, no command says that the program failed (70).
+#[tokio::test]
+async fn a_mistake_of_its_user_has_a_code_of_its_own() {
+    let mut gateway = Gateway::start("").await;
+    gateway.child.kill().await.unwrap();
+    let letter = gateway.folder.path().join("letter");
+    std::fs::write(letter, "no backup").unwrap();
+    for (line, code, told) in [
+        (
+            "restore none.db --data-folder data",
+            69,
+            "cannot find none.db",
+        ),
+        ("restore data --data-folder data", 69, "cannot find data"),
+        (
+            "restore letter --data-folder data",
+            78,
+            "letter is not a journal",
+        ),
+        (
+            "halt --reason storm --data-folder none",
+            69,
+            "no gateway runs there",
+        ),
+        (
+            "halt --client nobody --reason storm --data-folder data",
+            1,
+            "refused: ",
+        ),
+        (
+            "export --from 2026-07-02 --to 2026-07-01 --format csv --config gateway.toml",
+            2,
+            "invalid --to",
+        ),
+        (
+            "export --from 2026-07-01 --to 2026-07-02 --format csv --out none/x --config gateway.toml",
+            69,
+            "--out",
+        ),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let output = gateway.command(&arguments, None).await;
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        assert!(said.contains(told), "{line}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn without_a_gateway_a_command_says_that_it_does_not_run() {
     let mut gateway = Gateway::start("").await;

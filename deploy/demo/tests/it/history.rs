@@ -59,8 +59,12 @@ async fn replayed() -> Stage {
 }
 
 fn history(stage: &Stage, asked: &[&str], out: &Path) -> Output {
+    history_of(stage, &[&["--symbol", "AUDUSD"][..], asked].concat(), out)
+}
+
+fn history_of(stage: &Stage, asked: &[&str], out: &Path) -> Output {
     Command::new(stage.program("engine"))
-        .args(["history", "--config", "engine.toml", "--symbol", "AUDUSD"])
+        .args(["history", "--config", "engine.toml"])
         .args(asked)
         .arg("--out")
         .arg(out)
@@ -73,9 +77,9 @@ fn ticks(stage: &Stage, out: &Path) -> Output {
     history(stage, &[&SPAN[..], &["--ticks"]].concat(), out)
 }
 
-/// What it says where it refuses.
-fn refused(output: &Output) -> String {
-    assert!(!output.status.success(), "{output:?}");
+/// What it says where it refuses, with that code.
+fn refused(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -90,7 +94,12 @@ async fn an_interrupted_file_is_continued_without_a_lost_or_doubled_row() {
     let said = String::from_utf8(written.stdout).unwrap();
     assert!(said.ends_with(&format!("{TICKS} rows\n")), "{said}");
     assert!(fs::read_to_string(&out).unwrap() == whole && !begun.exists());
-    assert!(refused(&ticks(&stage, &out)).contains("exists already"));
+    assert!(refused(&ticks(&stage, &out), 69).contains("exists already"));
+    let nowhere = stage.path("nowhere/out.csv");
+    assert!(refused(&ticks(&stage, &nowhere), 69).contains("cannot open"));
+    let unknown = ["--symbol", "EURJPY", "--ticks"];
+    let unknown = [&SPAN[..], &unknown].concat();
+    assert!(refused(&history_of(&stage, &unknown, &nowhere), 2).contains("EURJPY"));
 
     let ends: Vec<usize> = whole.match_indices('\n').map(|(at, _)| at + 1).collect();
     // Inside the header, behind it, between the rows of a millisecond, inside a row, at a page's end,
@@ -128,12 +137,12 @@ async fn a_file_of_another_past_is_refused_and_left_as_it_is() {
     let another_last = format!("{}2026.07.01\t10:09:00.000\t\t\t\t\t6\r\n", rows);
     for other in [&another_price, &another_last] {
         fs::write(&begun, other).unwrap();
-        let said = refused(&ticks(&stage, &out));
+        let said = refused(&ticks(&stage, &out), 65);
         assert!(said.contains("holds other rows"), "{said}");
         assert_eq!(&fs::read_to_string(&begun).unwrap(), other);
     }
     fs::write(&begun, "a letter").unwrap();
-    assert!(refused(&ticks(&stage, &out)).contains("does not begin"));
+    assert!(refused(&ticks(&stage, &out), 65).contains("does not begin"));
     // The same file, asked for from later on.
     fs::write(&begun, rows).unwrap();
     let later = [
@@ -143,7 +152,7 @@ async fn a_file_of_another_past_is_refused_and_left_as_it_is() {
         "2026-07-02",
         "--ticks",
     ];
-    let said = refused(&history(&stage, &later, &out));
+    let said = refused(&history(&stage, &later, &out), 65);
     assert!(said.contains("holds other rows"), "{said}");
     assert!(!out.exists());
 }
@@ -165,6 +174,6 @@ async fn bars_are_written_once_they_are_finished() {
     );
     let wrong = ["--from", "2026-07-02", "--to", "2026-07-01", "--ticks"];
     let other = stage.path("other.csv");
-    assert!(refused(&history(&stage, &wrong, &other)).contains("--to"));
+    assert!(refused(&history(&stage, &wrong, &other), 2).contains("--to"));
     assert!(!other.exists());
 }

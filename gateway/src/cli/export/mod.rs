@@ -4,13 +4,15 @@
 mod row;
 mod sheet;
 
-use super::operator::is_broken_pipe;
+use super::{operator::is_broken_pipe, usage::Usage};
 use crate::{journal::Reader, settings::Settings};
 use anyhow::{Context, ensure};
 use clap::Args;
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use mymt5_chassis::{
     cli::{Configured, configure},
+    config_errors::{ConfigError, ConfigErrors},
+    exit::Unavailable,
     secrets::SecretStore,
 };
 use mymt5_model::{BrokerTime, BrokerZone, OrderId, Ticket, UtcTime};
@@ -63,11 +65,12 @@ impl Export {
     /// Runs it to its exit code.
     ///
     /// # Errors
-    /// A faulty configuration, no journal, a damaged one, or a file that cannot be written.
+    /// [`Usage`], a faulty configuration, a damaged journal; [`Unavailable`]: there is no journal, or the
+    /// file cannot be written.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         ensure!(
             self.from < self.to,
-            "invalid --to: expected a time after --from"
+            Usage("invalid --to: expected a time after --from")
         );
         let Configured {
             settings, redactor, ..
@@ -78,12 +81,14 @@ impl Export {
             redactor.set_values(&[], &[&login.to_string()]);
         }
         let zone = settings.zone.as_ref().map(|(_, zone)| zone);
-        let zone = zone.context("cannot tell the deals' times in UTC; set broker.time_zone")?;
+        let zone = zone.ok_or_else(|| ConfigErrors(vec![without_zone()]))?;
         let path = settings.journal();
         ensure!(
             path.is_file(),
-            "cannot find the journal {}; name the gateway's configuration with --config",
-            path.display()
+            Unavailable(format!(
+                "cannot find the journal {}; name the gateway's configuration with --config",
+                path.display()
+            ))
         );
         let account = settings.identity().account.to_string();
         let source = Source {
@@ -103,6 +108,15 @@ impl Export {
     }
 }
 
+/// Deals have the broker's time alone.
+pub(super) fn without_zone() -> ConfigError {
+    ConfigError::new(
+        "broker.time_zone",
+        "is missing, and without it the deals' times cannot be told in UTC",
+        "set it to an IANA name such as Europe/Athens, or new_york+7",
+    )
+}
+
 /// What is exported.
 struct Source<'a> {
     reader: Reader,
@@ -116,12 +130,14 @@ impl Source<'_> {
     fn write_file(&self, format: Format, path: &Path) -> anyhow::Result<()> {
         let mut file = OpenOptions::new();
         let file = file.write(true).create_new(true).mode(0o600).open(path);
-        let file = file.context("cannot create the file of --out; name one that does not exist yet, in a folder that this user may write")?;
+        let file = file.context(Unavailable("cannot create the file of --out; name one that does not exist yet, in a folder that this user may write".to_owned()))?;
         let written = self.write(format, file);
         if written.is_err() {
             let _ = fs::remove_file(path);
         }
-        written.context("cannot write the export; look at what follows, then repeat it")
+        written.context(Unavailable(
+            "cannot write the export; look at what follows, then repeat it".to_owned(),
+        ))
     }
 
     fn write(&self, format: Format, out: impl Write) -> anyhow::Result<()> {

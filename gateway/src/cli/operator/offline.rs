@@ -1,14 +1,16 @@
 //! What can be done while no gateway runs: a halt, stored for the next start, and putting a backup
 //! in the journal's place. Both hold the data folder's lock, so that none starts meanwhile.
 
+use super::wire::Refused;
 use crate::{
-    journal::{self, Journal, Sqlite},
+    journal::{self, Journal, JournalError, Sqlite},
     settings::TABLE,
 };
 use anyhow::{Context, bail, ensure};
 use mymt5_chassis::{
     cli::{complain, redactor, say},
     clock,
+    exit::Unavailable,
     process::Folder,
 };
 use mymt5_guard::{ScopeLimits, TradingState};
@@ -18,11 +20,12 @@ use mymt5_orders::{
 };
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
+use tonic::Status;
 
 /// Where the gateway's configuration is unless `run` was told otherwise.
 const CONFIG: &str = "config/gateway.toml";
@@ -98,7 +101,7 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
             journal.commit(&outbox.records)?;
             Ok(state)
         }
-        Some((_, Answer::Refused(refusal))) => Err(refusal.into()),
+        Some((_, Answer::Refused(refusal))) => Err(Refused::from(Status::from(refusal)).into()),
         _ => bail!("the halt was not taken; start the gateway, then repeat it"),
     }
 }
@@ -106,27 +109,40 @@ pub(super) fn halt(data_folder: &Path, halt: &Halt) -> anyhow::Result<TradingSta
 /// Puts a backup in the journal's place. The journal that was there is kept beside it.
 ///
 /// # Errors
-/// The backup is none or damaged, or a gateway runs.
+/// [`Unavailable`]: the backup cannot be read, or the data folder not be written; the backup is none or
+/// damaged, or a gateway runs.
 pub(in crate::cli) fn restore(data_folder: &Path, backup: &Path) -> anyhow::Result<ExitCode> {
     ensure!(
         backup.is_file(),
-        "cannot find {}; name a backup, such as one in {}",
-        backup.display(),
-        data_folder.join("backup").display()
+        Unavailable(format!(
+            "cannot find {}; name a backup, such as one in {}",
+            backup.display(),
+            data_folder.join("backup").display()
+        ))
     );
+    File::open(backup).with_context(|| {
+        Unavailable(format!(
+            "cannot read {}; let this user read it",
+            backup.display()
+        ))
+    })?;
     let _lock = Folder::claim(data_folder)?;
     let path = data_folder.join(journal::file_of(journal::SIMULATOR));
     let fresh = path.with_extension("restored.db");
-    fs::copy(backup, &fresh)
-        .context("cannot copy the backup; make room on the disk of the data folder")?;
     let now = clock::utc_now_ms();
-    let restored = journal::begin_epoch(&fresh, &path, UtcTime(now)).inspect_err(|_| {
-        let _ = journal::remove(&fresh);
-    })?;
+    let restored = copy(backup, &fresh)
+        .and_then(|()| journal::begin_epoch(&fresh, &path, UtcTime(now)).map_err(Into::into))
+        .map_err(|error| {
+            let _ = journal::remove(&fresh);
+            of_backup(error, backup)
+        })?;
     let kept = journal::set_aside(&path, now)?;
-    fs::rename(&fresh, &path)
-        .context("cannot put the backup in place; let this user write in the data folder")?;
-    fs::File::open(data_folder)?.sync_all()?;
+    fs::rename(&fresh, &path).with_context(|| {
+        Unavailable(
+            "cannot put the backup in place; let this user write in the data folder".to_owned(),
+        )
+    })?;
+    File::open(data_folder)?.sync_all()?;
     say(&format!(
         "restored {} orders; event cursors from before are void",
         restored.orders
@@ -149,12 +165,29 @@ pub(in crate::cli) fn restore(data_folder: &Path, backup: &Path) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
+fn copy(backup: &Path, fresh: &Path) -> anyhow::Result<()> {
+    fs::copy(backup, fresh).with_context(|| {
+        Unavailable("cannot copy the backup; make room on the disk of the data folder".to_owned())
+    })?;
+    Ok(())
+}
+
+/// A file that is no backup is told by the name that its user gave.
+fn of_backup(error: anyhow::Error, backup: &Path) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(JournalError::Foreign(_)) => JournalError::Foreign(backup.to_path_buf()).into(),
+        _ => error,
+    }
+}
+
 fn journal_of(data_folder: &Path) -> anyhow::Result<PathBuf> {
     let path = data_folder.join(journal::file_of(journal::SIMULATOR));
     ensure!(
         path.is_file(),
-        "no gateway runs there, and no journal {} is there to store a halt in; name the folder with --data-folder",
-        path.display()
+        Unavailable(format!(
+            "no gateway runs there, and no journal {} is there to store a halt in; name the folder with --data-folder",
+            path.display()
+        ))
     );
     Ok(path)
 }
