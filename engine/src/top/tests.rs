@@ -205,6 +205,7 @@ fn snapshot() -> v1::GetSnapshotResponse {
         sequence: 20,
         trading_state: v1::TradingState::Active.into(),
         client: String::new(),
+        account_id: String::new(),
     }
 }
 

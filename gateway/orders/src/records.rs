@@ -244,6 +244,8 @@ pub enum Record {
 pub struct Loaded {
     /// Identity of the event sequence.
     pub journal_id: String,
+    /// Identity of the account, from which neither its number nor its server can be found.
+    pub account_id: String,
     /// Each client's number in the magic of its orders; never used again for another.
     pub slots: BTreeMap<ClientName, u16>,
     /// Requests whose changes have no final outcome.

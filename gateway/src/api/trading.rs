@@ -259,6 +259,7 @@ impl TradingService for Trading {
             sequence,
             trading_state: render::trading_state(state).into(),
             client: name,
+            account_id: self.0.orders.account_id().to_owned(),
         }))
     }
 

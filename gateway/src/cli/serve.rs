@@ -203,6 +203,7 @@ fn orders(settings: &Settings, books: Books, market: &Market) -> (Orders, Arc<dy
         reader,
         log: EventLog::new(std::mem::take(&mut loaded.events), readers.clone()),
         journal_id: loaded.journal_id.as_str().into(),
+        account_id: loaded.account_id.as_str().into(),
         send_timeout: settings.orders.send_timeout,
         origin,
     };

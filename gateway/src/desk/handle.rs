@@ -54,6 +54,7 @@ pub struct Orders {
     log: EventLog,
     readers: Readers,
     journal_id: Arc<str>,
+    account_id: Arc<str>,
     journal_up: watch::Receiver<bool>,
     broke: Arc<AtomicBool>,
     askers: Arc<AtomicU64>,
@@ -74,6 +75,7 @@ impl Orders {
         let sends = TaskTracker::new();
         let log = setup.log.clone();
         let journal_id = setup.journal_id.clone();
+        let account_id = setup.account_id.clone();
         let (up, journal_up) = watch::channel(true);
         let broke = Arc::new(AtomicBool::new(false));
         let up_of_broken = up.clone();
@@ -99,6 +101,7 @@ impl Orders {
             log,
             readers,
             journal_id,
+            account_id,
             journal_up,
             broke,
             askers: Arc::default(),
@@ -109,6 +112,12 @@ impl Orders {
     #[must_use]
     pub fn journal_id(&self) -> &str {
         &self.journal_id
+    }
+
+    /// Identity of the account, from which neither its number nor its server can be found.
+    #[must_use]
+    pub fn account_id(&self) -> &str {
+        &self.account_id
     }
 
     /// The events.

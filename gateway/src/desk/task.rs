@@ -46,6 +46,8 @@ pub struct Setup {
     pub log: EventLog,
     /// Identity of the event sequence.
     pub journal_id: Arc<str>,
+    /// Identity of the account.
+    pub account_id: Arc<str>,
     /// How long a send may take before its outcome counts as unknown.
     pub send_timeout: Duration,
     /// When the clock that never goes back began: at zero when the core was made.

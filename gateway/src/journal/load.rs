@@ -12,6 +12,7 @@ use mymt5_orders::{
 };
 use rusqlite::{Connection, params};
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Newest deals that a complete history must hold.
@@ -19,6 +20,8 @@ const NEWEST_DEALS: i64 = 500;
 /// Newest events that are kept in memory.
 const NEWEST_EVENTS: i64 = 4_096;
 const MINUTE_MS: i64 = 60_000;
+/// Bytes of an account's id.
+const ACCOUNT_ID: usize = 16;
 
 /// One fact about the journal or the account; none: never noted.
 pub(super) fn meta<T: DeserializeOwned>(
@@ -57,6 +60,7 @@ pub(super) fn loaded(connection: &Connection, now: UtcTime) -> Result<Loaded, Jo
     let disagreements: Option<Vec<(PositionId, Disagreement)>> = meta(connection, "disagreements")?;
     Ok(Loaded {
         journal_id: fact(connection, "journal_id")?,
+        account_id: account_id(connection)?,
         slots: slots(connection)?,
         requests,
         orders,
@@ -79,6 +83,14 @@ pub(super) fn loaded(connection: &Connection, now: UtcTime) -> Result<Loaded, Jo
         disagreements: disagreements.unwrap_or_default().into_iter().collect(),
         accepted_unreadable: meta(connection, "accepted_unreadable")?.unwrap_or_default(),
     })
+}
+
+/// The account as clients know it, by the random salt that is made with its journal and outlives a
+/// restore. The salt itself never leaves: numbers of accounts could be tried with it.
+fn account_id(connection: &Connection) -> Result<String, JournalError> {
+    let salt: String = fact(connection, "salt")?;
+    let digest = Sha256::digest(format!("account id\n{salt}"));
+    Ok(hex::encode(&digest[..ACCOUNT_ID]))
 }
 
 /// The highest number that an order's id may have had: of an order here, or before a restore.

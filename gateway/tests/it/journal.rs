@@ -255,7 +255,10 @@ async fn a_restored_backup_begins_an_epoch_and_knows_what_came_after_it() {
     );
     assert_eq!(submit(&gateway, "later").await.unwrap(), later);
     submit(&gateway, "new").await.unwrap();
-    assert_eq!(held(&snapshot(&gateway).await), 3);
+    let now = snapshot(&gateway).await;
+    assert_eq!(held(&now), 3);
+    assert_eq!(now.account_id, old.account_id, "it is the same account");
+    assert_eq!(now.account_id.len(), 32);
 }
 
 #[tokio::test]

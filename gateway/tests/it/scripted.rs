@@ -282,6 +282,7 @@ impl Desk {
             reader: Reader::open(&path).unwrap(),
             log: EventLog::new(Vec::new(), readers.clone()),
             journal_id: loaded.journal_id.as_str().into(),
+            account_id: loaded.account_id.as_str().into(),
             send_timeout: plan.send_timeout,
             origin: std::time::Instant::now(),
         };

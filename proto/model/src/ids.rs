@@ -95,6 +95,11 @@ name!(
     /// A client's name as the gateway's configuration has it.
     ClientName, 32
 );
+name!(
+    /// An account as its gateway tells it to clients: neither its number nor its server can be found
+    /// from it.
+    AccountId, 64
+);
 impl ClientName {
     /// The name of the gateway's own user on the control socket; no client may have it.
     #[must_use]

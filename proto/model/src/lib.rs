@@ -38,7 +38,7 @@ mod trade;
 mod weekday;
 
 pub use account::{AccountKind, AccountMode, AccountRow, MaskedAccount};
-pub use ids::{ClientName, IdError, Magic, OrderId, PositionId, RequestId, Ticket};
+pub use ids::{AccountId, ClientName, IdError, Magic, OrderId, PositionId, RequestId, Ticket};
 pub use link::LinkState;
 pub use lots::{Lots, LotsError, VolumeGrid};
 pub use market::{Bar, Tick};

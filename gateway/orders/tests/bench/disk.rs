@@ -143,6 +143,7 @@ impl Disk {
         recent.reverse();
         Loaded {
             journal_id: "bench".to_owned(),
+            account_id: "account".to_owned(),
             slots: self.slots.clone(),
             requests: self
                 .pending

@@ -78,6 +78,25 @@ fn a_restore_takes_over_what_the_journal_in_place_still_tells() {
 }
 
 #[test]
+fn an_account_keeps_its_id_over_restarts_and_restores_and_a_new_journal_has_another() {
+    for journal_is_lost in [false, true] {
+        let (_folder, path, copy) = with_a_backup();
+        let id = open(&path).unwrap().1.account_id;
+        assert_eq!(open(&path).unwrap().1.account_id, id);
+        if journal_is_lost {
+            fs::remove_file(&path).unwrap();
+        }
+        begin_epoch(&copy, &path, UtcTime(9)).unwrap();
+        assert_eq!(open(&copy).unwrap().1.account_id, id, "{journal_is_lost}");
+        let is_hex = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(is_hex && id.len() == 32, "{id}");
+        // By the same number and server it would be found from them.
+        let (_folder, new) = place();
+        assert_ne!(open(&new).unwrap().1.account_id, id);
+    }
+}
+
+#[test]
 fn a_restore_that_cannot_know_what_came_since_halts_the_account() {
     for loss in ["gone", "damaged", "another"] {
         let (folder, path, copy) = with_a_backup();
