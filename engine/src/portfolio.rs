@@ -3,8 +3,8 @@
 use crate::risk::{Account, Open, PositionDeal};
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    AccountMode, BrokerTime, Levels, Lots, Money, OrderId, OrderState, OrderType, PositionId,
-    Price, RequestId, Retcode, RetcodeClass, Side, Symbol,
+    AccountId, AccountMode, BrokerTime, Levels, Lots, Money, OrderId, OrderState, OrderType,
+    PositionId, Price, RequestId, Retcode, RetcodeClass, Side, Symbol,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -147,6 +147,8 @@ impl Scope {
 /// All that events report, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
+    /// Which account it is; none: the gateway does not tell it.
+    pub account_id: Option<AccountId>,
     /// How positions of one symbol live together.
     pub mode: AccountMode,
     /// What is held.

@@ -50,6 +50,11 @@ pub const METRICS: &[Metric] = &[
         "Entries that strategies decided and the engine refused, by reason",
     )
     .by(&["reason"]),
+    Metric::gauge(
+        "mymt5_engine_risk_state_refuses",
+        "1 while risk.json cannot be gone on from and every entry is refused, by reason",
+    )
+    .by(&["reason"]),
     Metric::counter(
         "mymt5_engine_orders_submitted_total",
         "Orders and closes that were sent",

@@ -175,6 +175,7 @@ impl Desk {
     /// What a trader begins with.
     pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot {
+            account_id: None,
             mode: self.mode,
             positions: Vec::new(),
             is_whole: true,

@@ -70,6 +70,9 @@ enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = "config/engine.toml")]
         config: PathBuf,
+        /// Forget all that risk.json keeps, of whichever account: the next session's is another one.
+        #[arg(long)]
+        new_account: bool,
     },
     /// Write a symbol's past into a file, as the terminal exports it; what was interrupted is continued.
     ///
@@ -111,7 +114,10 @@ pub fn execute(asked: Cli) -> ExitCode {
         Command::Check { config, print } => cli::check::<Settings>(&config, print),
         Command::Doctor { config, json } => doctor::doctor(&config, json),
         Command::Report { config, out } => report::report(&config, &out),
-        Command::ResetRisk { config } => reset_risk::reset_risk(&config),
+        Command::ResetRisk {
+            config,
+            new_account,
+        } => reset_risk::reset_risk(&config, new_account),
         Command::History(asked) => history::history(asked),
         Command::Backtest(asked) => backtest::backtest(&asked),
         Command::Sweep(asked) => sweep::sweep(asked),

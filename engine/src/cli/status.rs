@@ -41,6 +41,8 @@ struct Standing {
     ticks: u64,
     orders: u64,
     refused_by_risk: u64,
+    /// Why every entry is refused until somebody acts; none: they are judged one by one.
+    entries_refused: Option<String>,
 }
 
 impl Standing {
@@ -59,6 +61,13 @@ impl Standing {
                 "mymt5_engine_decisions_refused_total{{reason=\"{name}\"}}"
             ))
         });
+        let mut of_state = RiskRefused::OF_STATE.into_iter();
+        let entries_refused = of_state.find(|refused| {
+            let name = refused.name();
+            value(&format!(
+                "mymt5_engine_risk_state_refuses{{reason=\"{name}\"}}"
+            )) == Some(1.0)
+        });
         Self {
             connected: value("mymt5_engine_connected") == Some(1.0),
             last_success_age_seconds: age("mymt5_engine_last_success_timestamp_seconds"),
@@ -70,6 +79,7 @@ impl Standing {
             ticks: count("mymt5_engine_ticks_received_total"),
             orders: count("mymt5_engine_orders_submitted_total"),
             refused_by_risk: refused.sum(),
+            entries_refused: entries_refused.map(|refused| refused.to_string()),
         }
     }
 
@@ -82,7 +92,7 @@ impl Standing {
         let connected = if self.connected { "yes" } else { "no" };
         let percent = self.error_rate * 100.0;
         let calls = self.calls;
-        vec![
+        let mut rows = vec![
             ("connected", connected.to_owned()),
             ("last success", age(self.last_success_age_seconds)),
             ("last tick", age(self.last_tick_age_seconds)),
@@ -91,7 +101,10 @@ impl Standing {
             ("ticks", self.ticks.to_string()),
             ("orders", self.orders.to_string()),
             ("refused by risk", self.refused_by_risk.to_string()),
-        ]
+        ];
+        let refused = self.entries_refused.clone();
+        rows.extend(refused.map(|why| ("entries refused", why)));
+        rows
     }
 }
 
@@ -121,5 +134,20 @@ mod tests {
         assert_eq!(value("last success"), Some("1.5 s ago"));
         assert_eq!(value("last tick"), Some("never"));
         assert_eq!(value("error rate"), Some("25.00 % of 4 calls"));
+        assert!(json["entries_refused"].is_null());
+        assert_eq!(value("entries refused"), None);
+    }
+
+    #[test]
+    fn a_state_that_refuses_every_entry_is_told_with_its_fix() {
+        for holds in RiskRefused::OF_STATE {
+            let told = RiskRefused::OF_STATE.map(|refused| {
+                let (name, told) = (refused.name(), u8::from(refused == holds));
+                format!("mymt5_engine_risk_state_refuses{{reason=\"{name}\"}} {told}\n")
+            });
+            let standing = Standing::of(&told.concat(), 0);
+            let why = ("entries refused", holds.to_string());
+            assert_eq!(standing.rows().last(), Some(&why));
+        }
     }
 }

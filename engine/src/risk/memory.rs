@@ -4,7 +4,7 @@ use super::{loss_watch::Spared, results::Results};
 use crate::care::Book;
 use mymt5_chassis::process::write_atomically;
 use mymt5_guard::LossState;
-use mymt5_model::{BrokerTime, Money, PositionId};
+use mymt5_model::{AccountId, BrokerTime, Money, PositionId};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -41,6 +41,9 @@ pub enum MemoryError {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Memory {
+    /// Whose it is; none: no gateway told it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) account: Option<AccountId>,
     /// The losses' levels and latches.
     pub(super) losses: Option<LossState>,
     /// Limits that close nothing today.

@@ -56,10 +56,11 @@ pub use stop_distance::StopDistance;
 use crate::care::Book;
 use loss_watch::{LossWatch, Reading, Spared};
 use memory::Memory;
-use mymt5_guard::{Breach, DrawdownKind, Headroom, LimitAction, LossMeter};
-use mymt5_model::{BrokerTime, Lots, Money, PositionId, Symbol, SymbolSpec, UtcTime};
+use mymt5_guard::{Breach, DrawdownKind, Headroom, LimitAction, LossMeter, LossSettings};
+use mymt5_model::{AccountId, BrokerTime, Lots, Money, PositionId, Symbol, SymbolSpec, UtcTime};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     path::{Path, PathBuf},
 };
 
@@ -91,6 +92,19 @@ enum Keeper {
     Unreadable,
     /// A file and what it holds; none: writing failed.
     File(PathBuf, Option<Box<Memory>>),
+    /// A file of another account, and what is to be gone on from there. It is not overwritten.
+    OtherAccount(PathBuf, Box<Memory>),
+}
+
+impl Keeper {
+    /// Why no entry can be judged by what is kept; none: it can.
+    const fn refuses(&self) -> Option<RiskRefused> {
+        match self {
+            Self::Unreadable => Some(RiskRefused::StateUnreadable),
+            Self::OtherAccount(..) => Some(RiskRefused::OtherAccount),
+            Self::Nowhere | Self::File(..) => None,
+        }
+    }
 }
 
 impl Risk {
@@ -123,9 +137,8 @@ impl Risk {
     }
 
     fn with(settings: RiskSettings, memory: Memory, keeper: Keeper) -> Self {
-        let meter = LossMeter::resume(settings.losses, memory.losses.clone());
         Self {
-            watch: LossWatch::new(meter, memory.spared, memory.balance),
+            watch: watch(settings.losses, &memory),
             settings,
             memory,
             keeper,
@@ -166,6 +179,15 @@ impl Risk {
         memory.write(file)
     }
 
+    /// An operator's word that the account of the next session is another one: what is kept of the one
+    /// before is forgotten.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn forget(file: &Path) -> Result<(), MemoryError> {
+        Memory::default().write(file)
+    }
+
     /// Takes the broker's time.
     pub fn at(&mut self, time: BrokerTime) {
         self.now = Some(time);
@@ -179,9 +201,42 @@ impl Risk {
         }
     }
 
-    /// A session begins: deposits and withdrawals before it may be missed, which another balance shows.
-    pub fn begin(&mut self) {
+    /// A session begins, with that account; none: the gateway does not tell which. Deposits and
+    /// withdrawals before it may be missed, which another balance shows.
+    pub fn begin(&mut self, account: Option<&AccountId>) {
+        if let Some(account) = account {
+            self.begin_with(account);
+        }
         self.watch.begin();
+    }
+
+    /// What is kept of another account stays as it is until that one is back, and no entry is made
+    /// meanwhile: neither its levels count for this account, nor does a change of accounts lift a latch.
+    fn begin_with(&mut self, account: &AccountId) {
+        let known = self.memory.account.get_or_insert_with(|| account.clone());
+        let is_same = *known == *account;
+        self.keep();
+        if is_same {
+            return;
+        }
+        let nothing_yet = Memory {
+            account: Some(account.clone()),
+            ..Memory::default()
+        };
+        let left = mem::replace(&mut self.memory, nothing_yet);
+        self.keeper = match mem::replace(&mut self.keeper, Keeper::Nowhere) {
+            Keeper::File(path, _) => {
+                tracing::error!(error = %RiskRefused::OtherAccount, "entries are refused");
+                Keeper::OtherAccount(path, Box::new(left))
+            }
+            Keeper::OtherAccount(path, kept) if kept.account.as_ref() == Some(account) => {
+                tracing::info!("the account of risk.json is back");
+                self.memory = *kept;
+                Keeper::File(path, None)
+            }
+            keeper => keeper,
+        };
+        self.watch = watch(self.settings.losses, &self.memory);
     }
 
     /// Takes the account's figures; none: they are not known.
@@ -293,7 +348,7 @@ impl Risk {
     /// outlive this process.
     pub(crate) fn remember(&mut self, note: impl FnOnce(&mut Book, Option<BrokerTime>)) -> bool {
         note(&mut self.memory.care, self.now);
-        self.keep() && !matches!(self.keeper, Keeper::Unreadable)
+        self.keep() && self.keeper.refuses().is_none()
     }
 
     /// An order of ours was done, at least in part.
@@ -352,6 +407,13 @@ impl Risk {
             *self.refusals.entry(refused.name()).or_default() += 1;
         }
         admitted
+    }
+
+    /// Why what is kept over restarts refuses every entry now: one of [`RiskRefused::OF_STATE`]; none: it
+    /// does not.
+    #[must_use]
+    pub const fn refused_by_state(&self) -> Option<RiskRefused> {
+        self.keeper.refuses()
     }
 
     /// How often each rule refused an entry, by its name.
@@ -424,8 +486,8 @@ impl Risk {
 
     /// The rules that ask what happened and what time it is.
     fn judge_time(&self, entry: &Entry<'_>, facts: &Facts<'_>) -> Result<(), RiskRefused> {
-        if matches!(self.keeper, Keeper::Unreadable) {
-            return Err(RiskRefused::StateUnreadable);
+        if let Some(refused) = self.keeper.refuses() {
+            return Err(refused);
         }
         let rules = &self.settings;
         self.watch.check(facts.account.is_some())?;
@@ -467,4 +529,10 @@ impl Risk {
         *kept = written.is_ok().then(|| Box::new(self.memory.clone()));
         kept.is_some()
     }
+}
+
+/// The limits of losses, as they go on from what is remembered.
+fn watch(settings: LossSettings, memory: &Memory) -> LossWatch {
+    let meter = LossMeter::resume(settings, memory.losses.clone());
+    LossWatch::new(meter, memory.spared, memory.balance)
 }

@@ -22,6 +22,7 @@ macro_rules! refusals {
 refusals! {
     StateUnreadable, "state_unreadable", "risk.json in process.data_folder cannot be read; restore it, or stop this engine and run `mymt5-engine reset-risk`";
     StateUnwritable, "state_unwritable", "risk.json in process.data_folder cannot be written; make room on its disk, and let this user write it";
+    OtherAccount, "other_account", "risk.json in process.data_folder is of another account than the gateway's; give this engine the gateway of that account, or stop it and run `mymt5-engine reset-risk --new-account`";
     AccountUnknown, "account_unknown", "risk needs the account's equity or balance, which is unknown or not above 0; wait for the gateway to report it";
     DailyLoss, "daily_loss", "risk.daily_loss is reached; wait for the next reset";
     Drawdown, "drawdown", "risk.drawdown is reached; stop this engine, and run `mymt5-engine reset-risk` once trading may go on";
@@ -49,4 +50,9 @@ refusals! {
     OpenRisk, "open_risk", "more is at risk in total than risk.max_open_risk_percent allows; close some first";
     MarginUnknown, "margin_unknown", "risk.max_margin_use_percent needs the account's leverage and the value of what is on its way; wait for the gateway to report them";
     Margin, "margin", "more margin than risk.max_margin_use_percent allows; close some first";
+}
+
+impl RiskRefused {
+    /// Those that hold for every entry, until what is kept over restarts can be gone on from.
+    pub const OF_STATE: [Self; 2] = [Self::StateUnreadable, Self::OtherAccount];
 }

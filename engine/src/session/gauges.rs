@@ -1,6 +1,9 @@
 //! What a monitor is told of a session: where it happens, and with each heartbeat.
 
-use crate::trader::{Figures, Intent, Outcome};
+use crate::{
+    risk::RiskRefused,
+    trader::{Figures, Intent, Outcome},
+};
 use mymt5_chassis::clock;
 use mymt5_proto::{Reason, v1};
 
@@ -17,6 +20,11 @@ pub(super) fn trader(figures: &Figures) {
         metrics::gauge!("mymt5_engine_loss_limit", "limit" => name).set(allowed);
         let left = room.left.to_f64();
         metrics::gauge!("mymt5_engine_loss_limit_left", "limit" => name).set(left);
+    }
+    for refused in RiskRefused::OF_STATE {
+        let name = refused.name();
+        let holds = u8::from(figures.refused_by_state == Some(refused));
+        metrics::gauge!("mymt5_engine_risk_state_refuses", "reason" => name).set(f64::from(holds));
     }
 }
 

@@ -8,8 +8,8 @@ use crate::{
 };
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    AccountMode, Bar, BrokerTime, Edit, Levels, Lots, Moment, Money, OrderId, OrderState,
-    OrderType, PositionId, Price, RequestId, Retcode, Side, Symbol, SymbolSpec,
+    AccountId, AccountMode, Bar, BrokerTime, Edit, Levels, Lots, Moment, Money, OrderId,
+    OrderState, OrderType, PositionId, Price, RequestId, Retcode, Side, Symbol, SymbolSpec,
 };
 use mymt5_proto::{parse_enum, v1};
 use prost::Message;
@@ -136,6 +136,7 @@ pub(super) fn snapshot(wire: &v1::GetSnapshotResponse, specs: &Specs) -> Snapsho
     let mode = wire.account.as_ref().map_or(0, |account| account.mode);
     let mode = parse_enum::<v1::AccountMode, AccountMode>(mode, "");
     Snapshot {
+        account_id: AccountId::parse(&wire.account_id).ok(),
         // Where positions do not net, a close names its position: that is right on both.
         mode: mode.unwrap_or(AccountMode::Hedging),
         is_whole: positions.len() == wire.positions.len(),
@@ -537,6 +538,7 @@ mod tests {
                 wire_order(v1::OrderType::Market, v1::OrderState::PartiallyFilled),
             ],
             trading_state: v1::TradingState::Active.into(),
+            account_id: "main".into(),
             ..Default::default()
         };
         let held = Held {
@@ -578,6 +580,7 @@ mod tests {
             },
         };
         let expected = Snapshot {
+            account_id: AccountId::parse("main").ok(),
             mode: AccountMode::Netting,
             positions: vec![held],
             is_whole: false,
@@ -596,7 +599,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_not_understood_takes_no_new_risk() {
         let empty = snapshot(&v1::GetSnapshotResponse::default(), &specs());
-        assert_eq!(empty.account, None);
+        assert_eq!((empty.account, empty.account_id), (None, None));
         assert_eq!(empty.trading_state, TradingState::Halted);
         let position = wire_position(v1::Side::Unspecified, 0.49);
         let unread = v1::PositionChanged {

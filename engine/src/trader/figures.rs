@@ -1,6 +1,7 @@
 //! What a monitor is told of the trader.
 
 use super::Trader;
+use crate::risk::RiskRefused;
 use mymt5_guard::Headroom;
 
 /// What it holds and risks, at a moment.
@@ -14,6 +15,8 @@ pub struct Figures {
     pub open_risk_limit: Option<f64>,
     /// What is left of each limit of losses.
     pub limits: Vec<Headroom>,
+    /// Why what risk keeps over restarts refuses every entry; none: it does not.
+    pub refused_by_state: Option<RiskRefused>,
 }
 
 impl Trader {
@@ -27,6 +30,7 @@ impl Trader {
             open_risk: self.risk.open_risk(&open, &self.specs),
             open_risk_limit: self.risk.open_risk_limit(),
             limits: self.risk.headroom(),
+            refused_by_state: self.risk.refused_by_state(),
         }
     }
 }

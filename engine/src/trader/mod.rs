@@ -209,8 +209,9 @@ impl Trader {
     /// Starts again from a snapshot.
     pub fn on_snapshot(&mut self, snapshot: Snapshot) {
         let account = snapshot.account;
+        let account_id = snapshot.account_id.clone();
         self.portfolio.read(snapshot);
-        self.risk.begin();
+        self.risk.begin(account_id.as_ref());
         self.risk.on_account(account);
         self.risk.on_positions(&self.portfolio.ids());
         self.note_positions();

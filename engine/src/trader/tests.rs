@@ -117,6 +117,7 @@ fn id(text: &str) -> RequestId {
 
 fn snapshot(trading_state: TradingState) -> Snapshot {
     Snapshot {
+        account_id: None,
         mode: AccountMode::Netting,
         positions: Vec::new(),
         is_whole: true,

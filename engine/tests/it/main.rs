@@ -159,21 +159,32 @@ fn a_latched_risk_is_reset_by_a_command_while_no_engine_runs() {
     let text = format!("{CONFIGURATION}[risk]\nmax_errors = 3\n");
     fs::write(folder.path().join("engine.toml"), text).unwrap();
     let data = folder.path().join("data/engine-main");
-    let reset = || {
-        let reset = engine(folder.path(), &["reset-risk"]).output().unwrap();
+    let run = |arguments: &[&str]| {
+        let reset = engine(folder.path(), arguments).output().unwrap();
         let said = String::from_utf8(reset.stderr).unwrap();
         // It is no run that could have crashed.
         assert!(!data.join("running.json").exists());
         (reset.status.code(), said)
     };
+    let reset = || run(&["reset-risk"]);
     let (code, said) = reset();
     assert_eq!(code, Some(0), "{said}");
     fs::write(data.join("risk.json"), "spoilt").unwrap();
     let (code, said) = reset();
     assert_eq!(code, Some(0), "{said}");
-    let kept: serde_json::Value =
-        serde_json::from_slice(&fs::read(data.join("risk.json")).unwrap()).unwrap();
-    assert_eq!(kept["errors"], 0, "{kept}");
+    let kept = || -> serde_json::Value {
+        serde_json::from_slice(&fs::read(data.join("risk.json")).unwrap()).unwrap()
+    };
+    assert_eq!(kept()["errors"], 0, "{}", kept());
+    let mut of_an_account = kept();
+    of_an_account["account"] = "first".into();
+    fs::write(data.join("risk.json"), of_an_account.to_string()).unwrap();
+    let (code, said) = reset();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(kept()["account"], "first");
+    let (code, said) = run(&["reset-risk", "--new-account"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(kept().get("account").is_none());
     let _running = mymt5_chassis::process::Folder::claim(&data).unwrap();
     let (code, said) = reset();
     assert_ne!(code, Some(0), "{said}");

@@ -1,5 +1,6 @@
 //! Each rule alone stops an entry, and holds no exit back.
 
+mod accounts;
 mod losses;
 
 use super::*;
