@@ -4,9 +4,10 @@ use crate::{
     runbook::Disk,
     stage::{Stage, eventually},
 };
+use mymt5_chassis::operations::metric;
 use mymt5_proto::v1;
 use rusqlite::{Connection, OpenFlags};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 /// Lots per symbol, negative when short, in units of a hundredth.
 type Lots = BTreeMap<String, i64>;
@@ -114,6 +115,72 @@ async fn a_full_disk_of_the_engine_stops_no_exit_and_room_lets_it_enter_again() 
     assert!(stage.is_serving("engine").await, "its session goes on");
     disk.clear();
     all_agree(&stage).await;
+}
+
+/// Puts the gateway's account aside under a name: its journal, and what the simulator keeps of it.
+fn put_aside(stage: &Stage, name: &str) {
+    fs::create_dir(stage.path(name)).unwrap();
+    move_account(stage, "data/gateway", name);
+}
+
+fn move_account(stage: &Stage, from: &str, to: &str) {
+    for entry in fs::read_dir(stage.path(from)).unwrap() {
+        let entry = entry.unwrap();
+        let file = entry.file_name().into_string().unwrap();
+        if file.starts_with("journal.") || file.starts_with("simulator.db") {
+            fs::rename(entry.path(), stage.path(to).join(file)).unwrap();
+        }
+    }
+}
+
+/// Waits until the engine tells whether what its rules keep is of another account.
+async fn is_told_as_another(stage: &Stage, yes: bool) {
+    let name = "mymt5_engine_risk_state_refuses{reason=\"other_account\"}";
+    eventually(&format!("another account: {yes}"), async || {
+        let told = metric(&stage.metrics_of("engine").await, name)?;
+        ((told == 1.0) == yes).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_engine_enters_nothing_while_its_gateway_serves_another_account() {
+    let mut stage = Stage::set("info", &[]);
+    let config = stage.path("engine.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = format!("{text}[risk]\ndaily_loss.percent = 50.0\n");
+    fs::write(&config, text).unwrap();
+    stage.start("gateway");
+    stage.start("engine");
+    stage.serving("engine", true).await;
+    all_agree(&stage).await;
+    let first = stage.snapshot().await.unwrap().account_id;
+
+    stage.stop("gateway").await;
+    put_aside(&stage, "first");
+    stage.start("gateway");
+    is_told_as_another(&stage, true).await;
+    let refused = "mymt5_engine_decisions_refused_total{reason=\"other_account\"}";
+    eventually("an entry that is refused", async || {
+        let times = metric(&stage.metrics_of("engine").await, refused)?;
+        (times > 0.0).then_some(())
+    })
+    .await;
+    assert_ne!(stage.snapshot().await.unwrap().account_id, first);
+    assert_eq!(stage.fills().await, 0);
+    let kept = fs::read_to_string(stage.path("data/engine/risk.json")).unwrap();
+    assert!(kept.contains(&first), "{kept}");
+
+    stage.stop("gateway").await;
+    put_aside(&stage, "second");
+    move_account(&stage, "first", "data/gateway");
+    stage.start("gateway");
+    is_told_as_another(&stage, false).await;
+    assert_eq!(stage.snapshot().await.unwrap().account_id, first);
+    eventually("orders of the account that is back", async || {
+        (stage.fills().await > 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
