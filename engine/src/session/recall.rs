@@ -5,9 +5,13 @@ use super::{
     heartbeat::{GatewayClock, HEARTBEAT, beat},
     wire::{self, Specs},
 };
-use crate::{intents::Unsettled, risk::Open, trader::Outcome};
+use crate::{
+    intents::Unsettled,
+    risk::Open,
+    trader::{Outcome, Sent, Trader},
+};
 use mymt5_chassis::trace_context::TraceContext;
-use mymt5_model::{Lots, OrderState, RequestId, Side, Symbol};
+use mymt5_model::{Lots, OrderState, PositionId, RequestId, Side, Symbol};
 use mymt5_proto::{Reason, parse_enum, reason_of, retry_after, v1};
 use prost::Message;
 use std::time::Duration;
@@ -24,10 +28,13 @@ const LOOKUP_AGAIN: Duration = Duration::from_millis(200);
 const NEVER_ARRIVED: &str = "NEVER_ARRIVED";
 /// The method of an intent that opens a position.
 const OPENS: &str = "SubmitOrder";
+/// That of one that closes a position.
+const CLOSES: &str = "ClosePosition";
 
 /// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not
-/// sent late. A call that may still be on its way is waited for until it would be refused; an entry that
-/// the gateway still works on counts. True: one that ended may have traded, since the snapshot, too.
+/// sent late. A call that may still be on its way is waited for until it would be refused; what the
+/// gateway still works on counts, and a close that was done in part is gone on with. True: one that ended
+/// may have traded, since the snapshot, too.
 pub(super) async fn settle(
     gateway: &Gateway,
     session: &mut Session,
@@ -40,29 +47,27 @@ pub(super) async fn settle(
     let record_of = |request_id: &RequestId| intents.record_of(request_id.as_str());
     session.trader.on_records(record_of)?;
     for unsettled in session.intents.unsettled()? {
+        let sent = sent(&unsettled, specs);
         let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
+        let request_id = RequestId::parse(&unsettled.request_id);
         let Some(end) = recalled.await? else {
-            if let Some(entry) = Entry::of(&unsettled, specs) {
-                let Entry {
-                    request_id,
-                    tag,
-                    opens,
-                } = entry;
-                session.trader.on_under_way(request_id, &tag, opens);
+            if let Ok(request_id) = request_id {
+                follow(&mut session.trader, request_id, sent);
             }
             continue;
         };
-        let request_id = &unsettled.request_id;
         // Noted before it is settled: after a crash between both it is asked for again.
-        if let Ok(request_id) = RequestId::parse(request_id) {
-            if end.is_part() {
-                session.trader.on_part_recalled(&request_id);
-            } else {
-                session.trader.on_recalled(&request_id, end.may_be_done());
+        if let Ok(request_id) = request_id {
+            match end.part() {
+                Some(filled) => {
+                    let trader = &mut session.trader;
+                    trader.on_part_recalled(&request_id, filled, sent.as_ref());
+                }
+                None => session.trader.on_recalled(&request_id, end.may_be_done()),
             }
         }
         traded |= end.may_be_done();
-        session.intents.settle(request_id, end.name());
+        session.intents.settle(&unsettled.request_id, end.name());
         if let End::Ended { state, .. } = end {
             gauges::ended(&Outcome::Ended(state));
         }
@@ -70,35 +75,43 @@ pub(super) async fn settle(
     Ok(traded)
 }
 
-/// What an intent that opens a position may become.
-#[derive(Debug, PartialEq)]
-struct Entry {
-    request_id: RequestId,
-    /// The strategy's name.
-    tag: String,
-    opens: Open,
+/// Takes what the gateway still works on.
+fn follow(trader: &mut Trader, request_id: RequestId, sent: Option<Sent>) {
+    match sent {
+        Some(Sent::Entry { tag, opens }) => trader.on_under_way(request_id, &tag, opens),
+        Some(Sent::Close(position_id)) => trader.on_close_under_way(request_id, position_id),
+        None => {}
+    }
 }
 
-impl Entry {
-    /// As it was sent; none: it opens nothing, or is not understood.
-    fn of(unsettled: &Unsettled, specs: &Specs) -> Option<Self> {
-        if unsettled.method != OPENS {
-            return None;
+/// An intent as it was sent; none: it neither opens a position nor closes all of one, or it is not
+/// understood.
+fn sent(unsettled: &Unsettled, specs: &Specs) -> Option<Sent> {
+    let request = unsettled.request.as_slice();
+    match unsettled.method.as_str() {
+        OPENS => entry(&v1::SubmitOrderRequest::decode(request).ok()?, specs),
+        CLOSES => {
+            let close = v1::ClosePositionRequest::decode(request).ok()?;
+            let is_whole = close.lots.is_none();
+            is_whole.then_some(Sent::Close(PositionId(close.position_id)))
         }
-        let request = v1::SubmitOrderRequest::decode(unsettled.request.as_slice()).ok()?;
-        Some(Self {
-            request_id: RequestId::parse(&unsettled.request_id).ok()?,
-            opens: Open {
-                symbol: Symbol::parse(&request.symbol).ok()?,
-                side: parse_enum::<v1::Side, Side>(request.side, "").ok()?,
-                lots: Lots::from_f64(request.lots).ok()?,
-                price: wire::level(request.price, &request.symbol, specs),
-                stop: wire::level(request.stop_loss, &request.symbol, specs),
-                in_flight: true,
-            },
-            tag: request.tag,
-        })
+        _ => None,
     }
+}
+
+fn entry(request: &v1::SubmitOrderRequest, specs: &Specs) -> Option<Sent> {
+    let opens = Open {
+        symbol: Symbol::parse(&request.symbol).ok()?,
+        side: parse_enum::<v1::Side, Side>(request.side, "").ok()?,
+        lots: Lots::from_f64(request.lots).ok()?,
+        price: wire::level(request.price, &request.symbol, specs),
+        stop: wire::level(request.stop_loss, &request.symbol, specs),
+        in_flight: true,
+    };
+    Some(Sent::Entry {
+        tag: request.tag.clone(),
+        opens,
+    })
 }
 
 /// How an intent ended while nobody followed it.
@@ -109,8 +122,8 @@ enum End {
         /// Final.
         state: OrderState,
         may_be_done: bool,
-        /// Some of it was filled, and the rest will not be.
-        is_part: bool,
+        /// So much of it was filled, and the rest will not be.
+        part: Option<Lots>,
     },
 }
 
@@ -118,10 +131,11 @@ impl End {
     /// Of an order; none: it is still under way.
     fn of(order: &v1::Order) -> Option<Self> {
         let update = wire::order(order, &Specs::new())?;
+        let is_part = update.state != OrderState::Filled && update.is_done();
         update.state.is_final().then(|| Self::Ended {
             state: update.state,
             may_be_done: update.may_be_done(),
-            is_part: update.state != OrderState::Filled && update.is_done(),
+            part: is_part.then_some(update.filled),
         })
     }
 
@@ -135,8 +149,11 @@ impl End {
         )
     }
 
-    const fn is_part(self) -> bool {
-        matches!(self, Self::Ended { is_part: true, .. })
+    const fn part(self) -> Option<Lots> {
+        match self {
+            Self::NeverArrived => None,
+            Self::Ended { part, .. } => part,
+        }
     }
 
     /// As it is recorded.
@@ -217,7 +234,7 @@ mod tests {
         strategy::At,
         trader::{Close, Intent, Submit, tests::spec},
     };
-    use mymt5_model::{Levels, PositionId, Price};
+    use mymt5_model::{Levels, Price};
     use mymt5_proto::Refusal;
 
     /// An intent as it is recorded.
@@ -232,12 +249,11 @@ mod tests {
     }
 
     #[test]
-    fn only_an_entry_is_read_from_what_was_sent() {
-        let request_id = RequestId::parse("id-1").unwrap();
+    fn an_entry_and_the_close_of_a_whole_position_are_read_from_what_was_sent() {
         let lots = Lots::from_f64(0.48).unwrap();
         let price = |points| Some(Price::from_points(points, 5));
         let submit = Intent::Submit(Submit {
-            request_id: request_id.clone(),
+            request_id: RequestId::parse("id-1").unwrap(),
             symbol: spec().symbol,
             side: Side::Sell,
             at: At::Limit(Price::from_points(110_000, 5)),
@@ -249,8 +265,7 @@ mod tests {
             tag: "jumps".into(),
         });
         let specs: Specs = [("EURUSD".to_owned(), spec())].into();
-        let expected = Entry {
-            request_id: request_id.clone(),
+        let expected = Sent::Entry {
             tag: "jumps".into(),
             opens: Open {
                 symbol: spec().symbol,
@@ -261,19 +276,23 @@ mod tests {
                 in_flight: true,
             },
         };
-        assert_eq!(Entry::of(&recorded(&submit), &specs), Some(expected));
-        let close = Intent::Close(Close {
-            request_id,
-            position_id: PositionId(7),
-            lots: None,
-            tag: "jumps".into(),
-        });
+        assert_eq!(sent(&recorded(&submit), &specs), Some(expected));
+        let close = |lots| {
+            recorded(&Intent::Close(Close {
+                request_id: RequestId::parse("id-2").unwrap(),
+                position_id: PositionId(7),
+                lots,
+                tag: "jumps".into(),
+            }))
+        };
+        let whole = Some(Sent::Close(PositionId(7)));
+        assert_eq!(sent(&close(None), &specs), whole);
         let spoilt = Unsettled {
             request: b"spoilt".to_vec(),
             ..recorded(&submit)
         };
-        for none in [recorded(&close), spoilt] {
-            assert_eq!(Entry::of(&none, &specs), None, "{none:?}");
+        for none in [close(Some(lots)), spoilt] {
+            assert_eq!(sent(&none, &specs), None, "{none:?}");
         }
     }
 
@@ -324,7 +343,8 @@ mod tests {
             assert_eq!(end.map(End::may_be_done), Some(may_be_done), "{reason}");
             assert_eq!(end.map(End::name), Some(state.as_str_name()));
             let is_part = state == v1::OrderState::Canceled;
-            assert_eq!(end.map(End::is_part), Some(is_part), "{state:?}");
+            let part = is_part.then(|| Lots::from_f64(filled).unwrap());
+            assert_eq!(end.and_then(End::part), part, "{state:?}");
         }
         assert_eq!(ended(v1::OrderState::Sent, "", 0.0), None);
         assert!(!End::NeverArrived.may_be_done());

@@ -11,6 +11,7 @@ mod intent;
 mod next;
 mod replaced;
 mod runner;
+mod sent;
 mod turn;
 mod unseen;
 
@@ -24,6 +25,7 @@ pub use crate::{
 pub use feed::WarmUp;
 pub use figures::Figures;
 pub use intent::{Cancel, Close, Intent, Move, Outcome, Settled, Submit};
+pub use sent::Sent;
 
 use crate::{
     bars::{History, Timeframe},
@@ -33,6 +35,7 @@ use crate::{
     strategy::StrategySettings,
 };
 use entry::World;
+use in_flight::What;
 use mymt5_model::{Lots, OrderState, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
 use std::collections::{BTreeMap, BTreeSet};
@@ -421,21 +424,38 @@ impl Trader {
     }
 
     /// An intent of before the snapshot that has ended. The runner waits for the next decision: but for
-    /// an exit, what it wanted then is no reason to trade now. False: nothing of it was done, for certain.
+    /// an exit, that of a reversal too, what it wanted then is no reason to trade now. False: nothing of it
+    /// was done, for certain.
     pub fn on_recalled(&mut self, request_id: &RequestId, may_be_done: bool) {
-        self.end_recalled(request_id, may_be_done, !may_be_done);
+        let short = (!may_be_done).then_some(Lots::ZERO);
+        self.end_recalled(request_id, may_be_done, short);
     }
 
-    /// The same of an intent that was filled in part, and is no further: an exit goes on with the rest.
-    pub fn on_part_recalled(&mut self, request_id: &RequestId) {
-        self.end_recalled(request_id, true, true);
+    /// The same of an intent of which so many lots were filled, and no more will be: an exit goes on with
+    /// the rest. One that an earlier process sent is known by what was recorded of it alone.
+    pub fn on_part_recalled(
+        &mut self,
+        request_id: &RequestId,
+        filled: Lots,
+        recorded: Option<&Sent>,
+    ) {
+        let mut runners = self.runners.iter();
+        let is_awaited = runners.any(|runner| runner.waits_for(request_id));
+        self.end_recalled(request_id, true, Some(filled));
+        if let Some(sent) = recorded.filter(|_| !is_awaited) {
+            self.close_rest(sent);
+        }
     }
 
-    fn end_recalled(&mut self, request_id: &RequestId, may_be_done: bool, falls_short: bool) {
+    /// With what was filled of an intent that did less than all.
+    fn end_recalled(&mut self, request_id: &RequestId, may_be_done: bool, short: Option<Lots>) {
         let mut runners = self.runners.iter_mut();
         if let Some(runner) = runners.find(|runner| runner.waits_for(request_id)) {
+            if let Some(filled) = short {
+                runner.fall_short(filled, &self.portfolio);
+            }
             runner.end_turn(may_be_done);
-            runner.end_recalled(falls_short);
+            runner.end_recalled(short.is_some());
         }
         self.portfolio.end(request_id, false);
         self.note_part_end(request_id, may_be_done);
@@ -456,17 +476,25 @@ impl Trader {
             runner.name() == tag && runner.settings().symbol == opens.symbol
         };
         let runner = runners.find(sent);
-        let opened = |held: &&Held| {
-            let is_owned = runner
-                .as_ref()
-                .is_none_or(|runner| runner.owns_position(held));
-            is_owned && held.symbol == opens.symbol && held.side == opens.side
+        let is_owned = |held: &Held| {
+            let runner = runner.as_ref();
+            runner.is_none_or(|runner| runner.owns_position(held))
         };
+        let opened =
+            |held: &&Held| is_owned(held) && held.symbol == opens.symbol && held.side == opens.side;
         let position = self.portfolio.positions().find(opened);
         let is_told = position.is_some();
         let price = position.and_then(|held| held.open_price);
+        let nets = self.portfolio.nets();
+        let turned = |held: &&Held| nets && is_owned(held) && sent::turns(&opens, held);
+        let turned = self.portfolio.positions().find(turned);
+        let what = What::Open {
+            side: opens.side,
+            told: is_told,
+            closes: turned.map_or(Lots::ZERO, |held| held.lots),
+        };
         if let Some(runner) = runner {
-            runner.resume(request_id.clone(), opens.side, is_told);
+            runner.resume(request_id.clone(), what);
         }
         opens.price = opens.price.or(price);
         self.portfolio.follow_entry(request_id, opens, is_told);

@@ -1,6 +1,8 @@
 //! One strategy at work: what it decided, the order it waits for, and the next step from one to the
 //! other. One order in flight, never two.
 
+mod ends;
+
 use super::{
     carer::{Carer, Moment},
     entry::{self, EntryRefused, Order, World},
@@ -310,17 +312,6 @@ impl StrategyRunner {
         in_flight.is_some_and(|in_flight| in_flight.request_id == *request_id)
     }
 
-    /// An entry of that side, which an earlier process sent, is still under way; its position is told
-    /// already or not.
-    pub(super) fn resume(&mut self, request_id: RequestId, side: Side, told: bool) {
-        let what = What::Open {
-            side,
-            told,
-            closes: Lots::ZERO,
-        };
-        self.in_flight.get_or_insert(InFlight { request_id, what });
-    }
-
     /// True while it waits for the close of all of a position.
     pub(super) fn awaits_close(&self, request_id: &RequestId) -> bool {
         self.waits_for(request_id) && self.what() == Some(What::Close)
@@ -333,87 +324,6 @@ impl StrategyRunner {
     /// True when something was decided, and not yet looked at.
     pub(super) const fn has_decided(&self) -> bool {
         self.plan.is_fresh || self.carer.wants()
-    }
-
-    /// What is waited for has ended; done: at least in part. What failed is not tried again before the
-    /// next decision, and an entry that was decided while another one was under way lapses: of a reversal
-    /// its exit is left. True: it was to open.
-    pub(super) fn end(&mut self, done: bool) -> bool {
-        let Some(InFlight { request_id, what }) = self.in_flight.take() else {
-            return false;
-        };
-        if done && matches!(what, What::Close | What::Cancel(_) | What::Trim) {
-            self.tried = None;
-        }
-        self.close_failed = what == What::Close && !done;
-        match what {
-            What::Open { side, told, .. } => {
-                let entry = self.plan.entry.take();
-                let turns = |wanted: Wanted| wanted.reverses && wanted.entry.side != side;
-                self.plan.exit |= done && entry.is_some_and(turns);
-                if done && !told {
-                    self.unseen.begin(request_id);
-                } else {
-                    self.unseen.end();
-                }
-            }
-            What::Close if !done => self.plan = Plan::default(),
-            What::Cancel(_) if !done => {
-                self.plan.cancel = false;
-                self.plan.entry = None;
-            }
-            What::Move(id) if !done => self.carer.on_move_failed(id, self.time),
-            What::Reduce(id) if !done => self.carer.on_part_failed(id, self.time),
-            What::Close | What::Reduce(_) | What::Trim | What::Cancel(_) | What::Move(_) => {}
-        }
-        matches!(what, What::Open { .. })
-    }
-
-    /// What is waited for ended while nobody followed it. An exit is left where it is known to have done
-    /// nothing, or a part.
-    pub(super) fn end_recalled(&mut self, falls_short: bool) {
-        let exits = self.plan.exit && falls_short;
-        self.end(false);
-        self.plan.exit |= exits;
-        self.plan.is_fresh |= exits;
-    }
-
-    /// What is waited for ends. A turn of which nothing was done, for certain, opened nothing too much;
-    /// and what closes that is not sent twice where it may be done.
-    pub(super) fn end_turn(&mut self, may_be_done: bool) {
-        let is_over = match self.what() {
-            Some(What::Open { .. }) => !may_be_done,
-            Some(What::Trim) => may_be_done,
-            _ => false,
-        };
-        self.turn = self.turn.filter(|_| !is_over);
-    }
-
-    /// What is waited for will not be filled any further. Where it was to turn a position and did not
-    /// close all of it, what still stands is against what was decided: it is closed.
-    pub(super) fn fall_short(&mut self, filled: Lots, portfolio: &Portfolio) {
-        let Some(What::Open { side, closes, .. }) = self.what() else {
-            return;
-        };
-        if closes.is_zero() || filled > closes {
-            return;
-        }
-        let mut positions = portfolio.positions();
-        let stands = positions.any(|held| self.owns_position(held) && held.side != side);
-        if stands && filled < closes {
-            self.plan.exit = true;
-            self.turn = None;
-        }
-        // Positions are told before the orders that made them: none of its side is to come.
-        self.note_told(side);
-    }
-
-    /// What became of what is waited for is not known, and may not be for long. An entry that was to
-    /// follow a close is no more; one that turns a filled entry is left, for its exit.
-    pub(super) fn on_unknown(&mut self) {
-        if self.what() == Some(What::Close) && self.plan.entry.take().is_some() {
-            self.tell_refused(EntryRefused::Late);
-        }
     }
 
     /// Nothing may stay open now: what is held is closed and what waits is cancelled, whatever else is
@@ -430,26 +340,6 @@ impl StrategyRunner {
     fn failed_lately(&self) -> bool {
         let lately = |tried: BrokerTime| (0..CLOSE_AGAIN_MS).contains(&(self.time.0 - tried.0));
         self.tried.is_some_and(lately)
-    }
-
-    /// The session began again: but for an exit, what was wanted before is no reason to trade now, and
-    /// changes are not waited for.
-    pub(super) fn on_snapshot(&mut self, portfolio: &Portfolio) {
-        self.plan.lapse();
-        self.plan.is_fresh = self.turn.is_some() || self.plan.exit;
-        self.unseen.end();
-        let is_over = |in_flight: &mut InFlight| {
-            matches!(in_flight.what, What::Cancel(_) | What::Move(_))
-                || portfolio.order(&in_flight.request_id).is_some()
-        };
-        let _ = self.in_flight.take_if(is_over);
-        for held in portfolio.positions() {
-            if self.owns_position(held) {
-                self.note_told(held.side);
-            }
-        }
-        self.carer.take();
-        self.carer.retain(|id| portfolio.position(id).is_some());
     }
 
     /// The next step towards what is decided, if there is one to take now.

@@ -4,6 +4,7 @@ pub(crate) mod bars;
 mod care;
 mod exits;
 mod flat;
+mod halves;
 mod in_flight;
 mod late;
 mod nobodys;

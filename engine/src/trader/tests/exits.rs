@@ -18,22 +18,26 @@ fn begin_again(trader: &mut Trader) {
     });
 }
 
+fn lots(lots: f64) -> Lots {
+    Lots::from_f64(lots).unwrap()
+}
+
 /// The end of an order of which so much was filled.
 fn canceled(request_id: &str, filled: f64, closes: Option<PositionId>) -> Event {
     Event::Order(OrderUpdate {
         request_id: Some(id(request_id)),
         closes,
         state: OrderState::Canceled,
-        filled: Lots::from_f64(filled).unwrap(),
+        filled: lots(filled),
         refused: false,
         working: None,
     })
 }
 
 /// The position as a part of it stands.
-fn part(side: Side, lots: f64) -> Event {
+fn part(side: Side, volume: f64) -> Event {
     Event::PositionChanged(Held {
-        lots: Lots::from_f64(lots).unwrap(),
+        lots: lots(volume),
         ..held(side)
     })
 }
@@ -75,7 +79,7 @@ fn an_exit_whose_close_did_nothing_or_a_part_goes_on_in_the_next_session() {
     type Recall = fn(&mut Trader, &RequestId);
     let nothing: Recall = |trader, id| trader.on_recalled(id, false);
     let perhaps: Recall = |trader, id| trader.on_recalled(id, true);
-    let part: Recall = Trader::on_part_recalled;
+    let part: Recall = |trader, id| trader.on_part_recalled(id, lots(0.2), None);
     for (what, recall, again) in [
         ("nothing", nothing, true),
         ("perhaps", perhaps, false),

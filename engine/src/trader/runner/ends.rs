@@ -1,0 +1,146 @@
+//! How what a runner waits for ends, also where nobody followed it: what it leaves is closed before
+//! anything opens.
+
+use super::{EntryRefused, InFlight, StrategyRunner, What};
+use crate::{
+    portfolio::Portfolio,
+    strategy::{Plan, Wanted},
+};
+use mymt5_model::{Lots, RequestId, Side};
+
+impl StrategyRunner {
+    /// What an earlier process sent is still under way.
+    pub(in crate::trader) fn resume(&mut self, request_id: RequestId, what: What) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        // Of a close that falls short the rest is closed.
+        self.plan.exit |= what == What::Close;
+        self.in_flight = Some(InFlight { request_id, what });
+    }
+
+    /// What is waited for has ended; done: at least in part. What failed is not tried again before the
+    /// next decision, and an entry that was decided while another one was under way lapses: of a reversal
+    /// its exit is left. True: it was to open.
+    pub(in crate::trader) fn end(&mut self, done: bool) -> bool {
+        let Some(InFlight { request_id, what }) = self.in_flight.take() else {
+            return false;
+        };
+        if done && matches!(what, What::Close | What::Cancel(_) | What::Trim) {
+            self.tried = None;
+        }
+        self.close_failed = what == What::Close && !done;
+        match what {
+            What::Open { side, told, .. } => {
+                let entry = self.plan.entry.take();
+                let turns = |wanted: Wanted| wanted.reverses && wanted.entry.side != side;
+                self.plan.exit |= done && entry.is_some_and(turns);
+                if done && !told {
+                    self.unseen.begin(request_id);
+                } else {
+                    self.unseen.end();
+                }
+            }
+            What::Close if !done => self.plan = Plan::default(),
+            What::Cancel(_) if !done => {
+                self.plan.cancel = false;
+                self.plan.entry = None;
+            }
+            What::Move(id) if !done => self.carer.on_move_failed(id, self.time),
+            What::Reduce(id) if !done => self.carer.on_part_failed(id, self.time),
+            What::Close | What::Reduce(_) | What::Trim | What::Cancel(_) | What::Move(_) => {}
+        }
+        matches!(what, What::Open { .. })
+    }
+
+    /// What is waited for ended while nobody followed it. An exit is left where it is known to have done
+    /// nothing, or a part.
+    pub(in crate::trader) fn end_recalled(&mut self, falls_short: bool) {
+        let exits = self.plan.exit && falls_short;
+        self.end(false);
+        self.plan.exit |= exits;
+        self.plan.is_fresh |= exits;
+    }
+
+    /// What is waited for ends. A turn of which nothing was done, for certain, opened nothing too much;
+    /// and what closes that is not sent twice where it may be done.
+    pub(in crate::trader) fn end_turn(&mut self, may_be_done: bool) {
+        let is_over = match self.what() {
+            Some(What::Open { .. }) => !may_be_done,
+            Some(What::Trim) => may_be_done,
+            _ => false,
+        };
+        self.turn = self.turn.filter(|_| !is_over);
+    }
+
+    /// What is waited for will not be filled any further. Where it was to turn a position and did not
+    /// close all of it, what still stands is against what was decided: it is closed.
+    pub(in crate::trader) fn fall_short(&mut self, filled: Lots, portfolio: &Portfolio) {
+        let Some(What::Open { side, closes, .. }) = self.what() else {
+            return;
+        };
+        if closes.is_zero() || filled > closes {
+            return;
+        }
+        let mut positions = portfolio.positions();
+        let stands = positions.any(|held| self.owns_position(held) && held.side != side);
+        if stands && filled < closes {
+            self.plan.exit = true;
+            self.turn = None;
+        }
+        // Positions are told before the orders that made them: none of its side is to come.
+        self.note_told(side);
+    }
+
+    /// What became of what is waited for is not known, and may not be for long. An entry that was to
+    /// follow a close is no more, but for the exit of a reversal; one that turns a filled entry is left,
+    /// for its exit.
+    pub(in crate::trader) fn on_unknown(&mut self) {
+        if self.what() != Some(What::Close) {
+            return;
+        }
+        if let Some(wanted) = self.plan.entry.take() {
+            self.plan.exit |= wanted.reverses;
+            self.tell_refused(EntryRefused::Late);
+        }
+    }
+
+    /// The session began again: but for an exit, that of a reversal too, what was wanted before is no
+    /// reason to trade now, and changes are not waited for.
+    pub(in crate::trader) fn on_snapshot(&mut self, portfolio: &Portfolio) {
+        self.plan.exit |= self.turns_away(portfolio);
+        self.plan.lapse();
+        self.plan.is_fresh = self.turn.is_some() || self.plan.exit;
+        self.unseen.end();
+        let is_over = |in_flight: &mut InFlight| {
+            matches!(in_flight.what, What::Cancel(_) | What::Move(_))
+                || portfolio.order(&in_flight.request_id).is_some()
+        };
+        let _ = self.in_flight.take_if(is_over);
+        for held in portfolio.positions() {
+            if self.owns_position(held) {
+                self.note_told(held.side);
+            }
+        }
+        self.carer.take();
+        self.carer.retain(|id| portfolio.position(id).is_some());
+    }
+
+    /// True where a reversal is wanted against what is held, or against an entry that is under way.
+    fn turns_away(&self, portfolio: &Portfolio) -> bool {
+        let Some(wanted) = self.plan.entry.filter(|wanted| wanted.reverses) else {
+            return false;
+        };
+        let is_against = |side: Side| side != wanted.entry.side;
+        if let Some(What::Open { side, .. }) = self.what() {
+            return is_against(side);
+        }
+        let mut positions = portfolio.positions();
+        positions.any(|held| self.owns_position(held) && is_against(held.side))
+    }
+
+    /// What an earlier process decided to close, or to turn, was closed in part alone: the rest is closed.
+    pub(in crate::trader) fn close_rest(&mut self) {
+        self.plan.exit();
+    }
+}
