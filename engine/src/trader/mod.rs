@@ -348,8 +348,8 @@ impl Trader {
     /// An order that failed is told to risk by `tell_failed`, which is told whether it was to open.
     fn on_order(&mut self, order: &OrderUpdate, tell_failed: fn(&mut Risk, bool)) -> Step {
         let mut runners = self.runners.iter_mut();
-        let late = runners.position(|runner| runner.on_late_part(order, &self.portfolio));
-        let owner = self.owner(order).or(late);
+        let cancelled = runners.position(|runner| runner.on_cancelled(order, &self.portfolio));
+        let owner = self.owner(order).or(cancelled);
         self.note_part(order);
         // What is left of a position is told by its own event alone, unless a runner awaits its close.
         let awaited = order.request_id.as_ref();

@@ -1,5 +1,6 @@
-//! Orders that a strategy cancelled. A part of one may have been filled before, which is told after the
-//! cancellation was: then an entry that was made meanwhile stands beside what that part opened.
+//! Orders that a strategy cancelled. A part of one may have been filled before, which its end tells: no
+//! entry takes its place earlier. Where a part is told later still, an entry that was made meanwhile stands
+//! beside what that part opened.
 
 use super::next::Next;
 use crate::portfolio::{OrderUpdate, Portfolio};
@@ -13,6 +14,8 @@ const KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
     orders: VecDeque<RequestId>,
+    /// The end of the newest one is still to be told.
+    ending: Option<RequestId>,
     /// A part of one was told since the newest entry, and stands or is still to be told of as a position.
     filled: bool,
     /// A position of its own was told since the newest cancellation.
@@ -30,20 +33,33 @@ impl Replaced {
             let mut waiting = portfolio.orders();
             let order = waiting.find(|order| order.order_id == *order_id);
             let request_id = order.map(|order| order.request_id.clone());
+            self.ending = request_id.clone();
             self.orders.extend(request_id);
             let beyond = self.orders.len().saturating_sub(KEPT);
             self.orders.drain(..beyond);
         }
     }
 
-    /// True for one of them that is over and was filled in part. Where a position was told before, and
-    /// none stands, that part is closed already.
+    /// The newest cancellation failed, or a snapshot tells what became of it.
+    pub(super) fn end(&mut self) {
+        self.ending = None;
+    }
+
+    /// True while the newest cancelled order may turn out to have been filled: its end is not told.
+    pub(super) const fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// True for the end that is waited for, and for one of them that is over and was filled in part. Where
+    /// a position was told before, and none stands, that part is closed already.
     pub(super) fn on_order(&mut self, order: &OrderUpdate, stands: bool) -> bool {
-        let is_told = order.state.is_final() && !order.filled.is_zero();
-        let request_id = order.request_id.as_ref().filter(|_| is_told);
-        let is_part = request_id.is_some_and(|id| self.orders.contains(id));
+        let ended = order.request_id.as_ref();
+        let ended = ended.filter(|_| order.state.is_final());
+        let ending = self.ending.take_if(|id| ended == Some(&*id));
+        let part = ended.filter(|_| !order.filled.is_zero());
+        let is_part = part.is_some_and(|id| self.orders.contains(id));
         self.filled |= is_part && (stands || !self.told);
-        is_part
+        is_part || ending.is_some()
     }
 
     /// A position of its own was told; where none stands, no part of a cancelled order does.

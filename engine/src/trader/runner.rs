@@ -286,9 +286,15 @@ impl StrategyRunner {
         });
     }
 
-    /// True for a part of an order that it cancelled.
-    pub(super) fn on_late_part(&mut self, order: &OrderUpdate, portfolio: &Portfolio) -> bool {
-        self.replaced.on_order(order, self.holds(portfolio))
+    /// True for the end of an order that it cancelled, or for a part of one.
+    pub(super) fn on_cancelled(&mut self, order: &OrderUpdate, portfolio: &Portfolio) -> bool {
+        let holds = self.holds(portfolio);
+        let is_own = self.replaced.on_order(order, holds);
+        let opened = order.request_id.as_ref().filter(|_| is_own && !holds);
+        if let Some(part) = opened.filter(|_| self.replaced.is_filled()) {
+            self.unseen.begin(part.clone());
+        }
+        is_own
     }
 
     fn holds(&self, portfolio: &Portfolio) -> bool {
@@ -296,9 +302,10 @@ impl StrategyRunner {
         positions.any(|held| self.owns_position(held))
     }
 
-    /// True when no order is under way.
+    /// True when no order is under way, nor about to take the place of another one.
     pub(super) const fn is_idle(&self) -> bool {
-        self.in_flight.is_none()
+        let replaces = self.replaced.is_ending() && self.plan.entry.is_some();
+        self.in_flight.is_none() && !replaces
     }
 
     /// The order or change that is under way.
@@ -462,7 +469,7 @@ impl StrategyRunner {
             return cancel;
         }
         self.plan.cancel = false;
-        if self.unseen.is_awaited() {
+        if self.unseen.is_awaited() || self.replaced.is_ending() {
             return None;
         }
         if let Some(wanted) = self.plan.entry {

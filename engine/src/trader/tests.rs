@@ -420,7 +420,8 @@ fn a_new_entry_takes_the_place_of_the_order_that_waits() {
     go(&mut trader);
     trader.on_event(&Event::Order(working("id-1")));
     assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
-    let step = trader.on_changed(&id("id-2"), true);
+    assert_eq!(trader.on_changed(&id("id-2"), true), Step::default());
+    let step = trader.on_event(&order("id-1", OrderState::Canceled));
     assert!(matches!(&step.intents[..], [Intent::Submit(submit)] if submit.at == At::Market));
 }
 

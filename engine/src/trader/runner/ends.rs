@@ -43,6 +43,7 @@ impl StrategyRunner {
             }
             What::Close if !done => self.plan = Plan::default(),
             What::Cancel(_) if !done => {
+                self.replaced.end();
                 self.plan.cancel = false;
                 self.plan.entry = None;
             }
@@ -112,6 +113,7 @@ impl StrategyRunner {
         self.plan.lapse();
         self.plan.is_fresh = self.turn.is_some() || self.plan.exit;
         self.unseen.end();
+        self.replaced.end();
         let is_over = |in_flight: &mut InFlight| {
             matches!(in_flight.what, What::Cancel(_) | What::Move(_))
                 || portfolio.order(&in_flight.request_id).is_some()

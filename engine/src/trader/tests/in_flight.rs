@@ -297,7 +297,8 @@ fn replaced(told: &[Event]) -> (Trader, Vec<Intent>) {
     go(&mut trader);
     trader.on_event(&Event::Order(working("id-1")));
     assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
-    let step = trader.on_changed(&id("id-2"), true);
+    assert_eq!(trader.on_changed(&id("id-2"), true), Step::default());
+    let step = trader.on_event(&canceled("id-1", 0.0));
     assert!(matches!(&step.intents[..], [Intent::Submit(_)]), "{step:?}");
     let mut second = working("id-3");
     second.working.as_mut().unwrap().order_id = OrderId(10);
@@ -316,6 +317,64 @@ fn canceled(request_id: &str, filled: f64) -> Event {
         working: None,
         ..working(request_id)
     })
+}
+
+/// A trader that cancels its order, to buy at the market in its place.
+fn replacing() -> Trader {
+    let mut trader = deciding(&[limit, buy]);
+    go(&mut trader);
+    trader.on_event(&Event::Order(working("id-1")));
+    assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+    trader
+}
+
+#[test]
+fn an_entry_in_the_place_of_an_order_waits_for_the_end_of_that_one() {
+    let ended = canceled("id-1", 0.0);
+    for answer_first in [true, false] {
+        let mut trader = replacing();
+        let answer = |trader: &mut Trader| trader.on_changed(&id("id-2"), true);
+        let step = if answer_first {
+            assert_eq!(answer(&mut trader), Step::default());
+            assert!(!trader.is_idle(), "it is about to enter");
+            assert_eq!(go(&mut trader), [], "the order may be filled");
+            trader.on_event(&ended)
+        } else {
+            assert_eq!(trader.on_event(&ended).intents, []);
+            answer(&mut trader)
+        };
+        assert!(matches!(&step.intents[..], [Intent::Submit(_)]), "{step:?}");
+    }
+}
+
+#[test]
+fn no_entry_takes_the_place_of_an_order_that_was_filled_before_its_cancellation() {
+    let part = || canceled("id-1", 0.4);
+    let whole = || order("id-1", OrderState::Filled);
+    for told in [
+        [opened(Side::Buy), part()],
+        [part(), opened(Side::Buy)],
+        [opened(Side::Buy), whole()],
+    ] {
+        let mut trader = replacing();
+        trader.on_changed(&id("id-2"), true);
+        for event in &told {
+            assert_eq!(trader.on_event(event).intents, [], "{told:?}");
+        }
+        assert_eq!(go(&mut trader), [], "{told:?}");
+        assert!(trader.is_idle(), "{told:?}");
+    }
+}
+
+#[test]
+fn a_cancellation_whose_session_broke_holds_no_later_entry_back() {
+    let mut trader = deciding(&[limit, buy, buy]);
+    go(&mut trader);
+    trader.on_event(&Event::Order(working("id-1")));
+    assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+    trader.on_changed(&id("id-2"), true);
+    trader.on_snapshot(snapshot(TradingState::Active));
+    assert!(matches!(&go(&mut trader)[..], [Intent::Submit(_)]));
 }
 
 #[test]

@@ -55,7 +55,8 @@ fn an_entry_that_waits_too_long_for_a_cancellation_is_not_made() {
         let cancel = tick_at(&mut trader, MONDAY, 100_000);
         assert!(matches!(cancel, Some(Intent::Cancel(_))), "{cancel:?}");
         assert_eq!(tick_at(&mut trader, MONDAY + passed, 100_000), None);
-        let step = trader.on_changed(&id("id-2"), true);
+        assert_eq!(trader.on_changed(&id("id-2"), true), Step::default());
+        let step = trader.on_event(&order("id-1", OrderState::Canceled));
         assert_eq!(!step.intents.is_empty(), opens, "{passed}: {step:?}");
     }
 }
