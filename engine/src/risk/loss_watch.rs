@@ -1,7 +1,7 @@
 //! When a reading of the account is measured. The reading that shows a withdrawal may come before the
 //! word of it: one whose balance nothing explains waits a while, so that a withdrawal is no loss.
 
-use super::{RiskRefused, losses};
+use super::{BalanceGap, RiskRefused, losses};
 use mymt5_guard::{Breach, LossMeter, LossSettings};
 use mymt5_model::{BrokerTime, Money, Reason};
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,23 @@ impl LossWatch {
     pub(super) fn begin(&mut self) {
         self.is_first = true;
         self.forget();
+    }
+
+    /// What leads from the balance measured last, and flows since, to this one; none: nothing does, or
+    /// nobody asks. A deal may be told that long after its time.
+    pub(super) fn gap(&self, balance: Money) -> Option<BalanceGap> {
+        let measured = self.balance.filter(|_| self.is_limited())?;
+        let state = self.meter.state()?;
+        let gap = BalanceGap {
+            since: BrokerTime(state.last_seen.0 - WAIT_MS),
+            amount: balance - measured,
+        };
+        (gap.amount != Money::ZERO).then_some(gap)
+    }
+
+    /// Trades led to this balance: the reading that shows it is measured as any other.
+    pub(super) fn explain(&mut self, balance: Money) {
+        self.balance = Some(balance);
     }
 
     fn forget(&mut self) {
@@ -308,6 +325,35 @@ mod tests {
         assert_eq!(restarted.closes(), None);
         read(&mut restarted, 86_400_000, 9_000.0, 9_000.0);
         assert_eq!(restarted.closes(), Some(RiskRefused::Drawdown));
+    }
+
+    #[test]
+    fn what_the_first_reading_reaches_with_a_balance_that_trades_made_closes() {
+        for restarts in [true, false] {
+            let mut watch = again(watch(), restarts);
+            let gap = watch.gap(money(9_000.0)).unwrap();
+            assert_eq!(gap.amount, money(-1_000.0));
+            assert_eq!(gap.since, BrokerTime(-WAIT_MS));
+            watch.explain(money(9_000.0));
+            assert_eq!(watch.gap(money(9_000.0)), None);
+            assert_eq!(read(&mut watch, 1_000, 9_000.0, 9_000.0), 1);
+            assert_eq!(watch.closes(), Some(RiskRefused::Drawdown));
+        }
+        // Another balance than was explained is not.
+        let mut other = again(watch(), false);
+        other.explain(money(9_500.0));
+        assert_eq!(read(&mut other, 1_000, 8_900.0, 8_900.0), 1);
+        assert_eq!(other.closes(), None);
+    }
+
+    #[test]
+    fn nothing_is_to_be_explained_where_the_balance_is_the_same_or_nothing_is_limited() {
+        assert_eq!(watch().gap(money(10_000.0)), None);
+        assert_eq!(unread().gap(money(9_000.0)), None);
+        let unlimited = LossMeter::resume(LossSettings::default(), None);
+        let balance = Some(money(10_000.0));
+        let unlimited = LossWatch::new(unlimited, Spared::default(), balance);
+        assert_eq!(unlimited.gap(money(9_000.0)), None);
     }
 
     #[test]

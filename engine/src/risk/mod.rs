@@ -5,11 +5,12 @@
 //! * What rules judge by: `facts`, and what happened before a restart: `memory`, with what each open
 //!   position made so far: `results`.
 //! * What they say: `refused`, a closed list.
-//! * Before the volume is known: `losses`, measured by `loss_watch`, `sessions`, `friday_flat` (both in
+//! * Before the volume is known: `losses`, measured by `loss_watch` over a `balance_gap`, `sessions`, `friday_flat` (both in
 //!   `day_time`), `news`, `cooldown`, `day`, `spread`, `stop_distance`.
 //! * The volume: `sizing`, of a strategy's `budget`. With it: `holdings`, `open_risk`, `margin_use`.
 //! * What the configuration says: `settings`, read with `keys`.
 
+mod balance_gap;
 mod budget;
 mod cooldown;
 mod day;
@@ -37,6 +38,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use balance_gap::BalanceGap;
 pub use budget::Budget;
 pub use cooldown::Cooldown;
 pub use day_time::DayTime;
@@ -237,6 +239,18 @@ impl Risk {
             keeper => keeper,
         };
         self.watch = watch(self.settings.losses, &self.memory);
+    }
+
+    /// What a reading of that balance would leave to be explained, where losses are limited; none: nothing.
+    #[must_use]
+    pub fn balance_gap(&self, balance: Money) -> Option<BalanceGap> {
+        self.watch.gap(balance)
+    }
+
+    /// Deals tell that trades, and no deposit or withdrawal, led from the balance measured last to this
+    /// one.
+    pub fn on_explained(&mut self, balance: Money) {
+        self.watch.explain(balance);
     }
 
     /// Takes the account's figures; none: they are not known.

@@ -4,6 +4,7 @@ use super::{
     Gateway, Session,
     durable::{NOT_DURABLE, may_leave},
     end::SessionEnd,
+    explain::explain,
     gauges,
     heartbeat::{Beat, GatewayClock, HEARTBEAT, beat, leave},
     own,
@@ -119,9 +120,10 @@ impl Live {
         } = meet(&gateway, session, clock, &trace).await?;
         let specs = symbols::specify(&mut session.trader, listed)?;
         let snapshot = take_snapshot(&gateway, &trace).await?;
-        session
-            .trader
-            .on_snapshot(wire::snapshot(&snapshot, &specs));
+        let found = wire::snapshot(&snapshot, &specs);
+        let balance = found.account.map(|account| account.balance);
+        explain(&gateway, &mut session.trader, balance, &trace).await;
+        session.trader.on_snapshot(found);
         if let Some(symbol) = session.trader.shared_symbol() {
             return Err(SessionEnd::Shared(symbol.to_string()));
         }

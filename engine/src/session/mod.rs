@@ -5,6 +5,7 @@ mod crash;
 mod deals;
 mod durable;
 mod end;
+mod explain;
 mod gateway;
 mod gauges;
 mod heartbeat;

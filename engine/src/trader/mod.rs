@@ -31,12 +31,12 @@ use crate::{
     bars::{History, Timeframe},
     intents::{IntentError, Record},
     portfolio::Portfolio,
-    risk::{Open, Risk},
+    risk::{BalanceGap, Open, Risk},
     strategy::StrategySettings,
 };
 use entry::World;
 use in_flight::What;
-use mymt5_model::{Lots, OrderState, RequestId, Symbol, SymbolSpec};
+use mymt5_model::{Lots, Money, OrderState, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -207,6 +207,18 @@ impl Trader {
         for at in runners {
             self.runners[*at].on_history(timeframe, history, &world);
         }
+    }
+
+    /// What a snapshot of that balance would leave to be explained by deals, where losses are limited; none:
+    /// nothing.
+    #[must_use]
+    pub fn balance_gap(&self, balance: Money) -> Option<BalanceGap> {
+        self.risk.balance_gap(balance)
+    }
+
+    /// Trades led to the balance that the next snapshot has: their losses count as those that events tell.
+    pub fn on_explained(&mut self, balance: Money) {
+        self.risk.on_explained(balance);
     }
 
     /// Starts again from a snapshot.

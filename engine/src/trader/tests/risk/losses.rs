@@ -121,6 +121,30 @@ fn a_limit_that_is_reached_between_two_sessions_closes_where_the_balance_is_the_
 }
 
 #[test]
+fn a_limit_that_trades_reached_between_two_sessions_closes() {
+    for restarts in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let limit = "daily_loss.percent = 5.0";
+        let mut trader = restarted(limit, folder.path());
+        tell(&mut trader, MONDAY, 10_000.0);
+        if restarts {
+            trader = restarted(limit, folder.path());
+        }
+        let left = Money::from_f64(9_000.0).unwrap();
+        assert!(trader.balance_gap(left).is_some(), "{restarts}");
+        trader.on_explained(left);
+        trader.on_snapshot(Snapshot {
+            account: None,
+            positions: vec![held(Side::Buy)],
+            ..snapshot(TradingState::Active)
+        });
+        tell_with_balance(&mut trader, MONDAY + MINUTE, 9_000.0, 9_000.0);
+        let close = tick_at(&mut trader, MONDAY + MINUTE, 100_000);
+        assert!(matches!(close, Some(Intent::Close(_))), "{restarts}");
+    }
+}
+
+#[test]
 fn a_limit_that_is_removed_lifts_no_latch() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = restarted("drawdown.percent = 5.0", folder.path());
