@@ -62,10 +62,19 @@ fn made(deals: &[v1::Deal], gap: &BalanceGap) -> Vec<Money> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::{
+        risk::{
+            Risk,
+            testing::{account, settings},
+        },
+        session::testing::{Asked, FakeGateway, hold_clock},
+        trader::Event,
+    };
+    use mymt5_model::RequestId;
 
-    #[test]
-    fn trades_since_then_count_with_all_that_they_cost() {
-        let deal = |position_id, at, profit| v1::Deal {
+    /// A deal that made so much, less 4.50 of costs.
+    fn deal(position_id: u64, at: i64, profit: f64) -> v1::Deal {
+        v1::Deal {
             position_id,
             profit,
             swap: -1.0,
@@ -75,7 +84,42 @@ mod tests {
                 utc_ms: None,
             }),
             ..Default::default()
+        }
+    }
+
+    /// A trader that measured a balance of 10,000 at 0.
+    fn trader() -> Trader {
+        let risk = Risk::new(settings("daily_loss.percent = 5.0"));
+        let new_id = Box::new(|| RequestId::of_number(1));
+        let mut trader = Trader::new(Vec::new(), risk, new_id);
+        trader.on_event(&Event::Account(Some(account(10_000.0))));
+        trader
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deals_are_asked_for_where_the_balance_is_another_one_and_may_explain_it() {
+        let _held = hold_clock();
+        let fake = FakeGateway {
+            deals: vec![deal(7, 20, -495.5)],
+            ..FakeGateway::default()
         };
+        let gateway = fake.serve().await;
+        for (balance, asked, is_left) in [
+            (9_500.0, &[Asked::Deals][..], false),
+            (9_400.0, &[Asked::Deals], true),
+            (10_000.0, &[], false),
+        ] {
+            let mut trader = trader();
+            let read = Money::from_f64(balance).unwrap();
+            explain(&gateway, &mut trader, Some(read), &TraceContext::new()).await;
+            assert_eq!(fake.take_asked(), asked, "{balance}");
+            let gap = trader.balance_gap(read);
+            assert_eq!(gap.is_some(), is_left, "{balance}");
+        }
+    }
+
+    #[test]
+    fn trades_since_then_count_with_all_that_they_cost() {
         let gap = BalanceGap {
             since: BrokerTime(10),
             amount: Money::ZERO,
@@ -85,14 +129,12 @@ mod tests {
             made.into_iter().map(Money::to_f64).collect()
         };
         let newest = deal(7, 20, -100.0);
-        let balance = deal(0, 15, -500.0);
         let first = deal(8, 10, 4.5);
-        let before = deal(9, 9, -50.0);
         let all = [
             newest.clone(),
-            balance,
+            deal(0, 15, -500.0),
             first.clone(),
-            before,
+            deal(9, 9, -50.0),
             newest.clone(),
         ];
         assert_eq!(amounts(&all), [-104.5, 0.0]);
@@ -105,7 +147,8 @@ mod tests {
             ..newest.clone()
         };
         for spoilt in [untimed, odd] {
-            assert_eq!(amounts(&[newest.clone(), spoilt, first.clone()]), [-104.5]);
+            let deals = [newest.clone(), spoilt, first.clone()];
+            assert_eq!(amounts(&deals), [-104.5]);
         }
     }
 }

@@ -115,6 +115,16 @@ impl Gateway {
         })
     }
 
+    /// Over one channel for all, without a proof.
+    #[cfg(test)]
+    pub(super) fn over(channel: Channel) -> Self {
+        Self {
+            calls: channel.clone(),
+            streams: channel,
+            authorization: None,
+        }
+    }
+
     /// Orders, snapshot, heartbeat.
     pub(crate) fn trading(&self) -> TradingServiceClient<Channel> {
         TradingServiceClient::new(self.calls.clone()).max_decoding_message_size(ANSWER)

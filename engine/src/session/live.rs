@@ -157,7 +157,10 @@ impl Live {
             .map_err(|status| SessionEnd::Call("ticks", status))?
             .into_inner();
         let mut warm_ups = WarmUps::new(&mut session.trader);
-        let clock = warm_ups.list_first(&gateway, session, clock).await?;
+        let trader = &mut session.trader;
+        let clock = warm_ups
+            .list_first(&gateway, trader, &session.session_id, clock)
+            .await?;
         let kind = status.account_kind();
         tracing::info!(
             gateway = status.version,

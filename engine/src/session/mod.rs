@@ -16,6 +16,8 @@ mod recall;
 mod retry;
 mod send;
 mod symbols;
+#[cfg(test)]
+mod testing;
 mod warm_up;
 mod wire;
 

@@ -2,7 +2,6 @@
 //! so that no tick falls between the two. They are listed again where ticks may have been missed.
 
 use super::{
-    Session,
     end::SessionEnd,
     gateway::Gateway,
     heartbeat::{GatewayClock, HEARTBEAT, beat},
@@ -121,16 +120,16 @@ impl WarmUps {
     pub(super) async fn list_first(
         &mut self,
         gateway: &Gateway,
-        session: &mut Session,
+        trader: &mut Trader,
+        session_id: &str,
         mut clock: GatewayClock,
     ) -> Result<GatewayClock, SessionEnd> {
         let mut beaten = Instant::now();
         while self.is_due() {
-            self.list_next(gateway, &mut session.trader).await;
+            self.list_next(gateway, trader).await;
             if beaten.elapsed() >= HEARTBEAT {
-                clock = beat(gateway.clone(), session.session_id.clone(), false)
-                    .await?
-                    .clock;
+                let told = beat(gateway.clone(), session_id.to_owned(), false).await?;
+                clock = told.clock;
                 beaten = Instant::now();
             }
         }
@@ -222,7 +221,10 @@ fn name(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trader::tests::bars::trader_of_bars;
+    use crate::{
+        session::testing::{Asked, FakeGateway, hold_clock},
+        trader::tests::bars::trader_of_bars,
+    };
     use mymt5_proto::{Reason, Refusal};
     use tokio::time::timeout;
 
@@ -389,6 +391,35 @@ mod tests {
         warm_ups.on_ticks(&gap, &mut trader);
         warm_ups.come_due().await;
         assert!(taken.elapsed() >= AGAIN);
+    }
+
+    /// The lease ends without heartbeats, however long the terminal takes over what a session begins with.
+    #[tokio::test(start_paused = true)]
+    async fn heartbeats_come_between_two_series_that_take_long() -> Result<(), SessionEnd> {
+        let _held = hold_clock();
+        let m1 = Asked::Bars(v1::Timeframe::M1);
+        let h1 = Asked::Bars(v1::Timeframe::H1);
+        for (bars_take, asked) in [
+            (HEARTBEAT, &[m1, Asked::Heartbeat, h1, Asked::Heartbeat][..]),
+            (HEARTBEAT / 2, &[m1, h1, Asked::Heartbeat]),
+            (Duration::ZERO, &[m1, h1]),
+        ] {
+            let fake = FakeGateway {
+                bars_take,
+                ..FakeGateway::default()
+            };
+            let gateway = fake.serve().await;
+            let told = beat(gateway.clone(), "process".to_owned(), false).await?;
+            assert_eq!(fake.take_asked(), [Asked::Heartbeat]);
+            let mut trader = trader_of_bars(&[Timeframe::M1, Timeframe::H1]);
+            let mut warm_ups = WarmUps::new(&mut trader);
+            warm_ups
+                .list_first(&gateway, &mut trader, "process", told.clock)
+                .await?;
+            assert_eq!(fake.take_asked(), asked, "{bars_take:?}");
+            assert_eq!(trader.warm_ups(), []);
+        }
+        Ok(())
     }
 
     #[test]
