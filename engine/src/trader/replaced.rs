@@ -1,10 +1,10 @@
 //! Orders that a strategy cancelled. A part of one may have been filled before, which its end tells: no
 //! entry takes its place earlier. Where a part is told later still, an entry that was made meanwhile stands
-//! beside what that part opened.
+//! beside what that part opened: one that waits is cancelled, and what is open beyond it is closed.
 
-use super::next::Next;
+use super::{next::Next, turn::Turn};
 use crate::portfolio::{OrderUpdate, Portfolio};
-use mymt5_model::RequestId;
+use mymt5_model::{Lots, RequestId, Side};
 use std::collections::VecDeque;
 
 /// So many are remembered: what is told late is told within seconds.
@@ -13,7 +13,9 @@ const KEPT: usize = 16;
 /// The newest of them.
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
-    orders: VecDeque<RequestId>,
+    orders: VecDeque<(RequestId, Side)>,
+    /// The newest entry since the newest cancellation: its side, and what risk admitted.
+    entered: Option<(Side, Lots)>,
     /// The end of the newest one is still to be told.
     ending: Option<RequestId>,
     /// A part of one was told since the newest entry, and stands or is still to be told of as a position.
@@ -28,13 +30,17 @@ impl Replaced {
         if matches!(next, Next::Open(_) | Next::Cancel(_)) {
             self.filled = false;
         }
+        if let Next::Open(order) = next {
+            self.entered = Some((order.side, order.lots));
+        }
         if let Next::Cancel(order_id) = next {
             self.told = false;
+            self.entered = None;
             let mut waiting = portfolio.orders();
             let order = waiting.find(|order| order.order_id == *order_id);
-            let request_id = order.map(|order| order.request_id.clone());
-            self.ending = request_id.clone();
-            self.orders.extend(request_id);
+            self.ending = order.map(|order| order.request_id.clone());
+            let cancelled = order.map(|order| (order.request_id.clone(), order.side));
+            self.orders.extend(cancelled);
             let beyond = self.orders.len().saturating_sub(KEPT);
             self.orders.drain(..beyond);
         }
@@ -57,9 +63,22 @@ impl Replaced {
         let ended = ended.filter(|_| order.state.is_final());
         let ending = self.ending.take_if(|id| ended == Some(&*id));
         let part = ended.filter(|_| !order.filled.is_zero());
-        let is_part = part.is_some_and(|id| self.orders.contains(id));
+        let is_part = part.is_some_and(|id| self.side_of(id).is_some());
         self.filled |= is_part && (stands || !self.told);
         is_part || ending.is_some()
+    }
+
+    fn side_of(&self, request_id: &RequestId) -> Option<Side> {
+        let mut orders = self.orders.iter();
+        let order = orders.find(|(id, _)| id == request_id);
+        order.map(|(_, side)| *side)
+    }
+
+    /// The newest entry beside a part of one of them that is told late, where both are of one side.
+    pub(super) fn beside(&self, part: &OrderUpdate) -> Option<Turn> {
+        let (side, admitted) = self.entered?;
+        let is_same = self.side_of(part.request_id.as_ref()?) == Some(side);
+        is_same.then(|| Turn::beside(side, admitted, part.filled))
     }
 
     /// A position of its own was told; where none stands, no part of a cancelled order does.

@@ -36,7 +36,8 @@ pub(super) struct StrategyRunner {
     plan: Plan,
     carer: Carer,
     in_flight: Option<InFlight>,
-    /// The newest order that was to turn a position, until what it opened is known.
+    /// The newest order that was to turn a position, or that stands beside a late part of the one before it,
+    /// until what is open is known.
     turn: Option<Turn>,
     /// The position of an entry that is filled is still to be told.
     unseen: Unseen,
@@ -294,6 +295,10 @@ impl StrategyRunner {
         if let Some(part) = opened.filter(|_| self.replaced.is_filled()) {
             self.unseen.begin(part.clone());
         }
+        // One that waits is cancelled instead.
+        if is_own && self.turn.is_none() && self.waiting(portfolio).is_none() {
+            self.turn = self.replaced.beside(order);
+        }
         is_own
     }
 
@@ -487,12 +492,15 @@ impl StrategyRunner {
         moved.or_else(|| care.map(Next::of_care))
     }
 
-    /// The close of what a turn opened beyond what risk admitted. One that failed is tried again after
-    /// a while.
+    /// The close of what was opened beyond what risk admitted, the smallest position first. One that failed
+    /// is tried again after a while.
     fn trim(&mut self, held: &[Held], smallest: Lots) -> Option<Next> {
         let turn = self.turn?;
-        let opened = held.iter().find(|held| turn.opens(held))?;
-        let Some(excess) = turn.excess(opened, smallest) else {
+        let opened = held.iter().filter(|held| turn.opens(held));
+        let stands = opened.clone().map(|held| held.lots);
+        let stands = stands.fold(Lots::ZERO, Lots::plus);
+        let opened = opened.min_by_key(|held| held.lots)?;
+        let Some(excess) = turn.excess(stands, smallest) else {
             self.turn = None;
             return None;
         };
@@ -503,9 +511,9 @@ impl StrategyRunner {
         tracing::warn!(
             strategy = self.settings.name,
             %excess,
-            "a position ended before the order that was to turn it: what that opened beyond what risk admits is closed"
+            "a position ended before the order that was to turn it, or a cancelled order was filled in part before the one in its place: what is open beyond what risk admits is closed"
         );
-        Some(Next::Trim(opened.position_id, excess))
+        Some(Next::Trim(opened.position_id, excess.min(opened.lots)))
     }
 
     /// The position that an exit closes next.

@@ -1,5 +1,6 @@
 //! One order that closes a position and opens the other side. Where the position ended before it, by
-//! its stop loss or by hand, all of the order opens: more than risk admitted.
+//! its stop loss or by hand, all of the order opens: more than risk admitted. So does an entry beside a late
+//! part of the order in whose place it is.
 
 use super::entry::Order;
 use crate::portfolio::Held;
@@ -11,7 +12,7 @@ pub(super) struct Turn {
     side: Side,
     /// What risk admitted.
     admitted: Lots,
-    /// What it was to close.
+    /// What it was to close, or what stands beside it: no more is beyond what risk admitted.
     closes: Lots,
 }
 
@@ -26,15 +27,24 @@ impl Turn {
         (!order.closes.is_zero()).then_some(turn)
     }
 
+    /// An entry beside such a part of a cancelled order of its side.
+    pub(super) const fn beside(side: Side, admitted: Lots, part: Lots) -> Self {
+        Self {
+            side,
+            admitted,
+            closes: part,
+        }
+    }
+
     /// True for a position as the order opens it.
     pub(super) fn opens(&self, held: &Held) -> bool {
         held.side == self.side
     }
 
-    /// What stands beyond what risk admitted, if it is enough for an order: never more than the order
-    /// was to close, for whatever else is there was not opened by it.
-    pub(super) fn excess(&self, held: &Held, smallest: Lots) -> Option<Lots> {
-        let excess = held.lots.minus(self.admitted).min(self.closes);
+    /// What stands of so much beyond what risk admitted, if it is enough for an order: never more than the
+    /// order was to close, for whatever else is there was not opened by it.
+    pub(super) fn excess(&self, stands: Lots, smallest: Lots) -> Option<Lots> {
+        let excess = stands.minus(self.admitted).min(self.closes);
         (!excess.is_zero() && excess >= smallest).then_some(excess)
     }
 }

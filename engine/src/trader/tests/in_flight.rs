@@ -367,6 +367,64 @@ fn no_entry_takes_the_place_of_an_order_that_was_filled_before_its_cancellation(
 }
 
 #[test]
+fn what_a_late_part_of_an_order_opened_beside_the_entry_in_its_place_is_closed() {
+    let bought = |position_id: u64, volume: f64| {
+        Event::PositionChanged(Held {
+            position_id: PositionId(position_id),
+            lots: Lots::from_f64(volume).unwrap(),
+            ..held(Side::Buy)
+        })
+    };
+    let part = || canceled("id-1", 0.4);
+    let filled = || order("id-3", OrderState::Filled);
+    for (mode, told, closes) in [
+        (
+            AccountMode::Netting,
+            [bought(7, 0.48), filled(), bought(7, 0.88), part()],
+            7,
+        ),
+        (
+            AccountMode::Netting,
+            [bought(7, 0.4), part(), bought(7, 0.88), filled()],
+            7,
+        ),
+        (
+            AccountMode::Hedging,
+            [bought(7, 0.48), filled(), bought(8, 0.4), part()],
+            8,
+        ),
+    ] {
+        let mut trader = deciding(&[limit, buy]);
+        trader.on_snapshot(Snapshot {
+            mode,
+            ..snapshot(TradingState::Active)
+        });
+        go(&mut trader);
+        trader.on_event(&Event::Order(working("id-1")));
+        assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+        trader.on_changed(&id("id-2"), true);
+        let entry = trader.on_event(&canceled("id-1", 0.0)).intents;
+        assert!(matches!(&entry[..], [Intent::Submit(_)]), "{entry:?}");
+        let steps = told.iter().map(|event| trader.on_event(event));
+        let intents: Vec<Intent> = steps.flat_map(|step| step.intents).collect();
+        let [Intent::Close(close)] = &intents[..] else {
+            panic!("{told:?}: {intents:?}")
+        };
+        assert_eq!(close.position_id, PositionId(closes), "{told:?}");
+        assert_eq!(close.lots, Lots::from_f64(0.4).ok(), "{told:?}");
+        let rest = if closes == 7 {
+            bought(7, 0.48)
+        } else {
+            Event::PositionClosed(PositionId(8), None)
+        };
+        for event in [rest, order("id-4", OrderState::Filled)] {
+            assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+        }
+        assert_eq!(go(&mut trader), [], "{told:?}");
+    }
+}
+
+#[test]
 fn a_cancellation_whose_session_broke_holds_no_later_entry_back() {
     let mut trader = deciding(&[limit, buy, buy]);
     go(&mut trader);
