@@ -116,15 +116,16 @@ impl<'a> Context<'a> {
         self.view.is_live
     }
 
-    /// Opens a position, or places a pending order in place of the one that waits. It lapses where
-    /// a position is held already, and where what must be done before it takes more than 5 s.
+    /// Opens a position, or places a pending order in place of the one that waits, once that one's end is
+    /// told. It lapses where a position is held already, also by a part of the order that it replaces, and
+    /// where what must be done before it takes more than 5 s.
     pub fn enter(&mut self, entry: Entry) {
         self.plan.enter(entry, false, self.view.time);
     }
 
     /// Gets to that side: closes what is held on the other one, then opens. It lapses where a position
-    /// of that side is held already; where the close takes more than 5 s or becomes UNKNOWN, it opens
-    /// nothing.
+    /// of that side is held already; where the close takes more than 5 s, becomes UNKNOWN or ends while the
+    /// gateway is away, it opens nothing, and closes what is left.
     pub fn reverse(&mut self, entry: Entry) {
         self.plan.enter(entry, true, self.view.time);
     }
