@@ -5,8 +5,8 @@
 //! * What rules judge by: `facts`, and what happened before a restart: `memory`, with what each open
 //!   position made so far: `results`.
 //! * What they say: `refused`, a closed list.
-//! * Before the volume is known: `losses`, measured by `loss_watch` over a `balance_gap`, `sessions`, `friday_flat` (both in
-//!   `day_time`), `news`, `cooldown`, `day`, `spread`, `stop_distance`.
+//! * Before the volume is known: `losses`, measured by `loss_watch` over a `balance_gap`, `sessions`,
+//!   `friday_flat` (both in `day_time`), `news`, `cooldown`, `day`, `spread`, `stop_distance`.
 //! * The volume: `sizing`, of a strategy's `budget`. With it: `holdings`, `open_risk`, `margin_use`.
 //! * What the configuration says: `settings`, read with `keys`.
 

@@ -291,12 +291,12 @@ impl StrategyRunner {
     pub(super) fn on_cancelled(&mut self, order: &OrderUpdate, portfolio: &Portfolio) -> bool {
         let holds = self.holds(portfolio);
         let is_own = self.replaced.on_order(order, holds);
-        let opened = order.request_id.as_ref().filter(|_| is_own && !holds);
-        if let Some(part) = opened.filter(|_| self.replaced.is_filled()) {
+        let is_filled = is_own && self.replaced.is_filled();
+        if let Some(part) = order.request_id.as_ref().filter(|_| is_filled && !holds) {
             self.unseen.begin(part.clone());
         }
-        // One that waits is cancelled instead.
-        if is_own && self.turn.is_none() && self.waiting(portfolio).is_none() {
+        // An entry that waits is cancelled instead.
+        if is_filled && self.turn.is_none() && self.waiting(portfolio).is_none() {
             self.turn = self.replaced.beside(order);
         }
         is_own
