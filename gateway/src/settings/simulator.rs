@@ -14,6 +14,7 @@ use mymt5_simulator::{
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 pub(super) fn read(
@@ -27,6 +28,7 @@ pub(super) fn read(
     let hours = sessions::read(reader);
     let (week, rests) = hours.map_or((Week::always(), false), |hours| (hours.week, hours.rests));
     let account = account(reader, week);
+    let instant = Instant::now();
     let now = UtcTime(clock::utc_now_ms());
     let start = zone
         .and_then(|zone| zone.to_broker(now))
@@ -43,7 +45,7 @@ pub(super) fn read(
         symbols: symbols?,
         feed,
         speed: speed?,
-        start: (start, now.0),
+        start: (start, instant),
         rests,
         keep_in,
     })

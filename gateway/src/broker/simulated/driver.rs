@@ -90,7 +90,7 @@ impl Driver {
             }
             due = now;
             self.origin = Some((tick.time, now));
-            self.market.lock().skip_to(tick.time);
+            self.market.lock().skip_to(tick.time, now);
         }
         if due <= now {
             return true;

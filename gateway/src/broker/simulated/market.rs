@@ -7,7 +7,10 @@ use super::{
 };
 use mymt5_model::{BrokerTime, Tick};
 use mymt5_simulator::{Event, Quotes, Simulator};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 use tokio::sync::mpsc;
 
 /// Changes that may wait; a reader that leaves more than that unread loses the link.
@@ -78,10 +81,10 @@ impl MarketState {
         self.clock = clock;
     }
 
-    /// The feed passes over a rest of the market: that is the time now.
-    pub(super) fn skip_to(&mut self, time: BrokerTime) {
+    /// The feed passes over a rest of the market: that is the time at that instant.
+    pub(super) fn skip_to(&mut self, time: BrokerTime, at: Instant) {
         if let Some(clock) = &mut self.clock {
-            clock.set(time);
+            clock.set(time, at);
         }
     }
 

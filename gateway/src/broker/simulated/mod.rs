@@ -4,6 +4,8 @@ mod clock;
 mod driver;
 mod market;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use store::KeptError;
 
@@ -87,9 +89,9 @@ pub struct SimulatedSettings {
     pub feed: Feed,
     /// How fast.
     pub speed: Speed,
-    /// Broker time at which a synthetic feed starts, and this host's time then, Unix milliseconds:
-    /// opened later, it starts as much later.
-    pub start: (BrokerTime, i64),
+    /// Broker time at which a synthetic feed starts, and the instant that it is of: opened later, it
+    /// starts as much later, and never before what its account has seen.
+    pub start: (BrokerTime, Instant),
     /// A synthetic feed rests at weekends.
     pub rests: bool,
     /// Where the account is kept between runs. A replay starts from scratch each time instead: its
@@ -120,11 +122,22 @@ impl Simulated {
         })
     }
 
-    /// The clock of a synthetic feed from now on; none: time is what the ticks tell.
-    fn clock(&self) -> Option<FeedClock> {
-        let (broker, utc_ms) = self.settings.start;
+    /// Broker time at which a synthetic feed that is opened now begins. The account may have seen a
+    /// later one before: the feed passed over a rest of the market, or went faster than the clock.
+    fn beginning(&self) -> BrokerTime {
+        let (start, since) = self.settings.start;
+        let begun = match self.settings.speed {
+            Speed::Times(times) => FeedClock::new(start, since, times).now(),
+            Speed::Max => start,
+        };
+        let seen = self.market.lock().simulator.time();
+        seen.map_or(begun, |seen| begun.max(seen))
+    }
+
+    /// The clock of a synthetic feed that begins so; none: time is what the ticks tell.
+    fn clock(&self, start: BrokerTime, now: Instant) -> Option<FeedClock> {
         match (&self.settings.feed, self.settings.speed) {
-            (Feed::Synthetic, Speed::Times(times)) => Some(FeedClock::new(broker, utc_ms, times)),
+            (Feed::Synthetic, Speed::Times(times)) => Some(FeedClock::new(start, now, times)),
             _ => None,
         }
     }
@@ -165,9 +178,11 @@ impl Simulated {
 #[async_trait]
 impl Broker for Simulated {
     async fn open(&self) -> Result<Events, BrokerError> {
-        let clock = self.clock();
-        let origin = clock.map(|clock| (clock.now(), Instant::now()));
-        let feed = self.feed(origin.map_or(self.settings.start.0, |(start, _)| start))?;
+        let start = self.beginning();
+        let now = Instant::now();
+        let clock = self.clock(start, now);
+        let origin = clock.map(|_| (start, now));
+        let feed = self.feed(start)?;
         let (changes_in, changes) = mpsc::channel(CHANGES);
         let (ticks_in, ticks) = mpsc::channel(1);
         self.market.lock().begin(changes_in, clock);

@@ -7,7 +7,7 @@ use mymt5_gateway::broker::{
     Broker, BrokerEvent, Events, Feed, Pace, Simulated, SimulatedSettings, Speed,
 };
 use mymt5_model::{BrokerTime, Tick};
-use std::fs;
+use std::{fs, time::Instant};
 use tempfile::TempDir;
 
 pub struct SimulatedStage {
@@ -26,7 +26,7 @@ impl SimulatedStage {
             symbols: setup.specs.clone(),
             feed: Feed::Ticks(folder.path().join("ticks.csv")),
             speed: Speed::Max,
-            start: (BrokerTime(0), 0),
+            start: (BrokerTime(0), Instant::now()),
             rests: false,
             keep_in: None,
         });
