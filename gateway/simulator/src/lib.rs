@@ -1,6 +1,7 @@
 //! A whole MetaTrader 5 account in memory: deterministic and synchronous, ticks and requests in,
-//! receipts and events out. It has no clock (time is that of the last tick), no I/O outside
-//! [`feed`], and no chance but a seeded one, so that the same input always gives the same account.
+//! receipts and events out. It has no clock (time is that of the last tick, or as it is
+//! told), no I/O outside [`feed`], and no chance but a seeded one, so that the same input always gives
+//! the same account.
 //!
 //! # Rooms
 //! * The way of a tick: [`feed`] -> `simulator` (the account as a whole) -> `matching` -> `pending`

@@ -205,7 +205,7 @@ impl Simulator {
         self.worth_rounded(market, moved.saturating_mul(i128::from(side.sign())), close)
     }
 
-    /// Broker time of the last tick; none before the first.
+    /// Broker time: the latest of the ticks and of [`Self::pass_to`]; none before the first tick.
     #[must_use]
     pub const fn time(&self) -> Option<BrokerTime> {
         self.time
