@@ -26,9 +26,14 @@ fn look_at_journal(settings: &Settings) -> Result<(), JournalError> {
     if identity.broker == journal::REPLAY {
         return Ok(());
     }
-    match journal::look(&settings.journal(), &identity) {
+    let path = settings.journal();
+    match journal::look(&path, &identity) {
         Err(error) if !error.is_for_the_operator() => {
-            complain(&format!("warning: {error}"));
+            // Nothing is known to be wrong with it: an ordinary user may not see it at all.
+            complain(&format!(
+                "warning: cannot look into the journal {}; check as the gateway's own user whether it is of this account",
+                path.display()
+            ));
             Ok(())
         }
         told => told,

@@ -13,20 +13,25 @@ use std::path::Path;
 /// `Lost`, `Foreign`, `Newer`, `Older`, `OtherAccount` or `Damaged`, as a start would tell; or it cannot
 /// be read.
 pub fn look(path: &Path, identity: &Identity) -> Result<(), JournalError> {
-    if !path.try_exists().unwrap_or(true) {
+    let none_yet = || {
         if Mark::exists_beside(path) {
             return Err(JournalError::Lost(path.to_path_buf()));
         }
-        return Ok(());
+        Ok(())
+    };
+    if !path.try_exists().unwrap_or(true) {
+        return none_yet();
     }
-    let is_in_use = ["db-wal", "db-shm"].map(|extension| path.with_extension(extension).exists());
-    let connection = if is_in_use == [true, true] {
+    let [has_log, has_index] =
+        ["db-wal", "db-shm"].map(|extension| path.with_extension(extension).exists());
+    let connection = if has_log && has_index {
         schema::open_to_read(path)?
     } else {
         open_at_rest(path)?
     };
     if schema::head(&connection, path)?.fresh {
-        return Ok(());
+        // What is in its log alone cannot be seen at rest.
+        return if has_log { Ok(()) } else { none_yet() };
     }
     identity.check(&connection)
 }

@@ -50,6 +50,8 @@ fn what_is_no_journal_of_this_version_is_told() {
         fs::write(&path, foreign).unwrap();
         assert!(matches!(told(), JournalError::Foreign(_)));
     }
+    fs::write(&path, "").unwrap();
+    assert!(matches!(told(), JournalError::Lost(_)), "an empty file");
     fs::remove_file(&path).unwrap();
     assert!(matches!(told(), JournalError::Lost(_)));
     assert_eq!(files(&folder).len(), 1, "the mark alone");
