@@ -346,6 +346,23 @@ fn spoil(gateway: &Gateway, damage: &str) {
 }
 
 #[tokio::test]
+async fn what_check_cannot_look_into_is_not_told_as_broken() {
+    let mut gateway = Gateway::start("").await;
+    gateway.child.kill().await.unwrap();
+    journal::remove(&path(&gateway)).unwrap();
+    fs::create_dir(path(&gateway)).unwrap();
+    let check = ["check", "--config", "gateway.toml"];
+    let checked = gateway.command(&check, None).await;
+    let told = text(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("warning: cannot look into the journal"),
+        "{told}"
+    );
+    assert!(!told.contains("restore"), "{told}");
+}
+
+#[tokio::test]
 async fn a_journal_that_cannot_be_trusted_stops_the_start_with_its_fix() {
     let mut gateway = Gateway::start("").await;
     gateway.quoted("EURUSD").await;
