@@ -238,7 +238,19 @@ impl Risk {
             }
             keeper => keeper,
         };
-        self.watch = watch(self.settings.losses, &self.memory);
+        self.watch = watch(self.losses(), &self.memory);
+    }
+
+    /// The limits of losses of the account that is served. The balance that the configuration names is
+    /// that of the kept one: another one is measured from its own first reading, and not closed by it.
+    fn losses(&self) -> LossSettings {
+        let mut losses = self.settings.losses;
+        if matches!(self.keeper, Keeper::OtherAccount(..))
+            && let Some(drawdown) = &mut losses.drawdown
+        {
+            drawdown.initial_balance = None;
+        }
+        losses
     }
 
     /// What a reading of that balance would leave to be explained, where losses are limited; none: nothing.

@@ -8,7 +8,12 @@ const LIMIT: &str = "drawdown.percent = 5.0\ndrawdown.action = \"block\"";
 
 /// A trader that goes on from what the folder holds, on that account; none: its gateway tells none.
 fn started(account: Option<&str>, folder: &Path) -> Trader {
-    let settings = rules(&format!("{FREE}\n{LIMIT}"));
+    started_under(LIMIT, account, folder)
+}
+
+/// The same under other rules.
+fn started_under(keys: &str, account: Option<&str>, folder: &Path) -> Trader {
+    let settings = rules(&format!("{FREE}\n{keys}"));
     let risk = Risk::open(settings, false, &folder.join(FILE));
     let mut trader = trader_without_snapshot(risk, jumps());
     meet(&mut trader, account);
@@ -77,6 +82,26 @@ fn an_account_that_is_back_is_traded_as_before() {
         let is_first = account == "first";
         assert_eq!(may_trade(&mut trader, 10_000.0), is_first, "{account}");
     }
+}
+
+#[test]
+fn another_account_is_closed_by_its_own_losses_alone() {
+    let limit = "drawdown.percent = 5.0\ndrawdown.kind = \"static\"\n\
+                 drawdown.initial_balance = 10000.0";
+    let folder = tempfile::tempdir().unwrap();
+    let mut trader = started_under(limit, Some("first"), folder.path());
+    tell(&mut trader, MONDAY, 10_000.0);
+    meet(&mut trader, Some("second"));
+    trader.on_event(&opened(Side::Buy));
+    // What the first reading of a session reaches closes nothing on its day alone.
+    for time in [MONDAY, MONDAY + DAY] {
+        tell_with_balance(&mut trader, time, 1_000.0, 1_000.0);
+        assert_eq!(tick_at(&mut trader, time, 100_000), None);
+    }
+    let later = MONDAY + DAY + MINUTE;
+    tell_with_balance(&mut trader, later, 940.0, 1_000.0);
+    let close = tick_at(&mut trader, later, 100_000);
+    assert!(matches!(close, Some(Intent::Close(_))), "{close:?}");
 }
 
 #[test]
