@@ -239,6 +239,9 @@ impl Risk {
             keeper => keeper,
         };
         self.watch = watch(self.losses(), &self.memory);
+        // The clock of the one broker dates nothing of the other's.
+        self.now = None;
+        self.utc_ahead_ms = None;
     }
 
     /// The limits of losses of the account that is served. The balance that the configuration names is

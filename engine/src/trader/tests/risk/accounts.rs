@@ -105,6 +105,24 @@ fn another_account_is_closed_by_its_own_losses_alone() {
 }
 
 #[test]
+fn the_clock_of_another_account_dates_no_loss_of_the_one_that_is_back() {
+    let rest = "cooldown.losses = 1\ncooldown.minutes = 60";
+    let folder = tempfile::tempdir().unwrap();
+    let mut trader = started_under(rest, Some("first"), folder.path());
+    tell(&mut trader, MONDAY, 10_000.0);
+    trader.on_event(&opened(Side::Buy));
+    meet(&mut trader, Some("second"));
+    tell(&mut trader, MONDAY - 5 * HOUR, 10_000.0);
+    // The position was closed meanwhile: what it made is not known, which counts as a loss.
+    meet(&mut trader, Some("first"));
+    for (minutes, trades) in [(1, false), (61, true)] {
+        let time = MONDAY + minutes * MINUTE;
+        tell(&mut trader, time, 10_000.0);
+        assert_eq!(trades_at(&mut trader, time), trades, "{minutes}");
+    }
+}
+
+#[test]
 fn an_operator_lets_another_account_be_traded_and_a_reset_of_latches_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(FILE);
