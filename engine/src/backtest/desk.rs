@@ -206,7 +206,7 @@ impl Desk {
         let Some(flight) = self.flights.pop_front_if(|flight| flight.due <= until) else {
             return false;
         };
-        self.set_time(flight.due);
+        self.pass_to(flight.due);
         self.deliver(&flight.outgoing);
         self.settle();
         true

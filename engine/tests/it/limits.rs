@@ -220,9 +220,11 @@ fn a_loss_is_seen_in_the_second_in_which_an_order_arrives() {
         ("latency_ms = 0", "latency_ms = 1000"),
     ];
     let limits = "daily_loss.amount = 50.0\ndaily_loss.action = \"block\"";
-    let outcome = place.outcome(&changes, limits);
+    let (outcome, deals) = place.deals(&changes, limits);
     assert_eq!(outcome["trades"], 1);
     assert_eq!(outcome["reached"], json!({ "LIMIT_DAILY_LOSS": 1 }));
+    let filled = MIDNIGHT_MS - 4 * HOUR_MS + 190_000;
+    assert_eq!(deals[0].ms, filled, "when the order arrives");
 }
 
 #[test]

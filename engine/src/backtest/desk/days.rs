@@ -15,6 +15,16 @@ pub(super) fn reset(limits: LossSettings) -> Option<ResetHour> {
 }
 
 impl Desk {
+    /// Moves the account to that time, at which no tick comes.
+    pub(super) fn pass_to(&mut self, time: BrokerTime) {
+        self.begin_days(time);
+        self.set_time(time);
+        let events = self.simulator.pass_to(time);
+        if !events.is_empty() {
+            self.report(events);
+        }
+    }
+
     /// Reads the account right before each reset since the last tick, and at it. True: there was one.
     pub(super) fn begin_days(&mut self, until: BrokerTime) -> bool {
         let Some((hour, since)) = self.reset.zip(self.simulator.time()) else {
