@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     intents::Unsettled,
-    risk::Open,
+    risk::{Open, RiskRefused},
     trader::{Outcome, Sent, Trader},
 };
 use mymt5_chassis::trace_context::TraceContext;
@@ -46,6 +46,8 @@ pub(super) async fn settle(
     let intents = &session.intents;
     let record_of = |request_id: &RequestId| intents.record_of(request_id.as_str());
     session.trader.on_records(record_of)?;
+    let refused = session.trader.figures().refused_by_state;
+    let is_other = refused == Some(RiskRefused::OtherAccount);
     for unsettled in session.intents.unsettled()? {
         let sent = sent(&unsettled, specs);
         let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
@@ -67,7 +69,10 @@ pub(super) async fn settle(
             }
         }
         traded |= end.may_be_done();
-        session.intents.settle(&unsettled.request_id, end.name());
+        // What another account's gateway never got is asked for again once its own is back.
+        if !is_other || end != End::NeverArrived {
+            session.intents.settle(&unsettled.request_id, end.name());
+        }
         if let End::Ended { state, .. } = end {
             gauges::ended(&Outcome::Ended(state));
         }

@@ -158,8 +158,18 @@ async fn an_engine_enters_nothing_while_its_gateway_serves_another_account() {
 
     stage.stop("gateway").await;
     put_aside(&stage, "first");
+    // It was on its way to the first account's gateway.
+    let intents = Connection::open(stage.path("data/engine/intents.db")).unwrap();
+    let sent = "INSERT INTO intents (request_id, method, request, created_ms, not_after_ms)
+        VALUES ('left-behind', 'SubmitOrder', x'', 1, 1)";
+    intents.execute(sent, []).unwrap();
+    let settled = || -> Option<String> {
+        let select = "SELECT settled FROM intents WHERE request_id = 'left-behind'";
+        intents.query_row(select, [], |row| row.get(0)).unwrap()
+    };
     stage.start("gateway");
     is_told_as_another(&stage, true).await;
+    assert_eq!(settled(), None, "the other gateway cannot know it");
     let refused = "mymt5_engine_decisions_refused_total{reason=\"other_account\"}";
     eventually("an entry that is refused", async || {
         let times = metric(&stage.metrics_of("engine").await, refused)?;
@@ -176,6 +186,7 @@ async fn an_engine_enters_nothing_while_its_gateway_serves_another_account() {
     move_account(&stage, "first", "data/gateway");
     stage.start("gateway");
     is_told_as_another(&stage, false).await;
+    assert_eq!(settled().as_deref(), Some("NEVER_ARRIVED"));
     assert_eq!(stage.snapshot().await.unwrap().account_id, first);
     eventually("orders of the account that is back", async || {
         (stage.fills().await > 0).then_some(())
