@@ -22,13 +22,17 @@ pub(super) struct Replaced {
     filled: bool,
     /// A position of its own was told since the newest cancellation.
     told: bool,
+    /// The newest cancellation was for an exit, and no entry was made since.
+    exits: bool,
 }
 
 impl Replaced {
     /// An entry knows of all that was told before it; and what a cancellation ends is no entry any more.
-    pub(super) fn on_next(&mut self, next: &Next, portfolio: &Portfolio) {
+    /// `exits`: it is for an exit.
+    pub(super) fn on_next(&mut self, next: &Next, exits: bool, portfolio: &Portfolio) {
         if matches!(next, Next::Open(_) | Next::Cancel(_)) {
             self.filled = false;
+            self.exits = exits;
         }
         if let Next::Open(order) = next {
             self.entered = Some((order.side, order.lots));
@@ -85,6 +89,11 @@ impl Replaced {
     pub(super) const fn on_position(&mut self, stands: bool) {
         self.told = true;
         self.filled &= stands;
+    }
+
+    /// True where nothing is to be left of what was cancelled.
+    pub(super) const fn is_for_exit(&self) -> bool {
+        self.exits
     }
 
     /// True while an entry may stand beside a part of one of them.

@@ -295,6 +295,7 @@ impl StrategyRunner {
         if let Some(part) = order.request_id.as_ref().filter(|_| is_filled && !holds) {
             self.unseen.begin(part.clone());
         }
+        self.plan.exit |= is_filled && self.replaced.is_for_exit();
         // An entry that waits is cancelled instead.
         if is_filled && self.turn.is_none() && self.waiting(portfolio).is_none() {
             self.turn = self.replaced.beside(order);
@@ -366,7 +367,8 @@ impl StrategyRunner {
             return None;
         }
         let next = self.next(care, world)?;
-        self.replaced.on_next(&next, world.portfolio);
+        self.replaced
+            .on_next(&next, self.plan.exit, world.portfolio);
         let intent = next.intent(&self.settings, new_id());
         if let Next::Close(id) | Next::Reduce(id, _) | Next::Move(id, _) = next {
             self.carer.on_asked(id);

@@ -119,6 +119,31 @@ fn an_exit_of_which_a_part_was_closed_goes_on_with_the_rest() {
 }
 
 #[test]
+fn an_exit_closes_what_was_filled_of_an_order_before_its_cancellation() {
+    let part = || canceled("id-1", 0.49, None);
+    let nothing = || canceled("id-1", 0.0, None);
+    for told in [
+        vec![opened(Side::Buy), part()],
+        vec![part(), opened(Side::Buy)],
+        vec![nothing(), opened(Side::Buy), part()],
+        vec![nothing(), part(), opened(Side::Buy)],
+    ] {
+        let mut trader = deciding(&[limit, exit]);
+        go(&mut trader);
+        trader.on_event(&Event::Order(working("id-1")));
+        assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+        assert_eq!(trader.on_changed(&id("id-2"), true), Step::default());
+        let steps = told.iter().map(|event| trader.on_event(event));
+        let intents: Vec<Intent> = steps.flat_map(|step| step.intents).collect();
+        assert!(is_close(&intents), "{told:?}: {intents:?}");
+        for event in [CLOSED, order("id-3", OrderState::Filled), part()] {
+            assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+        }
+        assert_eq!(go(&mut trader), [], "{told:?}");
+    }
+}
+
+#[test]
 fn a_reversal_of_which_a_part_was_closed_goes_on_with_the_rest_and_then_opens() {
     let mut trader = deciding(&[turn_to_buy]);
     trader.on_event(&opened(Side::Sell));
