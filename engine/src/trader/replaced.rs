@@ -78,6 +78,11 @@ impl Replaced {
         order.map(|(_, side)| *side)
     }
 
+    /// True where the newest of them was of the other side.
+    pub(super) fn is_against(&self, side: Side) -> bool {
+        self.orders.back().is_some_and(|(_, of)| *of != side)
+    }
+
     /// The newest entry beside a part of one of them that is told late, where both are of one side.
     pub(super) fn beside(&self, part: &OrderUpdate) -> Option<Turn> {
         let (side, admitted) = self.entered?;

@@ -21,7 +21,8 @@ impl StrategyRunner {
 
     /// What is waited for has ended; done: at least in part. What failed is not tried again before the
     /// next decision, and an entry that was decided while another one was under way lapses: of a reversal
-    /// its exit is left. True: it was to open.
+    /// its exit is left, also where the order that it was to replace could not be cancelled, as it may be
+    /// filled. True: it was to open.
     pub(in crate::trader) fn end(&mut self, done: bool) -> bool {
         let Some(InFlight { request_id, what }) = self.in_flight.take() else {
             return false;
@@ -45,7 +46,10 @@ impl StrategyRunner {
             What::Cancel(_) if !done => {
                 self.replaced.end();
                 self.plan.cancel = false;
-                self.plan.entry = None;
+                let entry = self.plan.entry.take();
+                let turns =
+                    |wanted: Wanted| wanted.reverses && self.replaced.is_against(wanted.entry.side);
+                self.plan.exit |= entry.is_some_and(turns);
             }
             What::Move(id) if !done => self.carer.on_move_failed(id, self.time),
             What::Reduce(id) if !done => self.carer.on_part_failed(id, self.time),
@@ -128,7 +132,8 @@ impl StrategyRunner {
         self.carer.retain(|id| portfolio.position(id).is_some());
     }
 
-    /// True where a reversal is wanted against what is held, or against an entry that is under way.
+    /// True where a reversal is wanted against what is held or waits for its price, or against an entry that
+    /// is under way.
     fn turns_away(&self, portfolio: &Portfolio) -> bool {
         let Some(wanted) = self.plan.entry.filter(|wanted| wanted.reverses) else {
             return false;
@@ -138,7 +143,9 @@ impl StrategyRunner {
             return is_against(side);
         }
         let mut positions = portfolio.positions();
+        let mut orders = portfolio.orders();
         positions.any(|held| self.owns_position(held) && is_against(held.side))
+            || orders.any(|order| self.owns_order(order) && is_against(order.side))
     }
 
     /// What an earlier process decided to close, or to turn, was closed in part alone: the rest is closed.

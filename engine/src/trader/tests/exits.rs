@@ -10,6 +10,10 @@ fn trail(context: &mut Context<'_>) {
     context.move_stop(price(99_950));
 }
 
+fn turn_to_sell(context: &mut Context<'_>) {
+    context.reverse(Entry::market(Side::Sell).with_stop_loss(Level::Points(200)));
+}
+
 /// A new session begins, and finds a position that was bought.
 fn begin_again(trader: &mut Trader) {
     trader.on_snapshot(Snapshot {
@@ -141,6 +145,42 @@ fn an_exit_closes_what_was_filled_of_an_order_before_its_cancellation() {
         }
         assert_eq!(go(&mut trader), [], "{told:?}");
     }
+}
+
+/// A trader whose order to buy waited, and is cancelled for a reversal.
+fn reverses_an_order() -> Trader {
+    let mut trader = deciding(&[limit, turn_to_sell]);
+    go(&mut trader);
+    trader.on_event(&Event::Order(working("id-1")));
+    assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+    trader
+}
+
+#[test]
+fn a_reversal_whose_order_was_filled_before_its_cancellation_leaves_its_exit() {
+    let events = [order("id-1", OrderState::Filled), opened(Side::Buy)];
+    let mut first = reverses_an_order();
+    assert_eq!(first.on_changed(&id("id-2"), false), Step::default());
+    let steps = events.iter().map(|event| first.on_event(event));
+    let close: Vec<Intent> = steps.flat_map(|step| step.intents).collect();
+    assert!(is_close(&close), "{close:?}");
+    let mut last = reverses_an_order();
+    for event in &events {
+        assert_eq!(last.on_event(event).intents, [], "{event:?}");
+    }
+    let step = last.on_changed(&id("id-2"), false);
+    assert!(is_close(&step.intents), "{step:?}");
+}
+
+#[test]
+fn a_reversal_whose_session_broke_cancels_the_order_against_it() {
+    let mut trader = reverses_an_order();
+    trader.on_snapshot(Snapshot {
+        orders: working("id-1").working.into_iter().collect(),
+        ..snapshot(TradingState::Active)
+    });
+    let intents = trader.on_tick(&tick(1_000, 100_000)).intents;
+    assert!(matches!(&intents[..], [Intent::Cancel(_)]), "{intents:?}");
 }
 
 #[test]
