@@ -96,6 +96,11 @@ impl Replaced {
         self.filled &= stands;
     }
 
+    /// Nothing of the newest entry was done, for certain.
+    pub(super) const fn forget_entry(&mut self) {
+        self.entered = None;
+    }
+
     /// True where nothing is to be left of what was cancelled.
     pub(super) const fn is_for_exit(&self) -> bool {
         self.exits

@@ -277,6 +277,8 @@ impl StrategyRunner {
         let awaited = order.request_id.as_ref();
         if order.working.is_some() && awaited.is_some_and(|id| self.waits_for(id)) {
             self.in_flight = None;
+            // It is cancelled, where it waits beside a late part of the one before it.
+            self.turn = None;
         }
         // One that waited for its price ends while nobody waits for it.
         if let Some(entry) = awaited.filter(|id| world.portfolio.awaits_position(id)) {
@@ -494,14 +496,16 @@ impl StrategyRunner {
         moved.or_else(|| care.map(Next::of_care))
     }
 
-    /// The close of what was opened beyond what risk admitted, the smallest position first. One that failed
-    /// is tried again after a while.
+    /// The close of what was opened beyond what risk admitted, of the smallest position that has all of it.
+    /// One that failed is tried again after a while.
     fn trim(&mut self, held: &[Held], smallest: Lots) -> Option<Next> {
         let turn = self.turn?;
         let opened = held.iter().filter(|held| turn.opens(held));
         let stands = opened.clone().map(|held| held.lots);
         let stands = stands.fold(Lots::ZERO, Lots::plus);
-        let opened = opened.min_by_key(|held| held.lots)?;
+        if stands.is_zero() {
+            return None;
+        }
         let Some(excess) = turn.excess(stands, smallest) else {
             self.turn = None;
             return None;
@@ -515,7 +519,8 @@ impl StrategyRunner {
             %excess,
             "a position ended before the order that was to turn it, or a cancelled order was filled in part before the one in its place: what is open beyond what risk admits is closed"
         );
-        Some(Next::Trim(opened.position_id, excess.min(opened.lots)))
+        let of = opened.min_by_key(|held| (held.lots < excess, held.lots))?;
+        Some(Next::Trim(of.position_id, excess.min(of.lots)))
     }
 
     /// The position that an exit closes next.

@@ -70,6 +70,9 @@ impl StrategyRunner {
     /// What is waited for ends. A turn of which nothing was done, for certain, opened nothing too much;
     /// and what closes that is not sent twice where it may be done.
     pub(in crate::trader) fn end_turn(&mut self, may_be_done: bool) {
+        if !may_be_done && matches!(self.what(), Some(What::Open { .. })) {
+            self.replaced.forget_entry();
+        }
         let is_over = match self.what() {
             Some(What::Open { .. }) => !may_be_done,
             Some(What::Trim) => may_be_done,

@@ -424,6 +424,80 @@ fn what_a_late_part_of_an_order_opened_beside_the_entry_in_its_place_is_closed()
     }
 }
 
+/// A trader on an account that hedges whose next entry, in the place of an order that it cancelled, is under
+/// way as `id-3`.
+fn entering(decisions: &[fn(&mut Context<'_>)]) -> Trader {
+    let mut trader = deciding(decisions);
+    trader.on_snapshot(Snapshot {
+        mode: AccountMode::Hedging,
+        ..snapshot(TradingState::Active)
+    });
+    go(&mut trader);
+    trader.on_event(&Event::Order(working("id-1")));
+    assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+    trader.on_changed(&id("id-2"), true);
+    let entry = trader.on_event(&canceled("id-1", 0.0)).intents;
+    assert!(matches!(&entry[..], [Intent::Submit(_)]), "{entry:?}");
+    trader
+}
+
+/// A late part of the cancelled order that is more than the entry in its place, and its position.
+fn late_part() -> [Event; 2] {
+    let opened = Event::PositionChanged(Held {
+        position_id: PositionId(8),
+        lots: Lots::from_f64(0.6).unwrap(),
+        ..held(Side::Buy)
+    });
+    [opened, canceled("id-1", 0.6)]
+}
+
+#[test]
+fn a_late_part_that_is_more_than_the_entry_in_its_place_is_closed_at_once() {
+    let mut trader = entering(&[limit, buy]);
+    let entry = Event::PositionChanged(Held {
+        lots: Lots::from_f64(0.48).unwrap(),
+        ..held(Side::Buy)
+    });
+    let filled = order("id-3", OrderState::Filled);
+    for event in [entry, filled] {
+        assert_eq!(trader.on_event(&event).intents, []);
+    }
+    let [opened, part] = late_part();
+    assert_eq!(trader.on_event(&opened).intents, []);
+    let intents = trader.on_event(&part).intents;
+    let [Intent::Close(close)] = &intents[..] else {
+        panic!("{intents:?}")
+    };
+    assert_eq!(close.position_id, PositionId(8));
+    assert_eq!(close.lots, Lots::from_f64(0.6).ok());
+}
+
+#[test]
+fn a_late_part_stays_where_the_entry_in_its_place_was_refused() {
+    let mut trader = entering(&[limit, buy]);
+    let refused = trader.on_event(&order("id-3", OrderState::Rejected));
+    assert_eq!(refused.intents, []);
+    for event in late_part() {
+        assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+    }
+    assert_eq!(go(&mut trader), []);
+}
+
+#[test]
+fn a_late_part_stays_where_the_order_in_its_place_comes_to_wait() {
+    let mut trader = entering(&[limit, limit]);
+    for event in late_part() {
+        assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+    }
+    let mut second = working("id-3");
+    second.working.as_mut().unwrap().order_id = OrderId(10);
+    let intents = trader.on_event(&Event::Order(second)).intents;
+    assert!(
+        matches!(&intents[..], [Intent::Cancel(cancel)] if cancel.order_id == OrderId(10)),
+        "{intents:?}"
+    );
+}
+
 #[test]
 fn a_cancellation_whose_session_broke_holds_no_later_entry_back() {
     let mut trader = deciding(&[limit, buy, buy]);
