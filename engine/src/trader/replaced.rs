@@ -14,6 +14,8 @@ const KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
     orders: VecDeque<(RequestId, Side)>,
+    /// The newest order of which a part was told while nobody cancelled it, its position too; and how much.
+    known: Option<(RequestId, Lots)>,
     /// The newest entry since the newest cancellation: its side, and what risk admitted.
     entered: Option<(Side, Lots)>,
     /// The end of the newest one is still to be told.
@@ -50,6 +52,20 @@ impl Replaced {
         }
     }
 
+    /// A part of an order of its own stands. Its end tells no more of that.
+    pub(super) fn on_standing_part(&mut self, order: &OrderUpdate) {
+        let open = order.request_id.as_ref();
+        let open = open.filter(|_| order.working.is_some() && !order.filled.is_zero());
+        if let Some(id) = open.filter(|id| self.side_of(id).is_none()) {
+            self.known = Some((id.clone(), order.filled));
+        }
+    }
+
+    fn known_of(&self, request_id: &RequestId) -> Lots {
+        let known = self.known.as_ref().filter(|(id, _)| id == request_id);
+        known.map_or(Lots::ZERO, |(_, lots)| *lots)
+    }
+
     /// The newest cancellation failed, or a snapshot tells what became of it.
     pub(super) fn end(&mut self) {
         self.ending = None;
@@ -60,13 +76,13 @@ impl Replaced {
         self.ending.is_some()
     }
 
-    /// True for the end that is waited for, and for one of them that is over and was filled in part. Where
-    /// a position was told before, and none stands, that part is closed already.
+    /// True for the end that is waited for, and for one of them that is over and was filled further than was
+    /// known. Where a position was told since, and none stands, that part is closed already.
     pub(super) fn on_order(&mut self, order: &OrderUpdate, stands: bool) -> bool {
         let ended = order.request_id.as_ref();
         let ended = ended.filter(|_| order.state.is_final());
         let ending = self.ending.take_if(|id| ended == Some(&*id));
-        let part = ended.filter(|_| !order.filled.is_zero());
+        let part = ended.filter(|id| order.filled > self.known_of(id));
         let is_part = part.is_some_and(|id| self.side_of(id).is_some());
         self.filled |= is_part && (stands || !self.told);
         is_part || ending.is_some()

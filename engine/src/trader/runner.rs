@@ -275,6 +275,9 @@ impl StrategyRunner {
     /// An order of its own changed. One that waits for its price is not in flight any more.
     pub(super) fn on_order(&mut self, order: &OrderUpdate, world: &World<'_>) {
         let awaited = order.request_id.as_ref();
+        if self.holds(world.portfolio) {
+            self.replaced.on_standing_part(order);
+        }
         if order.working.is_some() && awaited.is_some_and(|id| self.waits_for(id)) {
             self.in_flight = None;
             // It is cancelled, where it waits beside a late part of the one before it.

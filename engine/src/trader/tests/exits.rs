@@ -147,6 +147,31 @@ fn an_exit_closes_what_was_filled_of_an_order_before_its_cancellation() {
     }
 }
 
+#[test]
+fn an_exit_waits_for_no_part_that_was_told_before_it_cancelled_the_rest() {
+    let mut trader = deciding(&[limit, exit, buy]);
+    go(&mut trader);
+    trader.on_event(&Event::Order(working("id-1")));
+    let partly = Event::Order(OrderUpdate {
+        state: OrderState::PartiallyFilled,
+        filled: lots(0.2),
+        ..working("id-1")
+    });
+    for event in [part(Side::Buy, 0.2), partly] {
+        assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+    }
+    let close = go(&mut trader);
+    assert!(is_close(&close), "{close:?}");
+    trader.on_event(&CLOSED);
+    let step = trader.on_event(&order("id-2", OrderState::Filled));
+    assert!(matches!(&step.intents[..], [Intent::Cancel(_)]), "{step:?}");
+    assert_eq!(trader.on_changed(&id("id-3"), true), Step::default());
+    let end = trader.on_event(&canceled("id-1", 0.2, None));
+    assert_eq!(end.intents, []);
+    let entry = go(&mut trader);
+    assert!(matches!(&entry[..], [Intent::Submit(_)]), "{entry:?}");
+}
+
 /// A trader whose order to buy waited, and is cancelled for a reversal.
 fn reverses_an_order() -> Trader {
     let mut trader = deciding(&[limit, turn_to_sell]);
