@@ -313,10 +313,12 @@ impl StrategyRunner {
         positions.any(|held| self.owns_position(held))
     }
 
-    /// True when no order is under way, nor about to take the place of another one.
+    /// True when no order is under way, nor waits for the end of a cancelled one: to take its place, or to
+    /// close what became of it.
     pub(super) const fn is_idle(&self) -> bool {
-        let replaces = self.replaced.is_ending() && self.plan.entry.is_some();
-        self.in_flight.is_none() && !replaces
+        let goes_on = self.plan.entry.is_some() || self.replaced.is_for_exit();
+        let waits = self.replaced.is_ending() && goes_on;
+        self.in_flight.is_none() && !waits
     }
 
     /// The order or change that is under way.

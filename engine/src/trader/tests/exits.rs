@@ -137,6 +137,7 @@ fn an_exit_closes_what_was_filled_of_an_order_before_its_cancellation() {
         trader.on_event(&Event::Order(working("id-1")));
         assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
         assert_eq!(trader.on_changed(&id("id-2"), true), Step::default());
+        assert!(!trader.is_idle(), "a part may be filled");
         let steps = told.iter().map(|event| trader.on_event(event));
         let intents: Vec<Intent> = steps.flat_map(|step| step.intents).collect();
         assert!(is_close(&intents), "{told:?}: {intents:?}");
