@@ -33,8 +33,8 @@ const CLOSES: &str = "ClosePosition";
 
 /// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not
 /// sent late. A call that may still be on its way is waited for until it would be refused; what the
-/// gateway still works on counts, and a close that was done in part is gone on with. True: one that ended
-/// may have traded, since the snapshot, too.
+/// gateway still works on counts, and a close of which nothing was done, or a part, is gone on with. True: one
+/// that ended may have traded, since the snapshot, too.
 pub(super) async fn settle(
     gateway: &Gateway,
     session: &mut Session,
@@ -127,7 +127,7 @@ enum End {
         /// Final.
         state: OrderState,
         may_be_done: bool,
-        /// So much of it was filled, and the rest will not be.
+        /// So much of it was filled, also nothing for certain, and the rest will not be.
         part: Option<Lots>,
     },
 }
@@ -136,7 +136,8 @@ impl End {
     /// Of an order; none: it is still under way.
     fn of(order: &v1::Order) -> Option<Self> {
         let update = wire::order(order, &Specs::new())?;
-        let is_part = update.state != OrderState::Filled && update.is_done();
+        let is_known = update.is_done() || !update.may_be_done();
+        let is_part = update.state != OrderState::Filled && is_known;
         update.state.is_final().then(|| Self::Ended {
             state: update.state,
             may_be_done: update.may_be_done(),
@@ -156,7 +157,7 @@ impl End {
 
     const fn part(self) -> Option<Lots> {
         match self {
-            Self::NeverArrived => None,
+            Self::NeverArrived => Some(Lots::ZERO),
             Self::Ended { part, .. } => part,
         }
     }
@@ -347,11 +348,12 @@ mod tests {
             let end = ended(state, reason, filled);
             assert_eq!(end.map(End::may_be_done), Some(may_be_done), "{reason}");
             assert_eq!(end.map(End::name), Some(state.as_str_name()));
-            let is_part = state == v1::OrderState::Canceled;
+            let is_part = state == v1::OrderState::Canceled || !may_be_done;
             let part = is_part.then(|| Lots::from_f64(filled).unwrap());
             assert_eq!(end.and_then(End::part), part, "{state:?}");
         }
         assert_eq!(ended(v1::OrderState::Sent, "", 0.0), None);
         assert!(!End::NeverArrived.may_be_done());
+        assert_eq!(End::NeverArrived.part(), Some(Lots::ZERO));
     }
 }

@@ -443,8 +443,9 @@ impl Trader {
         self.end_recalled(request_id, may_be_done, short);
     }
 
-    /// The same of an intent of which so many lots were filled, and no more will be: an exit goes on with
-    /// the rest. One that an earlier process sent is known by what was recorded of it alone.
+    /// The same of an intent of which so many lots were filled, also none for certain, and no more will be:
+    /// an exit goes on with the rest. One that an earlier process sent is known by what was recorded of it
+    /// alone.
     pub fn on_part_recalled(
         &mut self,
         request_id: &RequestId,
@@ -453,7 +454,7 @@ impl Trader {
     ) {
         let mut runners = self.runners.iter();
         let is_awaited = runners.any(|runner| runner.waits_for(request_id));
-        self.end_recalled(request_id, true, Some(filled));
+        self.end_recalled(request_id, !filled.is_zero(), Some(filled));
         if let Some(sent) = recorded.filter(|_| !is_awaited) {
             self.close_rest(sent);
         }

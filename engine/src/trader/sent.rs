@@ -47,7 +47,7 @@ impl Trader {
         }
     }
 
-    /// Closes what an earlier process was to close, or to turn, and did in part alone.
+    /// Closes what an earlier process was to close, or to turn, and did in part alone or not at all.
     pub(super) fn close_rest(&mut self, sent: &Sent) {
         let nets = self.portfolio.nets();
         let mut positions = self.portfolio.positions();

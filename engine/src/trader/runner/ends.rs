@@ -151,7 +151,8 @@ impl StrategyRunner {
             || orders.any(|order| self.owns_order(order) && is_against(order.side))
     }
 
-    /// What an earlier process decided to close, or to turn, was closed in part alone: the rest is closed.
+    /// What an earlier process decided to close, or to turn, was closed in part alone or not at all: what
+    /// is left is closed.
     pub(in crate::trader) fn close_rest(&mut self) {
         self.plan.exit();
     }

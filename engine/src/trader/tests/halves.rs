@@ -181,6 +181,23 @@ fn what_an_earlier_process_closed_in_part_is_closed() {
 }
 
 #[test]
+fn what_an_earlier_process_was_to_close_and_never_did_is_closed() {
+    let entry = |opens| Sent::Entry {
+        tag: "jumps".into(),
+        opens,
+    };
+    for recorded in [Sent::Close(POSITION), entry(turn())] {
+        let mut trader = restarted(Side::Sell, 0.49);
+        trader.on_part_recalled(&id("old"), Lots::ZERO, Some(&recorded));
+        let intents = go(&mut trader);
+        assert!(is_close(&intents), "{recorded:?}: {intents:?}");
+    }
+    let mut entered = restarted(Side::Buy, 0.48);
+    entered.on_part_recalled(&id("old"), Lots::ZERO, Some(&entry(turn())));
+    assert_eq!(go(&mut entered), [], "it stands as it was decided");
+}
+
+#[test]
 fn what_an_earlier_process_sent_is_waited_for_and_its_rest_is_closed() {
     let mut closing = restarted(Side::Sell, 0.49);
     closing.on_close_under_way(id("old"), POSITION);
