@@ -94,7 +94,8 @@ impl StrategyRunner {
         let stands = positions.any(|held| self.owns_position(held) && held.side != side);
         if stands && filled < closes {
             self.plan.exit = true;
-            self.turn = None;
+            // One of which nothing is told may still turn out to be filled.
+            self.turn = self.turn.filter(|_| filled.is_zero());
         }
         // Positions are told before the orders that made them: none of its side is to come.
         self.note_told(side);

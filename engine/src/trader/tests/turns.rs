@@ -194,6 +194,23 @@ fn a_turn_that_was_never_sent_leaves_a_later_position_alone() {
 }
 
 #[test]
+fn of_a_turn_that_is_filled_after_its_end_was_told_no_more_stays_than_risk_admits() {
+    let mut trader = turning();
+    let over = trader.on_event(&ended("id-1", OrderState::Canceled, 0.0, None));
+    assert!(
+        matches!(&over.intents[..], [Intent::Close(close)] if close.position_id == POSITION),
+        "{over:?}"
+    );
+    let events = [
+        CLOSED,
+        ended("id-2", OrderState::Filled, 0.49, Some(POSITION)),
+        bought(NEW, 0.97),
+    ];
+    let intent = told(&mut trader, &events);
+    assert_eq!(part(intent.as_ref()), Some(lots(0.49)));
+}
+
+#[test]
 fn a_turn_that_falls_short_waits_for_no_position() {
     let mut trader = at_once(&[turn_to_buy, turn_to_buy]);
     trader.on_event(&opened(Side::Sell));
