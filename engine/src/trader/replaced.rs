@@ -99,20 +99,28 @@ impl Replaced {
         self.orders.back().is_some_and(|(_, of)| *of != side)
     }
 
-    /// The newest entry beside a part of one of them that is told late, where both are of one side.
-    pub(super) fn beside(&self, part: &OrderUpdate) -> Option<Turn> {
-        let (side, admitted) = self.entered?;
-        let is_same = self.side_of(part.request_id.as_ref()?) == Some(side);
-        is_same.then(|| Turn::beside(side, admitted, part.filled))
+    /// The newest entry beside a part of one of them that is told late. Of both sides nothing of the part is
+    /// to stay, unless they net.
+    pub(super) fn beside(&self, part: &OrderUpdate, nets: bool) -> Option<Turn> {
+        let (entered, admitted) = self.entered?;
+        let side = self.side_of(part.request_id.as_ref()?)?;
+        if side == entered {
+            return Some(Turn::beside(side, admitted, part.filled));
+        }
+        (!nets).then(|| Turn::beside(side, Lots::ZERO, part.filled))
     }
 
-    /// A position of its own was told; where none stands, no part of a cancelled order does.
+    /// A position of its own was told; where none stands, neither a part of a cancelled order nor an entry
+    /// does.
     pub(super) const fn on_position(&mut self, stands: bool) {
         self.told = true;
         self.filled &= stands;
+        if !stands {
+            self.forget_entry();
+        }
     }
 
-    /// Nothing of the newest entry was done, for certain.
+    /// Nothing of the newest entry stands, nor is to come.
     pub(super) const fn forget_entry(&mut self) {
         self.entered = None;
     }

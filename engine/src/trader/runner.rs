@@ -303,7 +303,7 @@ impl StrategyRunner {
         self.plan.exit |= is_filled && self.replaced.is_for_exit();
         // An entry that waits is cancelled instead.
         if is_filled && self.turn.is_none() && self.waiting(portfolio).is_none() {
-            self.turn = self.replaced.beside(order);
+            self.turn = self.replaced.beside(order, portfolio.nets());
         }
         is_own
     }

@@ -27,7 +27,7 @@ impl Turn {
         (!order.closes.is_zero()).then_some(turn)
     }
 
-    /// An entry beside such a part of a cancelled order of its side.
+    /// An entry beside such a part of a cancelled order: of that side so much may stay.
     pub(super) const fn beside(side: Side, admitted: Lots, part: Lots) -> Self {
         Self {
             side,

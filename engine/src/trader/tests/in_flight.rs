@@ -473,14 +473,34 @@ fn a_late_part_that_is_more_than_the_entry_in_its_place_is_closed_at_once() {
 }
 
 #[test]
-fn a_late_part_stays_where_the_entry_in_its_place_was_refused() {
-    let mut trader = entering(&[limit, buy]);
-    let refused = trader.on_event(&order("id-3", OrderState::Rejected));
-    assert_eq!(refused.intents, []);
-    for event in late_part() {
-        assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+fn a_late_part_against_the_entry_in_its_place_is_closed() {
+    let sell: fn(&mut Context<'_>) =
+        |context| context.enter(Entry::market(Side::Sell).with_stop_loss(Level::Points(200)));
+    let mut trader = entering(&[limit, sell]);
+    for event in [opened(Side::Sell), order("id-3", OrderState::Filled)] {
+        assert_eq!(trader.on_event(&event).intents, []);
     }
-    assert_eq!(go(&mut trader), []);
+    let [position, part] = late_part();
+    assert_eq!(trader.on_event(&position).intents, []);
+    let intents = trader.on_event(&part).intents;
+    assert!(
+        matches!(&intents[..], [Intent::Close(close)] if close.position_id == PositionId(8)),
+        "{intents:?}"
+    );
+}
+
+#[test]
+fn a_late_part_stays_where_the_entry_in_its_place_was_refused_or_is_closed() {
+    let refused = vec![order("id-3", OrderState::Rejected)];
+    let filled = order("id-3", OrderState::Filled);
+    let closed = vec![opened(Side::Buy), filled, CLOSED];
+    for events in [refused, closed] {
+        let mut trader = entering(&[limit, buy]);
+        for event in events.iter().chain(&late_part()) {
+            assert_eq!(trader.on_event(event).intents, [], "{event:?}");
+        }
+        assert_eq!(go(&mut trader), [], "{events:?}");
+    }
 }
 
 #[test]
