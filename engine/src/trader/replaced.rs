@@ -24,7 +24,7 @@ pub(super) struct Replaced {
     filled: bool,
     /// A position of its own was told since the newest cancellation.
     told: bool,
-    /// The newest cancellation was for an exit, and no entry was made since.
+    /// The newest cancellation was for an exit, or one went on after it, and no entry was made since.
     exits: bool,
 }
 
@@ -123,6 +123,12 @@ impl Replaced {
     /// Nothing of the newest entry stands, nor is to come.
     pub(super) const fn forget_entry(&mut self) {
         self.entered = None;
+    }
+
+    /// An exit finds nothing any more to close or to cancel: of what was cancelled before it nothing is to
+    /// be left, either.
+    pub(super) const fn on_exit(&mut self) {
+        self.exits = true;
     }
 
     /// True where nothing is to be left of what was cancelled.

@@ -469,6 +469,7 @@ impl StrategyRunner {
                 self.plan.is_fresh = self.failed_lately();
                 return cancel.filter(|_| !self.failed_lately());
             }
+            self.replaced.on_exit();
             self.plan.exit = self.unseen.is_awaited();
         }
         if let Some((position_id, Action::Close)) = care {

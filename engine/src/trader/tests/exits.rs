@@ -149,6 +149,27 @@ fn an_exit_closes_what_was_filled_of_an_order_before_its_cancellation() {
 }
 
 #[test]
+fn an_exit_closes_what_was_filled_of_an_order_whose_cancellation_was_under_way() {
+    let nothing = || canceled("id-1", 0.0, None);
+    let filled = || [opened(Side::Buy), canceled("id-1", 0.49, None)];
+    for before in [vec![], vec![nothing()]] {
+        let mut trader = deciding(&[limit, limit, exit]);
+        go(&mut trader);
+        trader.on_event(&Event::Order(working("id-1")));
+        assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+        assert_eq!(go(&mut trader), [], "the cancellation is under way");
+        assert_eq!(trader.on_changed(&id("id-2"), true), Step::default());
+        assert!(!trader.is_idle(), "a part may be filled");
+        for event in &before {
+            assert_eq!(trader.on_event(event).intents, [], "{before:?}");
+        }
+        let steps = filled().map(|event| trader.on_event(&event));
+        let intents: Vec<Intent> = steps.into_iter().flat_map(|step| step.intents).collect();
+        assert!(is_close(&intents), "{before:?}: {intents:?}");
+    }
+}
+
+#[test]
 fn an_exit_waits_for_no_part_that_was_told_before_it_cancelled_the_rest() {
     let mut trader = deciding(&[limit, exit, buy]);
     go(&mut trader);
