@@ -117,7 +117,9 @@ impl StrategyRunner {
     /// The session began again: but for an exit, that of a reversal too, what was wanted before is no
     /// reason to trade now, and changes are not waited for.
     pub(in crate::trader) fn on_snapshot(&mut self, portfolio: &Portfolio) {
-        self.plan.exit |= self.turns_away(portfolio);
+        // Its end is not told any more, and what was filled of it may be among the positions.
+        let exits = self.replaced.is_ending() && self.replaced.is_for_exit();
+        self.plan.exit |= exits || self.turns_away(portfolio);
         self.plan.lapse();
         self.plan.is_fresh = self.turn.is_some() || self.plan.exit;
         self.unseen.end();

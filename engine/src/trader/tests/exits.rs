@@ -170,6 +170,23 @@ fn an_exit_closes_what_was_filled_of_an_order_whose_cancellation_was_under_way()
 }
 
 #[test]
+fn an_exit_closes_what_the_next_session_finds_of_an_order_that_it_cancelled() {
+    for ended in [false, true] {
+        let mut trader = deciding(&[limit, exit]);
+        go(&mut trader);
+        trader.on_event(&Event::Order(working("id-1")));
+        assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
+        assert_eq!(trader.on_changed(&id("id-2"), true), Step::default());
+        if ended {
+            trader.on_event(&canceled("id-1", 0.0, None));
+        }
+        begin_again(&mut trader);
+        let intents = go(&mut trader);
+        assert_eq!(is_close(&intents), !ended, "{ended}: {intents:?}");
+    }
+}
+
+#[test]
 fn an_exit_waits_for_no_part_that_was_told_before_it_cancelled_the_rest() {
     let mut trader = deciding(&[limit, exit, buy]);
     go(&mut trader);
