@@ -58,6 +58,7 @@ pub(super) async fn settle(
             }
             continue;
         };
+        let sent = sent.filter(|sent| !is_other || end.is_of_account(sent));
         // Noted before it is settled: after a crash between both it is asked for again.
         if let Ok(request_id) = request_id {
             match end.part() {
@@ -160,6 +161,12 @@ impl End {
             Self::NeverArrived => Some(Lots::ZERO),
             Self::Ended { part, .. } => part,
         }
+    }
+
+    /// True where the account that is served is meant: its gateway got the order, or that was to close a
+    /// position, which is of one account alone. What another one's was to turn has its like there.
+    fn is_of_account(self, sent: &Sent) -> bool {
+        self != Self::NeverArrived || matches!(sent, Sent::Close(_))
     }
 
     /// As it is recorded.
@@ -282,6 +289,8 @@ mod tests {
                 in_flight: true,
             },
         };
+        // The gateway of another account never got it, and turns nothing for it.
+        assert!(!End::NeverArrived.is_of_account(&expected));
         assert_eq!(sent(&recorded(&submit), &specs), Some(expected));
         let close = |lots| {
             recorded(&Intent::Close(Close {
@@ -292,6 +301,7 @@ mod tests {
             }))
         };
         let whole = Some(Sent::Close(PositionId(7)));
+        assert!(End::NeverArrived.is_of_account(&Sent::Close(PositionId(7))));
         assert_eq!(sent(&close(None), &specs), whole);
         let spoilt = Unsettled {
             request: b"spoilt".to_vec(),
