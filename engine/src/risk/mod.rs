@@ -204,22 +204,23 @@ impl Risk {
     }
 
     /// A session begins, with that account; none: the gateway does not tell which. Deposits and
-    /// withdrawals before it may be missed, which another balance shows.
-    pub fn begin(&mut self, account: Option<&AccountId>) {
-        if let Some(account) = account {
-            self.begin_with(account);
-        }
+    /// withdrawals before it may be missed, which another balance shows. True: it is another account than
+    /// before.
+    pub fn begin(&mut self, account: Option<&AccountId>) -> bool {
+        let is_other = account.is_some_and(|account| self.begin_with(account));
         self.watch.begin();
+        is_other
     }
 
     /// What is kept of another account stays as it is until that one is back, and no entry is made
-    /// meanwhile: neither its levels count for this account, nor does a change of accounts lift a latch.
-    fn begin_with(&mut self, account: &AccountId) {
+    /// meanwhile: neither its levels count for this account, nor does a change of accounts lift a latch. False:
+    /// it is the same account.
+    fn begin_with(&mut self, account: &AccountId) -> bool {
         let known = self.memory.account.get_or_insert_with(|| account.clone());
         let is_same = *known == *account;
         self.keep();
         if is_same {
-            return;
+            return false;
         }
         let nothing_yet = Memory {
             account: Some(account.clone()),
@@ -242,6 +243,7 @@ impl Risk {
         // The clock of the one broker dates nothing of the other's.
         self.now = None;
         self.utc_ahead_ms = None;
+        true
     }
 
     /// The limits of losses of the account that is served. The balance that the configuration names is

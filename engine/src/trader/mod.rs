@@ -226,7 +226,10 @@ impl Trader {
         let account = snapshot.account;
         let account_id = snapshot.account_id.clone();
         self.portfolio.read(snapshot);
-        self.risk.begin(account_id.as_ref());
+        if self.risk.begin(account_id.as_ref()) {
+            let runners = self.runners.iter_mut();
+            runners.for_each(StrategyRunner::on_other_account);
+        }
         self.risk.on_account(account);
         self.risk.on_positions(&self.portfolio.ids());
         self.note_positions();

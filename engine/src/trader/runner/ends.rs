@@ -1,7 +1,7 @@
 //! How what a runner waits for ends, also where nobody followed it: what it leaves is closed before
 //! anything opens.
 
-use super::{EntryRefused, InFlight, StrategyRunner, What};
+use super::{EntryRefused, InFlight, Replaced, StrategyRunner, What};
 use crate::{
     portfolio::Portfolio,
     strategy::{Plan, Wanted},
@@ -136,6 +136,19 @@ impl StrategyRunner {
         }
         self.carer.take();
         self.carer.retain(|id| portfolio.position(id).is_some());
+    }
+
+    /// Another account is served: what was decided upon the one before closes nothing of it. An order of
+    /// that one is waited for until it is asked for.
+    pub(in crate::trader) fn on_other_account(&mut self) {
+        self.plan = Plan::default();
+        self.turn = None;
+        self.replaced = Replaced::default();
+        if let Some(in_flight) = &mut self.in_flight
+            && let What::Open { closes, .. } = &mut in_flight.what
+        {
+            *closes = Lots::ZERO;
+        }
     }
 
     /// True where a reversal is wanted against what is held or waits for its price, or against an entry that

@@ -1,6 +1,7 @@
 //! An exit that was decided is not lost before what it closes is closed, and fires no later.
 
 use super::*;
+use mymt5_model::AccountId;
 
 fn exit(context: &mut Context<'_>) {
     context.exit();
@@ -65,6 +66,37 @@ fn an_exit_that_waited_when_the_session_broke_closes_with_the_first_tick_of_the_
     begin_again(&mut trader);
     let intents = go(&mut trader);
     assert!(is_close(&intents), "{intents:?}");
+}
+
+#[test]
+fn what_was_decided_upon_one_account_closes_nothing_of_another() {
+    type Begin = fn() -> Trader;
+    let exits: Begin = exits_beside_a_change;
+    let reverses: Begin = || {
+        let strategy = StrategySettings {
+            reverse: Reverse::OneOrder,
+            ..settings("jumps", script(&[turn_to_sell]))
+        };
+        let mut trader = trader_of(vec![strategy]);
+        trader.on_event(&opened(Side::Buy));
+        assert!(matches!(&go(&mut trader)[..], [Intent::Submit(_)]));
+        trader
+    };
+    for begin in [exits, reverses] {
+        for (account, closes) in [("first", true), ("second", false)] {
+            let mut trader = begin();
+            for account in ["first", account] {
+                trader.on_snapshot(Snapshot {
+                    account_id: AccountId::parse(account).ok(),
+                    positions: vec![held(Side::Buy)],
+                    ..snapshot(TradingState::Active)
+                });
+            }
+            trader.on_recalled(&id("id-1"), false);
+            let intents = go(&mut trader);
+            assert_eq!(is_close(&intents), closes, "{account}: {intents:?}");
+        }
+    }
 }
 
 #[test]
