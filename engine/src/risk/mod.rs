@@ -203,19 +203,15 @@ impl Risk {
         }
     }
 
-    /// A session begins, with that account; none: the gateway does not tell which. Deposits and
-    /// withdrawals before it may be missed, which another balance shows. True: it is another account than
-    /// before.
-    pub fn begin(&mut self, account: Option<&AccountId>) -> bool {
-        let is_other = account.is_some_and(|account| self.begin_with(account));
+    /// A session begins. Deposits and withdrawals before it may be missed, which another balance shows.
+    pub fn begin(&mut self) {
         self.watch.begin();
-        is_other
     }
 
-    /// What is kept of another account stays as it is until that one is back, and no entry is made
-    /// meanwhile: neither its levels count for this account, nor does a change of accounts lift a latch. False:
-    /// it is the same account.
-    fn begin_with(&mut self, account: &AccountId) -> bool {
+    /// The account that the gateway serves. What is kept of another one stays as it is until that one is
+    /// back, and no entry is made meanwhile: neither its levels count for this account, nor does a change of
+    /// accounts lift a latch. False: it is the same account.
+    pub fn meet(&mut self, account: &AccountId) -> bool {
         let known = self.memory.account.get_or_insert_with(|| account.clone());
         let is_same = *known == *account;
         self.keep();

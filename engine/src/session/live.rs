@@ -121,6 +121,7 @@ impl Live {
         let specs = symbols::specify(&mut session.trader, listed)?;
         let snapshot = take_snapshot(&gateway, &trace).await?;
         let found = wire::snapshot(&snapshot, &specs);
+        session.trader.meet(found.account_id.as_ref());
         let balance = found.account.map(|account| account.balance);
         explain(&gateway, &mut session.trader, balance, &trace).await;
         session.trader.on_snapshot(found);

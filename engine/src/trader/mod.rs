@@ -36,7 +36,7 @@ use crate::{
 };
 use entry::World;
 use in_flight::What;
-use mymt5_model::{Lots, Money, OrderState, RequestId, Symbol, SymbolSpec};
+use mymt5_model::{AccountId, Lots, Money, OrderState, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -209,6 +209,14 @@ impl Trader {
         }
     }
 
+    /// The account of the next snapshot, before anything of it is judged; none: the gateway does not tell it.
+    pub fn meet(&mut self, account_id: Option<&AccountId>) {
+        if account_id.is_some_and(|account_id| self.risk.meet(account_id)) {
+            let runners = self.runners.iter_mut();
+            runners.for_each(StrategyRunner::on_other_account);
+        }
+    }
+
     /// What a snapshot of that balance would leave to be explained by deals, where losses are limited; none:
     /// nothing.
     #[must_use]
@@ -224,12 +232,9 @@ impl Trader {
     /// Starts again from a snapshot.
     pub fn on_snapshot(&mut self, snapshot: Snapshot) {
         let account = snapshot.account;
-        let account_id = snapshot.account_id.clone();
+        self.meet(snapshot.account_id.as_ref());
         self.portfolio.read(snapshot);
-        if self.risk.begin(account_id.as_ref()) {
-            let runners = self.runners.iter_mut();
-            runners.for_each(StrategyRunner::on_other_account);
-        }
+        self.risk.begin();
         self.risk.on_account(account);
         self.risk.on_positions(&self.portfolio.ids());
         self.note_positions();

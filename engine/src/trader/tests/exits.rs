@@ -1,7 +1,6 @@
 //! An exit that was decided is not lost before what it closes is closed, and fires no later.
 
 use super::*;
-use mymt5_model::AccountId;
 
 fn exit(context: &mut Context<'_>) {
     context.exit();

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::risk::{FILE, RiskRefused};
-use mymt5_model::AccountId;
 
 const LIMIT: &str = "drawdown.percent = 5.0\ndrawdown.action = \"block\"";
 
@@ -82,6 +81,19 @@ fn an_account_that_is_back_is_traded_as_before() {
         let is_first = account == "first";
         assert_eq!(may_trade(&mut trader, 10_000.0), is_first, "{account}");
     }
+}
+
+#[test]
+fn the_balance_of_an_account_that_is_back_is_held_against_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trader = started(Some("first"), folder.path());
+    tell_with_balance(&mut trader, MONDAY, 10_000.0, 10_000.0);
+    meet(&mut trader, Some("second"));
+    tell_with_balance(&mut trader, MONDAY, 1_000.0, 1_000.0);
+    let first = AccountId::parse("first").unwrap();
+    trader.meet(Some(&first));
+    let gap = trader.balance_gap(Money::from_f64(9_900.0).unwrap());
+    assert_eq!(gap.map(|gap| gap.amount), Money::from_f64(-100.0).ok());
 }
 
 #[test]
