@@ -173,6 +173,8 @@ impl StrategyRunner {
         self.closes_out = false;
         for entry in self.unseen.on_tick(tick.time) {
             self.give_up_unseen(&entry, world);
+            // An exit that waited for it is over.
+            self.plan.is_fresh = true;
         }
         self.quote = Some(Quote {
             bid: tick.bid,

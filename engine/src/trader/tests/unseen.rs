@@ -51,6 +51,23 @@ fn time_without_ticks_is_no_time_in_which_a_position_is_told() {
 }
 
 #[test]
+fn an_exit_waits_no_longer_for_a_position_that_is_never_told() {
+    let exit: Decision = |context| context.exit();
+    let decisions = script(&[buy, exit]);
+    let mut trader = trader_under(free_but(""), vec![settings("jumps", decisions)]);
+    assert!(tick_at(&mut trader, MONDAY, 100_000).is_some());
+    assert_eq!(tick_at(&mut trader, MONDAY, 100_000), None, "it is busy");
+    let filled = order("id-1", OrderState::Filled);
+    assert_eq!(trader.on_event(&filled).intents, []);
+    for second in 0..=60 {
+        let time = MONDAY + second * 1_000;
+        assert_eq!(tick_at(&mut trader, time, 100_000), None, "{second}");
+    }
+    let adopted = trader.on_event(&opened(Side::Buy));
+    assert_eq!(adopted.intents, [], "nobody decided to close that one");
+}
+
+#[test]
 fn what_another_strategy_entered_counts_still_where_a_position_is_given_up() {
     let pair = ["jumps", "other"].map(|name| settings(name, script(&[buy])));
     let mut trader = trader_without_snapshot(free_but(""), pair.into());
