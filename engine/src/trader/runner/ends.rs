@@ -139,11 +139,14 @@ impl StrategyRunner {
     }
 
     /// Another account is served: what was decided upon the one before closes nothing of it. An order of
-    /// that one is waited for until it is asked for.
+    /// that one is waited for until it is asked for; but the close of all of a position, which is of one
+    /// account alone, is gone on with by what was recorded of it, wherever that position is found.
     pub(in crate::trader) fn on_other_account(&mut self) {
         self.plan = Plan::default();
         self.turn = None;
         self.replaced = Replaced::default();
+        let is_close = |in_flight: &mut InFlight| in_flight.what == What::Close;
+        let _ = self.in_flight.take_if(is_close);
         if let Some(in_flight) = &mut self.in_flight
             && let What::Open { closes, .. } = &mut in_flight.what
         {

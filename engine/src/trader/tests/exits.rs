@@ -99,6 +99,33 @@ fn what_was_decided_upon_one_account_closes_nothing_of_another() {
 }
 
 #[test]
+fn a_close_that_was_sent_goes_on_with_its_own_position_alone_whatever_account_is_served() {
+    let sent = Sent::Close(POSITION);
+    // A new journal counts as another account, and the positions may be the same.
+    for accounts in [&["first", "second"][..], &["first", "second", "first"]] {
+        for (found, closes) in [(POSITION, true), (PositionId(8), false)] {
+            let mut trader = deciding(&[exit]);
+            trader.on_event(&opened(Side::Buy));
+            assert!(is_close(&go(&mut trader)));
+            for account in accounts {
+                trader.on_snapshot(Snapshot {
+                    account_id: AccountId::parse(account).ok(),
+                    positions: vec![Held {
+                        position_id: found,
+                        ..held(Side::Buy)
+                    }],
+                    ..snapshot(TradingState::Active)
+                });
+            }
+            trader.on_part_recalled(&id("id-1"), Lots::ZERO, Some(&sent));
+            let intents = go(&mut trader);
+            let is_closed = matches!(&intents[..], [Intent::Close(_)]);
+            assert_eq!(is_closed, closes, "{accounts:?} {found}: {intents:?}");
+        }
+    }
+}
+
+#[test]
 fn an_exit_decided_before_an_entry_was_found_done_closes_what_that_opened() {
     let mut trader = deciding(&[buy, exit]);
     assert!(matches!(&go(&mut trader)[..], [Intent::Submit(_)]));
