@@ -1,7 +1,7 @@
 //! Strategies: data in, decisions out. Pure, and unable to tell live from past.
 //!
-//! A new one is a file here, which implements [`Strategy`] and reads its own keys, and a line of
-//! [`Registry::shipped`]; or a crate of its own, as `engine/examples/own_strategy`.
+//! A new one is a file here, which implements [`Strategy`] and reads its own keys, and which this file
+//! names twice, as a module and in `SHIPPED`; or a crate of its own, as `engine/examples/own_strategy`.
 
 mod bollinger_squeeze;
 mod context;
@@ -32,6 +32,13 @@ pub use settings::{Reverse, StrategySettings};
 
 use std::fmt::Debug;
 
+/// The kinds that come with the engine, by their names in the configuration; the first is the default.
+const SHIPPED: &[(&str, Build)] = &[
+    ("ema_cross", ema_cross::build),
+    ("donchian_breakout", donchian_breakout::build),
+    ("rsi_reversion", rsi_reversion::build),
+    ("bollinger_squeeze", bollinger_squeeze::build),
+];
 /// What a timeframe is set to.
 const TIMEFRAMES: &str = "M1, M5, M15, M30, H1, H4 or D1";
 /// Most bars that a shipped strategy looks back.

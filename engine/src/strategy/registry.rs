@@ -1,6 +1,6 @@
 //! The kinds of strategies that an engine knows.
 
-use super::{Strategy, bollinger_squeeze, donchian_breakout, ema_cross, rsi_reversion};
+use super::{SHIPPED, Strategy};
 use mymt5_chassis::loader::Section;
 use std::sync::OnceLock;
 
@@ -21,12 +21,7 @@ impl Registry {
     #[must_use]
     pub fn shipped() -> Self {
         Self {
-            kinds: vec![
-                ("ema_cross", ema_cross::build),
-                ("donchian_breakout", donchian_breakout::build),
-                ("rsi_reversion", rsi_reversion::build),
-                ("bollinger_squeeze", bollinger_squeeze::build),
-            ],
+            kinds: SHIPPED.to_vec(),
         }
     }
 

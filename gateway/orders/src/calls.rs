@@ -120,6 +120,21 @@ impl Command {
                 | Self::ModifyPosition(..)
         )
     }
+
+    /// True for what must not wait behind entries: exits, cancellations, `flatten`, and the trading
+    /// states: a resume too, so that what one operator decides is done in that order.
+    #[must_use]
+    pub const fn ends_risk(&self) -> bool {
+        match self {
+            Self::Close(_) | Self::Cancel(_) | Self::Flatten { .. } | Self::SetState { .. } => true,
+            Self::Submit(_)
+            | Self::ModifyOrder(..)
+            | Self::ModifyPosition(..)
+            | Self::Resolve { .. }
+            | Self::Adopt { .. }
+            | Self::Accept { .. } => false,
+        }
+    }
 }
 
 /// A change of a working order, as the caller gave it.

@@ -70,7 +70,7 @@ pub(super) fn doctor(config: &Path, json: bool) -> anyhow::Result<ExitCode> {
 fn particulars(settings: &Settings) -> Particulars {
     let (certificate, key, client_ca) = settings.tls.clone();
     let mut trusted = vec![client_ca];
-    if let BrokerSettings::Terminal(terminal) = &settings.broker {
+    if let Some(terminal) = settings.broker.terminal() {
         trusted.extend(terminal.pinned.clone());
     }
     Particulars {
@@ -226,15 +226,13 @@ fn clients(clients: &[Client]) -> Finding {
 
 /// How the password gets to the terminal.
 fn bridge(broker: &BrokerSettings) -> Finding {
-    match broker {
-        BrokerSettings::Simulator(_) => {
-            Finding::pass(BRIDGE, "the broker is the simulator, and needs none")
-        }
-        BrokerSettings::Terminal(_) if broker.is_plain() => in_plain_text(),
-        BrokerSettings::Terminal(_) => {
-            Finding::pass(BRIDGE, "TLS, with the bridge's certificate pinned")
-        }
+    if broker.terminal().is_none() {
+        return Finding::pass(BRIDGE, "the broker is the simulator, and needs none");
     }
+    if broker.is_plain() {
+        return in_plain_text();
+    }
+    Finding::pass(BRIDGE, "TLS, with the bridge's certificate pinned")
 }
 
 /// The configuration takes it to a literal loopback address alone.

@@ -46,8 +46,7 @@ impl Turn {
 /// What goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rank {
-    /// First: exits, cancellations, `flatten`, and the trading states: a resume too, so that what one
-    /// operator decides is done in that order.
+    /// First: [`Command::ends_risk`].
     EndsRisk,
     /// First as well, in lines of their own: heartbeats, and what the gateway itself asks.
     Lives,
@@ -57,17 +56,10 @@ pub(super) enum Rank {
 
 impl Rank {
     pub(super) const fn of(command: &Command) -> Self {
-        match command {
-            Command::Close(_)
-            | Command::Cancel(_)
-            | Command::Flatten { .. }
-            | Command::SetState { .. } => Self::EndsRisk,
-            Command::Submit(_)
-            | Command::ModifyOrder(..)
-            | Command::ModifyPosition(..)
-            | Command::Resolve { .. }
-            | Command::Adopt { .. }
-            | Command::Accept { .. } => Self::Other,
+        if command.ends_risk() {
+            Self::EndsRisk
+        } else {
+            Self::Other
         }
     }
 }

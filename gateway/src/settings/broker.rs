@@ -98,6 +98,15 @@ impl BrokerSettings {
         }
     }
 
+    /// The terminal and its account; none: it is another kind of broker.
+    #[must_use]
+    pub const fn terminal(&self) -> Option<&TerminalAccount> {
+        match self {
+            Self::Simulator(_) => None,
+            Self::Terminal(terminal) => Some(terminal),
+        }
+    }
+
     /// What kind of account must be found at the broker.
     #[must_use]
     pub fn account_kind(&self) -> AccountKind {
@@ -110,20 +119,15 @@ impl BrokerSettings {
     /// True where it logs in with secrets, which a trade server may refuse.
     #[must_use]
     pub const fn logs_in(&self) -> bool {
-        match self {
-            Self::Simulator(_) => false,
-            Self::Terminal(_) => true,
-        }
+        self.terminal().is_some()
     }
 
     /// True where the password goes to the bridge in plain text: a local user who takes its port
     /// first sees it.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        match self {
-            Self::Simulator(_) => false,
-            Self::Terminal(terminal) => terminal.pinned.is_none(),
-        }
+        let terminal = self.terminal();
+        terminal.is_some_and(|terminal| terminal.pinned.is_none())
     }
 
     /// An account number that is not among the secrets.
@@ -156,11 +160,10 @@ impl BrokerSettings {
 
     /// Checks its times against those of orders.
     pub(super) fn check_times(&self, reader: &mut Reader, orders: &OrderSettings) {
-        let call_timeout = match self {
-            Self::Simulator(_) => return,
-            Self::Terminal(terminal) => terminal.terminal.call_timeout,
+        let Some(account) = self.terminal() else {
+            return;
         };
-        if 2 * call_timeout > orders.send_timeout {
+        if 2 * account.terminal.call_timeout > orders.send_timeout {
             reader.reject(
                 "broker.terminal.call_timeout_ms",
                 "is more than half of orders.send_timeout_ms: a lost reply is recalled for as long again",
