@@ -109,6 +109,8 @@ class Ends(WindowsTest):
 
     def test_its_console_is_closed(self):
         """Windows gives it no time then."""
+        # Below nohup it is ignored, and by all that is started there.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         process, log = self.start()
         gateway = self.gateway(self.address(log))
         process.send_signal(signal.SIGHUP)  # Wine makes it the console's close event
