@@ -13,7 +13,7 @@ mod sweep;
 mod top;
 mod usage;
 
-use crate::{history::HistoryError, intents::IntentError, settings::Settings};
+use crate::{backtest::TickError, history::HistoryError, intents::IntentError, settings::Settings};
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{cli, exit, operations::OperationsClient};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -136,6 +136,9 @@ fn code_of(error: &anyhow::Error) -> Option<u8> {
     }
     if let Some(error) = error.downcast_ref::<HistoryError>() {
         return history::code_of(error);
+    }
+    if let Some(error) = error.downcast_ref::<TickError>() {
+        return Some(past::code_of(error));
     }
     match error.downcast_ref::<IntentError>()? {
         IntentError::Newer => Some(exit::CONFIG),

@@ -1,11 +1,12 @@
 //! Which past is traded, and by which configuration: the options that every backtest has.
 
 use crate::{
-    backtest::{Kind, Span},
+    backtest::{Kind, Span, TickError},
     setup::Past,
 };
 use anyhow::Context;
 use clap::{ArgGroup, Args};
+use mymt5_chassis::exit;
 use mymt5_model::{BrokerTime, Symbol};
 use std::path::PathBuf;
 
@@ -52,6 +53,15 @@ impl PastArgs {
                 to: self.to,
             },
         })
+    }
+}
+
+/// The exit code where files cannot be traded: a file that cannot be read is told from one that says the
+/// wrong thing.
+pub(super) const fn code_of(error: &TickError) -> u8 {
+    match error {
+        TickError::Open(..) | TickError::Read { .. } => exit::UNAVAILABLE,
+        _ => exit::DATA,
     }
 }
 

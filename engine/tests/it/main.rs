@@ -291,6 +291,19 @@ fn a_span_that_ends_before_it_begins_has_the_code_of_wrong_options() {
     assert!(said.contains("invalid --to"), "{said}");
 }
 
+#[test]
+fn a_file_that_cannot_be_read_and_one_that_is_no_export_end_a_backtest_with_their_codes() {
+    let folder = folder_without_gateway();
+    fs::write(folder.path().join("EURUSD_letter.csv"), "no export\n").unwrap();
+    for (file, code) in [("EURUSD_absent.csv", 69), ("EURUSD_letter.csv", 65)] {
+        let output = engine(folder.path(), &["backtest", "--ticks", file]).output();
+        let output = output.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(file), "{said}");
+    }
+}
+
 /// A configuration that was named and cannot be read leads to no other engine.
 #[test]
 fn the_port_is_not_guessed_where_the_configuration_that_was_named_does_not_tell_it() {
