@@ -394,17 +394,7 @@ fn what_a_late_part_of_an_order_opened_beside_the_entry_in_its_place_is_closed()
             8,
         ),
     ] {
-        let mut trader = deciding(&[limit, buy]);
-        trader.on_snapshot(Snapshot {
-            mode,
-            ..snapshot(TradingState::Active)
-        });
-        go(&mut trader);
-        trader.on_event(&Event::Order(working("id-1")));
-        assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
-        trader.on_changed(&id("id-2"), true);
-        let entry = trader.on_event(&canceled("id-1", 0.0)).intents;
-        assert!(matches!(&entry[..], [Intent::Submit(_)]), "{entry:?}");
+        let mut trader = entering(mode, &[limit, buy]);
         let steps = told.iter().map(|event| trader.on_event(event));
         let intents: Vec<Intent> = steps.flat_map(|step| step.intents).collect();
         let [Intent::Close(close)] = &intents[..] else {
@@ -424,12 +414,11 @@ fn what_a_late_part_of_an_order_opened_beside_the_entry_in_its_place_is_closed()
     }
 }
 
-/// A trader on an account that hedges whose next entry, in the place of an order that it cancelled, is under
-/// way as `id-3`.
-fn entering(decisions: &[fn(&mut Context<'_>)]) -> Trader {
+/// A trader whose next entry, in the place of an order that it cancelled, is under way as `id-3`.
+fn entering(mode: AccountMode, decisions: &[fn(&mut Context<'_>)]) -> Trader {
     let mut trader = deciding(decisions);
     trader.on_snapshot(Snapshot {
-        mode: AccountMode::Hedging,
+        mode,
         ..snapshot(TradingState::Active)
     });
     go(&mut trader);
@@ -453,7 +442,7 @@ fn late_part() -> [Event; 2] {
 
 #[test]
 fn a_late_part_that_is_more_than_the_entry_in_its_place_is_closed_at_once() {
-    let mut trader = entering(&[limit, buy]);
+    let mut trader = entering(AccountMode::Hedging, &[limit, buy]);
     let entry = Event::PositionChanged(Held {
         lots: Lots::from_f64(0.48).unwrap(),
         ..held(Side::Buy)
@@ -476,7 +465,7 @@ fn a_late_part_that_is_more_than_the_entry_in_its_place_is_closed_at_once() {
 fn a_late_part_against_the_entry_in_its_place_is_closed() {
     let sell: fn(&mut Context<'_>) =
         |context| context.enter(Entry::market(Side::Sell).with_stop_loss(Level::Points(200)));
-    let mut trader = entering(&[limit, sell]);
+    let mut trader = entering(AccountMode::Hedging, &[limit, sell]);
     for event in [opened(Side::Sell), order("id-3", OrderState::Filled)] {
         assert_eq!(trader.on_event(&event).intents, []);
     }
@@ -495,7 +484,7 @@ fn a_late_part_stays_where_the_entry_in_its_place_was_refused_or_is_closed() {
     let filled = order("id-3", OrderState::Filled);
     let closed = vec![opened(Side::Buy), filled, CLOSED];
     for events in [refused, closed] {
-        let mut trader = entering(&[limit, buy]);
+        let mut trader = entering(AccountMode::Hedging, &[limit, buy]);
         for event in events.iter().chain(&late_part()) {
             assert_eq!(trader.on_event(event).intents, [], "{event:?}");
         }
@@ -505,7 +494,7 @@ fn a_late_part_stays_where_the_entry_in_its_place_was_refused_or_is_closed() {
 
 #[test]
 fn a_late_part_stays_where_the_order_in_its_place_comes_to_wait() {
-    let mut trader = entering(&[limit, limit]);
+    let mut trader = entering(AccountMode::Hedging, &[limit, limit]);
     for event in late_part() {
         assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
     }

@@ -99,16 +99,22 @@ fn what_the_first_reading_after_a_start_reaches_blocks_until_it_is_reset_and_clo
     }
 }
 
+/// A trader with a limit for the day that measured 10,000 in a session, then was started again or not.
+fn between_sessions(restarts: bool, folder: &Path) -> Trader {
+    let limit = "daily_loss.percent = 5.0";
+    let mut trader = restarted(limit, folder);
+    tell(&mut trader, MONDAY, 10_000.0);
+    if restarts {
+        trader = restarted(limit, folder);
+    }
+    trader
+}
+
 #[test]
 fn a_limit_that_is_reached_between_two_sessions_closes_where_the_balance_is_the_same() {
     for restarts in [true, false] {
         let folder = tempfile::tempdir().unwrap();
-        let limit = "daily_loss.percent = 5.0";
-        let mut trader = restarted(limit, folder.path());
-        tell(&mut trader, MONDAY, 10_000.0);
-        if restarts {
-            trader = restarted(limit, folder.path());
-        }
+        let mut trader = between_sessions(restarts, folder.path());
         trader.on_snapshot(Snapshot {
             account: None,
             positions: vec![held(Side::Buy)],
@@ -124,12 +130,7 @@ fn a_limit_that_is_reached_between_two_sessions_closes_where_the_balance_is_the_
 fn a_limit_that_trades_reached_between_two_sessions_closes() {
     for restarts in [true, false] {
         let folder = tempfile::tempdir().unwrap();
-        let limit = "daily_loss.percent = 5.0";
-        let mut trader = restarted(limit, folder.path());
-        tell(&mut trader, MONDAY, 10_000.0);
-        if restarts {
-            trader = restarted(limit, folder.path());
-        }
+        let mut trader = between_sessions(restarts, folder.path());
         let left = Money::from_f64(9_000.0).unwrap();
         assert!(trader.balance_gap(left).is_some(), "{restarts}");
         trader.on_explained(left);
