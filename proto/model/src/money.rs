@@ -69,7 +69,12 @@ impl Money {
         if rate == 1.0 {
             return self;
         }
-        Self((self.0 as f64 * rate).round() as i128)
+        let product = (to_double(self.0) * rate).round();
+        // As in `to_double`: nearly every amount is a small one.
+        if product.abs() < SMALL {
+            return Self(i128::from(product as i64));
+        }
+        Self(product as i128)
     }
 
     /// Rounded half away from zero to `digits` decimals (at most 8).
@@ -88,7 +93,7 @@ impl Money {
     /// The amount as a double, for the wire and for ratios.
     #[must_use]
     pub fn to_f64(self) -> f64 {
-        self.0 as f64 / Self::SCALE as f64
+        to_double(self.0) / Self::SCALE as f64
     }
 
     /// True below zero.
@@ -96,6 +101,21 @@ impl Money {
     pub const fn is_negative(self) -> bool {
         self.0 < 0
     }
+}
+
+/// Every double below it is in the range of half the width.
+const SMALL: f64 = 9e18;
+
+/// The nearest double. Nearly every amount is a small one, and half the width is one instruction.
+fn to_double(units: i128) -> f64 {
+    i64::try_from(units).map_or_else(|_| great_to_double(units), |small| small as f64)
+}
+
+/// Cold, or the compiler makes one conversion of the full width of both.
+#[cold]
+#[inline(never)]
+const fn great_to_double(units: i128) -> f64 {
+    units as f64
 }
 
 fn rounded_div(value: i128, divisor: i128) -> i128 {
@@ -218,6 +238,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn small_and_great_amounts_are_one_kind_of_number(
+            units in any::<i128>(),
+            shift in 0u32..120,
+            rate in -1e6..1e6f64,
+        ) {
+            let units = units >> shift;
+            let amount = Money::from_units(units);
+            prop_assert_eq!(amount.to_f64(), units as f64 / Money::SCALE as f64);
+            let product = (units as f64 * rate).round() as i128;
+            prop_assert_eq!(amount.times(rate).units(), product);
+        }
+
         #[test]
         fn text_and_back(units in -1_000_000_000_000_000_000i128..1_000_000_000_000_000_000) {
             let amount = Money::from_units(units);
