@@ -45,11 +45,15 @@ impl<const N: usize> Columns<N> {
     /// The fields of a line in the order of the names; missing ones are empty.
     pub(super) fn split<'a>(&self, line: &'a [u8]) -> [&'a [u8]; N] {
         let mut fields: [&[u8]; N] = [&[]; N];
-        let all = line.split(|b| *b == self.separator);
-        for (name, field) in self.named.iter().zip(all) {
+        let mut rest = line;
+        for name in &self.named {
+            let end = rest.iter().position(|byte| *byte == self.separator);
+            let (field, next) = rest.split_at(end.unwrap_or(rest.len()));
             if let Some(column) = name {
                 fields[*column] = field.trim_ascii();
             }
+            // Without the separator; nothing follows the last field.
+            rest = next.get(1..).unwrap_or_default();
         }
         fields
     }

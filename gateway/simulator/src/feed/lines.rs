@@ -3,6 +3,7 @@
 //! `?`.
 
 use super::FeedError;
+use memchr::memchr;
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Cursor, Read},
@@ -18,7 +19,10 @@ const CHUNK: usize = 64 * 1024;
 pub(super) struct Lines {
     file: PathBuf,
     reader: Box<dyn BufRead + Send>,
+    /// A line that does not lie in the reader's buffer as a whole.
     line: Vec<u8>,
+    /// Bytes of the buffer that the line read last takes up.
+    taken: usize,
     number: u64,
 }
 
@@ -71,21 +75,33 @@ impl Lines {
             file: path.to_owned(),
             reader,
             line: Vec::with_capacity(256),
+            taken: 0,
             number: 0,
         })
     }
 
     /// The next line without its end; none at the end of the file.
     pub(super) fn next_line(&mut self) -> Result<Option<&[u8]>, FeedError> {
+        self.reader.consume(std::mem::take(&mut self.taken));
+        let buffered = self.reader.fill_buf();
+        let end = buffered.map(|buffered| memchr(b'\n', &buffered[..shortest(buffered.len())]));
+        if let Some(end) = end.map_err(|source| self.unread(source))? {
+            self.taken = end + 1;
+            self.number += 1;
+            // It is there: nothing is read by this.
+            let buffered = self.reader.fill_buf().unwrap_or_default();
+            return Ok(Some(without_return(&buffered[..end])));
+        }
+        self.next_long_line()
+    }
+
+    /// A line of which the end does not lie in the buffer.
+    fn next_long_line(&mut self) -> Result<Option<&[u8]>, FeedError> {
         self.line.clear();
         let read = (&mut self.reader)
             .take(LONGEST)
             .read_until(b'\n', &mut self.line);
-        let read = read.map_err(|source| FeedError::Read {
-            file: self.file.clone(),
-            line: self.number,
-            source,
-        })?;
+        let read = read.map_err(|source| self.unread(source))?;
         if read == 0 {
             return Ok(None);
         }
@@ -95,10 +111,15 @@ impl Lines {
         } else if read as u64 == LONGEST {
             return Err(self.malformed("the line is too long"));
         }
-        if self.line.last() == Some(&b'\r') {
-            self.line.pop();
+        Ok(Some(without_return(&self.line)))
+    }
+
+    fn unread(&self, source: io::Error) -> FeedError {
+        FeedError::Read {
+            file: self.file.clone(),
+            line: self.number,
+            source,
         }
-        Ok(Some(&self.line))
     }
 
     /// The line read last, for the borrow that an error needs.
@@ -109,6 +130,15 @@ impl Lines {
             reason,
         }
     }
+}
+
+/// So much of a buffer is looked through for the end of a line.
+fn shortest(buffered: usize) -> usize {
+    buffered.min(LONGEST as usize)
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Reads UTF-16LE as single bytes.
