@@ -39,7 +39,7 @@ const QUOTE_AGE_MS: i64 = 60_000;
 /// Longest time that an order may wait to be sent, milliseconds.
 const QUEUE_MS: i64 = 2_000;
 /// Between two comparisons with the account when nothing calls for one, milliseconds.
-const COMPARE_MS: i64 = 3_600_000;
+const COMPARE_MS: i64 = 86_400_000;
 /// So many new deals call for one: the account's history must still hold them.
 const COMPARE_DEALS: usize = 500;
 

@@ -171,10 +171,12 @@ impl StrategyRunner {
     pub(super) fn on_tick(&mut self, tick: &Tick, world: &mut World<'_>) {
         self.time = tick.time;
         self.closes_out = false;
-        for entry in self.unseen.on_tick(tick.time) {
-            self.give_up_unseen(&entry, world);
-            // An exit that waited for it is over.
-            self.plan.is_fresh = true;
+        if self.unseen.is_awaited() {
+            for entry in self.unseen.on_tick(tick.time) {
+                self.give_up_unseen(&entry, world);
+                // An exit that waited for it is over.
+                self.plan.is_fresh = true;
+            }
         }
         self.quote = Some(Quote {
             bid: tick.bid,

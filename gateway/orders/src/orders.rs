@@ -70,7 +70,8 @@ pub(crate) struct Listing {
 /// The orders in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
-    all: BTreeMap<OrderId, Kept>,
+    /// Each in a box: the nodes of the map stay small.
+    all: BTreeMap<OrderId, Box<Kept>>,
     open: BTreeSet<OrderId>,
     by_ticket: HashMap<Ticket, OrderId>,
     by_magic: HashMap<Magic, OrderId>,
@@ -109,12 +110,12 @@ impl Orders {
         } else {
             self.open.insert(order.id);
         }
-        let kept = Kept {
+        let kept = Box::new(Kept {
             order,
             recorded: 0,
             changed: 0,
             listed: None,
-        };
+        });
         self.all.insert(kept.order.id, kept);
     }
 
@@ -331,7 +332,8 @@ impl Orders {
                 return;
             }
             self.ended.pop_front();
-            if let Some(Kept { order, .. }) = self.all.remove(&id) {
+            if let Some(kept) = self.all.remove(&id) {
+                let order = &kept.order;
                 self.by_magic.remove(&order.magic);
                 if let Some(ticket) = order.ticket {
                     self.by_ticket.remove(&ticket);

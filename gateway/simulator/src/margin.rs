@@ -22,12 +22,9 @@ impl Simulator {
         price: Price,
     ) -> Option<Money> {
         let market = &self.markets[m];
-        let spec = &market.spec;
         let leverage = f64::from(self.account.leverage);
-        // Margin of a currency pair is in its base, of another contract in its price.
-        let is_pair = spec.base_currency != spec.quote_currency;
-        if is_pair && spec.base_currency == self.account.currency {
-            let base = Money::from_f64(lots.to_f64() * spec.contract_size).ok()?;
+        if market.margin_is_base {
+            let base = Money::from_f64(lots.to_f64() * market.spec.contract_size).ok()?;
             return Some(base.times(1.0 / leverage));
         }
         Some(self.worth(market, point_lots, price)?.times(1.0 / leverage))

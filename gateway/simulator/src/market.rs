@@ -23,6 +23,8 @@ pub(crate) struct Market {
     pub(crate) spec: SymbolSpec,
     /// What its points are worth, by the specification.
     pub(crate) worth: Worth,
+    /// The margin is counted in the account's own currency, which is the base of the pair.
+    pub(crate) margin_is_base: bool,
     /// Ways from the quote currency to the account currency, the best first.
     pub(crate) routes: Vec<Route>,
     /// Markets whose conversion depends on this one's quote.

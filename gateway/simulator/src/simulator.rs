@@ -242,6 +242,9 @@ fn open_markets(
         Ok(Market {
             week: week.unwrap_or(&account.sessions).clone(),
             worth: Worth::of(&spec),
+            // Margin of a currency pair is in its base, of another contract in its price.
+            margin_is_base: spec.base_currency != spec.quote_currency
+                && spec.base_currency == account.currency,
             spec,
             routes,
             dependents,
