@@ -17,7 +17,8 @@ pub(super) enum What {
         /// Lots of the other side that it closes; zero: none.
         closes: Lots,
     },
-    Close,
+    /// All of a position is closed.
+    Close(PositionId),
     /// A part of a position is closed.
     Reduce(PositionId),
     /// What a turn opened beyond what risk admitted is closed.

@@ -34,6 +34,8 @@ pub(super) struct StrategyRunner {
     settings: StrategySettings,
     feeds: Vec<Feed>,
     plan: Plan,
+    /// What is left of these positions is closed: an earlier process was to close all of each.
+    rests: BTreeSet<PositionId>,
     carer: Carer,
     in_flight: Option<InFlight>,
     /// The newest order that was to turn a position, or that stands beside a late part of the one before it,
@@ -70,6 +72,7 @@ impl StrategyRunner {
             settings,
             feeds: series.into_iter().map(Feed::new).collect(),
             plan: Plan::default(),
+            rests: BTreeSet::new(),
             in_flight: None,
             turn: None,
             unseen: Unseen::default(),
@@ -254,6 +257,7 @@ impl StrategyRunner {
     pub(super) fn on_position(&mut self, held: &Held, world: &World<'_>) {
         self.unseen.end();
         if held.lots.is_zero() {
+            self.rests.remove(&held.position_id);
             self.carer.retain(|id| id != held.position_id);
             self.turn = self.turn.filter(|turn| !turn.opens(held));
         }
@@ -338,7 +342,7 @@ impl StrategyRunner {
 
     /// True while it waits for the close of all of a position.
     pub(super) fn awaits_close(&self, request_id: &RequestId) -> bool {
-        self.waits_for(request_id) && self.what() == Some(What::Close)
+        self.waits_for(request_id) && matches!(self.what(), Some(What::Close(_)))
     }
 
     fn what(&self) -> Option<What> {
@@ -396,7 +400,7 @@ impl StrategyRunner {
                     closes: order.closes,
                 }
             }
-            Next::Close(_) => What::Close,
+            Next::Close(position_id) => What::Close(position_id),
             Next::Reduce(position_id, _) => {
                 if !self.note_part(position_id, intent.request_id(), world) {
                     return None;
@@ -410,7 +414,7 @@ impl StrategyRunner {
                 What::Move(position_id)
             }
         };
-        if matches!(what, What::Close | What::Cancel(_) | What::Trim) {
+        if matches!(what, What::Close(_) | What::Cancel(_) | What::Trim) {
             self.tried = Some(self.time);
         }
         self.in_flight = Some(InFlight {
@@ -475,6 +479,12 @@ impl StrategyRunner {
             }
             self.replaced.on_exit();
             self.plan.exit = self.unseen.is_awaited();
+        }
+        let rest = held
+            .iter()
+            .find(|held| self.rests.contains(&held.position_id));
+        if let Some(rest) = rest {
+            return Some(Next::Close(rest.position_id));
         }
         if let Some((position_id, Action::Close)) = care {
             return Some(Next::Close(position_id));

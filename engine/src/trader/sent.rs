@@ -43,7 +43,7 @@ impl Trader {
         };
         let mut runners = self.runners.iter_mut();
         if let Some(runner) = runners.find(|runner| runner.owns_position(held)) {
-            runner.resume(request_id, What::Close);
+            runner.resume(request_id, What::Close(position_id));
         }
     }
 
@@ -56,7 +56,7 @@ impl Trader {
         };
         let mut runners = self.runners.iter_mut();
         if let Some(runner) = runners.find(|runner| runner.owns_position(rest)) {
-            runner.close_rest();
+            runner.close_rest(rest.position_id);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     portfolio::Portfolio,
     strategy::{Plan, Wanted},
 };
-use mymt5_model::{Lots, RequestId, Side};
+use mymt5_model::{Lots, PositionId, RequestId, Side};
 
 impl StrategyRunner {
     /// What an earlier process sent is still under way.
@@ -15,7 +15,9 @@ impl StrategyRunner {
             return;
         }
         // Of a close that falls short the rest is closed.
-        self.plan.exit |= what == What::Close;
+        if let What::Close(position_id) = what {
+            self.rests.insert(position_id);
+        }
         self.in_flight = Some(InFlight { request_id, what });
     }
 
@@ -27,10 +29,10 @@ impl StrategyRunner {
         let Some(InFlight { request_id, what }) = self.in_flight.take() else {
             return false;
         };
-        if done && matches!(what, What::Close | What::Cancel(_) | What::Trim) {
+        if done && matches!(what, What::Close(_) | What::Cancel(_) | What::Trim) {
             self.tried = None;
         }
-        self.close_failed = what == What::Close && !done;
+        self.close_failed = matches!(what, What::Close(_)) && !done;
         match what {
             What::Open { side, told, .. } => {
                 let entry = self.plan.entry.take();
@@ -42,7 +44,10 @@ impl StrategyRunner {
                     self.unseen.end();
                 }
             }
-            What::Close if !done => self.plan = Plan::default(),
+            What::Close(id) if !done => {
+                self.plan = Plan::default();
+                self.rests.remove(&id);
+            }
             What::Cancel(_) if !done => {
                 self.replaced.end();
                 self.plan.cancel = false;
@@ -53,7 +58,7 @@ impl StrategyRunner {
             }
             What::Move(id) if !done => self.carer.on_move_failed(id, self.time),
             What::Reduce(id) if !done => self.carer.on_part_failed(id, self.time),
-            What::Close | What::Reduce(_) | What::Trim | What::Cancel(_) | What::Move(_) => {}
+            What::Close(_) | What::Reduce(_) | What::Trim | What::Cancel(_) | What::Move(_) => {}
         }
         matches!(what, What::Open { .. })
     }
@@ -62,9 +67,14 @@ impl StrategyRunner {
     /// nothing, or a part.
     pub(in crate::trader) fn end_recalled(&mut self, falls_short: bool) {
         let exits = self.plan.exit && falls_short;
+        let rest = match self.what() {
+            Some(What::Close(id)) if falls_short => self.rests.take(&id),
+            _ => None,
+        };
         self.end(false);
         self.plan.exit |= exits;
-        self.plan.is_fresh |= exits;
+        self.plan.is_fresh |= exits || rest.is_some();
+        self.rests.extend(rest);
     }
 
     /// What is waited for ends. A turn of which nothing was done, for certain, opened nothing too much;
@@ -105,7 +115,7 @@ impl StrategyRunner {
     /// follow a close is no more, but for the exit of a reversal; one that turns a filled entry is left,
     /// for its exit.
     pub(in crate::trader) fn on_unknown(&mut self) {
-        if self.what() != Some(What::Close) {
+        if !matches!(self.what(), Some(What::Close(_))) {
             return;
         }
         if let Some(wanted) = self.plan.entry.take() {
@@ -121,7 +131,7 @@ impl StrategyRunner {
         let exits = self.replaced.is_ending() && self.replaced.is_for_exit();
         self.plan.exit |= exits || self.turns_away(portfolio);
         self.plan.lapse();
-        self.plan.is_fresh = self.turn.is_some() || self.plan.exit;
+        self.plan.is_fresh = self.turn.is_some() || self.plan.exit || !self.rests.is_empty();
         self.unseen.end();
         self.replaced.end();
         let is_over = |in_flight: &mut InFlight| {
@@ -143,9 +153,10 @@ impl StrategyRunner {
     /// account alone, is gone on with by what was recorded of it, wherever that position is found.
     pub(in crate::trader) fn on_other_account(&mut self) {
         self.plan = Plan::default();
+        self.rests.clear();
         self.turn = None;
         self.replaced = Replaced::default();
-        let is_close = |in_flight: &mut InFlight| in_flight.what == What::Close;
+        let is_close = |in_flight: &mut InFlight| matches!(in_flight.what, What::Close(_));
         let _ = self.in_flight.take_if(is_close);
         if let Some(in_flight) = &mut self.in_flight
             && let What::Open { closes, .. } = &mut in_flight.what
@@ -171,8 +182,9 @@ impl StrategyRunner {
     }
 
     /// What an earlier process decided to close, or to turn, was closed in part alone or not at all: what
-    /// is left is closed.
-    pub(in crate::trader) fn close_rest(&mut self) {
-        self.plan.exit();
+    /// is left of that position is closed, and no other one is.
+    pub(in crate::trader) fn close_rest(&mut self, position_id: PositionId) {
+        self.rests.insert(position_id);
+        self.plan.is_fresh = true;
     }
 }

@@ -4,6 +4,9 @@
 use super::*;
 use crate::risk::Open;
 
+/// Another position of the symbol.
+const OTHER: PositionId = PositionId(8);
+
 fn lots(lots: f64) -> Lots {
     Lots::from_f64(lots).unwrap()
 }
@@ -214,4 +217,77 @@ fn what_an_earlier_process_sent_is_waited_for_and_its_rest_is_closed() {
     let events = [CLOSED, order("old", OrderState::Filled)];
     assert_eq!(told(&mut whole, &events), []);
     assert_eq!(go(&mut whole), []);
+}
+
+/// A process that knows nothing of before, and finds what is left of the position beside another one of
+/// that name, on an account that hedges.
+fn restarted_beside(tag: &str) -> Trader {
+    let rest = Held {
+        lots: lots(0.19),
+        ..held(Side::Sell)
+    };
+    let other = Held {
+        position_id: OTHER,
+        tag: tag.into(),
+        ..held(Side::Sell)
+    };
+    let mut trader = deciding(&[]);
+    trader.on_snapshot(Snapshot {
+        mode: AccountMode::Hedging,
+        positions: vec![rest, other],
+        ..snapshot(TradingState::Active)
+    });
+    trader
+}
+
+#[test]
+fn of_what_an_earlier_process_was_to_close_the_rest_is_closed_and_no_other_position() {
+    for tag in ["jumps", "other"] {
+        let mut ended = restarted_beside(tag);
+        ended.on_part_recalled(&id("old"), lots(0.3), Some(&Sent::Close(POSITION)));
+        let close = go(&mut ended);
+        assert!(is_close(&close), "{tag}: {close:?}");
+        let mut under_way = restarted_beside(tag);
+        under_way.on_close_under_way(id("old"), POSITION);
+        let close = told(&mut under_way, &part_closed("old", Some(POSITION)));
+        assert!(is_close(&close), "{tag}: {close:?}");
+        for mut trader in [ended, under_way] {
+            let events = [CLOSED, order("id-1", OrderState::Filled)];
+            assert_eq!(told(&mut trader, &events), [], "{tag}");
+            assert_eq!(go(&mut trader), [], "{tag}");
+            assert!(trader.portfolio.position(OTHER).is_some(), "{tag}");
+        }
+    }
+}
+
+#[test]
+fn of_a_close_of_an_earlier_process_that_fell_short_unseen_the_rest_alone_is_closed() {
+    for (filled, closes) in [(Some(lots(0.3)), true), (None, false)] {
+        let mut trader = restarted_beside("jumps");
+        trader.on_close_under_way(id("old"), POSITION);
+        match filled {
+            Some(filled) => trader.on_part_recalled(&id("old"), filled, None),
+            None => trader.on_recalled(&id("old"), true),
+        }
+        let close = go(&mut trader);
+        assert_eq!(is_close(&close), closes, "{close:?}");
+        let events = [CLOSED, order("id-1", OrderState::Filled)];
+        assert_eq!(told(&mut trader, &events), [], "{filled:?}");
+    }
+}
+
+#[test]
+fn a_rest_that_cannot_be_closed_holds_no_other_one_back() {
+    let mut trader = restarted_beside("jumps");
+    for position_id in [POSITION, OTHER] {
+        let sent = Sent::Close(position_id);
+        trader.on_part_recalled(&id("old"), lots(0.3), Some(&sent));
+    }
+    let close = go(&mut trader);
+    assert!(is_close(&close), "{close:?}");
+    let next = told(&mut trader, &[order("id-1", OrderState::Rejected)]);
+    assert!(
+        matches!(&next[..], [Intent::Close(close)] if close.position_id == OTHER),
+        "{next:?}"
+    );
 }
