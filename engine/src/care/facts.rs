@@ -17,6 +17,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) levels: Levels,
     /// At which it would be closed now.
     pub(crate) closing: Price,
+    /// The best such price since R is known.
+    pub(crate) best: Price,
     /// When it was opened, or turned to its side.
     pub(crate) since: Option<BrokerTime>,
     /// R, points, above 0.
@@ -41,9 +43,9 @@ impl Facts<'_> {
         self.risk.is_some() && self.open.is_some()
     }
 
-    /// True while the profit is at least so many times R; false where that is not known.
+    /// True once the profit was at least so many times R; false where that is not known.
     pub(super) fn has_reached(&self, multiple: f64) -> bool {
-        let profit = self.open.map(|open| self.gain(open, self.closing));
+        let profit = self.open.map(|open| self.gain(open, self.best));
         let reached =
             |(profit, risk): (i64, i64)| profit as f64 + ROUNDING >= multiple * risk as f64;
         profit.zip(self.risk).is_some_and(reached)

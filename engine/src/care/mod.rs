@@ -53,18 +53,19 @@ pub(crate) enum Action {
 }
 
 impl CareSettings {
-    /// What to do for a position now: what protects comes before what takes a profit.
-    pub(crate) fn decide(&self, facts: &Facts<'_>) -> Option<Action> {
+    /// All that is to be done for a position now, in its order: what protects comes before what takes a
+    /// profit, and beside a close there is nothing.
+    pub(crate) fn decide(&self, facts: &Facts<'_>) -> Vec<Action> {
         if self.time_exit.is_some_and(|rule| rule.is_due(facts)) {
-            return Some(Action::Close);
+            return vec![Action::Close];
         }
         let even = self.break_even.and_then(|rule| rule.stop(facts));
         let trailed = self.trailing.and_then(|rule| rule.stop(facts));
         let stops = even.into_iter().chain(trailed);
         let best = stops.max_by_key(|stop| stop.points() * facts.side.sign());
-        let part = || self.partial_close.and_then(|rule| rule.lots(facts));
-        best.map(Action::MoveStop)
-            .or_else(|| part().map(Action::Reduce))
+        let part = self.partial_close.and_then(|rule| rule.lots(facts));
+        let stop = best.map(Action::MoveStop).into_iter();
+        stop.chain(part.map(Action::Reduce)).collect()
     }
 
     /// What keeps a rule from its work for a position.

@@ -114,7 +114,7 @@ mod tests {
             facts.lots = lots(held);
             assert_eq!(rule.lots(&facts), part.map(lots), "{held} {percent}");
             assert_eq!(rule.lacks(&facts), part.is_none(), "{held} {percent}");
-            facts.closing = facts.closing.moved(-1);
+            facts.best = facts.best.moved(-1);
             assert!(!rule.lacks(&facts), "it is not time yet");
         }
     }

@@ -24,6 +24,7 @@ pub(crate) fn facts(spec: &SymbolSpec, side: Side, closing: i64) -> Facts<'_> {
             take_profit: None,
         },
         closing: price(closing),
+        best: price(closing),
         since: Some(BrokerTime(0)),
         risk: Some(200),
         atr: None,

@@ -70,7 +70,7 @@ fn without_keys_every_rule_is_off() {
         risk: None,
         ..facts(&spec, Side::Buy, 109_000)
     };
-    assert_eq!((off.decide(&facts), off.missing(&facts)), (None, None));
+    assert_eq!((off.decide(&facts), off.missing(&facts)), (vec![], None));
 }
 
 #[test]
@@ -82,15 +82,15 @@ fn what_protects_comes_first_and_the_better_stop_is_taken() {
     let spec = spec();
     for (side, closing, stop) in [(Side::Buy, 100_200, 100_050), (Side::Sell, 99_800, 99_950)] {
         let mut facts = facts(&spec, side, closing);
-        let moved = Some(Action::MoveStop(price(stop)));
-        assert_eq!(care.decide(&facts), moved, "{side:?}");
+        let moved = Action::MoveStop(price(stop));
+        let part = Action::Reduce(Lots::from_f64(0.24).unwrap());
+        assert_eq!(care.decide(&facts), [moved, part], "{side:?}");
         facts.levels.stop_loss = Some(price(stop));
-        let part = care.decide(&facts);
-        assert!(matches!(part, Some(Action::Reduce(_))), "{part:?}");
+        assert_eq!(care.decide(&facts), [part], "{side:?}");
         facts.may_reduce = false;
-        assert_eq!(care.decide(&facts), None);
+        assert_eq!(care.decide(&facts), []);
         facts.now = BrokerTime(300_000);
-        assert_eq!(care.decide(&facts), Some(Action::Close));
+        assert_eq!(care.decide(&facts), [Action::Close]);
     }
 }
 

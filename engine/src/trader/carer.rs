@@ -4,10 +4,10 @@ use super::feed::Feed;
 use crate::{
     bars::{History, Timeframe},
     care::{Action, Atr, Book, CareSettings, Facts, Missing},
-    portfolio::Held,
+    portfolio::{Held, Portfolio},
     strategy::{Quote, Series},
 };
-use mymt5_model::{BrokerTime, PositionId, Side, SymbolSpec, Tick};
+use mymt5_model::{BrokerTime, PositionId, Price, Side, SymbolSpec, Tick};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Between two moves of a stop loss at least, milliseconds of the broker's clock: one that follows each
@@ -20,7 +20,10 @@ pub(super) struct Carer {
     settings: CareSettings,
     /// The bars whose ranges are to be known.
     ranges: Option<(Feed, Atr)>,
-    wanted: Option<(PositionId, Action)>,
+    /// What is to be done by the newest tick and was not asked for yet, in its order.
+    due: Vec<Due>,
+    /// The best price at which each position could be closed since its R is known, by its side.
+    best: BTreeMap<PositionId, (Side, Price)>,
     /// What was asked for each position.
     asked: BTreeMap<PositionId, Asked>,
     /// How many requests there were.
@@ -37,6 +40,14 @@ pub(super) struct Moment<'a> {
     pub(super) quote: Quote,
     /// A close may be tried now.
     pub(super) may_close: bool,
+}
+
+/// What is to be done for a position, as long as it is of that side.
+#[derive(Debug)]
+struct Due {
+    id: PositionId,
+    side: Side,
+    action: Action,
 }
 
 /// What was asked for a position: one that fails for ever must not keep the others from their turn.
@@ -77,7 +88,8 @@ impl Carer {
         Self {
             settings,
             ranges,
-            wanted: None,
+            due: Vec::new(),
+            best: BTreeMap::new(),
             asked: BTreeMap::new(),
             requests: 0,
             told: BTreeSet::new(),
@@ -115,15 +127,15 @@ impl Carer {
         }
     }
 
-    /// Looks at each position, and wants one thing that is to be done: a close before all else, and of
-    /// several what is for the position that was least lately asked for anything.
+    /// Looks at each position, and wants all that is to be done: closes before all else, and of several
+    /// what is for the position that was least lately asked for anything.
     pub(super) fn look<'a>(
         &mut self,
         moment: &Moment<'_>,
         positions: impl Iterator<Item = &'a Held>,
         book: &Book,
     ) {
-        let mut wanted = Vec::new();
+        self.due.clear();
         for held in positions {
             let facts = self.facts(moment, held, book);
             let id = held.position_id;
@@ -132,18 +144,32 @@ impl Carer {
             {
                 tracing::warn!(strategy = moment.strategy, position_id = %id, "{missing}");
             }
-            let action = self.settings.decide(&facts);
-            wanted.extend(action.map(|action| (id, action)));
+            let actions = self.settings.decide(&facts).into_iter();
+            self.due.extend(actions.map(|action| Due {
+                id,
+                side: held.side,
+                action,
+            }));
         }
-        let turn = |(id, action): &(PositionId, Action)| {
-            let newest = self.asked.get(id).map(|asked| asked.newest);
-            (*action != Action::Close, newest)
+        let turn = |due: &Due| {
+            let newest = self.asked.get(&due.id).map(|asked| asked.newest);
+            (due.action != Action::Close, newest)
         };
-        self.wanted = wanted.into_iter().min_by_key(turn);
+        self.due.sort_by_key(turn);
     }
 
-    fn facts<'a>(&self, moment: &Moment<'a>, held: &Held, book: &Book) -> Facts<'a> {
+    /// What the rules judge a position by; its best price is noted.
+    fn facts<'a>(&mut self, moment: &Moment<'a>, held: &Held, book: &Book) -> Facts<'a> {
         let id = held.position_id;
+        let closing = match held.side {
+            Side::Buy => moment.quote.bid,
+            Side::Sell => moment.quote.ask,
+        };
+        let risk = book.risk(id);
+        let best = match risk {
+            Some(_) => self.best(held, closing),
+            None => closing,
+        };
         // While the past is to be listed, ranges of before are none of now.
         let ranges = self.ranges.as_ref().filter(|(feed, _)| !feed.waits());
         let asked = self.asked.get(&id);
@@ -155,12 +181,10 @@ impl Carer {
             lots: held.lots,
             open: held.open_price,
             levels: held.levels,
-            closing: match held.side {
-                Side::Buy => moment.quote.bid,
-                Side::Sell => moment.quote.ask,
-            },
+            closing,
+            best,
             since: book.since(id),
-            risk: book.risk(id),
+            risk,
             atr: ranges.and_then(|(_, atr)| atr.points()),
             may_close: moment.may_close,
             may_move: asked.is_none_or(|asked| asked.moves.is_over(moment.now)),
@@ -168,20 +192,43 @@ impl Carer {
         }
     }
 
+    /// The best price at which a position could be closed, with this one. What a price is reason for
+    /// stays to be done while something else is under way, and the price goes back.
+    fn best(&mut self, held: &Held, closing: Price) -> Price {
+        let now = (held.side, closing);
+        let (side, best) = self.best.entry(held.position_id).or_insert(now);
+        let gain = (closing.points() - best.points()) * held.side.sign();
+        if *side != held.side || gain > 0 {
+            (*side, *best) = now;
+        }
+        *best
+    }
+
     /// True while something is to be done.
     pub(super) const fn wants(&self) -> bool {
-        self.wanted.is_some()
+        !self.due.is_empty()
     }
 
-    /// What is to be done; it is wanted again with the next tick, as long as there is reason to.
-    pub(super) fn take(&mut self) -> Option<(PositionId, Action)> {
-        self.wanted.take()
+    /// What is to be done next. It stays so until it is asked for, or the next tick tells otherwise.
+    pub(super) fn next(&mut self, portfolio: &Portfolio) -> Option<(PositionId, Action)> {
+        let is_there = |due: &Due| {
+            let held = portfolio.position(due.id);
+            held.is_some_and(|held| held.side == due.side)
+        };
+        self.due.retain(is_there);
+        self.due.first().map(|due| (due.id, due.action))
     }
 
-    /// Something is about to be asked for a position.
-    pub(super) fn on_asked(&mut self, id: PositionId) {
+    /// Nothing is to be done before the next tick.
+    pub(super) fn lapse(&mut self) {
+        self.due.clear();
+    }
+
+    /// Something is about to be asked for a position, in the place of such actions.
+    pub(super) fn on_asked(&mut self, id: PositionId, is_such: impl Fn(&Action) -> bool) {
         self.requests += 1;
         self.asked.entry(id).or_default().newest = self.requests;
+        self.due.retain(|due| due.id != id || !is_such(&due.action));
     }
 
     /// Its stop loss is about to be moved.
@@ -209,6 +256,7 @@ impl Carer {
     pub(super) fn retain(&mut self, is_open: impl Fn(PositionId) -> bool) {
         self.told.retain(|(id, _)| is_open(*id));
         self.asked.retain(|id, _| is_open(*id));
+        self.best.retain(|id, _| is_open(*id));
     }
 }
 

@@ -359,7 +359,7 @@ impl StrategyRunner {
     pub(super) fn close_out(&mut self) {
         self.closes_out = true;
         self.plan.lapse();
-        self.carer.take();
+        self.carer.lapse();
         if !self.failed_lately() {
             self.plan.exit();
         }
@@ -377,16 +377,25 @@ impl StrategyRunner {
         new_id: &mut dyn FnMut() -> RequestId,
     ) -> Option<Intent> {
         self.plan.is_fresh = false;
-        let care = self.carer.take();
         if self.in_flight.is_some() {
             return None;
         }
+        let care = self.carer.next(world.portfolio);
         let next = self.next(care, world)?;
         self.replaced
             .on_next(&next, self.plan.exit, world.portfolio);
         let intent = next.intent(&self.settings, new_id());
-        if let Next::Close(id) | Next::Reduce(id, _) | Next::Move(id, _) = next {
-            self.carer.on_asked(id);
+        match next {
+            Next::Close(id) => self.carer.on_asked(id, |_| true),
+            Next::Reduce(id, _) => {
+                let is_part = |action: &Action| matches!(action, Action::Reduce(_));
+                self.carer.on_asked(id, is_part);
+            }
+            Next::Move(id, _) => {
+                let is_move = |action: &Action| matches!(action, Action::MoveStop(_));
+                self.carer.on_asked(id, is_move);
+            }
+            Next::Open(_) | Next::Trim(..) | Next::Cancel(_) => {}
         }
         let what = match next {
             Next::Open(order) => {

@@ -144,7 +144,7 @@ impl StrategyRunner {
                 self.note_told(held.side);
             }
         }
-        self.carer.take();
+        self.carer.lapse();
         self.carer.retain(|id| portfolio.position(id).is_some());
     }
 
@@ -154,6 +154,7 @@ impl StrategyRunner {
     pub(in crate::trader) fn on_other_account(&mut self) {
         self.plan = Plan::default();
         self.rests.clear();
+        self.carer.retain(|_| false);
         self.turn = None;
         self.replaced = Replaced::default();
         let is_close = |in_flight: &mut InFlight| matches!(in_flight.what, What::Close(_));

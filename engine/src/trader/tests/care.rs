@@ -11,6 +11,8 @@ use crate::{
 use std::{fs, path::Path};
 
 const MINUTE: i64 = 60_000;
+/// Both at the same price, as in the example of a prop firm.
+const BOTH: &str = "break_even.at_r = 1.0\npartial_close.at_r = 1.0";
 
 fn caring(keys: &str, decisions: &[fn(&mut Context<'_>)]) -> StrategySettings {
     StrategySettings {
@@ -309,8 +311,7 @@ fn a_time_exit_alone_closes_all_and_is_tried_until_it_is_done() {
 #[test]
 fn what_the_strategy_decides_comes_first() {
     let exit: fn(&mut Context<'_>) = |context| context.exit();
-    let keys = "break_even.at_r = 1.0\npartial_close.at_r = 1.0";
-    let mut trader = trader_under(free_but(""), vec![caring(keys, &[exit])]);
+    let mut trader = trader_under(free_but(""), vec![caring(BOTH, &[exit])]);
     told(&mut trader, position(Side::Buy, 99_800));
     let intent = tick_at(&mut trader, MONDAY, 100_200);
     assert_eq!(closed(intent.as_ref()), None, "all of it");
@@ -334,13 +335,75 @@ fn each_position_of_its_own_is_cared_for_and_none_of_another_strategy() {
     assert_eq!(tick_at(&mut trader, MONDAY, 100_200), None);
     told(&mut trader, of(7, "jumps", 99_800));
     told(&mut trader, of(8, "jumps", 99_800));
-    for (id, time) in [(7, MONDAY), (8, MONDAY + 1_000)] {
-        let intent = tick_at(&mut trader, time, 100_200).unwrap();
-        assert_eq!(moved(Some(&intent)), (PositionId(id), price(100_000)));
-        trader.on_changed(intent.request_id(), true);
+    // Both by the same tick, one after the other.
+    let first = tick_at(&mut trader, MONDAY, 100_200).unwrap();
+    assert_eq!(moved(Some(&first)), (PositionId(7), price(100_000)));
+    let second = trader.on_changed(first.request_id(), true).intents;
+    assert_eq!(moved(second.first()), (PositionId(8), price(100_000)));
+    let done = trader.on_changed(second[0].request_id(), true);
+    assert_eq!(done, Step::default());
+    for id in [7, 8] {
         told(&mut trader, of(id, "jumps", 100_000));
     }
     assert_eq!(tick_at(&mut trader, MONDAY + MINUTE, 100_200), None);
+}
+
+#[test]
+fn all_that_is_due_by_a_tick_is_done_by_it_whether_the_first_of_it_is_done_or_not() {
+    for is_moved in [true, false] {
+        let mut trader = under(BOTH);
+        told(&mut trader, position(Side::Buy, 99_800));
+        let stop = tick_at(&mut trader, MONDAY, 100_200).unwrap();
+        assert_eq!(moved(Some(&stop)), (POSITION, price(100_000)));
+        let part = trader.on_changed(stop.request_id(), is_moved).intents;
+        assert_eq!(closed(part.first()), Some(lots(0.24)), "{is_moved}");
+        assert_eq!(trader.on_event(&part_filled(&part[0])).intents, []);
+        assert!(trader.is_idle());
+    }
+}
+
+#[test]
+fn what_a_price_was_reason_for_is_done_where_the_price_went_back_meanwhile() {
+    let mut trader = under(BOTH);
+    told(&mut trader, position(Side::Buy, 99_800));
+    let stop = tick_at(&mut trader, MONDAY, 100_200).unwrap();
+    assert_eq!(moved(Some(&stop)), (POSITION, price(100_000)));
+    assert_eq!(
+        tick_at(&mut trader, MONDAY + 500, 100_050),
+        None,
+        "it is under way"
+    );
+    let part = trader.on_changed(stop.request_id(), true).intents;
+    assert_eq!(closed(part.first()), Some(lots(0.24)));
+    let failed = trader.on_refused(part[0].request_id(), "MARKET_CLOSED".into());
+    assert_eq!(failed.intents, []);
+    told(&mut trader, position(Side::Buy, 100_000));
+    let again = tick_at(&mut trader, MONDAY + 10_500, 100_050);
+    assert_eq!(closed(again.as_ref()), Some(lots(0.24)));
+}
+
+#[test]
+fn a_price_of_before_a_position_is_reason_for_nothing() {
+    let mut trader = under(BOTH);
+    assert_eq!(tick_at(&mut trader, MONDAY, 100_300), None);
+    told(&mut trader, position(Side::Buy, 99_800));
+    assert_eq!(tick_at(&mut trader, MONDAY, 100_199), None);
+    let stop = tick_at(&mut trader, MONDAY, 100_200);
+    assert_eq!(moved(stop.as_ref()), (POSITION, price(100_000)));
+}
+
+#[test]
+fn what_is_due_for_a_position_that_is_gone_or_turned_is_not_done() {
+    let gone: fn(&mut Trader) = |trader| drop(trader.on_event(&CLOSED));
+    let turned: fn(&mut Trader) = |trader| told(trader, position(Side::Sell, 100_300));
+    for happens in [gone, turned] {
+        let mut trader = under(BOTH);
+        told(&mut trader, position(Side::Buy, 99_800));
+        let stop = tick_at(&mut trader, MONDAY, 100_200).unwrap();
+        happens(&mut trader);
+        let after = trader.on_changed(stop.request_id(), false);
+        assert_eq!(after, Step::default());
+    }
 }
 
 #[test]
@@ -583,11 +646,10 @@ fn an_entry_that_was_filled_while_this_process_was_away_has_its_r() {
 
 #[test]
 fn what_cannot_be_remembered_is_not_closed_in_part_and_stops_still_move() {
-    let keys = "break_even.at_r = 1.0\npartial_close.at_r = 1.0";
     let folder = tempfile::tempdir().unwrap();
     let gone = folder.path().join("gone");
     fs::create_dir(&gone).unwrap();
-    let mut trader = restarted(keys, &gone, Vec::new());
+    let mut trader = restarted(BOTH, &gone, Vec::new());
     fs::remove_dir_all(&gone).unwrap();
     told(&mut trader, position(Side::Buy, 99_800));
     let intent = tick_at(&mut trader, MONDAY, 100_200).unwrap();
