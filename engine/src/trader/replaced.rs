@@ -76,6 +76,11 @@ impl Replaced {
         self.ending.is_some()
     }
 
+    /// True for the newest cancelled order while its end is not told.
+    pub(super) fn awaits(&self, request_id: &RequestId) -> bool {
+        self.ending.as_ref() == Some(request_id)
+    }
+
     /// True for the end that is waited for, and for one of them that is over and was filled further than was
     /// known. Where a position was told since, and none stands, that part is closed already.
     pub(super) fn on_order(&mut self, order: &OrderUpdate, stands: bool) -> bool {

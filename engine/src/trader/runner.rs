@@ -288,8 +288,6 @@ impl StrategyRunner {
         }
         if order.working.is_some() && awaited.is_some_and(|id| self.waits_for(id)) {
             self.in_flight = None;
-            // It is cancelled, where it waits beside a late part of the one before it.
-            self.turn = None;
         }
         // One that waited for its price ends while nobody waits for it.
         if let Some(entry) = awaited.filter(|id| world.portfolio.awaits_position(id)) {
@@ -303,17 +301,29 @@ impl StrategyRunner {
     /// True for the end of an order that it cancelled, or for a part of one.
     pub(super) fn on_cancelled(&mut self, order: &OrderUpdate, portfolio: &Portfolio) -> bool {
         let holds = self.holds(portfolio);
+        if self.waited(order, portfolio) && order.state.is_final() && !order.is_done() {
+            // It opened nothing beside a part of the one before it.
+            self.turn = None;
+        }
         let is_own = self.replaced.on_order(order, holds);
         let is_filled = is_own && self.replaced.is_filled();
         if let Some(part) = order.request_id.as_ref().filter(|_| is_filled && !holds) {
             self.unseen.begin(part.clone());
         }
         self.plan.exit |= is_filled && self.replaced.is_for_exit();
-        // An entry that waits is cancelled instead.
-        if is_filled && self.turn.is_none() && self.waiting(portfolio).is_none() {
+        // An entry that waits is cancelled, and may be filled before.
+        if is_filled && self.turn.is_none() {
             self.turn = self.replaced.beside(order, portfolio.nets());
         }
         is_own
+    }
+
+    /// True for an order of its own that waits for its price, or whose cancellation was answered.
+    fn waited(&self, order: &OrderUpdate, portfolio: &Portfolio) -> bool {
+        order.request_id.as_ref().is_some_and(|id| {
+            let waiting = portfolio.order(id);
+            self.replaced.awaits(id) || waiting.is_some_and(|order| self.owns_order(order))
+        })
     }
 
     fn holds(&self, portfolio: &Portfolio) -> bool {
@@ -498,9 +508,12 @@ impl StrategyRunner {
         if let Some((position_id, Action::Close)) = care {
             return Some(Next::Close(position_id));
         }
-        let trim = self.trim(&held, world.spec.volume.min);
-        if trim.is_some() {
-            return trim;
+        // How much stands beyond what risk admitted is known once what waits has ended.
+        if cancel.is_none() && !self.replaced.is_ending() {
+            let trim = self.trim(&held, world.spec.volume.min);
+            if trim.is_some() {
+                return trim;
+            }
         }
         self.plan.cancel |= self.replaced.is_filled() && !held.is_empty();
         if self.plan.cancel && cancel.is_some() {

@@ -292,8 +292,12 @@ fn what_could_not_be_cancelled_is_not_entered_beside() {
 
 /// A trader whose second order waits in the place of its first one, which it cancelled, and what it wants
 /// done as it is told these.
-fn replaced(told: &[Event]) -> (Trader, Vec<Intent>) {
+fn replaced(mode: AccountMode, told: &[Event]) -> (Trader, Vec<Intent>) {
     let mut trader = deciding(&[limit, limit]);
+    trader.on_snapshot(Snapshot {
+        mode,
+        ..snapshot(TradingState::Active)
+    });
     go(&mut trader);
     trader.on_event(&Event::Order(working("id-1")));
     assert!(matches!(&go(&mut trader)[..], [Intent::Cancel(_)]));
@@ -308,6 +312,14 @@ fn replaced(told: &[Event]) -> (Trader, Vec<Intent>) {
         .flat_map(|event| trader.on_event(event).intents)
         .collect();
     (trader, intents)
+}
+
+fn bought(position_id: u64, volume: f64) -> Event {
+    Event::PositionChanged(Held {
+        position_id: PositionId(position_id),
+        lots: Lots::from_f64(volume).unwrap(),
+        ..held(Side::Buy)
+    })
 }
 
 fn canceled(request_id: &str, filled: f64) -> Event {
@@ -368,13 +380,6 @@ fn no_entry_takes_the_place_of_an_order_that_was_filled_before_its_cancellation(
 
 #[test]
 fn what_a_late_part_of_an_order_opened_beside_the_entry_in_its_place_is_closed() {
-    let bought = |position_id: u64, volume: f64| {
-        Event::PositionChanged(Held {
-            position_id: PositionId(position_id),
-            lots: Lots::from_f64(volume).unwrap(),
-            ..held(Side::Buy)
-        })
-    };
     let part = || canceled("id-1", 0.4);
     let filled = || order("id-3", OrderState::Filled);
     for (mode, told, closes) in [
@@ -522,7 +527,7 @@ fn a_cancellation_whose_session_broke_holds_no_later_entry_back() {
 fn no_order_waits_beside_a_part_of_the_one_in_whose_place_it_is() {
     let part = || canceled("id-1", 0.4);
     for told in [[opened(Side::Buy), part()], [part(), opened(Side::Buy)]] {
-        let (mut trader, intents) = replaced(&told);
+        let (mut trader, intents) = replaced(AccountMode::Netting, &told);
         assert!(
             matches!(&intents[..], [Intent::Cancel(cancel)] if cancel.order_id == OrderId(10)),
             "{told:?}: {intents:?}"
@@ -536,7 +541,7 @@ fn no_order_waits_beside_a_part_of_the_one_in_whose_place_it_is() {
 fn an_order_waits_where_the_part_of_the_one_before_it_is_closed_already() {
     let closed = Event::PositionClosed(held(Side::Buy).position_id, None);
     let part = canceled("id-1", 0.4);
-    let (mut trader, intents) = replaced(&[opened(Side::Buy), closed, part]);
+    let (mut trader, intents) = replaced(AccountMode::Netting, &[opened(Side::Buy), closed, part]);
     assert_eq!(intents, []);
     let own = Event::PositionChanged(Held {
         position_id: PositionId(8),
@@ -547,8 +552,56 @@ fn an_order_waits_where_the_part_of_the_one_before_it_is_closed_already() {
 
 #[test]
 fn an_order_waits_beside_a_part_of_its_own() {
-    let (_, intents) = replaced(&[canceled("id-1", 0.0), opened(Side::Buy)]);
+    let told = [canceled("id-1", 0.0), opened(Side::Buy)];
+    let (_, intents) = replaced(AccountMode::Netting, &told);
     assert_eq!(intents, []);
+}
+
+/// A trader that cancels its second order, as `id-4`: of the first one a part was told late.
+fn cancelling_beside(mode: AccountMode, part: f64) -> Trader {
+    let told = [bought(7, part), canceled("id-1", part)];
+    let (trader, intents) = replaced(mode, &told);
+    assert!(
+        matches!(&intents[..], [Intent::Cancel(cancel)] if cancel.order_id == OrderId(10)),
+        "{intents:?}"
+    );
+    trader
+}
+
+#[test]
+fn of_an_order_that_is_filled_beside_a_late_part_before_its_cancellation_what_risk_admits_stays() {
+    let ended = canceled("id-3", 0.48);
+    for (mode, position) in [
+        (AccountMode::Netting, bought(7, 0.88)),
+        (AccountMode::Hedging, bought(8, 0.48)),
+    ] {
+        for answer in [true, false] {
+            let mut trader = cancelling_beside(mode, 0.4);
+            assert_eq!(trader.on_event(&position).intents, []);
+            let mut intents = Vec::new();
+            if answer {
+                intents.extend(trader.on_changed(&id("id-4"), true).intents);
+                intents.extend(trader.on_event(&ended).intents);
+            } else {
+                intents.extend(trader.on_event(&ended).intents);
+                intents.extend(trader.on_changed(&id("id-4"), false).intents);
+            }
+            intents.extend(trader.on_tick(&tick(1_000, 100_000)).intents);
+            let [Intent::Close(close)] = &intents[..] else {
+                panic!("{mode:?} {answer}: {intents:?}")
+            };
+            assert_eq!(close.position_id, POSITION, "{mode:?} {answer}");
+            assert_eq!(close.lots, Lots::from_f64(0.4).ok());
+        }
+    }
+}
+
+#[test]
+fn a_late_part_stays_where_the_order_beside_it_is_cancelled() {
+    let mut trader = cancelling_beside(AccountMode::Hedging, 0.6);
+    assert_eq!(trader.on_changed(&id("id-4"), true), Step::default());
+    assert_eq!(trader.on_event(&canceled("id-3", 0.0)).intents, []);
+    assert_eq!(go(&mut trader), []);
 }
 
 #[test]
