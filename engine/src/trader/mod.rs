@@ -84,7 +84,8 @@ impl Trader {
             let shares = same.len() > 1;
             let is_first = shares && same.first() == Some(&at);
             let names = is_first.then(|| same.iter().map(|at| all[*at].clone()).collect());
-            StrategyRunner::new(settings, shares, names)
+            let symbols = (at == 0).then(|| of_symbol.keys().cloned().collect());
+            StrategyRunner::new(settings, shares, names, symbols)
         };
         Self {
             runners: strategies.into_iter().enumerate().map(new).collect(),

@@ -50,6 +50,9 @@ pub(super) struct StrategyRunner {
     /// The names of all that trade the symbol, for the first of those that share it: what bears another
     /// name is closed by it where nothing may stay open.
     names: Option<BTreeSet<String>>,
+    /// All symbols that are traded, for the first strategy of all: what waits on another one is cancelled
+    /// by it where nothing may stay open.
+    symbols: Option<BTreeSet<Symbol>>,
     /// Nothing may stay open now.
     closes_out: bool,
     time: BrokerTime,
@@ -65,6 +68,7 @@ impl StrategyRunner {
         settings: StrategySettings,
         shares: bool,
         names: Option<BTreeSet<String>>,
+        symbols: Option<BTreeSet<Symbol>>,
     ) -> Self {
         let series = settings.strategy.series();
         Self {
@@ -79,6 +83,7 @@ impl StrategyRunner {
             replaced: Replaced::default(),
             shares,
             names,
+            symbols,
             closes_out: false,
             time: BrokerTime(0),
             quote: None,
@@ -134,6 +139,12 @@ impl StrategyRunner {
         self.closes_out
             && *symbol == self.settings.symbol
             && self.names.as_ref().is_some_and(is_nobodys)
+    }
+
+    /// True for a symbol that no strategy trades, while nothing may stay open.
+    fn cancels_on(&self, symbol: &Symbol) -> bool {
+        let is_nobodys = |symbols: &BTreeSet<Symbol>| !symbols.contains(symbol);
+        self.closes_out && self.symbols.as_ref().is_some_and(is_nobodys)
     }
 
     /// Tells the strategy something. What it decides upon the past is dropped.
@@ -582,7 +593,9 @@ impl StrategyRunner {
         let own = orders.find(|order| self.owns_order(order));
         let nobodys = || {
             let mut orders = portfolio.orders();
-            orders.find(|order| self.closes_out(&order.symbol, &order.tag))
+            orders.find(|order| {
+                self.closes_out(&order.symbol, &order.tag) || self.cancels_on(&order.symbol)
+            })
         };
         own.or_else(nobodys).map(|order| order.order_id)
     }

@@ -66,6 +66,41 @@ fn what_waits_under_no_strategys_name_is_cancelled_where_nothing_may_stay_open()
     assert_eq!(tick_at(&mut trader, END + 1_000, 100_000), None);
 }
 
+/// An order of an earlier process that waits.
+fn waiting(order_id: u64, symbol: &str, tag: &str) -> WorkingOrder {
+    WorkingOrder {
+        order_id: OrderId(order_id),
+        symbol: Symbol::parse(symbol).unwrap(),
+        tag: tag.into(),
+        ..working(&format!("old-{order_id}")).working.unwrap()
+    }
+}
+
+#[test]
+fn whatever_waits_is_cancelled_where_nothing_may_stay_open_whosever_it_is() {
+    let orders = vec![
+        waiting(9, "EURUSD", "jumps"),
+        waiting(10, "EURUSD", "other"),
+        waiting(11, "EURUSD", "gone"),
+        // No strategy trades that any more.
+        waiting(12, "GBPUSD", "jumps"),
+        waiting(13, "GBPUSD", "gone"),
+    ];
+    let mut trader = pair(&[], Vec::new(), orders);
+    assert_eq!(tick_at(&mut trader, END - 1, 100_000), None);
+    let mut intents = VecDeque::from(trader.on_tick(&tick(END, 100_000)).intents);
+    let mut cancelled = BTreeSet::new();
+    while let Some(intent) = intents.pop_front() {
+        let Intent::Cancel(cancel) = &intent else {
+            panic!("{intent:?}")
+        };
+        assert!(cancelled.insert(cancel.order_id), "twice: {cancel:?}");
+        let step = trader.on_changed(intent.request_id(), true);
+        intents.extend(step.intents);
+    }
+    assert_eq!(cancelled, [9, 10, 11, 12, 13].map(OrderId).into());
+}
+
 #[test]
 fn a_strategy_alone_closes_nothing_that_is_not_its_own() {
     let exit: fn(&mut Context<'_>) = |context| context.exit();
