@@ -13,7 +13,10 @@ mod sweep;
 mod top;
 mod usage;
 
-use crate::{backtest::TickError, history::HistoryError, intents::IntentError, settings::Settings};
+use crate::{
+    backtest::TickError, history::HistoryError, intents::IntentError, settings::Settings,
+    sweep::SweepError,
+};
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{cli, exit, operations::OperationsClient};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -139,6 +142,9 @@ fn code_of(error: &anyhow::Error) -> Option<u8> {
     }
     if let Some(error) = error.downcast_ref::<TickError>() {
         return Some(past::code_of(error));
+    }
+    if let Some(error) = error.downcast_ref::<SweepError>() {
+        return Some(sweep::code_of(error));
     }
     match error.downcast_ref::<IntentError>()? {
         IntentError::Newer => Some(exit::CONFIG),

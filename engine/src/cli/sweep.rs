@@ -1,13 +1,13 @@
 //! `sweep` and `merge`: backtests over ranges of settings, at once or in shards.
 
-use super::{past::PastArgs, report::page};
+use super::{past::PastArgs, report::page, usage};
 use crate::{
     setup,
-    sweep::{self, Asked, Axis, Criterion, Part, Plan, Shard, Swept},
+    sweep::{self, Asked, Axis, Criterion, Part, Plan, Shard, SweepError, Swept},
 };
 use clap::{Args, value_parser};
 use indicatif::{ProgressBar, ProgressStyle};
-use mymt5_chassis::cli::say;
+use mymt5_chassis::{cli::say, exit};
 use std::{num::NonZero, path::PathBuf, process::ExitCode, thread};
 
 /// What is asked for.
@@ -98,6 +98,27 @@ pub(super) fn merge(asked: MergeArgs) -> anyhow::Result<ExitCode> {
     let parts = parts.collect::<Result<Vec<_>, _>>()?;
     tell(&sweep::merge(parts)?, &asked.told)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code where a sweep cannot be made, or its parts not be merged: wrong options are told from a
+/// file that cannot be read or written, and from one that says the wrong thing.
+pub(super) const fn code_of(error: &SweepError) -> u8 {
+    use SweepError::{
+        Changed, Doubled, Empty, Foreign, Large, Misfit, Missing, NotAPart, Other, Points, Read,
+        Results, Twice, Unknown, Write,
+    };
+    match error {
+        Points(_) | Results(_) | Twice(_) | Unknown { .. } | Misfit { .. } => usage::CODE,
+        Read(..) | Write(..) => exit::UNAVAILABLE,
+        Empty
+        | Changed
+        | Foreign(_)
+        | NotAPart(..)
+        | Large(_)
+        | Other { .. }
+        | Doubled { .. }
+        | Missing { .. } => exit::DATA,
+    }
 }
 
 fn cores() -> usize {

@@ -295,12 +295,15 @@ fn a_span_that_ends_before_it_begins_has_the_code_of_wrong_options() {
 fn a_file_that_cannot_be_read_and_one_that_is_no_export_end_a_backtest_with_their_codes() {
     let folder = folder_without_gateway();
     fs::write(folder.path().join("EURUSD_letter.csv"), "no export\n").unwrap();
-    for (file, code) in [("EURUSD_absent.csv", 69), ("EURUSD_letter.csv", 65)] {
-        let output = engine(folder.path(), &["backtest", "--ticks", file]).output();
-        let output = output.unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{said}");
-        assert!(said.contains(file), "{said}");
+    let sweep = ["sweep", "--vary", "strategies.0.fast=5,6"];
+    for command in [&["backtest"][..], &sweep] {
+        for (file, code) in [("EURUSD_absent.csv", 69), ("EURUSD_letter.csv", 65)] {
+            let asked = [command, &["--ticks", file]].concat();
+            let output = engine(folder.path(), &asked).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{command:?}: {said}");
+            assert!(said.contains(file), "{said}");
+        }
     }
 }
 

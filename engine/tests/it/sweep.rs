@@ -299,6 +299,18 @@ fn what_is_wrong_with_keys_and_values_is_told_before_anything_runs() {
 }
 
 #[test]
+fn the_exit_code_tells_options_files_that_cannot_be_read_and_files_that_are_no_parts_apart() {
+    let place = Place::new(23);
+    let misnamed = ["--vary", "strategies.0.fasst=1..3"];
+    let misnamed = place.command(EXAMPLE, &misnamed).output().unwrap();
+    let absent = merge(&[&place.path("absent.json")], &[]);
+    let no_part = merge(&[&place.ticks], &[]);
+    for (output, code) in [(misnamed, 2), (absent, 69), (no_part, 65)] {
+        assert_eq!(output.status.code(), Some(code), "{}", refused(output));
+    }
+}
+
+#[test]
 fn parts_that_are_not_one_sweep_are_refused() {
     let place = Place::new(19);
     let why = |parts: &[&Path]| refused(merge(parts, &["--json"]));
