@@ -67,10 +67,13 @@ mod tests {
             Risk,
             testing::{account, settings},
         },
-        session::testing::{Asked, FakeGateway, hold_clock},
+        session::{
+            live::Live,
+            testing::{Asked, FakeGateway, hold_clock, session},
+        },
         trader::Event,
     };
-    use mymt5_model::RequestId;
+    use mymt5_model::{AccountId, RequestId};
 
     /// A deal that made so much, less 4.50 of costs.
     fn deal(position_id: u64, at: i64, profit: f64) -> v1::Deal {
@@ -115,6 +118,37 @@ mod tests {
             assert_eq!(fake.take_asked(), asked, "{balance}");
             let gap = trader.balance_gap(read);
             assert_eq!(gap.is_some(), is_left, "{balance}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_finds_another_account_asks_for_no_deals_between_the_balances_of_both() {
+        let _held = hold_clock();
+        for (account, asked) in [
+            ("first", &[Asked::Heartbeat, Asked::Deals][..]),
+            ("second", &[Asked::Heartbeat]),
+        ] {
+            let account_id = |name| AccountId::parse(name).unwrap();
+            let mut trader = trader();
+            trader.meet(Some(&account_id("first")));
+            let fake = FakeGateway {
+                snapshot: v1::GetSnapshotResponse {
+                    account_id: account.to_owned(),
+                    account: Some(v1::Account {
+                        balance: 9_500.0,
+                        equity: 9_500.0,
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                },
+                ..FakeGateway::default()
+            };
+            let gateway = fake.serve().await;
+            let folder = tempfile::tempdir().unwrap();
+            let mut session = session(trader, folder.path());
+            let begun = Live::begin(gateway, &mut session).await;
+            assert!(begun.is_err(), "there are no events to follow");
+            assert_eq!(fake.take_asked(), asked, "{account}");
         }
     }
 

@@ -243,12 +243,98 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
-        session::wire::Request,
-        strategy::At,
-        trader::{Close, Intent, Submit, tests::spec},
+        risk::{FILE, Risk, testing::settings as rules},
+        session::{
+            heartbeat::Beat,
+            testing::{FakeGateway, hold_clock, session},
+            wire::Request,
+        },
+        strategy::{At, Strategy},
+        trader::{
+            Close, Intent, Snapshot, Submit,
+            tests::{held, settings, snapshot, spec, tick, trader_without_snapshot},
+        },
     };
-    use mymt5_model::{Levels, Price};
+    use mymt5_guard::TradingState;
+    use mymt5_model::{AccountId, Levels, Price};
     use mymt5_proto::Refusal;
+    use std::path::Path;
+
+    /// Decides nothing.
+    #[derive(Debug)]
+    struct Idle;
+
+    impl Strategy for Idle {}
+
+    /// A trader of the account `first` that is served this one, with a position that was sold.
+    fn served(account: &str, folder: &Path) -> Trader {
+        let risk = Risk::open(rules("lots = 0.5"), true, &folder.join(FILE));
+        let mut trader = trader_without_snapshot(risk, vec![settings("jumps", Idle)]);
+        for account in ["first", account] {
+            trader.on_snapshot(Snapshot {
+                account_id: AccountId::parse(account).ok(),
+                positions: vec![held(Side::Sell)],
+                ..snapshot(TradingState::Active)
+            });
+        }
+        trader
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_to_turn_a_position_of_another_account_closes_none_of_this_one() {
+        let _held = hold_clock();
+        let gateway = FakeGateway::default().serve().await;
+        let beat = beat(gateway.clone(), "process".to_owned(), false).await;
+        let Beat { clock, .. } = beat.ok().unwrap();
+        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        let turn = Intent::Submit(Submit {
+            request_id: RequestId::parse("id-1").unwrap(),
+            symbol: spec().symbol,
+            side: Side::Buy,
+            at: At::Market,
+            lots: Lots::from_f64(0.97).unwrap(),
+            levels: Levels::default(),
+            tag: "jumps".into(),
+        });
+        let close = Intent::Close(Close {
+            request_id: RequestId::parse("id-2").unwrap(),
+            position_id: PositionId(7),
+            lots: None,
+            tag: "jumps".into(),
+        });
+        // None of them arrived. A position is of one account alone: its close goes on.
+        for (account, intent, closes) in [
+            ("first", &turn, true),
+            ("second", &turn, false),
+            ("second", &close, true),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let trader = served(account, folder.path());
+            let mut session = session(trader, folder.path());
+            let Unsettled {
+                request_id,
+                method,
+                request,
+                not_after_ms,
+            } = recorded(intent);
+            let times = (0, not_after_ms);
+            let written = session
+                .intents
+                .record(&request_id, &method, &request, times);
+            written.unwrap();
+            let trace = TraceContext::new();
+            let traded = settle(&gateway, &mut session, clock, &specs, &trace).await;
+            assert_eq!(traded.ok(), Some(false), "{account}");
+            let intents = session.trader.on_tick(&tick(0, 100_000)).intents;
+            let is_closed = matches!(
+                &intents[..],
+                [Intent::Close(close)] if close.position_id == PositionId(7)
+            );
+            assert_eq!(is_closed, closes, "{account} {intent:?}: {intents:?}");
+            let left = session.intents.unsettled().unwrap();
+            assert_eq!(left.is_empty(), account == "first", "{account}: {left:?}");
+        }
+    }
 
     /// An intent as it is recorded.
     fn recorded(intent: &Intent) -> Unsettled {

@@ -1,13 +1,20 @@
 //! A gateway that answers what a test needs, over a real connection.
 #![allow(clippy::unwrap_used)]
 
-use super::Gateway;
-use mymt5_proto::v1::{
-    self,
-    market_data_service_server::{MarketDataService, MarketDataServiceServer},
-    trading_service_server::{TradingService, TradingServiceServer},
+use super::{CrashAlert, Gateway, GatewaySettings, SERVICE, Session};
+use crate::{intents::Intents, trader::Trader};
+use mymt5_chassis::{health::Health, redact::Redactor};
+use mymt5_proto::{
+    Reason, Refusal,
+    v1::{
+        self,
+        control_service_server::{ControlService, ControlServiceServer},
+        market_data_service_server::{MarketDataService, MarketDataServiceServer},
+        trading_service_server::{TradingService, TradingServiceServer},
+    },
 };
 use std::{
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
@@ -28,7 +35,7 @@ pub(super) enum Asked {
     Heartbeat,
 }
 
-/// A gateway that lives and lists, and refuses all else.
+/// A gateway that lives, lists, has a snapshot and no order, and refuses all else.
 #[derive(Clone, Default)]
 pub(super) struct FakeGateway {
     pub(super) asked: Arc<Mutex<Vec<Asked>>>,
@@ -36,6 +43,25 @@ pub(super) struct FakeGateway {
     pub(super) bars_take: Duration,
     /// Newest first.
     pub(super) deals: Vec<v1::Deal>,
+    pub(super) snapshot: v1::GetSnapshotResponse,
+}
+
+/// A session of that trader, with its intents in that folder.
+pub(super) fn session(trader: Trader, folder: &Path) -> Session {
+    Session {
+        settings: GatewaySettings {
+            address: String::new(),
+            ca: PathBuf::new(),
+            identity: None,
+            token_file: None,
+        },
+        trader,
+        intents: Intents::open(&folder.join("intents.db")).unwrap(),
+        health: Health::new(&[SERVICE]),
+        redactor: Redactor::new(),
+        session_id: "process".to_owned(),
+        crash_alert: CrashAlert::of(&[], String::new()),
+    }
 }
 
 /// Until the sender is dropped a test's paused clock stands still; else it goes on by itself while a test
@@ -54,6 +80,7 @@ impl FakeGateway {
         let server = Server::builder()
             .add_service(MarketDataServiceServer::new(self.clone()))
             .add_service(TradingServiceServer::new(self.clone()))
+            .add_service(ControlServiceServer::new(self.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
         let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
@@ -92,7 +119,7 @@ impl MarketDataService for FakeGateway {
         &self,
         _: Request<v1::ListSymbolsRequest>,
     ) -> Answer<v1::ListSymbolsResponse> {
-        Err(refused())
+        Ok(Response::new(v1::ListSymbolsResponse::default()))
     }
 
     async fn list_ticks(&self, _: Request<v1::ListTicksRequest>) -> Answer<v1::ListTicksResponse> {
@@ -174,14 +201,14 @@ impl TradingService for FakeGateway {
     }
 
     async fn get_order(&self, _: Request<v1::GetOrderRequest>) -> Answer<v1::GetOrderResponse> {
-        Err(refused())
+        Err(Status::from(Refusal::new(Reason::OrderNotFound)))
     }
 
     async fn get_snapshot(
         &self,
         _: Request<v1::GetSnapshotRequest>,
     ) -> Answer<v1::GetSnapshotResponse> {
-        Err(refused())
+        Ok(Response::new(self.snapshot.clone()))
     }
 
     async fn list_orders(
@@ -202,6 +229,54 @@ impl TradingService for FakeGateway {
         &self,
         _: Request<v1::StreamEventsRequest>,
     ) -> Answer<Self::StreamEventsStream> {
+        Err(refused())
+    }
+}
+
+#[tonic::async_trait]
+impl ControlService for FakeGateway {
+    async fn get_status(&self, _: Request<v1::GetStatusRequest>) -> Answer<v1::GetStatusResponse> {
+        Ok(Response::new(v1::GetStatusResponse::default()))
+    }
+
+    async fn set_trading_state(
+        &self,
+        _: Request<v1::SetTradingStateRequest>,
+    ) -> Answer<v1::SetTradingStateResponse> {
+        Err(refused())
+    }
+
+    async fn flatten(&self, _: Request<v1::FlattenRequest>) -> Answer<v1::FlattenResponse> {
+        Err(refused())
+    }
+
+    async fn resolve_order(
+        &self,
+        _: Request<v1::ResolveOrderRequest>,
+    ) -> Answer<v1::ResolveOrderResponse> {
+        Err(refused())
+    }
+
+    async fn adopt(&self, _: Request<v1::AdoptRequest>) -> Answer<v1::AdoptResponse> {
+        Err(refused())
+    }
+
+    async fn accept(&self, _: Request<v1::AcceptRequest>) -> Answer<v1::AcceptResponse> {
+        Err(refused())
+    }
+
+    async fn reload(&self, _: Request<v1::ReloadRequest>) -> Answer<v1::ReloadResponse> {
+        Err(refused())
+    }
+
+    async fn test_notifiers(
+        &self,
+        _: Request<v1::TestNotifiersRequest>,
+    ) -> Answer<v1::TestNotifiersResponse> {
+        Err(refused())
+    }
+
+    async fn backup(&self, _: Request<v1::BackupRequest>) -> Answer<v1::BackupResponse> {
         Err(refused())
     }
 }

@@ -75,7 +75,7 @@ impl Strategy for Jumps {
     }
 }
 
-fn settings(name: &str, strategy: impl Strategy + 'static) -> StrategySettings {
+pub(crate) fn settings(name: &str, strategy: impl Strategy + 'static) -> StrategySettings {
     StrategySettings {
         name: name.into(),
         symbol: spec().symbol,
@@ -101,7 +101,7 @@ fn trader_under(risk: Risk, strategies: Vec<StrategySettings>) -> Trader {
     trader
 }
 
-fn trader_without_snapshot(risk: Risk, strategies: Vec<StrategySettings>) -> Trader {
+pub(crate) fn trader_without_snapshot(risk: Risk, strategies: Vec<StrategySettings>) -> Trader {
     let mut ids = 0;
     let new_id = Box::new(move || {
         ids += 1;
@@ -116,7 +116,7 @@ fn id(text: &str) -> RequestId {
     RequestId::parse(text).unwrap()
 }
 
-fn snapshot(trading_state: TradingState) -> Snapshot {
+pub(crate) fn snapshot(trading_state: TradingState) -> Snapshot {
     Snapshot {
         account_id: None,
         mode: AccountMode::Netting,
@@ -136,7 +136,7 @@ fn feed(trader: &mut Trader, points: &[i64]) -> Vec<Intent> {
         .collect()
 }
 
-fn tick(time: i64, points: i64) -> Tick {
+pub(crate) fn tick(time: i64, points: i64) -> Tick {
     Tick {
         symbol: spec().symbol,
         time: BrokerTime(time),
@@ -165,7 +165,7 @@ fn order(request_id: &str, state: OrderState) -> Event {
 
 const POSITION: PositionId = PositionId(7);
 
-fn held(side: Side) -> Held {
+pub(crate) fn held(side: Side) -> Held {
     Held {
         position_id: POSITION,
         symbol: spec().symbol,
