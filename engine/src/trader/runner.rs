@@ -61,6 +61,8 @@ pub(super) struct StrategyRunner {
     tried: Option<BrokerTime>,
     /// The close that was tried last failed.
     close_failed: bool,
+    /// The order that could not be cancelled last: others have their turn before it is tried again.
+    uncancelled: Option<OrderId>,
 }
 
 impl StrategyRunner {
@@ -89,6 +91,7 @@ impl StrategyRunner {
             quote: None,
             tried: None,
             close_failed: false,
+            uncancelled: None,
         }
     }
 
@@ -589,15 +592,13 @@ impl StrategyRunner {
 
     /// The order that waits for its price and is cancelled next.
     fn waiting(&self, portfolio: &Portfolio) -> Option<OrderId> {
-        let mut orders = portfolio.orders();
-        let own = orders.find(|order| self.owns_order(order));
-        let nobodys = || {
-            let mut orders = portfolio.orders();
-            orders.find(|order| {
-                self.closes_out(&order.symbol, &order.tag) || self.cancels_on(&order.symbol)
-            })
-        };
-        own.or_else(nobodys).map(|order| order.order_id)
+        let orders = portfolio.orders().filter(|order| {
+            self.owns_order(order)
+                || self.closes_out(&order.symbol, &order.tag)
+                || self.cancels_on(&order.symbol)
+        });
+        let turn = |id: &OrderId| (self.uncancelled >= Some(*id), *id);
+        orders.map(|order| order.order_id).min_by_key(turn)
     }
 
     fn towards(&self, wanted: &Wanted, held: &[Held], world: &mut World<'_>) -> Option<Next> {

@@ -48,7 +48,8 @@ impl StrategyRunner {
                 self.plan = Plan::default();
                 self.rests.remove(&id);
             }
-            What::Cancel(_) if !done => {
+            What::Cancel(id) if !done => {
+                self.uncancelled = Some(id);
                 self.replaced.end();
                 self.plan.cancel = false;
                 let entry = self.plan.entry.take();

@@ -102,6 +102,25 @@ fn whatever_waits_is_cancelled_where_nothing_may_stay_open_whosever_it_is() {
 }
 
 #[test]
+fn what_cannot_be_cancelled_holds_no_other_order_back() {
+    let orders = vec![
+        waiting(9, "GBPUSD", "gone"),
+        waiting(10, "EURUSD", "gone"),
+        waiting(11, "GBPUSD", "gone"),
+    ];
+    let mut trader = pair(&[], Vec::new(), orders);
+    for (second, expected) in (0..).zip([9, 10, 11, 9]) {
+        let intent = tick_at(&mut trader, END + second * 1_000, 100_000).unwrap();
+        assert!(
+            matches!(&intent, Intent::Cancel(cancel) if cancel.order_id == OrderId(expected)),
+            "{expected}: {intent:?}"
+        );
+        let failed = trader.on_changed(intent.request_id(), false);
+        assert_eq!(failed, Step::default());
+    }
+}
+
+#[test]
 fn a_strategy_alone_closes_nothing_that_is_not_its_own() {
     let exit: fn(&mut Context<'_>) = |context| context.exit();
     let theirs = Held {
