@@ -1,5 +1,5 @@
 //! On a symbol that strategies share, what bears the name of none of them: where nothing may stay open,
-//! it is closed, too.
+//! it is closed, too; and what waits on a symbol that none of them trades is cancelled.
 
 use super::{
     risk::{MONDAY, free_but, tick_at},
