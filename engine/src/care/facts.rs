@@ -17,7 +17,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) levels: Levels,
     /// At which it would be closed now.
     pub(crate) closing: Price,
-    /// The best such price since R is known.
+    /// The best such price since an order or change of the strategy's is under way.
     pub(crate) best: Price,
     /// When it was opened, or turned to its side.
     pub(crate) since: Option<BrokerTime>,
@@ -43,7 +43,7 @@ impl Facts<'_> {
         self.risk.is_some() && self.open.is_some()
     }
 
-    /// True once the profit was at least so many times R; false where that is not known.
+    /// True while the profit is, or was by that price, at least so many times R; false where that is not known.
     pub(super) fn has_reached(&self, multiple: f64) -> bool {
         let profit = self.open.map(|open| self.gain(open, self.best));
         let reached =

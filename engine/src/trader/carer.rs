@@ -22,7 +22,8 @@ pub(super) struct Carer {
     ranges: Option<(Feed, Atr)>,
     /// What is to be done by the newest tick and was not asked for yet, in its order.
     due: Vec<Due>,
-    /// The best price at which each position could be closed since its R is known, by its side.
+    /// The best price at which each position could be closed since an order or change is under way, by
+    /// its side.
     best: BTreeMap<PositionId, (Side, Price)>,
     /// What was asked for each position.
     asked: BTreeMap<PositionId, Asked>,
@@ -40,6 +41,8 @@ pub(super) struct Moment<'a> {
     pub(super) quote: Quote,
     /// A close may be tried now.
     pub(super) may_close: bool,
+    /// An order or change of the strategy's is under way.
+    pub(super) is_busy: bool,
 }
 
 /// What is to be done for a position, as long as it is of that side.
@@ -158,7 +161,7 @@ impl Carer {
         self.due.sort_by_key(turn);
     }
 
-    /// What the rules judge a position by; its best price is noted.
+    /// What the rules judge a position by.
     fn facts<'a>(&mut self, moment: &Moment<'a>, held: &Held, book: &Book) -> Facts<'a> {
         let id = held.position_id;
         let closing = match held.side {
@@ -166,10 +169,7 @@ impl Carer {
             Side::Sell => moment.quote.ask,
         };
         let risk = book.risk(id);
-        let best = match risk {
-            Some(_) => self.best(held, closing),
-            None => closing,
-        };
+        let best = self.best(held, closing, moment.is_busy);
         // While the past is to be listed, ranges of before are none of now.
         let ranges = self.ranges.as_ref().filter(|(feed, _)| !feed.waits());
         let asked = self.asked.get(&id);
@@ -194,11 +194,11 @@ impl Carer {
 
     /// The best price at which a position could be closed, with this one. What a price is reason for
     /// stays to be done while something else is under way, and the price goes back.
-    fn best(&mut self, held: &Held, closing: Price) -> Price {
+    fn best(&mut self, held: &Held, closing: Price, is_busy: bool) -> Price {
         let now = (held.side, closing);
         let (side, best) = self.best.entry(held.position_id).or_insert(now);
         let gain = (closing.points() - best.points()) * held.side.sign();
-        if *side != held.side || gain > 0 {
+        if !is_busy || *side != held.side || gain > 0 {
             (*side, *best) = now;
         }
         *best
@@ -210,12 +210,17 @@ impl Carer {
     }
 
     /// What is to be done next. It stays so until it is asked for, or the next tick tells otherwise.
-    pub(super) fn next(&mut self, portfolio: &Portfolio) -> Option<(PositionId, Action)> {
-        let is_there = |due: &Due| {
+    pub(super) fn next(
+        &mut self,
+        portfolio: &Portfolio,
+        may_close: bool,
+    ) -> Option<(PositionId, Action)> {
+        let stays = |due: &Due| {
             let held = portfolio.position(due.id);
-            held.is_some_and(|held| held.side == due.side)
+            let is_there = held.is_some_and(|held| held.side == due.side);
+            is_there && (may_close || due.action != Action::Close)
         };
-        self.due.retain(is_there);
+        self.due.retain(stays);
         self.due.first().map(|due| (due.id, due.action))
     }
 
@@ -283,6 +288,7 @@ mod tests {
                 ask: price(100_002),
             },
             may_close: true,
+            is_busy: false,
         };
         let held = |id: u64| Held {
             position_id: PositionId(id),

@@ -238,6 +238,7 @@ impl StrategyRunner {
                 ask: tick.ask,
             },
             may_close: !self.failed_lately(),
+            is_busy: self.in_flight.is_some(),
         };
         let owner = Owner {
             symbol: &self.settings.symbol,
@@ -404,7 +405,7 @@ impl StrategyRunner {
         if self.in_flight.is_some() {
             return None;
         }
-        let care = self.carer.next(world.portfolio);
+        let care = self.carer.next(world.portfolio, !self.failed_lately());
         let next = self.next(care, world)?;
         self.replaced
             .on_next(&next, self.plan.exit, world.portfolio);

@@ -378,7 +378,9 @@ fn what_a_price_was_reason_for_is_done_where_the_price_went_back_meanwhile() {
     let failed = trader.on_refused(part[0].request_id(), "MARKET_CLOSED".into());
     assert_eq!(failed.intents, []);
     told(&mut trader, position(Side::Buy, 100_000));
-    let again = tick_at(&mut trader, MONDAY + 10_500, 100_050);
+    // It was tried: from now on the price must be there again.
+    assert_eq!(tick_at(&mut trader, MONDAY + 10_500, 100_050), None);
+    let again = tick_at(&mut trader, MONDAY + 20_500, 100_200);
     assert_eq!(closed(again.as_ref()), Some(lots(0.24)));
 }
 
