@@ -153,8 +153,14 @@ pub(super) fn record(book: Book, curve: Equity) -> Record {
     let mut notes = Vec::new();
     if curve.every() > 1 {
         notes.push(format!(
-            "The curves have one of {} ticks each; the drawdowns among the statistics are measured at every tick.",
+            "The curves have one of {} ticks each; the drawdowns among the statistics are measured at every tick, and the gains of days and months at their ends.",
             curve.every()
+        ));
+    }
+    if curve.unkept_days() > 0 {
+        notes.push(format!(
+            "The last {} days are neither in the Sharpe ratio nor in the monthly returns.",
+            curve.unkept_days()
         ));
     }
     let unlisted = book.trades.count - book.trades.list.len() as u64;
@@ -172,12 +178,15 @@ pub(super) fn record(book: Book, curve: Equity) -> Record {
     for (reason, count) in book.failed {
         *refusals.entry(reason).or_default() += count;
     }
+    let drawdowns = curve.drawdowns();
+    let (series, days) = curve.into_points();
     Record {
         initial: book.initial.to_f64(),
         trades: book.trades.list,
         deals: book.trades.deals,
-        drawdowns: Some(curve.drawdowns()),
-        series: curve.into_points(),
+        drawdowns: Some(drawdowns),
+        series,
+        days,
         refusals,
         notes,
         ..Record::default()
@@ -192,4 +201,70 @@ fn money<S: Serializer>(amount: &Money, to: S) -> Result<S::Ok, S::Error> {
 
 fn time<S: Serializer>(time: &Option<BrokerTime>, to: S) -> Result<S::Ok, S::Error> {
     time.map(|time| time.to_string()).serialize(to)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::report::{Point, Report};
+    use serde_json::Value;
+
+    const HOUR: i64 = 3_600_000;
+
+    /// What a report makes of the ends of days and months.
+    fn gains(record: Record) -> (f64, Value) {
+        let report = Report::of(record);
+        let document: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+        let sharpe_ratio = report.statistics().sharpe_ratio.unwrap();
+        (sharpe_ratio, document["gains"].clone())
+    }
+
+    #[test]
+    fn a_long_past_has_the_gains_of_all_its_ticks() {
+        // Every other day falls deep and comes back before it ends.
+        let values = (0..20_000).map(|hour: i64| {
+            let within = if hour % 48 == 16 { 2_000.0 } else { 0.0 };
+            let value = 10_000.0 + 500.0 * (hour as f64 / 700.0).sin() - within;
+            (BrokerTime(hour * HOUR), Money::from_f64(value).unwrap())
+        });
+        let values: Vec<(BrokerTime, Money)> = values.collect();
+        let initial = Money::from_f64(10_000.0).unwrap();
+        let mut curve = Equity::new(initial);
+        let (last, others) = values.split_last().unwrap();
+        for (time, value) in others {
+            curve.take(*time, *value, *value);
+        }
+        curve.end(last.0, last.1, last.1);
+        let book = Book {
+            initial,
+            ..Book::default()
+        };
+        let record = record(book, curve);
+        assert!(record.series.len() < values.len() / 4);
+        let every_tick = Record {
+            initial: record.initial,
+            series: values
+                .iter()
+                .map(|(time, value)| Point {
+                    time: *time,
+                    balance: value.to_f64(),
+                    equity: Some(value.to_f64()),
+                    paid_in: 0.0,
+                })
+                .collect(),
+            ..Record::default()
+        };
+        let thinned = Record {
+            days: Vec::new(),
+            ..record.clone()
+        };
+        let expected = gains(every_tick);
+        assert_eq!(gains(record), expected);
+        assert_ne!(
+            gains(thinned),
+            expected,
+            "the curve alone does not tell them"
+        );
+    }
 }

@@ -24,6 +24,9 @@ pub struct Record {
     pub deals: u64,
     /// Balance and equity in the order of time. Empty: the balance after each trade is taken.
     pub series: Vec<Point>,
+    /// Balance and equity at the end of each day that had any, in the order of time, where the series
+    /// may lack them. Empty: the series tells how its days ended.
+    pub days: Vec<Point>,
     /// Drawdowns, where they were measured at more moments than the series has. None: those of the
     /// series are taken.
     pub drawdowns: Option<Drawdowns>,

@@ -35,6 +35,15 @@ pub(super) fn curve(series: &[Point]) -> impl Iterator<Item = (Point, f64)> {
     })
 }
 
+/// Points of which the last of a day, and of a month, is how that ended.
+fn end_points(record: &Record) -> &[Point] {
+    if record.days.is_empty() {
+        &record.series
+    } else {
+        &record.days
+    }
+}
+
 /// The gain of a span as a share of what it began with. What was paid in counts from the span's
 /// beginning. None: it began with nothing.
 fn gain(start: f64, end: f64, paid_in: f64) -> Option<f64> {
@@ -47,7 +56,7 @@ fn gain(start: f64, end: f64, paid_in: f64) -> Option<f64> {
 pub(super) fn daily_gains(record: &Record) -> Vec<f64> {
     let mut gains = Vec::new();
     let mut ends: Vec<(i64, f64, f64)> = Vec::new();
-    for (point, value) in curve(&record.series) {
+    for (point, value) in curve(end_points(record)) {
         let mut day = point.time.0.div_euclid(DAY_MS);
         while is_weekend(day) {
             day += 1;
@@ -83,7 +92,7 @@ pub struct Year {
 /// The gains of each year.
 pub(super) fn years(record: &Record) -> BTreeMap<i16, Year> {
     let mut ends: Vec<(Month, f64, f64)> = Vec::new();
-    for (point, value) in curve(&record.series) {
+    for (point, value) in curve(end_points(record)) {
         let Some(month) = Month::of(point.time) else {
             continue;
         };
@@ -115,18 +124,40 @@ mod tests {
     // 2024-01-01, a Monday.
     const MONDAY: i64 = 1_704_067_200_000;
 
-    fn record(points: &[(i64, f64, f64)]) -> Record {
-        let series = points.iter().map(|(day, balance, paid_in)| Point {
+    fn points(points: &[(i64, f64, f64)]) -> Vec<Point> {
+        let points = points.iter().map(|(day, balance, paid_in)| Point {
             time: BrokerTime(MONDAY + day * DAY_MS),
             balance: *balance,
             equity: None,
             paid_in: *paid_in,
         });
+        points.collect()
+    }
+
+    fn record(series: &[(i64, f64, f64)]) -> Record {
         Record {
             initial: 100.0,
-            series: series.collect(),
+            series: points(series),
             ..Record::default()
         }
+    }
+
+    #[test]
+    fn days_and_months_end_as_their_ends_tell_not_as_the_series_does() {
+        // January ends on a Wednesday, after a fall that the series has and its end not.
+        let mut record = record(&[(0, 110.0, 0.0), (30, 55.0, 0.0), (31, 130.0, 0.0)]);
+        record.days = points(&[(0, 110.0, 0.0), (30, 121.0, 0.0), (31, 133.1, 0.0)]);
+        let percent = |gain: f64| (gain * 100.0).round() as i64;
+        let months = years(&record)[&2024].months;
+        assert_eq!(months[0].map(percent), Some(21));
+        assert_eq!(months[1].map(percent), Some(10));
+        let gains: Vec<i64> = daily_gains(&record).into_iter().map(percent).collect();
+        // The 21 weekdays between have no point.
+        let mut expected = vec![0; 24];
+        for day in [0, 22, 23] {
+            expected[day] = 10;
+        }
+        assert_eq!(gains, expected);
     }
 
     #[test]
