@@ -155,9 +155,8 @@ impl Desk {
             new_deals: 0,
             book: Book {
                 initial,
-                balance: initial,
-                equity: initial,
                 limited: conditions.is_limited(),
+                trades: Trades::new(initial),
                 ..Book::default()
             },
         };

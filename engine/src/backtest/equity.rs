@@ -1,7 +1,7 @@
 //! The curve of balance and equity: sampled, so that its size has a bound however long the past is,
 //! and the ends of its days, of which none is left to chance.
 
-use crate::report::{Depth, Drawdowns, Point};
+use crate::report::{Depth, Drawdown, Point};
 use mymt5_model::{BrokerTime, Money};
 
 /// Points that the curve has at most; it has half of them at least once it is long enough.
@@ -27,8 +27,7 @@ pub(super) struct Equity {
     last_time: Option<BrokerTime>,
     /// Balance and equity that were measured last.
     last: (Money, Money),
-    balance_depth: Depth,
-    equity_depth: Depth,
+    depth: Depth,
     peak: Money,
     /// Greatest fall from a peak.
     drawdown: Money,
@@ -45,8 +44,7 @@ impl Equity {
             midnight: BrokerTime(i64::MIN),
             last_time: None,
             last: (initial, initial),
-            balance_depth: Depth::new(initial.to_f64()),
-            equity_depth: Depth::new(initial.to_f64()),
+            depth: Depth::new(initial.to_f64()),
             peak: initial,
             drawdown: Money::ZERO,
         }
@@ -88,8 +86,7 @@ impl Equity {
             return;
         }
         self.last = (balance, equity);
-        self.balance_depth.take(balance.to_f64(), 0.0);
-        self.equity_depth.take(equity.to_f64(), 0.0);
+        self.depth.take(equity.to_f64(), 0.0);
         self.peak = self.peak.max(equity);
         self.drawdown = self.drawdown.max(self.peak - equity);
     }
@@ -122,15 +119,12 @@ impl Equity {
         self.every
     }
 
-    /// What a report tells of falls, measured at each tick.
-    pub(super) const fn drawdowns(&self) -> Drawdowns {
-        Drawdowns {
-            balance: self.balance_depth.drawdown(),
-            equity: self.equity_depth.drawdown(),
-        }
+    /// What a report tells of the falls of the equity, measured at each tick.
+    pub(super) const fn fall(&self) -> Drawdown {
+        self.depth.drawdown()
     }
 
-    /// Greatest fall of the equity from a peak, measured at each tick.
+    /// The greatest of these falls, in money.
     pub(super) const fn drawdown(&self) -> Money {
         self.drawdown
     }
@@ -149,7 +143,7 @@ fn point(time: BrokerTime, balance: Money, equity: Money) -> Point {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::report::{self, Record};
+    use crate::report::{self, Drawdowns, Record};
 
     const HOUR: i64 = 3_600_000;
 
@@ -164,7 +158,10 @@ mod tests {
             curve.take(BrokerTime(at * 1_000), value, value);
         }
         assert_eq!(curve.drawdown(), Money::from_f64(100.0).unwrap());
-        let drawdowns = curve.drawdowns();
+        let drawdowns = Drawdowns {
+            balance: Drawdown::default(),
+            equity: curve.fall(),
+        };
         let (series, _) = curve.into_points();
         let record = Record {
             initial: 1_000.0,
@@ -175,12 +172,10 @@ mod tests {
         let mut balances = record.series.iter().map(|point| point.balance);
         assert!(balances.all(|balance| balance == 1_000.0));
         let statistics = report::statistics(record);
-        let equity = statistics.equity_drawdown.unwrap();
-        for drawdown in [statistics.balance_drawdown, equity] {
-            assert_eq!(drawdown.absolute, 100.0);
-            assert_eq!(drawdown.maximal, 100.0);
-            assert_eq!(drawdown.maximal_percent, Some(10.0));
-        }
+        let drawdown = statistics.equity_drawdown.unwrap();
+        assert_eq!(drawdown.absolute, 100.0);
+        assert_eq!(drawdown.maximal, 100.0);
+        assert_eq!(drawdown.maximal_percent, Some(10.0));
     }
 
     /// The ends of the days of a curve: hour and balance.

@@ -1,7 +1,7 @@
 //! What a backtest came to: plain figures for people and programs, and the record of a report.
 
 use super::{Ledger, desk::Book, equity::Equity};
-use crate::report::Record;
+use crate::report::{Drawdowns, Record};
 use mymt5_model::{BrokerTime, Money};
 use serde::{Serialize, Serializer, ser::Error};
 use serde_json::value::RawValue;
@@ -153,7 +153,7 @@ pub(super) fn record(book: Book, curve: Equity) -> Record {
     let mut notes = Vec::new();
     if curve.every() > 1 {
         notes.push(format!(
-            "The curves have one of {} ticks each; the drawdowns among the statistics are measured at every tick, and the gains of days and months at their ends.",
+            "The curves have one of {} ticks each; the drawdowns among the statistics are measured at every tick, that of the balance at every deal, and the gains of days and months at their ends.",
             curve.every()
         ));
     }
@@ -165,7 +165,9 @@ pub(super) fn record(book: Book, curve: Equity) -> Record {
     }
     let unlisted = book.trades.count - book.trades.list.len() as u64;
     if unlisted > 0 {
-        notes.push(format!("The last {unlisted} trades are not listed."));
+        notes.push(format!(
+            "The last {unlisted} trades are neither listed nor among the statistics of the trades."
+        ));
     }
     if !book.limited {
         notes.push(UNLIMITED.to_owned());
@@ -178,7 +180,10 @@ pub(super) fn record(book: Book, curve: Equity) -> Record {
     for (reason, count) in book.failed {
         *refusals.entry(reason).or_default() += count;
     }
-    let drawdowns = curve.drawdowns();
+    let drawdowns = Drawdowns {
+        balance: book.trades.drawdown(),
+        equity: curve.fall(),
+    };
     let (series, days) = curve.into_points();
     Record {
         initial: book.initial.to_f64(),

@@ -1,6 +1,6 @@
 //! What the deals of a backtest came to: its trades, and their sums.
 
-use crate::report::{Deal, Positions, Trade};
+use crate::report::{Deal, Depth, Drawdown, Positions, Trade};
 use mymt5_model::{DealKind, DealRow, Money, Price, Tick};
 
 /// Trades that are listed; those beyond them are counted in the sums alone.
@@ -20,10 +20,20 @@ pub(super) struct Trades {
     pub(super) gross_loss: Money,
     pub(super) commission: Money,
     pub(super) swap: Money,
+    /// After the last of these deals.
+    balance: Money,
+    depth: Depth,
 }
 
 impl Default for Trades {
     fn default() -> Self {
+        Self::new(Money::ZERO)
+    }
+}
+
+impl Trades {
+    /// None yet; the balance before them.
+    pub(super) fn new(initial: Money) -> Self {
         Self {
             positions: Positions::watched(),
             list: Vec::new(),
@@ -34,6 +44,8 @@ impl Default for Trades {
             gross_loss: Money::ZERO,
             commission: Money::ZERO,
             swap: Money::ZERO,
+            balance: initial,
+            depth: Depth::new(initial.to_f64()),
         }
     }
 }
@@ -63,6 +75,8 @@ impl Trades {
         self.deals += 1;
         self.commission += deal.commission;
         self.swap += deal.swap;
+        self.balance += deal.profit + deal.swap + deal.commission;
+        self.depth.take(self.balance.to_f64(), 0.0);
         let closed = self.positions.take(&Deal {
             position,
             symbol: symbol.as_str(),
@@ -81,6 +95,11 @@ impl Trades {
         if let Some(closed) = closed {
             self.note(closed.trade, closed.net);
         }
+    }
+
+    /// How far the balance fell, measured at each deal.
+    pub(super) const fn drawdown(&self) -> Drawdown {
+        self.depth.drawdown()
     }
 
     /// Takes a tick after the deals that it led to.
@@ -182,5 +201,37 @@ mod tests {
             |trades: &[Trade]| -> Vec<f64> { trades.iter().map(|it| it.commission).collect() };
         assert_eq!(commissions(&reported), commissions(&tested.list));
         assert_eq!(tested.count, 3);
+    }
+
+    #[test]
+    fn the_balance_falls_between_two_deals_of_one_tick() {
+        let told = Told {
+            strategy: "",
+            stop: None,
+            value: None,
+        };
+        let closing = |ticket: u64, profit: f64| DealRow {
+            profit: Money::from_f64(profit).unwrap(),
+            time: BrokerTime(2),
+            ..deal(ticket, Entry::Out, Side::Sell, 0.01)
+        };
+        let mut trades = Trades::new(Money::from_f64(1_000.0).unwrap());
+        let deals = [
+            deal(1, Entry::In, Side::Buy, 0.02),
+            closing(2, -500.0),
+            closing(3, 600.0),
+        ];
+        for deal in &deals {
+            trades.add(deal, &told);
+        }
+        // Each of them costs 0.1: 999.9, 499.8, 1099.7.
+        let drawdown = trades.drawdown();
+        for fall in [drawdown.absolute, drawdown.maximal, drawdown.relative] {
+            assert!((fall - 500.2).abs() < 1e-9, "{drawdown:?}");
+        }
+        assert!(
+            (drawdown.relative_percent - 50.02).abs() < 1e-9,
+            "{drawdown:?}"
+        );
     }
 }
