@@ -226,6 +226,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_report_leaves_out_is_told() {
+        let mut curve = Equity::new(Money::ZERO);
+        for day in 0..36_603 {
+            let time = BrokerTime(day * 24 * HOUR);
+            curve.take(time, Money::ZERO, Money::ZERO);
+        }
+        curve.end(BrokerTime(36_602 * 24 * HOUR), Money::ZERO, Money::ZERO);
+        let mut book = Book {
+            limited: true,
+            ..Book::default()
+        };
+        book.trades.count = 7;
+        let notes = record(book, curve).notes.join("\n");
+        for told in [
+            "The last 3 days are neither in the Sharpe ratio",
+            "The last 7 trades are neither listed",
+        ] {
+            assert!(notes.contains(told), "{notes}");
+        }
+    }
+
+    #[test]
     fn a_long_past_has_the_gains_of_all_its_ticks() {
         // Every other day falls deep and comes back before it ends.
         let values = (0..20_000).map(|hour: i64| {

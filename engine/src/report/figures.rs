@@ -172,7 +172,7 @@ fn ratios(form: &Form, statistics: &Statistics) -> Vec<Row> {
         row(
             "Sharpe ratio",
             decimals(statistics.sharpe_ratio, 2),
-            "The weekdays' mean gain / its standard deviation, made a year's by the root of 252.",
+            "The weekdays' mean gain / its standard deviation, made a year's by the root of 252. MetaTrader 5 takes bars on which equity moved, not days.",
         ),
         row(
             "Sharpe ratio per trade",

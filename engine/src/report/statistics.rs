@@ -2,8 +2,9 @@
 //! (<https://www.metatrader5.com/en/terminal/help/algotrading/testing_report>).
 //!
 //! A trade's result is its net profit: with commission and swap. A trade with a result above 0 is
-//! a profit trade, one below 0 a loss trade; one of exactly 0 counts in the totals only. What has
-//! no value, such as a profit factor without losses, is absent.
+//! a profit trade, one below 0 a loss trade; one of exactly 0 counts in the totals only, where
+//! MetaTrader 5 is reported to count it as a profit trade. What has no value, such as a profit
+//! factor without losses, is absent.
 
 use super::{
     drawdown::{Drawdown, Drawdowns},
@@ -36,11 +37,15 @@ pub struct Statistics {
     /// else that of the balance. None: there is no drawdown.
     pub recovery_factor: Option<f64>,
     /// Sharpe ratio: the mean of the weekdays' gains / their standard deviation, times the root of
-    /// 252 to make it a year's; the rate without risk is 0. MetaTrader 5 does not tell how it
-    /// samples, so its figure differs somewhat. None: fewer than two days, or no deviation.
+    /// 252 to make it a year's; the rate without risk is 0. A day's gain is that of equity, where it
+    /// is known, from the end of the day before to its own; idle days gain 0. MetaTrader 5's figure is
+    /// another: logarithmic gains from bar to bar, those alone in which equity changed, over the
+    /// deviation of a whole population (<https://www.mql5.com/en/articles/9171>). It depends on the
+    /// timeframe, and idle time does not lower it. None: fewer than two days, or no deviation.
     pub sharpe_ratio: Option<f64>,
     /// Sharpe ratio per trade, not a year's: (AHPR - 1) / the standard deviation of the trades'
-    /// relative results.
+    /// relative results, as a sample. MetaTrader 5 told this one before its build 3210, with the
+    /// deviation of a whole population.
     pub sharpe_ratio_per_trade: Option<f64>,
     /// AHPR: the arithmetic mean of balance after a trade / balance before it. None: no trades, or
     /// a balance that is not above 0.
