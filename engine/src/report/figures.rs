@@ -322,17 +322,17 @@ fn course(statistics: &Statistics) -> Vec<Row> {
         row(
             "Minimal position holding time",
             holding.map(|holding| duration(holding.minimal)),
-            "From opening to closing.",
+            "From opening a position to closing the last of it.",
         ),
         row(
             "Maximal position holding time",
             holding.map(|holding| duration(holding.maximal)),
-            "From opening to closing.",
+            "From opening a position to closing the last of it.",
         ),
         row(
             "Average position holding time",
             holding.map(|holding| duration(holding.average)),
-            "From opening to closing.",
+            "From opening a position to closing the last of it.",
         ),
     ]
 }

@@ -198,6 +198,7 @@ impl Open {
                 swap: swap.to_f64(),
                 risk: worth.and_then(|worth| self.risk(worth)),
                 excursion,
+                ends_position: self.lots.is_zero(),
             },
             net: deal.profit + commission + swap,
             lots,
@@ -357,6 +358,24 @@ mod tests {
         assert_eq!(nets.into_iter().sum::<Money>(), money(-0.2));
         assert!(positions.take(&part).is_none());
         assert_eq!((positions.count(), positions.unopened()), (0, 1));
+    }
+
+    #[test]
+    fn what_closes_the_rest_ends_its_position() {
+        let mut positions = Positions::default();
+        let of = |lots: f64, entry: Entry, side: Side| Deal {
+            lots: Lots::from_f64(lots).unwrap(),
+            ..deal(entry, side, 4_000.0)
+        };
+        positions.take(&of(0.03, Entry::In, Side::Buy));
+        let part = of(0.01, Entry::Out, Side::Sell);
+        let turn = of(0.05, Entry::InOut, Side::Sell);
+        let last = of(0.03, Entry::Out, Side::Buy);
+        let ends = [part, turn, last].map(|deal| {
+            let closed = positions.take(&deal).unwrap();
+            closed.trade.ends_position
+        });
+        assert_eq!(ends, [false, true, true]);
     }
 
     #[test]

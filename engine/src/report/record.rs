@@ -70,6 +70,8 @@ pub struct Trade {
     pub risk: Option<f64>,
     /// How far its profit went while it was open. None: not known.
     pub excursion: Option<Excursion>,
+    /// Nothing of its position was left.
+    pub ends_position: bool,
 }
 
 /// The extremes of a position's profit between its opening and its closing.

@@ -78,7 +78,7 @@ pub struct Statistics {
     pub loss_trades: Kind,
     /// How results go with the extremes of the open positions.
     pub excursions: Excursions,
-    /// How long positions were held. None: no trades.
+    /// How long positions were held. None: none was closed whole.
     pub holding: Option<Holding>,
 }
 
@@ -145,7 +145,8 @@ pub struct Excursions {
     pub mfe_mae: Option<f64>,
 }
 
-/// Position holding times, seconds.
+/// Position holding times, seconds: from the opening of a position until nothing of it is left.
+/// Closing a part does not count. A position that is turned ends, and another one begins.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Holding {
     /// Minimal.
@@ -368,8 +369,8 @@ fn excursions(trades: &[Trade]) -> Excursions {
 }
 
 fn holding(trades: &[Trade]) -> Option<Holding> {
-    let seconds: Vec<f64> = trades
-        .iter()
+    let ends = trades.iter().filter(|trade| trade.ends_position);
+    let seconds: Vec<f64> = ends
         .map(|trade| (trade.closed.0 - trade.opened.0).max(0) as f64 / 1000.0)
         .collect();
     Some(Holding {

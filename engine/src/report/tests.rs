@@ -26,6 +26,7 @@ fn trade(at: i64, side: Side, net: f64) -> Trade {
         swap: -1.0,
         risk: Some(50.0),
         excursion: None,
+        ends_position: true,
     }
 }
 
@@ -119,6 +120,21 @@ fn the_sharpe_ratio_is_that_of_the_days() {
     let per_day = mean / deviation.sqrt();
     near(statistics.sharpe_ratio.unwrap(), per_day * 252f64.sqrt());
     near(statistics.sharpe_ratio_per_trade.unwrap(), per_day);
+}
+
+#[test]
+fn a_position_is_held_until_nothing_of_it_is_left() {
+    // One is held for two hours. The other one, of which a part is closed at once, for three.
+    let mut record = record(&[10.0, 5.0, 5.0]);
+    let opened = record.trades[1].opened;
+    record.trades[1].closed = opened;
+    record.trades[1].ends_position = false;
+    record.trades[2].opened = opened;
+    record.trades[2].closed = BrokerTime(opened.0 + 3 * HOUR);
+    let held = Report::of(record).statistics().holding.unwrap();
+    near(held.minimal, 7_200.0);
+    near(held.maximal, 10_800.0);
+    near(held.average, 9_000.0);
 }
 
 #[test]
