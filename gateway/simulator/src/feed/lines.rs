@@ -83,8 +83,7 @@ impl Lines {
     /// The next line without its end; none at the end of the file.
     pub(super) fn next_line(&mut self) -> Result<Option<&[u8]>, FeedError> {
         self.reader.consume(std::mem::take(&mut self.taken));
-        let buffered = self.reader.fill_buf();
-        let end = buffered.map(|buffered| memchr(b'\n', &buffered[..shortest(buffered.len())]));
+        let end = self.buffered_end();
         if let Some(end) = end.map_err(|source| self.unread(source))? {
             self.taken = end + 1;
             self.number += 1;
@@ -93,6 +92,17 @@ impl Lines {
             return Ok(Some(without_return(&buffered[..end])));
         }
         self.next_long_line()
+    }
+
+    /// Where the next line ends in the buffer, if it does. Like `read_until`, it is not ended by a signal.
+    fn buffered_end(&mut self) -> io::Result<Option<usize>> {
+        loop {
+            match self.reader.fill_buf() {
+                Ok(buffered) => return Ok(memchr(b'\n', &buffered[..shortest(buffered.len())])),
+                Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(source),
+            }
+        }
     }
 
     /// A line of which the end does not lie in the buffer.
@@ -200,6 +210,65 @@ mod tests {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
             let most = out.len().min(3);
             self.0.read(&mut out[..most])
+        }
+    }
+
+    /// Hands out so many bytes at a time, and is interrupted before each time.
+    struct Interrupted {
+        bytes: Cursor<Vec<u8>>,
+        most: usize,
+        is_due: bool,
+    }
+
+    impl Read for Interrupted {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.is_due = !self.is_due;
+            if self.is_due {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let most = out.len().min(self.most);
+            self.bytes.read(&mut out[..most])
+        }
+    }
+
+    /// The lines of a text that is read by so many bytes.
+    fn lines_of(text: &str, most: usize) -> Vec<String> {
+        let file = Interrupted {
+            bytes: Cursor::new(text.into()),
+            most,
+            is_due: false,
+        };
+        let mut lines = Lines::of(Path::new("export"), file).unwrap();
+        let mut read = Vec::new();
+        while let Some(line) = lines.next_line().unwrap() {
+            read.push(String::from_utf8(line.to_vec()).unwrap());
+        }
+        assert_eq!(lines.number, read.len() as u64);
+        read
+    }
+
+    #[test]
+    fn lines_are_the_same_wherever_a_buffer_ends_and_whatever_interrupts_it() {
+        let longest = "x".repeat(LONGEST as usize - 1);
+        let text = format!("first\r\n\n\r\n{longest}\nwith\rone\r\r\n,\nlast\r");
+        let expected = ["first", "", "", &longest, "with\rone\r", ",", "last"];
+        for most in [1, 2, 3, 5, 7, 4_095, 4_096, CHUNK] {
+            assert_eq!(lines_of(&text, most), expected, "{most}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_refused_wherever_a_buffer_ends() {
+        let text = "x".repeat(LONGEST as usize) + "\n";
+        for most in [1, 4_095, 4_096, CHUNK] {
+            let file = Interrupted {
+                bytes: Cursor::new(text.clone().into_bytes()),
+                most,
+                is_due: false,
+            };
+            let mut lines = Lines::of(Path::new("export"), file).unwrap();
+            let refused = lines.next_line().unwrap_err();
+            assert!(matches!(refused, FeedError::Malformed { line: 1, .. }));
         }
     }
 
