@@ -7,7 +7,7 @@ use crate::{
     portfolio::{Held, Portfolio},
     strategy::{Quote, Series},
 };
-use mymt5_model::{BrokerTime, PositionId, Price, Side, SymbolSpec, Tick};
+use mymt5_model::{BrokerTime, Lots, PositionId, Price, Side, SymbolSpec, Tick};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Between two moves of a stop loss at least, milliseconds of the broker's clock: one that follows each
@@ -22,9 +22,8 @@ pub(super) struct Carer {
     ranges: Option<(Feed, Atr)>,
     /// What is to be done by the newest tick and was not asked for yet, in its order.
     due: Vec<Due>,
-    /// The best price at which each position could be closed since an order or change is under way, by
-    /// its side.
-    best: BTreeMap<PositionId, (Side, Price)>,
+    /// The best price at which each position could be closed since an order or change is under way.
+    best: BTreeMap<PositionId, Best>,
     /// What was asked for each position.
     asked: BTreeMap<PositionId, Asked>,
     /// How many requests there were.
@@ -45,12 +44,35 @@ pub(super) struct Moment<'a> {
     pub(super) is_busy: bool,
 }
 
-/// What is to be done for a position, as long as it is of that side.
+/// The best price of a position, as long as it is of that side and was opened at that price on average:
+/// one that is enlarged or turned was never worth what it was before.
+#[derive(Clone, Copy, Debug)]
+struct Best {
+    side: Side,
+    open: Option<Price>,
+    price: Price,
+}
+
+/// What is to be done for a position, as it was judged.
 #[derive(Debug)]
 struct Due {
     id: PositionId,
     side: Side,
+    lots: Lots,
+    stop_loss: Option<Price>,
     action: Action,
+}
+
+impl Due {
+    /// False where the position is not any more as it was judged: the next tick tells what is due for it.
+    fn fits(&self, held: &Held, book: &Book) -> bool {
+        let is_as_judged = match self.action {
+            Action::Close => true,
+            Action::MoveStop(_) => held.levels.stop_loss == self.stop_loss,
+            Action::Reduce(_) => held.lots == self.lots && book.is_whole(self.id),
+        };
+        held.side == self.side && is_as_judged
+    }
 }
 
 /// What was asked for a position: one that fails for ever must not keep the others from their turn.
@@ -151,6 +173,8 @@ impl Carer {
             self.due.extend(actions.map(|action| Due {
                 id,
                 side: held.side,
+                lots: held.lots,
+                stop_loss: held.levels.stop_loss,
                 action,
             }));
         }
@@ -195,13 +219,18 @@ impl Carer {
     /// The best price at which a position could be closed, with this one. What a price is reason for
     /// stays to be done while something else is under way, and the price goes back.
     fn best(&mut self, held: &Held, closing: Price, is_busy: bool) -> Price {
-        let now = (held.side, closing);
-        let (side, best) = self.best.entry(held.position_id).or_insert(now);
-        let gain = (closing.points() - best.points()) * held.side.sign();
-        if !is_busy || *side != held.side || gain > 0 {
-            (*side, *best) = now;
+        let now = Best {
+            side: held.side,
+            open: held.open_price,
+            price: closing,
+        };
+        let best = self.best.entry(held.position_id).or_insert(now);
+        let is_other = best.side != now.side || best.open != now.open;
+        let gain = (closing.points() - best.price.points()) * held.side.sign();
+        if !is_busy || is_other || gain > 0 {
+            *best = now;
         }
-        *best
+        best.price
     }
 
     /// True while something is to be done.
@@ -213,12 +242,13 @@ impl Carer {
     pub(super) fn next(
         &mut self,
         portfolio: &Portfolio,
+        book: &Book,
         may_close: bool,
     ) -> Option<(PositionId, Action)> {
         let stays = |due: &Due| {
             let held = portfolio.position(due.id);
-            let is_there = held.is_some_and(|held| held.side == due.side);
-            is_there && (may_close || due.action != Action::Close)
+            let fits = held.is_some_and(|held| due.fits(held, book));
+            fits && (may_close || due.action != Action::Close)
         };
         self.due.retain(stays);
         self.due.first().map(|due| (due.id, due.action))
@@ -233,6 +263,11 @@ impl Carer {
     pub(super) fn on_asked(&mut self, id: PositionId, is_such: impl Fn(&Action) -> bool) {
         self.requests += 1;
         self.asked.entry(id).or_default().newest = self.requests;
+        self.forget(id, is_such);
+    }
+
+    /// Such actions are not due for a position any more.
+    fn forget(&mut self, id: PositionId, is_such: impl Fn(&Action) -> bool) {
         self.due.retain(|due| due.id != id || !is_such(&due.action));
     }
 
@@ -243,8 +278,20 @@ impl Carer {
         }
     }
 
+    /// Its stop loss was moved, which its own event tells later: what is judged by the one before may
+    /// take it back.
+    pub(super) fn on_moved(&mut self, id: PositionId, now: BrokerTime) {
+        self.forget(id, is_move);
+        if let Some(asked) = self.asked.get_mut(&id)
+            && asked.moves.is_over(now)
+        {
+            asked.moves.begin(now, AGAIN_MS);
+        }
+    }
+
     /// Its stop loss could not be moved.
     pub(super) fn on_move_failed(&mut self, id: PositionId, now: BrokerTime) {
+        self.forget(id, is_move);
         if let Some(asked) = self.asked.get_mut(&id) {
             asked.moves.begin(now, AFTER_FAILURE_MS);
         }
@@ -265,6 +312,11 @@ impl Carer {
     }
 }
 
+/// True for a move of a stop loss.
+pub(super) const fn is_move(action: &Action) -> bool {
+    matches!(action, Action::MoveStop(_))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -273,7 +325,7 @@ mod tests {
         care::testing::{price, settings},
         trader::tests::spec,
     };
-    use mymt5_model::{Levels, Lots};
+    use mymt5_model::Levels;
 
     #[test]
     fn what_is_missing_is_told_once_for_each_position() {

@@ -4,7 +4,7 @@
 mod ends;
 
 use super::{
-    carer::{Carer, Moment},
+    carer::{self, Carer, Moment},
     entry::{self, EntryRefused, Order, World},
     feed::Feed,
     in_flight::{InFlight, What},
@@ -405,7 +405,10 @@ impl StrategyRunner {
         if self.in_flight.is_some() {
             return None;
         }
-        let care = self.carer.next(world.portfolio, !self.failed_lately());
+        let may_close = !self.failed_lately();
+        let care = self
+            .carer
+            .next(world.portfolio, world.risk.cared(), may_close);
         let next = self.next(care, world)?;
         self.replaced
             .on_next(&next, self.plan.exit, world.portfolio);
@@ -416,10 +419,7 @@ impl StrategyRunner {
                 let is_part = |action: &Action| matches!(action, Action::Reduce(_));
                 self.carer.on_asked(id, is_part);
             }
-            Next::Move(id, _) => {
-                let is_move = |action: &Action| matches!(action, Action::MoveStop(_));
-                self.carer.on_asked(id, is_move);
-            }
+            Next::Move(id, _) => self.carer.on_asked(id, carer::is_move),
             Next::Open(_) | Next::Trim(..) | Next::Cancel(_) => {}
         }
         let what = match next {

@@ -57,9 +57,12 @@ impl StrategyRunner {
                     |wanted: Wanted| wanted.reverses && self.replaced.is_against(wanted.entry.side);
                 self.plan.exit |= entry.is_some_and(turns);
             }
-            What::Move(id) if !done => self.carer.on_move_failed(id, self.time),
+            What::Move(id) if done => self.carer.on_moved(id, self.time),
+            What::Move(id) => self.carer.on_move_failed(id, self.time),
             What::Reduce(id) if !done => self.carer.on_part_failed(id, self.time),
-            What::Close(_) | What::Reduce(_) | What::Trim | What::Cancel(_) | What::Move(_) => {}
+            // What is left may be told later: no part of all that there was is due of it.
+            What::Trim => self.carer.lapse(),
+            What::Close(_) | What::Reduce(_) | What::Cancel(_) => {}
         }
         matches!(what, What::Open { .. })
     }

@@ -1,5 +1,7 @@
 //! Each rule of care acts alone, over a restart too, and holds no exit back.
 
+mod judged;
+
 use super::{
     risk::{MONDAY, free_but, tick_at},
     *,
