@@ -236,6 +236,38 @@ fn a_cut_end_stays_on_record() {
 }
 
 #[test]
+fn a_head_that_was_missing_or_behind_at_a_start_stays_on_record() {
+    type Plant = fn(&Path, &[u8]);
+    let plants: [(&str, Plant); 2] = [
+        ("the head gone, and the end with it", |folder, _| {
+            let newest = files(folder).pop().unwrap();
+            edit(&newest, |lines| lines.truncate(2));
+            fs::remove_file(folder.join(HEAD)).unwrap();
+        }),
+        ("records that the head does not know", |folder, old| {
+            fs::write(folder.join(HEAD), old).unwrap();
+        }),
+    ];
+    for (name, plant) in plants {
+        let folder = written();
+        let old = fs::read(folder.path().join(HEAD)).unwrap();
+        let trail = open(folder.path());
+        order(&trail, 3);
+        trail.close();
+        plant(folder.path(), &old);
+        for _ in 0..2 {
+            open(folder.path()).close();
+            let faults = check(folder.path()).faults;
+            let resumed = |fault: &Fault| matches!(fault, Fault::Resumed { .. });
+            assert!(
+                faults.len() == 1 && resumed(&faults[0]),
+                "{name}: {faults:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_record_that_the_head_does_not_know_yet_is_no_fault() {
     let folder = TempDir::new().unwrap();
     let trail = open(folder.path());

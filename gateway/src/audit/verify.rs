@@ -1,6 +1,7 @@
 //! Whether a trail is whole: nothing in it changed, missing, moved or cut off.
 
 use super::{chain::Link, files, head::Head};
+use serde_json::Value;
 use std::{
     fs::File,
     io::{self, BufRead, BufReader},
@@ -70,6 +71,16 @@ pub enum Fault {
         "the trail's head is missing or not readable: a cut at its end or its beginning cannot be told"
     )]
     Headless,
+    /// A start that went on without the head, or past what it knew.
+    #[error(
+        "{place}: record {sequence} tells of a start that found the trail's head missing or behind: a cut or an addition before it cannot be told"
+    )]
+    Resumed {
+        /// File and line.
+        place: String,
+        /// The record.
+        sequence: u64,
+    },
 }
 
 /// Why a trail could not be checked.
@@ -199,6 +210,8 @@ impl Check {
             self.report.faults.push(Fault::Changed { place, sequence });
         } else if newest.is_some_and(|newest| newest.sequence == sequence && newest != this) {
             self.report.faults.push(Fault::Replaced { place, sequence });
+        } else if tells_of_trouble(line) {
+            self.report.faults.push(Fault::Resumed { place, sequence });
         }
     }
 
@@ -226,4 +239,13 @@ impl Check {
         }
         self.report
     }
+}
+
+/// Whether a record is of a start that did not find the trail's end as the head has it.
+fn tells_of_trouble(line: &str) -> bool {
+    if !line.contains("\"trouble\":") {
+        return false;
+    }
+    let record: Value = serde_json::from_str(line).unwrap_or_default();
+    record["event"] == "started" && record["trouble"].is_string()
 }
