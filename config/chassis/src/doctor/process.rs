@@ -35,15 +35,16 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// A process of that host, which told so of its sandbox; none where it is gone, or another
-    /// program has its number.
+    /// A process of that host, which told so of its sandbox; none where it is gone, is dead and waits
+    /// for its parent alone, or another program has its number.
     pub(super) fn of(
         host: &Host,
         (pid, sandbox): (u32, Option<Enforced>),
         program: &str,
     ) -> Option<Self> {
         let status = host.read(&format!("proc/{pid}/status"))?;
-        if !word(&status, "Name:", 0)?.starts_with(program) {
+        let is_dead = matches!(word(&status, "State:", 0)?, "Z" | "X");
+        if is_dead || !word(&status, "Name:", 0)?.starts_with(program) {
             return None;
         }
         let limits = host.read(&format!("proc/{pid}/limits")).unwrap_or_default();
@@ -184,6 +185,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{doctor::Verdict, loader::Environment};
+    use std::{
+        fs,
+        process::Command,
+        thread,
+        time::{Duration, Instant},
+    };
 
     const WHOLE: Enforced = Enforced {
         files: true,
@@ -215,6 +222,20 @@ mod tests {
         assert!(own.files.is_some_and(|files| files > 0));
         assert_eq!(own.sandbox, Some(WHOLE));
         assert_eq!(Process::of(&host, (u32::MAX, None), "mymt5_chassis"), None);
+    }
+
+    #[test]
+    fn a_dead_process_that_nobody_waited_for_does_not_run() {
+        let host = Host::of(&Environment::from_pairs([("", ""); 0]));
+        let mut child = Command::new("true").spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let started = Instant::now();
+        while !fs::read_to_string(&status).unwrap().contains("State:\tZ") {
+            assert!(started.elapsed() < Duration::from_secs(30));
+            thread::yield_now();
+        }
+        assert_eq!(Process::of(&host, (child.id(), None), "true"), None);
+        child.wait().unwrap();
     }
 
     #[test]
