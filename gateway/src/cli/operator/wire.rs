@@ -155,7 +155,7 @@ const fn fix(reason: Reason) -> &'static str {
         }
         Reason::SequencePurged | Reason::JournalChanged => "repeat it without --after",
         Reason::JournalDown | Reason::JournalLost => {
-            "make room on the disk of the gateway's data folder"
+            "make room on the disk of the gateway's data folder, then restart the gateway"
         }
         Reason::AuditUnwritable => "make room on the disk of the gateway's log folder",
         Reason::LinkDown => "try again once `mymt5-gateway status` shows the link as READY",
