@@ -14,8 +14,8 @@ mod top;
 mod usage;
 
 use crate::{
-    backtest::TickError, history::HistoryError, intents::IntentError, settings::Settings,
-    sweep::SweepError,
+    backtest::TickError, history::HistoryError, intents::IntentError, report::ReportError,
+    settings::Settings, sweep::SweepError,
 };
 use clap::{Parser, Subcommand};
 use mymt5_chassis::{cli, exit, operations::OperationsClient};
@@ -136,6 +136,9 @@ pub fn execute(asked: Cli) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> Option<u8> {
     if error.is::<usage::Usage>() {
         return Some(usage::CODE);
+    }
+    if error.is::<ReportError>() {
+        return Some(exit::UNAVAILABLE);
     }
     if let Some(error) = error.downcast_ref::<HistoryError>() {
         return history::code_of(error);

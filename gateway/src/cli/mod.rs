@@ -152,6 +152,7 @@ fn code_of(error: &anyhow::Error) -> Option<u8> {
         || error.is::<AuditError>()
         || error.is::<VerifyError>()
         || error.is::<operator::NotRunning>()
+        || error.is::<operator::Barred>()
     {
         Some(exit::UNAVAILABLE)
     } else if error.is::<operator::Refused>() || error.is::<DevCertsError>() {

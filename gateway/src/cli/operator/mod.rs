@@ -11,7 +11,7 @@ mod trading_state;
 mod wire;
 
 pub(super) use show::{json_line, leftovers, name, plain};
-pub(super) use wire::{NotRunning, READING, Refused, Target};
+pub(super) use wire::{Barred, NotRunning, READING, Refused, Target};
 
 use clap::{Args, Subcommand};
 use std::{io, process::ExitCode};

@@ -43,6 +43,11 @@ pub(in crate::cli) struct Target {
 #[error("the gateway does not run: nothing answers at {}; start it with `mymt5-gateway run`, or name its folder with --data-folder", .0.display())]
 pub(in crate::cli) struct NotRunning(PathBuf);
 
+/// The control socket bars this process, or is none.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(in crate::cli) struct Barred(tonic::transport::Error);
+
 /// The gateway's no, in one line.
 #[derive(Debug, thiserror::Error)]
 #[error("refused: {reason}: {message}; {fix}")]
@@ -56,7 +61,7 @@ impl Target {
     /// Has a conversation with the gateway, of bounded time for each answer.
     ///
     /// # Errors
-    /// [`NotRunning`], [`Refused`], a socket that is not the caller's, or the conversation's own.
+    /// [`NotRunning`], [`Refused`], [`Barred`], or the conversation's own.
     pub(in crate::cli) fn talk<T>(
         &self,
         timeout: Duration,
@@ -90,7 +95,7 @@ async fn connect(socket: &Path, timeout: Duration) -> anyhow::Result<Channel> {
             Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
                 NotRunning(socket.to_path_buf()).into()
             }
-            _ => anyhow::Error::new(error).context(format!(
+            _ => anyhow::Error::new(Barred(error)).context(format!(
                 "cannot ask the gateway by {}; run this as the gateway's own user",
                 socket.display()
             )),
@@ -246,5 +251,16 @@ mod tests {
         assert!(ask().is::<NotRunning>());
         drop(std::os::unix::net::UnixListener::bind(folder.path().join(CONTROL_SOCKET)).unwrap());
         assert!(ask().is::<NotRunning>());
+    }
+
+    #[test]
+    fn a_folder_that_is_none_bars_whoever_asks() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let target = Target {
+            data_folder: file.path().to_path_buf(),
+            json: false,
+        };
+        let error = target.talk(READING, async |_| Ok(())).unwrap_err();
+        assert!(error.is::<Barred>(), "{error:#}");
     }
 }
