@@ -15,8 +15,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mymt5_chassis::cli::say;
 use mymt5_model::BrokerTime;
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{BufWriter, ErrorKind},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -66,8 +67,8 @@ pub(super) fn backtest(asked: &BacktestArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file that was not there before; opened before the ticks are traded, which may take long. One that
-/// is not written whole is removed.
+/// A file of its user's alone that was not there before; opened before the ticks are traded, which may
+/// take long. One that is not written whole is removed.
 struct NewFile<'a> {
     path: &'a Path,
     file: File,
@@ -76,7 +77,8 @@ struct NewFile<'a> {
 
 impl<'a> NewFile<'a> {
     fn open(path: &'a Path) -> Result<Self, ReportError> {
-        let file = File::create_new(path);
+        let mut file = OpenOptions::new();
+        let file = file.write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => ReportError::Exists(path.to_owned()),
             _ => ReportError::Write(path.to_owned(), error),

@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::{
     fmt::Write,
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -390,6 +391,22 @@ fn what_follows_a_close_does_not_wait_for_the_next_tick() {
     for name in ["orders", "fills", "trades", "won", "net_profit"] {
         assert_eq!(later[name], at_once[name], "{name}: {later}");
     }
+}
+
+#[test]
+fn what_is_written_is_its_users_alone_and_a_folder_that_is_absent_ends_with_its_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&walk(7, 2_000)));
+    let [page, ledger, absent] =
+        ["out.html", "ledger.csv", "absent/out.html"].map(|name| folder.path().join(name));
+    let [page, ledger, absent] = [&page, &ledger, &absent].map(|path| path.to_str().unwrap());
+    outcome(EXAMPLE, &[&ticks], &["--report", page, "--ledger", ledger]);
+    for file in [page, ledger] {
+        let mode = fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    let output = backtest(&arguments(EXAMPLE, &[&ticks], &["--report", absent]));
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
 }
 
 #[test]
