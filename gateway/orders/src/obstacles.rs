@@ -237,6 +237,20 @@ impl Obstacle {
             why,
         }
     }
+
+    /// What ends it, as its kind has it, with the client and the symbol that it is of.
+    #[must_use]
+    pub fn ends(&self) -> String {
+        let mut ends = self.kind.ends().to_owned();
+        if let Some(client) = &self.client {
+            ends = ends.replace("resume`", &format!("resume --client {client}`"));
+            ends = ends.replace("--client NAME", &format!("--client {client}"));
+        }
+        if let Some(symbol) = &self.symbol {
+            ends = ends.replace("--symbol SYMBOL", &format!("--symbol {symbol}"));
+        }
+        ends
+    }
 }
 
 impl Core {

@@ -280,7 +280,7 @@ pub(super) fn obstacle(obstacle: &Obstacle) -> v1::Obstacle {
             .map_or_else(String::new, ToString::to_string),
         why: obstacle.why.clone(),
         closes: obstacle.kind.closes().to_owned(),
-        ends: obstacle.kind.ends().to_owned(),
+        ends: obstacle.ends(),
     }
 }
 

@@ -337,7 +337,7 @@ fn of_obstacle(obstacle: &Obstacle, link_up: bool) -> Option<Condition> {
     let place = place.join(" of ");
     let kind = obstacle.kind;
     let head = format!("{kind} {place}");
-    let (why, closes, ends) = (&obstacle.why, kind.closes(), kind.ends());
+    let (why, closes, ends) = (&obstacle.why, kind.closes(), obstacle.ends());
     let text = format!("{}: {why}. Closed: {closes}. Ends: {ends}", head.trim_end());
     // Only orders have a life of their own; a count that grows is the same state.
     let own = match about {

@@ -4,11 +4,12 @@
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::{LimitAction, ScopeLimits, TradingState};
 use mymt5_model::{
-    Magic, OrderRow, OrderType, PositionId, Reason, Receipt, Retcode, RowState, Side, Ticket,
+    ClientName, Magic, OrderRow, OrderType, PositionId, Reason, Receipt, Retcode, RowState, Side,
+    Symbol, Ticket,
 };
 use mymt5_orders::{
-    Acceptance, Adoption, Answer, DeadMan, DeadManAction, Input, Job, ObstacleKind as Kind,
-    Resolution, RowKind, SendFailure, Unreadable,
+    Acceptance, Adoption, Answer, DeadMan, DeadManAction, Input, Job, Obstacle,
+    ObstacleKind as Kind, Resolution, RowKind, SendFailure, Unreadable,
 };
 
 const ORPHAN: Ticket = Ticket(4_000);
@@ -269,6 +270,34 @@ fn each_obstacle_ends_by_what_it_says() {
         assert_eq!(scene.obstacles(), [], "{kind}");
         assert_eq!(entry(&mut scene, "after"), None, "{kind}");
         assert!(!kind.ends().is_empty() && !kind.closes().is_empty());
+    }
+}
+
+#[test]
+fn what_ends_an_obstacle_names_whose_and_where_it_is() {
+    let ends = |kind, client: Option<&str>, symbol: Option<&str>| {
+        let obstacle = Obstacle {
+            kind,
+            client: client.map(|name| ClientName::parse(name).unwrap()),
+            symbol: symbol.map(|name| Symbol::parse(name).unwrap()),
+            why: String::new(),
+        };
+        obstacle.ends()
+    };
+    for (kind, command) in [
+        (Kind::Reducing, "`mymt5-gateway resume --client alpha`"),
+        (Kind::Halted, "`mymt5-gateway resume --client alpha`"),
+        (Kind::Flattening, "`mymt5-gateway resume --client alpha`"),
+        (Kind::Drawdown, "`mymt5-gateway resume --client alpha`"),
+        (Kind::OrphanDeals, "--all-deals --client alpha`"),
+    ] {
+        let told = ends(kind, Some("alpha"), None);
+        assert!(told.contains(command), "{told}");
+    }
+    let told = ends(Kind::ForeignTrade, None, Some("EURUSD"));
+    assert_eq!(told, "`mymt5-gateway accept --symbol EURUSD`");
+    for kind in Kind::ALL {
+        assert_eq!(ends(kind, None, None), kind.ends());
     }
 }
 
