@@ -181,10 +181,7 @@ fn rows(status: &GetStatusResponse, account: &Account) -> Vec<(&'static str, Str
         ("unknown_orders", status.unknown_orders.to_string()),
         ("frozen_symbols", status.frozen_symbols.join(", ")),
         ("flattening", flattens.collect::<Vec<_>>().join("; ")),
-        (
-            "equity",
-            format!("{:.2} {}", account.equity, account.currency),
-        ),
+        ("equity", equity(account)),
         ("ticks", counters.ticks.to_string()),
         ("orders", counters.orders.to_string()),
         ("fills", counters.fills.to_string()),
@@ -194,6 +191,14 @@ fn rows(status: &GetStatusResponse, account: &Account) -> Vec<(&'static str, Str
     let losses = status.losses.iter();
     rows.extend(losses.map(|it| losses_line(it, &account.currency)));
     rows
+}
+
+/// Before the first reading there is no figure, which a zero would be.
+fn equity(account: &Account) -> String {
+    if account.account.is_empty() {
+        return "unknown".to_owned();
+    }
+    format!("{:.2} {}", account.equity, account.currency)
 }
 
 /// How long ago, and how long it took.
@@ -231,4 +236,18 @@ pub(super) fn broker_clock(clock: BrokerClock) -> String {
         minutes % 60,
         clock.source
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_was_not_read_has_no_equity() {
+        let mut account = Account::default();
+        assert_eq!(equity(&account), "unknown");
+        account.account = "****0001".to_owned();
+        account.currency = "USD".to_owned();
+        assert_eq!(equity(&account), "0.00 USD");
+    }
 }
