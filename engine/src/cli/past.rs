@@ -1,10 +1,11 @@
 //! Which past is traded, and by which configuration: the options that every backtest has.
 
+use super::usage::Usage;
 use crate::{
     backtest::{Kind, Span, TickError},
     setup::Past,
 };
-use anyhow::Context;
+use anyhow::ensure;
 use clap::{ArgGroup, Args};
 use mymt5_chassis::exit;
 use mymt5_model::{BrokerTime, Symbol};
@@ -25,8 +26,8 @@ pub(super) struct PastArgs {
     #[arg(long, value_name = "FILE", num_args = 1.., group = "files")]
     bars: Vec<PathBuf>,
     /// The symbol of the files; else the one that each file's name begins with.
-    #[arg(long)]
-    symbol: Option<String>,
+    #[arg(long, value_parser = Symbol::parse)]
+    symbol: Option<Symbol>,
     /// Trade from that time on, in the broker's time, such as 2020-01-30 or 2020-01-30T16:00.
     #[arg(long, value_name = "TIME")]
     from: Option<BrokerTime>,
@@ -37,8 +38,15 @@ pub(super) struct PastArgs {
 
 impl PastArgs {
     /// The past that these options name.
+    ///
+    /// # Errors
+    /// It would end before it begins.
     pub(super) fn past(&self) -> anyhow::Result<Past> {
-        let symbol = self.symbol.as_deref().map(Symbol::parse).transpose();
+        let span = self.from.zip(self.to);
+        ensure!(
+            span.is_none_or(|(from, to)| from <= to),
+            Usage("invalid --to: expected a time after --from")
+        );
         let (files, kind) = if self.bars.is_empty() {
             (&self.ticks, Kind::Ticks)
         } else {
@@ -47,7 +55,7 @@ impl PastArgs {
         Ok(Past {
             files: files.clone(),
             kind,
-            symbol: symbol.context("invalid --symbol: expected a symbol such as EURUSD")?,
+            symbol: self.symbol.clone(),
             span: Span {
                 from: self.from,
                 to: self.to,

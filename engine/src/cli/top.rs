@@ -1,6 +1,6 @@
 //! `top`: a terminal screen of how a gateway and this engine stand. It reads, and claims nothing.
 
-use super::port;
+use super::{port, usage::Usage};
 use crate::{
     settings::Settings,
     top::{Look, State, Update, Watch, view},
@@ -57,7 +57,9 @@ pub(super) struct TopArgs {
 
 pub(super) fn top(asked: &TopArgs) -> anyhow::Result<ExitCode> {
     if !asked.once && !io::stdout().is_terminal() {
-        bail!("standard output is not a terminal; run this in one, or add --once");
+        bail!(Usage(
+            "standard output is not a terminal; run this in one, or add --once"
+        ));
     }
     let configured = configure::<Settings>(&asked.config)?;
     let watch = watch(configured);

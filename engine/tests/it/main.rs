@@ -283,12 +283,27 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
 fn a_span_that_ends_before_it_begins_has_the_code_of_wrong_options() {
     let folder = folder_without_gateway();
     let span = ["--from", "2026-07-02", "--to", "2026-07-01"];
-    let asked = ["history", "--symbol", "EURUSD", "--ticks", "--out", "x.csv"];
-    let output = engine(folder.path(), &[&asked[..], &span].concat()).output();
-    let output = output.unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("invalid --to"), "{said}");
+    let history = ["history", "--symbol", "EURUSD", "--ticks", "--out", "x.csv"];
+    let backtest = ["backtest", "--ticks", "EURUSD.csv"];
+    for asked in [&history[..], &backtest] {
+        let output = engine(folder.path(), &[asked, &span].concat()).output();
+        let output = output.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("invalid --to"), "{said}");
+    }
+}
+
+/// As for options that cannot be read.
+#[test]
+fn a_symbol_that_is_none_and_a_screen_without_a_terminal_have_the_code_of_wrong_options() {
+    let folder = folder_without_gateway();
+    let symbol = ["backtest", "--ticks", "EURUSD.csv", "--symbol", "E U"];
+    for asked in [&symbol[..], &["top"]] {
+        let output = engine(folder.path(), asked).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+    }
 }
 
 #[test]
