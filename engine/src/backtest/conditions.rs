@@ -102,7 +102,7 @@ fn account(section: &mut Section<'_>) -> Option<AccountConfig> {
         BTreeMap::new(),
     );
     let slippage_points = section.ranged("slippage_points", "points", 0, 0..=100_000);
-    let seed = section.or("seed", "a number", default.seed);
+    let seed = section.or("seed", "a whole number, 0 or more", default.seed);
     Some(AccountConfig {
         mode,
         balance: balance?,

@@ -25,7 +25,7 @@ const WRONG: [&str; 20] = [
     "[broker.simulator]\nfeed = 'ticks'\nfile = 'DIR/EURUSD.csv'",
     "[broker.simulator]\nfeed = 'ticks'\nfile = 'DIR/EURUSD.csv'\nsymbols = ['USDJPY']",
     "[broker.simulator]\nfeed = 'paper'\nspeed = 'fast'\nsymbols = []\nbalance = -1.0\n\
-     partial_fill_probability = 2.0\nweekends = 'shut'",
+     partial_fill_probability = 2.0\nweekends = 'shut'\nleverage = 0",
     "[broker.simulator]\nweekends = 'open'\nsessions = { monday = ['01:00-03:00'] }",
     "[broker.simulator]\nsessions = { montag = [], monday = ['5-6'], \
      tuesday = ['01:00-03:00', '02:00-04:00'] }",

@@ -190,19 +190,19 @@ fn account(reader: &mut Reader, sessions: Week) -> Option<AccountConfig> {
     let commission = money(&mut account, "commission_per_lot", 0.0, |commission| {
         commission >= 0.0
     });
-    let seed = account.or("seed", "a number", default.seed);
+    let seed = account.or("seed", "a whole number, 0 or more", default.seed);
     let currency = account.or(
         "currency",
         "a currency such as USD",
         default.currency.clone(),
     );
-    let leverage = account.or("leverage", "a number such as 100", default.leverage);
+    let leverage = account.ranged("leverage", "", default.leverage, 1..=10_000);
     let rates: BTreeMap<String, f64> = account.or(
         "rates",
         "a table such as { USDJPY = 150.0 }",
         BTreeMap::new(),
     );
-    let slippage_points = account.or("slippage_points", "points", 0);
+    let slippage_points = account.ranged("slippage_points", "points", 0, 0..=100_000);
     let partial_fill_probability = account.or("partial_fill_probability", "0 to 1", 0.0);
     if !(0.0..=1.0).contains(&partial_fill_probability) {
         account.reject(
@@ -217,9 +217,9 @@ fn account(reader: &mut Reader, sessions: Week) -> Option<AccountConfig> {
         commission_per_lot: commission?,
         seed,
         currency,
-        leverage,
+        leverage: leverage?,
         rates,
-        slippage_points,
+        slippage_points: slippage_points?,
         partial_fill_probability,
         max_history_rows: HISTORY_ROWS,
         sessions,

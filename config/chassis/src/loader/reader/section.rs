@@ -56,7 +56,8 @@ impl Section<'_> {
         T: DeserializeOwned + Serialize + PartialOrd + Display,
     {
         let expected = format!("{} to {} {unit}", range.start(), range.end());
-        let value = self.or(part, &expected, default);
+        let expected = expected.trim_end();
+        let value = self.or(part, expected, default);
         if range.contains(&value) {
             return Some(value);
         }
