@@ -126,13 +126,17 @@ impl Hub {
     /// replay.
     pub async fn demand(&self) -> usize {
         self.0.on_demand.store(true, Ordering::Relaxed);
-        let limit = tokio::time::Instant::now() + Self::STALL_TIMEOUT;
+        let mut limit = tokio::time::Instant::now() + Self::STALL_TIMEOUT;
         loop {
             let woken = self.0.room.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
             match self.room() {
-                None => woken.await,
+                None => {
+                    woken.await;
+                    // Whoever comes only now has not kept anybody waiting yet.
+                    limit = tokio::time::Instant::now() + Self::STALL_TIMEOUT;
+                }
                 Some(0) => {
                     if tokio::time::timeout_at(limit, woken).await.is_err() {
                         self.cut_full();
@@ -318,6 +322,26 @@ mod tests {
         }
         drop(in_step);
         assert!(hub.demand().await > 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_back_after_a_long_while_is_served() {
+        let hub = Hub::default();
+        let first = hub.subscribe(symbols(), Delivery::InStep);
+        assert_eq!(hub.demand().await, 1);
+        hub.publish(ticks(0..1), |_| (None, Kind::Live));
+        drop(first);
+        let waiting = tokio::spawn({
+            let hub = hub.clone();
+            async move { hub.demand().await }
+        });
+        tokio::time::sleep(Hub::STALL_TIMEOUT * 2).await;
+        // It begins with the latest tick, and there is no room until that is done with.
+        let second = hub.subscribe(symbols(), Delivery::InStep);
+        tokio::time::sleep(Hub::STALL_TIMEOUT / 2).await;
+        assert_eq!(times(second.next().await), [0]);
+        second.acknowledge();
+        assert_eq!(waiting.await.unwrap(), 1);
     }
 
     #[tokio::test(start_paused = true)]
