@@ -1,9 +1,10 @@
 //! What waits for one channel: the most urgent first, then the oldest. It is bounded in number and in
-//! age, and a channel that fails is left alone for a while, longer each time.
+//! age, and a channel that fails is left alone for a while, longer each time. All of that is measured
+//! by a clock that nobody sets.
 
 use super::alert::{Message, Severity};
-use mymt5_model::UtcTime;
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use tokio::time::Instant;
 
 /// Messages that may wait.
 const CAPACITY: usize = 100;
@@ -19,19 +20,28 @@ type Place = (Reverse<Severity>, u64);
 /// What waits for a channel, and when it may be tried.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: BTreeMap<Place, Message>,
+    waiting: BTreeMap<Place, Waiting>,
     next_place: u64,
     failures: u32,
-    not_before: UtcTime,
+    /// When it may be tried; none: now.
+    not_before: Option<Instant>,
     /// Messages gave way since it was empty.
     gave_way: bool,
-    most_age_ms: i64,
+    most_age: Duration,
+}
+
+/// A message, and since when it waits.
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    message: Message,
 }
 
 /// A message that is being sent; it goes back to its place when that fails.
 #[derive(Debug)]
 pub(super) struct Taken {
     place: Place,
+    since: Instant,
     /// The message.
     pub(super) message: Message,
 }
@@ -44,19 +54,20 @@ impl Queue {
             waiting: BTreeMap::new(),
             next_place: 0,
             failures: 0,
-            not_before: UtcTime(i64::MIN),
+            not_before: None,
             gave_way: false,
-            most_age_ms: i64::try_from(most_age.as_millis()).unwrap_or(i64::MAX),
+            most_age,
         }
     }
 
     /// Takes a message. Where there are too many the oldest of the least urgent gives way: it is
     /// returned.
-    pub(super) fn push(&mut self, message: Message) -> Option<Message> {
+    pub(super) fn push(&mut self, message: Message, now: Instant) -> Option<Message> {
         self.gave_way &= !self.waiting.is_empty();
         let place = (Reverse(message.alert.severity), self.next_place);
         self.next_place += 1;
-        self.waiting.insert(place, message);
+        let since = now;
+        self.waiting.insert(place, Waiting { since, message });
         self.shrunk()
     }
 
@@ -66,42 +77,46 @@ impl Queue {
         }
         let (least, _) = *self.waiting.last_key_value()?.0;
         let oldest = *self.waiting.range((least, 0)..).next()?.0;
-        self.waiting.remove(&oldest)
+        let dropped = self.waiting.remove(&oldest);
+        dropped.map(|waiting| waiting.message)
     }
 
     /// Removes what is too old to be of use; how many those are.
-    pub(super) fn expire(&mut self, now: UtcTime) -> u64 {
+    pub(super) fn expire(&mut self, now: Instant) -> u64 {
         let before = self.waiting.len();
-        let oldest = now.0.saturating_sub(self.most_age_ms);
-        self.waiting.retain(|_, message| message.at.0 > oldest);
+        let most_age = self.most_age;
+        self.waiting
+            .retain(|_, waiting| now.duration_since(waiting.since) < most_age);
         (before - self.waiting.len()) as u64
     }
 
     /// The next message, where one waits and the channel may be tried.
-    pub(super) fn take(&mut self, now: UtcTime) -> Option<Taken> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<Taken> {
         if !self.pause(now).is_some_and(|pause| pause.is_zero()) {
             return None;
         }
-        let (place, message) = self.waiting.pop_first()?;
-        Some(Taken { place, message })
+        let (place, Waiting { since, message }) = self.waiting.pop_first()?;
+        Some(Taken {
+            place,
+            since,
+            message,
+        })
     }
 
-    /// How long until the channel may be tried; none: nothing waits. A clock that was set back makes
-    /// it no longer than any pause is.
+    /// How long until the channel may be tried; none: nothing waits.
     #[must_use]
-    pub(super) fn pause(&self, now: UtcTime) -> Option<Duration> {
+    pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
         if self.waiting.is_empty() {
             return None;
         }
-        let left = self.not_before.0.saturating_sub(now.0);
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        Some(left.min(ASKED))
+        let left = |end: Instant| end.saturating_duration_since(now);
+        Some(self.not_before.map_or(Duration::ZERO, left))
     }
 
     /// The channel works.
     pub(super) fn delivered(&mut self) {
         self.failures = 0;
-        self.not_before = UtcTime(i64::MIN);
+        self.not_before = None;
     }
 
     /// The channel does not work: the message waits again, and the channel is left alone, at least
@@ -110,14 +125,18 @@ impl Queue {
         &mut self,
         taken: Taken,
         asked: Option<Duration>,
-        now: UtcTime,
+        now: Instant,
     ) -> Option<Message> {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(16)).min(LAST);
         let pause = asked.unwrap_or_default().min(ASKED).max(doubled);
-        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
         self.failures = self.failures.saturating_add(1);
-        self.not_before = UtcTime(now.0.saturating_add(pause));
-        self.waiting.insert(taken.place, taken.message);
+        self.not_before = Some(now + pause);
+        let Taken {
+            place,
+            since,
+            message,
+        } = taken;
+        self.waiting.insert(place, Waiting { since, message });
         self.shrunk()
     }
 
@@ -138,10 +157,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::notify::alert::{Alert, Kind};
+    use mymt5_model::UtcTime;
 
-    fn message(severity: Severity, text: &str, at: i64) -> Message {
+    fn message(severity: Severity, text: &str) -> Message {
         Message {
-            at: UtcTime(at),
+            at: UtcTime(0),
             alert: Alert::new(Kind::Link, severity, text),
         }
     }
@@ -151,34 +171,37 @@ mod tests {
     }
 
     fn drained(queue: &mut Queue) -> Vec<String> {
-        let taken = std::iter::from_fn(|| queue.take(UtcTime(0)));
+        let now = Instant::now();
+        let taken = std::iter::from_fn(|| queue.take(now));
         taken.map(|taken| taken.message.alert.text).collect()
     }
 
     #[test]
     fn the_most_urgent_goes_first_and_then_the_oldest() {
         let mut queue = queue();
+        let now = Instant::now();
         for (severity, text) in [
             (Severity::Info, "a"),
             (Severity::Critical, "b"),
             (Severity::Warning, "c"),
             (Severity::Critical, "d"),
         ] {
-            assert_eq!(queue.push(message(severity, text, 0)), None);
+            assert_eq!(queue.push(message(severity, text), now), None);
         }
         assert_eq!(drained(&mut queue), ["b", "d", "c", "a"]);
-        assert_eq!(queue.pause(UtcTime(0)), None);
+        assert_eq!(queue.pause(now), None);
     }
 
     #[test]
     fn where_there_are_too_many_the_oldest_of_the_least_urgent_gives_way() {
         let mut queue = queue();
+        let now = Instant::now();
         for n in 0..CAPACITY {
             let severity = [Severity::Warning, Severity::Info][n % 2];
-            assert_eq!(queue.push(message(severity, &n.to_string(), 0)), None);
+            assert_eq!(queue.push(message(severity, &n.to_string()), now), None);
         }
         let dropped = |queue: &mut Queue, severity| {
-            let dropped = queue.push(message(severity, "new", 0)).unwrap();
+            let dropped = queue.push(message(severity, "new"), now).unwrap();
             dropped.alert.text
         };
         assert_eq!(dropped(&mut queue, Severity::Critical), "1");
@@ -196,7 +219,7 @@ mod tests {
         let mut begins = 0;
         for _ in 0..2 {
             for _ in 0..3 * CAPACITY {
-                let dropped = queue.push(message(Severity::Info, "new", 0));
+                let dropped = queue.push(message(Severity::Info, "new"), Instant::now());
                 begins += u32::from(dropped.is_some() && queue.begins_to_give_way());
             }
             drained(&mut queue);
@@ -207,8 +230,8 @@ mod tests {
     #[test]
     fn a_failing_channel_is_left_alone_for_longer_each_time() {
         let mut queue = queue();
-        queue.push(message(Severity::Info, "a", 0));
-        let mut now = UtcTime(0);
+        let mut now = Instant::now();
+        queue.push(message(Severity::Info, "a"), now);
         let mut pauses = Vec::new();
         for _ in 0..8 {
             let taken = queue.take(now).unwrap();
@@ -216,37 +239,41 @@ mod tests {
             assert!(queue.take(now).is_none());
             let pause = queue.pause(now).unwrap();
             pauses.push(pause.as_secs());
-            now.0 += i64::try_from(pause.as_millis()).unwrap();
+            now += pause;
         }
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300]);
         queue.take(now).unwrap();
         queue.delivered();
-        queue.push(message(Severity::Info, "b", 0));
+        queue.push(message(Severity::Info, "b"), now);
         assert_eq!(queue.pause(now), Some(Duration::ZERO));
     }
 
     #[test]
     fn a_server_may_ask_for_a_longer_pause_though_not_for_ever() {
         let mut queue = queue();
-        queue.push(message(Severity::Info, "a", 0));
+        let now = Instant::now();
+        queue.push(message(Severity::Info, "a"), now);
         for (asked, pause) in [(1, 5), (100, 100), (u64::MAX, 3_600)] {
-            let taken = queue.take(UtcTime(0)).unwrap();
+            let taken = queue.take(now).unwrap();
             let asked = Some(Duration::from_secs(asked));
-            queue.failed(taken, asked, UtcTime(0));
-            assert_eq!(queue.pause(UtcTime(0)).unwrap().as_secs(), pause);
-            assert_eq!(queue.pause(UtcTime(-1 << 40)).unwrap().as_secs(), 3_600);
+            queue.failed(taken, asked, now);
+            assert_eq!(queue.pause(now).unwrap().as_secs(), pause);
             queue.delivered();
         }
     }
 
     #[test]
-    fn what_is_too_old_is_given_up() {
+    fn what_waits_for_too_long_is_given_up_however_often_it_was_tried() {
         let mut queue = queue();
-        for at in [0, 1, 2] {
-            queue.push(message(Severity::Info, "a", at));
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        for second in [0, 1, 2] {
+            queue.push(message(Severity::Info, "a"), after(second));
         }
-        assert_eq!(queue.expire(UtcTime(3_600_000 - 1)), 0);
-        assert_eq!(queue.expire(UtcTime(3_600_000 + 1)), 2);
+        let taken = queue.take(after(3)).unwrap();
+        queue.failed(taken, None, after(3));
+        assert_eq!(queue.expire(after(3_599)), 0);
+        assert_eq!(queue.expire(after(3_601)), 2);
         assert_eq!(queue.len(), 1);
     }
 }

@@ -110,6 +110,7 @@ impl Notifier {
             watch: Watch::default(),
             folds: Folds::new(settings.repeat),
             outboxes: outboxes.collect(),
+            origin: Instant::now(),
             answered: watch::Sender::new(Some(Instant::now())),
             sources,
         };
@@ -191,6 +192,8 @@ struct Hub {
     watch: Watch,
     folds: Folds,
     outboxes: Vec<(&'static str, mpsc::Sender<Message>)>,
+    /// What the watch counts from: a clock that is set neither delays an alert nor repeats one.
+    origin: Instant,
     /// When the core answered; none: it did not, the last time.
     answered: watch::Sender<Option<Instant>>,
     sources: Sources,
@@ -215,9 +218,12 @@ impl Hub {
 
     async fn look(&mut self) {
         let standing = self.standing().await;
-        let now = standing.core.is_some().then(Instant::now);
-        self.answered.send_replace(now);
-        let alerts = self.watch.look(&standing, UtcTime(clock::utc_now_ms()));
+        let now = Instant::now();
+        let answered = standing.core.is_some().then_some(now);
+        self.answered.send_replace(answered);
+        let elapsed = now.duration_since(self.origin).as_millis();
+        let elapsed = i64::try_from(elapsed).unwrap_or(i64::MAX);
+        let alerts = self.watch.look(&standing, elapsed);
         self.tell(alerts);
     }
 
@@ -305,7 +311,7 @@ fn undelivered(channel: &'static str, why: &'static str, count: u64) {
 async fn deliver(channel: Arc<Channel>, mut messages: mpsc::Receiver<Message>, mut queue: Queue) {
     let name = channel.name();
     loop {
-        let now = UtcTime(clock::utc_now_ms());
+        let now = Instant::now();
         let expired = queue.expire(now);
         if expired > 0 {
             tracing::error!(
@@ -358,7 +364,7 @@ fn measure(waiting: usize, name: &'static str) {
 }
 
 fn push(queue: &mut Queue, message: Message, name: &'static str) {
-    let dropped = queue.push(message);
+    let dropped = queue.push(message, Instant::now());
     give_way(queue, dropped, name);
 }
 
@@ -394,8 +400,7 @@ fn judge(queue: &mut Queue, taken: Taken, sent: Result<(), Undelivered>, name: &
         Err(Undelivered { why, again, asked }) => {
             tracing::warn!(channel = name, why, again, "an alert was not delivered");
             if again {
-                let now = UtcTime(clock::utc_now_ms());
-                let dropped = queue.failed(taken, asked, now);
+                let dropped = queue.failed(taken, asked, Instant::now());
                 give_way(queue, dropped, name);
             } else {
                 queue.delivered();

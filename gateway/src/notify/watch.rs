@@ -4,7 +4,7 @@
 use super::alert::{Alert, Kind, Severity};
 use crate::link::LinkStatus;
 use mymt5_guard::TradingState;
-use mymt5_model::{ClientName, LinkState, UtcTime};
+use mymt5_model::{ClientName, LinkState};
 use mymt5_orders::{Core, Event, Obstacle, ObstacleKind};
 use std::collections::BTreeMap;
 
@@ -140,8 +140,8 @@ impl Watch {
         }
     }
 
-    /// Looks at how things stand; what is news of it.
-    pub(super) fn look(&mut self, standing: &Standing, now: UtcTime) -> Vec<Alert> {
+    /// Looks at how things stand; what is news of it. `now`: milliseconds of a clock that nobody sets.
+    pub(super) fn look(&mut self, standing: &Standing, now: i64) -> Vec<Alert> {
         let mut alerts: Vec<Alert> = self.renewed(standing).into_iter().collect();
         let mut holding = BTreeMap::new();
         for condition in conditions(standing) {
@@ -154,8 +154,8 @@ impl Watch {
                 lasting.gone = None;
                 return true;
             }
-            let gone = *lasting.gone.get_or_insert(now.0);
-            if now.0 - gone < lasting.calm_ms {
+            let gone = *lasting.gone.get_or_insert(now);
+            if now - gone < lasting.calm_ms {
                 return true;
             }
             alerts.extend(lasting.over.take().filter(|_| lasting.told));
@@ -167,7 +167,7 @@ impl Watch {
     }
 
     /// What holds now; its alert, once it holds for long enough.
-    fn hold(&mut self, condition: Condition, now: UtcTime) -> Option<Alert> {
+    fn hold(&mut self, condition: Condition, now: i64) -> Option<Alert> {
         let Condition {
             key,
             after_ms,
@@ -177,7 +177,7 @@ impl Watch {
         } = condition;
         let over = over.map(|text| Alert::end(alert.kind, text));
         let lasting = self.lasting.entry(key).or_insert(Lasting {
-            since: now.0,
+            since: now,
             gone: None,
             told: false,
             calm_ms,
@@ -185,9 +185,9 @@ impl Watch {
         });
         if after_ms == NEVER {
             // What is not counted against it now does not count later.
-            lasting.since = now.0;
+            lasting.since = now;
         }
-        if lasting.told || now.0.saturating_sub(lasting.since) < after_ms {
+        if lasting.told || now.saturating_sub(lasting.since) < after_ms {
             return None;
         }
         lasting.told = true;

@@ -49,7 +49,7 @@ impl Looking {
         let end = self.second + seconds;
         let mut told = Vec::new();
         while self.second < end {
-            let alerts = self.watch.look(standing, UtcTime(self.second * SECOND));
+            let alerts = self.watch.look(standing, self.second * SECOND);
             told.extend(alerts.into_iter().map(|alert| (self.second, alert.text)));
             self.second += 1;
         }
