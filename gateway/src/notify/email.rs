@@ -15,13 +15,17 @@ use lettre::{
         client::{
             AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
         },
-        extension::ClientId,
+        commands::{Data, Mail, Rcpt},
+        extension::{ClientId, MailBodyParameter, MailParameter},
     },
 };
 use mymt5_chassis::secrets::{Secret, SecretReader};
-use std::{error::Error, io, net::SocketAddr};
-use tokio::net::TcpStream;
+use std::{error::Error, io, net::SocketAddr, time::Duration};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::client::TlsStream;
+
+/// Longest wait for a server's goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// The password's name, and the one that is taken as well.
 pub const PASSWORDS: [&str; 2] = ["SMTP_PASSWORD", "EMAIL_PASSWORD"];
@@ -87,11 +91,11 @@ impl Email {
             let login = connection.auth(&mechanisms, &credentials).await;
             login.map_err(|error| judged(&error))?;
         }
-        let sent = connection.send(mail.envelope(), &mail.formatted()).await;
-        sent.map_err(|error| judged(&error))?;
-        // It is taken, however the server says goodbye.
-        drop(connection.quit().await);
-        Ok(())
+        let handed = hand_over(&mut connection, &mail).await;
+        // What is taken is taken, however the server says goodbye, and whether it does at all: a mail
+        // that waited for that would be sent again.
+        tokio::spawn(timeout(GOODBYE, async move { connection.quit().await }));
+        handed
     }
 
     fn written(&self, message: &Message) -> Result<lettre::Message, Undelivered> {
@@ -155,6 +159,60 @@ impl Email {
     }
 }
 
+/// Hands a mail over to all recipients whom the server takes: one mailbox that is gone or full keeps
+/// it from nobody else. It is not repeated for those who were refused.
+async fn hand_over(
+    connection: &mut AsyncSmtpConnection,
+    mail: &lettre::Message,
+) -> Result<(), Undelivered> {
+    let envelope = mail.envelope();
+    let text = mail.formatted();
+    let sender = Mail::new(envelope.from().cloned(), needs(mail, &text));
+    let begun = connection.command(sender).await;
+    begun.map_err(|error| judged(&error))?;
+    let mut refused: Vec<Undelivered> = Vec::new();
+    for recipient in envelope.to() {
+        let named = Rcpt::new(recipient.clone(), Vec::new());
+        match connection.command(named).await {
+            Ok(_) => {}
+            Err(error) if error.status().is_some() => refused.push(judged(&error)),
+            Err(error) => return Err(judged(&error)),
+        }
+    }
+    let all = envelope.to().len();
+    let count = refused.len();
+    let may_be_later = |refused: &Undelivered| refused.again;
+    if count == all {
+        let why = refused.into_iter().max_by_key(may_be_later);
+        let nobody = || Undelivered::never("the mail has no recipient");
+        return Err(why.unwrap_or_else(nobody));
+    }
+    let data = connection.command(Data).await;
+    data.map_err(|error| judged(&error))?;
+    let taken = connection.message(&text).await;
+    taken.map_err(|error| judged(&error))?;
+    // Those who never will are for an operator to mend.
+    let why = refused.into_iter().min_by_key(may_be_later);
+    why.map_or(Ok(()), |Undelivered { why, .. }| {
+        Err(Undelivered::never(format!(
+            "{count} of {all} recipients were refused, the others have it: {why}"
+        )))
+    })
+}
+
+/// What a server must know before it takes letters beyond ASCII.
+fn needs(mail: &lettre::Message, text: &[u8]) -> Vec<MailParameter> {
+    let envelope = mail.envelope();
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    let beyond = addresses.any(|address| !address.to_string().is_ascii());
+    let body = MailParameter::Body(MailBodyParameter::EightBitMime);
+    let letters = beyond.then_some(MailParameter::SmtpUtfEight);
+    letters
+        .into_iter()
+        .chain((!text.is_ascii()).then_some(body))
+        .collect()
+}
+
 fn parameters(host: &str, trust: &Trust) -> Result<TlsParameters, Undelivered> {
     let unusable = |_| Undelivered::later("TLS cannot be set up");
     let builder = TlsParameters::builder(host.to_owned());
@@ -198,4 +256,122 @@ fn cause(error: &smtp::Error) -> String {
     let source = error.source();
     let source = source.and_then(|source| source.downcast_ref::<io::Error>());
     source.map_or_else(|| "the answer cannot be understood".to_owned(), told)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{
+        notify::alert::{Alert, Kind, Severity},
+        settings::TABLE,
+    };
+    use mymt5_chassis::{
+        loader::{Environment, Reader},
+        redact::Redactor,
+        secrets::SecretStore,
+    };
+    use mymt5_model::UtcTime;
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        net::TcpListener,
+    };
+
+    const BOUND: Duration = Duration::from_secs(10);
+
+    /// A mail server that refuses a mailbox in its own words, and has nothing to say to a goodbye.
+    struct Server(TcpListener);
+
+    impl Server {
+        /// Takes one mail; all that was said to it, and the connection, which stays open.
+        async fn hears(self, refusals: &[(&str, &str)]) -> (Vec<String>, BufReader<TcpStream>) {
+            let (stream, _) = self.0.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut said: Vec<String> = Vec::new();
+            let mut in_mail = false;
+            let mut answer = "220 here";
+            loop {
+                if !answer.is_empty() {
+                    let answer = format!("{answer}\r\n");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                let line = line.trim_end().to_owned();
+                let refusal = refusals.iter().find(|refusal| line.contains(refusal.0));
+                answer = match line.as_str() {
+                    "." => "250 taken",
+                    _ if in_mail => "",
+                    "DATA" => "354 go on",
+                    "QUIT" | "" => return (said, stream),
+                    _ if line.starts_with("RCPT") => refusal.map_or("250 yes", |refusal| refusal.1),
+                    _ => "250 yes",
+                };
+                in_mail = line != "." && (in_mail || line == "DATA");
+                said.push(line);
+            }
+        }
+    }
+
+    /// What comes of a mail to `a`, `b` and `c`, and what the server heard.
+    async fn mailed(refusals: &[(&str, &str)]) -> (Result<(), Undelivered>, Vec<String>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("gateway.toml");
+        std::fs::write(&config, "").unwrap();
+        let nothing = Environment::from_pairs([("", ""); 0]);
+        let mut reader = Reader::open(&TABLE, &config, nothing).unwrap();
+        let secrets = SecretStore::new(reader.found_secrets(), &Redactor::new());
+        let mailbox = |name: &str| -> Mailbox { format!("{name}@example.org").parse().unwrap() };
+        let email = Email {
+            settings: EmailSettings {
+                host: "127.0.0.1".into(),
+                port,
+                security: Security::Plain,
+                username: None,
+                from: mailbox("gateway"),
+                to: ["a", "b", "c"].map(mailbox).to_vec(),
+            },
+            trust: None,
+            secrets: secrets.reader(),
+            name: "one".into(),
+        };
+        let message = Message {
+            at: UtcTime(0),
+            alert: Alert::new(Kind::Test, Severity::Info, "a trial"),
+        };
+        let both = async { tokio::join!(email.send(&message), Server(listener).hears(refusals)) };
+        let (outcome, (said, _open)) = timeout(BOUND, both).await.unwrap();
+        (outcome, said)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_say_goodbye_has_the_mail() {
+        let (outcome, said) = mailed(&[]).await;
+        assert_eq!(outcome, Ok(()));
+        assert!(said.iter().any(|line| line == "a trial"), "{said:?}");
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_that_is_refused_keeps_the_mail_from_nobody_else() {
+        let full = ("a@", "452 full");
+        let gone = ("b@", "550 no such mailbox");
+        let (outcome, said) = mailed(&[full, gone]).await;
+        assert!(said.iter().any(|line| line == "a trial"), "{said:?}");
+        let told = outcome.unwrap_err();
+        assert!(!told.again, "{told:?}");
+        let told = told.why;
+        assert!(told.starts_with("2 of 3 recipients were refused"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_nobody_takes_is_tried_again_where_one_may_take_it_later() {
+        let no = "550 no such mailbox";
+        for (first, again) in [("452 full", true), (no, false)] {
+            let (outcome, said) = mailed(&[("a@", first), ("b@", no), ("c@", no)]).await;
+            assert_eq!(outcome.unwrap_err().again, again, "{first}");
+            assert!(said.iter().all(|line| line != "DATA"), "{said:?}");
+        }
+    }
 }
