@@ -9,6 +9,7 @@
 //! ends risk: exits, cancellations, halts. Those of a client without room for one more that may be
 //! refused are put on record as soon as they are taken, and where that is not known.
 
+mod age;
 mod chain;
 mod files;
 mod fold;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use verify::{Fault, Report, VerifyError, verify};
 
+use age::Age;
 use fold::Fold;
 use mymt5_chassis::{clock, logs::AUDIT, redact::Redactor};
 use refused::{Counted, Refused};
@@ -226,6 +228,7 @@ struct Shared {
     redactor: Redactor,
     settings: AuditSettings,
     writer: Mutex<Writer>,
+    age: Age,
     /// Another file began.
     rotated: Notify,
     /// One at a time syncs, and removes what is old.
@@ -247,6 +250,7 @@ impl Trail {
             redactor: redactor.clone(),
             settings: settings.clone(),
             writer: Mutex::new(writer),
+            age: Age::since(clock::utc_now_ms(), Instant::now()),
             rotated: Notify::new(),
             tending: Mutex::default(),
             clients: Mutex::new(Fold::new(DENIALS, usize::MAX)),
@@ -391,7 +395,7 @@ impl Trail {
     /// again the next time.
     fn tend(&self, now_ms: i64) {
         let _one = lock(&self.0.tending);
-        let surplus = self.surplus(now_ms);
+        let surplus = self.surplus(self.0.age.now_ms(now_ms, Instant::now()));
         if let Err(error) = self.sync() {
             tracing::error!(%error, "the audit trail cannot be synced");
             return;

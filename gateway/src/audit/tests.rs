@@ -323,6 +323,29 @@ fn records_older_than_their_days_go_with_the_next_file() {
 }
 
 #[test]
+fn a_clock_that_is_set_forward_makes_no_record_old() {
+    const DAY_MS: i64 = 86_400_000;
+    let folder = TempDir::new().unwrap();
+    let settings = AuditSettings {
+        max_days: 30,
+        ..settings(folder.path())
+    };
+    let trail = || Trail::open(&settings, &Redactor::new()).unwrap();
+    trail().close();
+    let first = files(folder.path()).pop().unwrap();
+    let yesterday = utc(clock::utc_now_ms() - DAY_MS);
+    let earlier = format!("audit.{}.0000.jsonl", &yesterday[..10]);
+    fs::rename(&first, first.with_file_name(earlier)).unwrap();
+    let trail = trail();
+    assert_eq!(files(folder.path()).len(), 2);
+    trail.tend(clock::utc_now_ms() + 3_650 * DAY_MS);
+    trail.close();
+    let report = check(folder.path());
+    assert!(report.faults.is_empty(), "{report:?}");
+    assert_eq!((report.files, report.first), (2, 1));
+}
+
+#[test]
 fn strangers_have_a_record_per_address_and_known_clients_all_theirs() {
     let folder = TempDir::new().unwrap();
     let trail = open(folder.path());
