@@ -6,12 +6,15 @@ use std::{
     fs,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 /// Newest backups kept.
 const KEPT: usize = 100;
 /// Ends the name of a backup that is being written.
 const PARTIAL: &str = "partial";
+/// One at a time: the next one removes what looks as if a killed one had left it.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Writes a backup into `backup/` beside the journal; its name and size. It has its name only once it
 /// is whole.
@@ -19,6 +22,7 @@ const PARTIAL: &str = "partial";
 /// # Errors
 /// The copy cannot be written.
 pub fn backup(journal: &Path) -> Result<(String, u64), JournalError> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = journal.with_file_name("backup");
     fs::DirBuilder::new()
         .recursive(true)

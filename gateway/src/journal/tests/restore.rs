@@ -157,3 +157,16 @@ fn a_backup_that_was_killed_leaves_nothing_that_looks_like_one() {
     let files: Vec<_> = fs::read_dir(&backups).unwrap().collect();
     assert_eq!(files.len(), 1, "{files:?}");
 }
+
+#[test]
+fn backups_that_are_asked_for_at_once_are_all_written() {
+    let (_folder, path) = place();
+    let (mut journal, _) = open(&path).unwrap();
+    journal.commit(&[event(1)]).unwrap();
+    let written = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| backup(&path))).collect();
+        let written = threads.into_iter().map(|thread| thread.join().unwrap());
+        written.filter(Result::is_ok).count()
+    });
+    assert_eq!(written, 8);
+}
