@@ -67,6 +67,8 @@ impl CoreView {
 /// What is remembered between two looks.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
+    /// The core was looked at before.
+    has_begun: bool,
     lasting: BTreeMap<String, Lasting>,
     secrets: Option<BTreeMap<&'static str, [u8; 32]>>,
 }
@@ -142,7 +144,8 @@ impl Watch {
 
     /// Looks at how things stand; what is news of it. `now`: milliseconds of a clock that nobody sets.
     pub(super) fn look(&mut self, standing: &Standing, now: i64) -> Vec<Alert> {
-        let mut alerts: Vec<Alert> = self.renewed(standing).into_iter().collect();
+        let mut alerts = self.inherited(standing);
+        alerts.extend(self.renewed(standing));
         let mut holding = BTreeMap::new();
         for condition in conditions(standing) {
             holding.entry(condition.key.clone()).or_insert(condition);
@@ -192,6 +195,18 @@ impl Watch {
         }
         lasting.told = true;
         Some(alert)
+    }
+
+    /// What closes trading since before the start. Its event may have reached nobody: what still waited
+    /// for a channel when the gateway stopped or died is gone.
+    fn inherited(&mut self, standing: &Standing) -> Vec<Alert> {
+        let Some(core) = &standing.core else {
+            return Vec::new();
+        };
+        if std::mem::replace(&mut self.has_begun, true) {
+            return Vec::new();
+        }
+        core.obstacles.iter().filter_map(of_before).collect()
     }
 
     /// Secrets that were replaced since the last look.
@@ -313,7 +328,8 @@ const fn patience(kind: ObstacleKind) -> Option<(i64, Kind, Severity)> {
             (PASSING, Kind::Account, Critical)
         }
         ObstacleKind::LossUnmeasured => (UNKNOWN, Kind::Limit, Warning),
-        // Limits and trading states are told when they change, the link and the end by themselves.
+        // Limits and trading states are told when they change and at the start, the link and the end by
+        // themselves.
         ObstacleKind::LinkDown
         | ObstacleKind::Draining
         | ObstacleKind::Reducing
@@ -331,24 +347,44 @@ fn of_obstacle(obstacle: &Obstacle, link_up: bool) -> Option<Condition> {
     if obstacle.kind == ObstacleKind::NotCompared && !link_up {
         return None;
     }
-    let symbol = obstacle.symbol.as_ref().map(ToString::to_string);
-    let client = obstacle.client.as_ref().map(ToString::to_string);
-    let place: Vec<String> = symbol.into_iter().chain(client).collect();
-    let place = place.join(" of ");
-    let kind = obstacle.kind;
-    let head = format!("{kind} {place}");
-    let (why, closes, ends) = (&obstacle.why, kind.closes(), obstacle.ends());
-    let text = format!("{}: {why}. Closed: {closes}. Ends: {ends}", head.trim_end());
     // Only orders have a life of their own; a count that grows is the same state.
     let own = match about {
-        Kind::Order => why.as_str(),
+        Kind::Order => obstacle.why.as_str(),
         _ => "",
     };
+    let head = head(obstacle);
     Some(Condition::new(
         format!("{OF_CORE}{head} {own}"),
         after_ms,
-        Alert::new(about, severity, text),
+        Alert::new(about, severity, words(obstacle)),
     ))
+}
+
+/// What is told by its event as it begins, where that was before the start.
+fn of_before(obstacle: &Obstacle) -> Option<Alert> {
+    let (about, severity) = match obstacle.kind {
+        state if state.is_state() => (Kind::TradingState, Severity::Warning),
+        ObstacleKind::DailyLoss | ObstacleKind::Drawdown => (Kind::Limit, Severity::Critical),
+        _ => return None,
+    };
+    let text = format!("since before the start: {}", words(obstacle));
+    Some(Alert::new(about, severity, text))
+}
+
+/// What it is, and of which symbol and client.
+fn head(obstacle: &Obstacle) -> String {
+    let symbol = obstacle.symbol.as_ref().map(ToString::to_string);
+    let client = obstacle.client.as_ref().map(ToString::to_string);
+    let place: Vec<String> = symbol.into_iter().chain(client).collect();
+    let head = format!("{} {}", obstacle.kind, place.join(" of "));
+    head.trim_end().to_owned()
+}
+
+fn words(obstacle: &Obstacle) -> String {
+    let Obstacle { kind, why, .. } = obstacle;
+    let (closes, ends) = (kind.closes(), obstacle.ends());
+    let head = head(obstacle);
+    format!("{head}: {why}. Closed: {closes}. Ends: {ends}")
 }
 
 #[cfg(test)]

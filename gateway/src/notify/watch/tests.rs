@@ -179,9 +179,43 @@ fn each_obstacle_is_told_or_known_to_be_told_otherwise() {
             }),
             ..fine()
         };
+        assert!(looking.for_seconds(1, &fine()).is_empty());
         let told = looking.for_seconds(200, &standing);
         assert_eq!(told.len(), usize::from(patience(kind).is_some()), "{kind}");
     }
+}
+
+#[test]
+fn what_closes_trading_since_before_the_start_is_told_once() {
+    let mut looking = Looking::default();
+    let of_account = |kind, why: &str| Obstacle {
+        symbol: None,
+        ..obstacle(kind, why)
+    };
+    let closed = Standing {
+        core: Some(CoreView {
+            obstacles: vec![
+                of_account(ObstacleKind::Halted, "news (by operator)"),
+                of_account(ObstacleKind::Drawdown, "LIMIT_DRAWDOWN"),
+                of_account(ObstacleKind::SymbolShared, "told otherwise"),
+            ],
+            ..CoreView::default()
+        }),
+        ..fine()
+    };
+    // It is told as soon as the core answers.
+    let hangs = Standing {
+        core: None,
+        ..fine()
+    };
+    assert!(looking.for_seconds(5, &hangs).is_empty());
+    let told = looking.for_seconds(1_000, &closed);
+    let texts: Vec<&str> = told.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let halted = "since before the start: HALTED: news (by operator). Closed:";
+    assert!(texts[0].starts_with(halted), "{told:?}");
+    assert!(texts[0].contains("mymt5-gateway resume"), "{told:?}");
+    assert!(texts[1].contains("DRAWDOWN: LIMIT_DRAWDOWN"), "{told:?}");
 }
 
 #[test]
