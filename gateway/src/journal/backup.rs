@@ -1,9 +1,9 @@
 //! A copy of the journal while it is in use: whole, consistent, and readable on its own.
 
 use super::{JournalError, schema};
-use mymt5_chassis::clock;
+use mymt5_chassis::{clock, process};
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -20,7 +20,7 @@ static TURN: Mutex<()> = Mutex::new(());
 /// is whole.
 ///
 /// # Errors
-/// The copy cannot be written.
+/// The copy cannot be written, or the disk has less room than for two.
 pub fn backup(journal: &Path) -> Result<(String, u64), JournalError> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = journal.with_file_name("backup");
@@ -30,6 +30,7 @@ pub fn backup(journal: &Path) -> Result<(String, u64), JournalError> {
         .create(&folder)
         .map_err(JournalError::File)?;
     prune(&folder).map_err(JournalError::File)?;
+    check_room(journal, &folder).map_err(JournalError::File)?;
     let name = format!("journal-{}.db", clock::utc_now_ms());
     let path = folder.join(&name);
     let partial = path.with_extension(PARTIAL);
@@ -42,6 +43,17 @@ pub fn backup(journal: &Path) -> Result<(String, u64), JournalError> {
     folder.sync_all().map_err(JournalError::File)?;
     let bytes = fs::metadata(&path).map_err(JournalError::File)?.len();
     Ok((name, bytes))
+}
+
+/// A copy that fills the disk before it fails closes trading: the journal finds no room either. So there
+/// must be room for as much again beside it.
+fn check_room(journal: &Path, folder: &Path) -> io::Result<()> {
+    let bytes = |file: &Path| fs::metadata(file).map_or(0, |file| file.len());
+    let copy = bytes(journal).saturating_add(bytes(&journal.with_extension("db-wal")));
+    if process::free_bytes(folder)? < copy.saturating_mul(2) {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    Ok(())
 }
 
 fn copy(journal: &Path, partial: &Path, to: &Path) -> Result<(), JournalError> {
@@ -62,7 +74,7 @@ fn copy(journal: &Path, partial: &Path, to: &Path) -> Result<(), JournalError> {
 }
 
 /// Removes the oldest backups, and what a killed one left.
-fn prune(folder: &Path) -> std::io::Result<()> {
+fn prune(folder: &Path) -> io::Result<()> {
     let mut backups: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -170,3 +170,17 @@ fn backups_that_are_asked_for_at_once_are_all_written() {
     });
     assert_eq!(written, 8);
 }
+
+#[test]
+fn a_backup_that_leaves_the_journal_no_room_is_not_begun() {
+    let (folder, path) = place();
+    let (mut journal, _) = open(&path).unwrap();
+    journal.commit(&[event(1)]).unwrap();
+    drop(journal);
+    // A log for which no disk has room, and which takes none itself.
+    let log = fs::File::create(path.with_extension("db-wal")).unwrap();
+    log.set_len(1 << 43).unwrap();
+    assert!(matches!(backup(&path), Err(JournalError::File(_))));
+    let backups = fs::read_dir(folder.path().join("backup")).unwrap();
+    assert_eq!(backups.count(), 0);
+}
