@@ -9,6 +9,8 @@ const QUARTER_MS: i64 = 15 * 60_000;
 const LATE_MS: i64 = 30_000;
 /// Estimates that must agree before a difference is believed.
 const BELIEVED: u32 = 20;
+/// Exchanges' quotes are delayed by a quarter of an hour or a few, and by less than that.
+const DELAY_MS: i64 = 60 * 60_000;
 
 /// What ticks say of the zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,9 @@ impl ClockCheck {
                 verified: Some(now),
                 ..Self::default()
             };
+            return;
+        }
+        if (0..DELAY_MS).contains(&(expected - rounded)) {
             return;
         }
         let seen = match self.candidate {
@@ -79,6 +84,17 @@ mod tests {
     fn a_stale_tick_says_nothing() {
         let check = seen(&[3 * HOUR - 7 * 60_000; 100]);
         assert_eq!((check.verified, check.differs), (None, None));
+    }
+
+    #[test]
+    fn a_delayed_quote_says_nothing_of_the_zone() {
+        let delayed = seen(&[3 * HOUR - QUARTER_MS; 100]);
+        assert_eq!((delayed.verified, delayed.differs), (None, None));
+        let mut mixed = vec![2 * HOUR; 19];
+        mixed.push(3 * HOUR - 3 * QUARTER_MS);
+        assert_eq!(seen(&mixed).differs, None);
+        mixed.push(2 * HOUR);
+        assert_eq!(seen(&mixed).differs, Some(2 * HOUR));
     }
 
     #[test]
