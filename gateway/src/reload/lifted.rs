@@ -1,17 +1,21 @@
 //! Another value of a limit is taken up, and its absence is not: a file that a full disk or an editor at
-//! work has cut off may be sound TOML, and only lack its end.
+//! work has cut off may be sound TOML, and only lack its end. The same goes for what else binds a client:
+//! its symbols, and what its silence leads to.
 
+use crate::access::Client;
 use mymt5_chassis::loader::Reader;
-use mymt5_guard::{Limits, LossSettings, Percent, ScopeLimits};
+use mymt5_guard::{LimitAction, Limits, LossSettings, Percent, ScopeLimits};
 use mymt5_model::ClientName;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
 const CEILING: &str = "risk.max_per_trade";
+/// Tables that limit nothing without an amount or a percentage.
+const LOSSES: [&str; 2] = [".daily_loss", ".drawdown"];
 
 /// The limits that hold before another reading.
 pub(super) struct InForce {
-    pub(super) clients: BTreeMap<ClientName, ScopeLimits>,
+    pub(super) clients: BTreeMap<ClientName, Client>,
     pub(super) account: ScopeLimits,
     /// Of any trade; part of all limits of risk that are not lower.
     pub(super) risk_ceiling: Option<Percent>,
@@ -21,20 +25,32 @@ impl InForce {
     /// Records a fault for each limit that is gone. A client that is gone takes its own with it.
     pub(super) fn refuse_to_lift(&self, reader: &mut Reader) {
         let is_there = |key: &str| reader.peek::<IgnoredAny>(key).is_some();
-        let clients = self.clients.iter();
-        let clients = clients.map(|(name, limits)| (format!("clients.{}", name.as_str()), limits));
-        let clients = clients.filter(|(client, _)| is_there(client));
-        let scopes = clients.map(|(client, limits)| (format!("{client}.limits"), limits));
-        let account = ("limits".to_owned(), &self.account);
-        let mut gone: Vec<String> = scopes
-            .chain([account])
-            .flat_map(|(scope, limits)| {
-                let names = self.names_of(limits).into_iter();
-                names.map(move |name| format!("{scope}.{name}"))
-            })
-            .chain(self.risk_ceiling.map(|_| CEILING.to_owned()))
-            .collect();
-        gone.retain(|key| !is_there(key));
+        let limits_losses = |table: &str| {
+            let mut allowances = ["amount", "percent"].into_iter();
+            allowances.any(|part| is_there(&format!("{table}.{part}")))
+        };
+        let mut gone: Vec<String> = Vec::new();
+        for (name, client) in &self.clients {
+            let table = format!("clients.{}", name.as_str());
+            if is_there(&table) {
+                let bounds = bounds_of(client).into_iter();
+                gone.extend(bounds.map(|name| format!("{table}.{name}")));
+                let limits = self.names_of(&client.limits).into_iter();
+                gone.extend(limits.map(|name| format!("{table}.limits.{name}")));
+            }
+        }
+        let limits = self.names_of(&self.account).into_iter();
+        gone.extend(limits.map(|name| format!("limits.{name}")));
+        gone.extend(self.risk_ceiling.map(|_| CEILING.to_owned()));
+        gone.retain(|key| {
+            let of_losses = LOSSES.iter().any(|table| key.ends_with(table));
+            let holds = if of_losses {
+                limits_losses(key)
+            } else {
+                is_there(key)
+            };
+            !holds
+        });
         for key in gone {
             reader.reject(
                 &key,
@@ -66,6 +82,8 @@ impl InForce {
         let LossSettings { daily, drawdown } = loss;
         // The ceiling is told by its own key.
         let own_risk = max_risk_per_trade.filter(|risk| Some(*risk) != self.risk_ceiling);
+        // Without a word a limit halts: only what does more than that is lost with it.
+        let flattens = |action: LimitAction| action == LimitAction::Flatten;
         let names = [
             ("symbols", symbols.is_some()),
             ("max_lots_per_order", max_lots_per_order.is_some()),
@@ -88,11 +106,29 @@ impl InForce {
             ("max_margin_use_percent", max_margin_use.is_some()),
             ("max_risk_per_trade_percent", own_risk.is_some()),
             ("daily_loss", daily.is_some()),
+            (
+                "daily_loss.action",
+                daily.is_some_and(|daily| flattens(daily.action)),
+            ),
             ("drawdown", drawdown.is_some()),
+            (
+                "drawdown.action",
+                drawdown.is_some_and(|drawdown| flattens(drawdown.action)),
+            ),
         ];
         let limiting = names.into_iter().filter(|(_, limits)| *limits);
         limiting.map(|(name, _)| name).collect()
     }
+}
+
+/// The names of the keys that bind a client beside its limits.
+fn bounds_of(client: &Client) -> Vec<&'static str> {
+    let names = [
+        ("symbols", client.symbols.is_some()),
+        ("dead_man.after_ms", client.dead_man.is_some()),
+    ];
+    let binding = names.into_iter().filter(|(_, binds)| *binds);
+    binding.map(|(name, _)| name).collect()
 }
 
 #[cfg(test)]
@@ -129,7 +165,9 @@ mod tests {
         let (_, parts) = Settings::read_with_parts(&mut reader(toml));
         let clients = parts.clients.unwrap().into_iter();
         InForce {
-            clients: clients.map(|client| (client.name, client.limits)).collect(),
+            clients: clients
+                .map(|client| (client.name.clone(), client))
+                .collect(),
             account: parts.account_limits,
             risk_ceiling: parts.risk_ceiling,
         }
@@ -169,6 +207,35 @@ mod tests {
             }
             assert_eq!(gone(&before, A).len(), ALL.len());
         }
+    }
+
+    #[test]
+    fn a_limit_of_losses_that_lacks_its_end_is_gone_with_it() {
+        for table in ["daily_loss", "drawdown"] {
+            let key = format!("clients.a.limits.{table}");
+            let action = format!("{key}.action");
+            let header = format!("{A}[{key}]\n");
+            let cut = format!("{header}percent = 1.0\n");
+            let whole = format!("{cut}action = 'flatten'\n");
+            let before = in_force(&whole);
+            assert!(gone(&before, &whole).is_empty());
+            assert_eq!(gone(&before, &cut), [action.clone()]);
+            assert_eq!(gone(&before, &header), [key, action]);
+            assert!(gone(&in_force(&cut), &cut).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_binds_a_client_beside_its_limits_is_not_lifted_either() {
+        let whole = format!("{A}symbols = ['EURUSD']\ndead_man.after_ms = 5000\n");
+        let before = in_force(&whole);
+        assert!(gone(&before, &whole).is_empty());
+        let keys = ["clients.a.symbols", "clients.a.dead_man.after_ms"];
+        assert_eq!(gone(&before, A), keys);
+        let other = format!("{A}symbols = ['*']\n[clients.a.dead_man]\n");
+        assert_eq!(gone(&before, &other), keys[1..]);
+        let other = format!("{A}symbols = ['*']\ndead_man.after_ms = 9000\n");
+        assert!(gone(&before, &other).is_empty());
     }
 
     #[test]

@@ -340,7 +340,7 @@ impl Taken {
     /// What another reading must not lift in passing.
     fn in_force(&self) -> InForce {
         let clients = self.clients.iter();
-        let clients = clients.map(|client| (client.name.clone(), client.limits.clone()));
+        let clients = clients.map(|client| (client.name.clone(), client.clone()));
         InForce {
             clients: clients.collect(),
             account: self.account_limits.clone(),
