@@ -219,7 +219,7 @@ mod tests {
             let whole = format!("{cut}action = 'flatten'\n");
             let before = in_force(&whole);
             assert!(gone(&before, &whole).is_empty());
-            assert_eq!(gone(&before, &cut), [action.clone()]);
+            assert_eq!(gone(&before, &cut), std::slice::from_ref(&action));
             assert_eq!(gone(&before, &header), [key, action]);
             assert!(gone(&in_force(&cut), &cut).is_empty());
         }
