@@ -120,8 +120,7 @@ class Desk:
     def figures(self):
         """Balance, profit, equity, margin, free margin and its level."""
         rows = self.positions()
-        booked = self.store.db.execute("SELECT total FROM booked").fetchone()
-        balance = rounded(booked["total"])
+        balance = rounded(self.store.booked())
         profit = rounded(sum(self.profit(row) + row["swap"] for row in rows))
         margin = sum(self.margin(name) or 0.0 for name in {row["symbol"] for row in rows})
         equity = rounded(balance + profit)

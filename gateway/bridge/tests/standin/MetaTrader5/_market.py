@@ -84,7 +84,7 @@ class Market:
         if clock == "real":
             self.now = utc_ms() + int(settings["offset_s"]) * 1000
         else:
-            self.now = max(int(settings["clock_ms"]), store.kept("newest", self._newest_ms))
+            self.now = max(int(settings["clock_ms"]), store.kept("newest", self._newest_ms, "ticks"))
         self._symbols, self._quotes = None, {}
 
     def _newest_ms(self):
@@ -93,7 +93,7 @@ class Market:
     def symbols(self):
         """Each symbol's line as in the catalogue, and the fields that differ."""
         if self._symbols is None:
-            self._symbols = self.store.kept("symbols", self._read_symbols)
+            self._symbols = self.store.kept("symbols", self._read_symbols, "symbols", "settings")
         return self._symbols
 
     def _read_symbols(self):
@@ -112,7 +112,8 @@ class Market:
         """A symbol's row as symbol_info has it; None for an unknown name."""
         if name not in self.specs():
             return None
-        row = dict(self.store.kept(("fields", name), lambda: self._still(name)))
+        still = ("fields", name), lambda: self._still(name)
+        row = dict(self.store.kept(*still, "symbols", "settings"))
         digits, contract = self.specs()[name][2:4]
         tick = self.quote(name)
         if tick:

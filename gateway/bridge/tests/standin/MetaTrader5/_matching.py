@@ -13,11 +13,11 @@ class Matching(Server):
 
     def catch_up(self):
         self._expire()
-        busy = self.store.kept("busy", self._busy)
-        seen = self.store.kept("seen", self._seen)
+        busy = self.store.kept("busy", self._busy, "orders", "positions")
+        seen = self.store.kept("seen", self._seen, "seen")
         for name in seen:
             if name not in busy:
-                self.store.db.execute("DELETE FROM seen WHERE symbol = ?", (name,))
+                self.store.write("seen", "DELETE FROM seen WHERE symbol = ?", (name,))
         for name in busy:
             self._follow(name, seen.get(name))
         for seq, request in self.store.take_held():
@@ -47,7 +47,7 @@ class Matching(Server):
         self.quote_at(name, None)
         if (second, k) != seen:
             query = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)"
-            self.store.db.execute(query, (name, second, k))
+            self.store.write("seen", query, (name, second, k))
 
     def _tick(self, name, tick):
         self.quote_at(name, tick)
@@ -126,11 +126,8 @@ class Matching(Server):
         self.fill(order, sign, units(position["volume"]), points, reason, text)
         self.finish(order, 4)
 
-    def _expiring(self):
-        return self.store.rows("orders", "type_time <> 0")
-
     def _expire(self):
-        for order in self.store.kept("expiring", self._expiring):
+        for order in self.store.rows("orders", "type_time <> 0"):
             setup = order["time_setup"]
             end = expiry(order["type_time"], order["time_expiration"], setup)
             if end is not None and end * 1000 <= self.now:

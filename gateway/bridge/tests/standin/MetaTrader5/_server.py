@@ -15,7 +15,7 @@ def sign_of(kind):
 class Server(Desk):
     """Desk plus requests."""
 
-    def send(self, request, fault=(None, {}), dry=False):
+    def send(self, request, fault=(None, {})):
         """Answers one request: retcode, deal, order, volume, price."""
         kind, args = fault
         request = dict(DEFAULTS, **request)
@@ -29,19 +29,15 @@ class Server(Desk):
                 raise Refusal(10004 if kind == "requote" else args["code"])
             self._check_account()
             part = float(args.get("fraction", 0.5)) if kind == "partial" else None
-            answer = self._dispatch(request, part, dry)
+            answer = self._dispatch(request, part)
         except Refusal as refusal:
             answer = {"retcode": refusal.args[0]}
         return dict({"deal": 0, "order": 0, "volume": 0.0, "price": 0.0}, **answer)
 
     def trial(self, request):
-        """The account's figures as they would be after a request; nothing of it stays."""
-        self.store.db.execute("SAVEPOINT trial")
-        self.send(request)
-        figures = self.figures()
-        self.store.db.execute("ROLLBACK TO trial")
-        self.store.db.execute("RELEASE trial")
-        return figures
+        """What a request would be answered, and the account's figures then; nothing of it stays."""
+        with self.store.trial():
+            return self.send(request), self.figures()
 
     def _check_account(self):
         if self.settings["terminal_trade_allowed"] != "1":
@@ -50,12 +46,12 @@ class Server(Desk):
         if allowed != ("1", "1"):
             raise Refusal(10026)
 
-    def _dispatch(self, request, part, dry):
+    def _dispatch(self, request, part):
         actions = {1: self._deal, 5: self._pending, 6: self._levels, 7: self._modify,
                    8: self._remove, 10: self._close_by}  # fmt: skip
         if request["action"] not in actions:
             raise Refusal(10013)
-        return actions[request["action"]](request, part, dry)
+        return actions[request["action"]](request, part)
 
     def tradable(self, name):
         spec = self.spec(name)
@@ -139,7 +135,7 @@ class Server(Desk):
 
     # -- actions
 
-    def _deal(self, r, part, dry):
+    def _deal(self, r, part):
         spec = self.tradable(r["symbol"])
         if r["type"] not in (0, 1):
             raise Refusal(10013)
@@ -158,8 +154,6 @@ class Server(Desk):
                 raise Refusal(10015)
             if abs(asked - touch) > r["deviation"]:
                 raise Refusal(10004)
-        if dry:
-            return {"retcode": 0}
         if part is not None and r["type_filling"] == 0:
             raise Refusal(10006)  # fill or kill
         done = lots if part is None else max(1, int(lots * part / units(spec["volume_step"])))
@@ -221,7 +215,7 @@ class Server(Desk):
             raise Refusal(10015)
         self._check_levels(spec, sign, limit or price, r["sl"], r["tp"])
 
-    def _pending(self, r, part, dry):
+    def _pending(self, r, part):
         spec = self.tradable(r["symbol"])
         if r["type"] not in LIMITS + STOPS + STOP_LIMITS:
             raise Refusal(10013)
@@ -238,15 +232,13 @@ class Server(Desk):
         most = int(self.settings["limit_orders"])
         if most and len(self.store.rows("orders")) >= most:
             raise Refusal(10033)
-        if dry:
-            return {"retcode": 0}
         order = self.new_order(r, spec, sign, r["type"])
         self.store.put("orders", order)
         price = self.price(spec, self.points(spec, r["price"]))
         placed = int(self.settings["pending_retcode"])
         return {"retcode": placed, "order": order["ticket"], "volume": r["volume"], "price": price}
 
-    def _levels(self, r, part, dry):
+    def _levels(self, r, part):
         position = self.position(r["position"])
         if not r["position"] and not self.hedging:
             position = next(iter(self.positions(r["symbol"])), None)
@@ -258,8 +250,6 @@ class Server(Desk):
         closing = self.touch(spec["name"], -sign)
         self._frozen(spec, closing, (position["sl"], position["tp"]))
         self._check_levels(spec, sign, closing, r["sl"], r["tp"])
-        if dry:
-            return {"retcode": 0}
         seconds, ms = self.clock()
         position.update(sl=r["sl"], tp=r["tp"], time_update=seconds, time_update_msc=ms)
         self.store.put("positions", position)
@@ -275,7 +265,7 @@ class Server(Desk):
         self._frozen(spec, touch, (order["price_open"],))
         return order, spec
 
-    def _modify(self, r, part, dry):
+    def _modify(self, r, part):
         order, spec = self._reach(r["order"])
         new = {"price_open": r["price"], "price_stoplimit": r["stoplimit"], "sl": r["sl"],
                "tp": r["tp"], "type_time": r["type_time"], "time_expiration": r["expiration"]}  # fmt: skip
@@ -283,17 +273,15 @@ class Server(Desk):
             raise Refusal(10025)
         self._check_pending(spec, r, order["type"])
         self._lifetime(r, order["time_setup"])
-        if not dry:
-            self.store.put("orders", dict(order, **new))
-        return {"retcode": 0 if dry else 10009, "order": r["order"], "price": r["price"]}
+        self.store.put("orders", dict(order, **new))
+        return {"retcode": 10009, "order": r["order"], "price": r["price"]}
 
-    def _remove(self, r, part, dry):
+    def _remove(self, r, part):
         order, _spec = self._reach(r["order"])
-        if not dry:
-            self.finish(order, 2)
-        return {"retcode": 0 if dry else 10009, "order": r["order"]}
+        self.finish(order, 2)
+        return {"retcode": 10009, "order": r["order"]}
 
-    def _close_by(self, r, part, dry):
+    def _close_by(self, r, part):
         first, second = self.position(r["position"]), self.position(r["position_by"])
         if not self.hedging:
             raise Refusal(10013)
@@ -302,8 +290,6 @@ class Server(Desk):
         if first["symbol"] != second["symbol"] or first["type"] == second["type"]:
             raise Refusal(10013)
         spec = self.tradable(first["symbol"])
-        if dry:
-            return {"retcode": 0}
         lots = min(units(first["volume"]), units(second["volume"]))
         deal, asked = 0, dict(r, volume=lots / 10**8, sl=0.0, tp=0.0)
         order = self.new_order(asked, spec, 1, 8)

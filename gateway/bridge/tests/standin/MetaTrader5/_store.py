@@ -104,6 +104,7 @@ SCHEMA = "".join(
     ]
 )
 
+EXECUTED = (10008, 10009, 10010)  # placed, done, done in part
 FIRST = {"order": 1000001, "deal": 2000001, "request": 1}
 
 
@@ -120,6 +121,7 @@ class Store:
 
     def __init__(self, path):
         self.path, self.db = path, connect(path)
+        self.db.execute("PRAGMA page_size = 1024")  # of a new file: a commit writes whole pages
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = OFF")
         self.db.execute("PRAGMA recursive_triggers = ON")  # a row that is replaced is deleted first
@@ -139,34 +141,52 @@ class Store:
         if as_of != self._as_of:
             self._as_of = as_of
             self._kept = {}
+        before = dict(self._kept)
         try:
             self._note_call(call)
             yield
         except BaseException:
             self.db.execute("ROLLBACK")
+            self._kept = before
             self._note_call(call)
             raise
         self.db.execute("COMMIT")
 
-    def kept(self, key, read):
-        """What `read` gives; it reads again after anyone, ourselves included, has written."""
+    @contextmanager
+    def trial(self):
+        """Nothing of what is written within stays."""
+        before = dict(self._kept)
+        self.db.execute("SAVEPOINT trial")
+        try:
+            yield
+        finally:
+            self.db.execute("ROLLBACK TO trial")
+            self.db.execute("RELEASE trial")
+            self._kept = before
+
+    def kept(self, key, read, *tables):
+        """What `read` gives of those tables; it reads again after anyone has written to them."""
         if not self.db.in_transaction or self.db.total_changes != self._as_of[1]:
             return read()
-        if key not in self._kept:
-            self._kept[key] = read()
-        return self._kept[key]
+        kept = self._kept.setdefault(tables, {})
+        if key not in kept:
+            kept[key] = read()
+        return kept[key]
 
-    def _note(self, query, values):
-        """Writes what nothing that is kept depends on."""
+    def write(self, table, query, values=()):
+        """Changes that table. What is kept of others stays; a change that did not come by here is
+        taken for one of all of them."""
         version, changes = self._as_of
-        unchanged = changes == self.db.total_changes
+        known = changes == self.db.total_changes
         cursor = self.db.execute(query, values)
-        if unchanged:
+        if known:
             self._as_of = (version, self.db.total_changes)
+        for tables in [tables for tables in self._kept if table in tables]:
+            del self._kept[tables]
         return cursor
 
     def settings(self):
-        settings = self.kept("settings", self._settings)
+        settings = self.kept("settings", self._settings, "settings")
         lag_ms = os.environ.get("MYMT5_STANDIN_LAG_MS")
         return dict(settings, lag_ms=lag_ms) if lag_ms else settings
 
@@ -174,17 +194,35 @@ class Store:
         return dict(map(tuple, self.db.execute("SELECT key, value FROM settings")))
 
     def set(self, key, value):
-        self.db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, str(value)))
+        query = "INSERT OR REPLACE INTO settings VALUES (?, ?)"
+        self.write("settings", query, (key, str(value)))
 
     def count(self, counter):
         """The next number of a counter."""
         row = self.db.execute("SELECT next FROM counters WHERE name = ?", (counter,)).fetchone()
-        self.db.execute("UPDATE counters SET next = next + 1 WHERE name = ?", (counter,))
+        query = "UPDATE counters SET next = next + 1 WHERE name = ?"
+        self.write("counters", query, (counter,))
         return row["next"]
 
     def rows(self, table, where="1", values=()):
+        """Rows of a table as it is: the caller's own, to change and to put."""
         query = f"SELECT * FROM {table} WHERE {where} ORDER BY ticket"
-        return [dict(row) for row in self.db.execute(query, values)]
+
+        def read():
+            return list(map(dict, self.db.execute(query, values)))
+
+        return list(map(dict, self.kept((query, *values), read, table)))
+
+    def records(self, table, structure, where, values):
+        """Rows of the past as the package's records."""
+        names = ", ".join(f'"{name}"' for name in structure._fields)
+        query = f"SELECT {names} FROM {table} WHERE {where} ORDER BY ticket"
+        return list(map(structure._make, self.db.execute(query, values)))
+
+    def booked(self):
+        """The balance: the sum of all deals."""
+        query = "SELECT total FROM booked"
+        return self.kept(query, lambda: self.db.execute(query).fetchone()["total"], "deals")
 
     def total(self, table, where, values):
         query = f"SELECT count(*) AS total FROM {table} WHERE {where}"
@@ -194,18 +232,19 @@ class Store:
         names = ", ".join(f'"{name}"' for name in row)
         marks = ", ".join("?" * len(row))
         query = f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})"
-        self.db.execute(query, tuple(row.values()))
+        self.write(table, query, tuple(row.values()))
 
     def delete(self, table, ticket):
-        self.db.execute(f"DELETE FROM {table} WHERE ticket = ?", (ticket,))
+        self.write(table, f"DELETE FROM {table} WHERE ticket = ?", (ticket,))
 
     def take_fault(self, call):
         """The first fault that waits for that call, used up once; no kind without."""
-        waiting = self.kept("faults", self._faults)
+        waiting = self.kept("faults", self._faults, "faults")
         row = next((row for row in waiting if row["on_call"] in (call, "*")), None)
         if row is None:
             return None, {}
-        self.db.execute(
+        self.write(
+            "faults",
             "UPDATE faults SET remaining = remaining - 1 WHERE id = ? AND remaining > 0",
             (row["id"],),
         )
@@ -221,45 +260,46 @@ class Store:
 
     def _note_call(self, name):
         counted = "UPDATE calls SET count = count + 1 WHERE name = ?"
-        if name and not self._note(counted, (name,)).rowcount:
-            self._note("INSERT INTO calls VALUES (?, 1)", (name,))
+        if name and not self.write("calls", counted, (name,)).rowcount:
+            self.write("calls", "INSERT INTO calls VALUES (?, 1)", (name,))
 
     def note_send(self, request):
         request = request if isinstance(request, dict) else {}
         fields = tuple(request.get(key) for key in ("magic", "action", "symbol", "comment"))
-        cursor = self._note(
+        cursor = self.write(
+            "sends",
             "INSERT INTO sends (at_ms, magic, action, symbol, comment) VALUES (?, ?, ?, ?, ?)",
             (utc_ms(),) + fields,
         )
         return cursor.lastrowid
 
     def note_fault(self, seq, kind):
-        self._note("UPDATE sends SET fault = ? WHERE seq = ?", (kind, seq))
+        self.write("sends", "UPDATE sends SET fault = ? WHERE seq = ?", (kind, seq))
 
     def hold(self, seq, request, due_ms):
         """Keeps a send that the server does later."""
         row = (seq, due_ms, json.dumps(request))
-        self.db.execute("INSERT INTO held VALUES (?, ?, ?)", row)
+        self.write("held", "INSERT INTO held VALUES (?, ?, ?)", row)
 
     def take_held(self):
         """The sends whose time has come: number, request."""
         now = utc_ms()
-        rows = [row for row in self.kept("held", self._held) if row["due_ms"] <= now]
+        rows = [row for row in self.kept("held", self._held, "held") if row["due_ms"] <= now]
         for row in rows:
-            self.db.execute("DELETE FROM held WHERE seq = ?", (row["seq"],))
+            self.write("held", "DELETE FROM held WHERE seq = ?", (row["seq"],))
         return [(row["seq"], json.loads(row["request"])) for row in rows]
 
     def _held(self):
         return self.db.execute("SELECT * FROM held ORDER BY seq").fetchall()
 
     def note_executed(self, seq, retcode):
-        done = 1 if retcode in (10008, 10009, 10010) else 0
+        done = int(retcode in EXECUTED)
         query = "UPDATE sends SET executed = ?, retcode = ? WHERE seq = ?"
-        self._note(query, (done, retcode, seq))
+        self.write("sends", query, (done, retcode, seq))
 
     def note_login(self, login, server, ok):
         query = "INSERT INTO logins (at_ms, login, server, ok) VALUES (?, ?, ?, ?)"
-        self.db.execute(query, (utc_ms(), login, server, int(ok)))
+        self.write("logins", query, (utc_ms(), login, server, int(ok)))
 
 
 def utc_ms():

@@ -5,7 +5,7 @@ from ._arguments import INVALID, Fail, in_group
 from ._link import package_call, shown
 from ._quotes import known
 from ._server import TEXTS
-from ._store import utc_ms
+from ._store import EXECUTED, utc_ms
 
 
 def _filtered(rows, symbol, group, ticket):
@@ -76,7 +76,9 @@ def _past(desk, table, date_from, date_to, ticket, position):
 
 def _history(desk, table, date_from, date_to, group, ticket, position):
     store, where, values = _past(desk, table, date_from, date_to, ticket, position)
-    return _filtered(store.rows(table, where, values), None, group, None)
+    kind = s.TradeDeal if table == "deals" else s.TradeOrder
+    rows = store.records(table, kind, where, values)
+    return tuple(row for row in rows if group is None or in_group(row.symbol, group))
 
 
 def _total(desk, table, date_from, date_to):
@@ -91,8 +93,7 @@ def history_orders_total(desk, date_from, date_to):
 
 @package_call
 def history_orders_get(desk, date_from=None, date_to=None, group=None, ticket=None, position=None):
-    rows = _history(desk, "history_orders", date_from, date_to, group, ticket, position)
-    return tuple(s.TradeOrder(**{k: row[k] for k in s.TradeOrder._fields}) for row in rows)
+    return _history(desk, "history_orders", date_from, date_to, group, ticket, position)
 
 
 @package_call
@@ -102,8 +103,7 @@ def history_deals_total(desk, date_from, date_to):
 
 @package_call
 def history_deals_get(desk, date_from=None, date_to=None, group=None, ticket=None, position=None):
-    rows = _history(desk, "deals", date_from, date_to, group, ticket, position)
-    return tuple(s.TradeDeal(**{k: row[k] for k in s.TradeDeal._fields}) for row in rows)
+    return _history(desk, "deals", date_from, date_to, group, ticket, position)
 
 
 # -- trading
@@ -111,10 +111,10 @@ def history_deals_get(desk, date_from=None, date_to=None, group=None, ticket=Non
 
 @package_call
 def order_check(desk, request):
-    answer = desk.send(request, dry=True)
-    row = desk.figures() if answer["retcode"] else desk.trial(request)
-    row["comment"] = TEXTS.get(answer["retcode"], "Invalid request")
-    return s.OrderCheckResult(retcode=answer["retcode"], request=s.TradeRequest(**request), **row)
+    answer, row = desk.trial(request)
+    retcode = 0 if answer["retcode"] in EXECUTED else answer["retcode"]
+    row["comment"] = TEXTS.get(retcode, "Invalid request")
+    return s.OrderCheckResult(retcode=retcode, request=s.TradeRequest(**request), **row)
 
 
 @package_call
