@@ -35,7 +35,8 @@ QUEUE, ROOM = 256, (256, 128, 8)  # calls that wait: of a class and the later on
 PUSHES = 64  # frames on their way out, beyond which nothing is polled
 REMEMBERED, WAITING = 1000, 8  # sends, and further calls that wait for the answer to one
 DRIFT = 0.002  # of the clocks of two hosts
-ROWS, OVERLAP_S = 5000, 60  # in the answer to a history; of the deals in one push and the next
+ROWS = 5000  # in the answer to a history
+OVERLAP_S, LATE_S, NTH = 2, 60, 8  # of the deals in two pushes; with each NTH, for late ones
 PAGE, LAST_PAGE, STUCK_PAGE = 1024, 65536, 2**18  # ticks in a read: first, most, in one second
 PUSHED_ROWS = 8192  # ticks in one push
 FEW, LONGEST = 4, 80  # ticks by which a symbol's pace is known, and polls that they took at most
@@ -477,7 +478,7 @@ class Watch:
         self._cursors, self._pages = symbols, dict.fromkeys(symbols, PAGE)
         self._every = dict(dict.fromkeys(symbols, poll_ms), **{"": rows_ms})
         self._since = dict.fromkeys(symbols, now_ms())  # when its last few ticks began, at its pace
-        self._deals_from, self._newest_deal = max(1, deals_from), 0
+        self._deals_from, self._newest_deal, self._reads = max(1, deals_from), 0, 0
         self.due = dict.fromkeys(self._every, now_ms())
 
     def step(self, package):
@@ -492,7 +493,9 @@ class Watch:
             return {"push": "rows", "none": [-1, "raised " + type(fault).__name__]}
 
     def _rows(self, package):
-        start = max(self._deals_from, self._newest_deal - OVERLAP_S)
+        overlap = OVERLAP_S if self._reads % NTH else LATE_S
+        self._reads += 1  # whatever comes of it: what are too many in a minute are few in a moment
+        start = max(self._deals_from, self._newest_deal - overlap)
         deals = package.ask("history_deals_get", start, FAR)
         if len(deals) > ROWS:
             raise Nothing(-2, f"{len(deals)} deals since {start}, at most {ROWS} are pushed")

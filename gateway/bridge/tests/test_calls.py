@@ -233,6 +233,35 @@ class Calls(BridgeTest):
         book(4, newest - 90)
         until(lambda: sorted(pushed()) == [2, 3], what="a deal that comes late")
 
+    def test_every_eighth_push_goes_back_a_minute(self):
+        """However many deals there are in a minute, the pushes between have few to read."""
+        gateway = self.gateway(self.bridge)
+        newest = self.state.one("SELECT max(time) FROM deals")
+        columns = "(ticket, time, profit, commission, swap, fee, symbol)"
+        for ticket, age in ((1, 30), (2, 1)):
+            row = f"({ticket}, {newest - age}, 0, 0, 0, 0, '')"
+            self.state.db.execute(f"INSERT INTO deals {columns} VALUES {row}")
+        watch = {"symbols": {}, "poll_ms": 10, "rows_ms": 10, "deals_from": newest - 60}
+        gateway.call("watch", watch)
+        pushes = [gateway.push("rows")["deals"] for _ in range(17)]
+        pushed = [[row["ticket"] for row in rows if row["ticket"] < 9] for rows in pushes]
+        self.assertEqual(pushed, ([[1, 2]] + [[2]] * 7) * 2 + [[1, 2]])
+
+    def test_too_many_deals_in_a_minute_are_still_pushed_as_they_come(self):
+        gateway = self.gateway(self.bridge)
+        newest = self.state.one("SELECT max(time) FROM deals")
+        watch = {"symbols": {}, "poll_ms": 10, "rows_ms": 10, "deals_from": newest - 60}
+        gateway.call("watch", watch)
+        gateway.push("rows")
+        self.state.db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 3000000 UNION ALL SELECT i + 1 FROM n LIMIT 5001)"
+            " INSERT INTO deals (ticket, time, profit, commission, swap, fee, symbol)"
+            f" SELECT i, {newest - 30}, 0, 0, 0, 0, '' FROM n"
+        )
+        until(lambda: gateway.push("rows").get("none"), what="a read of the whole minute")
+        pushes = [gateway.push("rows") for _ in range(16)]
+        self.assertEqual(["none" in push for push in pushes], ([False] * 7 + [True]) * 2)
+
     def test_late_orders_are_refused(self):
         gateway = self.gateway(self.bridge)
         self.assertEqual(gateway.order("late", wait_ms=1000, late_ms=5000), {"refused": "stale"})
