@@ -2,8 +2,10 @@
 
 /// So many reads in a row, over so long, must show it before they are believed.
 const READS: u32 = 3;
-/// After so many of them the broker's history is asked for.
+/// After so many of them, over so long, the broker's history is asked for: while orders follow one
+/// another, reads do, too, and an answer on its way is behind several of them.
 const LASTING: u32 = 2;
+const LASTING_MS: i64 = 500;
 const BELIEVED_MS: i64 = 5_000;
 /// Between two reads at most so much counts: the process may have stood still, and what comes then
 /// may have been read before.
@@ -50,11 +52,12 @@ impl Reads {
 
     /// True at the read from which on it takes more than an answer on its way to explain it.
     pub(crate) const fn begins_to_last(&self) -> bool {
-        self.count == LASTING
+        let lasted = self.count > LASTING && self.before >= LASTING_MS;
+        self.lasts() && !lasted
     }
 
     /// True from that read on.
     pub(crate) const fn lasts(&self) -> bool {
-        self.count >= LASTING
+        self.count >= LASTING && self.attended >= LASTING_MS
     }
 }
