@@ -275,9 +275,7 @@ impl Portfolio {
     fn follow(&mut self, order: &OrderUpdate) {
         match (&order.working, &order.request_id) {
             (Some(working), _) => {
-                if let Some(entry) = self.in_flight.get_mut(&working.request_id) {
-                    entry.reported = false;
-                }
+                self.await_position(&working.request_id);
                 self.orders
                     .insert(working.request_id.clone(), working.clone());
             }
@@ -329,6 +327,13 @@ impl Portfolio {
     pub fn awaits_position(&self, request_id: &RequestId) -> bool {
         let order = self.in_flight.get(request_id);
         order.is_some_and(|order| order.filled)
+    }
+
+    /// What was reported so far is not the position of that entry.
+    pub fn await_position(&mut self, request_id: &RequestId) {
+        if let Some(order) = self.in_flight.get_mut(request_id) {
+            order.reported = false;
+        }
     }
 
     /// A filled entry whose position was not reported counts no more.

@@ -370,6 +370,10 @@ impl Trader {
     fn on_order(&mut self, order: &OrderUpdate, tell_failed: fn(&mut Risk, bool)) -> Step {
         let mut runners = self.runners.iter_mut();
         let cancelled = runners.position(|runner| runner.on_cancelled(order, &self.portfolio));
+        let untold = cancelled.and_then(|at| self.runners[at].untold_entry(order, &self.portfolio));
+        if let Some(entry) = untold {
+            self.portfolio.await_position(&entry);
+        }
         let owner = self.owner(order).or(cancelled);
         self.note_part(order);
         // What is left of a position is told by its own event alone, unless a runner awaits its close.
@@ -422,6 +426,7 @@ impl Trader {
             if order.state != OrderState::Filled {
                 runner.fall_short(order.filled, &self.portfolio);
             }
+            runner.note_filled(order.filled, &self.portfolio);
             runner.end_turn(order.may_be_done());
             let done = order.is_done();
             let opens = runner.end(done);

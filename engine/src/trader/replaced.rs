@@ -10,14 +10,24 @@ use std::collections::VecDeque;
 /// So many are remembered: what is told late is told within seconds.
 const KEPT: usize = 16;
 
+/// An entry in the place of one of them.
+#[derive(Clone, Copy, Debug)]
+struct Entered {
+    side: Side,
+    /// What risk admitted.
+    admitted: Lots,
+    /// What its end told that it opened.
+    opened: Lots,
+}
+
 /// The newest of them.
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
     orders: VecDeque<(RequestId, Side)>,
     /// The newest order of which a part was told while nobody cancelled it, its position too; and how much.
     known: Option<(RequestId, Lots)>,
-    /// The newest entry since the newest cancellation: its side, and what risk admitted.
-    entered: Option<(Side, Lots)>,
+    /// The newest entry since the newest cancellation.
+    entered: Option<Entered>,
     /// The end of the newest one is still to be told.
     ending: Option<RequestId>,
     /// A part of one was told since the newest entry, and stands or is still to be told of as a position.
@@ -37,7 +47,11 @@ impl Replaced {
             self.exits = exits;
         }
         if let Next::Open(order) = next {
-            self.entered = Some((order.side, order.lots));
+            self.entered = Some(Entered {
+                side: order.side,
+                admitted: order.lots,
+                opened: Lots::ZERO,
+            });
         }
         if let Next::Cancel(order_id) = next {
             self.told = false;
@@ -93,7 +107,8 @@ impl Replaced {
         is_part || ending.is_some()
     }
 
-    fn side_of(&self, request_id: &RequestId) -> Option<Side> {
+    /// The side of one of them.
+    pub(super) fn side_of(&self, request_id: &RequestId) -> Option<Side> {
         let mut orders = self.orders.iter();
         let order = orders.find(|(id, _)| id == request_id);
         order.map(|(_, side)| *side)
@@ -107,12 +122,20 @@ impl Replaced {
     /// The newest entry beside a part of one of them that is told late. Of both sides nothing of the part is
     /// to stay, unless they net.
     pub(super) fn beside(&self, part: &OrderUpdate, nets: bool) -> Option<Turn> {
-        let (entered, admitted) = self.entered?;
+        let entered = self.entered?;
         let side = self.side_of(part.request_id.as_ref()?)?;
-        if side == entered {
-            return Some(Turn::beside(side, admitted, part.filled));
+        if side == entered.side {
+            let turn = Turn::beside(side, entered.admitted, part.filled);
+            return Some(turn.with(side, entered.opened));
         }
         (!nets).then(|| Turn::beside(side, Lots::ZERO, part.filled))
+    }
+
+    /// The newest entry ended, and opened so much.
+    pub(super) const fn on_opened(&mut self, opened: Lots) {
+        if let Some(entered) = &mut self.entered {
+            entered.opened = opened;
+        }
     }
 
     /// A position of its own was told; where none stands, neither a part of a cancelled order nor an entry

@@ -270,11 +270,14 @@ impl StrategyRunner {
 
     /// A position of its own changed, or is gone.
     pub(super) fn on_position(&mut self, held: &Held, world: &World<'_>) {
-        self.unseen.end();
         if held.lots.is_zero() {
             self.rests.remove(&held.position_id);
             self.carer.retain(|id| id != held.position_id);
             self.turn = self.turn.filter(|turn| !turn.opens(held));
+        }
+        // Beside a late part the position of one order alone is not all that is to come.
+        if !self.is_untold(world.portfolio) {
+            self.unseen.end();
         }
         self.replaced.on_position(self.holds(world.portfolio));
         // An exit may have waited for it.
@@ -316,19 +319,21 @@ impl StrategyRunner {
     /// True for the end of an order that it cancelled, or for a part of one.
     pub(super) fn on_cancelled(&mut self, order: &OrderUpdate, portfolio: &Portfolio) -> bool {
         let holds = self.holds(portfolio);
-        if self.waited(order, portfolio) && order.state.is_final() && !order.is_done() {
-            // It opened nothing beside a part of the one before it.
-            self.turn = None;
+        let waited = order.state.is_final() && self.waited(order, portfolio);
+        if waited {
+            self.end_waiting(order, portfolio);
         }
         let is_own = self.replaced.on_order(order, holds);
         let is_filled = is_own && self.replaced.is_filled();
-        if let Some(part) = order.request_id.as_ref().filter(|_| is_filled && !holds) {
-            self.unseen.begin(part.clone());
-        }
         self.plan.exit |= is_filled && self.replaced.is_for_exit();
         // An entry that waits is cancelled, and may be filled before.
         if is_filled && self.turn.is_none() {
             self.turn = self.replaced.beside(order, portfolio.nets());
+        }
+        let is_untold = (is_own || waited) && self.is_untold(portfolio);
+        let awaits = is_untold || (is_filled && !holds);
+        if let Some(part) = order.request_id.as_ref().filter(|_| awaits) {
+            self.unseen.begin(part.clone());
         }
         is_own
     }
@@ -560,7 +565,8 @@ impl StrategyRunner {
         let opened = held.iter().filter(|held| turn.opens(held));
         let stands = opened.clone().map(|held| held.lots);
         let stands = stands.fold(Lots::ZERO, Lots::plus);
-        if stands.is_zero() {
+        let is_awaited = turn.is_untold(stands) && self.unseen.is_awaited();
+        if stands.is_zero() || is_awaited {
             return None;
         }
         let Some(excess) = turn.excess(stands, smallest) else {

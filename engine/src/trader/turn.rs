@@ -14,6 +14,8 @@ pub(super) struct Turn {
     admitted: Lots,
     /// What it was to close, or what stands beside it: no more is beyond what risk admitted.
     closes: Lots,
+    /// What is told to be filled of that side: positions that have it all are told, or still to come.
+    filled: Lots,
 }
 
 impl Turn {
@@ -23,6 +25,7 @@ impl Turn {
             side: order.side,
             admitted: order.lots,
             closes: order.closes,
+            filled: Lots::ZERO,
         };
         (!order.closes.is_zero()).then_some(turn)
     }
@@ -33,7 +36,31 @@ impl Turn {
             side,
             admitted,
             closes: part,
+            filled: part,
         }
+    }
+
+    /// The same once an order is told to have opened so much of that side.
+    pub(super) fn with(self, side: Side, opened: Lots) -> Self {
+        let opened = if side == self.side {
+            opened
+        } else {
+            Lots::ZERO
+        };
+        Self {
+            filled: self.filled.plus(opened),
+            ..self
+        }
+    }
+
+    /// Of which side it opens.
+    pub(super) const fn side(&self) -> Side {
+        self.side
+    }
+
+    /// True while less stands than was filled: a position of it is still to be told.
+    pub(super) fn is_untold(&self, stands: Lots) -> bool {
+        stands < self.filled
     }
 
     /// True for a position as the order opens it.

@@ -1,9 +1,9 @@
 //! How what a runner waits for ends, also where nobody followed it: what it leaves is closed before
 //! anything opens.
 
-use super::{EntryRefused, InFlight, Replaced, StrategyRunner, What};
+use super::{EntryRefused, InFlight, Replaced, StrategyRunner, Turn, What};
 use crate::{
-    portfolio::Portfolio,
+    portfolio::{OrderUpdate, Portfolio},
     strategy::{Plan, Wanted},
 };
 use mymt5_model::{Lots, PositionId, RequestId, Side};
@@ -93,6 +93,78 @@ impl StrategyRunner {
             _ => false,
         };
         self.turn = self.turn.filter(|_| !is_over);
+    }
+
+    /// An order that waited for its price, or whose cancellation was answered, has ended.
+    pub(super) fn end_waiting(&mut self, order: &OrderUpdate, portfolio: &Portfolio) {
+        if !order.is_done() {
+            // It opened nothing beside a part of the one before it.
+            self.turn = None;
+            return;
+        }
+        let Some(request_id) = &order.request_id else {
+            return;
+        };
+        let waiting = portfolio.order(request_id).map(|order| order.side);
+        if let Some(side) = waiting.or_else(|| self.replaced.side_of(request_id)) {
+            self.note_opened(side, order.filled);
+        }
+    }
+
+    /// What is waited for has ended, and was filled so far. Where a late part stands beside it, a position
+    /// that was told may be that part's.
+    pub(in crate::trader) fn note_filled(&mut self, filled: Lots, portfolio: &Portfolio) {
+        let Some(What::Open { side, closes, .. }) = self.what() else {
+            return;
+        };
+        self.note_opened(side, filled.minus(closes));
+        let is_untold = self.is_untold(portfolio);
+        if let Some(in_flight) = &mut self.in_flight
+            && let What::Open { told, .. } = &mut in_flight.what
+        {
+            *told &= !is_untold;
+        }
+    }
+
+    fn note_opened(&mut self, side: Side, opened: Lots) {
+        self.replaced.on_opened(opened);
+        self.turn = self.turn.map(|turn| turn.with(side, opened));
+    }
+
+    /// True while less stands than is told to be filled, where no more may stay than risk admitted.
+    pub(super) fn is_untold(&self, portfolio: &Portfolio) -> bool {
+        let is_untold = |turn: Turn| turn.is_untold(self.stands(turn.side(), portfolio));
+        self.turn.is_some_and(is_untold)
+    }
+
+    /// What it holds on that side.
+    fn stands(&self, side: Side, portfolio: &Portfolio) -> Lots {
+        let positions = portfolio.positions();
+        let own = positions.filter(|held| held.side == side && self.owns_position(held));
+        own.map(|held| held.lots).fold(Lots::ZERO, Lots::plus)
+    }
+
+    /// The entry beside a part of a cancelled order that is told late, where no more stands than that part:
+    /// the position that was told is not the entry's.
+    pub(in crate::trader) fn untold_entry(
+        &self,
+        part: &OrderUpdate,
+        portfolio: &Portfolio,
+    ) -> Option<RequestId> {
+        let of = self.turn.filter(|_| self.replaced.is_filled())?.side();
+        let (entry, side) = match &self.in_flight {
+            Some(InFlight {
+                request_id,
+                what: What::Open { side, .. },
+            }) => (request_id, *side),
+            _ => {
+                let mut orders = portfolio.orders();
+                let waiting = orders.find(|order| self.owns_order(order))?;
+                (&waiting.request_id, waiting.side)
+            }
+        };
+        let of_part = if side == of { part.filled } else { Lots::ZERO };
+        (self.stands(side, portfolio) <= of_part).then(|| entry.clone())
     }
 
     /// What is waited for will not be filled any further. Where it was to turn a position and did not

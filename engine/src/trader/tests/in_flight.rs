@@ -1,6 +1,8 @@
 //! What is in flight or waits for its price counts as what it may become, and once; and a cancel that
 //! fails is not tried without end, nor holds it an exit back.
 
+mod untold;
+
 use super::{
     risk::{MONDAY, free_but, tick_at, trades_at, under},
     *,
