@@ -297,6 +297,15 @@ impl Portfolio {
         }
     }
 
+    /// Notes the levels of a position that a change is answered to have moved: its own event may come later.
+    /// One that ended, turned or got other levels meanwhile is as its events told it.
+    pub fn on_moved(&mut self, position_id: PositionId, side: Side, before: Levels, after: Levels) {
+        let held = self.positions.get_mut(&position_id);
+        if let Some(held) = held.filter(|held| held.side == side && held.levels == before) {
+            held.levels = after;
+        }
+    }
+
     /// Takes an entry that is on its way from now on.
     pub fn send(&mut self, request_id: RequestId, entry: Open) {
         self.follow_entry(request_id, entry, false);

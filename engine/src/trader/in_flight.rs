@@ -1,6 +1,6 @@
 //! What a runner waits for.
 
-use mymt5_model::{Lots, OrderId, PositionId, RequestId, Side};
+use mymt5_model::{Levels, Lots, OrderId, PositionId, RequestId, Side};
 
 /// An order or a change that was sent, and has not ended.
 pub(super) struct InFlight {
@@ -24,5 +24,16 @@ pub(super) enum What {
     /// What a turn opened beyond what risk admitted is closed.
     Trim,
     Cancel(OrderId),
-    Move(PositionId),
+    Move(Moved),
+}
+
+/// A change of a position's levels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) position_id: PositionId,
+    pub(super) side: Side,
+    /// As they were when it was asked for.
+    pub(super) before: Levels,
+    /// As they are once it is done.
+    pub(super) after: Levels,
 }

@@ -35,7 +35,7 @@ use crate::{
     strategy::StrategySettings,
 };
 use entry::World;
-use in_flight::What;
+use in_flight::{Moved, What};
 use mymt5_model::{AccountId, Lots, Money, OrderState, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
 use std::collections::{BTreeMap, BTreeSet};
@@ -595,6 +595,15 @@ impl Trader {
         };
         if let Some(order_id) = self.runners[at].cancels().filter(|_| done) {
             self.portfolio.cancel(order_id);
+        }
+        if let Some(moved) = self.runners[at].moves().filter(|_| done) {
+            let Moved {
+                position_id,
+                side,
+                before,
+                after,
+            } = moved;
+            self.portfolio.on_moved(position_id, side, before, after);
         }
         self.runners[at].end(done);
         Step {

@@ -7,7 +7,7 @@ use super::{
     carer::{self, Carer, Moment},
     entry::{self, EntryRefused, Order, World},
     feed::Feed,
-    in_flight::{InFlight, What},
+    in_flight::{InFlight, Moved, What},
     intent::Intent,
     next::Next,
     replaced::Replaced,
@@ -448,9 +448,15 @@ impl StrategyRunner {
             }
             Next::Trim(..) => What::Trim,
             Next::Cancel(order_id) => What::Cancel(order_id),
-            Next::Move(position_id, _) => {
+            Next::Move(position_id, levels) => {
+                let held = world.portfolio.position(position_id)?;
                 self.carer.on_move(position_id, self.time);
-                What::Move(position_id)
+                What::Move(Moved {
+                    position_id,
+                    side: held.side,
+                    before: held.levels,
+                    after: levels.after(held.levels),
+                })
             }
         };
         if matches!(what, What::Close(_) | What::Cancel(_) | What::Trim) {
@@ -667,6 +673,14 @@ impl StrategyRunner {
     pub(super) fn cancels(&self) -> Option<OrderId> {
         match self.in_flight.as_ref()?.what {
             What::Cancel(order_id) => Some(order_id),
+            _ => None,
+        }
+    }
+
+    /// The change of a position's levels that is under way.
+    pub(super) fn moves(&self) -> Option<Moved> {
+        match self.in_flight.as_ref()?.what {
+            What::Move(moved) => Some(moved),
             _ => None,
         }
     }

@@ -57,8 +57,8 @@ impl StrategyRunner {
                     |wanted: Wanted| wanted.reverses && self.replaced.is_against(wanted.entry.side);
                 self.plan.exit |= entry.is_some_and(turns);
             }
-            What::Move(id) if done => self.carer.on_moved(id, self.time),
-            What::Move(id) => self.carer.on_move_failed(id, self.time),
+            What::Move(moved) if done => self.carer.on_moved(moved.position_id, self.time),
+            What::Move(moved) => self.carer.on_move_failed(moved.position_id, self.time),
             What::Reduce(id) if !done => self.carer.on_part_failed(id, self.time),
             // What is left may be told later: no part of all that there was is due of it.
             What::Trim => self.carer.lapse(),

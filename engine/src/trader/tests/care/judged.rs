@@ -42,6 +42,47 @@ fn a_stop_that_was_moved_is_not_taken_back_by_a_tick_that_knew_the_one_before() 
 }
 
 #[test]
+fn a_stop_that_is_answered_late_is_known_before_its_position_is_told() {
+    let mut trader = under("trailing.points = 150");
+    told(&mut trader, position(Side::Buy, 99_800));
+    let first = tick_at(&mut trader, MONDAY, 100_300).unwrap();
+    assert_eq!(moved(Some(&first)), (POSITION, price(100_150)));
+    let answered = trader.on_changed(first.request_id(), true);
+    assert_eq!(answered, Step::default());
+    assert_eq!(tick_at(&mut trader, MONDAY + 1_500, 100_200), None);
+    // What the position's event tells counts.
+    told(&mut trader, position(Side::Buy, 100_000));
+    let again = tick_at(&mut trader, MONDAY + 3_000, 100_200);
+    assert_eq!(moved(again.as_ref()), (POSITION, price(100_050)));
+}
+
+#[test]
+fn an_answer_moves_no_stop_but_that_of_the_position_as_it_was_asked_for() {
+    let stop = |trader: &Trader| {
+        let held = trader.portfolio.position(POSITION)?;
+        held.levels.stop_loss
+    };
+    let unchanged = || Event::PositionChanged(position(Side::Buy, 99_800));
+    let by_hand = Event::PositionChanged(position(Side::Buy, 100_010));
+    let turned = Event::PositionChanged(position(Side::Sell, 99_800));
+    for (meanwhile, done, expected) in [
+        (unchanged(), true, Some(100_000)),
+        (unchanged(), false, Some(99_800)),
+        (by_hand, true, Some(100_010)),
+        (turned, true, Some(99_800)),
+        (CLOSED, true, None),
+    ] {
+        let mut trader = under("break_even.at_r = 1.0");
+        told(&mut trader, position(Side::Buy, 99_800));
+        let first = tick_at(&mut trader, MONDAY, 100_200).unwrap();
+        assert_eq!(trader.on_event(&meanwhile), Step::default());
+        let answered = trader.on_changed(first.request_id(), done);
+        assert_eq!(answered, Step::default(), "{meanwhile:?}");
+        assert_eq!(stop(&trader), expected.map(price), "{meanwhile:?} {done}");
+    }
+}
+
+#[test]
 fn a_stop_that_was_set_by_hand_meanwhile_is_not_taken_back() {
     let mut trader = under("break_even.at_r = 1.0");
     told(&mut trader, position(Side::Buy, 99_800));
