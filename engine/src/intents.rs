@@ -1,6 +1,7 @@
 //! Decisions, durable before they are sent. After a crash each unsettled one is asked for at the
 //! gateway; none is ever sent late.
 
+use mymt5_model::PositionId;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::{collections::BTreeMap, path::Path};
 
@@ -31,6 +32,8 @@ pub struct Intents {
     connection: Connection,
     /// Ends that could not be written yet, by request id.
     owed: BTreeMap<String, String>,
+    /// Ends that count once nothing is left of those positions, or its close is recorded, by request id.
+    rests: BTreeMap<String, (PositionId, String)>,
     /// The last writing failed, as was told.
     is_down: bool,
 }
@@ -106,6 +109,7 @@ impl Intents {
         let mut store = Self {
             connection,
             owed: BTreeMap::new(),
+            rests: BTreeMap::new(),
             is_down: false,
         };
         // A disk without room keeps no position from being attended.
@@ -137,10 +141,32 @@ impl Intents {
     /// Notes how a decision ended. Where that cannot be written it is told, and waits for
     /// [`Intents::catch_up`].
     pub fn settle(&mut self, request_id: &str, outcome: &str) {
+        self.rests.remove(request_id);
         if self.owed.len() < MOST_OWED {
             self.owed.insert(request_id.to_owned(), outcome.to_owned());
         }
         self.catch_up();
+    }
+
+    /// Notes how a decision ended that was to close that position and left a rest of it, once its close is
+    /// recorded or nothing is left. Until then each session asks for it again: what is to be closed is not
+    /// forgotten with this process.
+    pub fn settle_after(&mut self, position_id: PositionId, request_id: &str, outcome: &str) {
+        if self.rests.len() < MOST_OWED {
+            let end = (position_id, outcome.to_owned());
+            self.rests.insert(request_id.to_owned(), end);
+        }
+    }
+
+    /// The close of all of a position is recorded, or nothing is left of it.
+    pub fn end_rests(&mut self, position_id: PositionId) {
+        let rests = std::mem::take(&mut self.rests).into_iter();
+        let (ended, left): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            rests.partition(|(_, (of, _))| *of == position_id);
+        self.rests = left;
+        for (request_id, (_, outcome)) in ended {
+            self.settle(&request_id, &outcome);
+        }
     }
 
     /// Writes the ends that could not be written before.
@@ -285,6 +311,27 @@ mod tests {
         let store = Intents::open(&path).unwrap();
         assert_eq!(store.record_of("a").unwrap(), Record::Settled);
         assert_eq!(store.record_of("b").unwrap(), Record::Open);
+    }
+
+    #[test]
+    fn what_left_a_rest_is_settled_with_that_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("intents.db");
+        let mut store = Intents::open(&path).unwrap();
+        for (id, position_id) in [("a", 7), ("b", 8), ("c", 7)] {
+            store.record(id, "ClosePosition", b"", (1, 7)).unwrap();
+            store.settle_after(PositionId(position_id), id, "CANCELED");
+            assert_eq!(store.record_of(id).unwrap(), Record::Open, "{id}");
+        }
+        store.settle("c", "CANCELED");
+        assert_eq!(store.rests.len(), 2);
+        store.end_rests(PositionId(7));
+        for (id, record) in [("a", Record::Settled), ("b", Record::Open)] {
+            assert_eq!(store.record_of(id).unwrap(), record, "{id}");
+        }
+        drop(store);
+        let left = Intents::open(&path).unwrap().unsettled().unwrap();
+        assert_eq!((left.len(), left[0].request_id.as_str()), (1, "b"));
     }
 
     #[test]

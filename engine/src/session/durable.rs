@@ -1,7 +1,11 @@
-//! What must be durable before it leaves: an order, unless nothing comes of it when it is forgotten.
+//! What must be durable before it leaves: an order, unless nothing comes of it when it is forgotten. And what
+//! stays so until it is done: the close of a position of which a rest is left.
 
 use super::wire::Request;
-use crate::{intents::Intents, trader::Intent};
+use crate::{
+    intents::Intents,
+    trader::{Event, Intent},
+};
 use mymt5_chassis::clock;
 
 /// Why an intent does not leave: it could not be made durable.
@@ -23,7 +27,20 @@ pub(super) fn may_leave(
         &request.encode(),
         (clock::utc_now_ms(), not_after_ms),
     );
+    if let Intent::Close(close) = intent
+        && close.lots.is_none()
+        && recorded.is_ok()
+    {
+        intents.end_rests(close.position_id);
+    }
     recorded.is_ok() || intent.may_be_forgotten()
+}
+
+/// Of a position that is gone nothing is left to be closed.
+pub(super) fn note_gone(intents: &mut Intents, event: &Event) {
+    if let Event::PositionClosed(position_id, _) = event {
+        intents.end_rests(*position_id);
+    }
 }
 
 #[cfg(test)]
@@ -31,6 +48,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
+        intents::Record,
         strategy::At,
         trader::{Close, Move, Submit},
     };
@@ -47,6 +65,35 @@ mod tests {
             lots,
             tag: "jumps".into(),
         })
+    }
+
+    #[test]
+    fn a_rest_is_over_once_its_close_is_recorded_or_its_position_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut intents = Intents::open(&folder.path().join("intents.db")).unwrap();
+        let lots = Lots::from_f64(0.1).unwrap();
+        let (part, whole) = (close("part", Some(lots)), close("whole", None));
+        let leave = |intents: &mut Intents, intent: &Intent| {
+            let request = Request::of(intent, "process", 17);
+            assert!(may_leave(intents, intent, &request, 17));
+        };
+        let gone = |id: u64| Event::PositionClosed(PositionId(id), None);
+        type Told<'a> = &'a dyn Fn(&mut Intents);
+        let steps: [(Told<'_>, bool); 5] = [
+            (&|intents| leave(intents, &part), false),
+            (&|intents| note_gone(intents, &gone(8)), false),
+            (&|intents| leave(intents, &whole), true),
+            (&|intents| leave(intents, &whole), false),
+            (&|intents| note_gone(intents, &gone(7)), true),
+        ];
+        for (at, (tell, ends)) in steps.into_iter().enumerate() {
+            let old = format!("old-{at}");
+            intents.record(&old, "ClosePosition", b"", (1, 7)).unwrap();
+            intents.settle_after(PositionId(7), &old, "CANCELED");
+            tell(&mut intents);
+            let is_settled = intents.record_of(&old).unwrap() == Record::Settled;
+            assert_eq!(is_settled, ends, "{at}");
+        }
     }
 
     #[test]

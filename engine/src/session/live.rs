@@ -2,7 +2,7 @@
 
 use super::{
     Gateway, Session,
-    durable::{NOT_DURABLE, may_leave},
+    durable::{NOT_DURABLE, may_leave, note_gone},
     end::SessionEnd,
     explain::explain,
     gauges,
@@ -379,6 +379,7 @@ impl Live {
         if !self.in_step.counts(&event) {
             return Ok(());
         }
+        note_gone(&mut session.intents, &event);
         self.take(session, |trader| trader.on_event(&event));
         Ok(())
     }
@@ -426,13 +427,14 @@ impl Live {
     fn take(&mut self, session: &mut Session, step: impl FnOnce(&mut Trader) -> Step) {
         let begun = traces::now_ns();
         let step = step(&mut session.trader);
+        // What is left to be done of what ended is on record before its end is.
+        for intent in step.intents {
+            self.begin_call(session, &intent, begun);
+        }
         if let Some(settled) = &step.settled {
             gauges::ended(&settled.outcome);
             let outcome = wire::outcome_name(&settled.outcome);
             session.intents.settle(settled.request_id.as_str(), outcome);
-        }
-        for intent in step.intents {
-            self.begin_call(session, &intent, begun);
         }
     }
 

@@ -33,8 +33,9 @@ const CLOSES: &str = "ClosePosition";
 
 /// Asks for each intent whose end is not known. What the gateway never got is dropped: it is not
 /// sent late. A call that may still be on its way is waited for until it would be refused; what the
-/// gateway still works on counts, and a close of which nothing was done, or a part, is gone on with. True: one
-/// that ended may have traded, since the snapshot, too.
+/// gateway still works on counts, and a close of which nothing was done, or a part, is gone on with: it is
+/// settled with that, so that it outlives another restart. True: one that ended may have traded, since the
+/// snapshot, too.
 pub(super) async fn settle(
     gateway: &Gateway,
     session: &mut Session,
@@ -60,25 +61,37 @@ pub(super) async fn settle(
         };
         let sent = sent.filter(|sent| !is_other || end.is_of_account(sent));
         // Noted before it is settled: after a crash between both it is asked for again.
-        if let Ok(request_id) = request_id {
-            match end.part() {
-                Some(filled) => {
-                    let trader = &mut session.trader;
-                    trader.on_part_recalled(&request_id, filled, sent.as_ref());
-                }
-                None => session.trader.on_recalled(&request_id, end.may_be_done()),
-            }
-        }
+        let rest = request_id
+            .ok()
+            .and_then(|request_id| note(&mut session.trader, &request_id, end, sent.as_ref()));
         traded |= end.may_be_done();
         // What another account's gateway never got is asked for again once its own is back.
         if !is_other || end != End::NeverArrived {
-            session.intents.settle(&unsettled.request_id, end.name());
+            let request_id = &unsettled.request_id;
+            match rest {
+                Some(rest) => session.intents.settle_after(rest, request_id, end.name()),
+                None => session.intents.settle(request_id, end.name()),
+            }
         }
         if let End::Ended { state, .. } = end {
             gauges::ended(&Outcome::Ended(state));
         }
     }
     Ok(traded)
+}
+
+/// Tells how an intent ended. The position that it left a rest of, which is closed next.
+fn note(
+    trader: &mut Trader,
+    request_id: &RequestId,
+    end: End,
+    sent: Option<&Sent>,
+) -> Option<PositionId> {
+    let Some(filled) = end.part() else {
+        trader.on_recalled(request_id, end.may_be_done());
+        return None;
+    };
+    trader.on_part_recalled(request_id, filled, sent)
 }
 
 /// Takes what the gateway still works on.
@@ -243,8 +256,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
+        intents::Record,
         risk::{FILE, Risk, testing::settings as rules},
         session::{
+            durable::may_leave,
             heartbeat::Beat,
             testing::{FakeGateway, hold_clock, session},
             wire::Request,
@@ -288,7 +303,7 @@ mod tests {
         let Beat { clock, .. } = beat.ok().unwrap();
         let specs: Specs = [("EURUSD".to_owned(), spec())].into();
         let turn = Intent::Submit(Submit {
-            request_id: RequestId::parse("id-1").unwrap(),
+            request_id: RequestId::parse("old-1").unwrap(),
             symbol: spec().symbol,
             side: Side::Buy,
             at: At::Market,
@@ -296,12 +311,7 @@ mod tests {
             levels: Levels::default(),
             tag: "jumps".into(),
         });
-        let close = Intent::Close(Close {
-            request_id: RequestId::parse("id-2").unwrap(),
-            position_id: PositionId(7),
-            lots: None,
-            tag: "jumps".into(),
-        });
+        let close = close("old-2", None);
         // None of them arrived. A position is of one account alone: its close goes on.
         for (account, intent, closes) in [
             ("first", &turn, true),
@@ -331,9 +341,76 @@ mod tests {
                 [Intent::Close(close)] if close.position_id == PositionId(7)
             );
             assert_eq!(is_closed, closes, "{account} {intent:?}: {intents:?}");
-            let left = session.intents.unsettled().unwrap();
-            assert_eq!(left.is_empty(), account == "first", "{account}: {left:?}");
+            for intent in &intents {
+                leave(&mut session, intent);
+            }
+            let left = session.intents.record_of(&request_id).unwrap();
+            let is_over = left == Record::Settled;
+            assert_eq!(is_over, account == "first", "{account}: {left:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_of_a_position_is_closed_however_often_the_engine_starts_before() {
+        let _held = hold_clock();
+        let gateway = FakeGateway::default().serve().await;
+        let beat = beat(gateway.clone(), "process".to_owned(), false).await;
+        let Beat { clock, .. } = beat.ok().unwrap();
+        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        leave(
+            &mut session(served("first", path), path),
+            &close("old", None),
+        );
+        let trace = TraceContext::new();
+        // Another process: what is the same is the folder.
+        for has_tick in [false, false, true] {
+            let mut session = session(served("first", path), path);
+            let settled = settle(&gateway, &mut session, clock, &specs, &trace).await;
+            assert_eq!(settled.ok(), Some(false));
+            assert_eq!(unsettled(&session), ["old"], "nothing was done yet");
+            if !has_tick {
+                continue;
+            }
+            let intents = session.trader.on_tick(&tick(0, 100_000)).intents;
+            assert!(matches!(&intents[..], [Intent::Close(_)]), "{intents:?}");
+            for intent in &intents {
+                leave(&mut session, intent);
+            }
+            assert_eq!(unsettled(&session), ["id-1"], "once");
+        }
+        // The close was done: nothing is left to be gone on with.
+        let mut trader = served("first", path);
+        trader.on_snapshot(Snapshot {
+            account_id: AccountId::parse("first").ok(),
+            ..snapshot(TradingState::Active)
+        });
+        let mut session = session(trader, path);
+        let settled = settle(&gateway, &mut session, clock, &specs, &trace).await;
+        assert_eq!(settled.ok(), Some(false));
+        assert!(unsettled(&session).is_empty());
+        assert_eq!(session.trader.on_tick(&tick(0, 100_000)).intents, []);
+    }
+
+    fn unsettled(session: &Session) -> Vec<String> {
+        let left = session.intents.unsettled().unwrap().into_iter();
+        left.map(|intent| intent.request_id).collect()
+    }
+
+    /// Makes an intent durable, as before it is sent.
+    fn leave(session: &mut Session, intent: &Intent) {
+        let request = Request::of(intent, "process", 17);
+        assert!(may_leave(&mut session.intents, intent, &request, 17));
+    }
+
+    fn close(request_id: &str, lots: Option<Lots>) -> Intent {
+        Intent::Close(Close {
+            request_id: RequestId::parse(request_id).unwrap(),
+            position_id: PositionId(7),
+            lots,
+            tag: "jumps".into(),
+        })
     }
 
     /// An intent as it is recorded.
@@ -378,14 +455,7 @@ mod tests {
         // The gateway of another account never got it, and turns nothing for it.
         assert!(!End::NeverArrived.is_of_account(&expected));
         assert_eq!(sent(&recorded(&submit), &specs), Some(expected));
-        let close = |lots| {
-            recorded(&Intent::Close(Close {
-                request_id: RequestId::parse("id-2").unwrap(),
-                position_id: PositionId(7),
-                lots,
-                tag: "jumps".into(),
-            }))
-        };
+        let close = |lots| recorded(&close("id-2", lots));
         let whole = Some(Sent::Close(PositionId(7)));
         assert!(End::NeverArrived.is_of_account(&Sent::Close(PositionId(7))));
         assert_eq!(sent(&close(None), &specs), whole);

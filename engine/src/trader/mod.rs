@@ -36,7 +36,7 @@ use crate::{
 };
 use entry::World;
 use in_flight::{Moved, What};
-use mymt5_model::{AccountId, Lots, Money, OrderState, RequestId, Symbol, SymbolSpec};
+use mymt5_model::{AccountId, Lots, Money, OrderState, PositionId, RequestId, Symbol, SymbolSpec};
 use runner::StrategyRunner;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -459,19 +459,17 @@ impl Trader {
 
     /// The same of an intent of which so many lots were filled, also none for certain, and no more will be:
     /// an exit goes on with the rest. One that an earlier process sent is known by what was recorded of it
-    /// alone.
+    /// alone. The position that it was to close and that is closed next, if one is left.
     pub fn on_part_recalled(
         &mut self,
         request_id: &RequestId,
         filled: Lots,
         recorded: Option<&Sent>,
-    ) {
+    ) -> Option<PositionId> {
         let mut runners = self.runners.iter();
         let is_awaited = runners.any(|runner| runner.waits_for(request_id));
         self.end_recalled(request_id, !filled.is_zero(), Some(filled));
-        if let Some(sent) = recorded.filter(|_| !is_awaited) {
-            self.close_rest(sent);
-        }
+        self.close_rest(recorded?, is_awaited)
     }
 
     /// With what was filled of an intent that did less than all.

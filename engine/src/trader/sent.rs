@@ -47,16 +47,18 @@ impl Trader {
         }
     }
 
-    /// Closes what an earlier process was to close, or to turn, and did in part alone or not at all.
-    pub(super) fn close_rest(&mut self, sent: &Sent) {
+    /// Closes what an earlier process was to close, or to turn, and did in part alone or not at all; what this
+    /// one sent is known as it was decided. The position, where it is closed next.
+    pub(super) fn close_rest(&mut self, sent: &Sent, is_own: bool) -> Option<PositionId> {
         let nets = self.portfolio.nets();
         let mut positions = self.portfolio.positions();
-        let Some(rest) = positions.find(|held| sent.closes(held, nets)) else {
-            return;
-        };
+        let rest = positions.find(|held| sent.closes(held, nets))?;
         let mut runners = self.runners.iter_mut();
-        if let Some(runner) = runners.find(|runner| runner.owns_position(rest)) {
+        let runner = runners.find(|runner| runner.owns_position(rest))?;
+        if !is_own {
             runner.close_rest(rest.position_id);
         }
+        let closes = runner.closes(rest.position_id);
+        closes.then_some(rest.position_id)
     }
 }

@@ -264,4 +264,9 @@ impl StrategyRunner {
         self.rests.insert(position_id);
         self.plan.is_fresh = true;
     }
+
+    /// True where a position of its own is closed next, whatever else is wanted.
+    pub(in crate::trader) fn closes(&self, position_id: PositionId) -> bool {
+        self.plan.exit || self.rests.contains(&position_id)
+    }
 }

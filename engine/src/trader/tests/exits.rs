@@ -141,7 +141,10 @@ fn an_exit_whose_close_did_nothing_or_a_part_goes_on_in_the_next_session() {
     type Recall = fn(&mut Trader, &RequestId);
     let nothing: Recall = |trader, id| trader.on_recalled(id, false);
     let perhaps: Recall = |trader, id| trader.on_recalled(id, true);
-    let part: Recall = |trader, id| trader.on_part_recalled(id, lots(0.2), None);
+    let part: Recall = |trader, id| {
+        let rest = trader.on_part_recalled(id, lots(0.2), Some(&Sent::Close(POSITION)));
+        assert_eq!(rest, Some(POSITION), "it is on record until it is closed");
+    };
     for (what, recall, again) in [
         ("nothing", nothing, true),
         ("perhaps", perhaps, false),

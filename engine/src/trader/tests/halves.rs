@@ -85,7 +85,9 @@ fn turn() -> Open {
 fn of_a_reversal_that_did_nothing_or_a_part_the_rest_is_closed_and_nothing_opens() {
     type Recall = fn(&mut Trader);
     let nothing: Recall = |trader| trader.on_recalled(&id("id-1"), false);
-    let part: Recall = |trader| trader.on_part_recalled(&id("id-1"), lots(0.3), None);
+    let part: Recall = |trader| {
+        trader.on_part_recalled(&id("id-1"), lots(0.3), None);
+    };
     for reverse in [Reverse::CloseFirst, Reverse::OneOrder] {
         for (recall, left) in [(nothing, 0.49), (part, 0.19)] {
             let mut trader = reversing(reverse);
@@ -166,7 +168,8 @@ fn what_an_earlier_process_closed_in_part_is_closed() {
         (None, false),
     ] {
         let mut trader = restarted(Side::Sell, 0.19);
-        trader.on_part_recalled(&id("old"), lots(0.3), recorded.as_ref());
+        let rest = trader.on_part_recalled(&id("old"), lots(0.3), recorded.as_ref());
+        assert_eq!(rest, closes.then_some(POSITION), "{recorded:?}");
         let intents = go(&mut trader);
         assert_eq!(is_close(&intents), closes, "{recorded:?}: {intents:?}");
     }
@@ -266,7 +269,11 @@ fn of_a_close_of_an_earlier_process_that_fell_short_unseen_the_rest_alone_is_clo
         let mut trader = restarted_beside("jumps");
         trader.on_close_under_way(id("old"), POSITION);
         match filled {
-            Some(filled) => trader.on_part_recalled(&id("old"), filled, None),
+            Some(filled) => {
+                let recorded = Sent::Close(POSITION);
+                let rest = trader.on_part_recalled(&id("old"), filled, Some(&recorded));
+                assert_eq!(rest, Some(POSITION));
+            }
             None => trader.on_recalled(&id("old"), true),
         }
         let close = go(&mut trader);
