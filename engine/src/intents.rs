@@ -62,7 +62,7 @@ const NOT_AFTER: &str = "ALTER TABLE intents ADD COLUMN not_after_ms INTEGER;
 pub struct Unsettled {
     /// Its request id.
     pub request_id: String,
-    /// The method that takes it.
+    /// The method that takes it; of the close of a position, whether it is one of an exit, too.
     pub method: String,
     /// Its bytes, as they were sent.
     pub request: Vec<u8>,

@@ -10,6 +10,8 @@ use mymt5_chassis::clock;
 
 /// Why an intent does not leave: it could not be made durable.
 pub(super) const NOT_DURABLE: &str = "NOT_DURABLE";
+/// As which a close is recorded that an exit of all begins or goes on with.
+pub(super) const EXITS: &str = "ClosePosition, exit";
 
 /// Makes an order durable. False: that failed, and it must not be sent.
 pub(super) fn may_leave(
@@ -21,9 +23,13 @@ pub(super) fn may_leave(
     if !intent.is_order() {
         return true;
     }
+    let method = match intent {
+        Intent::Close(close) if close.exits => EXITS,
+        _ => request.method(),
+    };
     let recorded = intents.record(
         intent.request_id().as_str(),
-        request.method(),
+        method,
         &request.encode(),
         (clock::utc_now_ms(), not_after_ms),
     );
@@ -49,6 +55,7 @@ mod tests {
     use super::*;
     use crate::{
         intents::Record,
+        session::testing::close,
         strategy::At,
         trader::{Close, Move, Submit},
     };
@@ -56,15 +63,6 @@ mod tests {
 
     fn id(text: &str) -> RequestId {
         RequestId::parse(text).unwrap()
-    }
-
-    fn close(request_id: &str, lots: Option<Lots>) -> Intent {
-        Intent::Close(Close {
-            request_id: id(request_id),
-            position_id: PositionId(7),
-            lots,
-            tag: "jumps".into(),
-        })
     }
 
     #[test]
@@ -94,6 +92,26 @@ mod tests {
             let is_settled = intents.record_of(&old).unwrap() == Record::Settled;
             assert_eq!(is_settled, ends, "{at}");
         }
+    }
+
+    #[test]
+    fn a_close_of_an_exit_is_recorded_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut intents = Intents::open(&folder.path().join("intents.db")).unwrap();
+        let Intent::Close(exit) = close("exit", None) else {
+            panic!("a close is one")
+        };
+        let exit = Intent::Close(Close {
+            exits: true,
+            ..exit
+        });
+        for intent in [exit, close("one", None)] {
+            let request = Request::of(&intent, "process", 17);
+            assert!(may_leave(&mut intents, &intent, &request, 17));
+        }
+        let unsettled = intents.unsettled().unwrap().into_iter();
+        let methods: Vec<String> = unsettled.map(|intent| intent.method).collect();
+        assert_eq!(methods, [EXITS, "ClosePosition"]);
     }
 
     #[test]

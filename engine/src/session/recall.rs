@@ -1,7 +1,9 @@
 //! What became of the intents of before this session: each whose end is not known is asked for.
 
 use super::{
-    Gateway, Session, SessionEnd, gauges,
+    Gateway, Session, SessionEnd,
+    durable::EXITS,
+    gauges,
     heartbeat::{GatewayClock, HEARTBEAT, beat},
     wire::{self, Specs},
 };
@@ -51,6 +53,8 @@ pub(super) async fn settle(
     let is_other = refused == Some(RiskRefused::OtherAccount);
     for unsettled in session.intents.unsettled()? {
         let sent = sent(&unsettled, specs);
+        // Of another account one position is closed at most, and not what else is held there.
+        let sent = sent.map(|sent| if is_other { sent.of_one() } else { sent });
         let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
         let request_id = RequestId::parse(&unsettled.request_id);
         let Some(end) = recalled.await? else {
@@ -87,11 +91,18 @@ fn note(
     end: End,
     sent: Option<&Sent>,
 ) -> Option<PositionId> {
-    let Some(filled) = end.part() else {
-        trader.on_recalled(request_id, end.may_be_done());
-        return None;
+    let rest = match end.part() {
+        Some(filled) => trader.on_part_recalled(request_id, filled, sent),
+        None => {
+            trader.on_recalled(request_id, end.may_be_done());
+            None
+        }
     };
-    trader.on_part_recalled(request_id, filled, sent)
+    let next = match sent {
+        Some(Sent::Exit { tag, .. }) => trader.on_exit_recalled(tag),
+        _ => None,
+    };
+    next.or(rest)
 }
 
 /// Takes what the gateway still works on.
@@ -99,6 +110,10 @@ fn follow(trader: &mut Trader, request_id: RequestId, sent: Option<Sent>) {
     match sent {
         Some(Sent::Entry { tag, opens }) => trader.on_under_way(request_id, &tag, opens),
         Some(Sent::Close(position_id)) => trader.on_close_under_way(request_id, position_id),
+        Some(Sent::Exit { tag, position_id }) => {
+            trader.on_close_under_way(request_id, position_id);
+            trader.on_exit_recalled(&tag);
+        }
         None => {}
     }
 }
@@ -113,6 +128,13 @@ fn sent(unsettled: &Unsettled, specs: &Specs) -> Option<Sent> {
             let close = v1::ClosePositionRequest::decode(request).ok()?;
             let is_whole = close.lots.is_none();
             is_whole.then_some(Sent::Close(PositionId(close.position_id)))
+        }
+        EXITS => {
+            let close = v1::ClosePositionRequest::decode(request).ok()?;
+            Some(Sent::Exit {
+                tag: close.tag,
+                position_id: PositionId(close.position_id),
+            })
         }
         _ => None,
     }
@@ -179,7 +201,7 @@ impl End {
     /// True where the account that is served is meant: its gateway got the order, or that was to close a
     /// position, which is of one account alone. What another one's was to turn has its like there.
     fn is_of_account(self, sent: &Sent) -> bool {
-        self != Self::NeverArrived || matches!(sent, Sent::Close(_))
+        self != Self::NeverArrived || !matches!(sent, Sent::Entry { .. })
     }
 
     /// As it is recorded.
@@ -261,17 +283,17 @@ mod tests {
         session::{
             durable::may_leave,
             heartbeat::Beat,
-            testing::{FakeGateway, hold_clock, session},
+            testing::{FakeGateway, close, hold_clock, session},
             wire::Request,
         },
         strategy::{At, Strategy},
         trader::{
-            Close, Intent, Snapshot, Submit,
+            Close, Held, Intent, Snapshot, Submit,
             tests::{held, settings, snapshot, spec, tick, trader_without_snapshot},
         },
     };
     use mymt5_guard::TradingState;
-    use mymt5_model::{AccountId, Levels, Price};
+    use mymt5_model::{AccountId, AccountMode, Levels, Price};
     use mymt5_proto::Refusal;
     use std::path::Path;
 
@@ -404,13 +426,62 @@ mod tests {
         assert!(may_leave(&mut session.intents, intent, &request, 17));
     }
 
-    fn close(request_id: &str, lots: Option<Lots>) -> Intent {
+    /// The close of all of a position, for an exit.
+    fn exit(request_id: &str) -> Intent {
+        let Intent::Close(close) = close(request_id, None) else {
+            panic!("a close is one")
+        };
         Intent::Close(Close {
-            request_id: RequestId::parse(request_id).unwrap(),
-            position_id: PositionId(7),
-            lots,
-            tag: "jumps".into(),
+            exits: true,
+            ..close
         })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_exit_of_all_goes_on_with_the_rest_and_the_close_of_one_position_does_not() {
+        let _held = hold_clock();
+        let gateway = FakeGateway::default().serve().await;
+        let beat = beat(gateway.clone(), "process".to_owned(), false).await;
+        let Beat { clock, .. } = beat.ok().unwrap();
+        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        let trace = TraceContext::new();
+        // The position of the close is gone already; another one stands.
+        let other = PositionId(8);
+        for (account, intent, goes_on) in [
+            ("first", exit("old"), true),
+            ("second", exit("old"), false),
+            ("first", close("old", None), false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut trader = served(account, folder.path());
+            trader.on_snapshot(Snapshot {
+                account_id: AccountId::parse(account).ok(),
+                mode: AccountMode::Hedging,
+                positions: vec![Held {
+                    position_id: other,
+                    ..held(Side::Buy)
+                }],
+                ..snapshot(TradingState::Active)
+            });
+            let mut session = session(trader, folder.path());
+            leave(&mut session, &intent);
+            let settled = settle(&gateway, &mut session, clock, &specs, &trace).await;
+            assert_eq!(settled.ok(), Some(false), "{account} {intent:?}");
+            let is_over = session.intents.record_of("old").unwrap() == Record::Settled;
+            let is_gone = account == "first" && !goes_on;
+            assert_eq!(is_over, is_gone, "{account} {intent:?}");
+            let next = session.trader.on_tick(&tick(0, 100_000)).intents;
+            let closes = matches!(
+                &next[..],
+                [Intent::Close(close)] if close.position_id == other && close.exits
+            );
+            assert_eq!(closes, goes_on, "{account} {intent:?}: {next:?}");
+            for intent in &next {
+                leave(&mut session, intent);
+            }
+            let is_over = session.intents.record_of("old").unwrap() == Record::Settled;
+            assert_eq!(is_over, account == "first", "{account} {intent:?}");
+        }
     }
 
     /// An intent as it is recorded.

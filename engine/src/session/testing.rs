@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{CrashAlert, Gateway, GatewaySettings, SERVICE, Session};
-use crate::{intents::Intents, trader::Trader};
+use crate::{
+    intents::Intents,
+    trader::{Close, Intent, Trader},
+};
 use mymt5_chassis::{health::Health, redact::Redactor};
+use mymt5_model::{Lots, PositionId, RequestId};
 use mymt5_proto::{
     Reason, Refusal,
     v1::{
@@ -62,6 +66,17 @@ pub(super) fn session(trader: Trader, folder: &Path) -> Session {
         session_id: "process".to_owned(),
         crash_alert: CrashAlert::of(&[], String::new()),
     }
+}
+
+/// The close of so much of a position, or of all of it.
+pub(super) fn close(request_id: &str, lots: Option<Lots>) -> Intent {
+    Intent::Close(Close {
+        request_id: RequestId::parse(request_id).unwrap(),
+        position_id: PositionId(7),
+        lots,
+        tag: "jumps".into(),
+        exits: false,
+    })
 }
 
 /// Until the sender is dropped a test's paused clock stands still; else it goes on by itself while a test

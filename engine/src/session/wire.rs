@@ -340,7 +340,8 @@ fn bar(wire: &v1::Bar, spec: &SymbolSpec) -> Option<Bar> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::trader::{Cancel, Close, Move, Submit, tests::spec};
+    use crate::session::testing::close;
+    use crate::trader::{Cancel, Move, Submit, tests::spec};
     use mymt5_model::{LevelsEdit, UtcTime};
 
     fn wire_position(side: v1::Side, lots: f64) -> v1::Position {
@@ -414,12 +415,7 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(request, expected);
-        let close = Intent::Close(Close {
-            request_id: RequestId::parse("id-2").unwrap(),
-            position_id: PositionId(7),
-            lots: Lots::from_f64(0.24).ok(),
-            tag: "jumps".into(),
-        });
+        let close = close("id-2", Lots::from_f64(0.24).ok());
         let Request::Close(request) = Request::of(&close, "process", 18) else {
             panic!("a close is one")
         };

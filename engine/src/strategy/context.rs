@@ -130,7 +130,8 @@ impl<'a> Context<'a> {
         self.plan.enter(entry, true, self.view.time);
     }
 
-    /// Closes what is held and cancels what waits for its price.
+    /// Closes what is held and cancels what waits for its price. Once its first close is sent it goes on after
+    /// a restart of the engine, too.
     pub fn exit(&mut self) {
         self.plan.exit();
     }

@@ -48,6 +48,8 @@ pub struct Close {
     pub lots: Option<Lots>,
     /// The strategy's name.
     pub tag: String,
+    /// It is one of an exit: all that the strategy holds is closed, and what waits is cancelled.
+    pub exits: bool,
 }
 
 /// A change of a position's levels. Done twice it is done once.

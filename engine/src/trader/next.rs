@@ -46,14 +46,21 @@ impl Next {
         Self::Move(position_id, levels)
     }
 
-    pub(super) fn intent(&self, settings: &StrategySettings, request_id: RequestId) -> Intent {
+    /// `exits`: it is for an exit.
+    pub(super) fn intent(
+        &self,
+        settings: &StrategySettings,
+        request_id: RequestId,
+        exits: bool,
+    ) -> Intent {
         let tag = settings.name.clone();
-        let close = |request_id, position_id, lots, tag| {
+        let close = |request_id, position_id, lots: Option<Lots>, tag| {
             Intent::Close(Close {
                 request_id,
                 position_id,
                 lots,
                 tag,
+                exits: exits && lots.is_none(),
             })
         };
         match *self {

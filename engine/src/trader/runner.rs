@@ -417,7 +417,7 @@ impl StrategyRunner {
         let next = self.next(care, world)?;
         self.replaced
             .on_next(&next, self.plan.exit, world.portfolio);
-        let intent = next.intent(&self.settings, new_id());
+        let intent = next.intent(&self.settings, new_id(), self.plan.exit);
         match next {
             Next::Close(id) => self.carer.on_asked(id, |_| true),
             Next::Reduce(id, _) => {

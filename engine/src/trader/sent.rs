@@ -10,6 +10,13 @@ use mymt5_model::{PositionId, RequestId};
 pub enum Sent {
     /// Close all of a position.
     Close(PositionId),
+    /// The same for an exit: what else the strategy holds is closed after it, and what waits is cancelled.
+    Exit {
+        /// The strategy's name.
+        tag: String,
+        /// The position that is closed first.
+        position_id: PositionId,
+    },
     /// Open a position; where positions net, an order at the market turns one of the other side.
     Entry {
         /// The strategy's name.
@@ -20,10 +27,21 @@ pub enum Sent {
 }
 
 impl Sent {
+    /// The same, with nothing that goes beyond one position.
+    #[must_use]
+    pub fn of_one(self) -> Self {
+        match self {
+            Self::Exit { position_id, .. } => Self::Close(position_id),
+            other => other,
+        }
+    }
+
     /// True for a position that it was to close, or to turn.
     fn closes(&self, held: &Held, nets: bool) -> bool {
         match self {
-            Self::Close(position_id) => held.position_id == *position_id,
+            Self::Close(position_id) | Self::Exit { position_id, .. } => {
+                held.position_id == *position_id
+            }
             Self::Entry { opens, .. } => nets && turns(opens, held),
         }
     }
@@ -45,6 +63,14 @@ impl Trader {
         if let Some(runner) = runners.find(|runner| runner.owns_position(held)) {
             runner.resume(request_id, What::Close(position_id));
         }
+    }
+
+    /// An exit of this strategy, of before the snapshot, whose close is under way or has ended: it goes on with
+    /// what is left. The position that is closed next, if one is left.
+    pub fn on_exit_recalled(&mut self, tag: &str) -> Option<PositionId> {
+        let mut runners = self.runners.iter_mut();
+        let runner = runners.find(|runner| runner.name() == tag)?;
+        runner.resume_exit(&self.portfolio)
     }
 
     /// Closes what an earlier process was to close, or to turn, and did in part alone or not at all; what this

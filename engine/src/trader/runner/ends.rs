@@ -265,6 +265,16 @@ impl StrategyRunner {
         self.plan.is_fresh = true;
     }
 
+    /// An exit is gone on with, if anything is left to be closed or to be cancelled. The position that is
+    /// closed next.
+    pub(in crate::trader) fn resume_exit(&mut self, portfolio: &Portfolio) -> Option<PositionId> {
+        let next = self.closing(portfolio);
+        if next.is_some() || self.waiting(portfolio).is_some() {
+            self.plan.exit();
+        }
+        next
+    }
+
     /// True where a position of its own is closed next, whatever else is wanted.
     pub(in crate::trader) fn closes(&self, position_id: PositionId) -> bool {
         self.plan.exit || self.rests.contains(&position_id)

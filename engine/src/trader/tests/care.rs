@@ -599,6 +599,7 @@ fn a_position_that_cannot_be_closed_keeps_no_other_from_its_end() {
             panic!("{intent:?}")
         };
         assert_eq!(close.position_id, PositionId(number));
+        assert!(!close.exits, "it is the end of one position");
         trader.on_refused(&close.request_id, "MARKET_CLOSED".into());
     }
 }

@@ -160,6 +160,61 @@ fn an_exit_whose_close_did_nothing_or_a_part_goes_on_in_the_next_session() {
     }
 }
 
+/// What an exit of an earlier process left: this one finds so many positions, and orders that wait.
+fn found_after_a_restart(positions: &[u64], orders: Vec<WorkingOrder>) -> Trader {
+    let held = |id: &u64| Held {
+        position_id: PositionId(*id),
+        ..held(Side::Buy)
+    };
+    let mut trader = deciding(&[]);
+    trader.on_snapshot(Snapshot {
+        mode: AccountMode::Hedging,
+        positions: positions.iter().map(held).collect(),
+        orders,
+        ..snapshot(TradingState::Active)
+    });
+    trader
+}
+
+#[test]
+fn an_exit_of_an_earlier_process_goes_on_with_all_that_is_left() {
+    let waiting = || -> Vec<WorkingOrder> { working("old").working.into_iter().collect() };
+    let mut trader = found_after_a_restart(&[7, 8], waiting());
+    assert_eq!(trader.on_exit_recalled("jumps"), Some(POSITION));
+    let mut next = go(&mut trader);
+    for (number, order_id) in [(7, "id-1"), (8, "id-2")] {
+        let [Intent::Close(close)] = &next[..] else {
+            panic!("{number}: {next:?}")
+        };
+        assert_eq!(close.position_id, PositionId(number));
+        assert!(close.exits, "the next process goes on with it, too");
+        let gone = Event::PositionClosed(PositionId(number), None);
+        assert_eq!(trader.on_event(&gone).intents, []);
+        let filled = order(order_id, OrderState::Filled);
+        next = trader.on_event(&filled).intents;
+    }
+    assert!(matches!(&next[..], [Intent::Cancel(_)]), "{next:?}");
+    let mut alone = found_after_a_restart(&[], waiting());
+    assert_eq!(alone.on_exit_recalled("jumps"), None);
+    let cancel = go(&mut alone);
+    assert!(matches!(&cancel[..], [Intent::Cancel(_)]), "{cancel:?}");
+}
+
+#[test]
+fn an_exit_of_an_earlier_process_that_left_nothing_is_over() {
+    let mut trader = found_after_a_restart(&[], Vec::new());
+    assert_eq!(trader.on_exit_recalled("jumps"), None);
+    assert_eq!(trader.on_event(&opened(Side::Buy)).intents, []);
+    assert_eq!(go(&mut trader), []);
+    let mut other = found_after_a_restart(&[7], Vec::new());
+    assert_eq!(
+        other.on_exit_recalled("gone"),
+        None,
+        "no strategy of that name"
+    );
+    assert_eq!(go(&mut other), []);
+}
+
 #[test]
 fn an_exit_that_finds_nothing_in_the_next_session_is_over() {
     let mut trader = exits_beside_a_change();
