@@ -58,7 +58,7 @@ fn a_stop_that_is_answered_late_is_known_before_its_position_is_told() {
 
 #[test]
 fn an_answer_moves_no_stop_but_that_of_the_position_as_it_was_asked_for() {
-    let stop = |trader: &Trader| {
+    let stop = |trader: &Trader| -> Option<Price> {
         let held = trader.portfolio.position(POSITION)?;
         held.levels.stop_loss
     };
