@@ -379,8 +379,8 @@ impl Live {
         if !self.in_step.counts(&event) {
             return Ok(());
         }
-        note_gone(&mut session.intents, &event);
         self.take(session, |trader| trader.on_event(&event));
+        note_gone(&mut session.intents, &event);
         Ok(())
     }
 
