@@ -40,7 +40,10 @@ impl ClockCheck {
             };
             return;
         }
-        if (0..DELAY_MS).contains(&(expected - rounded)) {
+        // A delayed quote says nothing, whether the configured clock is the broker's or another one is.
+        let is_delayed = |clock: i64| (1..DELAY_MS).contains(&(clock - rounded));
+        let candidate = self.candidate.map(|(offset, _)| offset);
+        if is_delayed(expected) || candidate.is_some_and(is_delayed) {
             return;
         }
         let seen = match self.candidate {
@@ -95,6 +98,16 @@ mod tests {
         assert_eq!(seen(&mixed).differs, None);
         mixed.push(2 * HOUR);
         assert_eq!(seen(&mixed).differs, Some(2 * HOUR));
+    }
+
+    #[test]
+    fn delayed_quotes_do_not_hide_a_clock_that_differs() {
+        for ahead in [HOUR, -HOUR, 3 * QUARTER_MS] {
+            let offset = 3 * HOUR + ahead;
+            let delays = [QUARTER_MS, 0, 0, 2 * QUARTER_MS];
+            let ticks = delays.map(|delay| offset - delay).repeat(20);
+            assert_eq!(seen(&ticks).differs, Some(offset), "{ahead}");
+        }
     }
 
     #[test]
