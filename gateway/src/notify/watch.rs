@@ -67,10 +67,21 @@ impl CoreView {
 /// What is remembered between two looks.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    /// The core was looked at before.
-    has_begun: bool,
+    inherited: Inherited,
     lasting: BTreeMap<String, Lasting>,
     secrets: Option<BTreeMap<&'static str, [u8; 32]>>,
+}
+
+/// What closed trading before the start. Its event may have reached nobody: what still waited for a
+/// channel when the gateway stopped or died is gone.
+#[derive(Debug, Default)]
+enum Inherited {
+    /// The core was not looked at yet.
+    #[default]
+    Unseen,
+    /// What it was at the first look, and when that was.
+    Seen(Vec<String>, i64),
+    Told,
 }
 
 /// A state that holds, or did a moment ago.
@@ -144,7 +155,7 @@ impl Watch {
 
     /// Looks at how things stand; what is news of it. `now`: milliseconds of a clock that nobody sets.
     pub(super) fn look(&mut self, standing: &Standing, now: i64) -> Vec<Alert> {
-        let mut alerts = self.inherited(standing);
+        let mut alerts = self.inherited(standing, now);
         alerts.extend(self.renewed(standing));
         let mut holding = BTreeMap::new();
         for condition in conditions(standing) {
@@ -197,16 +208,27 @@ impl Watch {
         Some(alert)
     }
 
-    /// What closes trading since before the start. Its event may have reached nobody: what still waited
-    /// for a channel when the gateway stopped or died is gone.
-    fn inherited(&mut self, standing: &Standing) -> Vec<Alert> {
+    /// What closes trading since before the start. A day that began since then ends some of it with the
+    /// first comparison, which is waited for, if not for long.
+    fn inherited(&mut self, standing: &Standing, now: i64) -> Vec<Alert> {
         let Some(core) = &standing.core else {
             return Vec::new();
         };
-        if std::mem::replace(&mut self.has_begun, true) {
+        let obstacles = core.obstacles.iter();
+        if matches!(self.inherited, Inherited::Unseen) {
+            self.inherited = Inherited::Seen(obstacles.clone().map(head).collect(), now);
+        }
+        let Inherited::Seen(first, since) = &self.inherited else {
+            return Vec::new();
+        };
+        let mut kinds = obstacles.clone().map(|obstacle| obstacle.kind);
+        if kinds.any(|kind| kind == ObstacleKind::NotCompared) && now - since < PASSING {
             return Vec::new();
         }
-        core.obstacles.iter().filter_map(of_before).collect()
+        let still = obstacles.filter(|obstacle| first.contains(&head(obstacle)));
+        let alerts = still.filter_map(of_before).collect();
+        self.inherited = Inherited::Told;
+        alerts
     }
 
     /// Secrets that were replaced since the last look.

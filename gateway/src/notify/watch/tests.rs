@@ -185,24 +185,29 @@ fn each_obstacle_is_told_or_known_to_be_told_otherwise() {
     }
 }
 
-#[test]
-fn what_closes_trading_since_before_the_start_is_told_once() {
-    let mut looking = Looking::default();
-    let of_account = |kind, why: &str| Obstacle {
+/// All is well but for that, of the whole account.
+fn closed_by(obstacles: &[(ObstacleKind, &str)]) -> Standing {
+    let of_account = |(kind, why): &(ObstacleKind, &str)| Obstacle {
         symbol: None,
-        ..obstacle(kind, why)
+        ..obstacle(*kind, why)
     };
-    let closed = Standing {
+    Standing {
         core: Some(CoreView {
-            obstacles: vec![
-                of_account(ObstacleKind::Halted, "news (by operator)"),
-                of_account(ObstacleKind::Drawdown, "LIMIT_DRAWDOWN"),
-                of_account(ObstacleKind::SymbolShared, "told otherwise"),
-            ],
+            obstacles: obstacles.iter().map(of_account).collect(),
             ..CoreView::default()
         }),
         ..fine()
-    };
+    }
+}
+
+#[test]
+fn what_closes_trading_since_before_the_start_is_told_once() {
+    let mut looking = Looking::default();
+    let closed = closed_by(&[
+        (ObstacleKind::Halted, "news (by operator)"),
+        (ObstacleKind::Drawdown, "LIMIT_DRAWDOWN"),
+        (ObstacleKind::SymbolShared, "told otherwise"),
+    ]);
     // It is told as soon as the core answers.
     let hangs = Standing {
         core: None,
@@ -216,6 +221,27 @@ fn what_closes_trading_since_before_the_start_is_told_once() {
     assert!(texts[0].starts_with(halted), "{told:?}");
     assert!(texts[0].contains("mymt5-gateway resume"), "{told:?}");
     assert!(texts[1].contains("DRAWDOWN: LIMIT_DRAWDOWN"), "{told:?}");
+}
+
+#[test]
+fn what_the_first_comparison_ends_is_not_told_at_the_start() {
+    const NEWS: (ObstacleKind, &str) = (ObstacleKind::Halted, "news (by operator)");
+    let start = closed_by(&[
+        NEWS,
+        (ObstacleKind::DailyLoss, "LIMIT_DAILY_LOSS"),
+        (ObstacleKind::NotCompared, "not yet"),
+    ]);
+    let mut looking = Looking::default();
+    assert!(looking.for_seconds(5, &start).is_empty());
+    // A day has begun. What is reached only now is told by its event.
+    let compared = closed_by(&[NEWS, (ObstacleKind::Drawdown, "LIMIT_DRAWDOWN")]);
+    let told = looking.for_seconds(100, &compared);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.contains("HALTED: news"), "{told:?}");
+    // A broker that is not reached keeps nobody from being told.
+    let told = Looking::default().for_seconds(PASSING / SECOND + 1, &start);
+    let seconds: Vec<i64> = told.iter().map(|(second, _)| *second).collect();
+    assert_eq!(seconds, [PASSING / SECOND; 2], "{told:?}");
 }
 
 #[test]
