@@ -40,11 +40,11 @@ impl PastArgs {
     /// The past that these options name.
     ///
     /// # Errors
-    /// It would end before it begins.
+    /// It would be empty.
     pub(super) fn past(&self) -> anyhow::Result<Past> {
         let span = self.from.zip(self.to);
         ensure!(
-            span.is_none_or(|(from, to)| from <= to),
+            span.is_none_or(|(from, to)| from < to),
             Usage("invalid --to: expected a time after --from")
         );
         let (files, kind) = if self.bars.is_empty() {

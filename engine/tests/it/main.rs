@@ -280,17 +280,19 @@ fn without_a_gateway_it_backs_off_and_stops_at_once_when_told() {
 
 /// As for options that cannot be read.
 #[test]
-fn a_span_that_ends_before_it_begins_has_the_code_of_wrong_options() {
+fn a_span_that_does_not_end_after_it_begins_has_the_code_of_wrong_options() {
     let folder = folder_without_gateway();
-    let span = ["--from", "2026-07-02", "--to", "2026-07-01"];
     let history = ["history", "--symbol", "EURUSD", "--ticks", "--out", "x.csv"];
     let backtest = ["backtest", "--ticks", "EURUSD.csv"];
-    for asked in [&history[..], &backtest] {
-        let output = engine(folder.path(), &[asked, &span].concat()).output();
-        let output = output.unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains("invalid --to"), "{said}");
+    for to in ["2026-07-01", "2026-07-02"] {
+        let span = ["--from", "2026-07-02", "--to", to];
+        for asked in [&history[..], &backtest] {
+            let output = engine(folder.path(), &[asked, &span].concat()).output();
+            let output = output.unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains("invalid --to"), "{said}");
+        }
     }
 }
 
