@@ -258,7 +258,12 @@ impl Reloader {
                 taken.clients = clients;
                 done.push(Part::Clients);
             }
-            None => taken.clients.retain(stays),
+            // Who must go is out, and keeps what the next reading must not lift.
+            None => {
+                for client in &mut taken.clients {
+                    client.enabled &= listed.contains(&client.name);
+                }
+            }
         }
         if let Some(limits) = fresh.account_limits.take() {
             taken.account_limits = limits;

@@ -459,6 +459,30 @@ async fn all_clients_that_are_disabled_are_out_whatever_else_is_wrong() {
 }
 
 #[tokio::test]
+async fn who_is_disabled_while_something_is_wrong_loses_no_limit() {
+    let gateway = Gateway::start("").await;
+    let before = gateway.configuration();
+    let read_with =
+        |key: &str| before.replace("[clients.read]\n", &format!("[clients.read]\n{key}"));
+    let limited = read_with("limits.max_lots_total = 0.5\n");
+    gateway.configure(&limited);
+    reload(&gateway).await.unwrap();
+    let off = read_with("enabled = false\n");
+    gateway.configure(&(off + "[limit]\nmax_lots_per_order = 0.1\n"));
+    reload(&gateway).await.unwrap_err();
+    let out = || async { status(gateway.channel(Some("read")).await).await };
+    assert!(is_nobody(&out().await.unwrap_err()));
+    gateway.configure(&before);
+    let refused = reload(&gateway).await.unwrap_err();
+    let told = "clients.read.limits.max_lots_total: is gone";
+    assert!(refused.message().contains(told), "{refused:?}");
+    assert!(is_nobody(&out().await.unwrap_err()));
+    gateway.configure(&limited);
+    reload(&gateway).await.unwrap();
+    out().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_password_of_a_dotenv_is_taken_again_and_a_faulty_line_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let dotenv = folder.path().join(".env");
