@@ -268,6 +268,16 @@ fn a_start_is_given_the_deals_of_the_last_two_days() {
     assert_eq!(recent, [Ticket(2), Ticket(3)]);
 }
 
+/// As `.cargo/config.toml` has it: where that was not read, commits sync more than they need.
+#[test]
+fn sqlite_is_built_as_this_workspace_wants_it() {
+    let connection = Connection::open_in_memory().unwrap();
+    let sql = "SELECT count(*) FROM pragma_compile_options
+        WHERE compile_options = 'DEFAULT_MEMSTATUS=0'";
+    let found: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(found, 1, "build within the repository's folder");
+}
+
 #[test]
 fn a_journal_of_the_version_before_is_brought_forward() {
     let (_folder, path) = place();
