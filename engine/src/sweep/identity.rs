@@ -12,13 +12,15 @@ use std::{
     path::Path,
 };
 
+/// The version of the engine, and of the figures that a backtest tells: those of two versions do not mix.
+pub(super) const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), "+figures.2");
 /// Bytes of each end of a file that tell it from others.
 const END: u64 = 64 * 1024;
 
 /// What is swept over which past.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sweep {
-    /// Version of the engine.
+    /// Version of the engine and of its figures.
     pub engine: String,
     /// The keys and their values.
     pub vary: Grid,

@@ -1,6 +1,9 @@
 //! What is to be done, looked at before anything trades: keys, values and files.
 
-use super::{Axis, Criterion, Grid, PastFile, Period, Sweep, SweepError, limits::MOST_RESULTS};
+use super::{
+    Axis, Criterion, Grid, PastFile, Period, Sweep, SweepError, identity::ENGINE,
+    limits::MOST_RESULTS,
+};
 use crate::{
     backtest::{Backtest, Ticks, UNLIMITED},
     setup::{Past, Setup, TABLES, note, read_keys},
@@ -59,7 +62,7 @@ impl Plan {
         let settings = first.shown().into_iter();
         let unlimited = (!first.conditions.is_limited()).then(|| UNLIMITED.to_owned());
         let sweep = Sweep {
-            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: ENGINE.to_owned(),
             by: asked.by,
             walk_forward: asked.folds,
             files,
