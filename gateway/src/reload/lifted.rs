@@ -1,6 +1,6 @@
 //! Another value of a limit is taken up, and its absence is not: a file that a full disk or an editor at
 //! work has cut off may be sound TOML, and only lack its end. The same goes for what else binds a client:
-//! its symbols, and what its silence leads to.
+//! that it is disabled, its symbols, and what its silence leads to.
 
 use crate::access::Client;
 use mymt5_chassis::loader::Reader;
@@ -124,6 +124,7 @@ impl InForce {
 /// The names of the keys that bind a client beside its limits.
 fn bounds_of(client: &Client) -> Vec<&'static str> {
     let names = [
+        ("enabled", !client.enabled),
         ("symbols", client.symbols.is_some()),
         ("dead_man.after_ms", client.dead_man.is_some()),
     ];
@@ -236,6 +237,17 @@ mod tests {
         assert_eq!(gone(&before, &other), keys[1..]);
         let other = format!("{A}symbols = ['*']\ndead_man.after_ms = 9000\n");
         assert!(gone(&before, &other).is_empty());
+    }
+
+    #[test]
+    fn who_is_disabled_is_let_in_by_a_word_alone() {
+        let before = in_force(&format!("{A}enabled = false\n"));
+        assert_eq!(gone(&before, A), ["clients.a.enabled"]);
+        for word in ["true", "false"] {
+            assert!(gone(&before, &format!("{A}enabled = {word}\n")).is_empty());
+        }
+        assert!(gone(&before, "[clients.b]\n").is_empty());
+        assert!(gone(&in_force(&format!("{A}enabled = true\n")), A).is_empty());
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! account's limits, its certificate with the authorities it trusts, its secrets, its log level. Each
 //! part as a whole, or not at all: one that is faulty stays as it was and never holds back the
 //! others, and a client that the configuration does not name any more is out whatever else is wrong.
-//! A limit gets another value and is never lifted: a file that was cut off has none. Other keys that
-//! changed are named: they need a restart. Asked for by SIGHUP or an operator; a changed certificate
-//! is also noticed.
+//! A limit gets another value and is never lifted, and who is disabled needs a word to come back: a
+//! file that was cut off has none. Other keys that changed are named: they need a restart. Asked for
+//! by SIGHUP or an operator; a changed certificate is also noticed.
 
 mod certificate;
 mod lifted;
@@ -111,6 +111,9 @@ struct Taken {
     environment: Environment,
 }
 
+/// Clients that are named, each with whether it is let in.
+type Listed = BTreeMap<ClientName, bool>;
+
 /// What can be taken up again, and from where.
 pub struct ReloadDeps {
     /// The configuration's file.
@@ -134,8 +137,8 @@ pub struct ReloadDeps {
 /// Everything read again: each part, unless a fault leaves it as it was.
 struct Fresh {
     clients: Option<Vec<Client>>,
-    /// The clients of before that the configuration still names.
-    listed: Vec<ClientName>,
+    /// The clients of before that the configuration still names, and whether it disables them.
+    listed: Listed,
     account_limits: Option<ScopeLimits>,
     risk_ceiling: Option<Percent>,
     tls: Option<(ServerIdentity, Files)>,
@@ -247,10 +250,8 @@ impl Reloader {
     /// Takes up the clients and all limits: durable before a new client is let in. Without a journal
     /// nobody trades, and a client that must go goes all the same, before anything is waited for.
     async fn regrant(&self, taken: &mut Taken, fresh: &mut Fresh, done: &mut Vec<Part>) {
-        let listed = fresh.listed.clone();
-        let stays = |client: &Client| listed.contains(&client.name);
         let mut staying = taken.clients.clone();
-        staying.retain(stays);
+        disable(&mut staying, &fresh.listed);
         let mut revoked = self.renew(staying);
         let answers = self.check(fresh).await;
         match fresh.clients.take() {
@@ -259,11 +260,7 @@ impl Reloader {
                 done.push(Part::Clients);
             }
             // Who must go is out, and keeps what the next reading must not lift.
-            None => {
-                for client in &mut taken.clients {
-                    client.enabled &= listed.contains(&client.name);
-                }
-            }
+            None => disable(&mut taken.clients, &fresh.listed),
         }
         if let Some(limits) = fresh.account_limits.take() {
             taken.account_limits = limits;
@@ -405,22 +402,27 @@ impl Fresh {
     }
 }
 
-/// Those of the clients that are named and not disabled; all where no client is named at all, as in
-/// a file that was cut off.
-fn still_listed<'a>(
-    reader: &Reader,
-    clients: impl Iterator<Item = &'a ClientName>,
-) -> Vec<ClientName> {
+/// Those of the clients that are named; all where no client is named at all, as in a file that was
+/// cut off.
+fn still_listed<'a>(reader: &Reader, clients: impl Iterator<Item = &'a ClientName>) -> Listed {
     let tables: BTreeMap<String, Value> = reader.peek("clients").unwrap_or_default();
     if !tables.values().any(Value::is_object) {
-        return clients.cloned().collect();
+        return clients.map(|name| (name.clone(), true)).collect();
     }
-    let is_listed = |name: &&ClientName| {
+    let look_up = |name: &ClientName| {
         let table = format!("clients.{}", name.as_str());
+        reader.peek::<IgnoredAny>(&table)?;
         let enabled = reader.peek::<bool>(&format!("{table}.enabled"));
-        reader.peek::<IgnoredAny>(&table).is_some() && enabled != Some(false)
+        Some((name.clone(), enabled != Some(false)))
     };
-    clients.filter(is_listed).cloned().collect()
+    clients.filter_map(look_up).collect()
+}
+
+/// Whoever is not listed, or disabled there, is out.
+fn disable(clients: &mut [Client], listed: &Listed) {
+    for client in clients {
+        client.enabled &= listed.get(&client.name).copied().unwrap_or_default();
+    }
 }
 
 /// The keys that changed since the start and are not read again. One with a fault is told with it.
@@ -495,8 +497,9 @@ mod tests {
         ];
         for (toml, stay) in cases {
             let listed = still_listed(&reader(toml), names.iter());
-            let listed: Vec<_> = listed.iter().map(ClientName::as_str).collect();
-            assert_eq!(listed, stay, "{toml}");
+            let enabled = listed.iter().filter(|(_, enabled)| **enabled);
+            let enabled: Vec<_> = enabled.map(|(name, _)| name.as_str()).collect();
+            assert_eq!(enabled, stay, "{toml}");
         }
     }
 

@@ -135,6 +135,7 @@ async fn a_removed_client_is_out_within_five_seconds_and_nobody_else_notices() {
         "[clients.read]\ncertificate = \"spiffe://mymt5/client/read\"",
         "[clients.else]\ncertificate = \"spiffe://mymt5/client/else\"",
     );
+    let before = gateway.configuration();
     for (was, becomes) in [disabled, removed] {
         let channel = gateway.channel(Some("read")).await;
         status(channel.clone()).await.unwrap();
@@ -153,7 +154,6 @@ async fn a_removed_client_is_out_within_five_seconds_and_nobody_else_notices() {
             .unwrap()
             .into_inner();
         let quotes = ticks(channel.clone()).await;
-        let before = gateway.configuration();
         gateway.configure(&before.replace(was, becomes));
         let reloaded = reload(&gateway).await.unwrap();
         assert_eq!(
@@ -162,7 +162,7 @@ async fn a_removed_client_is_out_within_five_seconds_and_nobody_else_notices() {
         );
         assert!(is_nobody(&end(events).await) && is_nobody(&end(quotes).await));
         assert!(is_nobody(&status(channel.clone()).await.unwrap_err()));
-        gateway.configure(&before);
+        gateway.configure(&before.replace("[clients.read]", "[clients.read]\nenabled = true"));
         gateway.hang_up();
         let end = Instant::now() + BOUND;
         while status(channel.clone()).await.is_err() {
@@ -424,7 +424,15 @@ async fn a_faulty_part_holds_back_no_other() {
     assert_eq!(reason_of(&refused), Some(Reason::LimitLotsPerOrder));
     let channel = gateway.channel(Some("trade")).await;
     assert!(is_nobody(&status(channel).await.unwrap_err()));
-    gateway.configure(&(before + "[limits]\nmax_lots_per_order = 0.5\n"));
+    // Nor does a line that is gone let in who was disabled.
+    let raised = before + "[limits]\nmax_lots_per_order = 0.5\n";
+    gateway.configure(&raised);
+    let refused = reload(&gateway).await.unwrap_err();
+    let told = "clients.read.enabled: is gone";
+    assert!(refused.message().contains(told), "{refused:?}");
+    let channel = gateway.channel(Some("read")).await;
+    assert!(is_nobody(&status(channel).await.unwrap_err()));
+    gateway.configure(&raised.replace("[clients.read]\n", "[clients.read]\nenabled = true\n"));
     reload(&gateway).await.unwrap();
     trading.submit_order(order("after")).await.unwrap();
     status(gateway.channel(Some("read")).await).await.unwrap();
@@ -449,7 +457,14 @@ async fn all_clients_that_are_disabled_are_out_whatever_else_is_wrong() {
         assert!(said.contains(told), "{told}: {said}");
     }
     assert!(is_nobody(&status(open).await.unwrap_err()));
+    // What was taken up of a faulty file stays so, too.
     gateway.configure(&before);
+    let said = gateway.command(&["reload", "--data-folder", "data"], None);
+    let said = String::from_utf8(said.await.stderr).unwrap();
+    assert!(said.contains("clients.all.enabled: is gone"), "{said}");
+    let channel = gateway.channel(Some("all")).await;
+    assert!(is_nobody(&status(channel).await.unwrap_err()));
+    gateway.configure(&before.replace("permissions =", "enabled = true\npermissions ="));
     gateway.hang_up();
     let end = Instant::now() + BOUND;
     while status(gateway.channel(Some("all")).await).await.is_err() {
@@ -477,7 +492,7 @@ async fn who_is_disabled_while_something_is_wrong_loses_no_limit() {
     let told = "clients.read.limits.max_lots_total: is gone";
     assert!(refused.message().contains(told), "{refused:?}");
     assert!(is_nobody(&out().await.unwrap_err()));
-    gateway.configure(&limited);
+    gateway.configure(&read_with("enabled = true\nlimits.max_lots_total = 0.5\n"));
     reload(&gateway).await.unwrap();
     out().await.unwrap();
 }
