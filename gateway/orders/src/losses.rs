@@ -206,13 +206,14 @@ impl Losses {
             .compare(account.balance, account.mode, begins, out);
     }
 
-    /// True while another pass may tell what cannot be measured now: losses are limited and the
-    /// ledger has not begun, or deals are missing in it.
+    /// True while another pass may tell what cannot be measured now: the ledger has not begun, though
+    /// losses are limited or a reading waits for it, or deals are missing in it.
     pub(crate) fn wants_pass(&self) -> bool {
         let unlimited = LossSettings::default();
         let mut meters = self.meters.values();
         let limited = meters.any(|meter| meter.meter.settings() != unlimited);
-        (self.ledger.is_empty() && limited) || self.ledger.differs()
+        let waits = limited || self.reading.is_some();
+        (self.ledger.is_empty() && waits) || self.ledger.differs()
     }
 
     /// Takes a reading of the account, at that time of the broker's clock.

@@ -14,6 +14,7 @@ mod evidence;
 mod exposure;
 mod fills;
 mod first;
+mod first_day;
 mod flatten;
 mod flatten_rounds;
 mod foreign;

@@ -1,0 +1,57 @@
+//! What is measured on the first day of a journal, though no losses are limited.
+
+use crate::bench::{rows::*, scenes::*};
+use mymt5_model::{DealKind, DealRow};
+use mymt5_orders::{Input, Snapshot};
+
+/// The account's day begins with this balance within seconds, and with nothing before that.
+fn begins_soon(scene: &mut Scene, balance: f64) {
+    assert_eq!(scene.shell.core.losses_of(&None), None);
+    scene.live(7);
+    let losses = scene.shell.core.losses_of(&None).unwrap();
+    assert_eq!(losses.1.base, money(balance));
+    assert!(!scene.shell.core.wants_pass());
+}
+
+#[test]
+fn it_begins_though_the_first_pass_did_not_know_the_brokers_time() {
+    let mut scene = Scene::unseen(fresh());
+    scene.shell.feed(Input::Link(true));
+    let rows = Snapshot {
+        time: None,
+        ..scene.snapshot()
+    };
+    let history = scene.history();
+    scene.shell.feed(Input::Pass(rows, history));
+    begins_soon(&mut scene, 10_000.0);
+}
+
+#[test]
+fn it_begins_though_the_first_pass_met_a_deal_of_that_moment() {
+    let mut scene = Scene::unseen(fresh());
+    scene.account.balance = money(9_990.0);
+    let ticket = scene.next_ticket();
+    let fresh = DealRow {
+        kind: DealKind::Other,
+        time: scene.broker_time(),
+        ..flow(ticket, -10.0)
+    };
+    scene.deals.push(fresh);
+    scene.refresh();
+    scene.connect();
+    begins_soon(&mut scene, 9_990.0);
+}
+
+#[test]
+fn nothing_hurries_while_the_brokers_time_is_unknown() {
+    let mut scene = Scene::unseen(fresh());
+    scene.shell.feed(Input::Link(true));
+    let rows = Snapshot {
+        time: None,
+        ..scene.snapshot()
+    };
+    let history = scene.history();
+    scene.shell.feed(Input::Pass(rows, history));
+    scene.shell.pass(7_000);
+    assert!(!scene.shell.core.wants_pass());
+}
