@@ -47,7 +47,7 @@ const WRONG: [&str; 15] = [
      news.calendar = 'DIR/none.csv'",
     "[risk]\nnews.calendar = 'DIR/wrong.csv'",
     "[risk]\nnews.calendar = 'DIR/empty.csv'",
-    "[risk]\ncommission_per_lot = -1.0\nnews.minutes_before = 1441",
+    "[risk]\ncommission_per_lot = -1.0\nnews.minutes_before = 1441\n[risk.daily_loss]",
     "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\ncare.break_even.plus_points = 5\n\
      care.trailing.points = 0\ncare.trailing.atr = 3.0\ncare.partial_close.percent = 50.0",
     "[[strategies]]\nname = 'one'\nsymbol = 'EURUSD'\ncare.trailing.from_r = 0.0\n\

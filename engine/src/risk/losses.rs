@@ -43,9 +43,8 @@ pub(super) fn read(section: &mut Section<'_>, reset_hour: ResetHour) -> LossSett
 fn daily(section: &mut Section<'_>, reset_hour: ResetHour) -> Option<DailyLoss> {
     let base = section.optional("daily_loss.base", "\"balance\", \"equity\" or \"greater\"");
     let action = action(section, "daily_loss.action");
-    let more = base.is_some() || action.is_some();
     Some(DailyLoss {
-        allowance: allowance(section, "daily_loss", more)?,
+        allowance: allowance(section, "daily_loss")?,
         base: base.unwrap_or_default(),
         reset_hour,
         action: action.unwrap_or_default().into(),
@@ -56,9 +55,8 @@ fn drawdown(section: &mut Section<'_>) -> Option<Drawdown> {
     let kind = section.optional("drawdown.kind", "\"static\" or \"trailing\"");
     let initial_balance = keys::amount(section, "drawdown.initial_balance");
     let action = action(section, "drawdown.action");
-    let more = kind.is_some() || initial_balance.is_some() || action.is_some();
     Some(Drawdown {
-        allowance: allowance(section, "drawdown", more)?,
+        allowance: allowance(section, "drawdown")?,
         kind: kind.unwrap_or_default(),
         initial_balance,
         action: action.unwrap_or_default().into(),
@@ -69,16 +67,18 @@ fn action(section: &mut Section<'_>, part: &str) -> Option<Action> {
     section.optional(part, "\"block\" or \"close\"")
 }
 
-/// What may be lost: an amount or a percentage, and one of them where `more` is said of it.
-fn allowance(section: &mut Section<'_>, table: &str, more: bool) -> Option<Allowance> {
-    let amount = keys::amount(section, &format!("{table}.amount")).map(Allowance::Amount);
-    let percent = section.optional(&format!("{table}.percent"), PERCENT);
+/// What may be lost: an amount or a percentage, and one of them where the table is there.
+fn allowance(section: &mut Section<'_>, table: &str) -> Option<Allowance> {
+    let (amount_part, percent_part) = (format!("{table}.amount"), format!("{table}.percent"));
+    let is_set = section.has(&amount_part) || section.has(&percent_part);
+    let amount = keys::amount(section, &amount_part).map(Allowance::Amount);
+    let percent = section.optional(&percent_part, PERCENT);
     let percent = percent.map(Allowance::Share);
     match (amount, percent) {
         (Some(_), Some(_)) => {
             section.reject(table, "has two limits", "set either amount or percent");
         }
-        (None, None) if more => {
+        (None, None) if section.has(table) && !is_set => {
             section.reject(table, "has no limit", "set amount or percent");
         }
         _ => {}

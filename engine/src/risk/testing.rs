@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{Account, Budget, Entry, Facts, RiskSettings};
-use mymt5_chassis::loader::{Environment, Reader};
+use mymt5_chassis::{
+    config_errors::ConfigErrors,
+    loader::{Environment, Reader},
+};
 use mymt5_model::{BrokerTime, Lots, Moment, Money, Price, Side, Symbol, SymbolSpec};
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -49,12 +52,17 @@ pub(crate) fn account(equity: f64) -> Account {
 
 /// The settings of that `[risk]`.
 pub(crate) fn settings(keys: &str) -> RiskSettings {
+    try_settings(keys).unwrap()
+}
+
+/// The same, or its faults.
+pub(crate) fn try_settings(keys: &str) -> Result<RiskSettings, ConfigErrors> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("engine.toml");
     std::fs::write(&file, format!("[risk]\n{keys}\n")).unwrap();
     let environment = Environment::from_pairs([("", ""); 0]);
     let mut reader = Reader::open(&crate::settings::TABLE, &file, environment).unwrap();
     let settings = RiskSettings::read(&mut reader.section("risk"));
-    reader.finish().unwrap();
-    settings.unwrap()
+    reader.finish()?;
+    Ok(settings.unwrap())
 }

@@ -20,6 +20,22 @@ fn risk_of(file: &str) -> String {
 }
 
 #[test]
+fn a_table_of_losses_that_has_no_limit_is_refused() {
+    for table in ["daily_loss", "drawdown"] {
+        let faults = |keys: &str| {
+            let read = try_settings(&format!("[risk.{table}]\n{keys}\n"));
+            read.err().map(|faults| faults.to_string())
+        };
+        let told = faults("").unwrap();
+        let expected = format!("risk.{table}: has no limit");
+        assert!(told.contains(&expected), "{told}");
+        let wrong = faults("percent = 101.0").unwrap();
+        assert!(!wrong.contains("has no limit"), "{wrong}");
+        assert_eq!(faults("percent = 1.0"), None);
+    }
+}
+
+#[test]
 fn every_documented_key_is_read() {
     let key = |line: &str| {
         let bare = line.strip_prefix('#');

@@ -108,9 +108,8 @@ fn daily_loss(scope: &mut Section<'_>) -> Option<DailyLoss> {
     let base = scope.optional("daily_loss.base", "\"balance\", \"equity\" or \"greater\"");
     let reset_hour = scope.optional("daily_loss.reset_hour", "an hour, 0 to 23");
     let action = scope.optional("daily_loss.action", ACTION);
-    let more = base.is_some() || reset_hour.is_some() || action.is_some();
     Some(DailyLoss {
-        allowance: allowance(scope, "daily_loss", more)?,
+        allowance: allowance(scope, "daily_loss")?,
         base: base.unwrap_or_default(),
         reset_hour: reset_hour.unwrap_or_default(),
         action: action.unwrap_or_default(),
@@ -121,25 +120,25 @@ fn drawdown(scope: &mut Section<'_>) -> Option<Drawdown> {
     let kind = scope.optional("drawdown.kind", "\"static\" or \"trailing\"");
     let initial_balance = amount(scope, "drawdown.initial_balance");
     let action = scope.optional("drawdown.action", ACTION);
-    let more = kind.is_some() || initial_balance.is_some() || action.is_some();
     Some(Drawdown {
-        allowance: allowance(scope, "drawdown", more)?,
+        allowance: allowance(scope, "drawdown")?,
         kind: kind.unwrap_or_default(),
         initial_balance,
         action: action.unwrap_or_default(),
     })
 }
 
-/// What may be lost: an amount or a percentage, and one of them where `more` is said of it.
-fn allowance(scope: &mut Section<'_>, table: &str, more: bool) -> Option<Allowance> {
+/// What may be lost: an amount or a percentage, and one of them where the table is there.
+fn allowance(scope: &mut Section<'_>, table: &str) -> Option<Allowance> {
     let (amount_part, percent_part) = (format!("{table}.amount"), format!("{table}.percent"));
+    let is_set = scope.has(&amount_part) || scope.has(&percent_part);
     let amount = amount(scope, &amount_part).map(Allowance::Amount);
     let percent = scope.optional(&percent_part, PERCENT).map(Allowance::Share);
     match (amount, percent) {
         (Some(_), Some(_)) => {
             scope.reject(table, "has two limits", "set either amount or percent");
         }
-        (None, None) if more => {
+        (None, None) if scope.has(table) && !is_set => {
             scope.reject(table, "has no limit", "set amount or percent");
         }
         _ => {}

@@ -106,6 +106,21 @@ fn without_keys_nothing_is_limited() {
 }
 
 #[test]
+fn a_table_of_losses_that_has_no_limit_is_refused() {
+    for table in ["daily_loss", "drawdown"] {
+        for scope in ["limits", "clients.a.limits"] {
+            let key = format!("{scope}.{table}");
+            let told = limits(&format!("[{key}]\n"), &[]).unwrap_err();
+            let told_once = told.matches("has no limit").count() == 1;
+            assert!(told_once && told.contains(&key), "{told}");
+            let wrong = limits(&format!("[{key}]\npercent = 101.0\n"), &[]).unwrap_err();
+            assert!(!wrong.contains("has no limit"), "{wrong}");
+            assert!(limits(&format!("[{key}]\npercent = 1.0\n"), &[]).is_ok());
+        }
+    }
+}
+
+#[test]
 fn the_variable_is_the_ceiling_of_every_scope() {
     let own = "[clients.a.limits]\nmax_risk_per_trade_percent = 0.5\n";
     let scopes = limits(own, &[("RISK_MAX_PER_TRADE", "1.5")]).unwrap();

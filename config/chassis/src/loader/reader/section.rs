@@ -18,6 +18,12 @@ impl Section<'_> {
         format!("{}.{part}", self.name)
     }
 
+    /// Whether a key is set, or a table is there, be it empty. It must still be read in its place.
+    #[must_use]
+    pub fn has(&self, part: &str) -> bool {
+        self.reader.root.get(&self.key(part)).is_some()
+    }
+
     /// A table within this one.
     pub fn section(&mut self, part: &str) -> Section<'_> {
         let name = self.key(part);

@@ -68,6 +68,15 @@ fn a_section_tells_its_own_keys() {
     );
 }
 
+#[test]
+fn a_section_tells_what_it_has() {
+    let place = Place::new("[risk]\nlots = 2\n[risk.empty]\n");
+    let mut reader = place.open(&[]);
+    let section = reader.section("risk");
+    let has = ["", "lots", "empty", "none", "lots.none"].map(|part| section.has(part));
+    assert_eq!(has, [true, true, true, false, false]);
+}
+
 fn report(reader: Reader) -> String {
     reader.finish().unwrap_err().to_string()
 }
