@@ -14,7 +14,7 @@ const CLIENT: &str =
     "[clients.a]\ncertificate = 'spiffe://mymt5/client/a'\npermissions = ['read']\n";
 
 /// All that is wrong without an account.
-const WRONG: [&str; 20] = [
+const WRONG: [&str; 24] = [
     "[broker]\nkind = 'paper'",
     "[broker]\nkind = 'terminal'",
     "[server]\nmax_connection_age_s = 0",
@@ -26,6 +26,10 @@ const WRONG: [&str; 20] = [
     "[broker.simulator]\nfeed = 'ticks'\nfile = 'DIR/EURUSD.csv'\nsymbols = ['USDJPY']",
     "[broker.simulator]\nfeed = 'paper'\nspeed = 'fast'\nsymbols = []\nbalance = -1.0\n\
      partial_fill_probability = 2.0\nweekends = 'shut'\nleverage = 0",
+    "[broker.simulator]\nsymbols = ['EURUSD', 'NOPE']",
+    "[broker.simulator]\nsymbols = ['EURUSD', 'EURUSD']",
+    "[broker.simulator]\nsymbols = ['EURUSD']\ncurrency = 'XYZ'",
+    "[broker.simulator]\nrates = { USDJPY = 0.0 }",
     "[broker.simulator]\nweekends = 'open'\nsessions = { monday = ['01:00-03:00'] }",
     "[broker.simulator]\nsessions = { montag = [], monday = ['5-6'], \
      tuesday = ['01:00-03:00', '02:00-04:00'] }",

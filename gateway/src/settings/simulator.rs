@@ -8,7 +8,7 @@ use mymt5_chassis::{
 };
 use mymt5_model::{AccountMode, BrokerTime, BrokerZone, Money, Symbol, SymbolSpec, UtcTime};
 use mymt5_simulator::{
-    AccountConfig, Week, catalogue,
+    AccountConfig, SetupError, Simulator, Week, catalogue,
     feed::{self, BarFile, FeedError, TickFile},
 };
 use std::{
@@ -36,13 +36,21 @@ pub(super) fn read(
     let feed = feed?;
     if let Some(symbols) = &symbols {
         look_into(reader, &feed, symbols);
+        if feed == Feed::Synthetic {
+            refuse_unknown(reader, symbols);
+        }
+    }
+    let account = account?;
+    let symbols = symbols?;
+    if let Err(error) = Simulator::new(account.clone(), symbols.clone()) {
+        refuse_account(reader, &error);
     }
     let keep_in = data_folder
         .filter(|_| feed == Feed::Synthetic)
         .map(Path::to_path_buf);
     Some(SimulatedSettings {
-        account: account?,
-        symbols: symbols?,
+        account,
+        symbols,
         feed,
         speed: speed?,
         start: (start, instant),
@@ -114,6 +122,45 @@ fn look_into(reader: &mut Reader, feed: &Feed, symbols: &[SymbolSpec]) {
         why,
         "set it to an export of the terminal",
     );
+}
+
+/// A name that is neither in the catalogue nor a pair of currencies is most likely misspelt. An export
+/// may be of any symbol.
+fn refuse_unknown(reader: &mut Reader, symbols: &[SymbolSpec]) {
+    let is_pair = |spec: &SymbolSpec| spec.base_currency != spec.quote_currency;
+    let mut specs = symbols.iter();
+    let unknown = specs.find(|spec| !catalogue::knows(&spec.symbol) && !is_pair(spec));
+    if let Some(spec) = unknown {
+        reader.reject(
+            SYMBOLS_KEY,
+            format!("has {}, of which no prices can be made up", spec.symbol),
+            "name symbols such as EURUSD, or replay an export of it",
+        );
+    }
+}
+
+/// What the simulator would refuse at the start.
+fn refuse_account(reader: &mut Reader, error: &SetupError) {
+    let (key, reason, fix) = match error {
+        SetupError::NoConversion { symbol, from, to } => (
+            "broker.simulator.currency",
+            format!("is {to}, to which nothing converts the {from} of {symbol}"),
+            format!(
+                "add {from}{to} to broker.simulator.symbols or .rates, or set another currency"
+            ),
+        ),
+        SetupError::Duplicate { symbol } => (
+            SYMBOLS_KEY,
+            format!("lists {symbol} twice"),
+            "list each symbol once".to_owned(),
+        ),
+        SetupError::Spec { .. } | SetupError::Account { .. } => (
+            "broker.simulator",
+            format!("cannot be set up: {error}"),
+            "correct its keys".to_owned(),
+        ),
+    };
+    reader.reject(key, reason, fix);
 }
 
 /// Reads an export up to its first tick or bar. False: it has none.
