@@ -192,7 +192,7 @@ fn gateway(reader: &mut Reader) -> Option<GatewaySettings> {
         reader.reject(
             "gateway",
             error.fault(),
-            "set ca, certificate and key to PEM files of the gateway's authority",
+            error.fix("set ca, certificate and key to PEM files of the gateway's authority"),
         );
     }
     Some(GatewaySettings {

@@ -305,7 +305,7 @@ pub(crate) fn tls_fault(error: &IdentityError) -> ConfigError {
     ConfigError::new(
         "server.tls",
         error.fault(),
-        "name PEM files that fit together, or make them with `mymt5-gateway certs`",
+        error.fix("name PEM files that fit together, or make them with `mymt5-gateway certs`"),
     )
 }
 

@@ -32,7 +32,7 @@ pub(super) fn tls(faults: &[ConfigError], files: &TlsFiles, now_ms: i64) -> Find
         Err(error) => Finding::fail(
             TLS,
             error.fault(),
-            "name PEM files that fit together, or make them with `mymt5-gateway certs`",
+            error.fix("name PEM files that fit together, or make them with `mymt5-gateway certs`"),
         ),
     }
 }

@@ -7,6 +7,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,23 @@ impl IdentityError {
             .map_or(text.as_str(), |(what, _)| what);
         let cause = std::error::Error::source(self);
         cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))
+    }
+
+    /// What to do, for the same report: to open a file that this user may not read, else `unfit`.
+    #[must_use]
+    pub fn fix(&self, unfit: &str) -> String {
+        match self {
+            Self::Read {
+                path,
+                source: pem::Error::Io(error),
+            } if error.kind() == io::ErrorKind::PermissionDenied => {
+                format!(
+                    "let this user read {}, and the folders above it",
+                    path.display()
+                )
+            }
+            _ => unfit.to_owned(),
+        }
     }
 }
 

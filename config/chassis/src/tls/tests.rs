@@ -447,3 +447,25 @@ fn what_is_its_users_already_is_closed_all_the_same() {
     hand_over(&path, &owner).unwrap();
     assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn a_file_that_this_user_may_not_read_is_to_be_opened_not_made_again() {
+    let of = |kind: io::ErrorKind| IdentityError::Read {
+        path: "/srv/key.pem".into(),
+        source: rustls::pki_types::pem::Error::Io(kind.into()),
+    };
+    let denied = of(io::ErrorKind::PermissionDenied);
+    assert!(
+        denied.fault().contains("/srv/key.pem"),
+        "{}",
+        denied.fault()
+    );
+    assert!(
+        denied.fault().contains("permission denied"),
+        "{}",
+        denied.fault()
+    );
+    let fix = denied.fix("make it");
+    assert!(fix.starts_with("let this user read /srv/key.pem"), "{fix}");
+    assert_eq!(of(io::ErrorKind::NotFound).fix("make it"), "make it");
+}
