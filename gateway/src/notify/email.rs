@@ -259,7 +259,7 @@ fn cause(error: &smtp::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
@@ -313,10 +313,8 @@ mod tests {
         }
     }
 
-    /// What comes of a mail to `a`, `b` and `c`, and what the server heard.
-    async fn mailed(refusals: &[(&str, &str)]) -> (Result<(), Undelivered>, Vec<String>) {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+    /// Mails to `a`, `b` and `c` by the server at that port of this host.
+    pub(in crate::notify) fn email_to(port: u16) -> Email {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("gateway.toml");
         std::fs::write(&config, "").unwrap();
@@ -324,7 +322,7 @@ mod tests {
         let mut reader = Reader::open(&TABLE, &config, nothing).unwrap();
         let secrets = SecretStore::new(reader.found_secrets(), &Redactor::new());
         let mailbox = |name: &str| -> Mailbox { format!("{name}@example.org").parse().unwrap() };
-        let email = Email {
+        Email {
             settings: EmailSettings {
                 host: "127.0.0.1".into(),
                 port,
@@ -336,7 +334,13 @@ mod tests {
             trust: None,
             secrets: secrets.reader(),
             name: "one".into(),
-        };
+        }
+    }
+
+    /// What comes of a mail to `a`, `b` and `c`, and what the server heard.
+    async fn mailed(refusals: &[(&str, &str)]) -> (Result<(), Undelivered>, Vec<String>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let email = email_to(listener.local_addr().unwrap().port());
         let message = Message {
             at: UtcTime(0),
             alert: Alert::new(Kind::Test, Severity::Info, "a trial"),

@@ -158,9 +158,15 @@ impl Notifier {
             alert: Alert::new(Kind::Test, Severity::Info, text),
         };
         let channels = self.0.channels.iter();
-        join_all(channels.map(async |channel| Tested {
-            channel: channel.name(),
-            failure: channel.send(&message).await.err().map(|failed| failed.why),
+        join_all(channels.map(async |channel| {
+            Tested {
+                channel: channel.name(),
+                failure: channel
+                    .try_out(&message)
+                    .await
+                    .err()
+                    .map(|failed| failed.why),
+            }
         }))
         .await
     }
