@@ -256,6 +256,7 @@ impl Hub {
             journal_up: *orders.journal_up().borrow(),
             core_broke: orders.is_broken(),
             disk_low: free.filter(|free| disk.is_low(*free)),
+            disk_known: free.is_some(),
             certificate_days: identity.borrow().days_left(clock::utc_now_ms()),
             secrets: digests.collect(),
         }

@@ -38,6 +38,8 @@ pub(super) struct Standing {
     pub(super) core_broke: bool,
     /// Bytes free on the journal's disk, where the alarm for it is on.
     pub(super) disk_low: Option<u64>,
+    /// How many are free could be told.
+    pub(super) disk_known: bool,
     /// Days until the end of the gateway's certificate.
     pub(super) certificate_days: i64,
     /// What stands for each secret, by its name.
@@ -125,6 +127,8 @@ impl Condition {
 
 /// Begins the keys of what the core knows: it holds while the core does not answer.
 const OF_CORE: &str = "core ";
+/// The key of a full disk: it holds while nothing tells how full it is.
+const DISK: &str = "disk";
 
 impl Watch {
     /// What happened, of what the core recorded.
@@ -164,7 +168,8 @@ impl Watch {
         let answers = standing.core.is_some();
         self.lasting.retain(|key, lasting| {
             let unseen = key.starts_with(OF_CORE) && !answers;
-            if holding.contains_key(key) || unseen {
+            let unmeasured = key == DISK && !standing.disk_known;
+            if holding.contains_key(key) || unseen || unmeasured {
                 lasting.gone = None;
                 return true;
             }
@@ -314,7 +319,7 @@ fn of_gateway(standing: &Standing) -> Vec<Condition> {
         let alert = critical(&format!(
             "the journal's disk is almost full, {mib} MiB are free: make room, or trading closes"
         ));
-        found.push(Condition::new("disk", 0, alert).over("the journal's disk has room again"));
+        found.push(Condition::new(DISK, 0, alert).over("the journal's disk has room again"));
     }
     found.extend(of_certificate(standing.certificate_days));
     found

@@ -11,6 +11,7 @@ fn fine() -> Standing {
         journal_up: true,
         core_broke: false,
         disk_low: None,
+        disk_known: true,
         certificate_days: 300,
         secrets: BTreeMap::new(),
     }
@@ -319,7 +320,11 @@ fn a_full_disk_a_dead_journal_and_new_secrets_are_told() {
     standing.core = None;
     let told = looking.for_seconds(100, &standing);
     assert_eq!(told.len(), 1, "{told:?}");
+    // That nothing tells how full it is does not make room.
     standing.disk_low = None;
+    standing.disk_known = false;
+    assert!(looking.for_seconds(100, &standing).is_empty());
+    standing.disk_known = true;
     let told = looking.for_seconds(100, &standing);
     assert_eq!(told[0].1, "the journal's disk has room again");
 }
