@@ -48,6 +48,18 @@ struct Answer {
 #[derive(Default, Deserialize)]
 struct Parameters {
     retry_after: Option<u64>,
+    /// The number of the supergroup that a group has become.
+    migrate_to_chat_id: Option<i64>,
+}
+
+impl Parameters {
+    /// Why the chat takes no message. Whether alerts go to another chat is the operator's to say.
+    fn unfit_chat(&self) -> String {
+        self.migrate_to_chat_id.map_or_else(
+            || "answered 400: check notify.telegram.chat_id, and that the bot is in that chat".to_owned(),
+            |id| format!("answered 400: the group is a supergroup now: set notify.telegram.chat_id to \"{id}\", and restart the gateway"),
+        )
+    }
 }
 
 /// Whether a token can stand in a path: `123456:letters`.
@@ -85,9 +97,7 @@ fn judged(status: StatusCode, answer: &Answer) -> Result<(), Undelivered> {
     match code {
         200 if answer.ok => Ok(()),
         200 => Err(Undelivered::later("the answer is none of Telegram's")),
-        400 => Err(Undelivered::never(
-            "answered 400: check notify.telegram.chat_id, and that the bot is in that chat",
-        )),
+        400 => Err(Undelivered::never(answer.parameters.unfit_chat())),
         401 | 404 => Err(Undelivered::later(format!(
             "answered {code}: check {TOKEN} and notify.telegram.address"
         ))),
@@ -136,6 +146,16 @@ mod tests {
         let body = "{\"ok\":false,\"parameters\":{\"retry_after\":17}}";
         let refused = of(429, body).unwrap_err();
         assert_eq!(refused.asked, Some(Duration::from_secs(17)));
+    }
+
+    #[test]
+    fn a_group_that_became_a_supergroup_is_told_by_its_new_number() {
+        let body = "{\"ok\":false,\"parameters\":{\"migrate_to_chat_id\":-1001234567890}}";
+        let refused = of(400, body).unwrap_err();
+        assert!(!refused.again);
+        let told = refused.why;
+        let fix = "set notify.telegram.chat_id to \"-1001234567890\"";
+        assert!(told.contains(fix), "{told}");
     }
 
     #[test]
