@@ -1,12 +1,19 @@
 //! Whether a trail is whole: nothing in it changed, missing, moved or cut off.
 
-use super::{chain::Link, files, head::Head};
+use super::{
+    chain::Link,
+    files::{self, TrailFile},
+    head::Head,
+};
 use serde_json::Value;
 use std::{
     fs::File,
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
 };
+
+/// So often a trail is looked at, while a gateway removes the oldest files of it.
+const LOOKS: usize = 5;
 
 /// What is wrong with a trail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,33 +131,76 @@ pub struct Report {
     pub faults: Vec<Fault>,
 }
 
-/// Checks the trail of a folder against its head. A gateway may write it meanwhile.
+/// Checks the trail of a folder against its head. A gateway may write it meanwhile, and remove what is
+/// too old.
 ///
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn verify(folder: &Path, head: &Path) -> Result<Report, VerifyError> {
-    let known = || {
-        Head::read(head).map_err(|source| VerifyError::Head {
-            path: head.to_owned(),
-            source,
-        })
+    settled(|| look(folder, head))
+}
+
+/// One look at a trail.
+struct Look {
+    report: Report,
+    /// By the head, the trail began later at the end of the look than at its beginning.
+    shrank: bool,
+}
+
+/// Looks again while the oldest files are removed under the look.
+fn settled(mut look: impl FnMut() -> Result<Look, VerifyError>) -> Result<Report, VerifyError> {
+    let is_disturbed = |looked: &Result<Look, VerifyError>| match looked {
+        Ok(look) => look.shrank && !look.report.faults.is_empty(),
+        Err(VerifyError::Read { source, .. }) => source.kind() == io::ErrorKind::NotFound,
+        Err(_) => false,
     };
-    let unread = |path: &Path, source| VerifyError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let before = known()?;
+    let mut looked = look();
+    for _ in 1..LOOKS {
+        if !is_disturbed(&looked) {
+            break;
+        }
+        looked = look();
+    }
+    looked.map(|look| look.report)
+}
+
+fn look(folder: &Path, head: &Path) -> Result<Look, VerifyError> {
+    let before = known(head)?;
     let files = files::list(folder).map_err(|source| unread(folder, source))?;
     if files.is_empty() && before.is_none() {
         return Err(VerifyError::Nothing(folder.to_owned()));
     }
+    read(before, &files, head)
+}
+
+/// Reads the files that were listed, against what the head knew before.
+fn read(before: Option<Head>, files: &[TrailFile], head: &Path) -> Result<Look, VerifyError> {
     let mut check = Check::against(before);
     for file in files {
         check
             .file(&file.path)
             .map_err(|source| unread(&file.path, source))?;
     }
-    Ok(check.end(known()?))
+    let now = known(head)?;
+    let begin = |head: Option<Head>| head.map(|head| head.before_first);
+    Ok(Look {
+        report: check.end(now),
+        shrank: begin(before) != begin(now),
+    })
+}
+
+fn known(head: &Path) -> Result<Option<Head>, VerifyError> {
+    Head::read(head).map_err(|source| VerifyError::Head {
+        path: head.to_owned(),
+        source,
+    })
+}
+
+fn unread(path: &Path, source: io::Error) -> VerifyError {
+    VerifyError::Read {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// A trail as far as it was read.
@@ -248,4 +298,82 @@ fn tells_of_trouble(line: &str) -> bool {
     }
     let record: Value = serde_json::from_str(line).unwrap_or_default();
     record["event"] == "started" && record["trouble"].is_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::audit::{AuditSettings, HEAD, Trail};
+    use mymt5_chassis::redact::Redactor;
+    use std::fs;
+
+    fn settings(folder: &Path, max_days: u32) -> AuditSettings {
+        AuditSettings {
+            folder: folder.join("logs"),
+            head: folder.join(HEAD),
+            max_days,
+            max_total_bytes: 1 << 20,
+        }
+    }
+
+    /// Two records, in a file that is made old; what the head knows then.
+    fn old(folder: &Path, day: &str) -> Option<Head> {
+        let settings = settings(folder, 1_000_000);
+        Trail::open(&settings, &Redactor::new()).unwrap().close();
+        let newest = files::list(&settings.folder).unwrap().pop().unwrap().path;
+        fs::rename(&newest, newest.with_file_name(day)).unwrap();
+        known(&settings.head).unwrap()
+    }
+
+    #[test]
+    fn files_that_are_removed_under_a_look_are_no_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 365);
+        old(folder.path(), "audit.1000-01-01.0000.jsonl");
+        let before = old(folder.path(), "audit.1000-01-02.0000.jsonl");
+        let listed = files::list(&settings.folder).unwrap();
+        // The gateway removes both.
+        Trail::open(&settings, &Redactor::new()).unwrap().close();
+        let stay = files::list(&settings.folder).unwrap();
+        assert_eq!(stay.len(), 1);
+        let gone = || read(before, &listed, &settings.head);
+        assert!(matches!(gone(), Err(VerifyError::Read { .. })));
+        let missing = || read(before, &stay, &settings.head);
+        assert!(matches!(
+            missing().unwrap().report.faults[..],
+            [Fault::Missing { .. }]
+        ));
+        let now = || look(&settings.folder, &settings.head);
+        let mut looks = [missing(), gone(), now()].into_iter();
+        let report = settled(|| looks.next().unwrap()).unwrap();
+        assert_eq!(report.faults, []);
+        assert_eq!((report.first, report.last), (5, 6));
+        // What never settles is told.
+        let mut looks = 0;
+        let told = settled(|| {
+            looks += 1;
+            gone()
+        });
+        assert!(told.is_err() && looks == LOOKS);
+    }
+
+    #[test]
+    fn what_is_missing_though_nothing_was_removed_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        old(folder.path(), "audit.1000-01-01.0000.jsonl");
+        old(folder.path(), "audit.1000-01-02.0000.jsonl");
+        let settings = settings(folder.path(), 365);
+        fs::remove_file(&files::list(&settings.folder).unwrap()[0].path).unwrap();
+        let mut looks = 0;
+        let report = settled(|| {
+            looks += 1;
+            look(&settings.folder, &settings.head)
+        });
+        assert!(matches!(
+            report.unwrap().faults[..],
+            [Fault::Missing { .. }]
+        ));
+        assert_eq!(looks, 1);
+    }
 }
