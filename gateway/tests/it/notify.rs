@@ -328,6 +328,10 @@ async fn without_a_channel_alerts_stay_in_the_log_and_a_trial_fails() {
     gateway.says("look: into the log").await;
     let (code, rows) = tried(&gateway).await;
     assert_eq!((code, rows), (Some(1), Value::Array(Vec::new())));
+    let arguments = ["notify-test", "--json", "--data-folder", "data"];
+    let said = gateway.command(&arguments, None).await.stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("no channel is configured"), "{said}");
     let wordless = alert(&gateway, "alert-2", "two\nlines").await.unwrap_err();
     assert_eq!(wordless.code(), tonic::Code::InvalidArgument);
     for id in 2..=10 {

@@ -6,6 +6,7 @@ use super::{
     wire::ACTING,
 };
 use clap::Args;
+use mymt5_chassis::cli::complain;
 use mymt5_proto::v1::{
     NotifierResult, TestNotifiersRequest, control_service_client::ControlServiceClient,
 };
@@ -27,6 +28,9 @@ impl NotifyTest {
         let rows: Vec<Row> = results.iter().map(row).collect();
         let none = "no channel is configured: name one in notify.channels, and restart the gateway";
         show::rows(&rows, self.target.json, none)?;
+        if self.target.json && rows.is_empty() {
+            complain(none);
+        }
         let all = !results.is_empty() && results.iter().all(|result| result.delivered);
         Ok(if all {
             ExitCode::SUCCESS
