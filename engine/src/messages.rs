@@ -217,6 +217,11 @@ fn of_ticks(messages: &mut Messages) {
             symbol: symbol(),
             digits: 5,
         },
+        TickError::Empty => TickError::Empty,
+        TickError::Outside { .. } => TickError::Outside {
+            first: BrokerTime(0),
+            last: BrokerTime(1),
+        },
         TickError::Overlap { .. } => TickError::Overlap {
             symbol: symbol(),
             one: "/srv/past/EURUSD_1.csv".into(),
@@ -228,6 +233,7 @@ fn of_ticks(messages: &mut Messages) {
     ) {
         let subject = match &error {
             TickError::TooMany(_) => "files of ticks",
+            TickError::Empty | TickError::Outside { .. } => "the files",
             _ => FILE,
         };
         messages.error(subject, &error);

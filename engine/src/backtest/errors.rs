@@ -86,6 +86,19 @@ pub enum TickError {
         /// The digits of the symbol.
         digits: u8,
     },
+    /// Nothing to trade.
+    #[error("the files have no ticks; give files that have some")]
+    Empty,
+    /// Nothing to trade in the span.
+    #[error(
+        "the files have no ticks between --from and --to, theirs are from {first} to {last}; give another span, or other files"
+    )]
+    Outside {
+        /// The first tick of all files.
+        first: BrokerTime,
+        /// The last one.
+        last: BrokerTime,
+    },
     /// The same time twice.
     #[error(
         "{} from {one_from} on and {} from {other_from} on both have ticks of {symbol} at {at}; give each span in one file alone",

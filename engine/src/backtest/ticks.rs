@@ -32,6 +32,8 @@ struct Source {
     next: Option<Tick>,
     /// The time of its first tick in the span.
     first: Option<BrokerTime>,
+    /// The times of its first tick and of the last one before the span.
+    before: Option<(BrokerTime, BrokerTime)>,
 }
 
 /// Ticks of all files in the order of time; of one time, in the order of the files.
@@ -134,6 +136,33 @@ impl Ticks {
         }
     }
 
+    /// Why there was no tick to trade: reads the files to their end, and tells what they have.
+    #[must_use]
+    pub fn nothing(mut self) -> TickError {
+        match self.whole() {
+            Ok(Some((first, last))) => TickError::Outside { first, last },
+            Ok(None) => TickError::Empty,
+            Err(error) => error,
+        }
+    }
+
+    /// The times of the first and the last tick of all files, in the span or not.
+    fn whole(&mut self) -> Result<Option<(BrokerTime, BrokerTime)>, TickError> {
+        let mut times = Vec::new();
+        for source in &mut self.sources {
+            times.extend(source.before.map(|(first, _)| first));
+            times.extend(source.first);
+            let mut last = source.before.map(|(_, last)| last);
+            while let Some(time) = source.next.as_ref().map(|tick| tick.time) {
+                last = Some(time);
+                source.advance()?;
+            }
+            times.extend(last);
+        }
+        let first = times.iter().min().copied();
+        Ok(first.zip(times.into_iter().max()))
+    }
+
     /// Whether another file of the symbol has begun, and has not ended, when a tick comes. Where one
     /// file ends as the next begins, both may have ticks of that moment.
     fn check(&self, source: &Source, at: BrokerTime) -> Result<(), TickError> {
@@ -193,10 +222,13 @@ impl Source {
             spec,
             next: None,
             first: None,
+            before: None,
         };
         source.advance()?;
-        let early = |tick: &Tick| from.is_some_and(|from| tick.time < from);
-        while source.next.as_ref().is_some_and(early) {
+        let early = |time: &BrokerTime| from.is_some_and(|from| *time < from);
+        while let Some(time) = source.next.as_ref().map(|tick| tick.time).filter(early) {
+            let first = source.before.map_or(time, |(first, _)| first);
+            source.before = Some((first, time));
             source.advance()?;
         }
         source.first = source.next.as_ref().map(|tick| tick.time);

@@ -128,6 +128,9 @@ fn run(setup: Setup, mut ticks: Ticks, keeps_ledger: bool) -> anyhow::Result<(Ou
         }
     }
     bar.finish_and_clear();
+    if count == 0 {
+        return Err(ticks.nothing().into());
+    }
     let (outcome, mut record) = backtest.finish();
     record.notes.extend(note);
     record.title = format!("Backtest of {traded}");

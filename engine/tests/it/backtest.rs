@@ -255,6 +255,27 @@ fn a_file_split_in_two_is_the_same_as_the_whole() {
     assert_eq!(outcome(EXAMPLE, &[&named], &symbol), expected);
 }
 
+fn time(quote: Quote) -> String {
+    let seconds = quote.ms / 1_000;
+    let (hour, minute) = (seconds / 3_600, seconds / 60 % 60);
+    let (second, ms) = (seconds % 60, quote.ms % 1_000);
+    format!("2020-01-30T{hour:02}:{minute:02}:{second:02}.{ms:03}")
+}
+
+#[test]
+fn a_span_without_a_tick_is_refused_and_that_of_the_files_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotes = walk(5, 100);
+    let ticks = written(folder.path(), "AUDUSD.csv", &export(&quotes));
+    let has = format!("from {} to {}", time(quotes[0]), time(quotes[99]));
+    for span in [["--from", "2027-01-01"], ["--to", "2020-01-30"]] {
+        let output = backtest(&arguments(EXAMPLE, &[&ticks], &span));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(65), "{told}");
+        assert!(told.contains(&has), "{told}");
+    }
+}
+
 #[test]
 fn a_span_trades_what_lies_in_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -262,12 +283,6 @@ fn a_span_trades_what_lies_in_it() {
     let ticks = written(folder.path(), "AUDUSD.csv", &export(&quotes));
     let (from, to) = (quotes[900], quotes[3_000]);
     let inside: Vec<Quote> = quotes[900..3_000].to_vec();
-    let time = |quote: Quote| {
-        let seconds = quote.ms / 1_000;
-        let (hour, minute) = (seconds / 3_600, seconds / 60 % 60);
-        let (second, ms) = (seconds % 60, quote.ms % 1_000);
-        format!("2020-01-30T{hour:02}:{minute:02}:{second:02}.{ms:03}")
-    };
     let (from, to) = (time(from), time(to));
     let outcome = outcome(EXAMPLE, &[&ticks], &["--from", &from, "--to", &to]);
     let (orders, profit) = computed(&inside);
