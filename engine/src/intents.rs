@@ -244,6 +244,25 @@ impl Intents {
         })
     }
 
+    /// The requests of that method that were recorded after an intent, as they were sent.
+    ///
+    /// # Errors
+    /// `Read`.
+    pub fn recorded_after(
+        &self,
+        request_id: &str,
+        method: &str,
+    ) -> Result<Vec<Vec<u8>>, IntentError> {
+        let select = "SELECT request FROM intents WHERE method = ?2
+            AND rowid > (SELECT rowid FROM intents WHERE request_id = ?1)";
+        let mut statement = self.connection.prepare(select).map_err(IntentError::Read)?;
+        let rows = statement.query_map(params![request_id, method], |row| row.get::<_, Vec<u8>>(0));
+        let requests = rows.map_err(IntentError::Read)?;
+        requests
+            .collect::<Result<_, _>>()
+            .map_err(IntentError::Read)
+    }
+
     fn purge(&self) -> Result<(), IntentError> {
         let delete = "DELETE FROM intents WHERE settled IS NOT NULL AND rowid <=
                       (SELECT COALESCE(MAX(rowid), 0) - ?1 FROM intents)";
@@ -286,6 +305,26 @@ mod tests {
             not_after_ms: 7,
         });
         assert_eq!(unsettled, expected);
+    }
+
+    #[test]
+    fn what_was_recorded_after_an_intent_is_told_whether_it_ended_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Intents::open(&folder.path().join("intents.db")).unwrap();
+        for (id, method) in [
+            ("d", "SubmitOrder"),
+            ("c", "ClosePosition"),
+            ("b", "SubmitOrder"),
+            ("a", "SubmitOrder"),
+        ] {
+            let content = id.as_bytes();
+            store.record(id, method, content, (1, 7)).unwrap();
+        }
+        store.settle("b", "FILLED");
+        let after = |id: &str| store.recorded_after(id, "SubmitOrder").unwrap();
+        assert_eq!(after("c"), [b"b", b"a"]);
+        assert!(after("a").is_empty());
+        assert!(after("unknown").is_empty());
     }
 
     #[test]

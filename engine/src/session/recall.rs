@@ -8,7 +8,7 @@ use super::{
     wire::{self, Specs},
 };
 use crate::{
-    intents::Unsettled,
+    intents::{IntentError, Intents, Unsettled},
     risk::{Open, RiskRefused},
     trader::{Outcome, Sent, Trader},
 };
@@ -53,8 +53,10 @@ pub(super) async fn settle(
     let is_other = refused == Some(RiskRefused::OtherAccount);
     for unsettled in session.intents.unsettled()? {
         let sent = sent(&unsettled, specs);
-        // Of another account one position is closed at most, and not what else is held there.
-        let sent = sent.map(|sent| if is_other { sent.of_one() } else { sent });
+        let is_over = is_over(&session.intents, &unsettled.request_id, sent.as_ref())?;
+        // One position is closed at most: what else another account holds is not, nor what was entered since.
+        let is_of_one = is_other || is_over;
+        let sent = sent.map(|sent| if is_of_one { sent.of_one() } else { sent });
         let recalled = recall(gateway, &session.session_id, &unsettled, clock, trace);
         let request_id = RequestId::parse(&unsettled.request_id);
         let Some(end) = recalled.await? else {
@@ -63,7 +65,10 @@ pub(super) async fn settle(
             }
             continue;
         };
-        let sent = sent.filter(|sent| !is_other || end.is_of_account(sent));
+        let sent = sent.filter(|sent| {
+            let is_rest = !is_over || !matches!(sent, Sent::Entry { .. });
+            is_rest && (!is_other || end.is_of_account(sent))
+        });
         // Noted before it is settled: after a crash between both it is asked for again.
         let rest = request_id
             .ok()
@@ -82,6 +87,20 @@ pub(super) async fn settle(
         }
     }
     Ok(traded)
+}
+
+/// True for an exit or an entry of which nothing is left to be gone on with, though its end could not be noted:
+/// its strategy entered after it, which it does once it knows that end. What stands is of that entry.
+fn is_over(intents: &Intents, request_id: &str, sent: Option<&Sent>) -> Result<bool, IntentError> {
+    let Some(Sent::Exit { tag, .. } | Sent::Entry { tag, .. }) = sent else {
+        return Ok(false);
+    };
+    let is_own = |request: &Vec<u8>| {
+        let entry = v1::SubmitOrderRequest::decode(request.as_slice());
+        entry.is_ok_and(|entry| entry.tag == *tag)
+    };
+    let entries = intents.recorded_after(request_id, OPENS)?;
+    Ok(entries.iter().any(is_own))
 }
 
 /// Tells how an intent ended. The position that it left a rest of, which is closed next.
@@ -324,15 +343,7 @@ mod tests {
         let beat = beat(gateway.clone(), "process".to_owned(), false).await;
         let Beat { clock, .. } = beat.ok().unwrap();
         let specs: Specs = [("EURUSD".to_owned(), spec())].into();
-        let turn = Intent::Submit(Submit {
-            request_id: RequestId::parse("old-1").unwrap(),
-            symbol: spec().symbol,
-            side: Side::Buy,
-            at: At::Market,
-            lots: Lots::from_f64(0.97).unwrap(),
-            levels: Levels::default(),
-            tag: "jumps".into(),
-        });
+        let turn = market("old-1", Side::Buy);
         let close = close("old-2", None);
         // None of them arrived. A position is of one account alone: its close goes on.
         for (account, intent, closes) in [
@@ -481,6 +492,56 @@ mod tests {
             }
             let is_over = session.intents.record_of("old").unwrap() == Record::Settled;
             assert_eq!(is_over, account == "first", "{account} {intent:?}");
+        }
+    }
+
+    /// An order at the market.
+    fn market(request_id: &str, side: Side) -> Intent {
+        Intent::Submit(Submit {
+            request_id: RequestId::parse(request_id).unwrap(),
+            symbol: spec().symbol,
+            side,
+            at: At::Market,
+            lots: Lots::from_f64(0.97).unwrap(),
+            levels: Levels::default(),
+            tag: "jumps".into(),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_entered_after_an_exit_or_an_order_is_not_closed_with_what_that_left() {
+        let _held = hold_clock();
+        let gateway = FakeGateway::default().serve().await;
+        let beat = beat(gateway.clone(), "process".to_owned(), false).await;
+        let Beat { clock, .. } = beat.ok().unwrap();
+        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        let trace = TraceContext::new();
+        let new = market("new", Side::Sell);
+        // A crash came before the end of the first was noted, and after the second was recorded.
+        for old in [exit("old"), market("old", Side::Buy)] {
+            for (recorded, closes) in [([&old, &new], false), ([&new, &old], true)] {
+                let folder = tempfile::tempdir().unwrap();
+                let mut trader = served("first", folder.path());
+                trader.on_snapshot(Snapshot {
+                    account_id: AccountId::parse("first").ok(),
+                    positions: vec![Held {
+                        position_id: PositionId(8),
+                        ..held(Side::Sell)
+                    }],
+                    ..snapshot(TradingState::Active)
+                });
+                let mut session = session(trader, folder.path());
+                for intent in recorded {
+                    leave(&mut session, intent);
+                }
+                let settled = settle(&gateway, &mut session, clock, &specs, &trace).await;
+                assert_eq!(settled.ok(), Some(false), "{recorded:?}");
+                let next = session.trader.on_tick(&tick(0, 100_000)).intents;
+                let is_closed = matches!(&next[..], [Intent::Close(_)]);
+                assert_eq!(is_closed, closes, "{recorded:?}: {next:?}");
+                let is_over = session.intents.record_of("old").unwrap() == Record::Settled;
+                assert_eq!(is_over, !closes, "{recorded:?}");
+            }
         }
     }
 
