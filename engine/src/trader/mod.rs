@@ -429,7 +429,7 @@ impl Trader {
             runner.note_filled(order.filled, &self.portfolio);
             runner.end_turn(order.may_be_done());
             let done = order.is_done();
-            let opens = runner.end(done);
+            let opens = runner.end_order(done, &self.portfolio);
             if done {
                 self.risk.on_done();
             } else {

@@ -61,6 +61,8 @@ pub(super) struct StrategyRunner {
     tried: Option<BrokerTime>,
     /// The close that was tried last failed.
     close_failed: bool,
+    /// The position of an exit that lapsed as its close failed: it may turn out to have ended before.
+    lapsed_exit: Option<PositionId>,
     /// The order that could not be cancelled last: others have their turn before it is tried again.
     uncancelled: Option<OrderId>,
 }
@@ -91,6 +93,7 @@ impl StrategyRunner {
             quote: None,
             tried: None,
             close_failed: false,
+            lapsed_exit: None,
             uncancelled: None,
         }
     }
@@ -274,6 +277,8 @@ impl StrategyRunner {
             self.rests.remove(&held.position_id);
             self.carer.retain(|id| id != held.position_id);
             self.turn = self.turn.filter(|turn| !turn.opens(held));
+            let lapsed = self.lapsed_exit.take_if(|id| *id == held.position_id);
+            self.plan.exit |= lapsed.is_some() && self.failed_lately();
         }
         // Beside a late part the position of one order alone is not all that is to come.
         if !self.is_untold(world.portfolio) {

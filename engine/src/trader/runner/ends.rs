@@ -67,6 +67,20 @@ impl StrategyRunner {
         matches!(what, What::Open { .. })
     }
 
+    /// The same of an order. An exit whose position ended before its close, as by its stop loss, has not
+    /// failed: it goes on with what is left, also where that end is told right after it.
+    pub(in crate::trader) fn end_order(&mut self, done: bool, portfolio: &Portfolio) -> bool {
+        let closing = match self.what() {
+            Some(What::Close(id)) if self.plan.exit => Some(id),
+            _ => None,
+        };
+        let opens = self.end(done);
+        let is_held = |id: &PositionId| portfolio.position(*id).is_some();
+        self.lapsed_exit = closing.filter(|id| !done && is_held(id));
+        self.plan.exit |= closing.is_some() && self.lapsed_exit.is_none();
+        opens
+    }
+
     /// What is waited for ended while nobody followed it. An exit is left where it is known to have done
     /// nothing, or a part.
     pub(in crate::trader) fn end_recalled(&mut self, falls_short: bool) {
@@ -229,6 +243,7 @@ impl StrategyRunner {
     /// account alone, is gone on with by what was recorded of it, wherever that position is found.
     pub(in crate::trader) fn on_other_account(&mut self) {
         self.plan = Plan::default();
+        self.lapsed_exit = None;
         self.rests.clear();
         self.carer.retain(|_| false);
         self.turn = None;

@@ -239,6 +239,36 @@ fn an_exit_of_which_a_part_was_closed_goes_on_with_the_rest() {
 }
 
 #[test]
+fn an_exit_whose_position_ended_before_its_close_cancels_what_waits() {
+    let refused = || order("id-2", OrderState::Rejected);
+    for (told, cancels) in [
+        (vec![CLOSED, refused()], true),
+        (vec![refused(), CLOSED], true),
+        (vec![refused()], false),
+    ] {
+        let mut trader = deciding(&[limit, exit]);
+        go(&mut trader);
+        let partly = Event::Order(OrderUpdate {
+            state: OrderState::PartiallyFilled,
+            filled: lots(0.2),
+            ..working("id-1")
+        });
+        for event in [part(Side::Buy, 0.2), partly] {
+            assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+        }
+        let close = go(&mut trader);
+        assert!(is_close(&close), "{close:?}");
+        for event in &told {
+            assert_eq!(trader.on_event(event).intents, [], "{event:?}");
+        }
+        // One that failed is not tried before the next decision.
+        let next = trader.on_tick(&tick(1_000, 100_000)).intents;
+        let is_cancelled = matches!(&next[..], [Intent::Cancel(_)]);
+        assert_eq!(is_cancelled, cancels, "{told:?}: {next:?}");
+    }
+}
+
+#[test]
 fn an_exit_closes_what_was_filled_of_an_order_before_its_cancellation() {
     let part = || canceled("id-1", 0.49, None);
     let nothing = || canceled("id-1", 0.0, None);
