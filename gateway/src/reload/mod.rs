@@ -31,7 +31,7 @@ use part::Part;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, Weak},
     time::Duration,
@@ -106,6 +106,8 @@ struct Taken {
     /// The certificate's files as they were when last checked.
     files: Files,
     clients: Vec<Client>,
+    /// Those of them that a faulty reading did not name: out until a sound one names them.
+    unnamed: BTreeSet<ClientName>,
     account_limits: ScopeLimits,
     risk_ceiling: Option<Percent>,
     environment: Environment,
@@ -158,6 +160,7 @@ impl Reloader {
         let turn = Mutex::new(Taken {
             files: Files::of(settings.tls.clone()),
             clients: settings.clients.clone(),
+            unnamed: BTreeSet::new(),
             account_limits: settings.account_limits.clone(),
             risk_ceiling: settings.risk_ceiling,
             environment,
@@ -250,17 +253,13 @@ impl Reloader {
     /// Takes up the clients and all limits: durable before a new client is let in. Without a journal
     /// nobody trades, and a client that must go goes all the same, before anything is waited for.
     async fn regrant(&self, taken: &mut Taken, fresh: &mut Fresh, done: &mut Vec<Part>) {
-        let mut staying = taken.clients.clone();
-        disable(&mut staying, &fresh.listed);
-        let mut revoked = self.renew(staying);
+        taken.shut_out(&fresh.listed);
+        let mut revoked = self.renew(taken.let_in());
         let answers = self.check(fresh).await;
-        match fresh.clients.take() {
-            Some(clients) => {
-                taken.clients = clients;
-                done.push(Part::Clients);
-            }
-            // Who must go is out, and keeps what the next reading must not lift.
-            None => disable(&mut taken.clients, &fresh.listed),
+        if let Some(clients) = fresh.clients.take() {
+            taken.clients = clients;
+            taken.unnamed.clear();
+            done.push(Part::Clients);
         }
         if let Some(limits) = fresh.account_limits.take() {
             taken.account_limits = limits;
@@ -269,10 +268,10 @@ impl Reloader {
         }
         if answers {
             let account = Box::new(taken.account_limits.clone());
-            let regrant = Input::Grants(grants(&taken.clients), account);
+            let regrant = Input::Grants(grants(&taken.let_in()), account);
             self.0.deps.orders.tell(regrant).await;
         }
-        revoked.extend(self.renew(taken.clients.clone()));
+        revoked.extend(self.renew(taken.let_in()));
         let revoked: Vec<_> = revoked.iter().map(ClientName::as_str).collect();
         tracing::warn!(?revoked, "clients and limits renewed");
     }
@@ -339,6 +338,28 @@ impl Reloader {
 }
 
 impl Taken {
+    /// Who is disabled there, or not listed, must go, and keeps what the next reading must not lift. To
+    /// come back who is disabled needs a word, and who is not listed a sound reading that names it.
+    fn shut_out(&mut self, listed: &Listed) {
+        for client in &mut self.clients {
+            match listed.get(&client.name) {
+                Some(enabled) => client.enabled &= *enabled,
+                None => {
+                    self.unnamed.insert(client.name.clone());
+                }
+            }
+        }
+    }
+
+    /// The clients, of which whoever is out is disabled.
+    fn let_in(&self) -> Vec<Client> {
+        let mut clients = self.clients.clone();
+        for client in &mut clients {
+            client.enabled &= !self.unnamed.contains(&client.name);
+        }
+        clients
+    }
+
     /// What another reading must not lift in passing.
     fn in_force(&self) -> InForce {
         let clients = self.clients.iter();
@@ -416,13 +437,6 @@ fn still_listed<'a>(reader: &Reader, clients: impl Iterator<Item = &'a ClientNam
         Some((name.clone(), enabled != Some(false)))
     };
     clients.filter_map(look_up).collect()
-}
-
-/// Whoever is not listed, or disabled there, is out.
-fn disable(clients: &mut [Client], listed: &Listed) {
-    for client in clients {
-        client.enabled &= listed.get(&client.name).copied().unwrap_or_default();
-    }
 }
 
 /// The keys that changed since the start and are not read again. One with a fault is told with it.

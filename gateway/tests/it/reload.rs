@@ -430,6 +430,7 @@ async fn a_faulty_part_holds_back_no_other() {
     let refused = reload(&gateway).await.unwrap_err();
     let told = "clients.read.enabled: is gone";
     assert!(refused.message().contains(told), "{refused:?}");
+    assert!(!refused.message().contains("clients.trade"), "{refused:?}");
     let channel = gateway.channel(Some("read")).await;
     assert!(is_nobody(&status(channel).await.unwrap_err()));
     gateway.configure(&raised.replace("[clients.read]\n", "[clients.read]\nenabled = true\n"));
@@ -495,6 +496,36 @@ async fn who_is_disabled_while_something_is_wrong_loses_no_limit() {
     gateway.configure(&read_with("enabled = true\nlimits.max_lots_total = 0.5\n"));
     reload(&gateway).await.unwrap();
     out().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_gone_from_a_faulty_file_comes_back_with_the_sound_one() {
+    let gateway = Gateway::start("").await;
+    let before = gateway.configuration();
+    let limited = before.replace(
+        "[clients.read]\n",
+        "[clients.read]\nlimits.max_lots_total = 0.5\n",
+    );
+    gateway.configure(&limited);
+    reload(&gateway).await.unwrap();
+    let gone = limited.replace("[clients.read]", "[clients.other]");
+    gateway.configure(&(gone + "[limit]\nmax_lots_per_order = 0.1\n"));
+    reload(&gateway).await.unwrap_err();
+    let comes = || async { status(gateway.channel(Some("read")).await).await };
+    assert!(is_nobody(&comes().await.unwrap_err()));
+    // Its limit is not lifted meanwhile, and nothing disables it.
+    gateway.configure(&before);
+    let refused = reload(&gateway).await.unwrap_err();
+    let told = "clients.read.limits.max_lots_total: is gone";
+    assert!(refused.message().contains(told), "{refused:?}");
+    assert!(
+        !refused.message().contains("clients.read.enabled"),
+        "{refused:?}"
+    );
+    assert!(is_nobody(&comes().await.unwrap_err()));
+    gateway.configure(&limited);
+    reload(&gateway).await.unwrap();
+    comes().await.unwrap();
 }
 
 #[tokio::test]
