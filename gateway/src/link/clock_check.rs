@@ -20,6 +20,8 @@ pub struct ClockCheck {
     /// The offset that ticks show instead, milliseconds, once enough of them agree.
     pub differs: Option<i64>,
     candidate: Option<(i64, u32)>,
+    /// Ticks in a row that would be delayed by the candidate's clock.
+    behind: u32,
 }
 
 impl ClockCheck {
@@ -43,9 +45,17 @@ impl ClockCheck {
         // A delayed quote says nothing, whether the configured clock is the broker's or another one is.
         let is_delayed = |clock: i64| (1..DELAY_MS).contains(&(clock - rounded));
         let candidate = self.candidate.map(|(offset, _)| offset);
-        if is_delayed(expected) || candidate.is_some_and(is_delayed) {
+        if is_delayed(expected) {
             return;
         }
+        if candidate.is_some_and(is_delayed) {
+            self.behind += 1;
+            // A single tick that is dated ahead must not hide what all others show.
+            if self.behind < BELIEVED {
+                return;
+            }
+        }
+        self.behind = 0;
         let seen = match self.candidate {
             Some((offset, seen)) if offset == rounded => seen + 1,
             _ => 1,
@@ -108,6 +118,13 @@ mod tests {
             let ticks = delays.map(|delay| offset - delay).repeat(20);
             assert_eq!(seen(&ticks).differs, Some(offset), "{ahead}");
         }
+    }
+
+    #[test]
+    fn a_tick_that_is_dated_ahead_does_not_hide_a_clock_that_differs() {
+        let mut ticks = vec![2 * HOUR; 40];
+        ticks.insert(0, 2 * HOUR + QUARTER_MS);
+        assert_eq!(seen(&ticks).differs, Some(2 * HOUR));
     }
 
     #[test]
