@@ -4,7 +4,7 @@ use crate::{
     Adoption, Answer, Asker, Book, Call, Found, Grant, Input, Job, Loaded, Lookback, Market,
     Notice, Order, Outbox, ReconcileConfig, Record, RequestKey, StateRow, Subject, Wanted,
     book::Owner,
-    broker::{History, Snapshot},
+    broker::{History, RowKind, Snapshot},
     calls::Command,
     canceled::Canceled,
     changes::Changes,
@@ -483,8 +483,10 @@ impl Core {
     /// True when the broker should be compared again: rows and history.
     #[must_use]
     pub fn wants_pass(&self) -> bool {
+        let past = &self.reconciliation.unread_past;
+        let deals_hidden = past.may_hide(RowKind::Deal, None);
         let unsettled = self.orders.open().any(needs_evidence)
-            || self.losses.wants_pass()
+            || self.losses.wants_pass(deals_hidden)
             || self.book.is_doubtful()
             || self.canceled.wants_pass();
         self.reconciliation.wants_pass(unsettled, self.out.now)

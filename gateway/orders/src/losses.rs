@@ -207,12 +207,13 @@ impl Losses {
     }
 
     /// True while another pass may tell what cannot be measured now: the ledger has not begun, though
-    /// losses are limited or a reading waits for it, or deals are missing in it.
-    pub(crate) fn wants_pass(&self) -> bool {
+    /// losses are limited or a reading waits for it, or deals are missing in it. `hidden`: deals cannot
+    /// be understood, so that it cannot begin; where nothing is limited that has time.
+    pub(crate) fn wants_pass(&self, hidden: bool) -> bool {
         let unlimited = LossSettings::default();
         let mut meters = self.meters.values();
         let limited = meters.any(|meter| meter.meter.settings() != unlimited);
-        let waits = limited || self.reading.is_some();
+        let waits = limited || (self.reading.is_some() && !hidden);
         (self.ledger.is_empty() && waits) || self.ledger.differs()
     }
 

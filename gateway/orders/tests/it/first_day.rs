@@ -1,8 +1,8 @@
 //! What is measured on the first day of a journal, though no losses are limited.
 
 use crate::bench::{rows::*, scenes::*};
-use mymt5_model::{DealKind, DealRow};
-use mymt5_orders::{Input, Snapshot};
+use mymt5_model::{DealKind, DealRow, Ticket};
+use mymt5_orders::{History, Input, RowKind, Snapshot, Unreadable};
 
 /// The account's day begins with this balance within seconds, and with nothing before that.
 fn begins_soon(scene: &mut Scene, balance: f64) {
@@ -53,5 +53,30 @@ fn nothing_hurries_while_the_brokers_time_is_unknown() {
     let history = scene.history();
     scene.shell.feed(Input::Pass(rows, history));
     scene.shell.pass(7_000);
+    scene.shell.feed(Input::Second);
     assert!(!scene.shell.core.wants_pass());
+}
+
+#[test]
+fn nothing_hurries_while_a_deal_cannot_be_understood() {
+    let mut scene = Scene::unseen(fresh());
+    scene.shell.feed(Input::Link(true));
+    let garbled = Unreadable {
+        kind: RowKind::Deal,
+        ticket: Ticket(77),
+        symbol: None,
+        why: "type: expected 0 or 1".to_owned(),
+    };
+    let history = History {
+        unreadable: vec![garbled],
+        ..scene.history()
+    };
+    let rows = scene.snapshot();
+    scene.shell.feed(Input::Pass(rows, history));
+    scene.shell.pass(7_000);
+    scene.shell.feed(Input::Second);
+    assert!(!scene.shell.core.wants_pass());
+    // Once it can be, the day begins with the next pass.
+    scene.shell.pass(60_000);
+    begins_soon(&mut scene, 10_000.0);
 }
