@@ -142,11 +142,11 @@ fn refuse_unknown(reader: &mut Reader, symbols: &[SymbolSpec]) {
 /// What the simulator would refuse at the start.
 fn refuse_account(reader: &mut Reader, error: &SetupError) {
     let (key, reason, fix) = match error {
-        SetupError::NoConversion { symbol, from, to } => (
+        SetupError::NoConversion { symbol, from, .. } => (
             "broker.simulator.currency",
-            format!("is {to}, to which nothing converts the {from} of {symbol}"),
+            format!("names a currency to which nothing converts the {from} of {symbol}"),
             format!(
-                "add {from}{to} to broker.simulator.symbols or .rates, or set another currency"
+                "add the pair of {from} and that currency to broker.simulator.symbols or .rates, or set another currency"
             ),
         ),
         SetupError::Duplicate { symbol } => (
