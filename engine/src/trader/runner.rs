@@ -467,6 +467,10 @@ impl StrategyRunner {
         if matches!(what, What::Close(_) | What::Cancel(_) | What::Trim) {
             self.tried = Some(self.time);
         }
+        // What ends that position from now on may be this, and is no reason to go on with an older exit.
+        if !matches!(what, What::Reduce(_) | What::Move(_)) {
+            self.lapsed_exit = None;
+        }
         self.in_flight = Some(InFlight {
             request_id: intent.request_id().clone(),
             what,

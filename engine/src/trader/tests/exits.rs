@@ -269,6 +269,60 @@ fn an_exit_whose_position_ended_before_its_close_cancels_what_waits() {
 }
 
 #[test]
+fn an_exit_that_failed_closes_nothing_once_its_position_is_closed_for_another_reason() {
+    let mut trader = deciding(&[exit, turn_to_sell]);
+    let other = Held {
+        position_id: PositionId(8),
+        ..held(Side::Sell)
+    };
+    trader.on_snapshot(Snapshot {
+        mode: AccountMode::Hedging,
+        positions: vec![held(Side::Buy), other],
+        ..snapshot(TradingState::Active)
+    });
+    let exits = go(&mut trader);
+    assert!(is_close(&exits), "{exits:?}");
+    let refused = order("id-1", OrderState::Rejected);
+    assert_eq!(trader.on_event(&refused).intents, []);
+    // What is against the reversal is closed, and what is not stays.
+    let turns = trader.on_tick(&tick(3_600_000, 100_000)).intents;
+    assert!(is_close(&turns), "{turns:?}");
+    for event in [CLOSED, order("id-2", OrderState::Filled)] {
+        assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+    }
+    let next = trader.on_tick(&tick(3_601_000, 100_000)).intents;
+    assert_eq!(next, []);
+}
+
+#[test]
+fn an_exit_that_failed_closes_nothing_that_one_order_opened_in_the_place_of_its_position() {
+    let mut trader = trader_of(vec![StrategySettings {
+        reverse: Reverse::OneOrder,
+        ..settings("jumps", script(&[exit, turn_to_sell]))
+    }]);
+    trader.on_event(&opened(Side::Buy));
+    let exits = go(&mut trader);
+    assert!(is_close(&exits), "{exits:?}");
+    let refused = order("id-1", OrderState::Rejected);
+    assert_eq!(trader.on_event(&refused).intents, []);
+    let turns = go(&mut trader);
+    assert!(matches!(&turns[..], [Intent::Submit(_)]), "{turns:?}");
+    let sold = Event::PositionChanged(Held {
+        position_id: PositionId(8),
+        lots: lots(0.97),
+        ..held(Side::Sell)
+    });
+    for event in [CLOSED, sold, order("id-2", OrderState::Filled)] {
+        assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+    }
+    // No more is closed than is beyond what risk admitted.
+    let next = trader.on_tick(&tick(1_000, 100_000)).intents;
+    let part = Some(lots(0.49));
+    let trims = matches!(&next[..], [Intent::Close(close)] if close.lots == part);
+    assert!(trims, "{next:?}");
+}
+
+#[test]
 fn an_exit_closes_what_was_filled_of_an_order_before_its_cancellation() {
     let part = || canceled("id-1", 0.49, None);
     let nothing = || canceled("id-1", 0.0, None);
