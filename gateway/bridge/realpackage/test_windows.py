@@ -103,8 +103,11 @@ class Ends(WindowsTest):
             with self.subTest(name):
                 process, log = self.start()
                 gateway = self.gateway(self.address(log))
+                # What is on its way to the log when it is killed may be lost.
+                begun = log.next(START_S) or ""
+                self.assertTrue(begun.endswith("begun"), begun)
                 process.send_signal(getattr(signal, name))
-                said = self.ends(process, log, gateway, status)
+                said = [begun, *self.ends(process, log, gateway, status)]
                 self.assertTrue(said[-1].endswith(last), said)
 
     def test_its_console_is_closed(self):
