@@ -316,6 +316,15 @@ mod tests {
     use mymt5_proto::Refusal;
     use std::path::Path;
 
+    /// A gateway without any order, its clock, and what is traded.
+    async fn heard() -> (Gateway, GatewayClock, Specs) {
+        let gateway = FakeGateway::default().serve().await;
+        let beat = beat(gateway.clone(), "process".to_owned(), false).await;
+        let Beat { clock, .. } = beat.ok().unwrap();
+        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        (gateway, clock, specs)
+    }
+
     /// Decides nothing.
     #[derive(Debug)]
     struct Idle;
@@ -339,10 +348,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_to_turn_a_position_of_another_account_closes_none_of_this_one() {
         let _held = hold_clock();
-        let gateway = FakeGateway::default().serve().await;
-        let beat = beat(gateway.clone(), "process".to_owned(), false).await;
-        let Beat { clock, .. } = beat.ok().unwrap();
-        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        let (gateway, clock, specs) = heard().await;
         let turn = market("old-1", Side::Buy);
         let close = close("old-2", None);
         // None of them arrived. A position is of one account alone: its close goes on.
@@ -386,10 +392,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_left_of_a_position_is_closed_however_often_the_engine_starts_before() {
         let _held = hold_clock();
-        let gateway = FakeGateway::default().serve().await;
-        let beat = beat(gateway.clone(), "process".to_owned(), false).await;
-        let Beat { clock, .. } = beat.ok().unwrap();
-        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        let (gateway, clock, specs) = heard().await;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         leave(
@@ -451,10 +454,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_exit_of_all_goes_on_with_the_rest_and_the_close_of_one_position_does_not() {
         let _held = hold_clock();
-        let gateway = FakeGateway::default().serve().await;
-        let beat = beat(gateway.clone(), "process".to_owned(), false).await;
-        let Beat { clock, .. } = beat.ok().unwrap();
-        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        let (gateway, clock, specs) = heard().await;
         let trace = TraceContext::new();
         // The position of the close is gone already; another one stands.
         let other = PositionId(8);
@@ -511,10 +511,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_entered_after_an_exit_or_an_order_is_not_closed_with_what_that_left() {
         let _held = hold_clock();
-        let gateway = FakeGateway::default().serve().await;
-        let beat = beat(gateway.clone(), "process".to_owned(), false).await;
-        let Beat { clock, .. } = beat.ok().unwrap();
-        let specs: Specs = [("EURUSD".to_owned(), spec())].into();
+        let (gateway, clock, specs) = heard().await;
         let trace = TraceContext::new();
         let new = market("new", Side::Sell);
         // A crash came before the end of the first was noted, and after the second was recorded.

@@ -13,8 +13,8 @@ fn begins_soon(scene: &mut Scene, balance: f64) {
     assert!(!scene.shell.core.wants_pass());
 }
 
-#[test]
-fn it_begins_though_the_first_pass_did_not_know_the_brokers_time() {
+/// A new journal after a first pass that did not know the broker's time.
+fn passed_without_time() -> Scene {
     let mut scene = Scene::unseen(fresh());
     scene.shell.feed(Input::Link(true));
     let rows = Snapshot {
@@ -23,6 +23,12 @@ fn it_begins_though_the_first_pass_did_not_know_the_brokers_time() {
     };
     let history = scene.history();
     scene.shell.feed(Input::Pass(rows, history));
+    scene
+}
+
+#[test]
+fn it_begins_though_the_first_pass_did_not_know_the_brokers_time() {
+    let mut scene = passed_without_time();
     begins_soon(&mut scene, 10_000.0);
 }
 
@@ -44,14 +50,7 @@ fn it_begins_though_the_first_pass_met_a_deal_of_that_moment() {
 
 #[test]
 fn nothing_hurries_while_the_brokers_time_is_unknown() {
-    let mut scene = Scene::unseen(fresh());
-    scene.shell.feed(Input::Link(true));
-    let rows = Snapshot {
-        time: None,
-        ..scene.snapshot()
-    };
-    let history = scene.history();
-    scene.shell.feed(Input::Pass(rows, history));
+    let mut scene = passed_without_time();
     scene.shell.pass(7_000);
     scene.shell.feed(Input::Second);
     assert!(!scene.shell.core.wants_pass());
