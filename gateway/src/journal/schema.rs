@@ -3,7 +3,7 @@
 //! by a digest.
 
 use super::{JournalError, failure};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     path::Path,
     time::{Duration, Instant},
@@ -103,6 +103,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, JournalError> {
     let mut connection = Connection::open(path).map_err(cannot)?;
     let set = connection.execute_batch(SETTINGS);
     set.map_err(|error| foreign(error, path))?;
+    prepare(&connection).map_err(cannot)?;
     let Head { fresh, done } = head(&connection, path)?;
     migrate(&mut connection, done, cannot)?;
     let checked = fresh || check_pages(&mut connection, Some(PAGES_AT_START))?;
@@ -121,8 +122,16 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     connection
         .busy_timeout(Duration::from_secs(5))
         .map_err(cannot)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    prepare(&connection).map_err(cannot)?;
     Ok(connection)
+}
+
+/// Keeps statements prepared, whatever values they are given: by a limit, and by what a partial index
+/// might fit, the planner would judge anew and prepare them again at each use.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// What a file is before it is brought forward.
