@@ -8,7 +8,7 @@ mod past;
 
 use measure::{Figure, ROUNDS, Table, Times};
 use mymt5_chassis::secrets::Secret;
-use mymt5_gateway::journal::{Identity, Journal, Reader, SIMULATOR, Sqlite};
+use mymt5_gateway::journal::{self, Identity, Journal, Reader, SIMULATOR, Sqlite};
 use mymt5_model::{ClientName, MaskedAccount, RequestId};
 use mymt5_orders::{RequestKey, Wanted};
 use past::{Past, fill, past_id};
@@ -79,6 +79,7 @@ fn main() {
     let mut short = Bench::open(&path("short.db"), 0);
     let mut long = Bench::open(&path("long.db"), PAST);
     let reader = Reader::open(&path("long.db")).unwrap();
+    let past = journal::Past::open(&path("long.db"), long.journal.newest()).unwrap();
     let mut file = fs::File::create(path("fsyncs")).unwrap();
     let client = ClientName::parse("all").unwrap();
     let mut table = Table::default();
@@ -98,7 +99,7 @@ fn main() {
                 requests: BTreeSet::from([RequestKey(client.clone(), id)]),
                 ..Wanted::default()
             };
-            assert_eq!(reader.find(&wanted).unwrap().requests.len(), 1);
+            assert_eq!(past.find(&wanted).unwrap().requests.len(), 1);
         };
         table.note(ID, Times::each(TIMED, ask));
     }

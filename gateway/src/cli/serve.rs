@@ -11,7 +11,7 @@ use crate::{
     audit::Trail,
     broker::Broker,
     desk::{EventLog, Orders, Setup},
-    journal::{self, Journal, JournalError, Reader, Readers, Sqlite, Writer},
+    journal::{self, Journal, JournalError, Past, Readers, Sqlite, Writer},
     link::{Link, LinkDeps, LoginGate},
     market::{Hub, Instruments},
     notify::{Alert, Kind, Notifier, Severity, Sources},
@@ -57,7 +57,7 @@ pub(super) async fn serve(
     let checked = opened.journal.is_checked();
     let books = Books {
         broker: opened.broker,
-        reader: Reader::open(&path)?,
+        past: Past::open(&path, opened.journal.newest())?,
         readers: Readers::of(&path),
         writer: Writer::start(wrap(opened.journal))
             .context("cannot start a thread; let this user have more of them")?,
@@ -176,7 +176,7 @@ async fn drain(health: &Health, app: &AppState) {
 struct Books {
     broker: Arc<dyn Broker>,
     writer: Writer,
-    reader: Reader,
+    past: Past,
     readers: Readers,
     loaded: Loaded,
 }
@@ -192,7 +192,7 @@ fn orders(settings: &Settings, books: Books, market: &Market) -> (Orders, Arc<dy
     let Books {
         broker,
         writer,
-        reader,
+        past,
         readers,
         mut loaded,
     } = books;
@@ -200,7 +200,7 @@ fn orders(settings: &Settings, books: Books, market: &Market) -> (Orders, Arc<dy
     let setup = Setup {
         broker: broker.clone(),
         writer,
-        reader,
+        past,
         log: EventLog::new(std::mem::take(&mut loaded.events), readers.clone()),
         journal_id: loaded.journal_id.as_str().into(),
         account_id: loaded.account_id.as_str().into(),

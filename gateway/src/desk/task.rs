@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     broker::{self, Broker},
-    journal::{JournalError, Reader, Writer},
+    journal::{JournalError, Past, Writer},
     market::{Hub, Instruments},
 };
 use mymt5_chassis::clock;
@@ -41,7 +41,7 @@ pub struct Setup {
     /// Makes records durable.
     pub writer: Writer,
     /// Looks up what is not in memory.
-    pub reader: Reader,
+    pub past: Past,
     /// Holds the durable events.
     pub log: EventLog,
     /// Identity of the event sequence.
@@ -217,7 +217,7 @@ impl OrdersTask {
         let found = if wanted.is_empty() {
             Found::default()
         } else {
-            self.setup.reader.find(&wanted)?
+            self.setup.past.find(&wanted)?
         };
         let now = self.now();
         let market = Quotes::of(&self.hub, &self.instruments);
@@ -389,9 +389,9 @@ impl OrdersTask {
     /// Closes the journal, its reader first: the last connection leaves a file that is whole by
     /// itself.
     async fn close(self) {
-        let Setup { writer, reader, .. } = self.setup;
+        let Setup { writer, past, .. } = self.setup;
         let closed = tokio::task::spawn_blocking(move || {
-            drop(reader);
+            drop(past);
             writer.close();
         });
         if closed.await.is_err() {

@@ -1,5 +1,4 @@
-//! Reads beside the writer: what a step of the core needs of the past, lists, and old events. Only
-//! what is durable is seen.
+//! Reads beside the writer: lists, and old events. Only what is durable is seen.
 
 use super::{
     JournalError,
@@ -8,7 +7,7 @@ use super::{
     store::EVENTS,
 };
 use mymt5_model::{BrokerTime, ClientName, OrderId, PositionId, RequestId, Ticket, UtcTime};
-use mymt5_orders::{Found, Order, OwnedDeal, Recorded, Request, RequestKey, Subject, Wanted};
+use mymt5_orders::{Order, OwnedDeal, Recorded, Request, RequestKey, Subject};
 use rusqlite::{Connection, params};
 use std::{
     fmt,
@@ -31,41 +30,7 @@ impl Reader {
         schema::open_to_read(path).map(Self)
     }
 
-    /// What a step needs of the past.
-    ///
-    /// # Errors
-    /// The file cannot be read, or a row is damaged.
-    pub fn find(&self, wanted: &Wanted) -> Result<Found, JournalError> {
-        let mut found = Found::default();
-        let mut orders = wanted.orders.clone();
-        for key in &wanted.requests {
-            if let Some(request) = self.request(key)? {
-                if let Subject::Order(id) = request.subject {
-                    orders.insert(id);
-                }
-                found.requests.insert(key.clone(), request);
-            }
-        }
-        for id in orders {
-            if let Some(order) = self.order(id)? {
-                found.orders.insert(id, order);
-            }
-        }
-        for ticket in &wanted.deals {
-            if self.has_deal(*ticket)? {
-                found.deals.insert(*ticket);
-            }
-        }
-        for id in &wanted.positions {
-            let deals = self.deals_of(*id)?;
-            if !deals.is_empty() {
-                found.positions.insert(*id, deals);
-            }
-        }
-        Ok(found)
-    }
-
-    fn request(&self, key: &RequestKey) -> Result<Option<Request>, JournalError> {
+    pub(super) fn request(&self, key: &RequestKey) -> Result<Option<Request>, JournalError> {
         let RequestKey(client, id) = key;
         let condition = "WHERE client = ?1 AND request_id = ?2";
         find(&self.0, condition, [client.as_str(), id.as_str()])
@@ -74,7 +39,7 @@ impl Reader {
     /// An order.
     ///
     /// # Errors
-    /// See [`Reader::find`].
+    /// The file cannot be read, or a row is damaged.
     pub fn order(&self, id: OrderId) -> Result<Option<Order>, JournalError> {
         find(&self.0, "WHERE order_id = ?1", params![number(id.0)])
     }
@@ -82,7 +47,7 @@ impl Reader {
     /// The order that a client's call made.
     ///
     /// # Errors
-    /// See [`Reader::find`].
+    /// The file cannot be read, or a row is damaged.
     pub fn order_of(
         &self,
         client: &ClientName,
@@ -95,13 +60,13 @@ impl Reader {
         }
     }
 
-    fn has_deal(&self, ticket: Ticket) -> Result<bool, JournalError> {
+    pub(super) fn has_deal(&self, ticket: Ticket) -> Result<bool, JournalError> {
         let sql = "SELECT 1 FROM deals WHERE ticket = ?1";
         let mut statement = self.0.prepare_cached(sql).map_err(reading)?;
         statement.exists(params![number(ticket.0)]).map_err(reading)
     }
 
-    fn deals_of(&self, id: PositionId) -> Result<Vec<OwnedDeal>, JournalError> {
+    pub(super) fn deals_of(&self, id: PositionId) -> Result<Vec<OwnedDeal>, JournalError> {
         let condition = "WHERE position_id = ?1 ORDER BY ticket";
         select(&self.0, condition, params![number(id.0)])
     }
@@ -109,7 +74,7 @@ impl Reader {
     /// Orders before that one, the newest first, so many at most: of a client, or (none) of all.
     ///
     /// # Errors
-    /// See [`Reader::find`].
+    /// The file cannot be read, or a row is damaged.
     pub fn orders_before(
         &self,
         client: Option<&ClientName>,
@@ -123,7 +88,7 @@ impl Reader {
     /// Deals before that one, the newest first, so many at most: of a client, or (none) of all.
     ///
     /// # Errors
-    /// See [`Reader::find`].
+    /// The file cannot be read, or a row is damaged.
     pub fn deals_before(
         &self,
         client: Option<&ClientName>,
@@ -158,7 +123,7 @@ impl Reader {
     /// Orders with a higher id that were taken within a span, the oldest first, so many at most.
     ///
     /// # Errors
-    /// See [`Reader::find`].
+    /// The file cannot be read, or a row is damaged.
     pub fn orders_within(
         &self,
         span: &Range<UtcTime>,
@@ -183,7 +148,7 @@ impl Reader {
     /// many at most.
     ///
     /// # Errors
-    /// See [`Reader::find`].
+    /// The file cannot be read, or a row is damaged.
     pub fn deals_within(
         &self,
         span: &Range<BrokerTime>,
@@ -210,7 +175,7 @@ impl Reader {
     /// The newest event's number; 0: there is none.
     ///
     /// # Errors
-    /// See [`Reader::find`].
+    /// The file cannot be read, or a row is damaged.
     pub fn newest_event(&self) -> Result<u64, JournalError> {
         let newest = "SELECT ifnull(max(sequence), 0) FROM events";
         let newest = self.0.query_row(newest, [], |row| row.get::<_, i64>(0));
@@ -220,7 +185,7 @@ impl Reader {
     /// Events after that one, so many at most. Fewer than there are: the oldest are gone.
     ///
     /// # Errors
-    /// See [`Reader::find`].
+    /// The file cannot be read, or a row is damaged.
     pub fn events_after(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, JournalError> {
         let condition = "WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
         let limit = number(limit as u64);

@@ -3,6 +3,7 @@
 use super::{
     Identity, Journal, JournalError, damaged, load,
     mark::{Mark, Position},
+    past::Newest,
     rows::{number, reading, run},
     schema, store,
 };
@@ -35,6 +36,7 @@ pub struct Sqlite {
     commits: u64,
     /// The newest event when events were purged last.
     purged: u64,
+    newest: Newest,
     checked: bool,
 }
 
@@ -90,6 +92,7 @@ impl Sqlite {
         }
         loaded.last_order = loaded.last_order.max(seen.last_order);
         let journal = Self {
+            newest: Newest::read(&opened.connection)?,
             connection: opened.connection,
             path: path.to_path_buf(),
             mark,
@@ -116,6 +119,12 @@ impl Sqlite {
         self.checked
     }
 
+    /// The newest deal and position that it holds, now and later.
+    #[must_use]
+    pub fn newest(&self) -> Newest {
+        self.newest.clone()
+    }
+
     fn write(&mut self, batch: &[Record]) -> Result<(), JournalError> {
         let transaction = self
             .connection
@@ -123,6 +132,7 @@ impl Sqlite {
             .map_err(JournalError::Write)?;
         let mut position = self.position;
         for record in batch {
+            self.newest.note(record);
             store::write(&transaction, record)?;
             match record {
                 Record::Event(event) => position.sequence = event.sequence,

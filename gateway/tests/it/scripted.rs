@@ -8,7 +8,7 @@ use mymt5_gateway::{
         Broker, BrokerError, BrokerEvent, Dispatch, Events, History, SendFailure, Snapshot, judge,
     },
     desk::{EventLog, Orders, Setup, Told, Turn, read_pass},
-    journal::{Identity, Journal, Reader, Readers, SIMULATOR, Sqlite, Writer},
+    journal::{Identity, Journal, Past, Readers, SIMULATOR, Sqlite, Writer},
     market::{Hub, Instruments, Kind},
 };
 use mymt5_guard::{Limits, ScopeLimits};
@@ -278,8 +278,8 @@ impl Desk {
         let readers = Readers::of(&path);
         let setup = Setup {
             broker: broker.clone(),
+            past: Past::open(&path, journal.newest()).unwrap(),
             writer: Writer::start(wrap(journal)).unwrap(),
-            reader: Reader::open(&path).unwrap(),
             log: EventLog::new(Vec::new(), readers.clone()),
             journal_id: loaded.journal_id.as_str().into(),
             account_id: loaded.account_id.as_str().into(),

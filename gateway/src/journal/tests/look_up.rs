@@ -102,7 +102,7 @@ fn every_shape_of_a_row_comes_back_as_it_was() {
         deals: [Ticket(1), Ticket(2), Ticket(3)].into(),
         positions: [PositionId(9), PositionId(8)].into(),
     };
-    let found = reader.find(&wanted).unwrap();
+    let found = find(&path, &wanted);
     for order in &orders {
         assert_eq!(found.orders.get(&order.id), Some(order));
     }
@@ -124,6 +124,31 @@ fn every_shape_of_a_row_comes_back_as_it_was() {
     assert_eq!(loaded.orders, [orders[0].clone(), orders[2].clone()]);
     assert_eq!(loaded.requests, [requests[4].clone()]);
     assert_eq!(loaded.last_order, 3);
+}
+
+#[test]
+fn a_deal_is_found_whether_it_was_there_at_the_start_or_came_since() {
+    let (_folder, path) = place();
+    let (mut journal, _) = open(&path).unwrap();
+    let old = [deal(2, 9), deal(5, 7)].map(deal_record);
+    journal.commit(&old).unwrap();
+    let past = Past::open(&path, journal.newest()).unwrap();
+    let wanted = Wanted {
+        deals: (1..=9).map(Ticket).collect(),
+        positions: (6..=12).map(PositionId).collect(),
+        ..Wanted::default()
+    };
+    let found = || {
+        let found = past.find(&wanted).unwrap();
+        let deals: Vec<u64> = found.deals.iter().map(|ticket| ticket.0).collect();
+        let positions: Vec<u64> = found.positions.keys().map(|id| id.0).collect();
+        (deals, positions)
+    };
+    assert_eq!(found(), (vec![2, 5], vec![7, 9]));
+    // A newer one, and one that comes late.
+    let new = [deal(8, 11), deal(3, 6)].map(deal_record);
+    journal.commit(&new).unwrap();
+    assert_eq!(found(), (vec![2, 3, 5, 8], vec![6, 7, 9, 11]));
 }
 
 #[test]

@@ -7,8 +7,8 @@ mod look_up;
 mod restore;
 
 use super::{
-    Identity, Journal, JournalError, Reader, Readers, SIMULATOR, Sqlite, Writer, backup,
-    begin_epoch, load,
+    Identity, Journal, JournalError, Newest, Past, Reader, Readers, SIMULATOR, Sqlite, Writer,
+    backup, begin_epoch, load,
 };
 use mymt5_chassis::{clock, secrets::Secret};
 use mymt5_guard::TradingState;
@@ -172,7 +172,8 @@ fn flip(path: &Path, text: &str, bits: u8) {
 }
 
 fn find(path: &Path, wanted: &Wanted) -> mymt5_orders::Found {
-    Reader::open(path).unwrap().find(wanted).unwrap()
+    let newest = Newest::read(&Connection::open(path).unwrap()).unwrap();
+    Past::open(path, newest).unwrap().find(wanted).unwrap()
 }
 
 #[test]
