@@ -266,7 +266,7 @@ impl Reconciliation {
     }
 
     /// A pass was taken that began there. Older deals are forgotten: where one comes again, the
-    /// journal knows it.
+    /// journal knows it, but for one that was heard of just now and may not be durable yet.
     pub(crate) fn passed(&mut self, from: BrokerTime, time: Option<BrokerTime>, out: &mut Out) {
         self.last_pass = Some(out.now.elapsed_ms);
         self.awaited
@@ -282,7 +282,7 @@ impl Reconciliation {
             .deals
             .iter()
             .take(most)
-            .filter(|(_, time)| **time < from)
+            .filter(|(ticket, time)| **time < from && !self.heard.contains_key(ticket))
             .map(|(ticket, _)| *ticket)
             .collect();
         for ticket in old {

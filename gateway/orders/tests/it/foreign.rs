@@ -4,7 +4,8 @@
 use crate::bench::{rows::*, scenes::*};
 use mymt5_guard::TradingState;
 use mymt5_model::{
-    DealReason, DealRow, Entry, Lots, Magic, OrderState, PositionId, Reason, Side, Ticket,
+    BrokerTime, DealReason, DealRow, Entry, Lots, Magic, OrderState, PositionId, Reason, Side,
+    Ticket,
 };
 use mymt5_orders::{Acceptance, Adoption, Event, History, Input, NewOrder, ObstacleKind, Snapshot};
 
@@ -389,4 +390,37 @@ fn a_foreign_trade_in_a_frozen_symbol_is_told_each_time() {
     assert_eq!(scene.notices("foreign_trade"), 3);
     let left = Lots::from_units(4_000_000);
     assert_eq!(scene.position(held).unwrap().row.lots, left);
+}
+
+/// Beyond those that a pass always keeps, and older than the next one reads back.
+#[test]
+fn a_deal_of_a_pass_is_not_forgotten_before_it_can_be_durable() {
+    let mut scene = scene();
+    let time = BrokerTime(scene.broker_time().0 - 599_000);
+    scene.shell.pass(10_000);
+    for number in 0..600 {
+        let ticket = scene.next_ticket();
+        let mut deal = deal(ticket, 9_000 + number, Side::Buy, Entry::In, 1_000_000, ASK);
+        deal.time = time;
+        scene.add_deal(deal);
+    }
+    // The disk is slow: three passes, and the link between them, before it has the first.
+    let told = |scene: &Scene| (scene.snapshot(), scene.history());
+    let (rows, history) = told(&scene);
+    assert_eq!(history.deals.len(), 600);
+    scene.shell.step(Input::Pass(rows, history));
+    scene.shell.pass(6_000);
+    let (rows, history) = told(&scene);
+    assert!(history.deals.is_empty());
+    scene.shell.step(Input::Pass(rows, history));
+    scene.shell.step(Input::Link(false));
+    scene.shell.step(Input::Link(true));
+    let (rows, history) = told(&scene);
+    assert_eq!(history.deals.len(), 600);
+    scene.shell.step(Input::Pass(rows, history));
+    scene.shell.settle();
+    let deals = scene
+        .events()
+        .filter(|event| matches!(event, Event::Deal { .. }));
+    assert_eq!(deals.count(), 600);
 }
