@@ -104,15 +104,16 @@ fn moment(fields: &Fields<'_>, field: &'static str) -> Result<BrokerTime, RowErr
 
 /// A number that is not 0.
 fn ticket(fields: &Fields<'_>, field: &'static str) -> Result<u64, RowError> {
-    match fields.count(field)? {
-        0 => Err(fields.error(field, "is 0")),
-        ticket => Ok(ticket),
-    }
+    linked(fields, field)?.ok_or_else(|| fields.error(field, "is 0"))
 }
 
-/// A number; 0 is none.
+/// A number; 0 is none. The journal's are signed: one beyond them would be taken for another.
 fn linked(fields: &Fields<'_>, field: &'static str) -> Result<Option<u64>, RowError> {
-    Ok(Some(fields.count(field)?).filter(|number| *number != 0))
+    let number = fields.count(field)?;
+    if i64::try_from(number).is_err() {
+        return Err(fields.error(field, "is beyond 63 bits"));
+    }
+    Ok(Some(number).filter(|number| *number != 0))
 }
 
 /// Other programs may use negative numbers: theirs are not ours, whatever they become here.

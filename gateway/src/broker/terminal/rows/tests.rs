@@ -186,6 +186,7 @@ fn a_row_that_is_not_understood_names_its_field() {
     let both = |field| [Some(field); 3];
     assert_eq!(fault("ticket", json!(0)), both("ticket"));
     assert_eq!(fault("ticket", json!(-1)), both("ticket"));
+    assert_eq!(fault("ticket", json!(1_u64 << 63)), both("ticket"));
     assert_eq!(fault("symbol", json!("")), both("symbol"));
     assert_eq!(fault("magic", json!(1.5)), both("magic"));
     assert_eq!(fault("type", json!(true)), both("type"));
