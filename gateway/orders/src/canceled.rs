@@ -28,6 +28,13 @@ impl Canceled {
         self.confirmed.insert(id, Confirmed { at, news });
     }
 
+    /// The grace counts while the link is up: only then a deal can be told.
+    pub(crate) fn restart_grace(&mut self, now: i64) {
+        for confirmed in self.confirmed.values_mut() {
+            confirmed.at = now;
+        }
+    }
+
     /// True while a pass is to tell what became of one.
     pub(crate) fn wants_pass(&self) -> bool {
         !self.confirmed.is_empty() || self.listed.values().any(Reads::are_believed)

@@ -589,6 +589,7 @@ impl Core {
             self.book.lose();
         } else if !self.link_up {
             self.changes.restart_grace(self.out.now.elapsed_ms);
+            self.canceled.restart_grace(self.out.now.elapsed_ms);
             self.attempts.forget_pauses();
         }
         self.link_up = up;

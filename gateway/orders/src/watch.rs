@@ -64,7 +64,9 @@ impl Core {
                 self.out.notice(Notice::ClientSilent(client.clone()));
             }
             match dead_man.action {
-                DeadManAction::Cancel => self.cancel_where(|order| order.client == client),
+                DeadManAction::Cancel => {
+                    self.cancel_where(|order| order.is_entry() && order.client == client);
+                }
                 DeadManAction::Reduce => {
                     let scope = Some(client);
                     if self.states.of(&scope) == TradingState::Active {
@@ -342,6 +344,7 @@ impl Core {
                 });
             }
         }
+        report.left.extend(self.untold(scope));
         for (row, _) in self.unknown_orders(scope, flatten) {
             let item = Item::Foreign(row.ticket);
             let under_way = self.changes.of(Target::Foreign(row.ticket)).next();
@@ -354,6 +357,33 @@ impl Core {
             });
         }
         report
+    }
+
+    /// What may have been filled, or was, and is in no position that is told yet: the broker tells of
+    /// it later than of the order's end.
+    fn untold(&self, scope: &Scope) -> impl Iterator<Item = Leftover> {
+        let canceled = self.canceled_entries();
+        let canceled = canceled.filter(|(order, _)| covers(scope, Some(&order.client)));
+        let canceled = canceled.map(|(order, lots)| Leftover {
+            item: Item::Order(order.id),
+            symbol: order.symbol.clone(),
+            lots,
+            why: "cancelled, a part may be filled: wait for the broker's history".into(),
+        });
+        let filled = self.unreported_fills();
+        let filled = filled.filter(|filled| covers(scope, Some(&filled.client)));
+        let filled = filled.filter_map(|filled| {
+            let id = filled
+                .position
+                .filter(|id| self.book.position(*id).is_none())?;
+            Some(Leftover {
+                item: Item::Position(id),
+                symbol: filled.symbol.clone(),
+                lots: filled.lots,
+                why: "filled: wait for the broker to tell of the position".into(),
+            })
+        });
+        canceled.chain(filled)
     }
 
     fn order_left(&self, order: &Order) -> Leftover {

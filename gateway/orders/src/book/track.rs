@@ -645,9 +645,10 @@ impl Track {
         self.is_by_deals() && !self.has_early(deal)
     }
 
-    /// True for a known deal that is not reported yet.
+    /// True for a known deal that is not reported yet, of a position that is not over.
     pub(super) fn waits(&self, deal: Ticket) -> bool {
-        self.has_early(deal) && (self.is_by_deals() || self.row.is_none())
+        let is_over = self.seen && self.row.is_none() && self.reported.is_none();
+        self.has_early(deal) && (self.is_by_deals() || self.row.is_none()) && !is_over
     }
 
     /// True when rows and deals, as they are known, tell the same lots: both are of one moment. What

@@ -2,7 +2,9 @@
 
 use crate::bench::{Shell, by_hand::*, rows::*};
 use mymt5_guard::TradingState::{Active, Halted};
-use mymt5_model::{Entry, Magic, OrderRow, Reason, Receipt, Retcode, Side, Ticket, TradeRequest};
+use mymt5_model::{
+    Entry, Magic, OrderRow, OrderState, Reason, Receipt, Retcode, Side, Ticket, TradeRequest,
+};
 use mymt5_orders::{Answer, Event, FlattenReport, Input, Item, ObstacleKind, Snapshot};
 
 fn flattened(shell: &mut Shell, id: &str, scope: Option<&str>, foreign: bool) -> FlattenReport {
@@ -104,6 +106,54 @@ fn a_flatten_catches_what_fills_after_it() {
     shell.second();
     assert_eq!(closed_by(&shell.leaves()).0, Ticket(1));
     assert_eq!(shell.told(done), 0);
+}
+
+/// The broker confirms the cancellation, and then tells of what was filled before.
+#[test]
+fn a_flatten_waits_for_what_a_cancelled_order_filled_before() {
+    let mut shell = ready();
+    let id = shell.work("alpha", "limit", 50);
+    flattened(&mut shell, "all", None, false);
+    let cancel = shell.leaves();
+    shell.answer(cancel.job, Ok(Receipt::bare(Retcode::DONE)));
+    shell.second();
+    // The link is lost for longer than the grace, and what it brings then is the past of before.
+    shell.feed(Input::Link(false));
+    shell.pass(31_000);
+    shell.quote_again();
+    shell.connect();
+    shell.second();
+    assert_eq!(shell.told(done), 0);
+    assert!(shell.is_hindered_by(ObstacleKind::Flattening));
+    let mut part = fill(1, 50, shell.order(id));
+    part.order = Some(Ticket(50));
+    part.lots = lots(0.05);
+    shell.feed(Input::Deal(part));
+    shell.second();
+    assert_eq!(closed_by(&shell.leaves()).0, Ticket(50));
+}
+
+/// Filled by two deals with the answer: which position that makes is told by the next rows.
+#[test]
+fn a_flatten_waits_for_a_position_that_is_not_told_yet() {
+    let mut shell = ready();
+    let (id, _) = shell.send("alpha", "late", buy(0.1));
+    flattened(&mut shell, "all", None, false);
+    let half = |ticket| {
+        let mut half = fill(ticket, 1, shell.order(id));
+        (half.order, half.lots) = (Some(Ticket(1)), lots(0.05));
+        half
+    };
+    let receipt = Receipt {
+        deals: vec![half(1), half(2)],
+        ..receipt(Retcode::DONE, 1)
+    };
+    shell.answer(id, Ok(receipt));
+    assert_eq!(shell.order(id).state, OrderState::Filled);
+    assert!(shell.core.book().positions().next().is_none());
+    shell.second();
+    assert_eq!(shell.told(done), 0);
+    assert!(shell.is_hindered_by(ObstacleKind::Flattening));
 }
 
 /// A pending order of somebody else.

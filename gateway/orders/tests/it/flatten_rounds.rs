@@ -6,7 +6,9 @@ use mymt5_model::{
     Lots, Magic, OrderRow, OrderState, OrderType, PositionId, Retcode, RowState, Side, SymbolSpec,
     Ticket, TradeRequest,
 };
-use mymt5_orders::{Event, Input, Item, Job, ObstacleKind, Purpose, Resolution, SendFailure};
+use mymt5_orders::{
+    Adoption, Event, Input, Item, Job, ObstacleKind, Purpose, Resolution, SendFailure,
+};
 use std::sync::Arc;
 
 /// A pending order of a hand, far below the market.
@@ -152,7 +154,11 @@ fn a_working_order_is_cancelled_and_a_refused_cancellation_is_tried_again() {
     assert!(is_flattening(&scene));
     scene.live_and_obey(4);
     assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
-    assert!(!is_flattening(&scene));
+    scene.live(5);
+    assert!(
+        !is_flattening(&scene),
+        "a pass told that nothing of it was filled"
+    );
 }
 
 #[test]
@@ -457,4 +463,22 @@ fn orders_that_no_journal_knows_are_cancelled_in_the_scope_of_their_slot() {
         assert_eq!(gone, goes, "{scope:?}");
         assert!(!is_flattening(&scene));
     }
+}
+
+/// Its deals are known in part, since somebody else opened it: they tell nothing of it.
+#[test]
+fn a_flatten_ends_with_a_position_that_no_deals_tell() {
+    let mut scene = netting_scene();
+    scene.open(Side::Buy, lots(0.1), Magic::NONE);
+    scene.deals.clear();
+    scene.live(61);
+    let held = scene.positions[0].id;
+    scene.adopt("adopt", "alpha", Adoption::Position(held));
+    scene.submit("alpha", "a", buy(0.1));
+    scene.obey();
+    scene.rows();
+    scene.flatten("f", None, false);
+    scene.live_and_obey(7);
+    assert!(scene.positions.is_empty());
+    assert!(!is_flattening(&scene));
 }

@@ -1,10 +1,10 @@
 //! One process of a client trades; another one may only make the client's positions smaller.
 
-use crate::bench::{rows::*, scenes::*};
+use crate::bench::{by_hand::order_row, rows::*, scenes::*};
 use mymt5_guard::{LimitAction, ScopeLimits, TradingState};
-use mymt5_model::{OrderState, Reason, TradeRequest};
+use mymt5_model::{Entry, OrderRow, OrderState, Reason, RowState, Side, Ticket, TradeRequest};
 use mymt5_orders::{
-    Answer, Asker, ChangeOutcome, Command, DeadMan, DeadManAction, OrderEdit, RequestKey,
+    Answer, Asker, ChangeOutcome, Command, DeadMan, DeadManAction, Input, OrderEdit, RequestKey,
 };
 
 fn as_process(scene: &mut Scene, session: Option<&str>, request: &str, command: Command) -> Asker {
@@ -181,6 +181,32 @@ fn a_dead_mans_cancellations_go_on_while_the_silence_does() {
     assert!(matches!(cancel.request, TradeRequest::Cancel { .. }));
     assert_eq!(scene.state("alpha", "p"), OrderState::Canceled);
     assert_eq!(state(&scene), TradingState::Active);
+}
+
+#[test]
+fn a_dead_man_cancels_no_exit_that_is_filled_in_part() {
+    let mut scene = scene();
+    scene.arm("alpha", after(5, DeadManAction::Cancel));
+    let held = scene.hold("alpha", "h", 0.2);
+    scene.beat("alpha", "one", false);
+    scene.close("alpha", "c", held, None);
+    let sent = scene.sent();
+    let ticket = scene.next_ticket();
+    let mut part = deal(ticket, held, Side::Sell, Entry::Out, lots(0.1).units(), BID);
+    part.magic = sent.request.magic().unwrap();
+    part.order = Some(Ticket(ticket));
+    part.time = scene.broker_time();
+    let part = scene.add_deal(part);
+    scene.positions[0].lots = lots(0.1);
+    scene.shell.feed(Input::Deal(part));
+    let exit = scene.order("alpha", "c");
+    assert_eq!(exit.state, OrderState::PartiallyFilled);
+    scene.orders.push(OrderRow {
+        state: RowState::Partial,
+        ..order_row(exit)
+    });
+    scene.live(7);
+    assert!(scene.shell.sent.is_empty(), "{:?}", scene.shell.sent);
 }
 
 #[test]
