@@ -134,7 +134,8 @@ impl Core {
     /// On netting the stop loss of what fills last becomes that of the whole position. What that
     /// means where it moves a stop loss away from the market: the entry's for what is held or
     /// ordered on its side, and for the entry those of the orders that may fill after it, as they are
-    /// and as changes on their way may set them. `own`: the entry's order, where it works already.
+    /// and as changes on their way may set them, and those that such changes may give the position.
+    /// `own`: the entry's order, where it works already.
     pub(crate) fn stops_of_whole(
         &self,
         spec: &SymbolSpec,
@@ -146,20 +147,14 @@ impl Core {
         if self.book.mode() != AccountMode::Netting {
             return Vec::new();
         }
-        let others = self.open_entries().filter(|order| {
-            Some(order.id) != own && order.symbol == spec.symbol && order.side == side
-        });
-        let others: Vec<&Order> = others.collect();
-        let coming = others.iter();
-        let coming = coming.map(|order| Part::of(order, order.lots_open(), quote));
-        let coming: Vec<Part> = coming.collect();
-        let known = coming.iter().filter_map(|part| part.stop_loss);
+        let others: Vec<&Order> = self.entries_on(&spec.symbol, side, own).collect();
+        let known = others.iter().filter_map(|order| order.levels.stop_loss);
         let pending = others.iter().flat_map(|order| self.stops_under_way(order));
-        let later = known.chain(pending);
+        let moved = self.position_stops_under_way(&spec.symbol, side);
+        let later = known.chain(pending).chain(moved);
         let later = later.filter(|stop| loosens(side, entry.stop_loss, Some(*stop)));
         let later: Vec<Price> = later.collect();
-        let mut whole = self.parts_held(&spec.symbol, side, quote);
-        whole.extend(coming);
+        let mut whole = self.parts_of_whole(&spec.symbol, side, own, quote);
         // Any stop loss may be farther away than one that is not known.
         let unknown = self.has_unknown_stop(&spec.symbol, side);
         let now = entry.stop_loss.filter(|stop| {
@@ -167,13 +162,56 @@ impl Core {
             unknown || stops.any(|held| loosens(side, held, Some(*stop)))
         });
         whole.push(entry);
-        let opened = average(&whole, spec.digits);
-        let lots = whole.iter().map(|part| part.lots);
-        let lots = lots.fold(Lots::ZERO, Lots::plus);
+        let (opened, lots) = united(&whole, spec.digits);
         let stops = now.into_iter().chain(later);
         stops
             .map(|stop| stop_of(spec, opened, stop, side, lots))
             .collect()
+    }
+
+    /// What a stop loss that is given to a netting position means for it together with all that may
+    /// still fill into it; none on hedging, where nothing does.
+    pub(crate) fn stop_of_position(
+        &self,
+        spec: &SymbolSpec,
+        side: Side,
+        stop: Price,
+        quote: Option<&Tick>,
+    ) -> Option<StopFacts> {
+        if self.book.mode() != AccountMode::Netting {
+            return None;
+        }
+        let whole = self.parts_of_whole(&spec.symbol, side, None, quote);
+        let (opened, lots) = united(&whole, spec.digits);
+        Some(stop_of(spec, opened, stop, side, lots))
+    }
+
+    /// The open entries of a symbol on that side, but for that order.
+    fn entries_on(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        but: Option<OrderId>,
+    ) -> impl Iterator<Item = &Order> {
+        self.open_entries().filter(move |order| {
+            Some(order.id) != but && order.symbol == *symbol && order.side == side
+        })
+    }
+
+    /// What a netting account holds of a symbol on that side, and what its open entries may add, but
+    /// for that order.
+    fn parts_of_whole(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        but: Option<OrderId>,
+        quote: Option<&Tick>,
+    ) -> Vec<Part> {
+        let coming = self.entries_on(symbol, side, but);
+        let coming = coming.map(|order| Part::of(order, order.lots_open(), quote));
+        let mut parts = self.parts_held(symbol, side, quote);
+        parts.extend(coming);
+        parts
     }
 
     /// The stop losses that changes of an order may set yet, or have set.
@@ -183,6 +221,17 @@ impl Core {
         changes.filter_map(move |(_, change)| match change.edit {
             ChangeEdit::Terms(terms) => terms.levels.after(levels).stop_loss,
             ChangeEdit::Cancel | ChangeEdit::Levels(_) => None,
+        })
+    }
+
+    /// The stop losses that changes of a symbol's position on that side may set yet, or have set.
+    fn position_stops_under_way(&self, symbol: &Symbol, side: Side) -> impl Iterator<Item = Price> {
+        let held = self.book.positions().map(|held| &held.row);
+        let held = held.filter(move |row| row.symbol == *symbol && row.side == side);
+        let changes = held.flat_map(move |row| self.changes.of(Target::Position(row.id)));
+        changes.filter_map(|(_, change)| match change.edit {
+            ChangeEdit::Levels(levels) => levels.stop_loss.after(None),
+            ChangeEdit::Cancel | ChangeEdit::Terms(_) => None,
         })
     }
 
@@ -363,6 +412,12 @@ pub(crate) fn loosens(side: Side, old: Option<Price>, new: Option<Price>) -> boo
         (Some(_), None) => true,
         (None, _) => false,
     }
+}
+
+/// All parts as one: their average price and their lots.
+fn united(parts: &[Part], digits: u8) -> (Option<Price>, Lots) {
+    let lots = parts.iter().map(|part| part.lots);
+    (average(parts, digits), lots.fold(Lots::ZERO, Lots::plus))
 }
 
 /// The average price of all parts, to the nearest point; none where that of any is not known.

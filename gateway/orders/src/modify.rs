@@ -16,7 +16,7 @@ use crate::{
 use mymt5_guard::{Action, StopFacts};
 use mymt5_model::{
     ClientName, Edit, Levels, LevelsEdit, OrderId, OrderState, PositionId, Price, Reason, Refusal,
-    Side, SymbolSpec, TermsEdit, TradeRequest, Violations,
+    Side, SymbolSpec, TermsEdit, Tick, TradeRequest, Violations,
 };
 use std::time::Duration;
 
@@ -232,16 +232,21 @@ impl Core {
         self.clients.check_id(&call.client, urgency, self.out.now)?;
         let quote = market.quote(&row.symbol);
         let quote = quote.filter(|quote| quote.age_ms <= self.max_quote_age_ms);
-        if let Some((quote, spec)) = quote.zip(spec) {
+        if let Some((quote, spec)) = quote.as_ref().zip(spec) {
             let closing = closes_at(row.side, &quote.tick);
             check_sides(row.side, named(levels), closing, spec)?;
         }
-        let stop = levels.after(row.levels).stop_loss.zip(spec);
-        let stop = stop.map(|(stop, spec)| {
+        let new_stop = levels.after(row.levels).stop_loss.zip(spec);
+        let stop = new_stop.map(|(stop, spec)| {
             let opened = Some(row.open_price);
             stop_of(spec, opened, stop, row.side, row.lots)
         });
-        self.check_action(owner.as_ref().unwrap_or(&call.client), action, stop)?;
+        let owner = owner.as_ref().unwrap_or(&call.client);
+        self.check_action(owner, action, stop)?;
+        if let Some((stop, spec)) = new_stop.filter(|_| !tightens) {
+            let tick = quote.as_ref().map(|quote| &*quote.tick);
+            self.check_loosened(owner, row.side, stop, spec, tick)?;
+        }
         let busy = self.changes.of(target).next().is_some();
         let edit = ChangeEdit::Levels(levels);
         self.clients.note_id(&call.client, urgency, self.out.now);
@@ -300,6 +305,21 @@ impl Core {
             return Ok(());
         }
         self.check_limits(client, |limits, equity| limits.check_stop(stop, equity))
+    }
+
+    /// On netting what is on its way, or was filled just now, gets a position's looser stop loss, too.
+    fn check_loosened(
+        &self,
+        client: &ClientName,
+        side: Side,
+        stop: Price,
+        spec: &SymbolSpec,
+        quote: Option<&Tick>,
+    ) -> Result<(), Refusal> {
+        if let Some(whole) = self.stop_of_position(spec, side, stop, quote) {
+            self.check_limits(client, |limits, equity| limits.check_whole(whole, equity))?;
+        }
+        Ok(())
     }
 
     /// True when an order has these terms already, by rows that were read since they were last

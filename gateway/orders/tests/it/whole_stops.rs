@@ -14,12 +14,15 @@ fn limited_by(limits: Limits, mode: AccountMode) -> Scene {
 }
 
 /// At most 4 percent of 10,000.00 at risk with each trade.
-fn limited_risk(mode: AccountMode) -> Scene {
-    let limits = Limits {
+fn risk() -> Limits {
+    Limits {
         max_risk_per_trade: Some(Percent::try_from(4.0).unwrap()),
         ..Limits::default()
-    };
-    limited_by(limits, mode)
+    }
+}
+
+fn limited_risk(mode: AccountMode) -> Scene {
+    limited_by(risk(), mode)
 }
 
 fn with_stop(mut order: NewOrder, stop: i64) -> NewOrder {
@@ -228,6 +231,105 @@ fn the_stop_loss_that_a_change_may_give_such_an_order_counts_too() {
     scene.rows();
     let order = scene.id("alpha", "pending");
     assert_eq!(moved(&mut scene, "m", order, BID - 2_000), None);
+    let refused = refusal(&mut scene, "large", large());
+    assert_eq!(refused, Some(Reason::LimitRisk));
+    scene.refuse(Retcode::REJECT);
+    assert_eq!(refusal(&mut scene, "again", large()), None);
+}
+
+/// Alpha holds the small one. Its position.
+fn holding_little(limits: Limits, mode: AccountMode, distance: i64) -> (Scene, u64) {
+    let mut scene = limited_by(limits, mode);
+    scene.submit("alpha", "small", small(ASK - distance));
+    scene.obey();
+    scene.positions[0].levels.stop_loss = Some(points(ASK - distance));
+    scene.rows();
+    let held = scene.positions[0].id.0;
+    (scene, held)
+}
+
+#[test]
+fn a_stop_loss_is_loosened_for_what_is_on_its_way_too() {
+    let cases = [
+        (AccountMode::Netting, 2_000, Some(Reason::LimitRisk)),
+        (AccountMode::Netting, 1_200, None),
+        (AccountMode::Netting, 900, None),
+        (AccountMode::Hedging, 2_000, None),
+    ];
+    for (mode, distance, expected) in cases {
+        for is_lost in [false, true] {
+            let (mut scene, held) = holding_little(risk(), mode, 1_000);
+            assert_eq!(refusal(&mut scene, "large", large()), None);
+            if is_lost {
+                scene.lose();
+            }
+            let asker = scene.stop("alpha", "m", held, ASK - distance);
+            let refused = told(&scene, asker);
+            assert_eq!(refused, expected, "{mode:?} {distance} {is_lost}");
+        }
+    }
+}
+
+#[test]
+fn a_stop_loss_is_loosened_for_what_was_filled_just_now_too() {
+    let (mut scene, held) = holding_little(risk(), AccountMode::Netting, 1_000);
+    let before = scene.positions.clone();
+    scene.submit("alpha", "large", large());
+    scene.obey();
+    let late = Snapshot {
+        positions: before,
+        ..scene.snapshot()
+    };
+    scene.shell.feed(Input::Rows(late));
+    let asker = scene.stop("alpha", "m", held, ASK - 2_000);
+    assert_eq!(told(&scene, asker), Some(Reason::LimitRisk));
+}
+
+#[test]
+fn a_tighter_stop_loss_is_never_refused_for_what_is_on_its_way() {
+    let (mut scene, held) = holding_little(risk(), AccountMode::Netting, 3_000);
+    assert_eq!(refusal(&mut scene, "large", large()), None);
+    let asker = scene.stop("alpha", "m", held, ASK - 2_000);
+    assert_eq!(told(&scene, asker), None);
+}
+
+#[test]
+fn a_loosened_stop_loss_is_not_too_far_from_the_average_to_be() {
+    let most = Limits {
+        max_stop_distance_points: Some(1_500),
+        ..Limits::default()
+    };
+    for (is_ordered, expected) in [(false, None), (true, Some(Reason::LimitStopDistance))] {
+        let (mut scene, held) = holding_little(most.clone(), AccountMode::Netting, 500);
+        scene.tick(BID + 1_000, ASK + 1_000);
+        if is_ordered {
+            let large = with_stop(buy(0.3), ASK);
+            assert_eq!(refusal(&mut scene, "large", large), None);
+        }
+        let asker = scene.stop("alpha", "m", held, ASK - 800);
+        assert_eq!(told(&scene, asker), expected, "{is_ordered}");
+    }
+}
+
+#[test]
+fn the_stop_loss_that_a_change_may_give_the_position_counts_for_an_entry() {
+    let cases = [
+        (AccountMode::Netting, Some(Reason::LimitRisk)),
+        (AccountMode::Hedging, None),
+    ];
+    for (mode, expected) in cases {
+        let (mut scene, held) = holding_little(risk(), mode, 1_000);
+        let ahead = scene.stop("alpha", "ahead", held, ASK - 900);
+        let behind = scene.stop("alpha", "behind", held, ASK - 2_000);
+        assert_eq!([told(&scene, ahead), told(&scene, behind)], [None, None]);
+        assert_eq!(refusal(&mut scene, "large", large()), expected, "{mode:?}");
+    }
+}
+
+#[test]
+fn the_stop_loss_of_a_change_that_came_to_nothing_counts_no_more() {
+    let (mut scene, held) = holding_little(risk(), AccountMode::Netting, 1_000);
+    scene.stop("alpha", "m", held, ASK - 2_000);
     let refused = refusal(&mut scene, "large", large());
     assert_eq!(refused, Some(Reason::LimitRisk));
     scene.refuse(Retcode::REJECT);
