@@ -1,7 +1,7 @@
 //! What a monitor is told: counts and figures, read of the parts that own them.
 
 use crate::Core;
-use mymt5_guard::Headroom;
+use mymt5_guard::{Headroom, LossSettings};
 use mymt5_model::{ClientName, Money, OrderState, UtcTime};
 
 /// How the losses of a scope stand, as last measured, in the account currency.
@@ -43,6 +43,9 @@ impl Core {
         let scopes = self.losses.scopes().into_iter();
         let measured = scopes.filter_map(|client| {
             let (settings, state) = self.losses_of(&client)?;
+            if client.is_some() && settings == LossSettings::default() {
+                return None;
+            }
             let (profit_today, limits) = (state.profit_today(), state.headroom(&settings));
             Some(ScopeLosses {
                 client,

@@ -101,7 +101,7 @@ impl Meter {
 }
 
 impl Losses {
-    /// Goes on from what the journal has.
+    /// Goes on from what the journal has, as a process that never ended would.
     pub(crate) fn new<'a>(
         account: LossSettings,
         clients: impl Iterator<Item = (&'a ClientName, LossSettings)>,
@@ -113,14 +113,21 @@ impl Losses {
         let mut kept: BTreeMap<Scope, LossRow> = kept.collect();
         let limited = clients.map(|(name, loss)| (Some(name.clone()), loss));
         let limited = limited.filter(|(_, loss)| *loss != LossSettings::default());
-        let limited: Vec<_> = limited.chain([(None, account)]).collect();
-        let meters = limited.into_iter().map(|(scope, settings)| {
+        let limited = limited.chain([(None, account)]);
+        let limited = limited.map(|(scope, settings)| {
             let row = kept.remove(&scope);
             (scope, Meter::new(settings, row))
         });
+        let mut meters: BTreeMap<Scope, Meter> = limited.collect();
+        // What is limited no more goes on, too: its limits may come back before the day is over.
+        let unlimited = kept.into_iter().map(|(scope, row)| {
+            let meter = Meter::new(LossSettings::default(), Some(row));
+            (scope, meter)
+        });
+        meters.extend(unlimited);
         let mut losses = Self {
             ledger,
-            meters: meters.collect(),
+            meters,
             reading: None,
             recent: Results::new(),
         };

@@ -55,6 +55,7 @@ pub struct LossMeter {
 impl LossMeter {
     /// Readings farther apart than this leave a reset between them unattended.
     const ATTENDED_MS: i64 = 60_000;
+    const DAY_MS: i64 = 86_400_000;
 
     /// Goes on from a kept state; none: the scope was never seen before.
     #[must_use]
@@ -79,7 +80,7 @@ impl LossMeter {
     #[must_use]
     pub fn missed_reset(&self, now: BrokerTime) -> Option<BrokerTime> {
         let state = self.state.as_ref()?;
-        let day = self.reset_hour().last(now);
+        let day = self.last_reset(now);
         let attended = now.0 - state.last_seen.0 <= Self::ATTENDED_MS;
         (day > state.day && !attended).then_some(day)
     }
@@ -98,7 +99,7 @@ impl LossMeter {
     /// that was not caught up takes the balance of this reading for that at the reset.
     pub fn observe(&mut self, now: BrokerTime, equity: Money, balance: Money) -> Vec<Breach> {
         self.catch_up(now, balance);
-        let day = self.reset_hour().last(now);
+        let day = self.last_reset(now);
         let base = self.base_kind().of(equity, balance);
         let initial = self.settings.drawdown.and_then(|d| d.initial_balance);
         let state = self.state.get_or_insert_with(|| {
@@ -163,10 +164,16 @@ impl LossMeter {
         }
     }
 
-    fn reset_hour(&self) -> ResetHour {
-        self.settings
-            .daily
-            .map_or_else(ResetHour::default, |daily| daily.reset_hour)
+    /// The last reset at or before that time. A day whose limit is configured no more ends as it
+    /// began: another hour would end it early.
+    fn last_reset(&self, now: BrokerTime) -> BrokerTime {
+        match (self.settings.daily, &self.state) {
+            (Some(daily), _) => daily.reset_hour.last(now),
+            (None, Some(state)) => {
+                BrokerTime(now.0 - (now.0 - state.day.0).rem_euclid(Self::DAY_MS))
+            }
+            (None, None) => ResetHour::default().last(now),
+        }
     }
 
     fn base_kind(&self) -> BaseKind {

@@ -158,6 +158,23 @@ fn a_restart_within_the_day_moves_nothing() {
 }
 
 #[test]
+fn a_day_whose_limit_is_gone_ends_as_it_began() {
+    let mut play = Play::of(daily(share(5.0), BaseKind::Greater, 22));
+    play.see(23 * HOUR, 10_000, 10_000);
+    assert_eq!(
+        play.see(23 * HOUR + 1, 9_000, 9_000),
+        [Reason::LimitDailyLoss]
+    );
+    let state = play.0.state().cloned();
+    let mut play = Play(LossMeter::resume(LossSettings::default(), state));
+    assert_eq!(play.0.missed_reset(BrokerTime(46 * HOUR - 1)), None);
+    play.see(46 * HOUR - 1, 9_000, 9_000);
+    assert_eq!(play.blocks(), Some(Reason::LimitDailyLoss));
+    play.see(46 * HOUR, 9_000, 9_000);
+    assert_eq!((play.blocks(), play.base()), (None, money(9_000)));
+}
+
+#[test]
 fn a_static_drawdown_counts_from_the_start_and_a_trailing_one_from_the_peak() {
     for (kind, deep) in [
         (DrawdownKind::Static, 9_000),

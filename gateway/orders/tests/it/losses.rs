@@ -7,9 +7,14 @@ use mymt5_guard::{
     TradingState::{Active, Halted, Reducing},
 };
 use mymt5_model::{
-    AccountRow, DealKind, DealReason, DealRow, Entry, PositionRow, Reason, Retcode, Side, Ticket,
+    AccountRow, ClientName, DealKind, DealReason, DealRow, Entry, PositionRow, Reason, Retcode,
+    Side, Ticket,
 };
-use mymt5_orders::{Answer, DeadMan, DeadManAction, Event, History, Input, Job, Notice, Snapshot};
+use mymt5_orders::{
+    Answer, DeadMan, DeadManAction, Event, Grant, History, Input, Job, Notice, ObstacleKind,
+    Snapshot,
+};
+use std::collections::BTreeMap;
 
 const DAY: i64 = 86_400_000;
 /// From the start until the broker's day ends.
@@ -230,6 +235,79 @@ fn a_client_is_measured_by_its_own_and_flattened_alone() {
     let Job::Order(id) = sent.job else { panic!() };
     assert_eq!(shell.order(id).client, name("alpha"));
     assert_eq!(shell.entry_refusal("beta", "on"), None);
+}
+
+/// The process ends, and another one compares, whose configuration limits no losses and, on demand,
+/// has no alpha. The grants until then.
+fn restart_unlimited(shell: &mut Shell, profit: f64, is_gone: bool) -> BTreeMap<ClientName, Grant> {
+    let limited = shell.config.grants.clone();
+    for grant in shell.config.grants.values_mut() {
+        grant.loss = LossSettings::default();
+    }
+    if is_gone {
+        shell.config.grants.remove(&name("alpha"));
+    }
+    let positions = with_floating(shell, profit);
+    shell.restart();
+    shell.quote_again();
+    shell.feed(Input::Link(true));
+    let rows = Snapshot {
+        positions,
+        ..reading(shell, figures(10_000.0 + profit, 10_000.0), 2)
+    };
+    let history = shell.known_history();
+    shell.feed(Input::Pass(rows, history));
+    limited
+}
+
+#[test]
+fn a_clients_loss_holds_over_a_start_without_its_limit() {
+    for is_gone in [false, true] {
+        let mut shell = of_clients(daily(LimitAction::Reduce));
+        shell.hold("alpha", 1, 0.1);
+        read_floating(&mut shell, -100.0, 1);
+        let alpha = name("alpha");
+        assert_eq!(shell.core.state_of(&alpha), Reducing);
+        let limited = restart_unlimited(&mut shell, -100.0, is_gone);
+        assert_eq!(shell.core.state_of(&alpha), Reducing, "{is_gone}");
+        shell.regrant(limited, ScopeLimits::default());
+        read_floating(&mut shell, -100.0, 3);
+        assert_eq!(shell.core.state_of(&alpha), Reducing, "{is_gone}");
+        let (_, state) = shell.core.losses_of(&Some(alpha.clone())).unwrap();
+        assert_eq!(state.base, money(10_000.0), "{is_gone}");
+        read_floating(&mut shell, 0.0, NEXT_DAY);
+        assert_eq!(shell.core.state_of(&alpha), Active, "{is_gone}");
+    }
+}
+
+#[test]
+fn a_clients_loss_ends_with_the_day_though_its_limit_is_gone() {
+    let mut shell = of_clients(daily(LimitAction::Reduce));
+    shell.hold("alpha", 1, 0.1);
+    read_floating(&mut shell, -100.0, 1);
+    restart_unlimited(&mut shell, -100.0, false);
+    assert!(shell.is_hindered_by(ObstacleKind::DailyLoss));
+    read_floating(&mut shell, -100.0, NEXT_DAY);
+    assert_eq!(shell.core.state_of(&name("alpha")), Active);
+    shell.pass(60_001);
+    shell.quote_again();
+    assert!(!shell.is_hindered_by(ObstacleKind::LossUnmeasured));
+    let told = shell.core.scope_losses();
+    assert!(told.iter().all(|losses| losses.client.is_none()));
+    assert_eq!(shell.entry_refusal("alpha", "free"), None);
+}
+
+#[test]
+fn an_operator_resumes_after_a_drawdown_whose_limit_is_gone() {
+    let mut shell = of_clients(drawdown());
+    shell.hold("alpha", 1, 0.1);
+    read_floating(&mut shell, -500.0, 1);
+    assert_eq!(shell.core.state_of(&name("alpha")), Halted);
+    restart_unlimited(&mut shell, -500.0, false);
+    assert!(shell.is_hindered_by(ObstacleKind::Drawdown));
+    shell.enter("resume", Some("alpha"), Active);
+    assert!(!shell.is_hindered_by(ObstacleKind::Drawdown));
+    assert_eq!(shell.entry_refusal("alpha", "free"), None);
 }
 
 #[test]
