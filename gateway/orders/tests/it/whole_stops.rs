@@ -186,6 +186,16 @@ fn a_start_that_does_not_know_a_fills_stop_loss_lets_no_entry_move_it_past_a_lim
     }
 }
 
+#[test]
+fn a_start_whose_rows_lack_a_fill_loosens_no_stop_loss_past_a_limit() {
+    for early in [false, true] {
+        let mut scene = restarted_with_rows_that_lag(early);
+        let held = scene.positions[0].id.0;
+        let asker = scene.stop("alpha", "m", held, ASK - 2_500);
+        assert_eq!(told(&scene, asker), Some(Reason::LimitRisk), "{early}");
+    }
+}
+
 /// The rows have the whole position by then, and where its stop loss is.
 #[test]
 fn the_stop_loss_of_such_a_fill_is_the_rows_once_they_have_it() {
