@@ -29,6 +29,13 @@ pub struct Held {
     pub tag: String,
 }
 
+impl Held {
+    /// True where it has all that the position is later.
+    fn has(&self, later: &Self) -> bool {
+        self.side == later.side && self.lots >= later.lots
+    }
+}
+
 /// An order of this engine that waits for its price.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkingOrder {
@@ -204,16 +211,37 @@ impl TradingStates {
 #[derive(Debug)]
 struct InFlight {
     entry: Open,
+    /// The strategy that sent it; none: whatever its symbol has is that strategy's.
+    tag: Option<String>,
     /// It is filled.
     filled: bool,
-    /// A position of its symbol was reported since it was made, or since it waits for its price.
+    /// A position that may be its own was reported since it was made, or since it waits for its price.
     reported: bool,
 }
+
+impl InFlight {
+    /// True for a position that may be its own. Where positions net, a symbol has one alone, of whatever
+    /// strategy.
+    fn may_open(&self, held: &Held, nets: bool) -> bool {
+        let is_sent_by = |tag: &String| nets || *tag == held.tag;
+        self.entry.symbol == held.symbol
+            && self.entry.side == held.side
+            && self.tag.as_ref().is_none_or(is_sent_by)
+    }
+}
+
+/// So long after a fill, at most, figures of the account lack it, milliseconds.
+const FIGURES_MS: i64 = 5_000;
 
 /// Positions, orders, entries in flight, and whether new risk may be taken.
 #[derive(Debug, Default)]
 pub struct Portfolio {
     positions: BTreeMap<PositionId, Held>,
+    /// Positions that the account's margin may lack in part, and from when on its figures have them; none:
+    /// the next ones do.
+    unmeasured: BTreeMap<PositionId, Option<BrokerTime>>,
+    /// The broker's clock as it was told last.
+    now: Option<BrokerTime>,
     orders: BTreeMap<RequestId, WorkingOrder>,
     in_flight: BTreeMap<RequestId, InFlight>,
     nets: bool,
@@ -225,8 +253,22 @@ pub struct Portfolio {
 impl Portfolio {
     /// Replaces everything by a snapshot; what is still on its way stays.
     pub fn read(&mut self, snapshot: Snapshot) {
+        self.nets = snapshot.mode == AccountMode::Netting;
         for held in &snapshot.positions {
             self.on_found(held);
+        }
+        let told = snapshot.account.and_then(|account| account.as_of.broker);
+        self.now = told.or(self.now);
+        let found = |id: &PositionId| {
+            snapshot
+                .positions
+                .iter()
+                .any(|held| held.position_id == *id)
+        };
+        self.unmeasured
+            .retain(|id, since| *since > told && found(id));
+        for held in &snapshot.positions {
+            self.note_found(held);
         }
         let positions = snapshot.positions.into_iter();
         self.positions = positions.map(|held| (held.position_id, held)).collect();
@@ -235,7 +277,6 @@ impl Portfolio {
             .map(|order| (order.request_id.clone(), order))
             .collect();
         self.in_flight.retain(|_, order| !order.filled);
-        self.nets = snapshot.mode == AccountMode::Netting;
         self.states = TradingStates::found(snapshot.trading_state);
         self.is_whole = snapshot.is_whole;
     }
@@ -244,13 +285,14 @@ impl Portfolio {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::PositionChanged(held) => {
-                self.on_reported(&held.symbol);
+                self.on_reported(held);
+                self.note_growth(held);
                 self.positions.insert(held.position_id, held.clone());
             }
             Event::PositionUnknown(_) => self.is_whole = false,
             Event::PositionClosed(position_id, _) => {
-                if let Some(held) = self.positions.remove(position_id) {
-                    self.on_reported(&held.symbol);
+                if let Some(held) = self.remove(*position_id) {
+                    self.on_reported(&held);
                 }
             }
             Event::Order(order) => {
@@ -261,9 +303,60 @@ impl Portfolio {
                     self.reduce(position_id, order.filled);
                 }
             }
-            Event::Deal(..) | Event::Account(_) | Event::Flow(_) => {}
+            Event::Account(Some(account)) => self.on_account(account),
+            Event::Deal(..) | Event::Account(None) | Event::Flow(_) => {}
             Event::TradingState(scope, state) => self.states.enter(*scope, *state),
         }
+    }
+
+    /// The broker's clock is told.
+    pub const fn at(&mut self, time: BrokerTime) {
+        self.now = Some(time);
+    }
+
+    /// The account's figures are told. Those that the broker told before a position lack its margin.
+    fn on_account(&mut self, account: &Account) {
+        let Some(told) = account.as_of.broker else {
+            return;
+        };
+        self.at(told);
+        self.unmeasured.retain(|_, since| *since > Some(told));
+        // A clock that went ahead for a moment is not waited for.
+        let latest = BrokerTime(told.0.saturating_add(FIGURES_MS));
+        for since in self.unmeasured.values_mut().flatten() {
+            *since = latest.min(*since);
+        }
+    }
+
+    /// Notes a position that is new, grew or turned: the account's figures may be older. When it was opened
+    /// is told; when it grew or turned is not, so that only figures of after the newest moment known have it.
+    fn note_growth(&mut self, held: &Held) {
+        let known = self.positions.get(&held.position_id);
+        if known.is_some_and(|known| known.has(held)) {
+            return;
+        }
+        let opened = held.opened.filter(|_| known.is_none());
+        self.note_unmeasured(held.position_id, opened);
+    }
+
+    /// Notes a position of a snapshot, whose account's figures may be older than its positions.
+    fn note_found(&mut self, held: &Held) {
+        let opened = held.opened.filter(|opened| Some(*opened) > self.now);
+        let known = self.positions.get(&held.position_id);
+        let grew = known.is_some_and(|known| !known.has(held));
+        if grew || opened.is_some() {
+            self.note_unmeasured(held.position_id, opened);
+        }
+    }
+
+    /// `opened`: when it came to be what it is; none: at some time up to now. Where quotes are delayed the
+    /// broker's clock is behind that time, for much longer than figures are.
+    fn note_unmeasured(&mut self, id: PositionId, opened: Option<BrokerTime>) {
+        let since = self.now.map(|now| {
+            let at = |ms| BrokerTime(now.0.saturating_add(ms));
+            opened.map_or(at(1), |opened| opened.clamp(now, at(FIGURES_MS)))
+        });
+        self.unmeasured.insert(id, since.or(opened));
     }
 
     /// The gateway, asked after the snapshot, restricted neither the account nor this client.
@@ -306,15 +399,23 @@ impl Portfolio {
         }
     }
 
-    /// Takes an entry that is on its way from now on.
-    pub fn send(&mut self, request_id: RequestId, entry: Open) {
-        self.follow_entry(request_id, entry, false);
+    /// Takes an entry that is on its way from now on, of the strategy of that tag; none: what its symbol
+    /// has is of one strategy.
+    pub fn send(&mut self, request_id: RequestId, entry: Open, tag: Option<&str>) {
+        self.follow_entry(request_id, entry, tag, false);
     }
 
     /// Takes an entry that is on its way already; its position may be reported.
-    pub fn follow_entry(&mut self, request_id: RequestId, entry: Open, reported: bool) {
+    pub fn follow_entry(
+        &mut self,
+        request_id: RequestId,
+        entry: Open,
+        tag: Option<&str>,
+        reported: bool,
+    ) {
         let order = InFlight {
             entry,
+            tag: tag.map(str::to_owned),
             filled: false,
             reported,
         };
@@ -366,17 +467,25 @@ impl Portfolio {
             return;
         }
         for order in self.in_flight.values_mut() {
-            let entry = &order.entry;
-            order.reported |= entry.symbol == held.symbol && entry.side == held.side;
+            order.reported |= order.may_open(held, self.nets);
         }
     }
 
-    fn on_reported(&mut self, symbol: &Symbol) {
+    /// A position changed or ended. Where positions net, an entry may have reduced, closed or turned the
+    /// one of its symbol: of whatever side that is, it was told.
+    fn on_reported(&mut self, held: &Held) {
+        let nets = self.nets;
         self.in_flight.retain(|_, order| {
-            let same = order.entry.symbol == *symbol;
-            order.reported |= same;
-            !(same && order.filled)
+            let is_netted = nets && order.entry.symbol == held.symbol;
+            let is_told = is_netted || order.may_open(held, nets);
+            order.reported |= is_told;
+            !(is_told && order.filled)
         });
+    }
+
+    fn remove(&mut self, position_id: PositionId) -> Option<Held> {
+        self.unmeasured.remove(&position_id);
+        self.positions.remove(&position_id)
     }
 
     /// All that is open or may become so, but for a position that is about to close.
@@ -391,6 +500,7 @@ impl Portfolio {
             price: held.open_price,
             stop: held.levels.stop_loss,
             in_flight: false,
+            unmeasured: self.unmeasured.contains_key(&held.position_id),
         });
         let sent = self.in_flight.values().map(|order| order.entry.clone());
         // Those of an earlier process; what this one sent counts already.
@@ -403,6 +513,7 @@ impl Portfolio {
             price: order.price,
             stop: order.levels.stop_loss,
             in_flight: true,
+            unmeasured: false,
         });
         held.chain(sent).chain(waiting).collect()
     }
@@ -417,7 +528,7 @@ impl Portfolio {
     fn reduce(&mut self, position_id: PositionId, lots: Lots) {
         let held = self.positions.get(&position_id);
         if held.is_some_and(|held| held.lots <= lots) {
-            self.positions.remove(&position_id);
+            self.remove(position_id);
         }
     }
 

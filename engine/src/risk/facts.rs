@@ -62,6 +62,8 @@ pub struct Open {
     pub stop: Option<Price>,
     /// It is an order that takes no margin yet.
     pub in_flight: bool,
+    /// It is a position whose margin the account's figures may lack in part: they are older.
+    pub unmeasured: bool,
 }
 
 /// All else. None stands for a fact that is not known.

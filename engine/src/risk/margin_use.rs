@@ -1,7 +1,7 @@
 //! How much margin may be used. What an entry takes is estimated by the account's leverage, as
 //! brokers count it for currencies; the gateway's own limit asks the broker.
 
-use super::{Entry, Facts, RiskRefused, facts::worth, keys::PERCENT};
+use super::{Entry, Facts, Open, RiskRefused, facts::worth, keys::PERCENT};
 use mymt5_chassis::loader::Section;
 use mymt5_guard::Percent;
 use mymt5_model::{Lots, Price, SymbolSpec};
@@ -29,11 +29,13 @@ impl MarginUse {
             return Err(RiskRefused::MarginUnknown);
         }
         let mut sum = value(entry.spec, entry.price, lots)?;
-        for order in facts.open.iter().filter(|open| open.in_flight) {
-            let spec = facts.specs.get(&order.symbol);
-            let known = spec.zip(order.price);
+        // Of a position that grew, the account's margin has a part: that one counts twice for a moment.
+        let takes_more = |open: &&Open| open.in_flight || open.unmeasured;
+        for open in facts.open.iter().filter(takes_more) {
+            let spec = facts.specs.get(&open.symbol);
+            let known = spec.zip(open.price);
             let (spec, price) = known.ok_or(RiskRefused::MarginUnknown)?;
-            sum += value(spec, price, order.lots)?;
+            sum += value(spec, price, open.lots)?;
         }
         let after = account.margin.to_f64() + sum / f64::from(account.leverage);
         if after > equity * self.0.get() / 100.0 {

@@ -143,6 +143,7 @@ fn bought(symbol: &str, points: i64) -> Open {
         price: Some(Price::from_points(120_000, 5)),
         stop: Some(Price::from_points(120_000 - points, 5)),
         in_flight: false,
+        unmeasured: false,
     }
 }
 
@@ -228,9 +229,13 @@ fn positions_and_lots_are_counted_by_symbol_and_in_total() {
 }
 
 #[test]
-fn what_is_in_flight_takes_margin_already() {
+fn what_is_in_flight_or_unmeasured_takes_margin_already() {
     let order = Open {
         in_flight: true,
+        ..bought("GBPUSD", 10)
+    };
+    let position = Open {
+        unmeasured: true,
         ..bought("GBPUSD", 10)
     };
     // A lot at 1.0 and one at 1.2 with a leverage of 100: 1000 and 1200.
@@ -238,6 +243,8 @@ fn what_is_in_flight_takes_margin_already() {
         (10.1, bought("GBPUSD", 10), true),
         (21.9, order.clone(), false),
         (22.1, order, true),
+        (21.9, position.clone(), false),
+        (22.1, position, true),
     ] {
         let limit = format!("max_margin_use_percent = {limit}");
         let admitted = may_buy(&limit, &[open]);

@@ -167,6 +167,7 @@ fn entry(request: &v1::SubmitOrderRequest, specs: &Specs) -> Option<Sent> {
         price: wire::level(request.price, &request.symbol, specs),
         stop: wire::level(request.stop_loss, &request.symbol, specs),
         in_flight: true,
+        unmeasured: false,
     };
     Some(Sent::Entry {
         tag: request.tag.clone(),
@@ -579,6 +580,7 @@ mod tests {
                 price: price(110_000),
                 stop: price(110_200),
                 in_flight: true,
+                unmeasured: false,
             },
         };
         // The gateway of another account never got it, and turns nothing for it.

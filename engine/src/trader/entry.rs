@@ -84,6 +84,7 @@ impl Order {
             price: Some(self.opening),
             stop: self.levels.stop_loss,
             in_flight: true,
+            unmeasured: false,
         }
     }
 }

@@ -279,6 +279,7 @@ impl Trader {
             return Step::default();
         }
         self.risk.at(tick.time);
+        self.portfolio.at(tick.time);
         let must_close = self.risk.must_close();
         let step = self.each(&tick.symbol, |runner, world| {
             runner.on_tick(tick, world);
@@ -324,6 +325,7 @@ impl Trader {
                 Step::default()
             }
             Event::Account(account) => {
+                self.portfolio.apply(event);
                 self.risk.on_account(*account);
                 Step::default()
             }
@@ -518,11 +520,13 @@ impl Trader {
             told: is_told,
             closes: turned.map_or(Lots::ZERO, |held| held.lots),
         };
+        let shares = runner.as_ref().is_some_and(|runner| runner.shares());
         if let Some(runner) = runner {
             runner.resume(request_id.clone(), what);
         }
         opens.price = opens.price.or(price);
-        self.portfolio.follow_entry(request_id, opens, is_told);
+        let tag = shares.then_some(tag);
+        self.portfolio.follow_entry(request_id, opens, tag, is_told);
     }
 
     /// Tells what is recorded of intents of before the snapshot. An order without a record was never

@@ -280,8 +280,9 @@ impl StrategyRunner {
             let lapsed = self.lapsed_exit.take_if(|id| *id == held.position_id);
             self.plan.exit |= lapsed.is_some() && self.failed_lately();
         }
+        let is_awaited = |entry: &RequestId| world.portfolio.awaits_position(entry);
         // Beside a late part the position of one order alone is not all that is to come.
-        if !self.is_untold(world.portfolio) {
+        if !self.is_untold(world.portfolio) && !self.unseen.awaits(is_awaited) {
             self.unseen.end();
         }
         self.replaced.on_position(self.holds(world.portfolio));
@@ -437,7 +438,8 @@ impl StrategyRunner {
                 self.note_entry(&order, world);
                 self.turn = Turn::of(&order);
                 let open = order.open(&self.settings.symbol);
-                world.portfolio.send(intent.request_id().clone(), open);
+                let sent = intent.request_id().clone();
+                world.portfolio.send(sent, open, self.owner().tag);
                 What::Open {
                     side: order.side,
                     told: false,

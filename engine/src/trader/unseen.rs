@@ -37,6 +37,12 @@ impl Unseen {
         self.0.is_some()
     }
 
+    /// True where one of the orders that it waits for is such.
+    pub(super) fn awaits(&self, is_such: impl Fn(&RequestId) -> bool) -> bool {
+        let wait = self.0.as_ref();
+        wait.is_some_and(|wait| wait.entries.iter().any(is_such))
+    }
+
     /// A tick came. Where the wait ends with it, in vain: the orders whose positions were never told. The
     /// broker's clock may go back.
     pub(super) fn on_tick(&mut self, now: BrokerTime) -> BTreeSet<RequestId> {

@@ -71,8 +71,9 @@ fn told(trader: &mut Trader, held: Held) {
             price: held.open_price,
             stop: held.levels.stop_loss,
             in_flight: true,
+            unmeasured: false,
         };
-        trader.portfolio.send(entry.clone(), open);
+        trader.portfolio.send(entry.clone(), open, None);
     }
     adopted(trader, held);
     trader.portfolio.end(&entry, true);

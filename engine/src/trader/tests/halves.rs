@@ -78,6 +78,7 @@ fn turn() -> Open {
         price: None,
         stop: None,
         in_flight: true,
+        unmeasured: false,
     }
 }
 

@@ -23,9 +23,10 @@ fn an_entry_in_flight_counts_until_its_position_is_told() {
         price: Some(price(100_000)),
         stop: None,
         in_flight: true,
+        unmeasured: false,
     };
     for position_first in [false, true] {
-        portfolio.send(id("a"), entry.clone());
+        portfolio.send(id("a"), entry.clone(), None);
         assert_eq!(lots(&portfolio), 0.49);
         if position_first {
             portfolio.apply(&opened(Side::Sell));
@@ -43,9 +44,53 @@ fn an_entry_in_flight_counts_until_its_position_is_told() {
         portfolio.apply(&CLOSED);
         assert_eq!(lots(&portfolio), 0.0);
     }
-    portfolio.send(id("b"), entry);
+    portfolio.send(id("b"), entry, None);
     portfolio.apply(&order("b", OrderState::Rejected));
     assert_eq!(lots(&portfolio), 0.0);
+}
+
+#[test]
+fn an_entry_in_flight_counts_whatever_is_told_of_positions_that_are_not_its_own() {
+    let entry = Open {
+        symbol: spec().symbol,
+        side: Side::Sell,
+        lots: Lots::from_f64(0.49).unwrap(),
+        price: Some(price(100_000)),
+        stop: None,
+        in_flight: true,
+        unmeasured: false,
+    };
+    let lots = |portfolio: &Portfolio| {
+        let open = portfolio.open_but(None);
+        open.iter().map(|open| open.lots.to_f64()).sum::<f64>()
+    };
+    for (tag, side) in [("other", Side::Sell), ("jumps", Side::Buy)] {
+        let another = || {
+            Event::PositionChanged(Held {
+                position_id: PositionId(8),
+                tag: tag.into(),
+                ..held(side)
+            })
+        };
+        let gone = || Event::PositionClosed(PositionId(8), None);
+        let filled = || order("a", OrderState::Filled);
+        for told in [
+            [filled(), another(), gone()],
+            [another(), filled(), gone()],
+            [another(), gone(), filled()],
+        ] {
+            let mut portfolio = Portfolio::default();
+            portfolio.send(id("a"), entry.clone(), Some("jumps"));
+            for event in &told {
+                portfolio.apply(event);
+            }
+            assert_eq!(lots(&portfolio), 0.49, "{told:?}");
+            assert!(portfolio.awaits_position(&id("a")), "{told:?}");
+            portfolio.apply(&opened(Side::Sell));
+            assert_eq!(lots(&portfolio), 0.49, "once: {told:?}");
+            assert!(!portfolio.awaits_position(&id("a")), "{told:?}");
+        }
+    }
 }
 
 #[test]
@@ -63,13 +108,13 @@ fn an_order_that_waits_counts_once_and_that_of_an_earlier_process_counts_too() {
     assert_eq!(stops[0].stop, Some(price(99_698)));
 
     let mut portfolio = Portfolio::default();
-    portfolio.send(id("a"), stops[0].clone());
+    portfolio.send(id("a"), stops[0].clone(), None);
     portfolio.apply(&waiting);
     assert_eq!(lots(&portfolio), 0.48);
     portfolio.cancel(OrderId(9));
     assert_eq!(lots(&portfolio), 0.0);
 
-    portfolio.send(id("a"), stops[0].clone());
+    portfolio.send(id("a"), stops[0].clone(), None);
     portfolio.apply(&waiting);
     portfolio.apply(&order("a", OrderState::Filled));
     assert_eq!(lots(&portfolio), 0.48, "its position is not told yet");
@@ -97,6 +142,7 @@ fn an_entry_of_an_earlier_process_that_is_under_way_counts_and_is_waited_for() {
         price: None,
         stop: None,
         in_flight: true,
+        unmeasured: false,
     };
     for (tag, symbol, is_waited_for) in [("jumps", "EURUSD", true), ("gone", "GBPUSD", false)] {
         let mut trader = under("max_open_positions = 1");
@@ -135,6 +181,7 @@ fn an_entry_whose_position_the_snapshot_has_leaves_nothing_to_wait_for() {
         price: None,
         stop: None,
         in_flight: true,
+        unmeasured: false,
     };
     earlier.on_under_way(id("id-1"), "jumps", entry);
     let open = earlier.portfolio.open_but(None);

@@ -329,6 +329,120 @@ fn the_margin_alone_stops_an_entry() {
 }
 
 #[test]
+fn a_position_that_the_margin_lacks_still_counts() {
+    // 0.5 lots at 1.00002 with a leverage of 100: 500.01 of 10,000.
+    let idle: fn(&mut Context<'_>) = |_| {};
+    let others = script(&[idle, buy, buy, buy]);
+    let pair = vec![settings("jumps", script(&[buy])), settings("other", others)];
+    let mut trader = trader_without_snapshot(free_but("max_margin_use_percent = 6.0"), pair);
+    trader.on_snapshot(Snapshot {
+        mode: AccountMode::Hedging,
+        ..snapshot(TradingState::Active)
+    });
+    tell(&mut trader, MONDAY, 10_000.0);
+    let first = tick_at(&mut trader, MONDAY, 100_000);
+    assert!(matches!(&first, Some(Intent::Submit(submit)) if submit.tag == "jumps"));
+    trader.on_event(&opened(Side::Buy));
+    trader.on_event(&order("id-1", OrderState::Filled));
+    assert_eq!(tick_at(&mut trader, MONDAY + 200, 100_000), None);
+    // Figures of before the position lack it, too.
+    tell_again(&mut trader, MONDAY);
+    assert_eq!(tick_at(&mut trader, MONDAY + 400, 100_000), None);
+    // The broker may take less than the leverage tells: what it told counts, and nothing beside that.
+    let known = trader.risk.account().unwrap();
+    let measured = Account {
+        margin: Money::from_f64(90.0).unwrap(),
+        ..known
+    };
+    trader.on_event(&Event::Account(Some(measured)));
+    tell_again(&mut trader, MONDAY + 1_000);
+    let second = tick_at(&mut trader, MONDAY + 1_000, 100_000);
+    assert!(matches!(&second, Some(Intent::Submit(submit)) if submit.tag == "other"));
+}
+
+#[test]
+fn the_margin_lacks_a_position_until_figures_of_after_it_are_told() {
+    let lacks = |portfolio: &Portfolio| portfolio.open_but(None)[0].unmeasured;
+    let told = |time: i64| {
+        Event::Account(Some(Account {
+            as_of: Moment {
+                utc: None,
+                broker: Some(BrokerTime(time)),
+            },
+            ..account(10_000.0)
+        }))
+    };
+    let position = |volume: f64| {
+        Event::PositionChanged(Held {
+            lots: Lots::from_f64(volume).unwrap(),
+            opened: Some(BrokerTime(MONDAY + 30)),
+            ..held(Side::Buy)
+        })
+    };
+    let mut portfolio = Portfolio::default();
+    portfolio.at(BrokerTime(MONDAY));
+    for (event, expected) in [
+        (position(0.4), true),
+        (told(MONDAY + 20), true),
+        (told(MONDAY + 29), true),
+        (Event::Account(None), true),
+        (told(MONDAY + 30), false),
+        (position(0.3), false),
+        (position(0.5), true),
+        (told(MONDAY + 30), true),
+        (told(MONDAY + 31), false),
+    ] {
+        portfolio.apply(&event);
+        assert_eq!(lacks(&portfolio), expected, "{event:?}");
+    }
+    // Figures of the very moment at which it was opened have it.
+    let mut at_once = Portfolio::default();
+    at_once.at(BrokerTime(MONDAY + 30));
+    at_once.apply(&position(0.4));
+    assert!(lacks(&at_once));
+    at_once.apply(&told(MONDAY + 30));
+    assert!(!lacks(&at_once));
+    // A clock that was ahead for a moment holds nothing back for longer than figures take.
+    portfolio.apply(&position(0.6));
+    portfolio.at(BrokerTime(MONDAY + HOUR));
+    portfolio.apply(&position(0.7));
+    for (time, expected) in [
+        (MONDAY + 40, true),
+        (MONDAY + 5_039, true),
+        (MONDAY + 5_040, false),
+    ] {
+        portfolio.apply(&told(time));
+        assert_eq!(lacks(&portfolio), expected, "{time}");
+    }
+    // A snapshot's figures may be older than its positions.
+    portfolio.at(BrokerTime(MONDAY + 31));
+    portfolio.apply(&position(0.8));
+    let mut find = |time: i64, opened: i64, volume: f64| {
+        let Event::Account(account) = told(time) else {
+            unreachable!()
+        };
+        portfolio.read(Snapshot {
+            account,
+            positions: vec![Held {
+                lots: Lots::from_f64(volume).unwrap(),
+                opened: Some(BrokerTime(opened)),
+                ..held(Side::Buy)
+            }],
+            ..snapshot(TradingState::Active)
+        });
+        lacks(&portfolio)
+    };
+    assert!(find(MONDAY + 31, MONDAY + 30, 0.8), "it grew");
+    assert!(!find(MONDAY + 32, MONDAY + 30, 0.8));
+    assert!(find(MONDAY + 32, MONDAY + 30, 0.9), "it grew meanwhile");
+    assert!(find(MONDAY + 32, MONDAY + 33, 0.6), "it is another one");
+    // With delayed quotes the broker's clock is behind what a deal is dated.
+    assert!(find(MONDAY + 40, MONDAY + 900_000, 0.6));
+    portfolio.apply(&told(MONDAY + 5_040));
+    assert!(!lacks(&portfolio));
+}
+
+#[test]
 fn figures_that_are_old_refuse_entries_that_need_them_and_no_exit() {
     for keys in ["max_margin_use_percent = 50.0", "daily_loss.percent = 5.0"] {
         for (age, trades) in [(MINUTE, true), (MINUTE + 1, false)] {

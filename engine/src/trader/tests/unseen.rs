@@ -68,6 +68,29 @@ fn an_exit_waits_no_longer_for_a_position_that_is_never_told() {
 }
 
 #[test]
+fn where_positions_stand_side_by_side_one_of_the_other_side_ends_no_wait() {
+    let again: Decision = buy;
+    let decisions = script(&[again; 100]);
+    let risk = free_but("max_open_positions = 1");
+    let mut trader = trader_under(risk, vec![settings("jumps", decisions)]);
+    trader.on_snapshot(Snapshot {
+        mode: AccountMode::Hedging,
+        ..snapshot(TradingState::Active)
+    });
+    assert!(tick_at(&mut trader, MONDAY, 100_000).is_some());
+    let filled = order("id-1", OrderState::Filled);
+    for event in [filled, opened(Side::Sell), CLOSED] {
+        assert_eq!(trader.on_event(&event).intents, [], "{event:?}");
+    }
+    for second in 0..60 {
+        let time = MONDAY + second * 1_000;
+        assert_eq!(tick_at(&mut trader, time, 100_000), None, "{second}");
+    }
+    let entry = tick_at(&mut trader, MONDAY + 60_000, 100_000);
+    assert!(matches!(entry, Some(Intent::Submit(_))), "{entry:?}");
+}
+
+#[test]
 fn what_another_strategy_entered_counts_still_where_a_position_is_given_up() {
     let pair = ["jumps", "other"].map(|name| settings(name, script(&[buy])));
     let mut trader = trader_without_snapshot(free_but(""), pair.into());
