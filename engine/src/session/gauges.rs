@@ -53,6 +53,11 @@ pub(super) fn sent(intent: &Intent) {
     }
 }
 
+/// An entry was decided upon a tick that was taken too late.
+pub(super) fn late() {
+    metrics::counter!("mymt5_engine_decisions_refused_total", "reason" => "late").increment(1);
+}
+
 /// An order ended.
 pub(super) fn ended(outcome: &Outcome) {
     let name = match outcome {

@@ -2,6 +2,7 @@
 
 use super::{
     Gateway, Session,
+    backlog::{Backlog, LATE, VALID},
     durable::{NOT_DURABLE, may_leave, note_gone},
     end::SessionEnd,
     explain::explain,
@@ -21,7 +22,7 @@ use mymt5_chassis::{
 };
 use mymt5_model::{BrokerTime, RequestId, SymbolSpec};
 use mymt5_proto::v1;
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, future::poll_fn, time::Duration};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -32,8 +33,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use v1::stream_events_response::Event as WireEvent;
 
-/// After so long an intent's call is refused: whatever held it up, it trades no more.
-const VALID_MS: i64 = 5_000;
 /// How long a feed that waits is held back for the rates that sizing needs.
 const RATES: Duration = Duration::from_secs(5);
 
@@ -53,6 +52,7 @@ pub(super) struct Live {
     specs: Specs,
     warm_ups: WarmUps,
     clock: GatewayClock,
+    backlog: Backlog,
     /// This client's name, as its rows bear it.
     client: String,
 }
@@ -149,6 +149,8 @@ impl Live {
         // The gateway refuses a stream of symbols that it does not list.
         let symbols = specs.keys().cloned().collect();
         let (said, requests) = mpsc::channel(2);
+        // From here on ticks wait for this session, also while bars of the past are listed.
+        let backlog = Backlog::new();
         let _ = said.try_send(v1::StreamTicksInStepRequest { symbols });
         let ticks = gateway
             .tick_streams()
@@ -187,6 +189,7 @@ impl Live {
             specs,
             warm_ups,
             clock,
+            backlog,
             client: snapshot.client,
         })
     }
@@ -210,9 +213,8 @@ impl Live {
                     leave(&self.gateway, &session.session_id).await;
                     return SessionEnd::Stopping;
                 }
-                batch = self.ticks.message(), if self.in_step.early.is_none() => {
-                    self.on_ticks(batch)
-                }
+                batch = poll_fn(|context| self.backlog.poll_next(&mut self.ticks, context)),
+                    if self.in_step.early.is_none() => self.on_ticks(batch),
                 event = self.events.message() => self.on_event(session, event),
                 Some(answered) = self.calls.join_next() => match answered {
                     Ok((id, answer)) => self.on_answer(session, &id, answer),
@@ -266,9 +268,10 @@ impl Live {
 
     fn on_ticks(
         &mut self,
-        batch: Result<Option<v1::StreamTicksInStepResponse>, Status>,
+        batch: Option<Result<v1::StreamTicksInStepResponse, Status>>,
     ) -> Result<(), SessionEnd> {
         let batch = batch
+            .transpose()
             .map_err(|status| SessionEnd::Call("ticks", status))?
             .ok_or(SessionEnd::StreamEnded("ticks"))?;
         self.in_step.early = Some(batch);
@@ -399,10 +402,10 @@ impl Live {
                 tracing::warn!(%request_id, reason, "intent refused");
                 self.take(session, |trader| trader.on_refused(request_id, reason));
             }
-            Answer::NotDurable => {
-                tracing::warn!(%request_id, reason = NOT_DURABLE, "intent not sent");
+            Answer::Unsent(reason) => {
+                tracing::warn!(%request_id, reason, "intent not sent");
                 self.take(session, |trader| {
-                    trader.on_unsent(request_id, NOT_DURABLE.to_owned())
+                    trader.on_unsent(request_id, reason.to_owned())
                 });
             }
             Answer::Unsure(status) => return Err(SessionEnd::Call("order", status)),
@@ -443,15 +446,25 @@ impl Live {
     fn begin_call(&mut self, session: &mut Session, intent: &Intent, begun: u64) {
         let order = decision(intent, begun);
         let request_id = intent.request_id().clone();
-        let not_after_ms = self.clock.now_ms() + VALID_MS;
+        let left = match intent {
+            // A feed that waits goes on from this price, however long that takes.
+            Intent::Submit(_) if !self.in_step.waits => self.backlog.left(),
+            // What opens nothing is as right upon an old tick.
+            _ => Some(VALID),
+        };
+        let Some(left) = left else {
+            gauges::late();
+            self.keep_back(request_id, LATE);
+            return;
+        };
+        let left_ms = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+        let not_after_ms = self.clock.now_ms().saturating_add(left_ms);
         let request = Request::of(intent, &session.session_id, not_after_ms);
         let recording = intent
             .is_order()
             .then(|| order.child("intent", Kind::Internal));
         if !may_leave(&mut session.intents, intent, &request, not_after_ms) {
-            // Told as an answer: what was decided is over, as where the gateway refuses.
-            self.calls
-                .spawn(async move { (request_id, Answer::NotDurable) });
+            self.keep_back(request_id, NOT_DURABLE);
             return;
         }
         drop(recording);
@@ -462,6 +475,13 @@ impl Live {
             let answer = send(&gateway, &request_id, &request, &order).await;
             (request_id, answer)
         });
+    }
+
+    /// Tells as an answer that an intent does not leave: what was decided is over, as where the gateway
+    /// refuses.
+    fn keep_back(&mut self, request_id: RequestId, reason: &'static str) {
+        self.calls
+            .spawn(async move { (request_id, Answer::Unsent(reason)) });
     }
 }
 
@@ -581,110 +601,4 @@ fn has_link(status: &v1::GetStatusResponse) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use mymt5_chassis::testing::messages::flaw;
-    use mymt5_model::PositionId;
-    use mymt5_proto::{Reason, Refusal};
-
-    #[test]
-    fn a_broken_connection_is_told_apart_from_a_refusal() {
-        let broken = SessionEnd::Call("ticks", Status::unknown("h2 protocol error"));
-        assert_eq!(
-            broken.to_string(),
-            "the connection to the gateway broke during ticks (Unknown: h2 protocol error); check that it runs"
-        );
-        let refused = Status::from(Refusal::because(Reason::Draining, "it is stopping"));
-        assert_eq!(
-            SessionEnd::Call("ticks", refused).to_string(),
-            "the gateway refused ticks (DRAINING): it is stopping; repeat it on a new connection, once the gateway runs"
-        );
-    }
-
-    /// A feed after a snapshot of event 7.
-    fn in_step() -> InStep {
-        let (said, _) = mpsc::channel(1);
-        InStep {
-            said,
-            early: None,
-            first: 7,
-            newest_event: 7,
-            waits: false,
-            owes: false,
-            rated: None,
-            begun: Instant::now(),
-        }
-    }
-
-    fn event(sequence: u64, event: Option<WireEvent>) -> v1::StreamEventsResponse {
-        v1::StreamEventsResponse {
-            sequence,
-            event,
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn no_tick_is_taken_before_the_events_of_what_traded_while_nobody_followed() {
-        let progress = |sequence| Some(WireEvent::Progress(v1::Progress { sequence }));
-        // The last event may be another client's: then the progress tells that all came.
-        for last in [
-            event(9, None),
-            event(0, progress(9)),
-            event(0, progress(12)),
-        ] {
-            let mut in_step = InStep {
-                first: 9,
-                early: Some(v1::StreamTicksInStepResponse::default()),
-                ..in_step()
-            };
-            assert_eq!(in_step.due(), None);
-            for early in [event(8, None), event(0, None), event(0, progress(8))] {
-                in_step.reach(&early);
-                assert_eq!(in_step.due(), None, "{early:?}");
-            }
-            in_step.reach(&last);
-            assert!(in_step.due().is_some(), "{last:?}");
-        }
-    }
-
-    #[test]
-    fn ticks_of_a_feed_that_waits_come_after_the_events_before_them() {
-        let batch = v1::StreamTicksInStepResponse {
-            after_sequence: 8,
-            ..Default::default()
-        };
-        let mut in_step = InStep {
-            early: Some(batch.clone()),
-            ..in_step()
-        };
-        assert_eq!(in_step.due(), None);
-        in_step.reach(&event(8, None));
-        assert_eq!(in_step.due(), Some(batch));
-    }
-
-    #[test]
-    fn of_a_feed_that_waits_the_account_counts_with_its_ticks_alone() {
-        let mut in_step = in_step();
-        let account = Event::Account(None);
-        assert!(in_step.counts(&account), "by the clock it is all there is");
-        in_step.waits = true;
-        assert!(!in_step.counts(&account));
-        assert!(in_step.counts(&Event::PositionUnknown(PositionId(1))));
-    }
-
-    #[test]
-    fn every_end_says_what_to_do() {
-        let refused = Status::from(Refusal::new(Reason::Draining));
-        for (subject, end) in [
-            ("ticks", SessionEnd::Call("ticks", refused)),
-            ("ticks", SessionEnd::Call("ticks", Status::unknown("h2"))),
-            ("answers", SessionEnd::StreamEnded("answers")),
-            ("EURUSD", SessionEnd::Symbol("EURUSD".into())),
-            ("EURUSD", SessionEnd::Listed("EURUSD".into())),
-            ("EURUSD", SessionEnd::Shared("EURUSD".into())),
-        ] {
-            assert_eq!(flaw(subject, &end.to_string()), None);
-        }
-    }
-}
+mod tests;

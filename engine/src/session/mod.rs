@@ -1,5 +1,6 @@
 //! The gateway seen from here: connect, take a snapshot, follow, send, beat, and begin again.
 
+mod backlog;
 mod backoff;
 mod crash;
 mod deals;

@@ -21,8 +21,8 @@ pub(super) enum Answer {
     Changed { done: bool },
     /// The gateway definitely did not take it: why.
     Refused(String),
-    /// It did not leave: it could not be made durable.
-    NotDurable,
+    /// It did not leave: why.
+    Unsent(&'static str),
     /// Unknown: the session must begin again and ask.
     Unsure(Status),
 }

@@ -39,7 +39,7 @@ pub(super) enum Asked {
     Heartbeat,
 }
 
-/// A gateway that lives, lists, has a snapshot and no order, and refuses all else.
+/// A gateway that lives, lists, has a snapshot and no order, streams nothing, and refuses all else.
 #[derive(Clone, Default)]
 pub(super) struct FakeGateway {
     pub(super) asked: Arc<Mutex<Vec<Asked>>>,
@@ -152,7 +152,7 @@ impl MarketDataService for FakeGateway {
         &self,
         _: Request<Streaming<v1::StreamTicksInStepRequest>>,
     ) -> Answer<Self::StreamTicksInStepStream> {
-        Err(refused())
+        Ok(Response::new(tokio_stream::pending()))
     }
 }
 
@@ -244,7 +244,7 @@ impl TradingService for FakeGateway {
         &self,
         _: Request<v1::StreamEventsRequest>,
     ) -> Answer<Self::StreamEventsStream> {
-        Err(refused())
+        Ok(Response::new(tokio_stream::pending()))
     }
 }
 

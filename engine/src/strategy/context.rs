@@ -118,7 +118,8 @@ impl<'a> Context<'a> {
 
     /// Opens a position, or places a pending order in place of the one that waits, once that one's end is
     /// told. It lapses where a position is held already, also by a part of the order that it replaces, and
-    /// where what must be done before it takes more than 5 s.
+    /// where what must be done before it takes more than 5 s. Live it lapses, too, upon a tick that may have
+    /// waited for longer, such as while bars of the past were listed.
     pub fn enter(&mut self, entry: Entry) {
         self.plan.enter(entry, false, self.view.time);
     }
