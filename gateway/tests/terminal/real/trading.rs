@@ -190,8 +190,16 @@ async fn instant_execution_names_its_price() {
     let moved = bounded(send(&terminal, &market(1, None))).await;
     assert_eq!(moved, Err(SendFailure::Rejected(Retcode::REQUOTE)));
     bridge.change("UPDATE settings SET value = '1' WHERE key = 'ticks_per_second'");
-    // A price may move between tick and order: that is not a fault of the request.
-    until(async || send(&terminal, &market(2, None)).await.ok()).await;
+    // A price may move between tick and order: that is not a fault of the request. The bridge answers a
+    // request that it knows as before, so that each is a new one.
+    let mut magic = 1;
+    until(|| {
+        magic += 1;
+        let request = market(magic, None);
+        let terminal = &terminal;
+        async move { send(terminal, &request).await.ok() }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
