@@ -8,6 +8,7 @@ use std::{
     fmt::Write as _,
     fs,
     net::{SocketAddr, TcpListener},
+    ops::Range,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
 };
@@ -264,10 +265,15 @@ fn mode(path: &Path, mode: u32) -> anyhow::Result<()> {
     })
 }
 
+/// Below those that the system gives to connections: none is taken between its choice and its use.
+const PORTS: Range<u16> = 20_000..32_000;
+
 fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
-    let listeners: Vec<_> = (0..3)
-        .map(|_| TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<_, _>>()?;
+    // Two demos at a time begin elsewhere.
+    let first = std::process::id().wrapping_mul(31) as usize % PORTS.len();
+    let ports = PORTS.cycle().skip(first).take(PORTS.len());
+    let free = ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    let listeners: Vec<_> = free.take(3).collect();
     let ports: Vec<_> = listeners
         .iter()
         .map(TcpListener::local_addr)
