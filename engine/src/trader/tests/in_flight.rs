@@ -9,14 +9,9 @@ use super::{
 };
 use crate::risk::Open;
 
-#[test]
-fn an_entry_in_flight_counts_until_its_position_is_told() {
-    let mut portfolio = Portfolio::default();
-    let lots = |portfolio: &Portfolio| {
-        let open = portfolio.open_but(None);
-        open.iter().map(|open| open.lots.to_f64()).sum::<f64>()
-    };
-    let entry = Open {
+/// An entry that sells 0.49.
+fn sold() -> Open {
+    Open {
         symbol: spec().symbol,
         side: Side::Sell,
         lots: Lots::from_f64(0.49).unwrap(),
@@ -24,7 +19,17 @@ fn an_entry_in_flight_counts_until_its_position_is_told() {
         stop: None,
         in_flight: true,
         unmeasured: false,
+    }
+}
+
+#[test]
+fn an_entry_in_flight_counts_until_its_position_is_told() {
+    let mut portfolio = Portfolio::default();
+    let lots = |portfolio: &Portfolio| {
+        let open = portfolio.open_but(None);
+        open.iter().map(|open| open.lots.to_f64()).sum::<f64>()
     };
+    let entry = sold();
     for position_first in [false, true] {
         portfolio.send(id("a"), entry.clone(), None);
         assert_eq!(lots(&portfolio), 0.49);
@@ -51,15 +56,7 @@ fn an_entry_in_flight_counts_until_its_position_is_told() {
 
 #[test]
 fn an_entry_in_flight_counts_whatever_is_told_of_positions_that_are_not_its_own() {
-    let entry = Open {
-        symbol: spec().symbol,
-        side: Side::Sell,
-        lots: Lots::from_f64(0.49).unwrap(),
-        price: Some(price(100_000)),
-        stop: None,
-        in_flight: true,
-        unmeasured: false,
-    };
+    let entry = sold();
     let lots = |portfolio: &Portfolio| {
         let open = portfolio.open_but(None);
         open.iter().map(|open| open.lots.to_f64()).sum::<f64>()
